@@ -1,0 +1,52 @@
+"""Fréchet distance between two sets of features. Dowson & Landau 1982, eq. 4; as a score for GANs: Heusel et al. 2017, eq. 6.
+
+The value is biased upwards by about (D(D + 1)/2 + 2D)/N for N = M samples of equal Gaussians: never compare values of different N or D.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.metrics.arrays import Floats, as_points, same_dimension
+
+
+@dataclass(frozen=True, eq=False)
+class FrechetStatistics:
+    """A Gaussian fitted to `n` points: `mean` [D] and `covariance` [D, D] (divided by n - 1)."""
+
+    mean: Floats
+    covariance: Floats
+    n: int
+
+    @cached_property
+    def root(self) -> Floats:
+        """The symmetric square root of the covariance, [D, D]. Computed once, and kept when the statistics are pickled."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        # rounding leaves eigenvalues of about -1e-16 where the points have no spread
+        return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+
+
+def frechet_statistics(x: ArrayLike, *, name: str = "x") -> FrechetStatistics:
+    """Mean and covariance of the points `x` [N, D], N >= 2. `name` is what messages call them."""
+    points = as_points(name, x)
+    mean = points.mean(axis=0)
+    centred = points - mean
+    return FrechetStatistics(mean, centred.T @ centred / (len(points) - 1), len(points))
+
+
+def frechet_distance(x: ArrayLike | FrechetStatistics, y: ArrayLike | FrechetStatistics) -> float:
+    """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), at least 0; each side is points [N, D] or prepared statistics.
+
+    The trace of (S_x S_y)^(1/2) is taken from the eigenvalues of S_y^(1/2) S_x S_y^(1/2), which is symmetric: so the distance is a
+    finite real number for collapsed points too, where a square root of the product itself turns complex or NaN. The root is that of
+    `y`: where one side stays the same (the real data), prepare it and hand it in as `y`.
+    """
+    a = x if isinstance(x, FrechetStatistics) else frechet_statistics(x, name="x")
+    b = y if isinstance(y, FrechetStatistics) else frechet_statistics(y, name="y")
+    same_dimension("x", a.mean, "y", b.mean)
+    product = b.root @ a.covariance @ b.root
+    trace_of_root = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(min=0)).sum()
+    distance = np.sum((a.mean - b.mean) ** 2) + np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
+    return max(0.0, float(distance))

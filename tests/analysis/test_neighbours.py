@@ -1,0 +1,131 @@
+from math import prod
+
+import numpy as np
+import pytest
+from prdc import compute_prdc
+
+from analysis.metrics import balls, neighbours, prdc
+
+NAMES = ("precision", "recall", "density", "coverage")
+
+
+def normal(n: int, d: int, seed: int) -> np.ndarray:
+    return np.random.RandomState(seed).normal(size=(n, d))
+
+
+def numbers(scores: dict[str, float]) -> list[float]:
+    assert list(scores) == list(NAMES)
+    return list(scores.values())
+
+
+def package(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
+    return [compute_prdc(real, fake, nearest_k=k)[name] for name in NAMES]
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        (normal(300, 8, 0), normal(300, 8, 1)),
+        (normal(300, 64, 0) + 100, 0.7 * normal(200, 64, 1) + 100),
+        (normal(150, 2, 0), normal(400, 2, 1) + 0.5),
+        (normal(300, 8, 0), np.concatenate([normal(100, 8, 0)[:50], normal(250, 8, 1)])),
+        (
+            np.random.RandomState(0).randint(0, 100, (300, 3)).astype(float),
+            np.random.RandomState(1).randint(0, 100, (200, 3)).astype(float),
+        ),
+        (normal(300, 8, 0), normal(300, 8, 0)),
+    ],
+    ids=["equal", "far from 0", "unequal n", "copies of real", "ties on a lattice", "identical"],
+)
+def test_equals_the_package(real, fake, k):
+    assert numbers(prdc(real, fake, k=k)) == pytest.approx(package(real, fake, k), abs=1e-12)
+
+
+# measured with the package: RandomState(0), real then fake
+@pytest.mark.parametrize(
+    ("n", "d", "k", "shift", "expected"),
+    [
+        (1000, 64, 5, 0, [0.704, 0.738, 0.947, 0.971]),
+        (2000, 64, 5, 0, [0.7095, 0.7175, 0.947, 0.9705]),
+        (2000, 64, 3, 0, [0.6035, 0.617, 0.927, 0.8555]),
+        (2000, 64, 5, 0.5, [0.301, 0.3075, 0.1652, 0.353]),
+    ],
+)
+def test_known_values(n, d, k, shift, expected):
+    rng = np.random.RandomState(0)
+    real, fake = rng.normal(size=(n, d)), rng.normal(size=(n, d)) + shift
+    assert numbers(prdc(real, fake, k=k)) == pytest.approx(expected, abs=6e-4)
+
+
+def test_expected_density_and_coverage():
+    n, k = 400, 5
+    scores = [prdc(normal(n, 4, seed), normal(n, 4, 100 + seed), k=k) for seed in range(20)]
+    assert np.mean([s["density"] for s in scores]) == pytest.approx(1, abs=0.02)
+    # Naeem et al. 2020, eq. 9
+    assert np.mean([s["coverage"] for s in scores]) == pytest.approx(1 - prod((n - i) / (2 * n - i) for i in range(1, k + 1)), abs=0.01)
+
+
+def test_copies_of_real_points():
+    """More copies than k make every radius 0; the package then scores identical sets 0."""
+    copies = np.repeat(np.random.RandomState(0).randint(0, 100, (50, 8)).astype(float), 20, axis=0)  # whole numbers: no rounding
+    assert package(copies, copies, 5) == [0, 0, 0, 0]
+    scores = prdc(copies, copies)
+    assert (scores["precision"], scores["recall"], scores["coverage"]) == (1, 1, 1)
+    assert scores["density"] == 20 / 5
+    assert numbers(prdc(copies, copies + 1)) == [0, 0, 0, 0]
+
+
+def test_staged_collapse():
+    real = normal(400, 8, 0)
+    one_point = prdc(real, np.repeat(real[:1], 300, axis=0))
+    assert one_point["precision"] == 1
+    assert one_point["recall"] == 1 / 400  # only the point itself
+    assert one_point["coverage"] < 0.1
+    far = prdc(real, np.full((300, 8), 50.0))
+    assert numbers(far) == [0, 0, 0, 0]
+
+
+def test_coverage_falls_with_each_lost_mode():
+    rng = np.random.RandomState(0)
+    centres = 20 * rng.normal(size=(10, 8))
+    real = centres[np.arange(1000) % 10] + rng.normal(size=(1000, 8))
+    coverage = [prdc(real, centres[np.arange(1000) % kept] + rng.normal(size=(1000, 8)))["coverage"] for kept in (10, 9, 8, 5, 1)]
+    assert coverage == pytest.approx([0.97, 0.87, 0.79, 0.49, 0.10], abs=0.03)
+
+
+def test_narrow_and_wide_generators():
+    real, fake = normal(1000, 16, 0), normal(1000, 16, 1)
+    narrow, wide = prdc(3 * real, 0.1 * fake), prdc(0.1 * real, 3 * fake)
+    assert narrow["precision"] > 0.8 > 0.3 > narrow["recall"]
+    assert wide["recall"] > 0.8 > 0.3 > wide["precision"]
+
+
+def test_prepared_balls_and_block_size_change_nothing(monkeypatch):
+    real, fake = normal(300, 8, 0), normal(200, 8, 1)
+    whole = prdc(real, fake, k=3)
+    assert prdc(balls(real, k=3), fake, k=3) == whole
+    monkeypatch.setattr(neighbours, "BLOCK", 1)  # row by row
+    assert prdc(real, fake, k=3) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("shift", [0, 1e4])
+def test_moving_and_scaling_both_sides_changes_nothing(shift):
+    real, fake = normal(300, 8, 0), normal(300, 8, 1)
+    assert prdc(1e-3 * real + shift, 1e-3 * fake + shift) == pytest.approx(prdc(real, fake))
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "k", "message"),
+    [
+        (np.eye(3), np.eye(3), 3, "real must hold at least 4 points; given are 3"),
+        (np.eye(4), np.eye(3)[:, :3], 3, "fake must hold at least 4 points; given are 3"),
+        (np.eye(4), np.eye(4), 0, "k, the number of neighbours, must be at least 1; given is 0"),
+        (np.eye(4), np.eye(5), 2, "same dimension D; given are 4 and 5"),
+        (np.eye(4), np.full((4, 4), np.nan), 2, "fake must hold finite values only; 4 of 4"),
+        (balls(np.eye(4), k=1), np.eye(4), 2, "real must be prepared with the same k; it was prepared with 1, given is 2"),
+    ],
+)
+def test_refuses(real, fake, k, message):
+    with pytest.raises(ValueError, match=message):
+        prdc(real, fake, k=k)
