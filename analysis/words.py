@@ -1,0 +1,36 @@
+"""Numbers, counts and settings in words: one place, so that sentences, tables and figures say the same thing alike."""
+
+import math
+
+RISKS = {"failed": "failing", "mode_collapse": "mode collapse", "diverged": "diverging"}
+
+
+def number(value: float) -> str:
+    """Three significant digits; a dash for what is not there."""
+    if not math.isfinite(value):
+        return "–"
+    if 1000 <= abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """0.123 -> "12 %"."""
+    return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"
+
+
+def plural(n: int, noun: str) -> str:
+    """2, "trial" -> "2 trials"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(items: list[str]) -> str:
+    """["a", "b", "c"] -> "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def value_text(value: object) -> str:
+    """A knob's value: True -> "on", 0.0003 -> "0.0003"."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return number(value) if isinstance(value, float) else str(value)

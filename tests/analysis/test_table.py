@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.diagnose import outcome
+
+
+def test_what_counts_what_failed_and_what_was_fixed(stage):
+    table = stage(2, 2)
+    table = replace(table, ended=["budget", "dead", "error", ""], outcome=["healthy", "diverged", "", ""])
+    assert table.evidence.tolist() == [True, True, False, False]
+    assert table.failed.tolist() == [False, True, False, False]
+    assert np.isfinite(table.at_end("fd")).tolist() == [True, False, False, False]  # nothing is invented for a dead run
+    assert table.fixed == {"data.name": "digits", "arch": "dcgan"}
+    assert (table.scale("fd"), table.scale("coverage")) == ("log", "linear")
+
+
+def test_a_part_is_a_table_of_the_same_study(stage):
+    table = stage(4, 3)
+    part = table.where(table.mask(outcome="healthy"))
+    assert len(part) == (table.outcome == "healthy").sum() > 0
+    assert list(part.knobs.index) == list(part.trial_id) == list(part.final.index)
+    assert part.curves["fd"].shape == part.images.shape == (len(part), 6)
+    assert part.scientific == table.scientific
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": [0]}, "one value per trial"),
+        ({"trial_id": ["a", "a"]}, "unique"),
+        ({"images": [[1.0]]}, "shape"),
+        ({"curves": {"fd": np.zeros((2, 1))}}, "curve 'fd'"),
+        ({"trial_id": ["a", "b"]}, "indexed by trial_id"),
+        ({"outcome": ["fine", "healthy"]}, "outcome must be among .* got \\['fine'\\]"),
+        ({"ended": ["stopped", "dead"]}, "ended must be among"),
+        ({"better": {"fd": "low"}}, "better must be among"),
+        ({"scientific": ("r11",)}, "r11"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(stage, change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(stage(2, 1), **change)
+
+
+@pytest.mark.parametrize("ask", ["at_end", "scale", "direction"])
+def test_an_unknown_metric_is_refused_with_the_known_ones(stage, ask):
+    with pytest.raises(ValueError, match=r"'fid'.*\['coverage', 'fd'\]"):
+        getattr(stage(2, 1), ask)("fid")
+
+
+@pytest.mark.parametrize(
+    ("ended", "last", "expected"),
+    [
+        ("budget", {"modes": 8.0, "coverage": 0.9}, "healthy"),
+        ("budget", {"modes": 7.5}, "healthy"),  # exactly three quarters
+        ("budget", {"modes": 7.0}, "mode_collapse"),
+        ("budget", {"modes": 10.0, "coverage": 0.29}, "mode_collapse"),
+        ("scheduler", {"coverage": 0.31}, "healthy"),
+        ("scheduler", {"coverage": 0.1}, "mode_collapse"),  # a run cut short may have collapsed too
+        ("dead", {"modes": 10.0}, "diverged"),
+        ("error", {"modes": 1.0}, ""),
+        ("", {"modes": 1.0}, ""),
+        ("budget", {"fd": 3.0}, "healthy"),
+    ],
+)
+def test_outcomes(ended, last, expected):
+    found = outcome(ended, last, n_modes=10, floors={"coverage": 0.9})
+    assert found.outcome == expected
+    assert found.evidence
+
+
+def test_an_unknown_way_to_end_is_refused():
+    with pytest.raises(ValueError, match="'pruned'"):
+        outcome("pruned", {}, n_modes=None, floors={})
