@@ -1,0 +1,79 @@
+"""Batches: real images, endlessly, in a new order every epoch."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay with the host, and travel batch by batch
+
+
+class Batches:
+    """Batches of `images` (uint8 [N, C, H, W] or float32 [N, D]), as floats on `device`: bytes as [-1, 1], points as they are.
+
+    An epoch shows each row once. A batch may end one epoch and begin the next, so every batch is full. `size` keeps the first rows
+    of one fixed order: a smaller subset is part of every larger one, and all seeds see the same. The array is never copied on
+    the host: it may be read-only, shared between processes, or mapped from a file. Raises ValueError for a size the data cannot give.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
+        batch_size: int,
+        *,
+        seed: int,
+        device: torch.device | str = "cpu",
+        size: int | None = None,
+    ):
+        if size is not None and not 1 <= size <= len(images):
+            raise ValueError(f"data.size must be from 1 to the {len(images)} images that there are to train on; given {size}")
+        self.batch_size, self.device = batch_size, torch.device(device)
+        self._images: npt.NDArray[Any] = np.asarray(images)  # a memory map without its class, which would slow each access
+        self._kept: Tensor | None = None
+        if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
+            self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns of arrays that it may not write
+        self._subset = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:size]
+        self._rng = torch.Generator().manual_seed(seed)
+        self._position = 0  # rows of this epoch's order that are spent
+        self._shuffle()
+
+    def next_batch(self) -> Tensor:
+        """float32 [batch_size, *shape]; the caller's own."""
+        rows = self._order[self._position : self._position + self.batch_size]
+        self._position += len(rows)
+        while len(rows) < self.batch_size:
+            self._shuffle()
+            self._position = min(self.batch_size - len(rows), len(self._order))
+            rows = torch.cat([rows, self._order[: self._position]])
+        return self._take(rows)
+
+    def first(self, n: int) -> Tensor:
+        """float32 [min(n, size), *shape]: always the same rows, whatever has been drawn."""
+        return self._take(self._subset[:n])
+
+    def state_dict(self) -> dict[str, Any]:
+        """How this epoch's order was drawn, and how far it is spent: going on from here gives the same batches, bit for bit."""
+        return {"epoch_rng": self._epoch_rng, "position": self._position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rng.set_state(state["epoch_rng"])
+        self._shuffle()
+        self._position = state["position"]
+
+    def _shuffle(self) -> None:
+        self._epoch_rng = self._rng.get_state()
+        order = self._subset[torch.randperm(len(self._subset), generator=self._rng)]
+        self._order = order if self._kept is None else order.to(self.device)  # the whole epoch's at once: no step waits for it
+        self._position = 0
+
+    def _take(self, rows: Tensor) -> Tensor:
+        if self._kept is not None:
+            picked = self._kept[rows.to(self.device)]
+        else:
+            picked = torch.from_numpy(self._images.take(rows.numpy(), axis=0))
+            if self.device.type == "cuda":
+                picked = picked.pin_memory()  # the step goes on while the bytes travel
+            picked = picked.to(self.device, non_blocking=True)
+        return picked if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)
