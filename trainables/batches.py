@@ -39,6 +39,11 @@ class Batches:
         self._position = 0  # rows of this epoch's order that are spent
         self._shuffle()
 
+    @property
+    def size(self) -> int:
+        """Rows that are drawn from."""
+        return len(self._subset)
+
     def next_batch(self) -> Tensor:
         """float32 [batch_size, *shape]; the caller's own."""
         rows = self._order[self._position : self._position + self.batch_size]

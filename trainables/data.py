@@ -267,7 +267,7 @@ def _refuse(config: DataConfig, *settings: str, because: str) -> None:
     """ValueError for settings that would otherwise be passed over in silence."""
     for setting in settings:
         if value := getattr(config, setting):
-            raise ValueError(f"data.{setting} must be left out for {config.name}, {because}; given {value!r}")
+            raise ValueError(f"data.{setting} must be left out for {config.name}: {because}; given {value!r}")
 
 
 def _resized(source: Source, resolution: int | None) -> Source:

@@ -1,0 +1,74 @@
+"""What is kept of a trial."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Ended(StrEnum):
+    """Why a run ended. What it came to is its outcome, which analysis.diagnose says."""
+
+    BUDGET = "budget"  # spent it
+    SCHEDULER = "scheduler"  # cut short: censored at its last tick
+    DEAD = "dead"  # left the finite numbers: a result
+    ERROR = "error"  # the program or machine broke: no evidence, run it again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    images: int  # real images shown to D
+    seconds: float  # training so far, judging not included
+    judge_seconds: float
+    values: Mapping[str, float]  # metrics and signals, always finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    images: int
+    path: str  # a checkpoint folder, seen from the study's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    ended: Ended
+    reason: str = ""  # what went non-finite and when, or a traceback
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    trial_id: str
+    number: int  # the order of proposal, from 0
+    flat: Mapping[str, Any]  # the config as asked, the switches that are off included
+    phase: str = "explore"
+    effective: Mapping[str, Any] = field(default_factory=dict)  # read back from what trained
+    measurements: tuple[Measurement, ...] = ()  # images strictly increase
+    saved: tuple[Saved, ...] = ()
+    closed: Closed | None = None  # None while it is unfinished
+    failures: int = 0
+
+    @property
+    def last(self) -> Measurement | None:
+        return self.measurements[-1] if self.measurements else None
+
+    def needs_run(self, max_failures: int) -> bool:
+        """Unfinished, or failed and still worth another try, or finished without the checkpoint of its last tick."""
+        if self.closed is None:
+            return True
+        if self.closed.ended is Ended.ERROR:
+            return self.failures <= max_failures
+        if self.closed.ended is Ended.BUDGET:
+            assert self.last
+            return not self.saved or self.saved[-1].images < self.last.images
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What all trials of a folder share; written when a driver starts with something new to say."""
+
+    spec: Mapping[str, Any]  # StudySpec.as_dict()
+    ruler: Mapping[str, Any]
+    floors: Mapping[str, float]
+    n_modes: int | None
+    provenance: Mapping[str, str]

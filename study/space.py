@@ -1,0 +1,117 @@
+"""Space: the settings that a study varies, as Optuna distributions, and which of them live where.
+
+`r1.gamma` lives only where `r1` is on; nobody has to write that condition.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from study.ranges import RANGES
+from trainables.config import settings
+from trainables.tricks import TRICKS
+
+
+class SpecError(ValueError):
+    """Something in a study file that cannot hold. `where` are the keys that lead to it."""
+
+    def __init__(self, where: tuple[str, ...], message: str):
+        super().__init__(message)
+        self.where = where
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """scientific: what the study asks about. nuisance: what must vary for the answer to be fair. Dotted setting -> Optuna distribution."""
+
+    scientific: Mapping[str, BaseDistribution]
+    nuisance: Mapping[str, BaseDistribution] = field(default_factory=dict)
+
+    @property
+    def domains(self) -> dict[str, BaseDistribution]:
+        """All of them, switches before their knobs."""
+        return dict(sorted({**self.scientific, **self.nuisance}.items(), key=lambda item: trick_of(item[0]) is not None))
+
+
+def trick_of(name: str) -> str | None:
+    """The trick that a knob belongs to; None for any other setting."""
+    head, _, knob = name.partition(".")
+    return head if knob and head in TRICKS else None
+
+
+def live(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without the knobs of tricks that are off."""
+    return {name: value for name, value in flat.items() if (trick := trick_of(name)) is None or flat.get(trick)}
+
+
+def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
+    """A list of choices, {low, high, log, step}, or the word `range` for the line of RANGES -> a distribution. SpecError otherwise."""
+    kind = type(settings()[name])
+    if given == "range":
+        if name not in RANGES:
+            raise SpecError(where, f"{name} has no range of its own; give a list of choices or {{low: …, high: …}}. `ganstudy list ranges` shows those that have one")
+        return RANGES[name].domain
+    if isinstance(given, list):
+        if len(given) < 2 or len({repr(choice) for choice in given}) < len(given):
+            raise SpecError(where, f"{name} needs two different choices or more; given {given}. A value that does not vary belongs into base")
+        return CategoricalDistribution(given)
+    if not isinstance(given, Mapping):
+        raise SpecError(where, f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. A value that does not vary belongs into base")
+    if unknown := given.keys() - {"low", "high", "log", "step"}:
+        raise SpecError((*where, sorted(unknown)[0]), f"{name} takes low, high, log and step; given {sorted(unknown)[0]!r}")
+    low, high, logarithmic, step = given.get("low"), given.get("high"), given.get("log", False), given.get("step")
+    for key, bound in {"low": low, "high": high}.items():
+        if not isinstance(bound, (int, float)) or isinstance(bound, bool):
+            raise SpecError(where, f"{name} needs low and high, both numbers; {key} is {bound!r}")
+    assert low is not None
+    assert high is not None
+    if not low < high:
+        raise SpecError(where, f"{name} needs low < high; given low {low}, high {high}")
+    if logarithmic and not low > 0:
+        raise SpecError(where, f"{name} is on a log scale, so low must be above 0; given {low}")
+    try:
+        if kind is int or (kind is type(None) and isinstance(low, int) and isinstance(high, int)):
+            return IntDistribution(low, high, log=logarithmic, step=step or 1)
+        return FloatDistribution(float(low), float(high), log=logarithmic, step=step)
+    except (ValueError, TypeError) as error:
+        raise SpecError(where, f"{name}: {error}") from None
+
+
+def as_given(distribution: BaseDistribution) -> list[Any] | dict[str, Any]:
+    """The form of a study file, for the records: domain(name, as_given(d)) == d."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    form: dict[str, Any] = {"low": distribution.low, "high": distribution.high}
+    if distribution.log:
+        form["log"] = True
+    if distribution.step not in (None, 1):
+        form["step"] = distribution.step
+    return form
+
+
+def at(distribution: BaseDistribution, u: float) -> Any:
+    """The value at u in [0, 1), so that any design of uniforms is a design of settings."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(u * len(distribution.choices))]
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    low, high = float(distribution.low), float(distribution.high)
+    whole = isinstance(distribution, IntDistribution)
+    if whole:
+        low, high = low - 0.5, high + 0.5  # each whole number gets its share
+    value = low * (high / low) ** u if distribution.log else low + u * (high - low)
+    if distribution.step not in (None, 1):
+        value = distribution.low + distribution.step * round((value - distribution.low) / distribution.step)
+    if whole:
+        return int(min(max(round(value), distribution.low), distribution.high))
+    return float(min(max(value, distribution.low), distribution.high))
+
+
+def extremes(distribution: BaseDistribution) -> list[Any]:
+    """Values that tell whether a distribution stays within what a setting allows."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    return [distribution.low, distribution.high]

@@ -1,0 +1,210 @@
+"""TrialConfig: everything that decides what a trial computes, and nothing else.
+
+One dotted name stands for a setting everywhere: in the space, the config, the records, the tables and the axis labels.
+`r1: true` switches a trick on, `r1.gamma: 10` is a knob of it; `g.lr` belongs to the generator, `data.size` to the data.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from trainables.registry import nearest
+
+if TYPE_CHECKING:
+    from trainables.tricks.base import Trick
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
+Norm = Literal["none", "batch", "layer", "instance"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DataConfig(Section):
+    name: str = "digits"
+    size: Count | None = None  # training images used; None: all
+    resolution: Count | None = None  # pixels a side; None: as they are (32 for a folder of pictures)
+    root: str | None = None  # where the files lie; decides nothing but that
+    download: bool = False
+
+
+class NetConfig(Section):
+    lr: Positive = 2e-4
+    width: Count = 64  # channels (units) of the narrowest hidden layer
+    depth: Count | None = None  # hidden layers; None: as many as the architecture has
+
+
+class GeneratorConfig(NetConfig):
+    activation: Activation = "relu"
+    norm: Norm = "batch"
+
+
+class DiscriminatorConfig(NetConfig):
+    activation: Activation = "leaky_relu"
+    norm: Norm = "none"
+
+
+class LatentConfig(Section):
+    dim: Count = 64
+    distribution: Literal["normal", "uniform", "sphere"] = "normal"
+
+
+class TrialConfig(Section):
+    """Frozen. A default never changes: config_id, the name of a configuration for ever, hashes what differs from the defaults."""
+
+    data: DataConfig = DataConfig()
+    loop: str = "gan"
+    arch: str = "dcgan"
+    loss: str = "nonsaturating"
+    g: GeneratorConfig = GeneratorConfig()
+    d: DiscriminatorConfig = DiscriminatorConfig()
+    latent: LatentConfig = LatentConfig()
+    beta1: Share = 0.5
+    beta2: Share = 0.999
+    d_steps: Count = 1  # D updates per G update
+    batch_size: Count = 64
+    tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
+    budget_kimg: Positive = 20.0  # thousands of real images shown to D
+    tick_kimg: Positive = 2.0  # pause and measure this often
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("tricks")
+    @classmethod
+    def _whole_tricks(cls, tricks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Every knob of every trick that is on, its defaults included."""
+        return {name: knobs_of(make_trick(name, knobs)) for name, knobs in sorted(tricks.items())}
+
+    @model_validator(mode="after")
+    def _known_and_sensible(self) -> "TrialConfig":
+        from trainables.data import DATA
+        from trainables.losses import LOSSES
+        from trainables.models import ARCHS
+        from trainables.run import LOOPS
+
+        DATA.pick(self.data.name)
+        LOOPS.pick(self.loop)
+        LOSSES.pick(self.loss)
+        ARCHS.pick(self.arch).check(self)
+        for name, knobs in self.tricks.items():
+            make_trick(name, knobs).check(self)
+        return self
+
+    @classmethod
+    def from_flat(cls, flat: Mapping[str, Any]) -> "TrialConfig":
+        """{"d.lr": 1e-4, "r1": True, "r1.gamma": 10.0} -> TrialConfig. ValueError for an unknown name, a knob of a trick that is off, a bad value."""
+        from trainables.tricks import TRICKS
+
+        refuse_unknown(flat)
+        nested: dict[str, Any] = {"tricks": {}}
+        for key, value in flat.items():
+            head, _, knob = key.partition(".")
+            if head in TRICKS:
+                if not knob and not isinstance(value, bool):
+                    raise ValueError(f"{key} is a trick: true or false; given {value!r}" + yaml_hint(value))
+                if knob and flat.get(head) is not True:
+                    raise ValueError(f"{key} is a knob of {head}, which is off; give '{head}: true' too, or leave {key} out")
+                if flat[head]:
+                    nested["tricks"].setdefault(head, {}).update({knob: value} if knob else {})
+            elif head == "data":
+                nested.setdefault("data", {})[knob or "name"] = value
+            elif knob:
+                nested.setdefault(head, {})[knob] = value
+            else:
+                nested[key] = value
+        try:
+            return cls.model_validate(nested)
+        except ValidationError as error:
+            raise ValueError(in_words(error)) from None
+
+    def flat(self) -> dict[str, Any]:
+        """One level of dotted names. Tricks that are off are not named."""
+        out: dict[str, Any] = {}
+        for key, value in self.model_dump().items():
+            if key == "tricks":
+                for trick, knobs in value.items():
+                    out[trick] = True
+                    out |= {f"{trick}.{k}": v for k, v in knobs.items()}
+            elif key == "data":
+                out["data"] = value.pop("name")
+                out |= {f"data.{k}": v for k, v in value.items()}
+            elif isinstance(value, dict):
+                out |= {f"{key}.{k}": v for k, v in value.items()}
+            else:
+                out[key] = value
+        return out
+
+    @property
+    def config_id(self) -> str:
+        """10 hex digits, equal for trials that differ only by seed. Hashes what differs from the defaults, so that a new setting keeps old ids."""
+        plain = TrialConfig(tricks={name: {} for name in self.tricks}).flat()
+        aside = {"seed", "tick_kimg", "data.root", "data.download"}
+        delta = {k: v for k, v in self.flat().items() if k not in aside and (plain[k] != v or k in self.tricks)}
+        return hashlib.sha256(json.dumps(delta, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def trial_id(self) -> str:
+        return f"{self.config_id}-s{self.seed}"
+
+
+def settings() -> dict[str, Any]:
+    """Dotted name -> default, of every setting there is: those of TrialConfig, each trick's switch, and each trick's knobs."""
+    from trainables.tricks import TRICKS
+
+    out = TrialConfig().flat() | {name: False for name in TRICKS}
+    for name, trick in TRICKS.items():
+        out |= {f"{name}.{knob}": value for knob, value in knobs_of(trick()).items()}
+    return out
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    known = settings()
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known) or f"settings are {', '.join(sorted(known))}"
+            raise ValueError(f"no setting named {name!r}; {hint.strip()}")
+
+
+def knobs_of(trick: "Trick") -> dict[str, Any]:
+    return {k: v for k, v in asdict(trick).items()}
+
+
+def make_trick(name: str, knobs: Mapping[str, Any]) -> "Trick":
+    """A checked Trick. ValueError for an unknown trick or knob, or a knob out of its bounds."""
+    from trainables.tricks import TRICKS
+
+    cls = TRICKS.pick(name)
+    own = [field.name for field in fields(cls)]
+    for knob in knobs:
+        if knob not in own:
+            raise ValueError(f"{name} has no knob {knob!r}; {nearest(knob, own)}it has {own}")
+    try:
+        return cls(**knobs)
+    except ValidationError as error:
+        raise ValueError(in_words(error, prefix=f"{name}.")) from None
+
+
+def in_words(error: ValidationError, *, prefix: str = "") -> str:
+    """What pydantic found, one sentence a finding: the dotted name, what must hold, what was given."""
+    lines = []
+    for found in error.errors():
+        name = prefix + ".".join(str(part) for part in found["loc"])
+        if found["type"] == "value_error":  # ours, a whole sentence already
+            lines.append(str(found["ctx"]["error"]))
+        else:
+            must = found["msg"].removeprefix("Input should be ")
+            lines.append(f"{name.replace('data.name', 'data')} must be {must}; given {found['input']!r}" + yaml_hint(found["input"]))
+    return "; ".join(lines)
+
+
+def yaml_hint(value: object) -> str:
+    return " (YAML 1.2 reads on, off, yes and no as text: write true or false)" if str(value).lower() in {"on", "off", "yes", "no"} else ""

@@ -1,0 +1,46 @@
+"""What really reached optimiser, networks, data and tricks, read back from them: the record that a setting was not lost on its way."""
+
+from typing import Any
+
+from torch import nn
+
+from trainables.config import knobs_of
+from trainables.losses import LOSSES
+from trainables.models.base import ACTIVATIONS
+from trainables.run import Run
+
+NORM_NAMES = {"BatchNorm1d": "batch", "BatchNorm2d": "batch", "LayerNorm": "layer", "GroupNorm": "layer", "InstanceNorm2d": "instance"}
+ACTIVATION_NAMES = {type(make()).__name__: name for name, make in ACTIVATIONS.items()}
+
+
+def effective(run: Run) -> dict[str, Any]:
+    """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
+    g, d = run.nets.g, run.nets.d
+    return {
+        "data": run.source.name,
+        "data.size": run.batches.size,
+        "loss": next(name for name, loss in LOSSES.items() if loss is run.loss),
+        "g.lr": run.g_opt.param_groups[0]["lr"],
+        "d.lr": run.d_opt.param_groups[0]["lr"],
+        "beta1": run.g_opt.param_groups[0]["betas"][0],
+        "beta2": run.d_opt.param_groups[0]["betas"][1],
+        "batch_size": run.batches.batch_size,
+        "latent.dim": run.noise().shape[1],
+        **{f"g.{k}": v for k, v in network(g).items()},
+        **{f"d.{k}": v for k, v in network(d).items()},
+        **{name: True for name in run.tricks},
+        **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
+    }
+
+
+def network(net: nn.Module) -> dict[str, Any]:
+    """Width of the narrowest hidden layer, number of hidden layers, activation and norm of a network, as its modules have them."""
+    layers = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
+    hidden = [layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels for layer in layers[:-1]]
+    names = [type(module).__name__ for module in net.modules()]
+    return {
+        "width": min(hidden),
+        "depth": len(hidden),
+        "activation": next((ACTIVATION_NAMES[name] for name in names if name in ACTIVATION_NAMES), "none"),
+        "norm": next((NORM_NAMES[name] for name in names if name in NORM_NAMES), "none"),
+    }

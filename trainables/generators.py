@@ -1,0 +1,29 @@
+"""Generators as files: safetensors with the config in the header, so that a file alone makes a ready network again."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from trainables.config import TrialConfig
+from trainables.models import ARCHS
+from trainables.sampler import Sampler
+
+
+def save_generator(sampler: Sampler, config: TrialConfig, shape: tuple[int, ...], path: Path) -> None:
+    header = {"format": "ganstudy generator", "config": json.dumps(config.flat()), "shape": json.dumps(shape)}
+    save_file({name: tensor.contiguous() for name, tensor in sampler.net.state_dict().items()}, path, header)
+
+
+def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> Sampler:
+    """A Sampler in evaluation mode. ValueError if the file is no generator of ours, or its config needs a plugin that is not imported."""
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        header = file.metadata() or {}
+        if header.get("format") != "ganstudy generator":
+            raise ValueError(f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}")
+        config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))
+        net = ARCHS.pick(config.arch).generator(config, shape).to(device)
+        net.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  (safe_open is no mapping)
+    return Sampler(net.eval(), config.latent)

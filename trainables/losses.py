@@ -1,0 +1,70 @@
+"""Adversarial losses. Logits are [N]; every function returns a scalar. d is minimised by D, g by G."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from trainables.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    source: str  # one line: what it is, and where it comes from
+    d: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits) -> scalar
+    g: Callable[[Tensor, Tensor], Tensor]
+    paired: bool = False  # g looks at real logits too
+    boundary: float | None = 0.0  # D takes a logit above it for real; None: its logits are no decision
+    relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
+
+
+def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
+    """-t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x."""
+    return (1 - label) * real.mean()
+
+
+LOSSES: Registry[Loss] = Registry("loss")
+LOSSES |= {
+    "minimax": Loss(
+        source="G minimises log(1 - D(G(z))). Goodfellow et al. 2014, eq. 1",
+        d=cross_entropy_d,
+        g=lambda real, fake: -softplus(fake).mean(),
+        relabel=cross_entropy_relabel,
+    ),
+    "nonsaturating": Loss(
+        source="G maximises log D(G(z)). Goodfellow et al. 2014, section 3",
+        d=cross_entropy_d,
+        g=lambda real, fake: softplus(-fake).mean(),
+        relabel=cross_entropy_relabel,
+    ),
+    "hinge": Loss(
+        source="Margins of 1 for D. Lim & Ye 2017; Miyato et al. 2018, eq. 16",
+        d=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+        g=lambda real, fake: -fake.mean(),
+    ),
+    "least_squares": Loss(
+        source="Labels 1 and 0, squared errors. Mao et al. 2017, eq. 9",
+        d=lambda real, fake: 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean(),
+        g=lambda real, fake: 0.5 * (fake - 1).square().mean(),
+        boundary=0.5,
+        relabel=lambda real, label: 0.5 * (real - label).square().mean() - 0.5 * (real - 1).square().mean(),
+    ),
+    "wasserstein": Loss(
+        source="A critic's difference of means; needs a Lipschitz trick to mean anything. Arjovsky et al. 2017, eq. 3",
+        d=lambda real, fake: fake.mean() - real.mean(),
+        g=lambda real, fake: -fake.mean(),
+        boundary=None,
+    ),
+    "relativistic": Loss(
+        source="Relativistic pairing: is this real one more real than this fake? Jolicoeur-Martineau 2018; Huang et al. 2024 (R3GAN), eq. 2",
+        d=lambda real, fake: softplus(fake - real).mean(),
+        g=lambda real, fake: softplus(real - fake).mean(),
+        paired=True,
+        boundary=None,
+    ),
+}

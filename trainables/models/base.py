@@ -1,0 +1,51 @@
+"""What an architecture is, and the layers that architectures share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from trainables.config import Activation, Norm, TrialConfig
+
+Shape = tuple[int, ...]  # of one sample: (C, H, W), or (D,) for points
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    source: str  # one line: what it is, and where it comes from
+    generator: Callable[[TrialConfig, Shape], nn.Module]  # z [N, latent.dim] -> [N, *shape]; images in [-1, 1]
+    discriminator: Callable[[TrialConfig, Shape], "Discriminator"]  # [N, *shape] -> logits [N]
+    check: Callable[[TrialConfig], None]  # ValueError for settings that it has no use for
+
+
+class Discriminator(nn.Module):
+    """A body of features and a head: the last layer, which tricks may rebuild (minibatch standard deviation does)."""
+
+    def __init__(self, body: nn.Module, head: nn.Linear | nn.Conv2d):
+        super().__init__()
+        self.body = body
+        self.head: nn.Module = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, *shape] -> [N]."""
+        logits: Tensor = self.head(self.body(images))
+        return logits.flatten()
+
+
+ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),  # the slope of Radford et al. 2016
+    "selu": nn.SELU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+NORMS_1D: dict[Norm, Callable[[int], nn.Module]] = {"none": lambda n: nn.Identity(), "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+NORMS_2D: dict[Norm, Callable[[int], nn.Module]] = {
+    "none": lambda n: nn.Identity(),
+    "batch": nn.BatchNorm2d,
+    "layer": lambda n: nn.GroupNorm(1, n),
+    "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
+}

@@ -1,0 +1,42 @@
+"""Constraints on D's weights."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from trainables.config import Positive, TrialConfig
+from trainables.tricks.base import Nets, Step, Trick, trick
+
+
+@trick("weight_clipping")
+class WeightClipping(Trick):
+    """Each of D's weights is kept within ±limit. Arjovsky et al. 2017, algorithm 1."""
+
+    limit: Positive = 0.01
+
+    @torch.no_grad()
+    def after_d(self, nets: Nets) -> None:
+        parameters = list(nets.d.parameters())
+        torch._foreach_clamp_min_(parameters, -self.limit)
+        torch._foreach_clamp_max_(parameters, self.limit)
+
+
+@trick("weight_penalty")
+class WeightPenalty(Trick):
+    """weight/2 times the squared norm of D's weights (biases and gains left out). Roth et al. 2017 and course practice; Kurach et al. 2019 search 1e-4 to 10."""
+
+    weight: Positive = 1e-3
+
+    def d_term(self, step: Step) -> Tensor:
+        norms = torch._foreach_norm([p for p in step.nets.d.parameters() if p.ndim > 1])
+        return self.weight / 2 * torch.stack(list(norms)).square().sum()
+
+
+@trick("spectral_norm")
+class SpectralNorm(Trick):
+    """Each of D's weights is divided by its largest singular value, by power iteration. Miyato et al. 2018, algorithm 1."""
+
+    def build(self, nets: Nets, config: TrialConfig) -> None:
+        for module in list(nets.d.modules()):
+            if isinstance(module, (nn.Linear, nn.Conv2d)):
+                spectral_norm(module)

@@ -1,0 +1,37 @@
+"""Views: what D is shown of the images, real and fake alike."""
+
+import torch
+from torch import Tensor
+
+from trainables.config import Count, NotNegative, TrialConfig
+from trainables.models.base import Shape
+from trainables.tricks.base import Trick, trick
+
+
+@trick("instance_noise")
+class InstanceNoise(Trick):
+    """Gaussian noise on real and fake, fading linearly to none at `until` of the budget. Sonderby et al. 2017; Arjovsky & Bottou 2017."""
+
+    std: NotNegative = 0.1
+    until: NotNegative = 1.0
+
+    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+        std = self.std * max(0.0, 1 - t / self.until) if self.until else 0.0
+        return images + std * torch.randn(images.shape, generator=rng, device=images.device)
+
+
+@trick("packing")
+class Packing(Trick):
+    """D judges `samples` images at once, joined along the channels. Lin et al. 2018 (PacGAN)."""
+
+    samples: Count = 2
+
+    def check(self, config: TrialConfig) -> None:
+        if config.batch_size % self.samples:
+            raise ValueError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
+
+    def d_shape(self, shape: Shape) -> Shape:
+        return (self.samples * shape[0], *shape[1:])
+
+    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+        return images.reshape(len(images) // self.samples, -1, *images.shape[2:])
