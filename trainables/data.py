@@ -142,7 +142,7 @@ def cifar10(config: DataConfig) -> Source:
 
     root = _root(config)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".*align should be passed")  # the files are pickles of a numpy of 2009
+        warnings.filterwarnings("ignore", message=r".*align should be passed")  # numpy 2.4.0 to 2.4.4, of pickles this old
         try:
             train, heldout = (CIFAR10(root, train=part, download=config.download) for part in (True, False))
         except (RuntimeError, OSError) as reason:
