@@ -36,18 +36,17 @@ def config_means(values: Floats, configs: Strings, *, scale: Scale) -> pd.DataFr
     """Mean and interval of each config: variance pooled over configs, Student's t.
 
     With 3 seeds a config's own variance is a guess with 2 degrees of freedom; the pooled one has T − C. It assumes that seeds spread
-    alike in all configs (on the scale chosen). Index config; columns n, mean, low, high; attrs: `df` (T − C), `sd` (NaN if df is 0)
-    and `sem` [C], both on the working scale.
+    alike in all configs (on the scale chosen). Index config; columns n, mean, low, high; attrs: `df` (T − C) and `sd` (the pooled
+    standard deviation on the working scale; NaN if df is 0).
     """
     working = pd.Series(_to(values, scale)).groupby(np.asarray(configs), sort=False)
     n, mean = working.size(), working.mean()
     df = len(values) - len(n)
     sd = float(np.sqrt(((working.size() - 1) * working.var(ddof=1).fillna(0.0)).sum() / df)) if df > 0 else np.nan
-    sem = sd / np.sqrt(n.to_numpy(dtype=np.float64))
-    half = stats.t.ppf(TAIL, max(df, 1)) * sem
+    half = float(stats.t.ppf(TAIL, max(df, 1))) * sd / np.sqrt(n.to_numpy(dtype=np.float64))
     centre = mean.to_numpy(dtype=np.float64)
     frame = pd.DataFrame({"n": n, "mean": _back(centre, scale), "low": _back(centre - half, scale), "high": _back(centre + half, scale)})
-    frame.attrs.update(df=df, sd=sd, sem=sem.tolist())
+    frame.attrs.update(df=df, sd=sd)
     return frame
 
 
@@ -110,14 +109,13 @@ def intraclass(values: Floats, configs: Strings, group: Bools) -> float:
 
 def permutation_p(values: Floats, configs: Strings, group: Bools, *, seed: int = 0, n_resamples: int = 1999) -> float:
     """Two-sided p of the difference of means when whole configs are permuted between the sides; exact where there are few."""
-    frame = pd.DataFrame({"config": configs, "group": group, "total": values, "n": 1.0}).groupby("config", sort=False)
-    frame = frame.agg({"group": "first", "total": "sum", "n": "sum"})
-    total, n = frame["total"].to_numpy(dtype=np.float64), frame["n"].to_numpy(dtype=np.float64)
+    first, of, size = np.unique(configs, return_index=True, return_inverse=True, return_counts=True)[1:]
+    total, n, inside = np.bincount(of, values), size.astype(np.float64), group[first]
 
     def difference(x: npt.NDArray[np.int64], y: npt.NDArray[np.int64], axis: int) -> Floats:
         return np.asarray(total[x].sum(axis) / n[x].sum(axis) - total[y].sum(axis) / n[y].sum(axis))
 
-    sides = np.flatnonzero(frame["group"]), np.flatnonzero(~frame["group"])
+    sides = np.flatnonzero(inside), np.flatnonzero(~inside)
     # batch bounds the memory: 250 permutations of some hundred configs at a time
     found = stats.permutation_test(sides, difference, vectorized=True, n_resamples=n_resamples, batch=250, rng=np.random.default_rng(seed))
     return float(found.pvalue)
@@ -175,5 +173,5 @@ def _to(values: Floats, scale: Scale) -> Floats:
     return np.log(values) if scale == "log" else values
 
 
-def _back(working: Floats | float, scale: Scale) -> Floats:
+def _back(working: npt.NDArray[np.floating] | float, scale: Scale) -> Floats:
     return np.asarray(np.exp(working) if scale == "log" else working)

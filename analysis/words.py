@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 RISKS = {"failed": "failing", "mode_collapse": "mode collapse", "diverged": "diverging"}
 
 
@@ -31,6 +33,6 @@ def listed(items: list[str]) -> str:
 
 def value_text(value: object) -> str:
     """A knob's value: True -> "on", 0.0003 -> "0.0003"."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
     return number(value) if isinstance(value, float) else str(value)

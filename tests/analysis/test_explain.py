@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.explain import answer, explain
+
+
+def by_name(claims):
+    return {(claim.setting, claim.level): claim for claim in claims}
+
+
+def set_outcomes(table, outcome):
+    return replace(table, outcome=outcome, ended=["dead" if o == "diverged" else "error" if o == "" else "budget" for o in outcome])
+
+
+def knobs(table, **columns):
+    return replace(table, knobs=table.knobs.assign(**{name.replace("__", "."): values for name, values in columns.items()}))
+
+
+def test_four_by_two_by_eye(stage):
+    """4 configs x 2 seeds: with r1 0 of 4 fail, without 4 of 4."""
+    table = knobs(stage(4, 2), r1=[True] * 4 + [False] * 4)
+    claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["mode_collapse"] * 4)))["r1", "on"]
+    assert (claim.effect, claim.reference, claim.helps) == (-1, "off", True)
+    assert claim.p == pytest.approx(2 / 6)  # 4 configs, 6 ways to give r1 to two
+    assert (str(claim.n_with), claim.n_without.trials) == ("4 trials of 2 configurations", 4)
+    assert "100 points less" in claim.sentence
+    assert claim.evidence == "designed"
+    assert "data.name digits" in claim.context
+
+
+def test_trials_without_evidence_are_left_out(stage):
+    table = knobs(stage(6, 1), r1=[True] * 3 + [False] * 3)
+    claim = by_name(explain(set_outcomes(table, ["healthy", "healthy", "", "mode_collapse", "diverged", "healthy"])))["r1", "on"]
+    assert claim.n_with.trials == 2
+    assert claim.effect == pytest.approx(-2 / 3)
+
+
+@pytest.mark.parametrize(("outcome", "rate"), [("failed", 0.5), ("mode_collapse", 0.25), ("diverged", 0.25)])
+def test_risks_are_told_apart(stage, outcome, rate):
+    table = knobs(stage(8, 1), r1=[True] * 4 + [False] * 4)
+    claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["diverged", "mode_collapse", "healthy", "healthy"]), outcome))[
+        "r1", "on"
+    ]
+    assert claim.effect == -rate
+
+
+def test_a_known_effect_is_found_and_leads(stage):
+    table = stage(60, 2, risk=lambda k: 0.1 if k["r1"] else 0.6, log_fd=lambda k: -0.7 * k["r1"])
+    table = table.where(table.mask())
+    first = explain(table)[0]
+    assert (first.setting, first.level, first.clear, first.helps) == ("r1", "on", True, True)
+    assert first.low <= -0.5 <= first.high
+    assert first.q < 0.05
+    score = explain(table, "fd")[0]
+    assert (score.setting, score.scale, score.clear, score.helps) == ("r1", "log", True, True)
+    assert "adjusted for loss" in score.context
+    assert "times that with off" in score.sentence
+    said = answer(table, explain(table))
+    assert "What helps: r1 on against off: failing −" in said
+    assert "What cannot be told" in said
+
+
+def test_the_direction_of_the_score_decides_what_helps(stage):
+    table = stage(40, 2, risk=lambda k: 0.0)
+    table = replace(table, final=table.final.assign(coverage=np.where(table.knobs["r1"], 0.8, 0.6)))
+    claim = by_name(explain(table, "coverage"))["r1", "on"]
+    assert (claim.scale, claim.helps) == ("linear", True)
+    assert (claim.effect, claim.no_effect) == (pytest.approx(0.2), 0)
+
+
+def test_a_conditional_knob_is_compared_where_it_lives(stage):
+    table = stage(40, 2, risk=lambda k: 0.0)
+    claim = by_name(explain(table, "fd", settings=["r1.gamma"]))
+    (claim,) = claim.values()
+    live = table.knobs["r1.gamma"].notna().sum()
+    assert claim.n_with.trials + claim.n_without.trials == live == 40
+    assert claim.n_with.configs == claim.n_without.configs == 10
+    assert "split at the median" in claim.context
+    assert claim.level.startswith("above ")
+
+
+def test_numbers_with_two_values_are_levels_and_dead_runs_have_no_score(stage):
+    table = knobs(stage(20, 2, risk=lambda k: 0.3, dead=1.0), d_steps=[1, 1, 2, 2] * 10)
+    table = replace(table, scientific=("d_steps",))
+    claim = by_name(explain(table, "fd"))["d_steps", "2"]
+    assert claim.reference == "1"
+    assert claim.n_with.trials + claim.n_without.trials == (~table.dead).sum() < 40
+
+
+def test_an_adaptive_search_only_observes(stage):
+    table = stage(40, 1)
+    assert {c.evidence for c in explain(replace(table, phase=["optimise"] * 40))} == {"observed"}
+    mixed = replace(table, phase=["optimise"] * 20 + ["explore"] * 20)
+    claims = explain(mixed)
+    assert {c.evidence for c in claims} == {"designed"}
+    assert max(c.n_with.trials + c.n_without.trials for c in claims) <= 20
+    assert "association" in answer(replace(table, phase=["optimise"] * 40), [])
+
+
+def test_a_side_with_one_config_carries_no_claim(stage):
+    table = knobs(stage(6, 4), r1=[True] * 4 + [False] * 20)
+    claims = explain(table)
+    assert "r1" not in {c.setting for c in claims}
+    assert "r1 (fewer than two configurations on a side)" in answer(table, claims)
+
+
+@pytest.mark.parametrize("outcome", ["failed", "fd"])
+def test_on_noise_one_claim_in_twenty_is_clear(stage, outcome):
+    claims = [c for seed in range(50) for c in explain(stage(30, 2, seed=seed, n_ticks=2), outcome)]
+    assert len(claims) == 250
+    assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.014
+    assert 0.01 < np.mean([c.p < 0.05 for c in claims]) < 0.09
+    # whether interval and p agree in substance
+    assert np.mean([c.clear == (c.p < 0.05) for c in claims]) > 0.95
+
+
+def test_unknown_names_are_refused_with_the_known_ones(stage):
+    with pytest.raises(ValueError, match="'collapse'.*|.*mode_collapse"):
+        explain(stage(4, 1), "collapse")
+    with pytest.raises(ValueError, match="'r11'"):
+        explain(stage(4, 1), settings=["r11"])
+
+
+def test_nothing_finished_is_said(stage):
+    table = replace(stage(2, 1), outcome=["", ""], ended=["", "error"])
+    assert explain(table) == []
+    assert "Nothing can be told yet" in answer(table, [])
