@@ -251,7 +251,7 @@ def test_files_are_downloaded_when_asked_for_and_missing_only(name: str, tmp_pat
 
     monkeypatch.setattr(f"torchvision.datasets.{folder}", download)
     asked = DataConfig(name=name, root=str(tmp_path), download=True)
-    with pytest.raises(ValueError, match="set data.download: true"):
+    with pytest.raises(ValueError, match=r"set data\.download: true"):
         load(asked.model_copy(update={"download": False}))
     assert load(asked).fingerprint == load(asked).fingerprint
     assert downloads == [True]
