@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +58,12 @@ def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
         "weights": weights_hash(classifier),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("wb") as file:
         file.write(save(classifier.state_dict(), header))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(file.name, path)
+    part.replace(path)
 
 
 def load_classifier(path: Path, source: Source) -> Classifier | None:

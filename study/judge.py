@@ -111,8 +111,7 @@ class Judge:
                 statistics=statistics,
                 # as many on both sides: coverage by few samples of the small balls of many real data says little
                 balls=balls(features[rng.permutation(n_real)[:n_fake]], k=k, name="the held-out data's features"),
-                # half a sample more in each mode (Jeffreys' prior): the divergence is finite where a mode has no held-out data
-                shares=None if n_modes is None or decisions is None else (np.bincount(decisions, minlength=n_modes) + 0.5) / (n_real + n_modes / 2),
+                shares=_real_shares(decisions, modes=n_modes) if n_modes is not None and decisions is not None else None,
                 centres=None if source.centres is None else source.centres.astype(np.float64),
                 std=source.std,
             ),
@@ -150,6 +149,13 @@ class Judge:
 def as_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """[-1, 1] (clipped to it) -> 0..255, rounded, as they would be saved."""
     return ((images.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+
+
+def _real_shares(decisions: NDArray[np.int64], *, modes: int) -> NDArray[np.float64]:
+    """With half a sample more in each mode (Jeffreys' prior): so the divergence is finite where a mode has no held-out data."""
+    counts = np.bincount(decisions, minlength=modes).astype(np.float64) + 0.5
+    smoothed: NDArray[np.float64] = counts / counts.sum()
+    return smoothed
 
 
 def _decide(extractor: Extractor, features: NDArray[np.float32], centres: Array | None) -> NDArray[np.int64] | None:

@@ -25,7 +25,8 @@ class FrechetStatistics:
         """The symmetric square root of the covariance, [D, D]. Computed once, and kept when the statistics are pickled."""
         values, vectors = np.linalg.eigh(self.covariance)
         # rounding leaves eigenvalues of about -1e-16 where the points have no spread
-        return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+        root: Floats = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+        return root
 
 
 def frechet_statistics(x: ArrayLike, *, name: str = "x") -> FrechetStatistics:

@@ -8,7 +8,8 @@ from analysis.metrics.arrays import Floats, as_points, same_dimension
 
 def nearest_centre(points: ArrayLike, centres: ArrayLike) -> NDArray[np.int64]:
     """Index [N] of the centre nearest to each point; `points` [N, D], `centres` [K, D]."""
-    return _distances(points, centres).argmin(axis=1)
+    nearest: NDArray[np.int64] = _distances(points, centres).argmin(axis=1)
+    return nearest
 
 
 def high_quality(points: ArrayLike, centres: ArrayLike, *, std: float, within: float = 3.0) -> float:

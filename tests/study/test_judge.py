@@ -1,0 +1,267 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+import study.features
+from analysis.metrics import METRICS
+from analysis.metrics.features import Classifier, Points, RandomConv, train_classifier, weights_hash
+from study.features import SHIPPED, accuracy, choose
+from study.judge import Judge, Ruler, as_bytes
+from trainables.config import DataConfig
+from trainables.data import Source, load
+from trainables.run import Diverged
+
+ALWAYS = ["fd", "precision", "recall", "density", "coverage"]
+
+
+class Replay:
+    """Stands for a generator: hands out rows of stored data, drawn by the seed."""
+
+    def __init__(self, rows: np.ndarray):
+        self.rows = torch.from_numpy(rows)
+        self.asked: list[tuple[int, int]] = []
+
+    def sample(self, n: int, *, seed: int) -> torch.Tensor:
+        self.asked.append((n, seed))
+        rows = self.rows[torch.randint(len(self.rows), (n,), generator=torch.Generator().manual_seed(seed))]
+        return rows / 127.5 - 1 if rows.dtype == torch.uint8 else rows
+
+
+def stripes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy 8 x 8 images of three classes: lying stripes, standing stripes, none."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    pattern = np.zeros((3, 1, 8, 8))
+    pattern[0, :, ::2] = pattern[1, :, :, ::2] = 1
+    return (pattern[labels] * 155 + rng.uniform(0, 100, (n, 1, 8, 8))).astype(np.uint8), labels
+
+
+@pytest.fixture
+def labelled() -> Source:
+    (train, train_labels), (heldout, heldout_labels) = stripes(300), stripes(150, seed=1)
+    return Source(
+        name="stripes",
+        train=train,
+        heldout=heldout,
+        train_labels=train_labels,
+        heldout_labels=heldout_labels,
+        classes=("lying", "standing", "none"),
+    )
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of its own, and a training that takes no time; the list holds the data it was called for."""
+    trained: list[int] = []
+
+    def quick(images, labels, *, classes, seed):
+        trained.append(len(images))
+        return train_classifier(images, labels, classes=classes, seed=seed, steps=30)
+
+    monkeypatch.setattr(study.features, "user_cache_dir", lambda app: str(tmp_path / app))
+    monkeypatch.setattr(study.features, "train_classifier", quick)
+    return trained
+
+
+@pytest.fixture(scope="module")
+def digits() -> Source:
+    return load(DataConfig(name="digits"))
+
+
+@pytest.fixture(scope="module")
+def judge(digits) -> Judge:
+    return Judge.build(digits)
+
+
+@pytest.fixture(scope="module")
+def grid() -> Source:
+    return load(DataConfig(name="grid25"))
+
+
+@pytest.fixture(scope="module")
+def grid_judge(grid) -> Judge:
+    return Judge.build(grid)
+
+
+def test_ruler_of_digits(judge, digits):
+    assert (judge.ruler.data, judge.ruler.features, judge.ruler.n_real, judge.ruler.n_fake, judge.ruler.k) == (
+        "digits",
+        "classifier",
+        500,
+        1000,
+        5,
+    )
+    assert judge.ruler.split == digits.fingerprint
+    assert judge.ruler.weights == weights_hash(judge.extractor)
+    assert (judge.n_modes, judge.accuracy > 0.97) == (10, True)
+    assert judge.ruler.axis("fd") == "fd_classifier_1k"
+    assert replace(judge.ruler, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
+    with pytest.raises(ValueError, match=r"metric must be one of .* given is 'fdd'"):
+        judge.ruler.axis("fdd")
+
+
+def test_any_difference_is_another_ruler():
+    ruler = Ruler(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
+    others = [replace(ruler, **{name: "x" if isinstance(value, str) else 9}) for name, value in ruler.as_dict().items()]
+    assert len({ruler.hash, *(other.hash for other in others)}) == 8
+    assert Ruler(**ruler.as_dict()) == ruler
+    assert len(ruler.hash) == 10
+
+
+def test_real_data_score_the_floors(judge, digits):
+    """Held-out data against themselves score better than the floors; training data about the same, less drawn with replacement."""
+    perfect, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
+    assert list(real) == list(judge.floors) == [*ALWAYS, "modes", "kl"]
+    assert perfect["fd"] < judge.floors["fd"]
+    assert judge.floors["fd"] < real["fd"] < 2 * judge.floors["fd"]
+    assert real["coverage"] == pytest.approx(judge.floors["coverage"], abs=0.05)
+    assert real["modes"] == judge.floors["modes"] == 10
+    assert real["kl"] < 0.01
+    assert judge.floors["precision"] > 0.9
+
+
+def test_staged_collapse_of_digits(judge, digits):
+    kept = [judge(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]
+    assert [k["modes"] for k in kept] == [10, 8, 5, 1]
+    assert [k["kl"] for k in kept] == pytest.approx([np.log(10 / n) for n in (10, 8, 5, 1)], abs=0.1)
+    for metric in ("fd", "kl"):
+        assert sorted(kept, key=lambda k: k[metric]) == kept
+    for metric in ("recall", "coverage"):
+        assert sorted(kept, key=lambda k: -k[metric]) == kept
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0, 1e30])
+def test_one_image_for_all_is_finite(judge, value):
+    class Constant:
+        def sample(self, n, *, seed):
+            return torch.full((n, 1, 8, 8), value)
+
+    found = judge(Constant())
+    assert all(np.isfinite(list(found.values())))
+    assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * judge.floors["fd"]) == (1, True, True)
+
+
+def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge, digits):
+    replay = Replay(digits.train)
+    first, second = judge(replay), judge(replay)
+    assert first == second
+    assert replay.asked[:2] == replay.asked[2:]
+    assert [n for n, _ in replay.asked] == [500] * 4
+    assert len({seed for _, seed in replay.asked}) == 2
+
+
+def test_randomness_outside_is_left_alone(labelled, cache):
+    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    Judge.build(labelled)(Replay(labelled.train))
+    assert (torch.random.get_rng_state() == state).all()
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def test_a_pickled_judge_judges_the_same(judge, digits):
+    stored = pickle.dumps(judge)
+    assert len(stored) < 1_000_000
+    again = pickle.loads(stored)
+    assert again(Replay(digits.train)) == judge(Replay(digits.train))
+    assert again.ruler == judge.ruler
+
+
+@pytest.mark.parametrize(("value", "n"), [(np.nan, 1), (np.inf, 1), (-np.inf, 3)])
+def test_samples_that_are_not_finite(judge, value, n):
+    class Broken:
+        def sample(self, count, *, seed):
+            samples = torch.zeros(count, 1, 8, 8)
+            samples[:n, 0, 3] = value
+            return samples
+
+    with pytest.raises(Diverged, match=f"{n} of 500 samples of the generator are not finite"):
+        judge(Broken())
+
+
+def test_samples_of_another_shape(judge):
+    class Wrong:
+        def sample(self, n, *, seed):
+            return torch.zeros(n, 8, 8)
+
+    with pytest.raises(ValueError, match=r"samples must have the shape \[500, 1, 8, 8\] of digits; given is \[500, 8, 8\]"):
+        judge(Wrong())
+
+
+def test_mixture(grid_judge, grid):
+    assert isinstance(grid_judge.extractor, Points)
+    assert (grid_judge.n_modes, grid_judge.accuracy) == (25, None)
+    assert list(grid_judge.floors) == list(METRICS)
+    assert grid_judge.floors["hq"] == pytest.approx(1 - np.exp(-4.5), abs=0.006)
+    assert grid_judge.floors["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
+    assert grid_judge.floors["modes"] == 25
+    # Naeem et al. 2020, eq. 9, for equally many on both sides
+    assert grid_judge.floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.015)
+    few = grid_judge(Replay(grid.train[grid.train_labels < 7]))
+    assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))
+    assert grid_judge(Replay(grid.train + np.float32(0.5)))["hq"] == 0
+
+
+def test_images_without_labels(digits):
+    source = replace(digits, train_labels=None, heldout_labels=None, classes=())
+    found = Judge.build(source)
+    assert isinstance(found.extractor, RandomConv)
+    assert (found.n_modes, found.accuracy) == (None, None)
+    assert list(found.floors) == ALWAYS
+    assert found.ruler.axis("coverage") == "coverage_random_conv_1k"
+    good, bad = (found(Replay(digits.train[digits.train_labels < n])) for n in (10, 1))
+    assert good["fd"] < bad["fd"]
+    assert good["coverage"] > bad["coverage"]
+
+
+def test_a_classifier_is_trained_once_for_its_split(labelled, cache):
+    first, second = choose(labelled), choose(labelled)
+    assert cache == [300]
+    assert weights_hash(first) == weights_hash(second)
+    assert isinstance(second, Classifier)
+    assert accuracy(second, labelled) > 0.9
+    choose(replace(labelled, train=labelled.train[::-1].copy(), train_labels=labelled.train_labels[::-1].copy()))
+    assert cache == [300, 300]
+
+
+def test_a_shipped_classifier_serves_its_own_split_only(digits, cache):
+    choose(digits)
+    assert cache == []
+    fewer = replace(digits, train=digits.train[:200].copy(), train_labels=digits.train_labels[:200])
+    choose(fewer)
+    assert cache == [200]
+
+
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("fashion_mnist", 0.90)])
+def test_shipped_classifiers(name, least):
+    path = SHIPPED / f"{name}.safetensors"
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    assert header["data"] == name
+    assert float(header["heldout_accuracy"]) >= least
+    assert path.stat().st_size < 400_000
+
+
+def test_shipped_digits_are_what_their_header_says(judge):
+    with safe_open(SHIPPED / "digits.safetensors", framework="pt") as file:
+        header = file.metadata()
+    assert (header["split"], header["weights"]) == (judge.ruler.split, judge.ruler.weights)
+    assert judge.accuracy == pytest.approx(float(header["heldout_accuracy"]), abs=0.003)
+
+
+def test_few_data(labelled):
+    with pytest.raises(ValueError, match="judging needs more than k = 5 held-out data and samples; stripes has 4 and 8"):
+        Judge.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))
+
+
+def test_real_samples_repeat_where_there_are_too_few(labelled, cache):
+    """300 training images for 700 samples: each is taken twice or three times."""
+    assert Judge.build(labelled, n_fake=700).floors["modes"] == 3
+
+
+def test_as_bytes_rounds():
+    images = torch.arange(256, dtype=torch.uint8).numpy()
+    assert (as_bytes(images.astype(np.float32) / 127.5 - 1) == images).all()
+    assert as_bytes(np.array([-5, -1, 1, 5, 3e38], dtype=np.float32)).tolist() == [0, 0, 255, 255, 255]
