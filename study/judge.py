@@ -70,8 +70,7 @@ class Judge:
     reference: Reference
     n_modes: int | None  # number of known modes; None where the data have none
     accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    # what as many real data as there are samples score: how good a perfect generator would look. They are training data, so a
-    # classifier's floor holds its own overfitting too
+    # what as many real training data as there are samples score: about what a perfect generator would
     floors: dict[str, float] = field(default_factory=dict)
 
     @classmethod

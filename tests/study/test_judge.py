@@ -113,15 +113,17 @@ def test_any_difference_is_another_ruler():
 
 
 def test_real_data_score_the_floors(judge, digits):
-    """Held-out data against themselves score better than the floors; training data about the same, less drawn with replacement."""
-    perfect, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
+    """Also when they are drawn with replacement, which costs some variety."""
+    heldout, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
     assert list(real) == list(judge.floors) == [*ALWAYS, "modes", "kl"]
-    assert perfect["fd"] < judge.floors["fd"]
-    assert judge.floors["fd"] < real["fd"] < 2 * judge.floors["fd"]
+    assert 0.5 * judge.floors["fd"] < heldout["fd"] < 2 * judge.floors["fd"]
+    assert judge.floors["fd"] < real["fd"] < 3 * judge.floors["fd"]
     assert real["coverage"] == pytest.approx(judge.floors["coverage"], abs=0.05)
     assert real["modes"] == judge.floors["modes"] == 10
     assert real["kl"] < 0.01
     assert judge.floors["precision"] > 0.9
+    assert judge.floors["recall"] > 0.9
+    assert judge.floors["density"] == pytest.approx(1, abs=0.1)
 
 
 def test_staged_collapse_of_digits(judge, digits):
