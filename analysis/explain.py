@@ -76,7 +76,7 @@ def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[st
     ratio of geometric means, among runs that reached the end, adjusted for the other scientific settings where that can be
     estimated). `settings` are the scientific and nuisance ones unless given; `seed` is of the permutations. If the table holds
     trials of a randomised design (phase explore) only these are used: an adaptive search chose the others by their results.
-    A side needs two configs; a conditional knob is compared among trials where it lives. Raises ValueError for an unknown outcome or setting.
+    A side needs two configs; a conditional knob is compared among trials where it lives. Raises ValueError for an unknown name.
     """
     names = list(settings) if settings is not None else [*table.scientific, *table.nuisance]
     unknown = sorted(set(names) - set(map(str, table.knobs.columns)))
@@ -176,29 +176,30 @@ def _context(table: TrialTable, name: str, adjustment: str) -> str:
 
 
 def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
-    """The study's answer in two to four sentences: what it rests on, what helps, what hurts, what cannot be told."""
+    """The study's answer in two to four sentences, one a line: what it rests on, what helps, what hurts, what cannot be told."""
     counted = table.where(table.evidence)
     if not len(counted):
         return "Nothing can be told yet: no trial has finished."
     used = counted.where(counted.phase == "explore") if (counted.phase == "explore").any() else counted
     failing = estimate.rate(used.failed, used.config_id)
     basis = "a randomised design" if (used.phase == "explore").all() else "runs chosen by a search, so what is seen is association"
-    first = (
-        f"Of {plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'configuration')} ({basis}), {percent(failing.value)} failed "
-        f"(95 % {percent(failing.low)} to {percent(failing.high)})."
-    )
+    n = f"{plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'configuration')}"
+    said = [f"Of {n} ({basis}), {percent(failing.value)} failed (95 % {percent(failing.low)} to {percent(failing.high)})."]
     clear = [claim for claim in claims if claim.clear]
-    said = [first]
     for heading, group in (("What helps", [c for c in clear if c.helps]), ("What hurts", [c for c in clear if not c.helps])):
+        compared: dict[str, str] = {}  # a comparison is named once, with all that it does
+        for claim in group:
+            name = f"{claim.setting} {claim.level} against {claim.reference}"
+            compared[name] = (f"{compared[name]}, " if name in compared else f"{name}: ") + _short(claim, len(claims))
         if group:
-            said.append(f"{heading}: {'; '.join(_short(claim, len(claims)) for claim in group[:4])}.")
+            said.append(f"{heading}: {'; '.join(compared.values())}.")
     untold = [name for name in dict.fromkeys(c.setting for c in claims) if name not in {c.setting for c in clear}]
     untold += [f"{name} (fewer than two configurations on a side)" for name in table.scientific if name not in {c.setting for c in claims}]
     if not clear:
         said.append(f"No setting has a clear effect: of {plural(len(claims), 'comparison')} every interval includes none.")
     if untold:
         said.append(f"What cannot be told: what {listed(untold)} would do.")
-    return " ".join(said)
+    return "\n".join(said)
 
 
 def _short(claim: Claim, n_claims: int) -> str:
@@ -209,4 +210,4 @@ def _short(claim: Claim, n_claims: int) -> str:
     else:
         what = f"{claim.outcome} {number(claim.effect)} (95 % {number(claim.low)} to {number(claim.high)}"
     doubt = f", q = {claim.q:.2f}: may be chance among {n_claims} comparisons" if claim.q > 0.1 else ""
-    return f"{claim.setting} {claim.level} against {claim.reference}: {what}, n = {claim.n_with.trials} + {claim.n_without.trials}{doubt})"
+    return f"{what}, n = {claim.n_with.trials} + {claim.n_without.trials}{doubt})"

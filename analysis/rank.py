@@ -68,4 +68,4 @@ def _note(by: str, sd: float, df: int, scale: Scale) -> str:
     if df == 0:
         return "one seed each: no spread to measure, so no intervals"
     spread = f"factor {number(float(np.exp(sd)))}" if scale == "log" else number(sd)
-    return f"assumes that seeds spread alike in all configs (pooled standard deviation of {by}: {spread}, {df} degrees of freedom)"
+    return f"assumes that seeds spread alike in all configurations (pooled standard deviation of {by}: {spread}, {df} degrees of freedom)"

@@ -16,6 +16,11 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
+def aligned(value: float) -> str:
+    """As `number`, but with its trailing zeros: for columns."""
+    return f"{value:#.3g}".rstrip(".").replace("-", "−") if math.isfinite(value) and 0.001 <= abs(value) < 1000 else number(value)
+
+
 def percent(share: float) -> str:
     """0.123 -> "12 %"."""
     return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"

@@ -1,0 +1,156 @@
+import io
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import analysis
+from analysis import plots
+
+
+def png(size=(64, 64)):
+    file = io.BytesIO()
+    Image.new("L", size, 90).save(file, "PNG")
+    return file.getvalue()
+
+
+def risky(knobs):
+    return 0.1 if knobs["r1"] else 0.6
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = shutil.which("chromium")
+    assert found, "the report is looked at in a real browser; install chromium"
+    return found
+
+
+class Outline(HTMLParser):
+    """Tags that fetch something, the anchors, the headings and whether tags close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.ids, self.links, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.links += [attrs["href"]] if tag == "a" else []
+        source = attrs.get("src") or (attrs.get("href") if tag == "link" else None)
+        self.fetched += [source] if source and not source.startswith("data:") else []
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
+    table = stage(30, 2, risk=risky)
+    images = {str(trial): png() for trial in table.trial_id}
+    path = analysis.report(
+        table,
+        tmp_path / "deep" / "report.html",
+        question="Does R1 help?",
+        images=images,
+        real=png(),
+        design={"Sampler": "Sobol"},
+        provenance={"Code": "0123abc"},
+        caveats=["Small pictures."],
+        notes=["A remark."],
+    )
+    text = path.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert outline.fetched == []
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+    assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
+    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "A remark.", "Real data", "fixed settings", "What helps"):
+        assert word in text
+    assert text.count("<img alt=") == 1 + 3 + 2 + 2  # real, best, collapsed, diverged
+    assert len(re.findall(r"plotly\.js v\d", text)) == 1
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]  # nothing half-written is left
+    for claim in analysis.explain(table):
+        assert claim.setting in text
+
+
+def test_text_is_escaped(stage, tmp_path):
+    table = stage(8, 1)
+    table = replace(table, knobs=table.knobs.assign(loss=["<b>x</b>", "y"] * 4))
+    path = analysis.report(table, tmp_path / "r.html", question="<script>alert(1)</script>", caveats=["<i>"], provenance={"<k>": "<v>"})
+    text = path.read_text(encoding="utf-8")
+    for markup in ("<script>alert", "<i>", "<k>", "<v>", "<td>&lt;b>"):
+        assert markup not in text
+    assert Outline(text).open == []
+
+
+@pytest.mark.parametrize("case", ["unfinished", "one trial", "all dead", "one seed each", "observed", "no floors"])
+def test_poor_studies_have_a_page_too(stage, tmp_path, case):
+    table = stage(6, 1)
+    if case == "unfinished":
+        table = replace(table, ended=[""] * 6, outcome=[""] * 6)
+    elif case == "one trial":
+        table = table.where(np.arange(6) == 0)
+    elif case == "all dead":
+        table = replace(table, ended=["dead"] * 6, outcome=["diverged"] * 6)
+    elif case == "observed":
+        table = replace(table, phase=["optimise"] * 6)
+    elif case == "no floors":
+        table = replace(table, floors={})
+    text = analysis.report(table, tmp_path / "r.html", score="coverage").read_text(encoding="utf-8")
+    assert Outline(text).open == []
+    assert ("Nothing can be told yet" in text) == (case == "unfinished")
+    assert ("observed, not designed" in text) == (case == "observed")
+
+
+def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage, tmp_path):
+    table, path = stage(6, 1), tmp_path / "r.html"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="'t999'"):
+        analysis.report(table, path, images={"t999": png()})
+    with pytest.raises(ValueError, match="'fid'"):
+        analysis.report(table, path, score="fid")
+    assert path.read_text() == "old"
+
+
+def test_every_outcome_has_a_look_of_its_own():
+    assert set(plots.COLOURS) == set(plots.NAMES) == set(plots.SYMBOLS) == {"healthy", "mode_collapse", "diverged", ""}
+    assert len(set(plots.COLOURS.values())) == len(set(plots.SYMBOLS.values())) == 4
+
+
+def test_figures_show_every_trial_and_the_floor(stage):
+    table = stage(20, 2, risk=risky)
+    drawn = plots.trade_off(table, "fd", "coverage")
+    assert sum(len(trace.x) for trace in drawn.data) == 40
+    assert drawn.layout.xaxis.type == "log"
+    assert drawn.layout.yaxis.type is None
+    assert {shape.line.dash for shape in drawn.layout.shapes} == {"dash"}
+    lines = plots.curves(table, "fd")
+    assert sum(np.isfinite(np.asarray(trace.y, dtype=float)).sum() for trace in lines.data) == np.isfinite(table.curves["fd"]).sum()
+    risks = plots.risk_by_setting(table, ["r1"])
+    assert [text.split()[-1] for text in risks.layout.yaxis.ticktext] == ["off", "on"]
+    assert risks.data[0].x[0] > risks.data[0].x[1]
+
+
+def test_a_browser_draws_all_figures(stage, tmp_path, browser):
+    path = analysis.report(stage(12, 2, risk=risky), tmp_path / "r.html")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]
+    options += ["--disable-sync", "--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    found = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    drawn = found.stdout
+    assert drawn.count('class="main-svg"') >= 5
+    for name in ("risk", "score", "trade", "ranking", "curves"):
+        assert f'id="chart-{name}"' in drawn
