@@ -37,7 +37,7 @@ class Ruler:
     split: str  # fingerprint of the data's split
     features: str  # name of the extractor
     weights: str  # hash of its weights
-    n_real: int  # held-out samples; precision, recall, density and coverage use the first n_fake of them at most
+    n_real: int  # held-out samples; precision, recall, density and coverage use n_fake of them at most
     n_fake: int
     k: int  # neighbours
 
@@ -92,6 +92,9 @@ class Judge:
         features = extractor.features(source.heldout[rows])
         decisions = _decide(extractor, features, source.centres)
         n_modes = len(source.classes) if decisions is not None else None
+        accuracy = None
+        if isinstance(extractor, Classifier) and source.heldout_labels is not None:
+            accuracy = float(np.mean(decisions == source.heldout_labels[rows]))
         statistics = frechet_statistics(features, name="the held-out data's features")
         statistics.root  # noqa: B018  (computed here, it travels along)
         judge = cls(
@@ -115,9 +118,7 @@ class Judge:
                 std=source.std,
             ),
             n_modes=n_modes,
-            accuracy=float((decisions == source.heldout_labels[rows]).mean())
-            if isinstance(extractor, Classifier) and decisions is not None and source.heldout_labels is not None
-            else None,
+            accuracy=accuracy,
         )
         # without replacement as far as there are enough
         taken = np.resize(rng.permutation(len(source.train)), n_fake)

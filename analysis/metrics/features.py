@@ -77,7 +77,7 @@ class Classifier(Extractor):
 class RandomConv(Extractor):
     """A convolutional network with random weights, for images without labels. uint8 [N, C, H, W] -> [N, 128], H and W >= 8.
 
-    Naeem et al. 2020, section 4.3: where no pretrained network fits the data, features of a random network separate good from bad
+    Naeem et al. 2020: where no pretrained network fits the data, features of a random network separate good from bad
     samples as well. Orthogonal weights (Saxe et al. 2014) with the gain of ReLU keep the scale of the signal from depth to depth, and
     averages at four depths see textures as well as shapes: each has 32 features.
     """

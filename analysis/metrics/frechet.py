@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of features. Dowson & Landau 1982, eq. 4; as a score for GANs: Heusel et al. 2017, eq. 6.
+"""Fréchet distance between two sets of features. Dowson & Landau 1982; as a score for GANs: Heusel et al. 2017, eq. 6.
 
 The value is biased upwards by about (D(D + 1)/2 + 2D)/N for N = M samples of equal Gaussians: never compare values of different N or D.
 """

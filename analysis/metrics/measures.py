@@ -74,7 +74,7 @@ def _hq(c: Comparison) -> float:
     return high_quality(c.features, c.real.centres, std=c.real.std)
 
 
-KYNKAANNIEMI, NAEEM = "Kynkäänniemi et al. 2019, eq. 1-3", "Naeem et al. 2020, eq. 3-4"
+KYNKAANNIEMI, NAEEM = "Kynkäänniemi et al. 2019", "Naeem et al. 2020"
 
 METRICS: dict[str, Metric] = {
     "fd": Metric(
@@ -117,7 +117,7 @@ METRICS: dict[str, Metric] = {
         description="number of modes with at least a fifth of an even share of the generated samples",
         better="max",
         scale="linear",
-        source="Srivastava et al. 2017, section 4, with a share instead of one sample",
+        source="Srivastava et al. 2017 (VEEGAN), with a share instead of one sample",
         needs="modes",
     ),
     "kl": Metric(
@@ -125,7 +125,7 @@ METRICS: dict[str, Metric] = {
         description="KL divergence of the generated samples' shares of the modes from the real ones, nats",
         better="min",
         scale="log",
-        source="Lin et al. 2018, section 4",
+        source="Lin et al. 2018 (PacGAN)",
         needs="modes",
     ),
     "hq": Metric(
@@ -133,7 +133,7 @@ METRICS: dict[str, Metric] = {
         description="share of generated samples within 3 standard deviations of a mode's centre; at best 0.989 in the plane",
         better="max",
         scale="linear",
-        source="Srivastava et al. 2017, section 4",
+        source="Srivastava et al. 2017 (VEEGAN)",
         needs="centres",
     ),
 }

@@ -62,7 +62,7 @@ def test_expected_density_and_coverage():
     n, k = 400, 5
     scores = [prdc(normal(n, 4, seed), normal(n, 4, 100 + seed), k=k) for seed in range(20)]
     assert np.mean([s["density"] for s in scores]) == pytest.approx(1, abs=0.02)
-    # Naeem et al. 2020, eq. 9
+    # Naeem et al. 2020
     assert np.mean([s["coverage"] for s in scores]) == pytest.approx(1 - prod((n - i) / (2 * n - i) for i in range(1, k + 1)), abs=0.01)
 
 

@@ -199,7 +199,7 @@ def test_mixture(grid_judge, grid):
     assert grid_judge.floors["hq"] == pytest.approx(1 - np.exp(-4.5), abs=0.006)
     assert grid_judge.floors["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
     assert grid_judge.floors["modes"] == 25
-    # Naeem et al. 2020, eq. 9, for equally many on both sides
+    # Naeem et al. 2020, for equally many on both sides
     assert grid_judge.floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.015)
     few = grid_judge(Replay(grid.train[grid.train_labels < 7]))
     assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))
