@@ -84,9 +84,7 @@ def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[st
         raise ValueError(f"settings must be knobs of this table; got {unknown}; there are {list(table.knobs.columns)}")
     if outcome not in (*RISKS, *table.better):
         raise ValueError(f"an outcome must be one of {list(RISKS)} or a score of {sorted(table.better)}; got {outcome!r}")
-    table = table.where(table.evidence)
-    if (table.phase == "explore").any():
-        table = table.where(table.phase == "explore")
+    table = basis(table)
     if outcome not in RISKS:
         table = table.where(np.isfinite(table.at_end(outcome)))
     claims = []
@@ -99,6 +97,13 @@ def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[st
                 claims.append(claim)
     claims = [replace(c, q=float(q)) for c, q in zip(claims, estimate.q_values(np.array([c.p for c in claims])), strict=True)]
     return sorted(claims, key=lambda claim: -claim.strength)
+
+
+def basis(table: TrialTable) -> TrialTable:
+    """The trials that claims rest on: those of the randomised design if there are any, else all that carry evidence."""
+    counted = table.where(table.evidence)
+    designed = counted.phase == "explore"
+    return counted.where(designed) if designed.any() else counted
 
 
 def _compare(table: TrialTable, name: str, level: Side, reference: Side, both: Bools, outcome: str, seed: int) -> Claim | None:
@@ -177,14 +182,13 @@ def _context(table: TrialTable, name: str, adjustment: str) -> str:
 
 def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
     """The study's answer in two to four sentences, one a line: what it rests on, what helps, what hurts, what cannot be told."""
-    counted = table.where(table.evidence)
-    if not len(counted):
+    used = basis(table)
+    if not len(used):
         return "Nothing can be told yet: no trial has finished."
-    used = counted.where(counted.phase == "explore") if (counted.phase == "explore").any() else counted
     failing = estimate.rate(used.failed, used.config_id)
-    basis = "a randomised design" if (used.phase == "explore").all() else "runs chosen by a search, so what is seen is association"
+    source = "a randomised design" if (used.phase == "explore").all() else "runs chosen by a search, so what is seen is association"
     n = f"{plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'configuration')}"
-    said = [f"Of {n} ({basis}), {percent(failing.value)} failed (95 % {percent(failing.low)} to {percent(failing.high)})."]
+    said = [f"Of {n} ({source}), {percent(failing.value)} failed (95 % interval {percent(failing.low)} to {percent(failing.high)})."]
     clear = [claim for claim in claims if claim.clear]
     for heading, group in (("What helps", [c for c in clear if c.helps]), ("What hurts", [c for c in clear if not c.helps])):
         compared: dict[str, str] = {}  # a comparison is named once, with all that it does
@@ -198,7 +202,7 @@ def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
     if not clear:
         said.append(f"No setting has a clear effect: of {plural(len(claims), 'comparison')} every interval includes none.")
     if untold:
-        said.append(f"What cannot be told: what {listed(untold)} would do.")
+        said.append(f"What cannot be told: the effect of {listed(untold)}.")
     return "\n".join(said)
 
 

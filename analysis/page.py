@@ -49,6 +49,7 @@ figcaption { margin-top: .4rem; line-height: 1.4; font-size: .8rem; overflow-wra
 }
 @media print {
   nav { display: none; } .layout { display: block; max-width: none; padding: 0; } body { font-size: 11pt; }
+  .cards { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   h2, h3 { break-after: avoid; } figure, .chart, tr { break-inside: avoid; } .wide { overflow: visible; }
 }
 """

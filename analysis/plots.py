@@ -39,7 +39,7 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
             showlegend=False,
         )
     )
-    figure.update_xaxes(title="share of runs that failed, with 95 % interval", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_xaxes(title="share of runs that failed", tickformat=".0%", range=[-0.02, 1.02])
     return _setting_axis(figure, rows)
 
 
@@ -117,7 +117,7 @@ def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
             showlegend=False,
         )
     )
-    figure.update_xaxes(title=f"{_axis_title(table, by)}, mean of seeds with 95 % interval")
+    figure.update_xaxes(title=_axis_title(table, by))
     labels = [f"{config}  n={n}{' †' if d else ''}" for config, n, d in zip(found["config_id"], found["n"], dead, strict=True)]
     figure.update_yaxes(tickvals=list(range(len(found))), ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
     figure = _styled(figure, height=110 + ROW * len(found))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis import page, plots
 from analysis.estimate import rate
-from analysis.explain import Claim, answer, explain
+from analysis.explain import Claim, answer, basis, explain
 from analysis.rank import rank
 from analysis.table import TrialTable
 from analysis.words import RISKS, aligned, listed, number, percent, plural, value_text
@@ -62,7 +62,7 @@ def report(
     counted = table.where(table.evidence)
     sections = []
     if len(counted):
-        sections.append(page.Section("Evidence", _evidence(counted, claims, score)))
+        sections.append(page.Section("Evidence", _evidence(basis(table), claims, score)))
     sections.append(page.Section("Design", _design(table, design or {})))
     sections.append(page.Section("Outcomes", _outcomes(table, score)))
     if len(counted):
@@ -110,7 +110,7 @@ def _evidence(table: TrialTable, claims: Sequence[Claim], score: str) -> str:
     parts.append(page.paragraph(note, kind="note"))
     varied = any(table.knobs[name].nunique() > 1 for name in (*table.scientific, *table.nuisance))
     if varied:
-        parts += ["<h3>Risk of failing</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
+        parts += ["<h3>Risk of failing, with 95 % intervals</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
     if varied and np.isfinite(table.at_end(score)).any():
         parts += [f"<h3>{escape(score)} of runs that reached the end</h3>", page.chart(plots.score_by_setting(table, score), name="score")]
     return "".join(parts)
@@ -180,7 +180,8 @@ def _ranking(table: TrialTable, score: str) -> str:
     )
     parts = [page.grid(columns, rows, numbers=[columns[0], columns[1], *columns[3:8]], full=True), page.paragraph(note, kind="note")]
     if found["mean"].notna().any():
-        parts.append(page.chart(plots.ranking(table, score), name="ranking"))
+        heading = f"<h3>{escape(score)}, mean of seeds with 95 % interval</h3>"
+        parts += [heading, page.chart(plots.ranking(table, score), name="ranking")]
     return "".join(parts)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.explain import answer, explain
+from analysis.settings import sides
 
 
 def by_name(claims):
@@ -87,6 +88,26 @@ def test_numbers_with_two_values_are_levels_and_dead_runs_have_no_score(stage):
     claim = by_name(explain(table, "fd"))["d_steps", "2"]
     assert claim.reference == "1"
     assert claim.n_with.trials + claim.n_without.trials == (~table.dead).sum() < 40
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2, 3, 4], {"up to 2.5": [0, 1], "above 2.5": [2, 3]}),
+        ([1, 2, 3, 3], {"up to 2.5": [0, 1], "above 2.5": [2, 3]}),
+        ([1, 2, 4, 4, 4], {"below 4": [0, 1], "at 4": [2, 3, 4]}),  # nothing lies above the median
+        ([1, 1, 1, 5], {"1": [0, 1, 2], "5": [3]}),
+        (["b", "a", None, "b"], {"a": [1], "b": [0, 3]}),
+        ([None, True, False, True], {"off": [2], "on": [1, 3]}),
+        ([0.1, np.nan, 0.2, 0.3], {"up to 0.2": [0, 2], "above 0.2": [3]}),
+    ],
+)
+def test_sides_by_eye(stage, values, expected):
+    table = stage(len(values), 1)
+    knobs_ = table.knobs.assign(loss=np.array(values, dtype=object))
+    found = sides(replace(table, knobs=knobs_), "loss")
+    assert {side.label: np.flatnonzero(side.trials).tolist() for side in found} == expected
+    assert [side.label for side in found] == list(expected)
 
 
 def test_an_adaptive_search_only_observes(stage):
