@@ -1,43 +1,61 @@
-"""StudySpec: what a study asks, and with what means. Read from a study file (YAML 1.2), checked before anything starts."""
+"""StudySpec: what a study asks, and with what means. Checked before anything starts; study/files.py reads it from YAML."""
 
 import importlib
 from collections.abc import Mapping
-from itertools import combinations
-from pathlib import Path
+from itertools import combinations, product
 from typing import Annotated, Any, Literal
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from pydantic import Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from optuna.distributions import CategoricalDistribution
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from analysis.metrics import METRICS
 from study import design
-from study.mirrors import Tracking
 from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
-from trainables.config import Count, Positive, Section, Share, TrialConfig, in_words, refuse_unknown
+from study.mirrors import Tracking
+from trainables.config import Count, Positive, Section, TrialConfig, refuse_unknown, settings
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
 
-Sampler = Literal["sobol", "factorial", "random", "tpe"]
-SAMPLERS: dict[str, tuple[str, ...]] = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
+SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
+NEVER_VARIES = {
+    "seed": "every trial gets a seed of its own; `seeds` says how many runs a configuration gets",
+    "data": "numbers judged on different data cannot be compared; make two studies",
+    "data.resolution": "numbers judged on different data cannot be compared; make two studies",
+    "data.root": "it only says where the files lie",
+    "data.download": "it only says how the files come",
+    "budget_kimg": "runs of different length cannot be compared",
+    "tick_kimg": "it only says how often a run is measured",
+}
 
 
 class Score(Section):
     metric: str = "fd"
     direction: Literal["minimize", "maximize"] = "minimize"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _its_own_direction(cls, given: Any) -> Any:
+        """`score: coverage` is enough: METRICS knows which way is better."""
+        given = {"metric": given} if isinstance(given, str) else dict(given)
+        if isinstance(name := given.get("metric", "fd"), str):
+            if name not in METRICS:
+                raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
+            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[METRICS[name].better])
+        return given
 
-class Halving(Section):
-    """Asynchronous successive halving: at each rung the best `keep` go on. Li et al. 2020."""
 
+class Asha(Section):
+    """Asynchronous successive halving, by its usual names. Li et al. 2020."""
+
+    name: Literal["asha"] = "asha"
     grace_kimg: Positive  # the first rung
-    keep: Annotated[float, Field(gt=0, lt=1)] = 1 / 3
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one in so many goes on from a rung
 
 
 class Resources(Section):
     """Of one trial."""
 
-    cpu: Annotated[float, Field(gt=0)] = 1
+    cpu: Positive = 1.0
     gpu: Annotated[float, Field(ge=0)] | None = None  # None: one where the cluster has any; below 1: a share of one
     memory_gb: Positive | None = None
     concurrent: Count | None = None  # trials at a time; None: as many as fit
@@ -46,25 +64,209 @@ class Resources(Section):
     @classmethod
     def _whole_above_one(cls, gpu: float | None) -> float | None:
         if gpu is not None and gpu > 1 and gpu != int(gpu):
-            raise ValueError(f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
+            raise SpecError(("resources", "gpu"), f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
         return gpu
 
 
 class StudySpec(Section):
+    """Frozen. Made by StudySpec.load(file), StudySpec.from_dict(mapping), or by its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     question: Annotated[str, Field(min_length=1)]
     goal: Literal["explain", "optimise"] = "explain"
     plugins: tuple[str, ...] = ()  # modules imported before the settings are looked at, on every worker too
     base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
-    scientific: dict[str, Any] = Field(default_factory=dict)  # as in the file; `space` holds the distributions
-    nuisance: dict[str, Any] = Field(default_factory=dict)
+    space: Space
+    sampler: Literal["sobol", "factorial", "random", "tpe"] = "sobol"
     n_configs: Annotated[int, Field(ge=1, le=10_000)]
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # runs of each configuration
     design_seed: Annotated[int, Field(ge=0)] = 0
-    sampler: Sampler | None = None  # None: sobol to explain, tpe to optimise
     score: Score = Score()
-    scheduler: Halving | None = None
+    scheduler: Asha | None = None
     judge_samples: Annotated[int, Field(ge=100)] | None = None  # generated samples judged at each tick; None: by data set
     resources: Resources = Resources()
     max_failures: Annotated[int, Field(ge=0)] = 2  # a trial whose program or machine broke is tried this many times more
     tracking: Tracking = Tracking()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Any) -> Any:
+        """Plugins first, as they bring names; then what follows from the rest."""
+        given = dict(given)
+        plugins = given.get("plugins", ())
+        if isinstance(plugins, (list, tuple)) and all(isinstance(module, str) for module in plugins):
+            given["plugins"] = tuple(plugins)
+            import_plugins(given["plugins"])
+        if isinstance(given.get("space"), Mapping):
+            given["space"] = read_space(given["space"])
+        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
+        scheduler = given.get("scheduler")
+        if scheduler == "pbt" or (isinstance(scheduler, Mapping) and scheduler.get("name") == "pbt"):
+            raise SpecError(("scheduler",), "population-based training is not done here: a run whose settings change in flight has no config and explains nothing")
+        if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
+            given.setdefault("n_configs", cells_of(space))
+        return given
+
+    @field_validator("base")
+    @classmethod
+    def _settings_of_trials(cls, base: dict[str, Any]) -> dict[str, Any]:
+        check_names(base, ("base",))
+        if "seed" in base:
+            raise SpecError(("base", "seed"), f"seed cannot be set: {NEVER_VARIES['seed']}")
+        return base
+
+    @model_validator(mode="after")
+    def _sound(self) -> "StudySpec":
+        if self.sampler not in SAMPLERS[self.goal]:
+            raise SpecError(("sampler",), f"sampler must be one of {list(SAMPLERS[self.goal])} where goal is {self.goal}; given {self.sampler!r}")
+        if self.goal == "explain" and self.scheduler:
+            raise SpecError(("scheduler",), "goal: explain runs every trial to its end, since a run that was cut short because it looked bad explains nothing; leave scheduler out, or use goal: optimise")
+        if self.goal == "optimise" and self.seeds > 1:
+            raise SpecError(("seeds",), "goal: optimise runs each proposal once; repeated runs belong to goal: explain")
+        if self.sampler == "factorial" and self.n_configs % cells_of(self.space):
+            raise SpecError(("n_configs",), f"n_configs must be a multiple of the {cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}")
+        self._check_settings()
+        return self
+
+    def _check_settings(self) -> None:
+        """Every value that the space can give must make a TrialConfig, alone and beside the choices of the others."""
+        for name in self.space.domains:
+            if name in self.base:
+                raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
+        for where, names in {"base": self.base, "space": self.space.domains}.items():
+            for name in names:
+                if (trick := trick_of(name)) and not self._turns_on(trick):
+                    raise SpecError((where, name), f"{name} is a knob of {trick}, which this study never turns on; add `{trick}: true` to base, or `{trick}: [false, true]` to the space")
+        for name, value in self.base.items():
+            self._try({name: value}, ("base", name))
+        for name, distribution in self.space.domains.items():
+            for value in extremes(distribution):
+                self._try({name: value}, ("space", self._part(name), name))
+        choices = {name: d.choices for name, d in self.space.domains.items() if isinstance(d, CategoricalDistribution)}
+        for a, b in combinations(choices, 2):
+            for pair in product(choices[a], choices[b]):
+                self._try(dict(zip((a, b), pair, strict=True)), ("space", self._part(b), b))
+
+    def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
+        """The base with some settings of the space, the rest of the space left at its defaults."""
+        on = {trick: True for name in some if (trick := trick_of(name))}
+        try:
+            TrialConfig.from_flat(live({**self.base, **on, **some}))
+        except ValueError as error:
+            raise SpecError(where, str(error)) from None
+
+    def _turns_on(self, trick: str) -> bool:
+        switch = self.space.domains.get(trick)
+        return self.base.get(trick) is True or (isinstance(switch, CategoricalDistribution) and True in switch.choices)
+
+    def _part(self, name: str) -> str:
+        return "scientific" if name in self.space.scientific else "nuisance"
+
+    # What it comes to ----------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        return "explore" if self.goal == "explain" else "optimise"
+
+    @property
+    def budget_kimg(self) -> float:
+        """Of each trial: it never varies."""
+        return float(self.base.get("budget_kimg", settings()["budget_kimg"]))
+
+    @property
+    def n_trials(self) -> int:
+        return self.n_configs * self.seeds
+
+    def flat(self, point: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """A trial's settings as asked: base and point, the switches that are off included, the knobs of tricks that are off not."""
+        return live({**self.base, **point, "seed": seed})
+
+    def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
+        return TrialConfig.from_flat(self.flat(point, seed))
+
+    def designed(self) -> list[dict[str, Any]]:
+        """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
+        points = design.points(self)
+        return [self.flat(point, design.seed_of(self, i, replicate)) for replicate in range(self.seeds) for i, point in enumerate(points)]
+
+    @classmethod
+    def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
+        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. ValueError with file and line for anything that cannot hold."""
+        from study.files import load_spec
+
+        return load_spec(path, changes or {})
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "StudySpec":
+        """Of the form that a study file has. ValueError in words."""
+        from study.files import checked
+
+        return checked(given)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that a study file has: from_dict(as_dict()) == self."""
+        space = {part: {n: as_given(d) for n, d in getattr(self.space, part).items()} for part in ("scientific", "nuisance")}
+        return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
+
+    def identity(self) -> dict[str, Any]:
+        """What may not change while a study folder goes on: all but its wording, its length and its means."""
+        free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
+        whole = self.as_dict()
+        whole["base"] = {name: value for name, value in whole["base"].items() if name not in ("data.root", "data.download")}
+        return {key: value for key, value in whole.items() if key not in free}
+
+
+def import_plugins(modules: tuple[str, ...]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # a plugin may raise anything at all; its author needs to see what
+            raise SpecError(("plugins",), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}") from error
+
+
+def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
+    for name, value in names.items():
+        if isinstance(value, Mapping) and where == ("base",):
+            inner = next(iter(value), "…")
+            raise SpecError((*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}")
+        try:
+            refuse_unknown([name])
+        except ValueError as error:
+            raise SpecError((*where, name), str(error)) from None
+
+
+def read_space(given: Mapping[str, Any]) -> Space:
+    parts: dict[str, dict[str, Any]] = {}
+    for part, domains in given.items():
+        if part not in ("scientific", "nuisance"):
+            raise SpecError(("space", part), f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}")
+        if not isinstance(domains, Mapping):
+            raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
+        check_names(domains, ("space", part))
+        for name, value in domains.items():
+            where = ("space", part, name)
+            if name in NEVER_VARIES:
+                raise SpecError(where, f"{name} cannot vary: {NEVER_VARIES[name]}")
+            if name in TRICKS and value == "range":
+                value = [False, True]
+            parts.setdefault(part, {})[name] = domain(name, value, where)
+    for name in parts.get("nuisance", {}):
+        if name in parts.get("scientific", {}):
+            raise SpecError(("space", "nuisance", name), f"{name} is scientific and nuisance; it must be one of them")
+    if not parts.get("scientific"):
+        raise SpecError(("space",), "space.scientific must name at least one setting: the one that the question is about")
+    return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}))
+
+
+def cells_of(space: Space) -> int:
+    """How many combinations a factorial design has. SpecError where a scientific setting is not a choice."""
+    n = 1
+    for name, distribution in space.scientific.items():
+        if not isinstance(distribution, CategoricalDistribution):
+            raise SpecError(("space", "scientific", name), f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol")
+        n *= len(distribution.choices)
+    return n
+
+

@@ -11,6 +11,8 @@ from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.sampler import Sampler
 
+GENERATOR = "generator.safetensors"  # its name in a checkpoint
+
 
 def save_generator(sampler: Sampler, config: TrialConfig, shape: tuple[int, ...], path: Path) -> None:
     header = {"format": "ganstudy generator", "config": json.dumps(config.flat()), "shape": json.dumps(shape)}

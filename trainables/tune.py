@@ -15,13 +15,12 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.effective import effective
-from trainables.generators import save_generator
+from trainables.generators import GENERATOR, save_generator
 from trainables.grid import extent, grid_png, grid_size
 from trainables.run import LOOPS, Diverged, Run
 from trainables.sampler import Sampler
 
 STATE = "run.pt"  # all that going on needs
-GENERATOR = "generator.safetensors"  # the judged generator alone, with its config: small
 SAMPLES = "samples.png"
 GRID_SEED = 0  # the same latents for every trial and tick
 

@@ -1,0 +1,46 @@
+"""What `ganstudy list` prints: every name that a study file can use, with one line on it."""
+
+import inspect
+from dataclasses import fields
+
+from analysis.metrics import METRICS
+from study.ranges import RANGES
+from study.space import as_given
+from trainables.config import settings
+from trainables.data import DATA
+from trainables.losses import LOSSES
+from trainables.models import ARCHS
+from trainables.run import LOOPS
+from trainables.tricks import TRICKS
+
+
+def catalogue() -> dict[str, list[tuple[str, str]]]:
+    """kind -> (name, one line) of each."""
+    plain = settings()
+    return {
+        "data": [(name, first_line(source)) for name, source in DATA.items()],
+        "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
+        "losses": [(name, loss.source) for name, loss in LOSSES.items()],
+        "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
+        "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
+        "metrics": [(name, f"{metric.source} ({'less' if metric.better == 'min' else 'more'} is better)") for name, metric in METRICS.items()],
+        "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()],
+        "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
+    }
+
+
+def first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def knobs(name: str) -> str:
+    """"[gamma = 10.0] " for r1."""
+    given = ", ".join(f"{field.name} = {field.default}" for field in fields(TRICKS[name]))  # type: ignore[arg-type]  # every trick is a dataclass
+    return rf"\[{given}] " if given else ""
+
+
+def in_words(domain: object) -> str:
+    if isinstance(domain, dict):
+        return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")
+    assert isinstance(domain, list)
+    return ", ".join(map(str, domain))

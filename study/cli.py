@@ -1,0 +1,276 @@
+"""The `ganstudy` command."""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from study.store import STOP, driver
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Which settings keep a GAN's training stable, and how sure are we?")
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+File = Annotated[Path, typer.Argument(help="A study file (YAML).", metavar="STUDY.yaml")]
+Folder = Annotated[Path, typer.Argument(help="A study's folder, such as runs/digits.", metavar="RUN")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the base, or a key of the study (n_configs, resources.gpu, …).")]
+Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the study's plugins; they are code.")]
+Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, or its address. Without one, Ray is started here.")]
+
+
+@app.command()
+def launch(
+    file: File,
+    folder: Annotated[Path | None, typer.Option(help="Where it is kept; runs/NAME unless given.")] = None,
+    changes: Set = None,
+    address: Address = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one trial in full; run nothing.")] = False,
+) -> None:
+    """Run a study; on a folder that holds it already, go on. Ends with its answer, its ranking and a report."""
+    from study.files import parse_changes
+    from study.spec import StudySpec
+
+    spec = StudySpec.load(file, parse_changes(changes or []))
+    if dry_run:
+        from study.preview import preview
+
+        preview(spec, folder or Path("runs") / spec.name, console, address=address)
+        return
+    _run(spec, folder or Path("runs") / spec.name, address)
+
+
+@app.command()
+def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
+    """Go on with a study that was stopped, killed, or is to be extended (--set n_configs=…, --set seeds=…)."""
+    from study.files import changed, checked, parse_changes
+    from study.query import open_study
+
+    given: dict[str, Any] = dict(open_study(run, trust_plugins=trust_plugins).spec.as_dict())
+    for name, value in parse_changes(changes or []).items():
+        given = changed(given, name, value)
+    _run(checked(given), run, address)
+
+
+def _run(spec: Any, folder: Path, address: str | None) -> None:
+    from study.launch import launch
+
+    began = time.monotonic()
+    view = launch(spec, folder, address=address)
+    left = spec.n_trials - sum(record.closed is not None for record in view.store.trials.values())
+    if left > 0:
+        console.print(f"Stopped with {left} of {spec.n_trials} trials to go. `ganstudy resume {folder}` goes on.")
+        return
+    from study.present import print_answer, write_report
+
+    console.print(f"\n[bold]{spec.question}[/bold]", soft_wrap=True)
+    print_answer(view, console)
+    console.print(f"\n{spec.n_trials} trials, {time.monotonic() - began:.0f} s")
+    console.print(f"Report: {write_report(view, folder / 'report.html').absolute()}", soft_wrap=True)
+
+
+@app.command()
+def status(run: Folder) -> None:
+    """How far a study is, and who drives it."""
+    from study.present import print_status
+    from study.query import open_study
+
+    print_status(open_study(run), driver(run), console)
+
+
+@app.command()
+def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for its driver to end.")] = 60.0) -> None:
+    """Ask the driver of a study to stop. Nothing is lost: resume goes on."""
+    who = driver(run)
+    if not who:
+        console.print(f"Nobody drives {run}.")
+        return
+    (run / STOP).touch()
+    end = time.monotonic() + wait_s
+    while driver(run) and time.monotonic() < end:
+        time.sleep(0.2)
+    if driver(run):
+        raise ValueError(f"{who} must stop at its next measurement, but has not within {wait_s:g} s; it will when a trial comes to one")
+    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on.")
+
+
+@app.command()
+def show(run: Folder, trial: Annotated[str | None, typer.Argument(help="A trial's id, or the beginning of it.")] = None, trust_plugins: Trust = False) -> None:
+    """A study's design, or one trial: its config, curve, outcome and error."""
+    from study.present import print_study, print_trial
+    from study.query import open_study
+
+    view = open_study(run, trust_plugins=trust_plugins)
+    if trial:
+        print_trial(view.trial(trial), console)
+    else:
+        print_study(view, console)
+
+
+@app.command()
+def best(
+    run: Folder,
+    n: Annotated[int, typer.Option("-n", help="How many configurations.")] = 5,
+    by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None,
+    where: Annotated[str | None, typer.Option(help="A condition on trials, such as 'coverage > 0.8'.")] = None,
+    min_seeds: Annotated[int, typer.Option(help="Runs that a configuration needs to be ranked.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
+) -> None:
+    """The best configurations, ranked on a bound, not on a lucky seed."""
+    from study.query import open_study
+
+    view = open_study(run)
+    found = view.best(n, by=by, where=where, min_seeds=min_seeds)
+    if as_json:
+        rows = [{"trial_id": t.trial_id, "outcome": t.outcome, "config": dict(t.record.flat), "values": dict(t.values)} for t in found]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    from study.present import print_best
+
+    print_best(view, found, by or view.score, console)
+
+
+@app.command()
+def rank(run: Folder, by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None, n: Annotated[int, typer.Option("-n", help="Rows.")] = 20) -> None:
+    """All configurations in order, with intervals."""
+    from study.present import print_ranking
+    from study.query import open_study
+
+    view = open_study(run)
+    print_ranking(view, by or view.score, console, n=n)
+
+
+@app.command()
+def explain(
+    run: Folder, outcome: Annotated[str, typer.Option(help="failed, mode_collapse, diverged, or a metric.")] = "failed", as_json: Annotated[bool, typer.Option("--json")] = False
+) -> None:
+    """What each setting does to the risk of failing (or to a metric), with interval, n and kind of evidence."""
+    from dataclasses import asdict
+
+    import analysis
+    from study.present import print_answer, print_claims
+    from study.query import open_study
+
+    view = open_study(run)
+    claims = analysis.explain(view.table(), outcome)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
+        return
+    if outcome == "failed":
+        print_answer(view, console)
+    print_claims(claims, console)
+
+
+@app.command()
+def report(run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None) -> None:
+    """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
+    from study.present import write_report
+    from study.query import open_study
+
+    console.print(f"Report: {write_report(open_study(run), out or run / 'report.html').absolute()}", soft_wrap=True)
+
+
+Trial = Annotated[str | None, typer.Option("--trial", help="A trial's id; the best unless given.")]
+Best = Annotated[bool, typer.Option("--best", help="The best trial (the default).")]
+
+
+@app.command()
+def sample(
+    run: Folder,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A PNG.")] = Path("samples.png"),
+    trial: Trial = None,
+    best: Best = False,
+    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    trust_plugins: Trust = False,
+) -> None:
+    """A grid of fresh samples of one trial's generator."""
+    from study.query import open_study
+    from trainables.grid import grid_png, grid_size
+
+    view = _chosen(open_study(run, trust_plugins=trust_plugins), trial)
+    generator = view.generator()
+    shape = tuple(generator.sample(1).shape[1:])
+    samples = generator.sample(grid_size(shape), seed=seed)
+    out.write_bytes(grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
+    console.print(f"{out}: samples of {view.trial_id}", soft_wrap=True)
+
+
+@app.command()
+def export(run: Folder, out: Annotated[Path, typer.Option("-o", "--out", help="A safetensors file.")] = Path("g.safetensors"), trial: Trial = None, best: Best = False) -> None:
+    """One trial's generator as a file: safetensors with its config in the header."""
+    from study.query import open_study
+
+    view = _chosen(open_study(run), trial)
+    view.export(out)
+    console.print(f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again", soft_wrap=True)
+
+
+def _chosen(view: Any, trial: str | None) -> Any:
+    return view.trial(trial) if trial else view.best(1)[0]
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path | None, typer.Argument(help="A YAML file of settings.", metavar="RECIPE.yaml")] = None,
+    origin: Annotated[Path | None, typer.Option("--from", help="A study's folder: train the settings of one of its trials.")] = None,
+    trial: Trial = None,
+    best: Best = False,
+    changes: Set = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A folder for samples, curves and the generator.")] = Path("runs/train"),
+    trust_plugins: Trust = False,
+) -> None:
+    """One run without Ray: a recipe's settings, or those of a study's trial, with --set to change them (ten times longer, say)."""
+    from study.files import load_config, parse_changes
+    from study.query import open_study
+    from study.train import train as train_one
+    from trainables.config import TrialConfig
+
+    if (recipe is None) == (origin is None):
+        raise ValueError("train takes a RECIPE.yaml or --from RUN, one of them")
+    new = parse_changes(changes or [])
+    if recipe:
+        config = load_config(recipe, new)
+    else:
+        assert origin
+        config = TrialConfig.from_flat({**_chosen(open_study(origin, trust_plugins=trust_plugins), trial).record.flat, **new})
+    train_one(config, out, console)
+
+
+@app.command(name="list")
+def list_(kind: Annotated[str | None, typer.Argument(help="data, architectures, losses, tricks, loops, metrics, ranges or settings; all unless given.")] = None) -> None:
+    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, ranges; a line each, with its source."""
+    from study.catalogue import catalogue
+
+    tables = catalogue()
+    if kind is not None and kind not in tables:
+        raise ValueError(f"there is no list of {kind!r}; there are {list(tables)}")
+    for name, rows in tables.items():
+        if kind in (None, name):
+            table = Table(title=name, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+            table.add_column(no_wrap=True, style="cyan")
+            table.add_column()
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
+            console.print()
+
+
+def main() -> None:
+    """The entry point: errors that are the user's to mend are one message, without a traceback."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except (ValueError, RuntimeError, OSError) as error:
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise
+        errors.print(f"[bold red]error[/bold red]: {error}", soft_wrap=True, markup=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

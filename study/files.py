@@ -1,0 +1,115 @@
+"""Study files and recipes: YAML 1.2, with the line in every message."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from study.space import SpecError
+from study.spec import StudySpec
+from trainables.config import TrialConfig, in_words, settings
+from trainables.registry import nearest
+
+
+def load_spec(path: Path | str, changes: Mapping[str, Any]) -> StudySpec:
+    path = Path(path)
+    given = read_yaml(path)
+    for name, value in changes.items():
+        given = changed(given, name, value)
+    try:
+        return checked_spec(given)
+    except SpecError as error:
+        raise ValueError(f"{path}{line_of(path, error.where)}: {error}") from None
+
+
+def checked(given: Mapping[str, Any]) -> StudySpec:
+    try:
+        return checked_spec(given)
+    except SpecError as error:
+        raise ValueError(str(error)) from None
+
+
+def checked_spec(given: Mapping[str, Any]) -> StudySpec:
+    """SpecError, which knows where, for anything that cannot hold."""
+    for key in given:
+        if key not in StudySpec.model_fields:
+            place = f" (is it a setting? those belong into base)" if key in settings() else ""
+            raise SpecError((key,), f"a study has no {key!r}{place}; {nearest(key, StudySpec.model_fields)}it has {list(StudySpec.model_fields)}")
+    try:
+        return StudySpec.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):
+            raise inner from None
+        where = tuple(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise SpecError(where, f"a study needs {where[0] if len(where) == 1 else '.'.join(where)}: it is not there") from None
+        if first["type"] == "extra_forbidden":
+            raise SpecError(where, f"there is no {'.'.join(where)!r}") from None
+        raise SpecError(where, in_words(error)) from None
+
+
+def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
+    """A recipe: a YAML file of dotted settings."""
+    path = Path(path)
+    try:
+        return TrialConfig.from_flat({**read_yaml(path), **changes})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file; there is none")
+    try:
+        given = YAML(typ="safe", pure=True).load(path)
+    except (MarkedYAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise ValueError(f"{path} must hold `key: value` lines; it holds {type(given).__name__}")
+    return given
+
+
+def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
+    head, *rest = name.split(".")
+    if head not in StudySpec.model_fields or head in ("base", "space"):
+        if any(name in part for part in given.get("space", {}).values()):
+            raise ValueError(f"{name} varies in this study, so it cannot be set; change its domain in the study file")
+        return {**given, "base": {**given.get("base", {}), name: value}}
+    if not rest:
+        return {**given, head: value}
+    inner = given.get(head)
+    return {**given, head: _inside(inner if isinstance(inner, Mapping) else {}, rest, value)}
+
+
+def _inside(given: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    if len(keys) == 1:
+        return {**given, keys[0]: value}
+    inner = given.get(keys[0])
+    return {**given, keys[0]: _inside(inner if isinstance(inner, Mapping) else {}, keys[1:], value)}
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}, read as YAML is."""
+    out = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set takes NAME=VALUE; given {text!r}")
+        out[name.strip()] = YAML(typ="safe", pure=True).load(value)
+    return out
+
+
+def line_of(path: Path, where: tuple[str, ...]) -> str:
+    """", line 12" of the deepest of these keys that the file has."""
+    node, line = YAML(typ="rt").load(path), None
+    for key in where:
+        if not isinstance(node, Mapping) or key not in node:
+            break
+        line = node.lc.key(key)[0] + 1  # type: ignore[attr-defined]  # ruamel's mappings know their lines
+        node = node[key]
+    return "" if line is None else f", line {line}"

@@ -1,0 +1,230 @@
+"""StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder that holds records goes on from them."""
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.error import TuneError
+
+from study import cluster
+from study.judge import Judge
+from study.progress import Progress
+from study.provenance import provenance
+from study.query import StudyView, open_study
+from study.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
+from study.search import Search
+from study.spec import StudySpec
+from study.store import STOP, Store, driver
+from study.tracking import watching
+from trainables.config import TrialConfig
+from trainables.data import Source, load
+from trainables.generators import GENERATOR
+from trainables.grid import real_png
+from trainables.models import ARCHS
+from trainables.tune import SAMPLES, STATE, GanTrainable
+
+log = logging.getLogger(__name__)
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # misses the result files that we turn off
+
+MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
+REAL = "real.png"
+
+
+def launch(
+    spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, time_budget_s: float | None = None, progress: bool = True
+) -> StudyView:
+    """Run the study until its trials are done, the time is up, or Ctrl-C. Call it again to go on.
+
+    folder: runs/NAME unless given. address: a Ray cluster's; else the Ray that this process uses, else one started here.
+    Raises ValueError for what cannot run, before anything is started or written; RuntimeError while another driver has the folder.
+    """
+    folder = Path(folder or Path("runs") / spec.name)
+    prepared = prepare(spec, folder, address=address)
+    end = time.monotonic() + (time_budget_s or math.inf)
+    with Store.writing(folder) as store:
+        if prepared.study != store.study:
+            store.write_study(prepared.study)
+        (folder / REAL).write_bytes(real_png(prepared.source.train))
+        with sigterm_is_ctrl_c(), cluster.connected(address), watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
+            cluster.check_versions()
+            for crash in range(MAX_CRASHES + 1):
+                try:
+                    with closing(Recorder(store, Search(spec, store), display)) as recorder:
+                        tuner(spec, prepared, store, recorder, end).fit()
+                    break
+                except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
+                    if crash == MAX_CRASHES:
+                        raise
+                    log.warning("the run broke and is started again: %s", error)
+    return open_study(folder)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all trials share."""
+
+    source: Source
+    judge: Judge
+    study: StudyRecord
+
+
+def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
+    """All that can be found wrong before Ray starts is found here. Writes nothing to the folder."""
+    known = Store(folder).study
+    if who := driver(folder):
+        raise RuntimeError(f"{folder} has a driver already: {who}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it")
+    if known:
+        refuse_other(known.spec, spec, folder)
+    check_writable(folder)
+    if nodes := cluster.nodes(address):
+        cluster.slots(spec, nodes)
+    source = load(spec.config({}).data)
+    check_networks(spec, source)
+    judge = Judge.build(source, n_fake=spec.judge_samples)
+    if spec.score.metric not in judge.floors:
+        raise ValueError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
+    if known and known.ruler != judge.ruler.as_dict():
+        changes = [f"{k}: {known.ruler.get(k)} there, {v} now" for k, v in judge.ruler.as_dict().items() if known.ruler.get(k) != v]
+        raise ValueError(f"{folder} was measured with another ruler, and numbers of different rulers cannot be compared ({'; '.join(changes)}). Use another folder (--folder), or the data it was measured on")
+    made = StudyRecord(spec=spec.as_dict(), ruler=judge.ruler.as_dict(), floors=judge.floors, n_modes=judge.n_modes, provenance=provenance())
+    return Prepared(source, judge, made)
+
+
+def refuse_other(known: dict[str, Any] | Any, spec: StudySpec, folder: Path) -> None:
+    """ValueError where the folder holds another study than this one made longer."""
+    old, new = StudySpec.from_dict(known).identity(), spec.identity()
+    if changes := [f"{key}: {old[key]} there, {new[key]} now" for key in new if old[key] != new[key]]:
+        raise ValueError(
+            f"{folder} holds another study ({'; '.join(changes)}). To go on with that one: `ganstudy resume {folder}`. "
+            "To extend it, raise n_configs or seeds in its own file and launch that. For a new study, change `name` or give --folder"
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """ValueError where the folder cannot be made or written."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{folder} must be a folder that can be written; {there} {'cannot be' if there.is_dir() else 'is a file'}")
+
+
+def check_networks(spec: StudySpec, source: Source) -> None:
+    """ValueError where an architecture of the study cannot make samples of the data's shape, or data.size is more than there is."""
+    choices = getattr(spec.space.domains.get("arch"), "choices", [None])
+    for arch in choices:
+        config = spec.config({} if arch is None else {"arch": arch})
+        ARCHS.pick(config.arch).generator(config, source.shape)
+    if (size := config.data.size) and size > len(source.train):
+        raise ValueError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {size}")
+
+
+class Recorder(tune.Callback):
+    """Tells the Store, then the searcher, what becomes of each trial."""
+
+    def __init__(self, store: Store, search: Search, display: Progress):
+        self.store, self.search, self.display = store, search, display
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        """`done` is set by the trial (budget, dead) or else by the scheduler. A dead run's last tick measured nothing."""
+        ended = Ended(result["ended"] or Ended.SCHEDULER) if result["done"] else None
+        measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
+        self.tell(trial, None if ended is Ended.DEAD else measured, Closed(ended=ended, reason=result["reason"]) if ended else None, result["effective"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.tell(trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"))
+
+    def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
+        """Keeps the newest whole, and of the best the generator; Tune's own num_to_keep would write the whole run's state at every tick."""
+        record, folder = self.store.trials[trial.config["trial_id"]], self.store.folder.absolute()
+        images = trial.last_result["images"]
+        samples = folder / "trials" / record.trial_id / "samples" / f"{images:09d}.png"
+        samples.parent.mkdir(parents=True, exist_ok=True)
+        samples.write_bytes((Path(checkpoint.path) / SAMPLES).read_bytes())
+        self.store.write(record.trial_id, saved=Saved(images=images, path=str(Path(checkpoint.path).relative_to(folder))))
+        record = self.store.trials[record.trial_id]
+        best = best_tick(record, self.search.spec)
+        for old in record.saved[:-1]:
+            unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR)
+            for name in unneeded:
+                (folder / old.path / name).unlink(missing_ok=True)
+
+    def tell(self, trial: Any, measured: Measurement | None, closed: Closed | None, effective: dict[str, Any] | None = None) -> None:
+        trial_id = trial.config["trial_id"]
+        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective) and measured:
+            self.search.measured(trial_id, measured)
+        if closed:
+            self.search.closed(self.store.trials[trial_id])
+        self.display.heard(self.store.trials[trial_id])
+
+    def close(self) -> None:
+        self.search.running.clear()
+
+
+def best_tick(record: TrialRecord, spec: StudySpec) -> int:
+    """The images at which its score was best, among the ticks that were saved."""
+    scores = {m.images: m.values[spec.score.metric] for m in record.measurements}
+    pick = min if spec.score.direction == "minimize" else max
+    return pick((saved.images for saved in record.saved), key=lambda images: scores[images])
+
+
+class Asked(tune.Stopper):
+    """Ends the whole run when `ganstudy stop` asks for it, or the time is up; what is unfinished goes on with the next driver."""
+
+    def __init__(self, folder: Path, end: float):
+        self.file, self.end = folder.absolute() / STOP, end
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return time.monotonic() > self.end or self.file.exists()
+
+
+def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder, end: float) -> tune.Tuner:
+    """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
+    from study.halving import Halving
+
+    scheduler = Halving(spec) if spec.scheduler else None
+    for record in store.trials.values() if scheduler else ():
+        scheduler.replay(record)
+    runs, nodes = store.folder.absolute() / "tune", cluster.nodes(None)
+    shared = tune.with_parameters(GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins)
+    return tune.Tuner(
+        tune.with_resources(shared, cluster.per_trial(spec, cluster.total(nodes))),
+        tune_config=tune.TuneConfig(
+            search_alg=recorder.search,
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=cluster.slots(spec, nodes),
+            reuse_actors=True,
+            trial_dirname_creator=dirname,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(runs), name=f"run{len(list(runs.glob('*'))):03}", callbacks=[recorder], stop=Asked(store.folder, end), verbose=0
+        ),
+    )
+
+
+def dirname(trial: Any) -> str:
+    return f"{trial.config['trial_id']}_{trial.trial_id}"  # a trial that failed comes back as another of Tune's
+
+
+@contextmanager
+def sigterm_is_ctrl_c() -> Iterator[None]:
+    """Tune stops cleanly on SIGINT and knows nothing of SIGTERM, which is what clusters send."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)

@@ -1,0 +1,155 @@
+"""What the commands print, and the report: a study's view in words and tables."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import analysis
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from study.query import StudyView, TrialView
+from study.records import Ended
+
+GRIDS = 6  # sample grids of the best and of failed runs in the report
+
+
+def claims_of(view: StudyView) -> list[analysis.Claim]:
+    """On the risk of failing, and on the study's score."""
+    table = view.table()
+    return [*analysis.explain(table, "failed"), *analysis.explain(table, view.score)]
+
+
+def print_answer(view: StudyView, console: Console) -> None:
+    console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
+    print_ranking(view, view.score, console, n=8)
+
+
+def print_claims(claims: list[analysis.Claim], console: Console) -> None:
+    for claim in claims:
+        console.print(f"{'*' if claim.clear else ' '} {escape(claim.sentence)}", soft_wrap=True)
+    if claims:
+        console.print("* the 95 % interval does not hold zero effect")
+    else:
+        console.print("Nothing can be said yet: no setting has finished runs on both sides.")
+
+
+def print_ranking(view: StudyView, by: str, console: Console, *, n: int) -> None:
+    ranked = analysis.rank(view.table(), by)
+    scientific = [name for name in view.study.spec["space"]["scientific"] if name in ranked.columns]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("place", by, "95 %", "runs", "failed"):
+        table.add_column(column, justify="right")
+    for column in ("settings", "config"):
+        table.add_column(column, overflow="fold")
+    shown = ranked if len(ranked) <= n else ranked.head(n - n // 2)._append(ranked.tail(n // 2))
+    for i, row in enumerate(shown.to_dict("records")):
+        if len(ranked) > n and i == n - n // 2:
+            table.add_row("…")
+        settings = ", ".join(short(name, row[name]) for name in scientific if row[name] not in (False, None) and row[name] == row[name])
+        table.add_row(place(row), number(row["mean"]), f"{number(row['low'])}–{number(row['high'])}" if row["low"] == row["low"] else "–",
+                      str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
+    console.print(table)
+    console.print(f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(view.study.floors.get(by, float('nan')))}[/dim]", soft_wrap=True)
+
+
+def place(row: dict[Any, Any]) -> str:
+    if row["place"] != row["place"]:
+        return "–"
+    return f"{row['place']:.0f} ({row['place_low']:.0f}–{row['place_high']:.0f})" if row["place_low"] == row["place_low"] else f"{row['place']:.0f}"
+
+
+def short(name: str, value: Any) -> str:
+    return name if value is True else f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def number(value: float) -> str:
+    return "–" if value != value else f"{value:.4g}"
+
+
+def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
+    for i, trial in enumerate(found, 1):
+        values = "  ".join(f"{name} {trial.values[name]:.4g}" for name in view.study.floors if name in trial.values)
+        console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
+        asked = {name: value for name, value in trial.record.flat.items() if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]}
+        console.print("   " + ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in asked.items()), soft_wrap=True)
+
+
+def print_status(view: StudyView, who: str | None, console: Console) -> None:
+    trials = view.trials()
+    spec = view.study.spec
+    total = spec["n_configs"] * spec["seeds"]
+    console.print(f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials opened; " + (f"driven by {who}" if who else "nobody drives it"), soft_wrap=True)
+    if len(trials):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("ended", "outcome", "trials"):
+            table.add_column(column, justify="right" if column == "trials" else "left")
+        for (ended, outcome), count in trials.groupby(["ended", "outcome"]).size().items():  # type: ignore[misc]  # pairs
+            table.add_row(ended or "unfinished", outcome or "–", str(count))
+        console.print(table)
+        training, judging = trials["seconds"].sum(), trials["judge_seconds"].sum()
+        console.print(f"trained {timedelta(seconds=round(training))} in all, judged {timedelta(seconds=round(judging))}")
+    if not who and len(trials) and (trials["ended"].isin(["", Ended.ERROR.value]).any() or len(trials) < total):
+        console.print(f"`ganstudy resume {view.folder}` goes on")
+
+
+def print_study(view: StudyView, console: Console) -> None:
+    spec = view.study.spec
+    console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
+    console.print(f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['score']['metric']}")
+    for part in ("scientific", "nuisance"):
+        for name, domain in spec["space"][part].items():
+            console.print(f"  {name}: {domain}  [dim]{part}[/dim]", soft_wrap=True)
+    for name, value in spec["base"].items():
+        console.print(f"  {name}: {value}  [dim]base[/dim]", soft_wrap=True)
+    console.print("trials: " + " ".join(view.store.trials), soft_wrap=True)
+
+
+def print_trial(trial: TrialView, console: Console) -> None:
+    record = trial.record
+    ended = record.closed.ended.value if record.closed else "unfinished"
+    console.print(f"[bold]{trial.trial_id}[/bold]  trial {record.number}, {record.phase}; ended: {ended}; outcome: {trial.outcome or 'unknown yet'}", soft_wrap=True)
+    if record.closed and record.closed.reason:
+        console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
+    asked = record.flat
+    for name, value in trial.study.settings(record).items():
+        console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
+    metrics = [name for name in trial.study.study.floors if record.last and name in record.last.values]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = [*metrics, *(name for name in ("d/adv", "g/adv", "d/real_accuracy", "d/fake_accuracy", "d/grad_norm", "g/grad_norm", "images_per_second") if record.last and name in record.last.values)]
+    for column in ("kimg", *columns):
+        table.add_column(column, justify="right")
+    for m in record.measurements:
+        table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
+    table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
+    console.print(table)
+
+
+def write_report(view: StudyView, path: Path) -> Path:
+    """The page, written whole or not at all."""
+    table, study = view.table(), view.study
+    real = view.folder / "real.png"
+    spec = study.spec
+    trials = view.trials()
+    design = {
+        "goal": spec["goal"],
+        "design": f"{spec['sampler']}: {spec['n_configs']} configurations × {spec['seeds']} run(s), {len(trials)} trials so far; design seed {spec['design_seed']}",
+        "budget": f"{spec['base'].get('budget_kimg', 'default')} kimg a trial",
+        "ruler": ", ".join(f"{key} {value}" for key, value in study.ruler.items()),
+        "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['judge_seconds'].sum()))} of judging, summed over trials",
+    }
+    caveats = ["Every number holds for this data set, this budget and this ruler, and for the settings that the study did not vary."]
+    return analysis.report(
+        table, path, question=str(spec["question"]), score=view.score, claims=claims_of(view), design=design, images=grids(view),
+        real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
+    )  # fmt: skip
+
+
+def grids(view: StudyView) -> dict[str, bytes]:
+    """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
+    trials = view.trials()
+    good = trials[trials["outcome"] == "healthy"].sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize").head(GRIDS)
+    bad = trials[trials["outcome"].isin(["mode_collapse", "diverged"])].head(GRIDS)
+    found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad.index]}
+    return {trial: png for trial, png in found.items() if png}

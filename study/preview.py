@@ -1,0 +1,85 @@
+"""`--dry-run`: the design, its cost, and one trial in full. Starts no Ray and writes nothing."""
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from study import cluster
+from study.launch import Prepared, prepare
+from study.proposals import Adaptive, Designed
+from study.space import as_given
+from study.spec import StudySpec
+from trainables.config import TrialConfig
+from trainables.generators import GENERATOR, save_generator
+from trainables.run import LOOPS
+
+PROBE_KIMG = 3.0  # trained to learn the speed
+
+
+def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
+    prepared = prepare(spec, folder, address=address)
+    flat = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
+    assert flat
+    first = TrialConfig.from_flat(flat)
+    console.print(f"[bold]{spec.name}[/bold]: {spec.question}", soft_wrap=True)
+    console.print(f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("setting", "part", "values"):
+        table.add_column(column)
+    for part in ("scientific", "nuisance"):
+        for name, domain in getattr(spec.space, part).items():
+            table.add_row(name, part, str(as_given(domain)))
+    console.print(table)
+    console.print("\nthe first trial in full:")
+    for name, value in first.flat().items():
+        console.print(f"  {name}: {value}" + ("" if name in flat else "  [dim](default)[/dim]"), soft_wrap=True)
+    cost = probe(first, prepared)
+    nodes = cluster.nodes(address)
+    slots = cluster.slots(spec, nodes) if nodes else 1
+    ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
+    seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.judge_seconds) / slots
+    console.print(f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
+                  f" ({cost.images_per_second:,.0f} images/s and {cost.judge_seconds:.2f} s a judgement, measured now on this machine with one trial)", soft_wrap=True)
+    console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
+    console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
+    console.print("real data score " + "  ".join(f"{name} {value:.4g}" for name, value in prepared.judge.floors.items()), soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one trial, on this machine."""
+
+    images_per_second: float
+    judge_seconds: float
+    checkpoint_mb: float
+
+
+def probe(config: TrialConfig, prepared: Prepared) -> Cost:
+    """Trains a little. Networks of other widths in the space cost more or less."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        short = config.model_copy(update={"budget_kimg": PROBE_KIMG, "tick_kimg": PROBE_KIMG / 3})
+        run = LOOPS.pick(config.loop)(short, prepared.source, device="cuda" if torch.cuda.is_available() else "cpu")
+        ticks = run.ticks()
+        next(ticks)
+        warm = next(ticks).images
+        start = time.perf_counter()
+        images = next(ticks).images - warm
+        trained = time.perf_counter() - start
+        start = time.perf_counter()
+        prepared.judge(run.sampler())
+        judged = time.perf_counter() - start
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save(run.state_dict(), Path(folder) / "run.pt")
+            save_generator(run.sampler(), config, prepared.source.shape, Path(folder) / GENERATOR)
+            size = sum(path.stat().st_size for path in Path(folder).iterdir())
+        return Cost(images_per_second=images / trained, judge_seconds=judged, checkpoint_mb=size / 2**20)
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,240 @@
+"""Reading a study folder: records -> tables, best trials, generators. Works while the study runs, and needs no Ray."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import TrialTable, outcome, rank
+from analysis.metrics import METRICS
+from study.records import StudyRecord, TrialRecord
+from study.store import Store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from study.spec import StudySpec
+    from trainables.config import TrialConfig
+    from trainables.sampler import Sampler
+
+log = logging.getLogger(__name__)
+
+
+def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
+    """The study in a folder. ValueError if there is none. A study's plugins are code: they are imported only where they are trusted."""
+    store = Store(Path(folder))
+    if store.study is None:
+        there = "holds no records" if Path(folder).is_dir() else "is not there"
+        raise ValueError(f"{folder} must be the folder of a study, with records.jsonl in it; it {there}")
+    return StudyView(store, store.study, trust_plugins=trust_plugins)
+
+
+class StudyView:
+    """What a folder's records held when it was opened. Open it again for what came since."""
+
+    def __init__(self, store: Store, study: StudyRecord, *, trust_plugins: bool):
+        self.store, self.study, self.folder = store, study, store.folder
+        self.plugins: tuple[str, ...] = tuple(study.spec["plugins"])
+        self.trusted = trust_plugins or not self.plugins
+        if trust_plugins:
+            from study.spec import import_plugins
+
+            import_plugins(self.plugins)
+
+    def __repr__(self) -> str:
+        return f"StudyView({str(self.folder)!r}: {len(self.store.trials)} trials of {self.study.spec['name']!r})"
+
+    @property
+    def spec(self) -> "StudySpec":
+        from study.spec import StudySpec
+
+        self._need_trust()
+        return StudySpec.from_dict(self.study.spec)
+
+    @property
+    def score(self) -> str:
+        """The metric that the study ranks by."""
+        return str(self.study.spec["score"]["metric"])
+
+    def trials(self) -> pd.DataFrame:
+        """A row per trial, by trial_id: how it ended, its outcome, its settings, what was last measured."""
+        rows = []
+        for record in self.store.trials.values():
+            last = record.last
+            told = self.outcome(record)
+            rows.append(
+                {
+                    "trial_id": record.trial_id,
+                    "number": record.number,
+                    "config_id": config_id(record),
+                    "phase": record.phase,
+                    "ended": record.closed.ended.value if record.closed else "",
+                    "outcome": told,
+                    "images": last.images if last else 0,
+                    "seconds": last.seconds if last else 0.0,
+                    "judge_seconds": last.judge_seconds if last else 0.0,
+                    **self.settings(record),
+                    **(last.values if last else {}),
+                    "reason": record.closed.reason if record.closed else "",
+                    "failures": record.failures,
+                }
+            )
+        return pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame()
+
+    def history(self) -> pd.DataFrame:
+        """A row per trial and tick: images, seconds, and all that was measured."""
+        return pd.DataFrame(
+            {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "judge_seconds": m.judge_seconds, **m.values}
+            for record in self.store.trials.values()
+            for m in record.measurements
+        )
+
+    def table(self) -> TrialTable:
+        """What the functions of `analysis` take."""
+        records = list(self.store.trials.values())
+        ids = [record.trial_id for record in records]
+        ticks = max((len(record.measurements) for record in records), default=0)
+        names = sorted({name for record in records for m in record.measurements for name in m.values})
+
+        def curve(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+            out = np.full((len(records), ticks), np.nan)
+            for row, record in zip(out, records, strict=True):
+                row[: len(record.measurements)] = [read(m) for m in record.measurements]
+            return out
+
+        space = self.study.spec["space"]
+        return TrialTable(
+            trial_id=np.array(ids, dtype=np.str_),
+            config_id=np.array([config_id(record) for record in records], dtype=np.str_),
+            seed=np.array([record.flat["seed"] for record in records], dtype=np.int64),
+            phase=np.array([record.phase for record in records], dtype=np.str_),
+            ended=np.array([record.closed.ended.value if record.closed else "" for record in records], dtype=np.str_),
+            outcome=np.array([self.outcome(record) for record in records], dtype=np.str_),
+            knobs=pd.DataFrame([self.settings(record) for record in records], index=ids).drop(columns="seed", errors="ignore"),
+            final=pd.DataFrame([record.last.values if record.last else {} for record in records], index=ids),
+            curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
+            images=curve(lambda m: m.images),
+            scientific=tuple(space["scientific"]),
+            nuisance=tuple(space["nuisance"]),
+            better={name: metric.better for name, metric in METRICS.items()},
+            floors=dict(self.study.floors),
+        )
+
+    def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
+        """The best n configurations, each by its median run among those that reached the end.
+
+        Ranked on the bad end of the mean's 95 % interval, not on a lucky seed. where: a pandas query over trials(), such as
+        "coverage > 0.8". Where no configuration has min_seeds runs, those with the most are ranked, which is logged.
+        """
+        by = by or self.score
+        table = self.table()
+        if where:
+            chosen = self.trials().query(where).index
+            table = table.where(np.isin(table.trial_id, chosen))
+        if not table.evidence.any():
+            raise ValueError(f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none")
+        ranked = rank(table, by)
+        ranked = ranked[ranked["n"] > 0]
+        most = int(ranked["n"].max()) if len(ranked) else 0
+        if most < min_seeds:
+            log.warning("no configuration has %d finished runs; ranking those with %d", min_seeds, most)
+        ranked = ranked[ranked["n"] >= min(min_seeds, most)]
+        scores = pd.Series(table.at_end(by), index=table.trial_id).dropna()
+        views = []
+        for config in ranked["config_id"].head(n):
+            mine = scores[[trial for trial in table.trial_id[table.config_id == config] if trial in scores.index]].sort_values()
+            views.append(self.trial(str(mine.index[(len(mine) - 1) // 2])))
+        return views
+
+    def trial(self, trial_id: str) -> "TrialView":
+        """By its id, or the beginning of it where that is unique."""
+        matches = [known for known in self.store.trials if known.startswith(trial_id)]
+        if len(matches) != 1 and trial_id not in self.store.trials:
+            raise ValueError(f"a trial id, or the unique beginning of one, is needed; given {trial_id!r}, which {len(matches)} trials of {self.folder} begin with")
+        return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
+
+    def outcome(self, record: TrialRecord) -> str:
+        ended = record.closed.ended.value if record.closed else ""
+        return outcome(ended, record.last.values if record.last else {}, n_modes=self.study.n_modes, floors=self.study.floors).outcome
+
+    def settings(self, record: TrialRecord) -> dict[str, Any]:
+        """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
+        from trainables.config import settings
+        from trainables.tricks import TRICKS
+
+        on = {name for name, value in record.flat.items() if value is True}
+        defaults = {name: value for name, value in settings().items() if (head := name.partition(".")[0]) not in TRICKS or ("." in name and head in on)}
+        return {**defaults, **record.flat}
+
+    def _need_trust(self) -> None:
+        if not self.trusted:
+            raise ValueError(f"{self.folder} uses plugins {list(self.plugins)}, which are code; open_study(folder, trust_plugins=True) (--trust-plugins) imports them")
+
+
+class TrialView:
+    """One trial of a folder."""
+
+    def __init__(self, study: StudyView, record: TrialRecord):
+        self.study, self.record = study, record
+
+    def __repr__(self) -> str:
+        last = self.record.last
+        return f"TrialView({self.trial_id!r}, {self.outcome or 'unfinished'}" + (f", {self.study.score} {last.values[self.study.score]:.4g})" if last else ")")
+
+    @property
+    def trial_id(self) -> str:
+        return self.record.trial_id
+
+    @property
+    def config(self) -> "TrialConfig":
+        from trainables.config import TrialConfig
+
+        self.study._need_trust()
+        return TrialConfig.from_flat(self.record.flat)
+
+    @property
+    def outcome(self) -> str:
+        return self.study.outcome(self.record)
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """What was last measured."""
+        return self.record.last.values if self.record.last else {}
+
+    @property
+    def generator_path(self) -> Path:
+        """The newest generator.safetensors. ValueError if none was saved."""
+        from trainables.generators import GENERATOR
+
+        for saved in reversed(self.record.saved):
+            if (path := self.study.folder / saved.path / GENERATOR).exists():
+                return path
+        raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
+
+    def generator(self) -> "Sampler":
+        """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode."""
+        from trainables.generators import load_generator
+
+        self.study._need_trust()
+        return load_generator(self.generator_path)
+
+    def sample(self, n: int, *, seed: int = 0) -> "Tensor":
+        """[n, *shape], floats in [-1, 1] (points: as they are)."""
+        return self.generator().sample(n, seed=seed)
+
+    def export(self, path: Path | str) -> Path:
+        """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""
+        return Path(shutil.copyfile(self.generator_path, path))
+
+    def samples_png(self) -> bytes | None:
+        """Its newest sample grid; None if it saved none."""
+        grids = sorted((self.study.folder / "trials" / self.trial_id / "samples").glob("*.png"))
+        return grids[-1].read_bytes() if grids else None
+
+
+def config_id(record: TrialRecord) -> str:
+    return record.trial_id.rpartition("-s")[0]

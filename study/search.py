@@ -1,0 +1,79 @@
+"""Hands trials to Tune: first those that the Store holds unfinished, then new proposals.
+
+Tune's own notifications leave out the value at which a trial is stopped, and everything about a trial that is cut off. So the
+Recorder, which hears all, tells this searcher; from Tune it only takes the requests.
+"""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+from ray.tune.search import Searcher
+
+from study.proposals import Adaptive, Designed
+from study.records import Ended, Measurement, TrialRecord
+from study.spec import StudySpec
+from study.store import Store
+from trainables.config import TrialConfig
+from trainables.tune import STATE
+
+
+class Search(Searcher):
+    def __init__(self, spec: StudySpec, store: Store):
+        super().__init__()
+        self.spec, self.store = spec, store
+        self.proposals: Designed | Adaptive = Designed(spec) if spec.goal == "explain" else Adaptive(spec)
+        self.running: set[str] = set()  # by Tune's trial id
+        self.waiting: deque[str] = deque()
+        for record in store.trials.values():
+            self.proposals.adopt(record)
+            if record.needs_run(spec.max_failures):
+                self.waiting.append(record.trial_id)
+            else:
+                self.proposals.closed(record)
+
+    # Tune asks -----------------------------------------------------------------------------------
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if not self.waiting and (flat := self.proposals.next(self.store.trials)):
+            self.waiting.append(self.open(flat))
+        if not self.waiting:
+            return None if self.running else str(Searcher.FINISHED)  # one that runs may fail and come back
+        self.running.add(trial_id)
+        record = self.store.trials[self.waiting.popleft()]
+        return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}
+
+    def open(self, flat: dict[str, Any]) -> str:
+        trial_id = TrialConfig.from_flat(flat).trial_id
+        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": flat})
+        if isinstance(self.proposals, Adaptive):
+            self.proposals.opened(trial_id)
+        return trial_id
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self.running.discard(trial_id)
+
+    # The Recorder tells --------------------------------------------------------------------------
+
+    def measured(self, trial_id: str, measurement: Measurement) -> None:
+        self.proposals.measured(trial_id, measurement)
+
+    def closed(self, record: TrialRecord) -> None:
+        assert record.closed
+        if record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures):
+            self.waiting.append(record.trial_id)
+        else:
+            self.proposals.closed(record)
+
+    # Tune's own state is disposable --------------------------------------------------------------
+
+    def save(self, checkpoint_path: str) -> None: ...
+
+    def restore(self, checkpoint_path: str) -> None: ...
+
+
+def newest(record: TrialRecord, folder: Path) -> str | None:
+    """The newest checkpoint that is there and whole: a torn torch file has lost the directory at its end."""
+    paths = (folder.absolute() / saved.path for saved in reversed(record.saved))
+    return next((str(path) for path in paths if is_zipfile(path / STATE)), None)

@@ -1,0 +1,37 @@
+"""One run without Ray: samples, curves, metrics and the generator, in a folder."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from study.judge import Judge
+from trainables.config import TrialConfig
+from trainables.data import load
+from trainables.generators import GENERATOR, save_generator
+from trainables.grid import extent, grid_png, grid_size
+from trainables.run import LOOPS, Diverged
+
+
+def train(config: TrialConfig, out: Path, console: Console, *, device: str | None = None) -> None:
+    """Train on the GPU where there is one. Writes samples/IMAGES.png and a line of history.jsonl at each tick, and generator.safetensors."""
+    import torch
+
+    source = load(config.data)
+    judge = Judge.build(source)
+    run = LOOPS.pick(config.loop)(config, source, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    (out / "samples").mkdir(parents=True, exist_ok=True)
+    with (out / "history.jsonl").open("w") as history:
+        try:
+            for tick in run.ticks():
+                sampler = run.sampler()
+                values = {**judge(sampler), **tick.signals}
+                history.write(json.dumps({"images": tick.images, **values}) + "\n")
+                history.flush()
+                (out / "samples" / f"{tick.images:09d}.png").write_bytes(grid_png(sampler.sample(grid_size(source.shape)), extent=extent(source.train)))
+                save_generator(sampler, config, source.shape, out / GENERATOR)
+                shown = "  ".join(f"{name} {values[name]:.4g}" for name in judge.floors)
+                console.print(f"{tick.images / 1000:>8g} kimg  {shown}", soft_wrap=True)
+        except Diverged as reason:
+            console.print(f"dead: {reason}. What is kept is from the tick before", soft_wrap=True)
+    console.print(f"{out}: samples, history.jsonl and {GENERATOR}. Real data score " + "  ".join(f"{k} {v:.4g}" for k, v in judge.floors.items()), soft_wrap=True)
