@@ -14,6 +14,7 @@ from analysis import page, plots
 from analysis.estimate import rate
 from analysis.explain import Claim, answer, basis, explain
 from analysis.rank import rank
+from analysis.settings import levels, numeric
 from analysis.table import TrialTable
 from analysis.words import RISKS, aligned, listed, number, percent, plural, value_text
 
@@ -99,15 +100,15 @@ def _evidence(table: TrialTable, claims: Sequence[Claim], score: str) -> str:
         )
         kinds.append("strong" if claim.clear else "weak")
     note = (
-        "Strongest first; bold where the interval excludes no effect. Effects on a risk are differences in percentage points; effects "
-        "marked × are ratios of geometric means. q is the share of false findings to expect among claims at least as strong (Benjamini "
-        "and Hochberg, per outcome); one comparison in twenty looks clear by chance. Seeds are nested in configurations. Designed: all "
-        "runs are of a randomised design; observed: a search chose some of the runs, so an effect may be the search's own doing."
+        "Strongest first; bold where the interval excludes no effect. Numbers are split at the median of their configurations. Effects on "
+        "a risk are differences in percentage points, effects marked × are ratios of geometric means; effects on a score are among runs "
+        "that reached the end, adjusted for the other scientific settings where that can be estimated. q is the share of false findings "
+        "to expect among claims at least as strong (Benjamini and Hochberg, per outcome); one comparison in twenty looks clear by chance. "
+        "Seeds are nested in configurations. Designed: all runs are of a randomised design; observed: a search chose some of the runs, "
+        "so an effect may be the search's own doing."
     )
-    parts = [
-        page.grid(columns, rows, numbers=columns[3:8], kinds=kinds, full=True) if rows else page.paragraph("No setting could be compared.")
-    ]
-    parts.append(page.paragraph(note, kind="note"))
+    shown = page.grid(columns, rows, numbers=columns[3:8], kinds=kinds, full=True)
+    parts = [shown if rows else page.paragraph("No setting could be compared."), page.paragraph(note, kind="note")]
     varied = any(table.knobs[name].nunique() > 1 for name in (*table.scientific, *table.nuisance))
     if varied:
         parts += ["<h3>Risk of failing, with 95 % intervals</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
@@ -119,9 +120,11 @@ def _evidence(table: TrialTable, claims: Sequence[Claim], score: str) -> str:
 def _design(table: TrialTable, design: Mapping[str, str]) -> str:
     def values(name: str) -> str:
         live = table.knobs[name].dropna()
-        if live.nunique() > 6:
+        if live.empty:
+            return "–"
+        if numeric(live) and live.nunique() > 6:
             return f"{number(float(live.min()))} to {number(float(live.max()))}"
-        return ", ".join(value_text(value) for value in sorted(live.unique(), key=lambda v: (str(type(v)), v)))
+        return ", ".join(value_text(value) for value in levels(live))
 
     own = {
         "Trials": f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'configuration')}",

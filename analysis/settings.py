@@ -25,7 +25,7 @@ def sides(table: TrialTable, setting: str) -> list[Side]:
     """
     knob = table.knobs[setting].where(table.evidence)
     live = knob.dropna()
-    distinct = sorted(live.unique(), key=lambda value: (str(type(value)), value))
+    distinct = levels(live)
     if not numeric(live) or len(distinct) <= 2:
         return [Side(value_text(value), (knob == value).fillna(False).to_numpy(dtype=bool)) for value in distinct]
     values = knob.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -40,6 +40,11 @@ def split_at_median(table: TrialTable, setting: str) -> bool:
     """Whether `sides` splits this setting at its median."""
     live = table.knobs[setting].where(table.evidence).dropna()
     return numeric(live) and live.nunique() > 2
+
+
+def levels(live: pd.Series) -> list[object]:
+    """The distinct values: numbers and truth values in their order, then names in theirs."""
+    return sorted(live.unique(), key=lambda value: (True, 0, value) if isinstance(value, str) else (False, value, ""))
 
 
 def numeric(live: pd.Series) -> bool:

@@ -47,6 +47,9 @@ class TrialTable:
         object.__setattr__(self, "seed", np.asarray(self.seed, dtype=np.int64))
         object.__setattr__(self, "images", np.asarray(self.images, dtype=np.float64))
         n = len(self.trial_id)
+        if n == 0:  # no trial has named a knob or a metric yet
+            object.__setattr__(self, "knobs", self.knobs.reindex(columns=[*self.scientific, *self.nuisance]))
+            object.__setattr__(self, "final", self.final.reindex(columns=list(self.better)))
         for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome"):
             _same(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
         if len(set(self.trial_id)) < n:
@@ -115,7 +118,6 @@ class TrialTable:
 
     def direction(self, metric: str) -> Direction:
         """Whether a smaller or a larger value is better. Raises ValueError for a metric without a direction."""
-        self._check(metric)
         if metric not in self.better:
             raise ValueError(f"a score needs a direction; {metric!r} has none; these have: {sorted(self.better)}")
         return self.better[metric]

@@ -90,10 +90,12 @@ def test_text_is_escaped(stage, tmp_path):
     assert Outline(text).open == []
 
 
-@pytest.mark.parametrize("case", ["unfinished", "one trial", "all dead", "one seed each", "observed", "no floors"])
+@pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed each", "observed", "no floors"])
 def test_poor_studies_have_a_page_too(stage, tmp_path, case):
     table = stage(6, 1)
-    if case == "unfinished":
+    if case == "no trials":
+        table = replace(table.where(np.zeros(6, dtype=bool)), knobs=table.knobs.iloc[:0, :0], final=table.final.iloc[:0, :0])
+    elif case == "unfinished":
         table = replace(table, ended=[""] * 6, outcome=[""] * 6)
     elif case == "one trial":
         table = table.where(np.arange(6) == 0)
@@ -105,7 +107,7 @@ def test_poor_studies_have_a_page_too(stage, tmp_path, case):
         table = replace(table, floors={})
     text = analysis.report(table, tmp_path / "r.html", score="coverage").read_text(encoding="utf-8")
     assert Outline(text).open == []
-    assert ("Nothing can be told yet" in text) == (case == "unfinished")
+    assert ("Nothing can be told yet" in text) == (case in ("no trials", "unfinished"))
     assert ("observed, not designed" in text) == (case == "observed")
 
 
