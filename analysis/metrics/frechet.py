@@ -46,8 +46,8 @@ def frechet_distance(x: ArrayLike | FrechetStatistics, y: ArrayLike | FrechetSta
     a = x if isinstance(x, FrechetStatistics) else frechet_statistics(x, name="x")
     b = y if isinstance(y, FrechetStatistics) else frechet_statistics(y, name="y")
     same_dimension("x", a.mean, "y", b.mean)
-    product: Floats = b.root @ a.covariance @ b.root
-    eigenvalues: Floats = np.linalg.eigvalsh((product + product.T) / 2)
+    product = b.root @ a.covariance @ b.root
+    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2).astype(np.float64)
     trace_of_root = _roots(eigenvalues).sum()
     distance = np.sum((a.mean - b.mean) ** 2) + np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
     return max(0.0, float(distance))
