@@ -23,7 +23,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
         "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
-        "metrics": [(name, f"{metric.source} ({'less' if metric.better == 'min' else 'more'} is better)") for name, metric in METRICS.items()],
+        "metrics": [
+            (name, f"{metric.source} ({'less' if metric.better == 'min' else 'more'} is better)") for name, metric in METRICS.items()
+        ],
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
@@ -34,8 +36,8 @@ def first_line(thing: object) -> str:
 
 
 def knobs(name: str) -> str:
-    """"[gamma = 10.0] " for r1."""
-    given = ", ".join(f"{field.name} = {field.default}" for field in fields(TRICKS[name]))  # type: ignore[arg-type]  # every trick is a dataclass
+    """ "[gamma = 10.0] " for r1."""
+    given = ", ".join(f"{field.name} = {field.default}" for field in fields(TRICKS[name]))
     return rf"\[{given}] " if given else ""
 
 

@@ -8,18 +8,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from study.console import terminal
 from study.store import STOP, driver
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Which settings keep a GAN's training stable, and how sure are we?")
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which settings keep a GAN's training stable, and how sure are we?",
+)
+console = terminal()
+errors = terminal(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="A study file (YAML).", metavar="STUDY.yaml")]
 Folder = Annotated[Path, typer.Argument(help="A study's folder, such as runs/digits.", metavar="RUN")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the base, or a key of the study (n_configs, resources.gpu, …).")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the base, or a key of the study (n_configs, resources.gpu, …)."),
+]
 Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the study's plugins; they are code.")]
 Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, or its address. Without one, Ray is started here.")]
 
@@ -100,7 +109,11 @@ def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wai
 
 
 @app.command()
-def show(run: Folder, trial: Annotated[str | None, typer.Argument(help="A trial's id, or the beginning of it.")] = None, trust_plugins: Trust = False) -> None:
+def show(
+    run: Folder,
+    trial: Annotated[str | None, typer.Argument(help="A trial's id, or the beginning of it.")] = None,
+    trust_plugins: Trust = False,
+) -> None:
     """A study's design, or one trial: its config, curve, outcome and error."""
     from study.present import print_study, print_trial
     from study.query import open_study
@@ -136,7 +149,11 @@ def best(
 
 
 @app.command()
-def rank(run: Folder, by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None, n: Annotated[int, typer.Option("-n", help="Rows.")] = 20) -> None:
+def rank(
+    run: Folder,
+    by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Rows.")] = 20,
+) -> None:
     """All configurations in order, with intervals."""
     from study.present import print_ranking
     from study.query import open_study
@@ -147,7 +164,9 @@ def rank(run: Folder, by: Annotated[str | None, typer.Option(help="The metric; t
 
 @app.command()
 def explain(
-    run: Folder, outcome: Annotated[str, typer.Option(help="failed, mode_collapse, diverged, or a metric.")] = "failed", as_json: Annotated[bool, typer.Option("--json")] = False
+    run: Folder,
+    outcome: Annotated[str, typer.Option(help="failed, mode_collapse, diverged, or a metric.")] = "failed",
+    as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """What each setting does to the risk of failing (or to a metric), with interval, n and kind of evidence."""
     from dataclasses import asdict
@@ -167,7 +186,9 @@ def explain(
 
 
 @app.command()
-def report(run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None) -> None:
+def report(
+    run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None
+) -> None:
     """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
     from study.present import write_report
     from study.query import open_study
@@ -201,13 +222,21 @@ def sample(
 
 
 @app.command()
-def export(run: Folder, out: Annotated[Path, typer.Option("-o", "--out", help="A safetensors file.")] = Path("g.safetensors"), trial: Trial = None, best: Best = False) -> None:
+def export(
+    run: Folder,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A safetensors file.")] = Path("g.safetensors"),
+    trial: Trial = None,
+    best: Best = False,
+) -> None:
     """One trial's generator as a file: safetensors with its config in the header."""
     from study.query import open_study
 
     view = _chosen(open_study(run), trial)
     view.export(out)
-    console.print(f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again", soft_wrap=True)
+    console.print(
+        f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again",
+        soft_wrap=True,
+    )
 
 
 def _chosen(view: Any, trial: str | None) -> Any:
@@ -242,7 +271,11 @@ def train(
 
 
 @app.command(name="list")
-def list_(kind: Annotated[str | None, typer.Argument(help="data, architectures, losses, tricks, loops, metrics, ranges or settings; all unless given.")] = None) -> None:
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="data, architectures, losses, tricks, loops, metrics, ranges or settings; all unless given.")
+    ] = None,
+) -> None:
     """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, ranges; a line each, with its source."""
     from study.catalogue import catalogue
 
@@ -268,7 +301,7 @@ def main() -> None:
     except (ValueError, RuntimeError, OSError) as error:
         if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
             raise
-        errors.print(f"[bold red]error[/bold red]: {error}", soft_wrap=True, markup=True)
+        errors.print("[bold red]error[/bold red]:", escape(str(error)), soft_wrap=True)
         sys.exit(2)
 
 

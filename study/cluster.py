@@ -16,6 +16,7 @@ from study.spec import StudySpec
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard of every trial
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's state is disposable
+    "RAY_AIR_NEW_OUTPUT": "0",  # its tables, which even verbose=0 prints
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # its kills escape fit(); the kernel's are only a dead worker
 }
@@ -35,7 +36,7 @@ def connected(address: str | None) -> Iterator[None]:
     if address:
         ray.init(address=address, **quiet)
     else:
-        ray.init(address="local", num_cpus=this_machine()["CPU"], include_dashboard=False, **quiet)
+        ray.init(address="local", num_cpus=int(this_machine()["CPU"]), include_dashboard=False, **quiet)
     try:
         yield
     finally:
@@ -44,7 +45,11 @@ def connected(address: str | None) -> Iterator[None]:
 
 def this_machine() -> dict[str, float]:
     """What a Ray that is started here has to give."""
-    return {"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count(), "memory": 0.7 * psutil.virtual_memory().total}  # 0.3: Ray's object store
+    return {
+        "CPU": len(os.sched_getaffinity(0)),
+        "GPU": torch.cuda.device_count(),
+        "memory": 0.7 * psutil.virtual_memory().total,
+    }  # 0.3: Ray's object store
 
 
 def nodes(address: str | None) -> list[Mapping[str, float]]:
@@ -68,7 +73,10 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
     names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
     fits = [min(int(node.get(names[kind], 0) / amount + 1e-9) for kind, amount in asked.items() if amount) for node in nodes]
     if not sum(fits):
-        have = "; ".join(", ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) + f", {node.get('memory', 0) / 2**30:.1f} GB" for node in nodes)
+        have = "; ".join(
+            ", ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) + f", {node.get('memory', 0) / 2**30:.1f} GB"
+            for node in nodes
+        )
         wants = f"{asked['cpu']:g} CPU, {asked['gpu']:g} GPU" + (f", {spec.resources.memory_gb:g} GB" if spec.resources.memory_gb else "")
         raise ValueError(f"a trial must fit on one node of the cluster; resources ask for {wants}, and the nodes have {have}")
     return min(sum(fits), spec.resources.concurrent or sum(fits), spec.n_trials)
@@ -92,7 +100,11 @@ def check_versions() -> None:
         try:
             there = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=120)
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(f"node {node['NodeManagerAddress']} must have ganstudy {here['ganstudy']} installed; it answers: {error.cause}") from None
+            raise RuntimeError(
+                f"node {node['NodeManagerAddress']} must have ganstudy {here['ganstudy']} installed; it answers: {error.cause}"
+            ) from None
         if different := {name: (version, there[name]) for name, version in here.items() if there[name] != version}:
             words = "; ".join(f"{name} {driver} here, {worker} there" for name, (driver, worker) in different.items())
-            raise RuntimeError(f"driver and workers must run the same versions; on node {node['NodeManagerAddress']}: {words}. The Dockerfile builds an image for all of them")
+            raise RuntimeError(
+                f"driver and workers must run the same versions; on node {node['NodeManagerAddress']}: {words}. The Dockerfile builds an image for all of them"
+            )

@@ -36,8 +36,10 @@ def checked_spec(given: Mapping[str, Any]) -> StudySpec:
     """SpecError, which knows where, for anything that cannot hold."""
     for key in given:
         if key not in StudySpec.model_fields:
-            place = f" (is it a setting? those belong into base)" if key in settings() else ""
-            raise SpecError((key,), f"a study has no {key!r}{place}; {nearest(key, StudySpec.model_fields)}it has {list(StudySpec.model_fields)}")
+            place = " (is it a setting? those belong into base)" if key in settings() else ""
+            raise SpecError(
+                (key,), f"a study has no {key!r}{place}; {nearest(key, StudySpec.model_fields)}it has {list(StudySpec.model_fields)}"
+            )
     try:
         return StudySpec.model_validate(given)
     except ValidationError as error:
@@ -105,7 +107,7 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
 
 
 def line_of(path: Path, where: tuple[str, ...]) -> str:
-    """", line 12" of the deepest of these keys that the file has."""
+    """ ", line 12" of the deepest of these keys that the file has."""
     node, line = YAML(typ="rt").load(path), None
     for key in where:
         if not isinstance(node, Mapping) or key not in node:

@@ -14,8 +14,8 @@ class Halving(FIFOScheduler):
 
     def __init__(self, spec: StudySpec):
         assert spec.scheduler
-        super().__init__()
-        self.metric, self.sign = spec.score.metric, {"minimize": -1.0, "maximize": 1.0}[spec.score.direction]
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.score, self.sign = spec.score.metric, {"minimize": -1.0, "maximize": 1.0}[spec.score.direction]
         self.keep = 1 / spec.scheduler.reduction_factor
         self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed score
         images, budget = spec.scheduler.grace_kimg * 1000, spec.budget_kimg * 1000
@@ -29,17 +29,17 @@ class Halving(FIFOScheduler):
             return True
         before = list(self.rungs[rung].values())
         self.rungs[rung][trial_id] = self.sign * score
-        return not before or self.sign * score >= np.percentile(before, 100 * (1 - self.keep))
+        return not before or bool(self.sign * score >= np.percentile(before, 100 * (1 - self.keep)))
 
     def replay(self, record: TrialRecord) -> None:
         for m in record.measurements:
-            self.goes_on(record.trial_id, m.images, m.values[self.metric])
+            self.goes_on(record.trial_id, m.images, m.values[self.score])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        on = self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.metric])
+        on = self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.score])
         return str(self.CONTINUE if on else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tune does not ask about the last result of a trial; it counts all the same."""
         if result.get("ended") == Ended.BUDGET:
-            self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.metric])
+            self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.score])

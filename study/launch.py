@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from study.search import Search
 from study.spec import StudySpec
 from study.store import STOP, Store, driver
 from study.tracking import watching
-from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.generators import GENERATOR
 from trainables.grid import real_png
@@ -40,7 +39,12 @@ REAL = "real.png"
 
 
 def launch(
-    spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, time_budget_s: float | None = None, progress: bool = True
+    spec: StudySpec,
+    folder: Path | str | None = None,
+    *,
+    address: str | None = None,
+    time_budget_s: float | None = None,
+    progress: bool = True,
 ) -> StudyView:
     """Run the study until its trials are done, the time is up, or Ctrl-C. Call it again to go on.
 
@@ -54,7 +58,14 @@ def launch(
         if prepared.study != store.study:
             store.write_study(prepared.study)
         (folder / REAL).write_bytes(real_png(prepared.source.train))
-        with sigterm_is_ctrl_c(), cluster.connected(address), watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
+        if not unfinished(spec, store):
+            return open_study(folder)
+        with (
+            sigterm_is_ctrl_c(),
+            cluster.connected(address),
+            watching(folder, spec.tracking),
+            Progress(spec, store, shown=progress) as display,
+        ):
             cluster.check_versions()
             for crash in range(MAX_CRASHES + 1):
                 try:
@@ -81,7 +92,9 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     """All that can be found wrong before Ray starts is found here. Writes nothing to the folder."""
     known = Store(folder).study
     if who := driver(folder):
-        raise RuntimeError(f"{folder} has a driver already: {who}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it")
+        raise RuntimeError(
+            f"{folder} has a driver already: {who}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
+        )
     if known:
         refuse_other(known.spec, spec, folder)
     check_writable(folder)
@@ -94,12 +107,21 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         raise ValueError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
     if known and known.ruler != judge.ruler.as_dict():
         changes = [f"{k}: {known.ruler.get(k)} there, {v} now" for k, v in judge.ruler.as_dict().items() if known.ruler.get(k) != v]
-        raise ValueError(f"{folder} was measured with another ruler, and numbers of different rulers cannot be compared ({'; '.join(changes)}). Use another folder (--folder), or the data it was measured on")
-    made = StudyRecord(spec=spec.as_dict(), ruler=judge.ruler.as_dict(), floors=judge.floors, n_modes=judge.n_modes, provenance=provenance())
+        raise ValueError(
+            f"{folder} was measured with another ruler, and numbers of different rulers cannot be compared ({'; '.join(changes)}). Use another folder (--folder), or the data it was measured on"
+        )
+    made = StudyRecord(
+        spec=spec.as_dict(), ruler=judge.ruler.as_dict(), floors=judge.floors, n_modes=judge.n_modes, provenance=provenance()
+    )
     return Prepared(source, judge, made)
 
 
-def refuse_other(known: dict[str, Any] | Any, spec: StudySpec, folder: Path) -> None:
+def unfinished(spec: StudySpec, store: Store) -> bool:
+    """Whether there is a trial to run."""
+    return len(store.trials) < spec.n_trials or any(record.needs_run(spec.max_failures) for record in store.trials.values())
+
+
+def refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
     """ValueError where the folder holds another study than this one made longer."""
     old, new = StudySpec.from_dict(known).identity(), spec.identity()
     if changes := [f"{key}: {old[key]} there, {new[key]} now" for key in new if old[key] != new[key]]:
@@ -136,10 +158,17 @@ class Recorder(tune.Callback):
         """`done` is set by the trial (budget, dead) or else by the scheduler. A dead run's last tick measured nothing."""
         ended = Ended(result["ended"] or Ended.SCHEDULER) if result["done"] else None
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
-        self.tell(trial, None if ended is Ended.DEAD else measured, Closed(ended=ended, reason=result["reason"]) if ended else None, result["effective"])
+        self.tell(
+            trial,
+            None if ended is Ended.DEAD else measured,
+            Closed(ended=ended, reason=result["reason"]) if ended else None,
+            result["effective"],
+        )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.tell(trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"))
+        self.tell(
+            trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone")
+        )
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
         """Keeps the newest whole, and of the best the generator; Tune's own num_to_keep would write the whole run's state at every tick."""
@@ -193,8 +222,9 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
     from study.halving import Halving
 
     scheduler = Halving(spec) if spec.scheduler else None
-    for record in store.trials.values() if scheduler else ():
-        scheduler.replay(record)
+    for record in store.trials.values():
+        if scheduler:
+            scheduler.replay(record)
     runs, nodes = store.folder.absolute() / "tune", cluster.nodes(None)
     shared = tune.with_parameters(GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins)
     return tune.Tuner(
@@ -208,7 +238,11 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
             trial_dirname_creator=dirname,
         ),
         run_config=tune.RunConfig(
-            storage_path=str(runs), name=f"run{len(list(runs.glob('*'))):03}", callbacks=[recorder], stop=Asked(store.folder, end), verbose=0
+            storage_path=str(runs),
+            name=f"run{len(list(runs.glob('*'))):03}",
+            callbacks=[recorder],
+            stop=Asked(store.folder, end),
+            verbose=0,
         ),
     )
 

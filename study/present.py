@@ -1,14 +1,16 @@
 """What the commands print, and the report: a study's view in words and tables."""
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import analysis
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+import analysis
 from study.query import StudyView, TrialView
 from study.records import Ended
 
@@ -43,7 +45,7 @@ def print_ranking(view: StudyView, by: str, console: Console, *, n: int) -> None
         table.add_column(column, justify="right")
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
-    shown = ranked if len(ranked) <= n else ranked.head(n - n // 2)._append(ranked.tail(n // 2))
+    shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
@@ -51,13 +53,19 @@ def print_ranking(view: StudyView, by: str, console: Console, *, n: int) -> None
         table.add_row(place(row), number(row["mean"]), f"{number(row['low'])}–{number(row['high'])}" if row["low"] == row["low"] else "–",
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
     console.print(table)
-    console.print(f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(view.study.floors.get(by, float('nan')))}[/dim]", soft_wrap=True)
+    console.print(
+        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(view.study.floors.get(by, float('nan')))}[/dim]", soft_wrap=True
+    )
 
 
 def place(row: dict[Any, Any]) -> str:
     if row["place"] != row["place"]:
         return "–"
-    return f"{row['place']:.0f} ({row['place_low']:.0f}–{row['place_high']:.0f})" if row["place_low"] == row["place_low"] else f"{row['place']:.0f}"
+    return (
+        f"{row['place']:.0f} ({row['place_low']:.0f}–{row['place_high']:.0f})"
+        if row["place_low"] == row["place_low"]
+        else f"{row['place']:.0f}"
+    )
 
 
 def short(name: str, value: Any) -> str:
@@ -72,20 +80,31 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
     for i, trial in enumerate(found, 1):
         values = "  ".join(f"{name} {trial.values[name]:.4g}" for name in view.study.floors if name in trial.values)
         console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
-        asked = {name: value for name, value in trial.record.flat.items() if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]}
-        console.print("   " + ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in asked.items()), soft_wrap=True)
+        asked = {
+            name: value
+            for name, value in trial.record.flat.items()
+            if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]
+        }
+        console.print(
+            "   " + ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in asked.items()),
+            soft_wrap=True,
+        )
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:
     trials = view.trials()
     spec = view.study.spec
     total = spec["n_configs"] * spec["seeds"]
-    console.print(f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials opened; " + (f"driven by {who}" if who else "nobody drives it"), soft_wrap=True)
+    console.print(
+        f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials opened; "
+        + (f"driven by {who}" if who else "nobody drives it"),
+        soft_wrap=True,
+    )
     if len(trials):
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("ended", "outcome", "trials"):
             table.add_column(column, justify="right" if column == "trials" else "left")
-        for (ended, outcome), count in trials.groupby(["ended", "outcome"]).size().items():  # type: ignore[misc]  # pairs
+        for (ended, outcome), count in Counter(zip(trials["ended"], trials["outcome"], strict=True)).most_common():
             table.add_row(ended or "unfinished", outcome or "–", str(count))
         console.print(table)
         training, judging = trials["seconds"].sum(), trials["judge_seconds"].sum()
@@ -97,7 +116,9 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
 def print_study(view: StudyView, console: Console) -> None:
     spec = view.study.spec
     console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
-    console.print(f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['score']['metric']}")
+    console.print(
+        f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['score']['metric']}"
+    )
     for part in ("scientific", "nuisance"):
         for name, domain in spec["space"][part].items():
             console.print(f"  {name}: {domain}  [dim]{part}[/dim]", soft_wrap=True)
@@ -109,21 +130,26 @@ def print_study(view: StudyView, console: Console) -> None:
 def print_trial(trial: TrialView, console: Console) -> None:
     record = trial.record
     ended = record.closed.ended.value if record.closed else "unfinished"
-    console.print(f"[bold]{trial.trial_id}[/bold]  trial {record.number}, {record.phase}; ended: {ended}; outcome: {trial.outcome or 'unknown yet'}", soft_wrap=True)
+    console.print(
+        f"[bold]{trial.trial_id}[/bold]  trial {record.number}, {record.phase}; ended: {ended}; outcome: {trial.outcome or 'unknown yet'}",
+        soft_wrap=True,
+    )
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
     asked = record.flat
     for name, value in trial.study.settings(record).items():
         console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
     metrics = [name for name in trial.study.study.floors if record.last and name in record.last.values]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = [*metrics, *(name for name in ("d/adv", "g/adv", "d/real_accuracy", "d/fake_accuracy", "d/grad_norm", "g/grad_norm", "images_per_second") if record.last and name in record.last.values)]
-    for column in ("kimg", *columns):
-        table.add_column(column, justify="right")
-    for m in record.measurements:
-        table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
-    table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
-    console.print(table)
+    signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
+    for columns in (metrics, signals[: len(signals) // 2], signals[len(signals) // 2 :]):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("kimg", *columns):
+            table.add_column(column, justify="right", overflow="fold")
+        for m in record.measurements:
+            table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
+        if columns is metrics:
+            table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
+        console.print(table)
 
 
 def write_report(view: StudyView, path: Path) -> Path:
@@ -149,7 +175,11 @@ def write_report(view: StudyView, path: Path) -> Path:
 def grids(view: StudyView) -> dict[str, bytes]:
     """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
     trials = view.trials()
-    good = trials[trials["outcome"] == "healthy"].sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize").head(GRIDS)
+    good = (
+        trials[trials["outcome"] == "healthy"]
+        .sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize")
+        .head(GRIDS)
+    )
     bad = trials[trials["outcome"].isin(["mode_collapse", "diverged"])].head(GRIDS)
     found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad.index]}
     return {trial: png for trial, png in found.items() if png}

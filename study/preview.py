@@ -28,7 +28,10 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     assert flat
     first = TrialConfig.from_flat(flat)
     console.print(f"[bold]{spec.name}[/bold]: {spec.question}", soft_wrap=True)
-    console.print(f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg", soft_wrap=True)
+    console.print(
+        f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
+        soft_wrap=True,
+    )
     table = Table(box=None, pad_edge=False)
     for column in ("setting", "part", "values"):
         table.add_column(column)
@@ -44,8 +47,11 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     slots = cluster.slots(spec, nodes) if nodes else 1
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
     seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.judge_seconds) / slots
-    console.print(f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
-                  f" ({cost.images_per_second:,.0f} images/s and {cost.judge_seconds:.2f} s a judgement, measured now on this machine with one trial)", soft_wrap=True)
+    console.print(
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
+        f" ({cost.images_per_second:,.0f} images/s and {cost.judge_seconds:.2f} s a judgement, measured now on this machine with one trial)",
+        soft_wrap=True,
+    )
     console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
     console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
     console.print("real data score " + "  ".join(f"{name} {value:.4g}" for name, value in prepared.judge.floors.items()), soft_wrap=True)

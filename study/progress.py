@@ -6,18 +6,17 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from analysis import outcome
+from study.console import terminal
 from study.records import Ended, TrialRecord
 from study.spec import StudySpec
 from study.store import Store
-
-console = Console(highlight=False)
 
 
 class Progress:
@@ -26,14 +25,19 @@ class Progress:
     def __init__(self, spec: StudySpec, store: Store, *, shown: bool = True):
         self.spec, self.store, self.shown = spec, store, shown
         self.start, self.images_before = time.monotonic(), self.images()
-        self.live = Live(get_renderable=self.table, console=console, refresh_per_second=2) if shown and console.is_terminal else None
+        self.console = terminal()
+        self.live = (
+            Live(get_renderable=self.table, console=self.console, refresh_per_second=2) if shown and self.console.is_terminal else None
+        )
 
     def __enter__(self) -> Self:
         if self.live:
             self.live.start()
         elif self.shown:
             done = sum(record.closed is not None for record in self.store.trials.values())
-            console.print(f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} of them done", soft_wrap=True)
+            self.console.print(
+                f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} of them done", soft_wrap=True
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -43,7 +47,7 @@ class Progress:
     def heard(self, record: TrialRecord) -> None:
         if self.shown and not self.live and record.closed:
             done = sum(other.closed is not None for other in self.store.trials.values())
-            console.print(f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True)
+            self.console.print(f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True)
 
     def images(self) -> int:
         return sum(record.last.images for record in self.store.trials.values() if record.last)
@@ -52,7 +56,11 @@ class Progress:
         """The time that is left at the speed so far, "" while there is none to go by."""
         new = self.images() - self.images_before
         whole = self.spec.n_trials * 1000 * self.spec.budget_kimg
-        ended_early = sum(1000 * self.spec.budget_kimg - r.last.images for r in self.store.trials.values() if r.closed and r.last and r.closed.ended is not Ended.ERROR)
+        ended_early = sum(
+            1000 * self.spec.budget_kimg - r.last.images
+            for r in self.store.trials.values()
+            if r.closed and r.last and r.closed.ended is not Ended.ERROR
+        )
         if new <= 0:
             return ""
         seconds = (time.monotonic() - self.start) * max(0.0, whole - ended_early - self.images()) / new
@@ -70,7 +78,9 @@ class Progress:
     def outcome(self, record: TrialRecord) -> str:
         assert self.store.study
         values = record.last.values if record.last else {}
-        return outcome(record.closed.ended if record.closed else "", values, n_modes=self.store.study.n_modes, floors=self.store.study.floors).outcome
+        return outcome(
+            record.closed.ended if record.closed else "", values, n_modes=self.store.study.n_modes, floors=self.store.study.floors
+        ).outcome
 
     def table(self) -> Group:
         trials = list(self.store.trials.values())
@@ -81,7 +91,12 @@ class Progress:
         healthy = [record for record in done if record.last and self.outcome(record) == "healthy"]
         best = min(healthy, key=lambda record: sign * record.last.values[metric], default=None)  # type: ignore[union-attr]
         grid = Table.grid(padding=(0, 2))
-        grid.add_row(Text(self.spec.name, style="bold"), ProgressBar(total=self.spec.n_trials, completed=len(done), width=40), f"{len(done)}/{self.spec.n_trials} trials", self.left())
+        grid.add_row(
+            Text(self.spec.name, style="bold"),
+            ProgressBar(total=self.spec.n_trials, completed=len(done), width=40),
+            f"{len(done)}/{self.spec.n_trials} trials",
+            self.left(),
+        )
         said = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "none ended yet"
         grid.add_row("", said + (f", {errors} error" if errors else ""), "", "")
         if best and best.last:
@@ -89,5 +104,11 @@ class Progress:
         running = [record for record in trials if not record.closed]
         for record in running[:8]:
             last = record.last
-            grid.add_row("", f"{record.trial_id}  {last.images / 1000 if last else 0:g} of {self.spec.budget_kimg:g} kimg" + (f"  {metric} {last.values[metric]:.4g}" if last else ""), "", "")
+            grid.add_row(
+                "",
+                f"{record.trial_id}  {last.images / 1000 if last else 0:g} of {self.spec.budget_kimg:g} kimg"
+                + (f"  {metric} {last.values[metric]:.4g}" if last else ""),
+                "",
+                "",
+            )
         return Group(grid)

@@ -24,7 +24,9 @@ def provenance() -> dict[str, str]:
 def revision() -> str:
     """git's name for the program that ran, "-dirty" where files were changed since; "installed" outside a checkout."""
     try:
-        out = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True)
+        out = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return "installed"
     return out.stdout.strip()

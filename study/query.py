@@ -136,7 +136,9 @@ class StudyView:
             chosen = self.trials().query(where).index
             table = table.where(np.isin(table.trial_id, chosen))
         if not table.evidence.any():
-            raise ValueError(f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none")
+            raise ValueError(
+                f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none"
+            )
         ranked = rank(table, by)
         ranked = ranked[ranked["n"] > 0]
         most = int(ranked["n"].max()) if len(ranked) else 0
@@ -154,7 +156,9 @@ class StudyView:
         """By its id, or the beginning of it where that is unique."""
         matches = [known for known in self.store.trials if known.startswith(trial_id)]
         if len(matches) != 1 and trial_id not in self.store.trials:
-            raise ValueError(f"a trial id, or the unique beginning of one, is needed; given {trial_id!r}, which {len(matches)} trials of {self.folder} begin with")
+            raise ValueError(
+                f"a trial id, or the unique beginning of one, is needed; given {trial_id!r}, which {len(matches)} trials of {self.folder} begin with"
+            )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
 
     def outcome(self, record: TrialRecord) -> str:
@@ -167,12 +171,18 @@ class StudyView:
         from trainables.tricks import TRICKS
 
         on = {name for name, value in record.flat.items() if value is True}
-        defaults = {name: value for name, value in settings().items() if (head := name.partition(".")[0]) not in TRICKS or ("." in name and head in on)}
+        defaults = {
+            name: value
+            for name, value in settings().items()
+            if (head := name.partition(".")[0]) not in TRICKS or ("." in name and head in on)
+        }
         return {**defaults, **record.flat}
 
     def _need_trust(self) -> None:
         if not self.trusted:
-            raise ValueError(f"{self.folder} uses plugins {list(self.plugins)}, which are code; open_study(folder, trust_plugins=True) (--trust-plugins) imports them")
+            raise ValueError(
+                f"{self.folder} uses plugins {list(self.plugins)}, which are code; open_study(folder, trust_plugins=True) (--trust-plugins) imports them"
+            )
 
 
 class TrialView:
@@ -183,7 +193,9 @@ class TrialView:
 
     def __repr__(self) -> str:
         last = self.record.last
-        return f"TrialView({self.trial_id!r}, {self.outcome or 'unfinished'}" + (f", {self.study.score} {last.values[self.study.score]:.4g})" if last else ")")
+        return f"TrialView({self.trial_id!r}, {self.outcome or 'unfinished'}" + (
+            f", {self.study.score} {last.values[self.study.score]:.4g})" if last else ")"
+        )
 
     @property
     def trial_id(self) -> str:

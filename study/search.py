@@ -35,11 +35,11 @@ class Search(Searcher):
 
     # Tune asks -----------------------------------------------------------------------------------
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if not self.waiting and (flat := self.proposals.next(self.store.trials)):
             self.waiting.append(self.open(flat))
         if not self.waiting:
-            return None if self.running else str(Searcher.FINISHED)  # one that runs may fail and come back
+            return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # Tune's own word one that runs may fail and come back
         self.running.add(trial_id)
         record = self.store.trials[self.waiting.popleft()]
         return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}

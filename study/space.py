@@ -51,14 +51,22 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     kind = type(settings()[name])
     if given == "range":
         if name not in RANGES:
-            raise SpecError(where, f"{name} has no range of its own; give a list of choices or {{low: …, high: …}}. `ganstudy list ranges` shows those that have one")
+            raise SpecError(
+                where,
+                f"{name} has no range of its own; give a list of choices or {{low: …, high: …}}. `ganstudy list ranges` shows those that have one",
+            )
         return RANGES[name].domain
     if isinstance(given, list):
         if len(given) < 2 or len({repr(choice) for choice in given}) < len(given):
-            raise SpecError(where, f"{name} needs two different choices or more; given {given}. A value that does not vary belongs into base")
+            raise SpecError(
+                where, f"{name} needs two different choices or more; given {given}. A value that does not vary belongs into base"
+            )
         return CategoricalDistribution(given)
     if not isinstance(given, Mapping):
-        raise SpecError(where, f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. A value that does not vary belongs into base")
+        raise SpecError(
+            where,
+            f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. A value that does not vary belongs into base",
+        )
     if unknown := given.keys() - {"low", "high", "log", "step"}:
         raise SpecError((*where, sorted(unknown)[0]), f"{name} takes low, high, log and step; given {sorted(unknown)[0]!r}")
     low, high, logarithmic, step = given.get("low"), given.get("high"), given.get("log", False), given.get("step")

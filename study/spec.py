@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from analysis.metrics import METRICS
 from study import design
-from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
 from study.mirrors import Tracking
+from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
 from trainables.config import Count, Positive, Section, TrialConfig, refuse_unknown, settings
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
@@ -104,7 +104,10 @@ class StudySpec(Section):
         given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
         scheduler = given.get("scheduler")
         if scheduler == "pbt" or (isinstance(scheduler, Mapping) and scheduler.get("name") == "pbt"):
-            raise SpecError(("scheduler",), "population-based training is not done here: a run whose settings change in flight has no config and explains nothing")
+            raise SpecError(
+                ("scheduler",),
+                "population-based training is not done here: a run whose settings change in flight has no config and explains nothing",
+            )
         if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", cells_of(space))
         return given
@@ -120,13 +123,21 @@ class StudySpec(Section):
     @model_validator(mode="after")
     def _sound(self) -> "StudySpec":
         if self.sampler not in SAMPLERS[self.goal]:
-            raise SpecError(("sampler",), f"sampler must be one of {list(SAMPLERS[self.goal])} where goal is {self.goal}; given {self.sampler!r}")
+            raise SpecError(
+                ("sampler",), f"sampler must be one of {list(SAMPLERS[self.goal])} where goal is {self.goal}; given {self.sampler!r}"
+            )
         if self.goal == "explain" and self.scheduler:
-            raise SpecError(("scheduler",), "goal: explain runs every trial to its end, since a run that was cut short because it looked bad explains nothing; leave scheduler out, or use goal: optimise")
+            raise SpecError(
+                ("scheduler",),
+                "goal: explain runs every trial to its end, since a run that was cut short because it looked bad explains nothing; leave scheduler out, or use goal: optimise",
+            )
         if self.goal == "optimise" and self.seeds > 1:
             raise SpecError(("seeds",), "goal: optimise runs each proposal once; repeated runs belong to goal: explain")
         if self.sampler == "factorial" and self.n_configs % cells_of(self.space):
-            raise SpecError(("n_configs",), f"n_configs must be a multiple of the {cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}")
+            raise SpecError(
+                ("n_configs",),
+                f"n_configs must be a multiple of the {cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}",
+            )
         self._check_settings()
         return self
 
@@ -138,7 +149,10 @@ class StudySpec(Section):
         for where, names in {"base": self.base, "space": self.space.domains}.items():
             for name in names:
                 if (trick := trick_of(name)) and not self._turns_on(trick):
-                    raise SpecError((where, name), f"{name} is a knob of {trick}, which this study never turns on; add `{trick}: true` to base, or `{trick}: [false, true]` to the space")
+                    raise SpecError(
+                        (where, name),
+                        f"{name} is a knob of {trick}, which this study never turns on; add `{trick}: true` to base, or `{trick}: [false, true]` to the space",
+                    )
         for name, value in self.base.items():
             self._try({name: value}, ("base", name))
         for name, distribution in self.space.domains.items():
@@ -230,7 +244,9 @@ def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
     for name, value in names.items():
         if isinstance(value, Mapping) and where == ("base",):
             inner = next(iter(value), "…")
-            raise SpecError((*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}")
+            raise SpecError(
+                (*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}"
+            )
         try:
             refuse_unknown([name])
         except ValueError as error:
@@ -241,7 +257,10 @@ def read_space(given: Mapping[str, Any]) -> Space:
     parts: dict[str, dict[str, Any]] = {}
     for part, domains in given.items():
         if part not in ("scientific", "nuisance"):
-            raise SpecError(("space", part), f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}")
+            raise SpecError(
+                ("space", part),
+                f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}",
+            )
         if not isinstance(domains, Mapping):
             raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
         check_names(domains, ("space", part))
@@ -265,8 +284,9 @@ def cells_of(space: Space) -> int:
     n = 1
     for name, distribution in space.scientific.items():
         if not isinstance(distribution, CategoricalDistribution):
-            raise SpecError(("space", "scientific", name), f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol")
+            raise SpecError(
+                ("space", "scientific", name),
+                f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol",
+            )
         n *= len(distribution.choices)
     return n
-
-

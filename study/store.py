@@ -51,7 +51,9 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RuntimeError(f"{folder} has a driver already: {driver(folder)}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it") from None
+                raise RuntimeError(
+                    f"{folder} has a driver already: {driver(folder)}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
+                ) from None
             lock.truncate(0)
             lock.write(f"process {os.getpid()} on {socket.gethostname()}")
             lock.flush()

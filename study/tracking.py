@@ -284,6 +284,8 @@ class WandbMirror:
             if not online:
                 raise
             self._down(error)
+            wandb.teardown(INTERRUPTED)  # the core would hold the failed run's id for ever
+            self.open.clear()  # so these are started again too when they have news
             return self._start(trial, study)
         run.define_metric("*", step_metric="images")
         return OpenRun(run, logged=run.starting_step)

@@ -28,10 +28,15 @@ def train(config: TrialConfig, out: Path, console: Console, *, device: str | Non
                 values = {**judge(sampler), **tick.signals}
                 history.write(json.dumps({"images": tick.images, **values}) + "\n")
                 history.flush()
-                (out / "samples" / f"{tick.images:09d}.png").write_bytes(grid_png(sampler.sample(grid_size(source.shape)), extent=extent(source.train)))
+                (out / "samples" / f"{tick.images:09d}.png").write_bytes(
+                    grid_png(sampler.sample(grid_size(source.shape)), extent=extent(source.train))
+                )
                 save_generator(sampler, config, source.shape, out / GENERATOR)
                 shown = "  ".join(f"{name} {values[name]:.4g}" for name in judge.floors)
                 console.print(f"{tick.images / 1000:>8g} kimg  {shown}", soft_wrap=True)
         except Diverged as reason:
             console.print(f"dead: {reason}. What is kept is from the tick before", soft_wrap=True)
-    console.print(f"{out}: samples, history.jsonl and {GENERATOR}. Real data score " + "  ".join(f"{k} {v:.4g}" for k, v in judge.floors.items()), soft_wrap=True)
+    console.print(
+        f"{out}: samples, history.jsonl and {GENERATOR}. Real data score " + "  ".join(f"{k} {v:.4g}" for k, v in judge.floors.items()),
+        soft_wrap=True,
+    )

@@ -160,7 +160,7 @@ def settings() -> dict[str, Any]:
     """Dotted name -> default, of every setting there is: those of TrialConfig, each trick's switch, and each trick's knobs."""
     from trainables.tricks import TRICKS
 
-    out = TrialConfig().flat() | {name: False for name in TRICKS}
+    out = TrialConfig().flat() | dict.fromkeys(TRICKS, False)
     for name, trick in TRICKS.items():
         out |= {f"{name}.{knob}": value for knob, value in knobs_of(trick()).items()}
     return out
@@ -175,7 +175,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
 
 
 def knobs_of(trick: "Trick") -> dict[str, Any]:
-    return {k: v for k, v in asdict(trick).items()}
+    return asdict(trick)
 
 
 def make_trick(name: str, knobs: Mapping[str, Any]) -> "Trick":

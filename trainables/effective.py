@@ -28,7 +28,7 @@ def effective(run: Run) -> dict[str, Any]:
         "latent.dim": run.noise().shape[1],
         **{f"g.{k}": v for k, v in network(g).items()},
         **{f"d.{k}": v for k, v in network(d).items()},
-        **{name: True for name in run.tricks},
+        **dict.fromkeys(run.tricks, True),
         **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
     }
 

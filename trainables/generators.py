@@ -24,7 +24,9 @@ def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> S
     with safe_open(path, framework="pt", device=str(device)) as file:
         header = file.metadata() or {}
         if header.get("format") != "ganstudy generator":
-            raise ValueError(f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}")
+            raise ValueError(
+                f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}"
+            )
         config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))
         net = ARCHS.pick(config.arch).generator(config, shape).to(device)
         net.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  (safe_open is no mapping)

@@ -26,9 +26,17 @@ def extent(train: np.ndarray) -> float:
 def grid_png(samples: Tensor, *, extent: float) -> bytes:
     """Images [N, C, H, W] in [-1, 1] side by side, or points [N, D] as a density of their first two coordinates within ±extent -> a PNG."""
     if samples.ndim == 4:
-        pixels = make_grid(samples.float().cpu().clamp(-1, 1).add(1).div(2), nrow=SIDE, padding=1).mul(255).round().byte().permute(1, 2, 0).numpy()
+        pixels = (
+            make_grid(samples.float().cpu().clamp(-1, 1).add(1).div(2), nrow=SIDE, padding=1)
+            .mul(255)
+            .round()
+            .byte()
+            .permute(1, 2, 0)
+            .numpy()
+        )
     else:
-        counts, _, _ = np.histogram2d(*samples[:, :2].double().cpu().numpy().T, bins=128, range=[[-extent, extent]] * 2)
+        x, y = samples[:, :2].double().cpu().numpy().T
+        counts, _, _ = np.histogram2d(x, y, bins=128, range=[[-extent, extent]] * 2)
         ink = 255 - 255 * np.sqrt(counts.T[::-1] / max(counts.max(), 1))
         pixels = np.repeat(ink.astype(np.uint8)[:, :, None], 3, axis=2)
     scale = -(-PIXELS // max(pixels.shape))

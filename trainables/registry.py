@@ -9,7 +9,7 @@ Entry = TypeVar("Entry")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """"did you mean 'hinge'? " where a known name is close, else ""."""
+    """ "did you mean 'hinge'? " where a known name is close, else ""."""
     close = get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]!r}? " if close else ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Adam
 
@@ -89,7 +89,12 @@ class Run:
             trick.after_d(self.nets)
         self.images += len(real)
         self.d_updates += 1
-        return terms | {"d/grad_norm": norm, "d/real_logit": real_logits.mean(), "d/fake_logit": step.fake_logits.mean(), **self.accuracy(step)}
+        return terms | {
+            "d/grad_norm": norm,
+            "d/real_logit": real_logits.mean(),
+            "d/fake_logit": step.fake_logits.mean(),
+            **self.accuracy(step),
+        }
 
     def g_step(self) -> dict[str, Tensor]:
         real = self.batches.next_batch() if self.loss.paired else None

@@ -36,7 +36,7 @@ class GanTrainable(tune.Trainable):
     What all trials share arrives by tune.with_parameters, once per worker.
     """
 
-    def setup(self, config: dict[str, Any], *, source: Source, judge: Judge, plugins: Sequence[str]) -> None:
+    def setup(self, config: dict[str, Any], *, source: Source, judge: Judge, plugins: Sequence[str]) -> None:  # type: ignore[override]
         for module in plugins:
             importlib.import_module(module)
         self.source, self.judge, self.extent = source, judge, extent(source.train)
@@ -48,7 +48,7 @@ class GanTrainable(tune.Trainable):
         return True
 
     def begin(self, config: dict[str, Any]) -> None:
-        self.run = self.ticks = None  # gives the last trial's memory back before the next one's is taken
+        vars(self).pop("run", None), vars(self).pop("ticks", None)  # gives the last trial's memory back before the next one's is taken
         trial = TrialConfig.from_flat(config["flat"])
         self.run = LOOPS.pick(trial.loop)(trial, self.source, device=self.device)
         self.trial_config, self.ticks = trial, self.run.ticks()
@@ -93,7 +93,7 @@ class GanTrainable(tune.Trainable):
         samples = sampler.sample(grid_size(self.source.shape), seed=GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=self.extent))
 
-    def load_checkpoint(self, checkpoint: str) -> None:
+    def load_checkpoint(self, checkpoint: str) -> None:  # type: ignore[override]  # Tune gives the folder
         state = torch.load(Path(checkpoint) / STATE, map_location=self.device, weights_only=True)
         self.run.load_state_dict(state["run"])
         self.images, self.seconds, self.judge_seconds, self.values = (state[k] for k in ("images", "seconds", "judge_seconds", "values"))
@@ -114,7 +114,9 @@ def assigned_device(resources: Mapping[str, float]) -> torch.device:
     if not share or not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError("Ray assigned a GPU to this trial, but torch sees none on this node: is its torch built for CUDA, and its driver there?")
+        raise RuntimeError(
+            "Ray assigned a GPU to this trial, but torch sees none on this node: is its torch built for CUDA, and its driver there?"
+        )
     if share < 1:
         torch.cuda.set_per_process_memory_fraction(share)
     return torch.device("cuda", 0)  # Ray narrows CUDA_VISIBLE_DEVICES to what it assigned
@@ -123,4 +125,7 @@ def assigned_device(resources: Mapping[str, float]) -> torch.device:
 def device_load(device: torch.device) -> dict[str, float]:
     if device.type != "cuda":
         return {}
-    return {"device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20, "device/utilisation": float(torch.cuda.utilization(device))}
+    return {
+        "device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20,
+        "device/utilisation": float(torch.cuda.utilization(device)),
+    }

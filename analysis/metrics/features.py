@@ -129,7 +129,7 @@ def train_classifier(images: Array, labels: ArrayLike, *, classes: int, seed: in
         # no smoothed labels and few epochs: both gather the training images' features, away from those of equally real unseen ones
         loss = F.cross_entropy(logits, targets[rows])
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     return net.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)

@@ -7,7 +7,11 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models.base import ACTIVATIONS, NORMS_2D, Architecture, Discriminator, Shape
 
-SIZES = {start << doublings: (start, doublings) for doublings, starts in {2: (2, 3, 4, 5, 6, 7), 3: (4, 5, 6, 7), 4: (4,)}.items() for start in starts}
+SIZES = {
+    start << doublings: (start, doublings)
+    for doublings, starts in {2: (2, 3, 4, 5, 6, 7), 3: (4, 5, 6, 7), 4: (4,)}.items()
+    for start in starts
+}
 # pixels -> (pixels of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -15,7 +19,9 @@ Net = TypeVar("Net", bound=nn.Module)
 
 def plan(shape: Shape) -> tuple[int, int]:
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
-        raise ValueError(f"a dcgan makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)")
+        raise ValueError(
+            f"a dcgan makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
+        )
     return SIZES[shape[1]]
 
 
@@ -27,7 +33,11 @@ def generator(config: TrialConfig, shape: Shape) -> nn.Module:
     def finish(channels: int) -> list[nn.Module]:
         return [NORMS_2D[g.norm](channels), ACTIVATIONS[g.activation]()]
 
-    layers: list[nn.Module] = [nn.Unflatten(1, (config.latent.dim, 1, 1)), nn.ConvTranspose2d(config.latent.dim, wide, start, bias=bias), *finish(wide)]
+    layers: list[nn.Module] = [
+        nn.Unflatten(1, (config.latent.dim, 1, 1)),
+        nn.ConvTranspose2d(config.latent.dim, wide, start, bias=bias),
+        *finish(wide),
+    ]
     for _ in range(doublings - 1):
         layers += [nn.ConvTranspose2d(wide, wide // 2, 4, 2, 1, bias=bias), *finish(wide // 2)]
         wide //= 2

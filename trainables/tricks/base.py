@@ -38,6 +38,7 @@ class Step:
         return self.real, self.real_logits
 
 
+@plain_dataclass(kw_only=True)
 class Trick:
     """Nothing yet: a subclass overrides some of these moments, in the order in which a run comes to them."""
 
@@ -94,6 +95,6 @@ def trick(name: str) -> Callable[[T], T]:
         made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
         if not cls.__dict__.get("__doc__"):
             raise ValueError(f"a trick needs a docstring that says what it does and where it comes from; {name!r} has none")
-        return TRICKS.register(name)(made)
+        return TRICKS.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
 
     return add

@@ -16,7 +16,7 @@ class WeightClipping(Trick):
 
     @torch.no_grad()
     def after_d(self, nets: Nets) -> None:
-        parameters = list(nets.d.parameters())
+        parameters: list[Tensor] = list(nets.d.parameters())
         torch._foreach_clamp_min_(parameters, -self.limit)
         torch._foreach_clamp_max_(parameters, self.limit)
 

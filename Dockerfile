@@ -1,0 +1,17 @@
+# A worker of a Ray cluster, with the same versions as its driver: build it once, use it for head, workers and driver.
+#   docker build -t ganstudy .
+# ray and Python must be those of the driver; `ganstudy launch` compares them with every node's and says what differs.
+FROM python:3.11-slim
+
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+WORKDIR /ganstudy
+COPY pyproject.toml README.md ./
+COPY study study
+COPY trainables trainables
+COPY analysis analysis
+COPY studies studies
+# torch from PyPI is built for CUDA on x86-64; the driver of the host comes in by `docker run --gpus all`.
+RUN pip install --no-cache-dir . "ray[default]"
+RUN useradd --create-home ganstudy && chown ganstudy /ganstudy
+USER ganstudy
+CMD ["ganstudy", "--help"]
