@@ -1,0 +1,185 @@
+"""Bad input gets one clear message at the door."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution
+
+from study.design import factorial, points
+from study.files import parse_changes
+from study.ranges import RANGES
+from study.space import SpecError, as_given, at, domain, extremes, live
+from study.spec import StudySpec
+from trainables.config import TrialConfig
+
+GOOD: dict[str, Any] = {
+    "name": "toy",
+    "question": "Does R1 keep it from failing?",
+    "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 1.0, "tick_kimg": 0.5},
+    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "r1.gamma": "range"}},
+    "n_configs": 8,
+}
+
+
+def good(**changes: Any) -> dict[str, Any]:
+    return {**GOOD, **changes}
+
+
+def space(**changes: Any) -> dict[str, Any]:
+    return {**GOOD["space"], **changes}
+
+
+BAD = {
+    "misspelt key": (good(n_config=8), "a study has no 'n_config'; did you mean 'n_configs'"),
+    "a setting beside base": ({**GOOD, "g.lr": 1e-3}, "those belong into base"),
+    "missing key": ({k: v for k, v in GOOD.items() if k != "question"}, "a study needs question"),
+    "empty question": (good(question=""), "question must"),
+    "bad name": (good(name="a/b"), "name must"),
+    "misspelt setting in base": (good(base={"g.lrr": 1e-3}), "no setting named 'g.lrr'; did you mean 'g.lr'"),
+    "misspelt setting in the space": (good(space=space(scientific={"r11": [False, True]})), "no setting named 'r11'; did you mean 'r1'"),
+    "misspelt part": (good(space={"scientifc": {"r1": [False, True]}}), "space has scientific"),
+    "nothing asked": (good(space={"nuisance": {"g.lr": "range"}}), "space.scientific must name at least one"),
+    "nested base": (good(base={"g": {"lr": 1e-3}}), "written with dots: g.lr"),
+    "wrong type": (good(base={"batch_size": "many"}), "batch_size must be a valid integer; given 'many'"),
+    "YAML 1.1 habits": (good(base={"r1": "on"}, space=space(scientific={"r2": [False, True]}, nuisance={})), "write true or false"),
+    "reversed range": (good(space=space(nuisance={"g.lr": {"low": 1e-2, "high": 1e-4}})), "g.lr needs low < high; given low 0.01, high 0.0001"),
+    "log from zero": (good(space=space(nuisance={"g.lr": {"low": 0, "high": 1, "log": True}})), "low must be above 0"),
+    "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is None"),
+    "unknown word in a range": (good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})), "takes low, high, log and step; given 'max'"),
+    "range out of bounds": (good(space=space(nuisance={"beta1": {"low": 0.5, "high": 1.5}})), "beta1 must be less than 1; given 1.5"),
+    "one choice": (good(space=space(scientific={"loss": ["hinge"]}, nuisance={})), "two different choices or more"),
+    "a plain value": (good(space=space(scientific={"loss": "hinge"}, nuisance={})), "must be a list of choices"),
+    "no range of its own": (good(space=space(nuisance={"data.size": "range"})), "data.size has no range of its own"),
+    "unknown trick": (good(base={"spectral_nrm": True}), "did you mean 'spectral_norm'"),
+    "unknown data": (good(base={"data": "digit"}), "no data set named 'digit'; did you mean 'digits'"),
+    "unknown choice": (good(space=space(scientific={"loss": ["hing", "wasserstein"]}, nuisance={})), "no loss named 'hing'; did you mean 'hinge'"),
+    "knob never on, space": (good(space=space(nuisance={"r2.gamma": "range"})), "r2.gamma is a knob of r2, which this study never turns on"),
+    "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg is a knob of ema, which this study never turns on"),
+    "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
+    "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "scientific and nuisance"),
+    "seed in base": (good(base={"seed": 3}), "seed cannot be set"),
+    "data varies": (good(space=space(scientific={"data": ["ring8", "grid25"]}, nuisance={})), "data cannot vary"),
+    "budget varies": (good(space=space(scientific={"budget_kimg": [1.0, 2.0]}, nuisance={})), "budget_kimg cannot vary"),
+    "impossible pair": (
+        good(space=space(scientific={"loss": ["hinge", "nonsaturating"], "label_smoothing": [False, True]}, nuisance={})),
+        "label_smoothing needs a loss with labels",
+    ),
+    "unknown metric": (good(score="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
+    "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
+    "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] where goal is explain"),
+    "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "goal: explain runs every trial to its end"),
+    "pbt": (good(scheduler="pbt"), "population-based training is not done here"),
+    "seeds of a search": (good(goal="optimise", seeds=2), "runs each proposal once"),
+    "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
+    "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
+    "no configs": (good(n_configs=0), "n_configs must be greater than or equal to 1; given 0"),
+    "share of GPUs": (good(resources={"gpu": 1.5}), "a share of one GPU or a whole number"),
+    "unknown resource": (good(resources={"gpus": 1}), "there is no 'resources.gpus'"),
+    "unknown tracking": (good(tracking={"wandb": {"projct": "x"}}), "there is no 'tracking.wandb.projct'"),
+    "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_studies_are_refused_with_the_reason(case: str) -> None:
+    given, said = BAD[case]
+    with pytest.raises(ValueError) as error:
+        StudySpec.from_dict(given)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("name: toy\nquestion: why\nn_configs: 4\nbase:\n  data: ring8\n  arch: mlp\n  g.lrr: 1e-3\nspace:\n  scientific:\n    r1: [false, true]\n")
+    with pytest.raises(ValueError, match=r"s\.yaml, line 7: no setting named 'g\.lrr'"):
+        StudySpec.load(path)
+    path.write_text("name: [unclosed\n")
+    with pytest.raises(ValueError, match=r"s\.yaml must be YAML"):
+        StudySpec.load(path)
+    path.write_text("name: a\nname: b\n")
+    with pytest.raises(ValueError, match="must be YAML"):
+        StudySpec.load(path)
+    with pytest.raises(ValueError, match="must be a file"):
+        StudySpec.load(tmp_path / "none.yaml")
+
+
+def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("name: toy\nquestion: why\nn_configs: 4\nbase: {data: ring8, arch: mlp, g.lr: 1e-4}\nspace:\n  scientific:\n    r1: [false, true]\n")
+    assert StudySpec.load(path).base["g.lr"] == 1e-4
+    changed = StudySpec.load(path, parse_changes(["budget_kimg=5", "seeds=3", "resources.gpu=0.25", "tracking.wandb.mode=offline"]))
+    assert (changed.base["budget_kimg"], changed.seeds, changed.resources.gpu) == (5, 3, 0.25)
+    assert changed.tracking.wandb
+    assert changed.tracking.wandb.mode == "offline"
+    with pytest.raises(ValueError, match="r1 varies in this study"):
+        StudySpec.load(path, {"r1": True})
+    with pytest.raises(ValueError, match="NAME=VALUE"):
+        parse_changes(["seeds"])
+
+
+@pytest.mark.parametrize("change", [{}, {"sampler": "random"}, {"goal": "optimise", "scheduler": {"grace_kimg": 0.5}}, {"tracking": {"wandb": {}}}])
+def test_a_spec_survives_its_own_form(change: dict[str, Any]) -> None:
+    spec = StudySpec.from_dict(good(**change))
+    assert StudySpec.from_dict(spec.as_dict()) == spec
+
+
+def test_score_knows_its_direction() -> None:
+    assert StudySpec.from_dict(good(score="coverage")).score.direction == "maximize"
+    assert StudySpec.from_dict(GOOD).score.direction == "minimize"
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_range_maps_the_unit_interval_into_itself(name: str) -> None:
+    distribution = RANGES[name].domain
+    values = [at(distribution, u) for u in np.linspace(0, 1 - 1e-12, 201)]
+    assert all(distribution._contains(distribution.to_internal_repr(value)) for value in values)
+    if isinstance(distribution, CategoricalDistribution):
+        assert set(values) == set(distribution.choices)
+    else:
+        assert sorted(values) == values
+        assert (values[0], values[-1]) == tuple(pytest.approx(bound) for bound in extremes(distribution))
+    assert domain(name, as_given(distribution), ()) == distribution
+
+
+def test_knobs_of_tricks_that_are_off_do_not_live() -> None:
+    assert live({"r1": False, "r1.gamma": 1.0, "g.lr": 1.0}) == {"r1": False, "g.lr": 1.0}
+    spec = StudySpec.from_dict(GOOD)
+    for flat in spec.designed():
+        assert ("r1.gamma" in flat) == flat["r1"]
+        TrialConfig.from_flat(flat)
+
+
+@pytest.mark.parametrize("sampler", ["sobol", "random", "factorial"])
+def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
+    short, long = (points(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
+    assert long[:6] == short
+    seeds = [flat["seed"] for flat in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
+    assert len(set(seeds)) == 72
+    other = [flat["seed"] for flat in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()]
+    assert not set(seeds) & set(other)
+
+
+def test_a_factorial_has_every_cell_equally_often() -> None:
+    spec = StudySpec.from_dict(good(sampler="factorial", n_configs=None, space={"scientific": {"r1": [False, True], "loss": ["hinge", "minimax", "wasserstein"]}}) | {"n_configs": 12})
+    cells = factorial(spec)
+    rows = points(spec)
+    assert len(cells) == 6
+    assert all(rows.count(cell) == 2 for cell in cells)
+    left_out = {k: v for k, v in spec.as_dict().items() if k != "n_configs"}
+    assert StudySpec.from_dict(left_out).n_configs == 6
+
+
+def test_a_sobol_design_is_balanced() -> None:
+    rows = points(StudySpec.from_dict(good(n_configs=64)))
+    assert sum(row["r1"] for row in rows) == 32
+    logs = np.log10([row["g.lr"] for row in rows])
+    assert np.histogram(logs, bins=8, range=(-4, -2))[0].tolist() == [8] * 8
+
+
+def test_spec_errors_know_where() -> None:
+    with pytest.raises(SpecError) as error:
+        domain("g.lr", {"low": 2, "high": 1}, ("space", "nuisance", "g.lr"))
+    assert error.value.where == ("space", "nuisance", "g.lr")

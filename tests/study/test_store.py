@@ -1,0 +1,213 @@
+"""The study folder's memory, and what the searcher and the scheduler make of it. Without a running Ray."""
+
+import json
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from ray.tune.schedulers import ASHAScheduler
+
+from study.halving import Halving
+from study.proposals import Adaptive
+from study.records import Closed, Ended, Measurement, Saved, TrialRecord
+from study.search import Search, newest
+from study.spec import StudySpec
+from study.store import Store, driver
+from trainables.tune import STATE
+
+OPTIMISE = StudySpec.from_dict(
+    {
+        "name": "s",
+        "question": "?",
+        "goal": "optimise",
+        "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 40.0},
+        "space": {"scientific": {"r1": [False, True]}, "nuisance": {"r1.gamma": "range", "d.lr": "range"}},
+        "n_configs": 8,
+        "max_failures": 1,
+        "scheduler": {"grace_kimg": 4.0},
+    }
+)
+EXPLAIN = StudySpec.from_dict({**{k: v for k, v in OPTIMISE.as_dict().items() if k != "scheduler"}, "goal": "explain", "sampler": "sobol"})
+
+
+def at(images: int, fd: float = 1.0) -> Measurement:
+    return Measurement(images=images, seconds=1.0, judge_seconds=0.1, values={"fd": fd})
+
+
+def open_trial(store: Store, trial_id: str, **flat: Any) -> None:
+    store.write(trial_id, opened={"phase": "explore", "flat": flat})
+
+
+def play(store: Store, search: Search, n: int, ended: Ended) -> list[dict[str, Any]]:
+    """Let n trials be measured once and end."""
+    out = []
+    for i in range(n):
+        asked = search.suggest(f"tune{i}")
+        assert asked
+        out.append(asked)
+        trial_id = asked["trial_id"]
+        store.write(trial_id, measured=at(2000), closed=Closed(ended=ended))
+        search.measured(trial_id, at(2000))
+        store.write(trial_id, saved=Saved(images=2000, path="x"))
+        search.closed(store.trials[trial_id])
+        search.on_trial_complete(f"tune{i}")
+    return out
+
+
+def test_a_second_driver_is_refused(tmp_path: Path) -> None:
+    assert driver(tmp_path) is None
+    with Store.writing(tmp_path):
+        assert "process" in str(driver(tmp_path))
+        with pytest.raises(RuntimeError, match="has a driver already: process"), Store.writing(tmp_path):
+            pass
+    assert driver(tmp_path) is None
+
+
+def test_a_torn_line_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        store.write("a", measured=at(1000))
+    whole = store.path.read_bytes()
+    for cut in range(len(whole)):
+        store.path.write_bytes(whole[:cut])
+        with Store.writing(tmp_path) as torn:
+            open_trial(torn, "b", seed=cut)
+        lines = [json.loads(line) for line in store.path.read_text().splitlines()]
+        assert lines[-1]["opened"]["flat"] == {"seed": cut}
+        assert lines[:-1] == [json.loads(line) for line in whole.splitlines()[: len(lines) - 1]]
+
+
+def test_a_replayed_measurement_is_not_kept_twice(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        assert store.write("a", measured=at(1000))
+        assert store.write("a", measured=at(2000))
+        assert not store.write("a", measured=at(2000, 9.0), closed=Closed(ended=Ended.BUDGET))
+    assert Store(tmp_path).trials["a"].measurements == (at(1000), at(2000))
+    assert Store(tmp_path).trials["a"].closed == Closed(ended=Ended.BUDGET)
+
+
+def test_nan_is_never_stored(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            store.write("a", measured=at(1000, float("nan")))
+    assert Store(tmp_path).trials["a"].measurements == ()
+
+
+def test_finished_without_its_last_checkpoint_runs_again(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        store.write("a", measured=at(1000))
+        store.write("a", saved=Saved(images=1000, path="x"))
+        store.write("a", measured=at(2000), closed=Closed(ended=Ended.BUDGET))
+        assert store.trials["a"].needs_run(0)
+        store.write("a", saved=Saved(images=2000, path="y"))
+        assert not store.trials["a"].needs_run(0)
+
+
+@pytest.mark.parametrize(("ended", "state"), [("budget", "COMPLETE"), ("scheduler", "PRUNED"), ("dead", "PRUNED")])
+def test_optuna_is_told_and_told_again_the_same(tmp_path: Path, ended: str, state: str) -> None:
+    with Store.writing(tmp_path) as store:
+        search, again = Search(OPTIMISE, store), None
+        play(store, search, 3, Ended(ended))
+        again = Search(OPTIMISE, store)
+    assert isinstance(search.proposals, Adaptive)
+    assert isinstance(again.proposals, Adaptive)
+    for a, b in zip(search.proposals.study.get_trials(), again.proposals.study.get_trials(), strict=True):
+        assert a.state.name == b.state.name == state
+        assert (a.params, a.distributions, a.values, a.intermediate_values, a.constraints) == (
+            b.params,
+            b.distributions,
+            b.values,
+            b.intermediate_values,
+            b.constraints,
+        )
+        assert a.constraints == ({"dead": 1.0} if ended == "dead" else {})
+        assert ("r1.gamma" in a.params) == a.params["r1"]
+
+
+@pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
+def test_resuming_proposes_what_never_stopping_would(tmp_path: Path, spec: StudySpec) -> None:
+    with Store.writing(tmp_path / "whole") as store:
+        whole = play(store, Search(spec, store), 8, Ended.BUDGET)
+        assert Search(spec, store).suggest("more") == "FINISHED"
+    with Store.writing(tmp_path / "cut") as store:
+        cut = [asked for n in (3, 5) for asked in play(store, Search(spec, store), n, Ended.BUDGET)]
+    assert cut == whole
+
+
+@pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
+def test_the_unfinished_come_first_and_the_failed_come_back(tmp_path: Path, spec: StudySpec) -> None:
+    with Store.writing(tmp_path) as store:
+        first = Search(spec, store).suggest("old")
+        assert first
+        search = Search(spec, store)
+        assert search.suggest("new") == first
+        for failures in (1, 2):
+            store.write(first["trial_id"], closed=Closed(ended=Ended.ERROR, reason="bang"))
+            search.closed(store.trials[first["trial_id"]])
+            search.on_trial_complete("new")
+            assert (search.suggest("new") == first) == (failures <= spec.max_failures)
+
+
+def test_nothing_is_finished_while_a_trial_runs_that_may_come_back(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        search = Search(EXPLAIN, store)
+        for i in range(EXPLAIN.n_trials):
+            assert search.suggest(str(i))
+        assert search.suggest("one more") is None
+
+
+def test_halving_remembers_what_it_is_replayed() -> None:
+    halving = Halving(OPTIMISE)
+    assert list(halving.rungs) == [4000, 12000, 36000]
+    assert [halving.goes_on(i, 4000, fd) for i, fd in (("a", 3.0), ("b", 5.0), ("c", 1.0))] == [True, False, True]
+    assert halving.goes_on("b", 4000, 5.0)  # judged once at each rung
+
+
+def test_halving_decides_as_rays_asha_does() -> None:
+    decisions = stops = 0
+    for seed in range(10):
+        rng = random.Random(seed)
+        ours, theirs = Halving(OPTIMISE), ASHAScheduler("images", "d", "min", max_t=40000, grace_period=4000, reduction_factor=3)
+        live: dict[str, int] = {}
+        seen: dict[str, list[Measurement]] = {}
+        for _ in range(300):
+            if len(live) < 4:
+                new = f"t{len(seen)}"
+                seen[new], live[new] = [], 0
+                theirs.on_trial_add(None, SimpleNamespace(trial_id=new))
+            trial = rng.choice(list(live))
+            live[trial] += rng.choice((2000, 4000, 4032))
+            value = rng.random()
+            if live[trial] >= 40000:
+                del live[trial]
+                continue
+            seen[trial].append(at(live[trial], value))
+            goes_on = ours.goes_on(trial, live[trial], value)
+            assert goes_on == (theirs.on_trial_result(None, SimpleNamespace(trial_id=trial), {"images": live[trial], "d": value}) == "CONTINUE")
+            decisions, stops = decisions + 1, stops + (not goes_on)
+            if not goes_on:
+                del live[trial]
+        again = Halving(OPTIMISE)
+        for trial, measurements in seen.items():
+            again.replay(TrialRecord(trial_id=trial, number=0, flat={}, measurements=tuple(measurements)))
+        assert again.rungs == ours.rungs
+    assert decisions > 2000
+    assert stops > 500
+
+
+def test_the_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        for i in (1, 2, 3):
+            (tmp_path / f"c{i}").mkdir()
+            torch.save({"x": torch.zeros(1000)}, tmp_path / f"c{i}" / STATE)
+            store.write("a", saved=Saved(images=i, path=f"c{i}"))
+        torn = tmp_path / "c3" / STATE
+        torn.write_bytes(torn.read_bytes()[:2000])
+        assert newest(store.trials["a"], tmp_path) == str(tmp_path / "c2")
