@@ -208,7 +208,11 @@ class OpenRun:
 
 
 class WandbMirror:
-    """One wandb-core for all runs: the first costs half a second, each further one hundredths."""
+    """One wandb-core for all runs: the first costs half a second, a further one hundredths.
+
+    A server is given a sixth of `patience_s` to take up a run and a third to take its rest, so that a failure at the very end leaves
+    time to write the run offline.
+    """
 
     def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float):
         self.folder = folder

@@ -1,0 +1,93 @@
+"""Reads the .wandb files that W&B writes offline (wandb 0.31 has no reader any more): a log of protobuf records in LevelDB's framing."""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wandb.proto import wandb_internal_pb2
+
+BLOCK = 32768  # bytes; a record that does not fit goes on in the next block
+FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+
+
+@dataclass
+class RunFile:
+    id: str = ""
+    name: str = ""
+    group: str = ""
+    job_type: str = ""
+    tags: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    step_metrics: dict[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+
+    @property
+    def steps(self) -> list[int]:
+        return [row["_step"] for row in self.history]
+
+
+def read_runs(folder: Path) -> dict[str, RunFile]:
+    """run id -> all that the .wandb files below a folder say of it, in the order of their names; a torn end is left out."""
+    runs: dict[str, RunFile] = {}
+    for path in sorted(folder.rglob("*.wandb")):
+        run = runs.setdefault(path.stem.removeprefix("run-"), RunFile())
+        for payload in payloads(path.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(payload)
+            learn(run, record)
+    return runs
+
+
+def learn(run: RunFile, record: Any) -> None:
+    match record.WhichOneof("record_type"):
+        case "run":
+            run.id, run.name, run.group, run.job_type = (
+                record.run.run_id,
+                record.run.display_name,
+                record.run.run_group,
+                record.run.job_type,
+            )
+            run.tags = list(record.run.tags)
+            run.config |= values(record.run.config.update)
+        case "config":
+            run.config |= values(record.config.update)
+        case "history":
+            run.history.append({"_step": record.history.step.num, **values(record.history.item)})
+        case "summary":
+            run.summary |= values(record.summary.update)
+        case "metric":
+            run.step_metrics[record.metric.glob_name or record.metric.name] = record.metric.step_metric
+        case "exit":
+            run.exit_code = record.exit.exit_code
+
+
+def values(items: Any) -> dict[str, Any]:
+    return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
+
+
+def payloads(data: bytes) -> Iterator[bytes]:
+    """The records' bytes. ValueError for a file of another kind or a wrong checksum."""
+    if data and struct.unpack("<4sHB", data[:7])[:2] != (b":W&B", 0xBEE1):
+        raise ValueError("not a .wandb file")
+    position, record = 7, b""
+    while position + 7 <= len(data):
+        left = BLOCK - position % BLOCK
+        checksum, length, kind = struct.unpack_from("<IHB", data, position)
+        if left < 7 or (kind, length) == (0, 0):
+            position += left  # padding
+            continue
+        chunk = data[position + 7 : position + 7 + length]
+        if len(chunk) < length:
+            return
+        if zlib.crc32(bytes([kind]) + chunk) != checksum:
+            raise ValueError(f"wrong checksum at byte {position}")
+        position += 7 + length
+        record = chunk if kind in (FULL, FIRST) else record + chunk
+        if kind in (FULL, LAST):
+            yield record

@@ -1,0 +1,138 @@
+"""A W&B server on the loopback: enough of its GraphQL, file stream and uploads for wandb 0.31, and ways to fail."""
+
+import gzip
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Json = dict[str, Any]
+PROJECT = {"id": "P", "name": "p", "entity": {"id": "E", "name": "someone"}}
+
+
+class WandbServer:
+    """A context manager. `status` answers every request with that code while it is set; `hang_s` makes every request wait first."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.hang_s = 0.0
+        self.requests = 0
+        self.runs: dict[str, Json] = {}  # id -> what the client said of it
+        self.rows: dict[str, list[Json]] = {}  # id -> history, a chunk replacing what was there from its offset on
+        self.exits: dict[str, int] = {}
+        self.uploads: dict[str, bytes] = {}
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> "WandbServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.socket.close()
+
+    def steps(self, run_id: str) -> list[int]:
+        return [row["_step"] for row in self.rows.get(run_id, [])]
+
+    def post(self, path: str, body: Json) -> Json:
+        if path.endswith("/graphql"):
+            found = re.search(r"(?:query|mutation)\s+(\w+)", body["query"])
+            answer = self.ANSWERS.get(found.group(1)) if found else None
+            return {"data": answer(self, body.get("variables") or {}) if answer else {}}
+        if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
+            run_id = stream.group(1)
+            if chunk := (body.get("files") or {}).get("wandb-history.jsonl"):
+                rows = self.rows.setdefault(run_id, [])
+                rows[chunk["offset"] :] = [json.loads(line) for line in chunk["content"]]
+            if body.get("complete"):
+                self.exits[run_id] = body["exitcode"]
+            return {"exitcode": None, "limits": {}}
+        return {}
+
+    def _upsert(self, variables: Json) -> Json:
+        run_id = variables.get("name") or variables["id"]
+        self.runs.setdefault(run_id, {}).update({key: value for key, value in variables.items() if value is not None})
+        bucket = {"id": run_id, "name": run_id, "displayName": run_id, "description": None, "config": "{}", "sweepName": None}
+        entity = {"id": "E", "name": variables.get("entity") or "someone"}
+        project = {"id": "P", "name": variables.get("project") or "p", "entity": entity}
+        return {"upsertBucket": {"bucket": {**bucket, "historyLineCount": 0, "project": project}, "inserted": True}}
+
+    def _resume(self, variables: Json) -> Json:
+        rows = self.rows.get(variables["name"])
+        if not rows:
+            return {"model": {**PROJECT, "bucket": None}}
+        counts = {"historyLineCount": len(rows), "eventsLineCount": 0, "logLineCount": 0}
+        texts = {"historyTail": json.dumps([json.dumps(rows[-1])]), "eventsTail": "[]", "summaryMetrics": "{}", "config": "{}"}
+        told = {"id": variables["name"], "name": variables["name"], "displayName": variables["name"], "tags": [], "notes": None}
+        return {"model": {**PROJECT, "bucket": {**told, **counts, **texts, "wandbConfig": '{"t": {"1": 1}}'}}}
+
+    def _files(self, variables: Json) -> Json:
+        run_id = variables.get("run") or variables.get("runName")
+        files = [{"name": name, "uploadUrl": f"{self.url}/upload/{run_id}/{name}"} for name in variables["files"]]
+        return {"createRunFiles": {"runID": run_id, "uploadHeaders": [], "files": files}}
+
+    def _viewer(self, _: Json) -> Json:
+        person = {"id": "U", "username": "someone", "entity": "someone", "flags": "{}", "email": "someone@example.org", "admin": False}
+        return {"viewer": {**person, "name": "someone", "teams": {"edges": []}, "apiKeys": {"edges": []}}}
+
+    ANSWERS: dict[str, Callable[["WandbServer", Json], Json]] = {
+        "ServerFeaturesQuery": lambda self, _: {"serverInfo": {"features": []}},
+        "Viewer": _viewer,
+        "UpsertBucket": _upsert,
+        "RunResumeStatus": _resume,
+        "CreateRunFiles": _files,
+        "RunStoppedStatus": lambda self, _: {"project": {"run": {"stopped": False}}},
+    }
+
+
+def handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # the client was killed
+                super().handle()
+
+        def do_GET(self) -> None:
+            self._answer(lambda body: {})
+
+        def do_PUT(self) -> None:
+            self._answer(lambda body: server.uploads.__setitem__(self.path, body) or {})
+
+        def do_POST(self) -> None:
+            self._answer(lambda body: server.post(self.path, json.loads(body or b"{}")))
+
+        def _answer(self, meaning: Callable[[bytes], Json]) -> None:
+            server.requests += 1
+            body = self._body()
+            time.sleep(server.hang_s)
+            answer = json.dumps({"error": "as asked"} if server.status else meaning(body)).encode()
+            self.send_response(server.status or 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def _body(self) -> bytes:
+            body = b""
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+            else:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+
+    return Handler
