@@ -55,8 +55,8 @@ class Batches:
         return self._take(rows)
 
     def first(self, n: int) -> Tensor:
-        """float32 [min(n, size), *shape]: always the same rows, whatever has been drawn."""
-        return self._take(self._subset[:n])
+        """float32 [n, *shape]: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
+        return self._take(self._subset[torch.arange(n) % self.size])
 
     def state_dict(self) -> dict[str, Any]:
         """How this epoch's order was drawn, and how far it is spent: going on from here gives the same batches, bit for bit."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Kimg = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]  # thousands of images; one at least
 Count = Annotated[int, Field(ge=1)]
 
 Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
@@ -74,8 +75,8 @@ class TrialConfig(Section):
     d_steps: Count = 1  # D updates per G update
     batch_size: Count = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
-    budget_kimg: Positive = 20.0  # thousands of real images shown to D
-    tick_kimg: Positive = 2.0  # pause and measure this often
+    budget_kimg: Kimg = 20.0  # thousands of real images shown to D
+    tick_kimg: Kimg = 2.0  # pause and measure this often
     seed: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("tricks")
@@ -146,9 +147,8 @@ class TrialConfig(Section):
     @property
     def config_id(self) -> str:
         """10 hex digits, equal for trials that differ only by seed. Hashes what differs from the defaults, so that a new setting keeps old ids."""
-        plain = TrialConfig(tricks={name: {} for name in self.tricks}).flat()
-        aside = {"seed", "tick_kimg", "data.root", "data.download"}
-        delta = {k: v for k, v in self.flat().items() if k not in aside and (plain[k] != v or k in self.tricks)}
+        defaults, aside = settings(), {"seed", "tick_kimg", "data.root", "data.download"}
+        delta = {k: v for k, v in self.flat().items() if k not in aside and v != defaults[k]}
         return hashlib.sha256(json.dumps(delta, sort_keys=True).encode()).hexdigest()[:10]
 
     @property

@@ -25,7 +25,7 @@ def effective(run: Run) -> dict[str, Any]:
         "beta1": run.g_opt.param_groups[0]["betas"][0],
         "beta2": run.d_opt.param_groups[0]["betas"][1],
         "batch_size": run.batches.batch_size,
-        "latent.dim": run.noise().shape[1],
+        "latent.dim": layers(g)[0][0],
         **{f"g.{k}": v for k, v in network(g).items()},
         **{f"d.{k}": v for k, v in network(d).items()},
         **dict.fromkeys(run.tricks, True),
@@ -33,13 +33,18 @@ def effective(run: Run) -> dict[str, Any]:
     }
 
 
+def layers(net: nn.Module) -> list[tuple[int, int]]:
+    """Inputs and outputs of each dense or convolutional layer."""
+    found = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
+    return [(m.in_features, m.out_features) if isinstance(m, nn.Linear) else (m.in_channels, m.out_channels) for m in found]
+
+
 def network(net: nn.Module) -> dict[str, Any]:
-    """Width of the narrowest hidden layer, number of hidden layers, activation and norm of a network, as its modules have them."""
-    layers = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
-    hidden = [layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels for layer in layers[:-1]]
+    """Width of the narrowest hidden layer (0 without any), number of hidden layers, activation and norm of a network, as its modules have them."""
+    hidden = [outputs for _, outputs in layers(net)[:-1]]
     names = [type(module).__name__ for module in net.modules()]
     return {
-        "width": min(hidden),
+        "width": min(hidden, default=0),
         "depth": len(hidden),
         "activation": next((ACTIVATION_NAMES[name] for name in names if name in ACTIVATION_NAMES), "none"),
         "norm": next((NORM_NAMES[name] for name in names if name in NORM_NAMES), "none"),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from trainables.config import TrialConfig
@@ -21,13 +21,15 @@ def save_generator(sampler: Sampler, config: TrialConfig, shape: tuple[int, ...]
 
 def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> Sampler:
     """A Sampler in evaluation mode. ValueError if the file is no generator of ours, or its config needs a plugin that is not imported."""
-    with safe_open(path, framework="pt", device=str(device)) as file:
-        header = file.metadata() or {}
-        if header.get("format") != "ganstudy generator":
-            raise ValueError(
-                f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}"
-            )
-        config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))
-        net = ARCHS.pick(config.arch).generator(config, shape).to(device)
-        net.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  (safe_open is no mapping)
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
+    except SafetensorError as error:
+        raise ValueError(f"{path} must be a generator saved by ganstudy, whole; it cannot be read: {error}") from None
+    if header.get("format") != "ganstudy generator":
+        raise ValueError(f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}")
+    config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))
+    net = ARCHS.pick(config.arch).generator(config, shape).to(device)
+    net.load_state_dict(tensors)
     return Sampler(net.eval(), config.latent)

@@ -11,10 +11,10 @@ DEPTH = 2  # hidden layers where the config does not say
 
 
 def hidden(n: int, net: NetConfig, activation: str, norm: str, *, first_norm: bool) -> list[nn.Module]:
-    """n inputs -> depth hidden layers of width units each."""
+    """n inputs -> depth hidden layers of width units each. Without first_norm the first has no norm, unless it is the only one."""
     layers: list[nn.Module] = []
     for i in range(net.depth or DEPTH):
-        normed = NORMS_1D[norm] if i or first_norm else NORMS_1D["none"]  # type: ignore[index]  # checked names
+        normed = NORMS_1D[norm] if i or first_norm or net.depth == 1 else NORMS_1D["none"]  # type: ignore[index]  # checked names
         layers += [nn.Linear(n, net.width), normed(net.width), ACTIVATIONS[activation]()]  # type: ignore[index]
         n = net.width
     return layers

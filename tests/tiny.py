@@ -1,0 +1,54 @@
+"""Tiny trials: networks of width 8 on 50 images, three ticks of four steps; and another value for any setting."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from study.ranges import RANGES
+from study.space import extremes
+from trainables.config import DataConfig, TrialConfig, settings
+from trainables.data import Source, load
+from trainables.run import Run
+from trainables.tricks import TRICKS
+
+DATA_OF = {"mlp": "ring8", "dcgan": "digits"}
+BASE = {
+    "g.width": 8,
+    "d.width": 8,
+    "latent.dim": 6,
+    "batch_size": 12,  # a multiple of every packing; epochs end inside a batch
+    "data.size": 50,
+    "budget_kimg": 0.144,
+    "tick_kimg": 0.048,
+}
+
+
+@cache
+def source_of(data: DataConfig) -> Source:
+    return load(data)
+
+
+def tiny_config(settings: Mapping[str, Any] = {}) -> TrialConfig:
+    """A tiny trial with `settings` on top. The data are those of the architecture."""
+    arch = settings.get("arch", "mlp")
+    return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **settings})
+
+
+def tiny(settings: Mapping[str, Any] = {}) -> Run:
+    config = tiny_config(settings)
+    return Run(config, source_of(DataConfig(name=config.data.name, resolution=config.data.resolution)))
+
+
+def needs(name: str) -> dict[str, Any]:
+    """What else must be set for a setting to have a meaning."""
+    head, _, knob = name.partition(".")
+    return ({} if name == "arch" else {"arch": "mlp"}) | ({head: True} if knob and head in TRICKS else {})
+
+
+def another(name: str) -> Any:
+    """A value of a setting that is not its default: of its range, where it has one."""
+    default = settings()[name]
+    if name in RANGES:
+        return next(value for value in reversed(extremes(RANGES[name].domain)) if value != default)
+    without_range = {"data": "grid25", "data.size": 40, "data.resolution": 16, "data.root": "elsewhere", "data.download": True}
+    return without_range.get(name, not default if isinstance(default, bool) else 2 * (default or 1))

@@ -1,0 +1,250 @@
+"""TrialConfig: names, round trips, identities, refusals; and that every setting has its range."""
+
+import json
+import random
+from dataclasses import asdict
+from typing import Any, get_args
+
+import pytest
+from optuna.distributions import CategoricalDistribution
+from tiny import another, needs
+
+from study.ranges import RANGES
+from study.space import at, extremes
+from trainables.config import Activation, Positive, TrialConfig, settings
+from trainables.tricks import TRICKS
+from trainables.tricks.base import Trick, trick
+
+KNOBS = [name for name in settings() if name.partition(".")[0] in TRICKS and "." in name]
+WITHOUT_RANGE = {
+    "seed": "no setting of a method, but a repetition of it",
+    "budget_kimg": "what all trials of a study share: runs of different length cannot be compared",
+    "tick_kimg": "says how often a run is measured, and changes nothing in it",
+    "data.size": "a question to ask, whose sensible values depend on the data",
+    "data.resolution": "of the data",
+    "data.root": "a place",
+}
+NAMES = {"data", "loop", "data.download"}  # names of registered things, and switches, need no range: their choices are all there is
+
+
+def random_flat(seed: int) -> dict[str, Any]:
+    """Every range, at random; half of the tricks."""
+    rng = random.Random(seed)
+    flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
+    flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.depth": None, "d.depth": None}
+    on = [name for name in TRICKS if rng.random() < 0.5]
+    if flat["loss"] not in ("minimax", "nonsaturating", "least_squares") and "label_smoothing" in on:
+        on.remove("label_smoothing")
+    if "packing" in on:
+        flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)
+    return {name: value for name, value in flat.items() if (head := name.partition(".")[0]) not in TRICKS or head in on} | dict.fromkeys(
+        on, True
+    )
+
+
+# Round trips and identities --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_flat_and_back(seed: int) -> None:
+    flat = random_flat(seed)
+    config = TrialConfig.from_flat(flat)
+    assert flat.items() <= config.flat().items()  # nothing asked for is lost
+    assert TrialConfig.from_flat(config.flat()) == config
+    assert TrialConfig.from_flat(json.loads(json.dumps(config.flat()))) == config
+    assert TrialConfig.model_validate(config.model_dump()) == config
+    assert config.flat().keys() <= settings().keys()
+
+
+def test_the_settings_are_the_defaults() -> None:
+    defaults = settings()
+    off = {name: value for name, value in defaults.items() if name not in KNOBS}
+    assert TrialConfig.from_flat(off) == TrialConfig()
+    everything = {name: True if name in TRICKS else value for name, value in defaults.items()}
+    assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in TRICKS})
+    assert TrialConfig.from_flat(everything).flat() == everything
+
+
+def test_a_trick_that_is_off_leaves_no_trace() -> None:
+    assert TrialConfig.from_flat({"r1": False}) == TrialConfig()
+
+
+@pytest.mark.parametrize("name", [name for name in settings() if name != "loop"])
+def test_config_id_names_the_configuration(name: str) -> None:
+    """Equal for trials that differ only in what changes no result of a method; another one for everything else."""
+    base = TrialConfig.from_flat(needs(name))
+    config = TrialConfig.from_flat({**base.flat(), name: another(name)})
+    aside = name in ("seed", "tick_kimg", "data.root", "data.download")
+    assert (config.config_id == base.config_id) == aside
+    assert config.trial_id == f"{config.config_id}-s{config.seed}"
+
+
+def test_config_ids_of_a_whole_design_differ() -> None:
+    ids = {TrialConfig.from_flat(random_flat(seed)).config_id for seed in range(200)}
+    assert len(ids) == 200
+    assert all(len(name) == 10 and int(name, 16) >= 0 for name in ids)
+
+
+def test_pinned_ids() -> None:
+    """These names are in people's records: a default never changes, nor does a new setting rename an old configuration."""
+    assert TrialConfig().config_id == "44136fa355"
+    pinned = {"data": "ring8", "arch": "mlp", "g.lr": 1e-3, "r1": True, "r1.gamma": 2.0}
+    assert TrialConfig.from_flat(pinned).config_id == "59819ba1bf"
+
+
+def test_numbers_are_their_values_not_their_spelling() -> None:
+    whole, fraction = ({"r1": True, "r1.gamma": gamma, "budget_kimg": kimg} for gamma, kimg in ((3, 7), (3.0, 7.0)))
+    assert TrialConfig.from_flat(whole) == TrialConfig.from_flat(fraction)
+    assert TrialConfig.from_flat(whole).config_id == TrialConfig.from_flat(fraction).config_id
+    assert TrialConfig.from_flat({"r1": True, "r1.gamma": 10}).config_id == TrialConfig.from_flat({"r1": True}).config_id  # the default
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TrialConfig().seed = 1
+    with pytest.raises(ValueError, match="frozen"):
+        TrialConfig().g.lr = 1.0
+
+
+# Refusals --------------------------------------------------------------------------------------------
+
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    # unknown names, with the nearest
+    ({"losss": "hinge"}, "no setting named 'losss'; did you mean 'loss'?"),
+    ({"dlr": 1e-4}, "did you mean 'd.lr'?"),
+    ({"r1": True, "r1.gama": 1.0}, "no setting named 'r1.gama'; did you mean 'r1.gamma'?"),
+    ({"qqqqqq": 1}, "settings are arch, batch_size,"),
+    ({"tricks": {"r1": {}}}, "no setting named 'tricks'"),
+    ({"loss": "hing"}, "no loss named 'hing'; did you mean 'hinge'?"),
+    ({"data": "digts"}, "no data set named 'digts'; did you mean 'digits'?"),
+    ({"arch": "dcgam"}, "no architecture named 'dcgam'; did you mean 'dcgan'?"),
+    ({"loop": "gam"}, "no training loop named 'gam'; did you mean 'gan'?"),
+    ({"g.norm": "spectral"}, "g.norm must be 'none', 'batch', 'layer' or 'instance'; given 'spectral'"),
+    # wrong types
+    ({"g.lr": "1e-4"}, "g.lr must be a valid number; given '1e-4'"),
+    ({"d_steps": 2.0}, "d_steps must be a valid integer; given 2.0"),
+    ({"data": 5}, "data must be a valid string; given 5"),
+    ({"loss": None}, "loss must be a valid string; given None"),
+    ({"batch_size": True}, "batch_size must be a valid integer; given True"),
+    ({"budget_kimg": True}, "budget_kimg must be a valid number; given True"),
+    ({"r1": True, "r1.gamma": True}, "r1.gamma must be a valid number; given True"),
+    ({"r1": True, "r1.gamma": "10"}, "r1.gamma must be a valid number; given '10'"),
+    ({"r1": 1}, "r1 is a trick: true or false; given 1"),
+    ({"r1": 10.0}, "r1 is a trick: true or false; given 10.0"),
+    # what YAML 1.2 takes for text
+    ({"r1": "on"}, "r1 is a trick: true or false; given 'on' (YAML 1.2 reads on, off, yes and no as text: write true or false)"),
+    ({"data.download": "yes"}, "data.download must be a valid boolean; given 'yes' (YAML 1.2"),
+    # out of bounds
+    ({"g.lr": 0.0}, "g.lr must be greater than 0; given 0.0"),
+    ({"d.lr": float("inf")}, "d.lr must be a finite number; given inf"),
+    ({"d.lr": float("nan")}, "d.lr must be"),
+    ({"beta1": float("nan")}, "beta1 must be"),
+    ({"beta2": 1.0}, "beta2 must be less than 1; given 1.0"),
+    ({"d_steps": 0}, "d_steps must be greater than or equal to 1; given 0"),
+    ({"seed": -1}, "seed must be greater than or equal to 0; given -1"),
+    ({"tick_kimg": 0.0004}, "tick_kimg must be greater than or equal to 0.001; given 0.0004"),
+    ({"budget_kimg": 0.0}, "budget_kimg must be greater than or equal to 0.001; given 0.0"),
+    ({"r1": True, "r1.gamma": -1.0}, "r1.gamma must be greater than 0; given -1.0"),
+    # what does not go together
+    ({"r1.gamma": 1.0}, "r1.gamma is a knob of r1, which is off; give 'r1: true' too, or leave r1.gamma out"),
+    ({"r1": False, "r1.gamma": 1.0}, "r1.gamma is a knob of r1, which is off"),
+    ({"label_smoothing": True, "loss": "hinge"}, "label_smoothing needs a loss with labels, one of ['least_squares', 'minimax', 'nonsat"),
+    ({"packing": True, "batch_size": 33}, "batch_size must be a multiple of packing.samples = 2; given 33"),
+    ({"g.depth": 3}, "g.depth has no meaning in a dcgan, whose depth follows from the image size; given 3"),
+    ({"arch": "mlp", "d.norm": "instance"}, "d.norm of a dense network must be one of ['batch', 'layer', 'none']; given 'instance'"),
+    # all of it at once
+    ({"g.lr": -1.0, "d.lr": "x"}, "g.lr must be greater than 0; given -1.0; d.lr must be a valid number; given 'x'"),
+]
+
+
+@pytest.mark.parametrize(("flat", "message"), REFUSALS, ids=lambda value: " ".join(value) if isinstance(value, dict) else "")
+def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (its words follow)
+        TrialConfig.from_flat(flat)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tricks", "message"),
+    [
+        ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
+        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma']"),
+    ],
+)
+def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        TrialConfig(tricks=tricks)
+    assert message in str(error.value)
+
+
+# Ranges ----------------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_a_range_and_every_range_a_setting() -> None:
+    assert settings().keys() - TRICKS.keys() - NAMES == RANGES.keys() | WITHOUT_RANGE.keys()
+    assert not RANGES.keys() & WITHOUT_RANGE.keys()
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_is_allowed_and_holds_the_default(name: str) -> None:
+    line, default = RANGES[name], settings()[name]
+    assert any(character.isdigit() for character in line.source)  # a year or a number that it derives from
+    for value in extremes(line.domain):
+        also = {"packing": {"batch_size": 12 * 64}}.get(name.partition(".")[0], {})
+        assert TrialConfig.from_flat(needs(name) | also | {name: value}).flat()[name] == value
+    if default is None:  # whatever the architecture has
+        return
+    if isinstance(line.domain, CategoricalDistribution):
+        assert default in line.domain.choices
+    else:
+        assert line.domain.low <= default <= line.domain.high
+
+
+def test_the_choices_of_activations_are_those_that_hidden_layers_use() -> None:
+    for name in ("g.activation", "d.activation"):
+        assert set(RANGES[name].domain.choices) == set(get_args(Activation)) - {"tanh"}  # saturates; there for those who ask for it
+
+
+# Tricks from outside ---------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plugin_is_known_everywhere() -> None:
+    @trick("zoo")
+    class Zoo(Trick):
+        """A trick for wasserstein only. Nobody 2026."""
+
+        strength: Positive = 3.0
+
+        def check(self, config: TrialConfig) -> None:
+            if config.loss != "wasserstein":
+                raise ValueError(f"zoo needs loss: wasserstein; given {config.loss!r}")
+
+    assert settings()["zoo"] is False
+    assert settings()["zoo.strength"] == 3.0
+    config = TrialConfig.from_flat({"loss": "wasserstein", "zoo": True, "zoo.strength": 4.0})
+    assert config.flat()["zoo.strength"] == 4.0
+    assert len({config.config_id, TrialConfig.from_flat({"loss": "wasserstein", "zoo": True}).config_id, TrialConfig().config_id}) == 3
+    with pytest.raises(ValueError, match="zoo needs loss: wasserstein; given 'hinge'"):
+        TrialConfig.from_flat({"loss": "hinge", "zoo": True})
+    with pytest.raises(ValueError, match=r"zoo.strength must be greater than 0; given -1.0"):
+        TrialConfig.from_flat({"loss": "wasserstein", "zoo": True, "zoo.strength": -1.0})
+    with pytest.raises(ValueError, match=r"a trick needs a name of its own; 'zoo' is taken"):
+        trick("zoo")(type("Other", (Trick,), {"__doc__": "Other."}))
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_trick_needs_a_docstring_and_its_own() -> None:
+    with pytest.raises(ValueError, match=r"a trick needs a docstring.*'bare' has none"):
+
+        @trick("bare")
+        class Bare(TRICKS["r1"]):
+            pass
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_tricks_have_a_source_and_defaults(name: str) -> None:
+    cls = TRICKS[name]
+    assert cls.__doc__
+    assert any(word[:2] in ("19", "20") and word[:4].isdigit() for word in cls.__doc__.replace(";", " ").replace(".", " ").split())
+    assert asdict(cls()).keys() == {knob.partition(".")[2] for knob in KNOBS if knob.partition(".")[0] == name}

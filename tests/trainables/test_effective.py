@@ -1,0 +1,166 @@
+"""Every setting reaches what it should: what is asked for is what is read back, or what the run does."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import BASE, another, needs, source_of, tiny, tiny_config
+from torch import nn
+
+from trainables.config import DataConfig, settings
+from trainables.effective import effective
+from trainables.losses import LOSSES
+from trainables.models import ARCHS
+from trainables.run import LOOPS, Run
+from trainables.tricks import TRICKS
+
+SHOWN_BY_BEHAVIOUR = {
+    "arch": "test_the_architecture_is_the_one_asked_for",
+    "loop": "test_a_loop_is_looked_up_by_name",
+    "d_steps": "test_d_steps_are_the_updates_of_d_for_one_of_g",
+    "latent.distribution": "test_the_latents_are_of_the_distribution_asked_for",
+    "budget_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
+    "tick_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
+    "seed": "test_the_seed_decides_the_weights_the_latents_and_the_order",
+    "data.resolution": "test_the_resolution_is_that_of_the_samples",
+    "data.root": "test_root_and_download_are_the_loaders",  # in test_data.py, data set by data set
+    "data.download": "test_root_and_download_are_the_loaders",
+}
+READ_BACK = [name for name in settings() if name not in SHOWN_BY_BEHAVIOUR]
+
+
+def test_every_setting_is_shown_one_way_or_the_other() -> None:
+    everything = dict.fromkeys(TRICKS, True) | {"loss": "nonsaturating"}
+    assert effective(tiny(everything)).keys() == set(READ_BACK)
+    assert all(test in globals() for test in SHOWN_BY_BEHAVIOUR.values())
+
+
+@pytest.mark.parametrize("name", READ_BACK)
+def test_what_is_asked_for_is_what_is_read_back(name: str) -> None:
+    asked = needs(name) | {name: another(name)}
+    shown, base = effective(tiny(asked)), effective(tiny(needs(name)))
+    assert shown[name] == another(name)
+    assert type(shown[name]) is type(another(name))
+    assert base.get(name, False) != another(name)
+    along = {f"{name}.{knob}" for knob in ("std", "until", "samples", "real", "limit", "weight", "gamma", "halflife_kimg")}
+    assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # and nothing else moved
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_all_at_once(arch: str, loss: str) -> None:
+    asked: dict[str, Any] = {
+        **BASE,
+        "arch": arch,
+        "loss": loss,
+        "g.norm": "layer",
+        "d.norm": "batch",
+        "g.activation": "elu",
+        "d.activation": "gelu",
+    }
+    asked |= {"g.lr": 3e-3, "d.lr": 4e-3, "beta1": 0.3, "beta2": 0.8, "g.width": 10, "d.width": 12} | dict.fromkeys(TRICKS, True)
+    asked["label_smoothing"] = LOSSES[loss].relabel is not None
+    shown = effective(tiny(asked))
+    for name in asked.keys() & shown.keys():
+        assert shown[name] == asked[name], name
+
+
+@pytest.mark.parametrize("side", ["g", "d"])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_a_norm_is_there_at_every_depth(side: str, depth: int, norm: str) -> None:
+    shown = effective(tiny({f"{side}.depth": depth, f"{side}.norm": norm}))
+    assert (shown[f"{side}.depth"], shown[f"{side}.norm"]) == (depth, norm)
+
+
+def test_both_optimisers_have_the_betas_and_every_parameter() -> None:
+    run = tiny({"beta1": 0.3, "beta2": 0.8, "minibatch_std": True, "spectral_norm": True})
+    for opt, net in ((run.g_opt, run.nets.g), (run.d_opt, run.nets.d)):
+        assert {group["betas"] for group in opt.param_groups} == {(0.3, 0.8)}
+        assert {id(p) for group in opt.param_groups for p in group["params"]} == {id(p) for p in net.parameters()}
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_looking_moves_nothing(arch: str) -> None:
+    run = tiny({"arch": arch, "g.norm": "batch", "d.norm": "batch", "ema": True, "spectral_norm": True})
+    before = copy.deepcopy(run.state_dict())
+    effective(run)
+    torch.testing.assert_close(run.state_dict(), before, rtol=0, atol=0)
+
+
+# Settings that are read back from no object ----------------------------------------------------------
+
+
+def test_the_architecture_is_the_one_asked_for() -> None:
+    for arch, kind in {"mlp": nn.Linear, "dcgan": (nn.Conv2d, nn.ConvTranspose2d)}.items():
+        run = tiny({"arch": arch})
+        for net in (run.nets.g, run.nets.d):
+            assert all(
+                isinstance(module, kind) for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))
+            )
+    assert ARCHS.keys() == {"mlp", "dcgan"}
+
+
+def test_a_loop_is_looked_up_by_name() -> None:
+    assert LOOPS.pick(tiny_config().loop) is Run
+
+
+@pytest.mark.parametrize("d_steps", [1, 2, 3, 5])
+def test_d_steps_are_the_updates_of_d_for_one_of_g(d_steps: int) -> None:
+    """Also where a tick comes between two updates of G."""
+    ticks = list(tiny({"d_steps": d_steps}).ticks())
+    assert [tick.signals["g/updates"] for tick in ticks[1:]] == [updates // d_steps for updates in (4, 8, 12)]
+
+
+def test_the_latents_are_of_the_distribution_asked_for() -> None:
+    def latents(distribution: str) -> torch.Tensor:
+        return tiny({"latent.distribution": distribution, "latent.dim": 100, "batch_size": 2000, "data.size": None}).noise()
+
+    normal, uniform, sphere = (latents(distribution) for distribution in ("normal", "uniform", "sphere"))
+    torch.testing.assert_close(sphere.norm(dim=1), torch.full((2000,), 10.0))
+    assert sphere.std().item() == pytest.approx(1, rel=0.01)
+    assert normal.std().item() == pytest.approx(1, rel=0.01)
+    assert normal.norm(dim=1).std() > 0.5  # of no fixed length
+    assert -1 <= uniform.min() < -0.99 < 0.99 < uniform.max() <= 1
+    assert uniform.std().item() == pytest.approx(3**-0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("budget", "tick", "batch_size", "expected"),
+    [
+        (0.144, 0.048, 12, [0, 48, 96, 144]),
+        (0.144, 0.144, 12, [0, 144]),
+        (0.1, 1.0, 12, [0, 108]),  # the batch that spends the budget is shown whole
+        (0.1, 0.04, 12, [0, 48, 84, 108]),  # the first batch that reaches a multiple of the tick
+        (0.024, 0.001, 12, [0, 12, 24]),  # no tick is finer than a batch
+        (0.001, 0.001, 50, [0, 50]),
+    ],
+)
+def test_budget_and_tick_say_where_the_run_pauses_and_ends(budget: float, tick: float, batch_size: int, expected: list[int]) -> None:
+    run = tiny({"budget_kimg": budget, "tick_kimg": tick, "batch_size": batch_size})
+    assert [tick.images for tick in run.ticks()] == expected
+    assert run.images == expected[-1]
+
+
+def test_the_seed_decides_the_weights_the_latents_and_the_order() -> None:
+    first, same, other = (tiny({"seed": seed}) for seed in (1, 1, 2))
+    draws = [[*run.nets.g.parameters(), *run.nets.d.parameters(), run.noise(), run.batches.next_batch()] for run in (first, same, other)]
+    weights = [i for i, draw in enumerate(draws[0]) if draw.ndim > 1]
+    assert all(torch.equal(a, b) for a, b in zip(draws[0], draws[1], strict=True))
+    assert not any(torch.equal(draws[0][i], draws[2][i]) for i in weights)
+
+
+@pytest.mark.parametrize("resolution", [8, 16, 28])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_resolution_is_that_of_the_samples(arch: str, resolution: int) -> None:
+    run = tiny({"arch": arch, "data": "digits", "data.resolution": resolution})
+    assert run.sampler().sample(3).shape == (3, 1, resolution, resolution)
+
+
+def test_root_and_download_are_the_loaders(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=str(tmp_path)):
+        source_of(DataConfig(name="image_folder", root=str(tmp_path)))
+    with pytest.raises(ValueError, match=r"data.download must be left out for digits"):
+        source_of(DataConfig(name="digits", download=True))

@@ -1,0 +1,150 @@
+"""Losses: closed forms, directions, and what their labels mean, for every loss there is."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+
+from trainables.losses import LOSSES, Loss
+
+LOG2 = math.log(2)
+AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
+    "minimax": (2 * LOG2, -LOG2),
+    "nonsaturating": (2 * LOG2, LOG2),
+    "hinge": (2.0, 0.0),
+    "least_squares": (0.5, 0.5),
+    "wasserstein": (0.0, 0.0),
+    "relativistic": (LOG2, LOG2),
+}
+LABELLED = {name: loss for name, loss in LOSSES.items() if loss.relabel}
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def logits(seed: int, n: int = 1000, *, low: float = 0.0, high: float = 1.0) -> Tensor:
+    return (low + (high - low) * torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)).requires_grad_()
+
+
+@every_loss
+def test_values_at_zero(name: str) -> None:
+    zero, loss = torch.zeros(5), LOSSES[name]
+    assert (loss.d(zero, zero).item(), loss.g(zero, zero).item()) == pytest.approx(AT_ZERO[name])
+
+
+@every_loss
+def test_d_parts_the_sides_and_g_moves_fakes_up(name: str) -> None:
+    """Descent on d raises real logits and lowers fake ones; on g, it raises fake ones and, where it looks at them, lowers real ones."""
+    real, fake, loss = logits(0), logits(1), LOSSES[name]  # within every margin
+    d_real, d_fake = torch.autograd.grad(loss.d(real, fake), (real, fake))
+    assert (d_real < 0).all()
+    assert (d_fake > 0).all()
+    g_real, g_fake = torch.autograd.grad(loss.g(real, fake), (real, fake), allow_unused=True)
+    assert (g_fake < 0).all()
+    assert (g_real is not None) == loss.paired
+    if g_real is not None:
+        assert (g_real > 0).all()
+
+
+@every_loss
+def test_means_over_the_batch(name: str) -> None:
+    """A batch shown twice over costs what it costs once."""
+    real, fake, loss = logits(0, low=-3, high=3), logits(1, low=-3, high=3), LOSSES[name]
+    for side in (loss.d, loss.g):
+        value = side(real, fake)
+        assert value.shape == ()
+        assert side(real.repeat(2), fake.repeat(2)).item() == pytest.approx(value.item())
+
+
+@every_loss
+def test_where_a_loss_has_a_boundary_and_where_not(name: str) -> None:
+    """Equal densities leave D at the boundary; a loss without one does not care where zero is."""
+    loss = LOSSES[name]
+    if loss.boundary is None:
+        real, fake = logits(0), logits(1)
+        for side in (loss.d, loss.g) if loss.paired else (loss.d,):
+            assert side(real + 7, fake + 7).item() == pytest.approx(side(real, fake).item())
+    else:
+        x = torch.tensor([loss.boundary], requires_grad=True)
+        (gradient,) = torch.autograd.grad(loss.d(x, x), x)
+        assert gradient.item() == pytest.approx(0)
+        far = torch.tensor([0.4])  # least squares holds it against D to be too sure
+        assert loss.d(loss.boundary + far, loss.boundary - far) < loss.d(x, x) < loss.d(loss.boundary - far, loss.boundary + far)
+
+
+@every_loss
+@pytest.mark.parametrize("scale", [1e3, 1e6])
+def test_far_logits_stay_finite(name: str, scale: float) -> None:
+    real, fake, loss = torch.tensor([-scale, scale], requires_grad=True), torch.tensor([scale, -scale], requires_grad=True), LOSSES[name]
+    for side in (loss.d, loss.g):
+        value = side(real, fake)
+        assert value.isfinite()
+        assert all(
+            gradient.isfinite().all() for gradient in torch.autograd.grad(value, (real, fake), allow_unused=True) if gradient is not None
+        )
+
+
+@every_loss
+def test_says_where_it_comes_from(name: str) -> None:
+    assert any(character.isdigit() for character in LOSSES[name].source)  # a year
+
+
+@pytest.mark.parametrize("name", ["minimax", "nonsaturating"])
+def test_cross_entropy_is_torchs(name: str) -> None:
+    real, fake = logits(0, low=-5, high=5), logits(1, low=-5, high=5)
+    expected = binary_cross_entropy_with_logits(real, torch.ones_like(real)) + binary_cross_entropy_with_logits(
+        fake, torch.zeros_like(fake)
+    )
+    assert LOSSES[name].d(real, fake).item() == pytest.approx(expected.item())
+    wanted = {
+        "minimax": -binary_cross_entropy_with_logits(fake, torch.zeros_like(fake)),
+        "nonsaturating": binary_cross_entropy_with_logits(fake, torch.ones_like(fake)),
+    }
+    assert LOSSES[name].g(real, fake).item() == pytest.approx(wanted[name].item())
+
+
+def test_minimax_saturates_where_nonsaturating_does_not() -> None:
+    """Gradients by a fake logit x are -s(x) and -s(-x): their ratio is exp(x), so minimax has none where D is sure of a fake."""
+    x = logits(1, low=-8, high=8)
+    (minimax,) = torch.autograd.grad(LOSSES["minimax"].g(x, x), x)
+    (nonsaturating,) = torch.autograd.grad(LOSSES["nonsaturating"].g(x, x), x)
+    torch.testing.assert_close(minimax, nonsaturating * x.detach().exp())
+    torch.testing.assert_close(nonsaturating, -torch.sigmoid(-x.detach()) / len(x))
+
+
+def test_hinge_leaves_what_is_beyond_the_margin() -> None:
+    real, fake = torch.tensor([0.9, 1.1], requires_grad=True), torch.tensor([-0.9, -1.1], requires_grad=True)
+    d_real, d_fake = torch.autograd.grad(LOSSES["hinge"].d(real, fake), (real, fake))
+    assert d_real.tolist() == [-0.5, 0]
+    assert d_fake.tolist() == [0.5, 0]
+
+
+def test_relativistic_looks_at_pairs() -> None:
+    """Pair by pair (not mean against mean), and what D loses G gains: swapping the sides swaps the losses."""
+    real, fake, loss = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 0.5]), LOSSES["relativistic"]
+    assert loss.d(real, fake).item() == pytest.approx((math.log1p(math.exp(2)) + math.log1p(math.exp(2.5))) / 2)
+    assert loss.g(real, fake) == loss.d(fake, real)
+
+
+def test_wasserstein_is_minus_the_distance() -> None:
+    real, fake = logits(0), logits(1)
+    assert LOSSES["wasserstein"].d(real, fake).item() == pytest.approx((fake.mean() - real.mean()).item())
+
+
+def soft(loss: Loss, real: Tensor, fake: Tensor, label: float) -> Tensor:
+    """D's loss with the real label `label`, from torch's own functions."""
+    targets, zeros = torch.full_like(real, label), torch.zeros_like(fake)
+    if loss is LOSSES["least_squares"]:
+        return 0.5 * mse_loss(real, targets) + 0.5 * mse_loss(fake, zeros)
+    return binary_cross_entropy_with_logits(real, targets) + binary_cross_entropy_with_logits(fake, zeros)
+
+
+@pytest.mark.parametrize("label", [0.7, 0.9, 1.0])
+@pytest.mark.parametrize("name", LABELLED)
+def test_relabelling_equals_soft_targets(name: str, label: float) -> None:
+    """In value, and in the gradient by every logit."""
+    real, fake, loss = logits(0, low=-5, high=5), logits(1, low=-5, high=5), LOSSES[name]
+    assert loss.relabel
+    ours, theirs = loss.d(real, fake) + loss.relabel(real, label), soft(loss, real, fake, label)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(torch.autograd.grad(ours, (real, fake)), torch.autograd.grad(theirs, (real, fake)))

@@ -1,0 +1,350 @@
+"""The loop: going on bit for bit, what a tick reports, and runs that leave the finite numbers; for every loss, trick and architecture."""
+
+import copy
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tiny import tiny, tiny_config
+from torch import Tensor, nn
+
+from trainables.effective import effective
+from trainables.losses import LOSSES
+from trainables.models import ARCHS
+from trainables.models.base import Discriminator
+from trainables.run import Diverged, Run, Tick
+from trainables.signals import Signals, image_gradient
+from trainables.tricks import TRICKS
+from trainables.tricks.base import Step, Trick, trick
+
+EVERY_TRICK = [(), *((name,) for name in TRICKS), tuple(TRICKS)]  # none, each alone, all together
+D_TERMS = {name for name, cls in TRICKS.items() if cls.d_term is not Trick.d_term}
+every_arch = pytest.mark.parametrize("arch", ARCHS)
+every_loss = pytest.mark.parametrize("loss", LOSSES)
+every_trick = pytest.mark.parametrize("tricks", EVERY_TRICK, ids=lambda tricks: "+".join(tricks) if len(tricks) < 2 else "all")
+
+
+def asked(arch: str, loss: str, tricks: tuple[str, ...]) -> dict[str, Any]:
+    """The settings, with norms that remember: batch norm's running statistics must travel too. Without the tricks that refuse the loss."""
+    on = {name: True for name in tricks if name != "label_smoothing" or LOSSES[loss].relabel}
+    return {"arch": arch, "loss": loss, "d.norm": "batch", "d_steps": 3, **on}  # a tick of four steps ends inside a round of three
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Bit for bit, in nested containers."""
+    if isinstance(a, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+# Going on --------------------------------------------------------------------------------------------
+
+
+@every_arch
+@every_loss
+@every_trick
+def test_going_on_equals_never_stopping(arch: str, loss: str, tricks: tuple[str, ...]) -> None:
+    settings = asked(arch, loss, tricks)
+    whole = tiny(settings)
+    ticks = whole.ticks()
+    for _ in range(2):
+        next(ticks)  # the untrained nets, and four steps
+    state = through_a_file(whole.state_dict())
+    expected = list(ticks)
+    assert [tick.images for tick in expected] == [96, 144]
+    assert all(math.isfinite(value) for tick in expected for value in tick.signals.values())
+
+    resumed = tiny({**settings, "seed": 0})
+    torch.manual_seed(987654321)  # another process's global randomness
+    torch.rand(17)
+    resumed.load_state_dict(state)
+    assert list(resumed.ticks()) == expected
+    assert torch.equal(resumed.sampler().sample(20), whole.sampler().sample(20))
+    assert equal(resumed.state_dict(), whole.state_dict())
+
+
+@every_arch
+def test_a_state_is_a_copy_of_nothing_else(arch: str) -> None:
+    """Saving and loading move nothing, and the same state can be gone on from twice."""
+    run = tiny(asked(arch, "nonsaturating", tuple(TRICKS)))
+    ticks = run.ticks()
+    next(ticks), next(ticks)
+    state = through_a_file(run.state_dict())
+    ends = []
+    for _ in range(2):
+        again = tiny(asked(arch, "nonsaturating", tuple(TRICKS)))
+        again.load_state_dict(copy.deepcopy(state))
+        assert equal(again.state_dict(), state)
+        ends.append((list(again.ticks()), again.state_dict()))
+    assert equal(ends[0][1], ends[1][1])
+    assert ends[0][0] == ends[1][0] == list(ticks)
+
+
+@every_arch
+def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
+    settings = asked(arch, "relativistic", ("ema", "spectral_norm", "instance_noise", "dragan"))
+    plain = tiny(settings)
+    list(plain.ticks())
+    watched = tiny({**settings, "tick_kimg": 0.012})
+    for _ in watched.ticks():
+        watched.sampler().sample(7, seed=3)
+        effective(watched)
+        watched.closer_look()
+    assert equal(watched.state_dict(), plain.state_dict())
+
+
+def test_the_seed_is_all_the_randomness() -> None:
+    def trained(seed: int) -> list[Tick]:
+        torch.manual_seed(seed + 100)  # what ran before makes no difference
+        return list(tiny({"seed": seed, "instance_noise": True, "wgan_gp": True}).ticks())
+
+    assert trained(1) == trained(1) != trained(2)
+
+
+# What a tick reports ---------------------------------------------------------------------------------
+
+
+@every_arch
+@every_loss
+@every_trick
+def test_a_tick_reports_what_a_person_watches(arch: str, loss: str, tricks: tuple[str, ...]) -> None:
+    settings = asked(arch, loss, tricks)
+    untrained, *ticks = tiny({**settings, "budget_kimg": 0.048}).ticks()
+    assert untrained == Tick(0, {})
+    expected = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
+    expected |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
+    if LOSSES[loss].boundary is not None:
+        expected |= {"d/real_accuracy", "d/fake_accuracy"}
+    (tick,) = ticks
+    assert tick.images == 48
+    assert tick.signals.keys() == expected
+    assert all(type(value) is float and math.isfinite(value) for value in tick.signals.values())
+    assert tick.signals["d/distance"] == tick.signals["d/real_logit"] - tick.signals["d/fake_logit"]
+    assert all(0 <= tick.signals[name] <= 1 for name in expected if name.endswith("accuracy"))
+    assert all(tick.signals[name] > 0 for name in expected if "grad" in name)
+
+
+def test_tricks_with_a_term_of_g_are_reported_too(plugins: None) -> None:
+    @trick("shy")
+    class Shy(Trick):
+        """G is paid for small images. Nobody 2026."""
+
+        def g_term(self, step: Step) -> Tensor:
+            return step.fake.square().mean()
+
+    run = tiny({"shy": True})
+    ticks = list(run.ticks())
+    assert "d/shy" not in ticks[1].signals
+    assert ticks[-1].signals["g/shy"] < ticks[1].signals["g/shy"]  # and it acts
+
+
+@every_arch
+@every_loss
+def test_signals_are_means_of_the_steps(arch: str, loss: str) -> None:
+    """One by one from a run of the same seed: G's over its own, fewer steps."""
+    settings = {"arch": arch, "loss": loss, "d_steps": 2, "r1": True}
+    run, steps = tiny(settings), tiny(settings)
+    ticks = list(run.ticks())[1:]
+    for tick in ticks:
+        values: dict[str, list[float]] = {}
+        for i in range(4):
+            found = steps.d_step() | (steps.g_step() if i % 2 else {})
+            for name, value in found.items():
+                values.setdefault(name, []).append(value.item())
+        assert {len(found) for name, found in values.items() if name.startswith("g/")} == {2}
+        for name, found in values.items():
+            assert tick.signals[name] == pytest.approx(sum(found) / len(found), rel=1e-5, abs=1e-6), name
+
+
+@every_arch
+def test_losses_and_gradient_norms_by_hand(arch: str) -> None:
+    """d/adv + d/trick is what is differentiated; the norm is over all of a network's parameters; the other network stays as it is."""
+    run = tiny({"arch": arch, "weight_penalty": True, "weight_penalty.weight": 3.0})
+    g_before, d_before = copy.deepcopy(run.nets.g.state_dict()), copy.deepcopy(run.nets.d)
+    rng, batches = run.rng.get_state(), copy.deepcopy(run.batches.state_dict())
+    signals = run.d_step()
+    assert all(torch.equal(value, g_before[name]) for name, value in run.nets.g.named_parameters())
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in run.nets.d.parameters() if p.grad is not None))
+    assert signals["d/grad_norm"].item() == pytest.approx(norm, rel=1e-5)
+
+    again = tiny({"arch": arch})
+    again.rng.set_state(rng)
+    again.batches.load_state_dict(batches)
+    real = again.batches.next_batch()
+    with torch.no_grad():
+        fake = again.nets.g(again.noise())
+    weights = sum(p.square().sum() for p in d_before.parameters() if p.ndim > 1)
+    loss = LOSSES["nonsaturating"].d(d_before(real), d_before(fake)) + 1.5 * weights
+    gradients = torch.autograd.grad(loss, list(d_before.parameters()))
+    for ours, theirs in zip(run.nets.d.parameters(), gradients, strict=True):
+        torch.testing.assert_close(ours.grad, theirs)
+
+    d_before_g = copy.deepcopy(dict(run.nets.d.named_parameters()))
+    signals = run.g_step()
+    assert all(torch.equal(value, d_before_g[name]) for name, value in run.nets.d.named_parameters())
+    assert all(p.requires_grad for p in run.nets.d.parameters())
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in run.nets.g.parameters() if p.grad is not None))
+    assert signals["g/grad_norm"].item() == pytest.approx(norm, rel=1e-5)
+    assert signals.keys() == {"g/adv", "g/grad_norm"}
+
+
+@every_loss
+def test_accuracy_is_the_share_on_the_right_side(loss: str) -> None:
+    run = tiny({"loss": loss})
+    boundary = LOSSES[loss].boundary
+    offsets = torch.tensor([-2.0, 0.1, 1.0, 3.0])
+    step = Step(
+        nets=run.nets, real=offsets, fake=offsets, real_logits=offsets + (boundary or 0), fake_logits=offsets + (boundary or 0), rng=run.rng
+    )
+    found = {name: value.item() for name, value in run.accuracy(step).items()}
+    assert found == ({} if boundary is None else {"d/real_accuracy": 0.75, "d/fake_accuracy": 0.25})
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 4, 4)])
+def test_the_gradient_by_images_of_a_linear_d(shape: tuple[int, ...]) -> None:
+    """Its norm is that of the weights, everywhere."""
+    linear = nn.Linear(math.prod(shape), 1)
+    d = Discriminator(nn.Flatten(), linear)
+    assert image_gradient(d, torch.randn(5, *shape)) == pytest.approx(linear.weight.norm().item(), rel=1e-5)
+    assert d.training
+    assert linear.weight.grad is None
+
+
+@pytest.mark.parametrize(("size", "samples"), [(1, 2), (7, 2), (7, 3), (50, 4)])
+def test_less_data_than_a_batch(size: int, samples: int) -> None:
+    """Packs stay full where the data are fewer than a batch, and of a number that does not divide."""
+    ticks = list(tiny({"data.size": size, "packing": True, "packing.samples": samples, "batch_size": 24}).ticks())
+    assert ticks[-1].images == 144
+
+
+# Runs that leave the finite numbers ------------------------------------------------------------------
+
+
+@pytest.fixture
+def fuse(plugins: None) -> Iterator[dict[str, float]]:
+    """A loss and a trick that turn bad at a known call: fuse["at"] is the call, fuse["value"] what it then gives."""
+    state = {"at": 0.0, "value": math.inf, "calls": 0.0}
+
+    def lit(value: Tensor) -> Tensor:
+        state["calls"] += 1
+        return value * state["value"] if state["calls"] == state["at"] else value
+
+    plain = LOSSES["nonsaturating"]
+    LOSSES["fused_d"] = replace(plain, d=lambda real, fake: lit(plain.d(real, fake)))
+    LOSSES["fused_g"] = replace(plain, g=lambda real, fake: lit(plain.g(real, fake)))
+
+    @trick("fused")
+    class Fused(Trick):
+        """Turns bad at a known step. Nobody 2026."""
+
+        def d_term(self, step: Step) -> Tensor:
+            return lit(step.fake_logits.mean())
+
+    yield state
+    del LOSSES["fused_d"], LOSSES["fused_g"]
+
+
+def weights(run: Run) -> dict[str, Tensor]:
+    return {f"{side}.{name}": p.detach().clone() for side in ("g", "d") for name, p in getattr(run.nets, side).named_parameters()}
+
+
+@every_arch
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize(
+    ("settings", "term"), [({"loss": "fused_d"}, "d/adv"), ({"loss": "fused_g"}, "g/adv"), ({"fused": True}, "d/fused")]
+)
+def test_diverged_at_its_tick_with_name_and_images(
+    fuse: dict[str, float], arch: str, settings: dict[str, Any], term: str, value: float
+) -> None:
+    """The sixth step turns bad: the tick after the eighth says so, what was read before stands, and the weights stay finite."""
+    fuse |= {"at": 6, "value": value}
+    run = tiny({"arch": arch, **settings})
+    ticks = run.ticks()
+    assert [next(ticks).images, next(ticks).images] == [0, 48]
+    with pytest.raises(Diverged) as error:
+        next(ticks)
+    found, _, images = str(error.value).partition(" not finite after ")
+    assert found.split(", ") == [term, f"{term[0]}/grad_norm"]
+    assert images == "72 images"
+    assert run.images == 96
+    assert all(p.isfinite().all() for p in weights(run).values())
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_bad_gradient_moves_no_weight(fuse: dict[str, float], value: float) -> None:
+    """Nor the optimiser's averages: the step has never been."""
+    fuse |= {"at": 3, "value": value}
+    run = tiny({"loss": "fused_d"})
+    run.d_step(), run.d_step()
+    before, optimiser = weights(run), copy.deepcopy(run.d_opt.state_dict())
+    assert not run.d_step()["d/adv"].isfinite()
+    assert equal(weights(run), before)
+    assert equal(run.d_opt.state_dict(), optimiser)
+    assert run.d_step()["d/adv"].isfinite()  # and goes on
+    assert not equal(weights(run), before)
+
+
+@every_arch
+@pytest.mark.parametrize("side", ["g.lr", "d.lr"])
+def test_a_learning_rate_out_of_all_measure(arch: str, side: str) -> None:
+    run = tiny({"arch": arch, "data": "digits", "loss": "wasserstein", "g.norm": "none", side: 1e30})
+    with pytest.raises(Diverged, match=r"not finite after \d+ images"):
+        list(run.ticks())
+    assert all(p.isfinite().all() for p in weights(run).values())
+
+
+def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
+    signals = Signals(torch.device("cpu"))
+    one, bad = torch.tensor(1.0), torch.tensor(math.nan)
+    for images, value in ((10, one), (20, bad), (30, one), (40, bad)):
+        signals.add({"a": one, "b": value}, images)
+    assert signals.not_finite() == "b not finite after 20 images"
+    signals.clear()
+    signals.add({"a": one}, 50)
+    signals.add({"a": 3 * one, "b": one}, 60)
+    assert signals.not_finite() == ""
+    assert signals.means() == {"a": 2, "b": 1}
+
+
+# What does not go together ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"arch": "dcgan", "data": "ring8"}, r"a dcgan makes square images of one of .* the data are \(2,\).*points want arch: mlp"),
+        ({"arch": "dcgan", "data.resolution": 9}, r"a dcgan makes square images of one of \[8, 12, 16"),
+        ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
+        ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
+        ({"packing": True, "batch_size": 13}, r"batch_size must be a multiple of packing.samples"),
+    ],
+)
+def test_refused_with_the_reason(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tiny(settings)
+
+
+@every_loss
+def test_the_only_refusal_between_tricks_and_losses(loss: str) -> None:
+    for name in TRICKS:
+        if name == "label_smoothing" and LOSSES[loss].relabel is None:
+            with pytest.raises(ValueError, match=f"given '{loss}'"):
+                tiny_config({"loss": loss, name: True})
+        else:
+            assert tiny_config({"loss": loss, name: True}).tricks.keys() == {name}

@@ -1,0 +1,147 @@
+"""Samplers and their files: the same seed, the same samples, whatever happens around them."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny import tiny
+from torch import nn
+
+from trainables import sampler as sampling
+from trainables.config import LatentConfig
+from trainables.generators import load_generator, save_generator
+from trainables.models import ARCHS
+from trainables.sampler import Sampler, draw_latent
+
+every_arch = pytest.mark.parametrize("arch", ARCHS)
+every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere"])
+
+
+def trained(arch: str, settings: dict[str, Any]) -> Sampler:
+    """With batch norm, whose running statistics could move."""
+    run = tiny({"arch": arch, "g.norm": "batch", **settings})
+    list(run.ticks())
+    return run.sampler()
+
+
+@every_arch
+def test_the_same_seed_gives_the_same_samples(arch: str) -> None:
+    sampler = trained(arch, {})
+    torch.manual_seed(1)
+    first, state = sampler.sample(20, seed=5), torch.get_rng_state()
+    torch.manual_seed(2)
+    assert torch.equal(sampler.sample(20, seed=5), first)
+    assert not torch.equal(sampler.sample(20, seed=6), first)
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), state)  # no other randomness is used
+    assert not first.requires_grad
+
+
+@every_arch
+def test_blocks_make_no_difference(arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = trained(arch, {})
+    expected = sampler.sample(501, seed=1)  # one more than a block
+    assert expected.shape[0] == 501
+    for block in (1000, 7):
+        monkeypatch.setattr(sampling, "BLOCK", block)
+        torch.testing.assert_close(sampler.sample(501, seed=1), expected)
+    sampler.eval()
+    z = draw_latent(501, sampler.latent, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(sampler(z), expected)
+
+
+@every_arch
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("tricks", [{}, {"ema": True}])
+def test_training_never_notices(arch: str, training: bool, tricks: dict[str, Any]) -> None:
+    """Neither running statistics nor the mode move, not even where sampling fails."""
+    sampler = trained(arch, tricks)
+    sampler.net.train(training)
+    before = copy.deepcopy(sampler.state_dict())
+    sampler.sample(30)
+    torch.testing.assert_close(sampler.state_dict(), before, rtol=0, atol=0)
+    assert {module.training for module in sampler.net.modules()} == {training}
+    broken = Sampler(sampler.net, LatentConfig(dim=99))
+    with pytest.raises(RuntimeError):
+        broken.sample(3)
+    assert sampler.net.training == training
+
+
+@every_distribution
+@pytest.mark.parametrize("dim", [1, 2, 64])
+def test_latents(distribution: Any, dim: int) -> None:
+    n, latent = 20_000, LatentConfig(dim=dim, distribution=distribution)
+    z = draw_latent(n, latent, torch.Generator().manual_seed(0))
+    assert z.shape == (n, dim)
+    assert z.mean(0).abs().max() < 5 / n**0.5
+    square = {"normal": 1, "uniform": 1 / 3, "sphere": 1}[distribution]
+    torch.testing.assert_close(z.T @ z / n, square * torch.eye(dim), atol=0.06, rtol=0)  # uncorrelated, of this variance
+    if distribution == "sphere":
+        torch.testing.assert_close(z.norm(dim=1), torch.full((n,), dim**0.5))
+    if distribution == "uniform":
+        assert z.abs().max() <= 1
+    assert torch.equal(z, draw_latent(n, latent, torch.Generator().manual_seed(0)))
+
+
+# Files -----------------------------------------------------------------------------------------------
+
+
+@every_arch
+@every_distribution
+@pytest.mark.parametrize("tricks", [{}, {"ema": True, "packing": True, "spectral_norm": True, "minibatch_std": True}])
+def test_a_file_alone_makes_the_generator_again(arch: str, distribution: str, tricks: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"arch": arch, "latent.distribution": distribution, "g.activation": "silu", **tricks}
+    run = tiny(settings)
+    list(run.ticks())
+    sampler, path = run.sampler(), tmp_path / "g.safetensors"
+    save_generator(sampler, run.config, run.source.shape, path)
+    loaded = load_generator(path)
+    assert torch.equal(loaded.sample(30, seed=4), sampler.sample(30, seed=4))
+    assert loaded.latent == run.config.latent
+    assert not loaded.net.training
+    assert torch.equal(loaded(torch.ones(2, 6)), sampler.eval()(torch.ones(2, 6)))
+
+
+def test_wrong_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"other.safetensors must be a generator saved by ganstudy .*its header holds \['format'\]"):
+        load_generator(path)
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"its header holds \[\]"):
+        load_generator(path)
+    path.write_bytes(b"no safetensors at all")
+    with pytest.raises(ValueError, match=r"other.safetensors must be a generator saved by ganstudy, whole; it cannot be read"):
+        load_generator(path)
+    with pytest.raises(FileNotFoundError):
+        load_generator(tmp_path / "nowhere.safetensors")
+
+
+def test_a_torn_file_is_refused(tmp_path: Path) -> None:
+    run, path = tiny(), tmp_path / "g.safetensors"
+    save_generator(run.sampler(), run.config, run.source.shape, path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match="it cannot be read"):
+        load_generator(path)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_generator_of_a_plugin_says_what_is_missing(tmp_path: Path) -> None:
+    from trainables.tricks import TRICKS
+    from trainables.tricks.base import Trick, trick
+
+    trick("mine")(type("Mine", (Trick,), {"__doc__": "Of a plugin. Nobody 2026."}))
+    run, path = tiny({"mine": True}), tmp_path / "g.safetensors"
+    save_generator(run.sampler(), run.config, run.source.shape, path)
+    assert load_generator(path).sample(2).shape == (2, 2)
+    del TRICKS["mine"]
+    with pytest.raises(ValueError, match="no setting named 'mine'"):
+        load_generator(path)
+
+
+def test_a_sampler_is_a_module_of_any_net() -> None:
+    sampler = Sampler(nn.Linear(3, 2), LatentConfig(dim=3))
+    assert sampler.sample(4).shape == (4, 2)
