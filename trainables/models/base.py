@@ -33,8 +33,8 @@ class Discriminator(nn.Module):
 
 
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": lambda: nn.LeakyReLU(0.2),  # the slope of Radford et al. 2016
+    "relu": lambda: nn.ReLU(inplace=True),  # nothing else reads what they are given: in place they save memory's time, not only its room
+    "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),  # the slope of Radford et al. 2016
     "selu": nn.SELU,
     "elu": nn.ELU,
     "gelu": nn.GELU,
