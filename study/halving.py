@@ -36,10 +36,10 @@ class Halving(FIFOScheduler):
             self.goes_on(record.trial_id, m.images, m.values[self.score])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        on = self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.score])
+        on = self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.score}"])  # Tune flattens what schedulers see
         return str(self.CONTINUE if on else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tune does not ask about the last result of a trial; it counts all the same."""
         if result.get("ended") == Ended.BUDGET:
-            self.goes_on(trial.config["trial_id"], result["images"], result["values"][self.score])
+            self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.score}"])

@@ -4,9 +4,10 @@ import logging
 import math
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,7 +227,7 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
         if scheduler:
             scheduler.replay(record)
     runs, nodes = store.folder.absolute() / "tune", cluster.nodes(None)
-    shared = tune.with_parameters(GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins)
+    shared = tune.with_parameters(GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
         tune.with_resources(shared, cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
@@ -245,6 +246,12 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
             verbose=0,
         ),
     )
+
+
+def plugin_folders(modules: Sequence[str]) -> tuple[str, ...]:
+    """Where the driver found them. Workers on the same files look there too; elsewhere a plugin must be importable by itself."""
+    tops = [sys.modules[module.partition(".")[0]] for module in modules]
+    return tuple(str(Path(top.__file__).parents[top.__file__.endswith("__init__.py")]) for top in tops if top.__file__)
 
 
 def dirname(trial: Any) -> str:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -43,6 +43,10 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.live:
             self.live.stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks, for a restore that we never make; a terminal cannot be pickled."""
+        return {}
 
     def heard(self, record: TrialRecord) -> None:
         if self.shown and not self.live and record.closed:

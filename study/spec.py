@@ -1,6 +1,8 @@
 """StudySpec: what a study asks, and with what means. Checked before anything starts; study/files.py reads it from YAML."""
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
 from itertools import combinations, product
 from typing import Annotated, Any, Literal
@@ -233,6 +235,9 @@ class StudySpec(Section):
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:
+    """Import them, from the folder where the command was called too, as other programs with plugins do."""
+    if modules and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     for module in modules:
         try:
             importlib.import_module(module)

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ class GanTrainable(tune.Trainable):
     What all trials share arrives by tune.with_parameters, once per worker.
     """
 
-    def setup(self, config: dict[str, Any], *, source: Source, judge: Judge, plugins: Sequence[str]) -> None:  # type: ignore[override]
+    def setup(self, config: dict[str, Any], *, source: Source, judge: Judge, plugins: Sequence[str], plugin_folders: Sequence[str]) -> None:  # type: ignore[override]
+        sys.path += [folder for folder in plugin_folders if folder not in sys.path]
         for module in plugins:
             importlib.import_module(module)
         self.source, self.judge, self.extent = source, judge, extent(source.train)

@@ -1,0 +1,302 @@
+"""Studies on a real Ray: whole, broken, stopped, and gone on with."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from study.launch import launch
+from study.query import StudyView, open_study
+from study.records import Ended
+from study.spec import StudySpec
+from study.store import Store
+from trainables.tune import STATE
+
+pytestmark = pytest.mark.usefixtures("one_ray")
+Toy = Callable[..., StudySpec]
+
+
+def run(spec: StudySpec, folder: Path) -> StudyView:
+    return launch(spec, folder, progress=False)
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+
+
+def doubled(folder: Path) -> int:
+    """Measurements that stand in the records twice."""
+    seen = Counter((line["trial"], line["measured"]["images"]) for line in lines(folder) if "measured" in line)  # type: ignore[index]
+    return sum(n - 1 for n in seen.values())
+
+
+def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
+    spec = toy(seeds=2)
+    view = run(spec, tmp_path / "toy")
+    trials = view.trials()
+    assert len(trials) == spec.n_trials == 8
+    assert set(trials["ended"]) == {"budget"}
+    assert [flat["seed"] for flat in spec.designed()] == trials["seed"].tolist()
+    history = view.history()
+    assert history.groupby("trial_id")["images"].apply(list).map(tuple).unique().tolist() == [(0, 200, 400, 600)]
+    assert doubled(view.folder) == 0
+    for record in view.store.trials.values():
+        for name, value in record.flat.items():
+            assert name in ("arch", "budget_kimg", "tick_kimg", "seed") or record.effective.get(name, False) == value, name
+        kept = [saved.images for saved in record.saved if (view.folder / saved.path / STATE).exists()]
+        assert kept == [600], "the newest checkpoint alone can be gone on from"
+        grids = sorted(path.name for path in (view.folder / "trials" / record.trial_id / "samples").iterdir())
+        assert grids == [f"{images:09d}.png" for images in (0, 200, 400, 600)]
+    best = view.best(2, min_seeds=2)
+    assert len({trial.record.flat["g.lr"] for trial in best}) == 2
+    samples = best[0].sample(10, seed=1)
+    assert samples.shape == (10, 2)
+    assert torch.equal(samples, best[0].generator().sample(10, seed=1))
+    again = run(spec, tmp_path / "toy")
+    assert again.trials().equals(trials), "a finished study has nothing to do"
+
+
+def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -> None:
+    """The run inside a reused Ray worker is the run in a plain loop, number for number."""
+    from study.judge import Judge
+    from trainables.config import TrialConfig
+    from trainables.data import load
+    from trainables.run import Run
+
+    spec = toy(n_configs=2)
+    view = run(spec, tmp_path / "toy")
+    for record in view.store.trials.values():
+        config = TrialConfig.from_flat(record.flat)
+        source = load(config.data)
+        judge = Judge.build(source, n_fake=spec.judge_samples)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        alone = [(tick.images, judge(training.sampler())["fd"], tick.signals) for training in [Run(config, source)] for tick in training.ticks()]
+        torch.set_num_threads(threads)
+        assert [(m.images, m.values["fd"]) for m in record.measurements] == [(images, fd) for images, fd, _ in alone]
+        assert record.last
+        assert alone[-1][2].items() <= record.last.values.items()
+
+
+def test_runs_that_leave_the_finite_numbers_are_results(toy: Toy, tmp_path: Path) -> None:
+    view = run(toy(base={"d.lr": 1e30, "loss": "wasserstein"}), tmp_path / "toy")
+    trials = view.trials()
+    assert set(trials["ended"]) == {"dead"}
+    assert set(trials["outcome"]) == {"diverged"}
+    assert trials["reason"].str.contains("not finite after").all()
+    assert "NaN" not in (view.folder / "records.jsonl").read_text()
+    assert (view.history().groupby("trial_id")["images"].max() < 600).all()
+
+
+def test_extending_a_study_keeps_what_is_there(toy: Toy, tmp_path: Path) -> None:
+    first = run(toy(n_configs=2), tmp_path / "toy").trials()
+    more = run(toy(n_configs=4, seeds=2), tmp_path / "toy").trials()
+    assert len(more) == 8
+    assert more.loc[first.index, "fd"].equals(first["fd"])
+
+
+def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    run(toy(n_configs=1), folder)
+    before = (folder / "records.jsonl").read_bytes()
+    with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
+        run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
+    with pytest.raises(ValueError, match="holds another study .judge_samples: 200 there, 300 now"):
+        run(toy(n_configs=1, judge_samples=300), folder)
+    study = json.loads(before.splitlines()[0])
+    study["study"]["ruler"]["split"] = "0" * 16
+    (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n")
+    with pytest.raises(ValueError, match=r"measured with another ruler.*split: 0{16} there"):
+        run(toy(n_configs=1), folder)
+    assert [path.name for path in (tmp_path).iterdir()] == ["toy"]
+
+
+def test_resources_that_the_cluster_lacks_are_refused_before_anything_is_written(toy: Toy, tmp_path: Path) -> None:
+    for resources, said in ({"gpu": 4}, "4 GPU"), ({"cpu": 64}, "64 CPU"), ({"memory_gb": 9999.0}, "9999 GB"):
+        with pytest.raises(ValueError, match=f"must fit on one node of the cluster; resources ask for .*{said}, and the nodes have 2 CPU, 0 GPU"):
+            run(toy(resources=resources), tmp_path / "toy")
+    assert not (tmp_path / "toy").exists()
+
+
+def test_a_file_in_the_folders_place_is_refused(toy: Toy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="is a file"):
+        run(toy(), tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="points want arch: mlp"):
+        run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
+    with pytest.raises(ValueError, match="data.size must be at most the 100000"):
+        run(toy(base={"data.size": 100_001}), tmp_path / "toy")
+    with pytest.raises(ValueError, match="score must be one of"):
+        run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, score="modes"), tmp_path / "toy")
+    assert not (tmp_path / "toy").exists()
+
+
+def test_optimise_halves_and_goes_on(toy: Toy, tmp_path: Path) -> None:
+    spec = toy(goal="optimise", n_configs=9, scheduler={"grace_kimg": 0.2, "reduction_factor": 3}, sampler="tpe")
+    view = run(spec, tmp_path / "toy")
+    ended = Counter(view.trials()["ended"])
+    assert sum(ended.values()) == 9
+    assert set(ended) == {"budget", "scheduler"}
+    cut = [record for record in view.store.trials.values() if record.closed and record.closed.ended is Ended.SCHEDULER]
+    assert all(record.last and record.last.images < 600 for record in cut)
+    assert view.best(1, min_seeds=1)[0].record.closed
+
+
+PLUGIN = '''
+"""A trick, and a training loop, of somebody else's."""
+import torch
+from trainables.run import LOOPS, Run
+from trainables.tricks.base import Step, Trick, trick
+
+
+@trick("logit_penalty")
+class LogitPenalty(Trick):
+    """weight E D(x)^2 on both sides: a trick of one's own."""
+
+    weight: float = 0.01
+
+    def d_term(self, step: Step) -> torch.Tensor:
+        return self.weight * (step.reals()[1].square().mean() + step.fake_logits.square().mean())
+
+
+@LOOPS.register("twice")
+class Twice(Run):
+    """Two updates of G for each of D."""
+
+    def g_step(self):
+        super().g_step()
+        return super().g_step()
+
+
+class FailsTwice(Run):
+    """Breaks in the middle, as often as a file says."""
+'''
+
+
+def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainables.run import LOOPS
+    from trainables.tricks import TRICKS
+
+    (tmp_path / "logit_plugin.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    try:
+        spaces = {"scientific": {"logit_penalty": [False, True], "loop": ["gan", "twice"]}, "nuisance": {"logit_penalty.weight": {"low": 0.01, "high": 1.0, "log": True}}}
+        spec = toy(plugins=["logit_plugin"], space=spaces, n_configs=4)
+        view = run(spec, tmp_path / "toy")
+        trials = view.trials()
+        assert set(trials["ended"]) == {"budget"}
+        on = trials[trials["logit_penalty"]]
+        assert on["d/logit_penalty"].notna().all()
+        assert (trials.loc[trials["loop"] == "twice", "g/updates"] == 24).all()
+        assert (trials.loc[trials["loop"] == "gan", "g/updates"] == 12).all()
+    finally:
+        TRICKS.pop("logit_penalty", None), LOOPS.pop("twice", None)
+        sys.modules.pop("logit_plugin", None)
+    view = open_study(tmp_path / "toy")
+    assert len(view.trials()) == 4
+    assert "logit_plugin" not in sys.modules
+    with pytest.raises(ValueError, match="uses plugins .*trust_plugins=True"):
+        view.trial(view.trials().index[0]).generator()
+    open_study(tmp_path / "toy", trust_plugins=True).best(1, min_seeds=1)[0].sample(3)
+    TRICKS.pop("logit_penalty", None), LOOPS.pop("twice", None)
+
+
+BREAKING = '''
+"""A loop that breaks as often as a counter file says."""
+from pathlib import Path
+from trainables.run import LOOPS, Run
+
+
+@LOOPS.register("breaking")
+class Breaking(Run):
+    """Breaks at 400 images, {times} times in all."""
+
+    def d_step(self):
+        count = Path({counter!r})
+        if self.images == 400 and len(count.read_text()) < {times}:
+            count.write_text(count.read_text() + "x")
+            {how}
+        return super().d_step()
+'''
+
+
+@pytest.mark.parametrize("how", ["raise OSError('the disk is gone')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["raises", "dies"])
+@pytest.mark.parametrize("times", [2, pytest.param(9, marks=pytest.mark.slow)])
+def test_what_breaks_is_tried_again_from_its_checkpoint(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, times: int) -> None:
+    from trainables.run import LOOPS
+
+    counter = tmp_path / "count"
+    counter.write_text("")
+    (tmp_path / "breaking_plugin.py").write_text(BREAKING.format(counter=str(counter), times=times, how=how))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        view = run(toy(plugins=["breaking_plugin"], base={"loop": "breaking"}, n_configs=1, max_failures=2), tmp_path / "toy")
+        (record,) = view.store.trials.values()
+        assert record.closed
+        assert record.failures == min(times, 3)
+        assert record.closed.ended is (Ended.BUDGET if times == 2 else Ended.ERROR)
+        assert doubled(view.folder) == 0
+        assert [m.images for m in record.measurements] == ([0, 200, 400, 600] if times == 2 else [0, 200, 400])
+        if times == 9:
+            assert view.outcome(record) == ""
+            assert "the disk is gone" in record.closed.reason or "died" in record.closed.reason
+    finally:
+        LOOPS.pop("breaking", None)
+        sys.modules.pop("breaking_plugin", None)
+
+
+def pictures(folder: Path, n: int = 60) -> Path:
+    """PNGs of mixed sizes and modes, without labels."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for i in range(n):
+        size = (int(rng.integers(20, 90)), int(rng.integers(20, 90)))
+        mode = ("RGB", "L", "RGBA")[i % 3]
+        Image.effect_noise(size, 60).convert(mode).save(folder / f"{i:03}.png")
+    return folder
+
+
+def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = {"data": "image_folder", "data.root": str(pictures(tmp_path / "p")), "data.resolution": 16, "arch": "dcgan", "g.norm": "batch"}
+    view = run(toy(base=base, n_configs=2, judge_samples=100), tmp_path / "toy")
+    trials = view.trials()
+    assert set(trials["ended"]) == {"budget"}
+    assert "modes" not in trials
+    assert trials[["fd", "coverage"]].notna().all(axis=None)
+    assert view.study.ruler["features"] != "classifier"
+
+
+def test_a_stop_file_ends_the_run_and_resume_goes_on(toy: Toy, tmp_path: Path) -> None:
+    from study.store import STOP
+
+    folder, spec = tmp_path / "toy", toy(n_configs=6)
+    with pytest.MonkeyPatch.context() as patch:
+        write = Store.write
+
+        def stop_after_three(self: Store, trial_id: str, **facts: object) -> bool:
+            new = write(self, trial_id, **facts)  # type: ignore[arg-type]
+            if sum(record.closed is not None for record in self.trials.values()) == 3:
+                (folder / STOP).touch()
+            return new
+
+        patch.setattr(Store, "write", stop_after_three)
+        view = run(spec, folder)
+    done = sum(record.closed is not None for record in view.store.trials.values())
+    assert 3 <= done < 6
+    view = run(spec, folder)
+    assert len(view.trials()) == 6
+    assert set(view.trials()["ended"]) == {"budget"}
+    assert doubled(folder) == 0
