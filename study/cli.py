@@ -70,7 +70,11 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
     from study.launch import launch
 
     began = time.monotonic()
-    view = launch(spec, folder, address=address)
+    try:
+        view = launch(spec, folder, address=address)
+    except KeyboardInterrupt:  # before or after the trials; Tune hears it in between
+        errors.print(f"Stopped. `ganstudy resume {folder}` goes on.", soft_wrap=True)
+        raise typer.Exit(130) from None
     left = spec.n_trials - sum(record.closed is not None for record in view.store.trials.values())
     if left > 0:
         console.print(f"Stopped with {left} of {spec.n_trials} trials to go. `ganstudy resume {folder}` goes on.")

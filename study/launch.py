@@ -1,14 +1,12 @@
 """StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder that holds records goes on from them."""
 
 import logging
-import math
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from study.provenance import provenance
 from study.query import StudyView, open_study
 from study.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.search import Search
-from study.spec import StudySpec
+from study.spec import StudySpec, identity
 from study.store import STOP, Store, driver
 from study.tracking import watching
 from trainables.data import Source, load
@@ -39,28 +37,19 @@ MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
 REAL = "real.png"
 
 
-def launch(
-    spec: StudySpec,
-    folder: Path | str | None = None,
-    *,
-    address: str | None = None,
-    time_budget_s: float | None = None,
-    progress: bool = True,
-) -> StudyView:
-    """Run the study until its trials are done, the time is up, or Ctrl-C. Call it again to go on.
+def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> StudyView:
+    """Run the study until its trials are done, or it is stopped. Call it again to go on.
 
     folder: runs/NAME unless given. address: a Ray cluster's; else the Ray that this process uses, else one started here.
     Raises ValueError for what cannot run, before anything is started or written; RuntimeError while another driver has the folder.
     """
     folder = Path(folder or Path("runs") / spec.name)
     prepared = prepare(spec, folder, address=address)
-    end = time.monotonic() + (time_budget_s or math.inf)
     with Store.writing(folder) as store:
-        if prepared.study != store.study:
-            store.write_study(prepared.study)
-        (folder / REAL).write_bytes(real_png(prepared.source.train))
         if not unfinished(spec, store):
             return open_study(folder)
+        store.write_study(prepared.study)
+        (folder / REAL).write_bytes(real_png(prepared.source.train))
         with (
             sigterm_is_ctrl_c(),
             cluster.connected(address),
@@ -70,8 +59,7 @@ def launch(
             cluster.check_versions()
             for crash in range(MAX_CRASHES + 1):
                 try:
-                    with closing(Recorder(store, Search(spec, store), display)) as recorder:
-                        tuner(spec, prepared, store, recorder, end).fit()
+                    tuner(spec, prepared, store, Recorder(store, Search(spec, store), display)).fit()
                     break
                 except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
                     if crash == MAX_CRASHES:
@@ -124,8 +112,8 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 
 def refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
     """ValueError where the folder holds another study than this one made longer."""
-    old, new = StudySpec.from_dict(known).identity(), spec.identity()
-    if changes := [f"{key}: {old[key]} there, {new[key]} now" for key in new if old[key] != new[key]]:
+    old, new = identity(known), identity(spec.as_dict())
+    if changes := [f"{key}: {old[key]} there, {new[key]} now" for key in old if old[key] != new.get(key)]:
         raise ValueError(
             f"{folder} holds another study ({'; '.join(changes)}). To go on with that one: `ganstudy resume {folder}`. "
             "To extend it, raise n_configs or seeds in its own file and launch that. For a new study, change `name` or give --folder"
@@ -194,9 +182,6 @@ class Recorder(tune.Callback):
             self.search.closed(self.store.trials[trial_id])
         self.display.heard(self.store.trials[trial_id])
 
-    def close(self) -> None:
-        self.search.running.clear()
-
 
 def best_tick(record: TrialRecord, spec: StudySpec) -> int:
     """The images at which its score was best, among the ticks that were saved."""
@@ -206,19 +191,19 @@ def best_tick(record: TrialRecord, spec: StudySpec) -> int:
 
 
 class Asked(tune.Stopper):
-    """Ends the whole run when `ganstudy stop` asks for it, or the time is up; what is unfinished goes on with the next driver."""
+    """Ends the whole run when `ganstudy stop` asks for it; what is unfinished goes on with the next driver."""
 
-    def __init__(self, folder: Path, end: float):
-        self.file, self.end = folder.absolute() / STOP, end
+    def __init__(self, folder: Path):
+        self.file = folder.absolute() / STOP
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return time.monotonic() > self.end or self.file.exists()
+        return self.file.exists()
 
 
-def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder, end: float) -> tune.Tuner:
+def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder) -> tune.Tuner:
     """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
     from study.halving import Halving
 
@@ -227,7 +212,9 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
         if scheduler:
             scheduler.replay(record)
     runs, nodes = store.folder.absolute() / "tune", cluster.nodes(None)
-    shared = tune.with_parameters(GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+    shared = tune.with_parameters(
+        GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)
+    )
     return tune.Tuner(
         tune.with_resources(shared, cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
@@ -242,7 +229,7 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder,
             storage_path=str(runs),
             name=f"run{len(list(runs.glob('*'))):03}",
             callbacks=[recorder],
-            stop=Asked(store.folder, end),
+            stop=Asked(store.folder),
             verbose=0,
         ),
     )

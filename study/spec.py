@@ -226,12 +226,12 @@ class StudySpec(Section):
         space = {part: {n: as_given(d) for n, d in getattr(self.space, part).items()} for part in ("scientific", "nuisance")}
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
 
-    def identity(self) -> dict[str, Any]:
-        """What may not change while a study folder goes on: all but its wording, its length and its means."""
-        free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
-        whole = self.as_dict()
-        whole["base"] = {name: value for name, value in whole["base"].items() if name not in ("data.root", "data.download")}
-        return {key: value for key, value in whole.items() if key not in free}
+
+def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a StudySpec.as_dict(): what may not change while a study folder goes on, all but its wording, its length and its means."""
+    free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
+    base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
+    return {key: value for key, value in {**spec, "base": base}.items() if key not in free}
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -48,12 +49,16 @@ class Store:
         """The one writer. The lock goes with the process, however it ends. RuntimeError while another holds it; OSError if the folder cannot be written."""
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK).open("a+") as lock, (folder / RECORDS).open("ab") as file:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            for _ in range(5):  # driver() holds it for a moment when somebody looks
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.1)
+            else:
                 raise RuntimeError(
                     f"{folder} has a driver already: {driver(folder)}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
-                ) from None
+                )
             lock.truncate(0)
             lock.write(f"process {os.getpid()} on {socket.gethostname()}")
             lock.flush()
