@@ -1,0 +1,1 @@
+"""Benchmarks against named peers. They print; they are no part of the tests."""
