@@ -26,6 +26,47 @@ WITHOUT_RANGE = {
 }
 NAMES = {"data", "loop", "data.download"}  # names of registered things, and switches, need no range: their choices are all there is
 
+DEFAULTS: dict[str, Any] = {
+    "data": "digits",
+    "data.size": None,
+    "data.resolution": None,
+    "data.root": None,
+    "data.download": False,
+    "loop": "gan",
+    "arch": "dcgan",
+    "loss": "nonsaturating",
+    "g.lr": 0.0002,
+    "g.width": 64,
+    "g.depth": None,
+    "g.activation": "relu",
+    "g.norm": "batch",
+    "d.lr": 0.0002,
+    "d.width": 64,
+    "d.depth": None,
+    "d.activation": "leaky_relu",
+    "d.norm": "none",
+    "latent.dim": 64,
+    "latent.distribution": "normal",
+    "beta1": 0.5,
+    "beta2": 0.999,
+    "d_steps": 1,
+    "batch_size": 64,
+    "budget_kimg": 20.0,
+    "tick_kimg": 2.0,
+    "seed": 0,
+    "instance_noise.std": 0.1,
+    "instance_noise.until": 1.0,
+    "packing.samples": 2,
+    "label_smoothing.real": 0.9,
+    "weight_clipping.limit": 0.01,
+    "weight_penalty.weight": 0.001,
+    "r1.gamma": 10.0,
+    "r2.gamma": 10.0,
+    "wgan_gp.weight": 10.0,
+    "dragan.weight": 10.0,
+    "ema.halflife_kimg": 10.0,
+}
+
 
 def random_flat(seed: int) -> dict[str, Any]:
     """Every range, at random; half of the tricks."""
@@ -85,8 +126,10 @@ def test_config_ids_of_a_whole_design_differ() -> None:
     assert all(len(name) == 10 and int(name, 16) >= 0 for name in ids)
 
 
-def test_pinned_ids() -> None:
-    """These names are in people's records: a default never changes, nor does a new setting rename an old configuration."""
+def test_defaults_never_change() -> None:
+    """These are in people's records: an id hashes what differs from the defaults. New settings may join."""
+    assert DEFAULTS.items() <= settings().items()
+    assert not any(settings()[name] for name in TRICKS)
     assert TrialConfig().config_id == "44136fa355"
     pinned = {"data": "ring8", "arch": "mlp", "g.lr": 1e-3, "r1": True, "r1.gamma": 2.0}
     assert TrialConfig.from_flat(pinned).config_id == "59819ba1bf"

@@ -96,6 +96,24 @@ def test_a_state_is_a_copy_of_nothing_else(arch: str) -> None:
     assert ends[0][0] == ends[1][0] == list(ticks)
 
 
+def test_going_on_with_a_plugin_that_draws_from_torch_itself(plugins: None) -> None:
+    @trick("dropping")
+    class Dropping(Trick):
+        """D sees half of the pixels, as by dropout. Nobody 2026."""
+
+        def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+            return nn.functional.dropout(images)
+
+    whole, resumed = tiny({"dropping": True}), tiny({"dropping": True})
+    ticks = whole.ticks()
+    next(ticks), next(ticks)
+    state = through_a_file(whole.state_dict())
+    expected = list(ticks)
+    torch.manual_seed(987654321)
+    resumed.load_state_dict(state)
+    assert list(resumed.ticks()) == expected
+
+
 @every_arch
 def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
     settings = asked(arch, "relativistic", ("ema", "spectral_norm", "instance_noise", "dragan"))
