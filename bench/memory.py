@@ -36,7 +36,7 @@ def figures() -> Figures:
         {
             "name": "memory",
             "question": "What memory does a worker need?",
-            "base": {"data": "fashion_mnist", "g.width": 16, "d.width": 16, "budget_kimg": 15, "tick_kimg": 5},
+            "base": {"data": "fashion_mnist", "g.width": 16, "d.width": 16, "budget_kimg": 10, "tick_kimg": 5},
             "space": {"scientific": {"g.lr": [1e-4, 2e-4]}},
             "sampler": "factorial",
         }
@@ -109,7 +109,8 @@ def store_maps(process: psutil.Process) -> list[Any]:
 
 def is_worker(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-        return process.cmdline()[0].startswith("ray::GanTrainable")
+        title = process.cmdline()[0]
+        return title.startswith("ray::") and "Trainable" in title  # the class, or what tune.with_resources makes of it
     return False
 
 
