@@ -1,8 +1,11 @@
 """Labels: what D is told of the images."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor
 
-from trainables.config import Positive, TrialConfig
+from trainables.config import TrialConfig
 from trainables.losses import LOSSES
 from trainables.tricks.base import Nets, Step, Trick, trick
 
@@ -11,7 +14,7 @@ from trainables.tricks.base import Nets, Step, Trick, trick
 class LabelSmoothing(Trick):
     """One-sided: D is told that real images are real with probability `real` only; fakes stay 0. Salimans et al. 2016, section 3.4."""
 
-    real: Positive = 0.9
+    real: Annotated[float, Field(gt=0, le=1)] = 0.9
 
     def check(self, config: TrialConfig) -> None:
         if LOSSES.pick(config.loss).relabel is None:
