@@ -75,7 +75,9 @@ def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -
         judge = Judge.build(source, n_fake=spec.judge_samples)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        alone = [(tick.images, judge(training.sampler())["fd"], tick.signals) for training in [Run(config, source)] for tick in training.ticks()]
+        alone = [
+            (tick.images, judge(training.sampler())["fd"], tick.signals) for training in [Run(config, source)] for tick in training.ticks()
+        ]
         torch.set_num_threads(threads)
         assert [(m.images, m.values["fd"]) for m in record.measurements] == [(images, fd) for images, fd, _ in alone]
         assert record.last
@@ -105,7 +107,7 @@ def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Pat
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
-    with pytest.raises(ValueError, match="holds another study .judge_samples: 200 there, 300 now"):
+    with pytest.raises(ValueError, match=r"holds another study .judge_samples: 200 there, 300 now"):
         run(toy(n_configs=1, judge_samples=300), folder)
     study = json.loads(before.splitlines()[0])
     study["study"]["ruler"]["split"] = "0" * 16
@@ -117,7 +119,9 @@ def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Pat
 
 def test_resources_that_the_cluster_lacks_are_refused_before_anything_is_written(toy: Toy, tmp_path: Path) -> None:
     for resources, said in ({"gpu": 4}, "4 GPU"), ({"cpu": 64}, "64 CPU"), ({"memory_gb": 9999.0}, "9999 GB"):
-        with pytest.raises(ValueError, match=f"must fit on one node of the cluster; resources ask for .*{said}, and the nodes have 2 CPU, 0 GPU"):
+        with pytest.raises(
+            ValueError, match=f"must fit on one node of the cluster; resources ask for .*{said}, and the nodes have 2 CPU, 0 GPU"
+        ):
             run(toy(resources=resources), tmp_path / "toy")
     assert not (tmp_path / "toy").exists()
 
@@ -132,7 +136,7 @@ def test_a_file_in_the_folders_place_is_refused(toy: Toy, tmp_path: Path) -> Non
 def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="points want arch: mlp"):
         run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
-    with pytest.raises(ValueError, match="data.size must be at most the 100000"):
+    with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
         run(toy(base={"data.size": 100_001}), tmp_path / "toy")
     with pytest.raises(ValueError, match="score must be one of"):
         run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, score="modes"), tmp_path / "toy")
@@ -181,7 +185,9 @@ class FailsTwice(Run):
 '''
 
 
-def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from trainables.run import LOOPS
     from trainables.tricks import TRICKS
 
@@ -189,7 +195,10 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     try:
-        spaces = {"scientific": {"logit_penalty": [False, True], "loop": ["gan", "twice"]}, "nuisance": {"logit_penalty.weight": {"low": 0.01, "high": 1.0, "log": True}}}
+        spaces = {
+            "scientific": {"logit_penalty": [False, True], "loop": ["gan", "twice"]},
+            "nuisance": {"logit_penalty.weight": {"low": 0.01, "high": 1.0, "log": True}},
+        }
         spec = toy(plugins=["logit_plugin"], space=spaces, n_configs=4)
         view = run(spec, tmp_path / "toy")
         trials = view.trials()
@@ -204,7 +213,7 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
     view = open_study(tmp_path / "toy")
     assert len(view.trials()) == 4
     assert "logit_plugin" not in sys.modules
-    with pytest.raises(ValueError, match="uses plugins .*trust_plugins=True"):
+    with pytest.raises(ValueError, match=r"uses plugins .*trust_plugins=True"):
         view.trial(view.trials().index[0]).generator()
     open_study(tmp_path / "toy", trust_plugins=True).best(1, min_seeds=1)[0].sample(3)
     TRICKS.pop("logit_penalty", None), LOOPS.pop("twice", None)
@@ -229,9 +238,13 @@ class Breaking(Run):
 '''
 
 
-@pytest.mark.parametrize("how", ["raise OSError('the disk is gone')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["raises", "dies"])
+@pytest.mark.parametrize(
+    "how", ["raise OSError('the disk is gone')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["raises", "dies"]
+)
 @pytest.mark.parametrize("times", [2, pytest.param(9, marks=pytest.mark.slow)])
-def test_what_breaks_is_tried_again_from_its_checkpoint(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, times: int) -> None:
+def test_what_breaks_is_tried_again_from_its_checkpoint(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, times: int
+) -> None:
     from trainables.run import LOOPS
 
     counter = tmp_path / "count"

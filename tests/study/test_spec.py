@@ -1,5 +1,6 @@
 """Bad input gets one clear message at the door."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,10 @@ BAD = {
     "nested base": (good(base={"g": {"lr": 1e-3}}), "written with dots: g.lr"),
     "wrong type": (good(base={"batch_size": "many"}), "batch_size must be a valid integer; given 'many'"),
     "YAML 1.1 habits": (good(base={"r1": "on"}, space=space(scientific={"r2": [False, True]}, nuisance={})), "write true or false"),
-    "reversed range": (good(space=space(nuisance={"g.lr": {"low": 1e-2, "high": 1e-4}})), "g.lr needs low < high; given low 0.01, high 0.0001"),
+    "reversed range": (
+        good(space=space(nuisance={"g.lr": {"low": 1e-2, "high": 1e-4}})),
+        "g.lr needs low < high; given low 0.01, high 0.0001",
+    ),
     "log from zero": (good(space=space(nuisance={"g.lr": {"low": 0, "high": 1, "log": True}})), "low must be above 0"),
     "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is None"),
     "unknown word in a range": (good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})), "takes low, high, log and step; given 'max'"),
@@ -54,8 +58,14 @@ BAD = {
     "no range of its own": (good(space=space(nuisance={"data.size": "range"})), "data.size has no range of its own"),
     "unknown trick": (good(base={"spectral_nrm": True}), "did you mean 'spectral_norm'"),
     "unknown data": (good(base={"data": "digit"}), "no data set named 'digit'; did you mean 'digits'"),
-    "unknown choice": (good(space=space(scientific={"loss": ["hing", "wasserstein"]}, nuisance={})), "no loss named 'hing'; did you mean 'hinge'"),
-    "knob never on, space": (good(space=space(nuisance={"r2.gamma": "range"})), "r2.gamma is a knob of r2, which this study never turns on"),
+    "unknown choice": (
+        good(space=space(scientific={"loss": ["hing", "wasserstein"]}, nuisance={})),
+        "no loss named 'hing'; did you mean 'hinge'",
+    ),
+    "knob never on, space": (
+        good(space=space(nuisance={"r2.gamma": "range"})),
+        "r2.gamma is a knob of r2, which this study never turns on",
+    ),
     "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg is a knob of ema, which this study never turns on"),
     "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
     "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "scientific and nuisance"),
@@ -85,15 +95,16 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_studies_are_refused_with_the_reason(case: str) -> None:
     given, said = BAD[case]
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
         StudySpec.from_dict(given)
-    assert said in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
-    path.write_text("name: toy\nquestion: why\nn_configs: 4\nbase:\n  data: ring8\n  arch: mlp\n  g.lrr: 1e-3\nspace:\n  scientific:\n    r1: [false, true]\n")
+    path.write_text(
+        "name: toy\nquestion: why\nn_configs: 4\nbase:\n  data: ring8\n  arch: mlp\n  g.lrr: 1e-3\nspace:\n  scientific:\n    r1: [false, true]\n"
+    )
     with pytest.raises(ValueError, match=r"s\.yaml, line 7: no setting named 'g\.lrr'"):
         StudySpec.load(path)
     path.write_text("name: [unclosed\n")
@@ -108,7 +119,9 @@ def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
 
 def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
-    path.write_text("name: toy\nquestion: why\nn_configs: 4\nbase: {data: ring8, arch: mlp, g.lr: 1e-4}\nspace:\n  scientific:\n    r1: [false, true]\n")
+    path.write_text(
+        "name: toy\nquestion: why\nn_configs: 4\nbase: {data: ring8, arch: mlp, g.lr: 1e-4}\nspace:\n  scientific:\n    r1: [false, true]\n"
+    )
     assert StudySpec.load(path).base["g.lr"] == 1e-4
     changed = StudySpec.load(path, parse_changes(["budget_kimg=5", "seeds=3", "resources.gpu=0.25", "tracking.wandb.mode=offline"]))
     assert (changed.base["budget_kimg"], changed.seeds, changed.resources.gpu) == (5, 3, 0.25)
@@ -120,7 +133,9 @@ def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
         parse_changes(["seeds"])
 
 
-@pytest.mark.parametrize("change", [{}, {"sampler": "random"}, {"goal": "optimise", "scheduler": {"grace_kimg": 0.5}}, {"tracking": {"wandb": {}}}])
+@pytest.mark.parametrize(
+    "change", [{}, {"sampler": "random"}, {"goal": "optimise", "scheduler": {"grace_kimg": 0.5}}, {"tracking": {"wandb": {}}}]
+)
 def test_a_spec_survives_its_own_form(change: dict[str, Any]) -> None:
     spec = StudySpec.from_dict(good(**change))
     assert StudySpec.from_dict(spec.as_dict()) == spec
@@ -163,7 +178,10 @@ def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
 
 
 def test_a_factorial_has_every_cell_equally_often() -> None:
-    spec = StudySpec.from_dict(good(sampler="factorial", n_configs=None, space={"scientific": {"r1": [False, True], "loss": ["hinge", "minimax", "wasserstein"]}}) | {"n_configs": 12})
+    spec = StudySpec.from_dict(
+        good(sampler="factorial", n_configs=None, space={"scientific": {"r1": [False, True], "loss": ["hinge", "minimax", "wasserstein"]}})
+        | {"n_configs": 12}
+    )
     cells = factorial(spec)
     rows = points(spec)
     assert len(cells) == 6

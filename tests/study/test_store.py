@@ -189,7 +189,9 @@ def test_halving_decides_as_rays_asha_does() -> None:
                 continue
             seen[trial].append(at(live[trial], value))
             goes_on = ours.goes_on(trial, live[trial], value)
-            assert goes_on == (theirs.on_trial_result(None, SimpleNamespace(trial_id=trial), {"images": live[trial], "d": value}) == "CONTINUE")
+            assert goes_on == (
+                theirs.on_trial_result(None, SimpleNamespace(trial_id=trial), {"images": live[trial], "d": value}) == "CONTINUE"
+            )
             decisions, stops = decisions + 1, stops + (not goes_on)
             if not goes_on:
                 del live[trial]

@@ -1,0 +1,129 @@
+"""The commands, as a user types them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from toy import TOY
+from typer.testing import CliRunner
+
+from study.cli import app
+from study.launch import launch
+from study.spec import StudySpec
+from trainables.generators import load_generator
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of 8 tiny trials."""
+    place = tmp_path_factory.mktemp("runs") / "toy"
+    launch(StudySpec.from_dict({**TOY, "seeds": 2}), place, progress=False)
+    return place
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_status_show_rank_explain(folder: Path) -> None:
+    assert "8 of 8 trials opened; nobody drives it" in run("status", str(folder))
+    assert "Does R1 keep a small GAN" in run("show", str(folder))
+    best = json.loads(run("best", str(folder), "-n", "2", "--min-seeds", "2", "--json"))
+    assert len(best) == 2
+    shown = run("show", str(folder), best[0]["trial_id"])
+    assert "ended: budget" in shown
+    assert "g.lr: " in shown
+    assert "d/adv" in shown
+    assert "place" in run("rank", str(folder))
+    assert "r1" in run("explain", str(folder))
+    assert json.loads(run("explain", str(folder), "--outcome", "fd", "--json"))[0]["setting"] in ("r1", "g.lr")
+    assert best[0]["trial_id"] in run("best", str(folder), "-n", "1", "--min-seeds", "2")
+
+
+def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
+    assert str(tmp_path / "r.html") in run("report", str(folder), "-o", str(tmp_path / "r.html"))
+    assert "Does R1 keep a small GAN" in (tmp_path / "r.html").read_text()
+    run("sample", str(folder), "--best", "-o", str(tmp_path / "s.png"))
+    assert Image.open(tmp_path / "s.png").size[0] >= 256
+    run("export", str(folder), "-o", str(tmp_path / "g.safetensors"))
+    assert load_generator(tmp_path / "g.safetensors").sample(5).shape == (5, 2)
+    said = run("train", "--from", str(folder), "--set", "budget_kimg=0.4", "-o", str(tmp_path / "t"))
+    assert "0.4 kimg" in said
+    assert len((tmp_path / "t" / "history.jsonl").read_text().splitlines()) == 3
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
+    assert "0.2" in run("train", str(recipe), "-o", str(tmp_path / "u"))
+
+
+def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
+    said = run("launch", str(ROOT / "studies" / "ring.yaml"), "--dry-run", "--folder", str(tmp_path / "toy"))
+    for words in ("trials of", "the first trial in full", "g.lr:", "kimg of real images", "disk: about", "real data score"):
+        assert words in said
+    assert not (tmp_path / "toy").exists()
+
+
+def test_list_prints_every_name_with_its_line() -> None:
+    from study.catalogue import catalogue
+
+    said = run("list")
+    for kind, rows in catalogue().items():
+        assert kind in said
+        for name, line in rows:
+            assert name in said
+            assert line.strip(), f"{kind} {name} needs a line"
+    assert "spectral_norm" in run("list", "tricks")
+
+
+MISTAKES = {
+    ("launch", "none.yaml"): "none.yaml must be a file; there is none",
+    ("launch", "toy.yaml", "--set", "g.lrr=1"): "no setting named 'g.lrr'; did you mean 'g.lr'",
+    ("launch", "toy.yaml", "--set", "resources.cpu=999"): "a trial must fit on one node",
+    ("launch", "toy.yaml", "--set", "data=image_folder", "--set", "data.root=/no/such/place"): "/no/such/place",
+    ("status", "nowhere"): "nowhere must be the folder of a study",
+    ("list", "trick"): "there is no list of 'trick'",
+    ("train",): "train takes a RECIPE.yaml or --from RUN",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
+def test_a_mistake_is_one_message_and_no_traceback(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "toy.yaml").write_text(
+        "name: toy\nquestion: why\nn_configs: 2\nbase: {data: ring8, arch: mlp}\nspace: {scientific: {r1: [false, true]}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "study.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2
+    assert MISTAKES[words] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_open_study_is_the_documented_python(folder: Path) -> None:
+    import analysis
+    from study import open_study
+
+    view = open_study(folder)
+    assert len(view.history()) == 8 * 4
+    assert view.best(n=1, by="fd", where="coverage > -1", min_seeds=2)[0].config.arch == "mlp"
+    assert analysis.explain(view.table(), outcome="mode_collapse")
+    with pytest.raises(ValueError, match="there are none"):
+        view.best(where="coverage > 2")
+    with pytest.raises(ValueError, match="which 0 trials"):
+        view.trial("zz")
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_study_file_that_ships_is_sound(toy: Callable[..., StudySpec]) -> None:
+    files = sorted((ROOT / "studies").rglob("*.yaml"))
+    assert {"digits.yaml", "fashion_mnist.yaml", "ring.yaml"} <= {path.name for path in files}
+    for path in files:
+        assert StudySpec.load(path).n_trials > 1

@@ -1,0 +1,98 @@
+"""`kill -9` of the driver, as often as one likes: nothing is lost, nothing is doubled, and the numbers are those of a run in one go."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.store import Store, driver
+
+pytestmark = pytest.mark.slow
+
+STUDY = """
+name: toy
+question: Does R1 keep a small GAN on a ring from failing?
+base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 4, tick_kimg: 1}
+space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
+n_configs: 8
+judge_samples: 200
+tracking: {wandb: {mode: offline}}
+"""
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "study.cli", *words]
+
+
+def measured(folder: Path) -> Mapping[str, Any]:
+    """trial -> [(images, values but the clock)]."""
+    clock = {"images_per_second"}
+    return {
+        trial: [(m.images, {k: v for k, v in m.values.items() if k not in clock}) for m in record.measurements]
+        for trial, record in Store(folder).trials.items()
+    }
+
+
+def finish(folder: Path, study: Path) -> None:
+    subprocess.run(command("launch", str(study), "--folder", str(folder)), check=True, timeout=300, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGKILL, signal.SIGKILL, signal.SIGKILL), (signal.SIGINT, signal.SIGTERM)], ids=["kill -9", "asked"]
+)
+def test_a_driver_that_is_cut_off(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
+    study, folder, whole = tmp_path / "toy.yaml", tmp_path / "cut", tmp_path / "whole"
+    study.write_text(STUDY)
+    records = folder / "records.jsonl"
+    for n, cut in enumerate(signals):
+        words = ("launch", str(study), "--folder", str(folder)) if n == 0 else ("resume", str(folder))
+        process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wanted = (3, 14, 30)[n]  # lines in the records: before the first measurement, in the middle, near the end
+        while not records.exists() or records.read_bytes().count(b"\n") < wanted:
+            assert process.poll() is None, "the driver must still be there when it is to be cut off"
+            time.sleep(0.05)
+        process.send_signal(cut)
+        process.wait(timeout=120)
+        before = records.read_bytes()
+        keep = before[: before.rfind(b"\n") + 1]
+        if cut is not signal.SIGKILL:
+            assert process.returncode == 0
+        assert driver(folder) is None
+    subprocess.run(command("resume", str(folder)), check=True, timeout=300, capture_output=True)
+    assert records.read_bytes().startswith(keep), "nothing is rewritten"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    seen = Counter((line["trial"], line["measured"]["images"]) for line in lines if "measured" in line)
+    assert max(seen.values()) == 1
+    opened = Counter(line["trial"] for line in lines if "opened" in line)
+    assert max(opened.values()) == 1
+    assert len(opened) == 8
+    finish(whole, study)
+    assert measured(folder) == measured(whole)
+
+
+def test_stop_from_another_terminal(tmp_path: Path) -> None:
+    study, folder = tmp_path / "toy.yaml", tmp_path / "toy"
+    study.write_text(STUDY)
+    process = subprocess.Popen(command("launch", str(study), "--folder", str(folder)), stdout=subprocess.PIPE, text=True)
+    while not folder.exists() or not Store(folder).trials:
+        assert process.poll() is None
+        time.sleep(0.05)
+    second = subprocess.run(
+        command("launch", str(study), "--folder", str(folder)), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert second.returncode == 2
+    assert "has a driver already: process" in second.stderr
+    stopped = subprocess.run(command("stop", str(folder)), capture_output=True, text=True, timeout=120, check=True)
+    assert "goes on" in stopped.stdout
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "`ganstudy resume" in out
+    assert os.path.exists(folder / "records.jsonl")
