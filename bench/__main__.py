@@ -1,4 +1,4 @@
-"""`python -m bench`: all benchmarks, in about five minutes on an idle machine. Absolute times are this machine's; ratios compare two sides that ran in turns."""
+"""`python -m bench`: all benchmarks, in five to seven minutes. Absolute times are this machine's; ratios compare two sides that ran in turns."""
 
 import time
 import warnings
