@@ -24,9 +24,9 @@ def toy() -> Callable[..., StudySpec]:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_ray() -> Iterator[None]:
-    """One Ray of two CPUs for all tests that train in it."""
+    """One Ray of two CPUs for a file of tests; never two at once."""
     with pytest.MonkeyPatch.context() as patch:
         for name, setting in ENVIRONMENT.items():
             patch.setenv(name, setting)

@@ -1,0 +1,116 @@
+"""What a cluster must have, told before anything waits for it; GPUs that Ray only declares."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study import cluster
+from study.spec import StudySpec
+
+Toy = Callable[..., StudySpec]
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("nodes", "resources", "asked", "slots"),
+    [
+        ([{"CPU": 2}], {}, {"cpu": 1, "gpu": 0}, 2),
+        ([{"CPU": 2}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 1),
+        ([{"CPU": 8, "GPU": 4}], {}, {"cpu": 1, "gpu": 1}, 4),
+        ([{"CPU": 8, "GPU": 4}], {"gpu": 0}, {"cpu": 1, "gpu": 0}, 8),
+        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.25}, {"cpu": 1, "gpu": 0.25}, 4),
+        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.3}, {"cpu": 1, "gpu": 0.3}, 3),
+        ([{"CPU": 3}, {"CPU": 3}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 2),  # a trial does not spread over nodes
+        ([{"CPU": 8, "memory": 10 * GIB}], {"memory_gb": 4.0}, {"cpu": 1, "gpu": 0, "memory": 4 * GIB}, 2),
+        ([{"CPU": 8}], {"concurrent": 3}, {"cpu": 1, "gpu": 0}, 3),
+        ([{"CPU": 640}], {}, {"cpu": 1, "gpu": 0}, 100),  # never more than there are trials
+    ],
+)
+def test_what_trials_ask_for_and_how_many_fit(
+    toy: Toy, nodes: list[dict[str, float]], resources: dict[str, Any], asked: dict[str, float], slots: int
+) -> None:
+    spec = toy(n_configs=100, resources=resources)
+    assert cluster.per_trial(spec, cluster.total(nodes)) == asked
+    assert cluster.slots(spec, nodes) == slots
+
+
+def test_what_fits_on_no_node_is_refused(toy: Toy) -> None:
+    with pytest.raises(ValueError, match=r"must fit on one node .* ask for 4 CPU, 0 GPU, and the nodes have 3 CPU, 0 GPU, 0.0 GB; 3 CPU"):
+        cluster.slots(toy(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])
+
+
+def in_a_process_of_its_own(script: str, folder: Path) -> str:
+    path = folder / "script.py"
+    path.write_text(script)
+    done = subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HEAD = """
+import sys
+sys.path[:0] = {paths!r}
+import ray
+from study import cluster
+from study.launch import launch
+from study.spec import StudySpec
+from toy import TOY
+"""
+
+FAKE_GPUS = """
+ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+spec = StudySpec.from_dict({**TOY, "n_configs": 1, "max_failures": 0})
+print("asked", cluster.per_trial(spec, cluster.total(cluster.nodes(None))))
+view = launch(spec, "toy", progress=False)
+(record,) = view.store.trials.values()
+print("ended", record.closed.ended, record.closed.reason.strip().splitlines()[-1])
+half = StudySpec.from_dict({**TOY, "n_configs": 4, "resources": {"gpu": 0}})
+print("on the CPU", set(launch(half, "cpu", progress=False).trials()["ended"]))
+ray.shutdown()
+"""
+
+TWO_NODES = """
+import importlib.metadata
+from ray.cluster_utils import Cluster
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+nodes.add_node(num_cpus=1)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+cluster.check_versions()
+print("same versions pass")
+real = importlib.metadata.version
+importlib.metadata.version = lambda name: "0.0" if name == "torch" else real(name)
+try:
+    cluster.check_versions()
+except RuntimeError as error:
+    print(error)
+importlib.metadata.version = real
+print(len(launch(StudySpec.from_dict(TOY), "toy", progress=False).trials()), "trials")
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def head() -> str:
+    root = Path(__file__).parents[2]
+    return HEAD.format(paths=[str(root), str(root / "tests")])
+
+
+@pytest.mark.slow
+def test_a_trial_gets_one_gpu_where_the_cluster_has_any_and_says_if_torch_sees_none(tmp_path: Path) -> None:
+    said = in_a_process_of_its_own(head() + FAKE_GPUS, tmp_path)
+    assert "asked {'cpu': 1.0, 'gpu': 1.0}" in said
+    assert "ended error RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
+    assert "on the CPU {'budget'}" in said
+
+
+@pytest.mark.slow
+def test_two_nodes_and_a_node_with_other_versions(tmp_path: Path) -> None:
+    said = in_a_process_of_its_own(head() + TWO_NODES, tmp_path)
+    assert "same versions pass" in said
+    assert "driver and workers must run the same versions; on node" in said
+    assert "torch 0.0 here, 2." in said
+    assert "4 trials" in said
