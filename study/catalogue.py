@@ -24,7 +24,8 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
         "metrics": [
-            (name, f"{metric.source} ({'less' if metric.better == 'min' else 'more'} is better)") for name, metric in METRICS.items()
+            (name, f"{metric.description}; {metric.source} ({'less' if metric.better == 'min' else 'more'} is better)")
+            for name, metric in METRICS.items()
         ],
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],

@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,9 @@ class StudyView:
     def score(self) -> str:
         """The metric that the study ranks by."""
         return str(self.study.spec["score"]["metric"])
+
+    def _better(self) -> Literal["min", "max"]:
+        return "min" if self.study.spec["score"]["direction"] == "minimize" else "max"
 
     def trials(self) -> pd.DataFrame:
         """A row per trial, by trial_id: how it ended, its outcome, its settings, what was last measured."""
@@ -120,7 +123,7 @@ class StudyView:
             images=curve(lambda m: m.images),
             scientific=tuple(space["scientific"]),
             nuisance=tuple(space["nuisance"]),
-            better={name: metric.better for name, metric in METRICS.items()},
+            better={**{name: metric.better for name, metric in METRICS.items()}, self.score: self._better()},
             floors=dict(self.study.floors),
         )
 
