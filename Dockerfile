@@ -3,7 +3,6 @@
 # ray and Python must be those of the driver; `ganstudy launch` compares them with every node's and says what differs.
 FROM python:3.11-slim
 
-RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /ganstudy
 COPY pyproject.toml README.md ./
 COPY study study

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from bench.figures import Figure, Figures
-from study.launch import launch
+from study.drive import launch
 from study.spec import StudySpec
 from trainables.config import DataConfig
 from trainables.data import load

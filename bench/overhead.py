@@ -23,8 +23,8 @@ from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
 
 from bench.figures import Figure, Figures
+from study.drive import launch
 from study.judge import Judge
-from study.launch import launch
 from study.spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load

@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.launch import launch as launch
+    from study.drive import launch as launch
     from study.query import StudyView as StudyView
     from study.query import open_study as open_study
     from study.spec import StudySpec as StudySpec
 
 __all__ = ["StudySpec", "StudyView", "launch", "open_study"]
 
-HOMES = {"StudySpec": "study.spec", "launch": "study.launch", "open_study": "study.query", "StudyView": "study.query"}
+HOMES = {"StudySpec": "study.spec", "launch": "study.drive", "open_study": "study.query", "StudyView": "study.query"}
 
 
 def __getattr__(name: str) -> Any:

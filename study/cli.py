@@ -67,7 +67,7 @@ def resume(run: Folder, changes: Set = None, address: Address = None, trust_plug
 
 
 def _run(spec: Any, folder: Path, address: str | None) -> None:
-    from study.launch import launch
+    from study.drive import launch, unfinished
 
     began = time.monotonic()
     try:
@@ -75,13 +75,13 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
     except KeyboardInterrupt:  # before or after the trials; Tune hears it in between
         errors.print(f"Stopped. `ganstudy resume {folder}` goes on.", soft_wrap=True)
         raise typer.Exit(130) from None
-    left = spec.n_trials - sum(record.closed is not None for record in view.store.trials.values())
-    if left > 0:
-        console.print(f"Stopped with {left} of {spec.n_trials} trials to go. `ganstudy resume {folder}` goes on.")
+    if unfinished(spec, view.store):
+        done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
+        console.print(f"Stopped with {done} of {spec.n_trials} trials done. `ganstudy resume {folder}` goes on.", soft_wrap=True)
         return
     from study.present import print_answer, write_report
 
-    console.print(f"\n[bold]{spec.question}[/bold]", soft_wrap=True)
+    console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
     print_answer(view, console)
     console.print(f"\n{spec.n_trials} trials, {time.monotonic() - began:.0f} s")
     console.print(f"Report: {write_report(view, folder / 'report.html').absolute()}", soft_wrap=True)
@@ -201,6 +201,7 @@ def report(
 
 
 Trial = Annotated[str | None, typer.Option("--trial", help="A trial's id; the best unless given.")]
+BestTick = Annotated[bool, typer.Option("--best-tick", help="As it was when its score was best, not at the end.")]
 Best = Annotated[bool, typer.Option("--best", help="The best trial (the default).")]
 
 
@@ -211,6 +212,7 @@ def sample(
     trial: Trial = None,
     best: Best = False,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    best_tick: BestTick = False,
     trust_plugins: Trust = False,
 ) -> None:
     """A grid of fresh samples of one trial's generator."""
@@ -218,7 +220,7 @@ def sample(
     from trainables.grid import grid_png, grid_size
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial)
-    generator = view.generator()
+    generator = view.generator(best_tick=best_tick)
     shape = tuple(generator.sample(1).shape[1:])
     samples = generator.sample(grid_size(shape), seed=seed)
     out.write_bytes(grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
@@ -231,12 +233,13 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="A safetensors file.")] = Path("g.safetensors"),
     trial: Trial = None,
     best: Best = False,
+    best_tick: BestTick = False,
 ) -> None:
     """One trial's generator as a file: safetensors with its config in the header."""
     from study.query import open_study
 
     view = _chosen(open_study(run), trial)
-    view.export(out)
+    view.export(out, best_tick=best_tick)
     console.print(
         f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again",
         soft_wrap=True,

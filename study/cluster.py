@@ -1,12 +1,15 @@
 """What a study needs of a cluster, and whether the cluster has it."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import joblib
 import psutil
 import ray
 import torch
@@ -46,7 +49,7 @@ def connected(address: str | None) -> Iterator[None]:
 def this_machine() -> dict[str, float]:
     """What a Ray that is started here has to give."""
     return {
-        "CPU": len(os.sched_getaffinity(0)),
+        "CPU": joblib.cpu_count(),
         "GPU": torch.cuda.device_count(),
         "memory": 0.7 * psutil.virtual_memory().total,
     }  # 0.3: Ray's object store
@@ -87,7 +90,16 @@ def total(nodes: list[Mapping[str, float]]) -> dict[str, float]:
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}, "code": code_hash()}
+
+
+def code_hash() -> str:
+    """10 hex digits over our own files: releases have numbers, the states between them do not."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for package in ("analysis", "study", "trainables"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:10]
 
 
 def check_versions() -> None:

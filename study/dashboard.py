@@ -54,7 +54,7 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
         params=inside,
         distributions={name: space[name] for name in inside},
         intermediate_values=curve,
-        constraints={"alive": float(ended is Ended.DEAD)} if ended is not Ended.ERROR else None,  # met where ≤ 0
+        constraints={"dead": float(ended is Ended.DEAD)} if ended is not Ended.ERROR else None,  # met where ≤ 0
         user_attrs={"trial_id": trial.trial_id, "phase": trial.phase, "seed": trial.flat.get("seed"), **verdict(trial, study)},
     )
 

@@ -7,14 +7,14 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import qmc
 
-from study.space import at, live
+from study.space import at
 
 if TYPE_CHECKING:
     from study.spec import StudySpec
 
 
 def points(spec: "StudySpec") -> list[dict[str, Any]]:
-    """The n_configs settings of the space, knobs of tricks that are off left out. A longer design begins with the shorter one.
+    """The n_configs points of the space; StudySpec.flat leaves out the knobs of tricks that are off. A longer design begins with the shorter one.
 
     sobol: a scrambled Sobol sequence over all domains (Owen 1998); random: independent uniforms;
     factorial: every combination of the scientific choices once, in random order, the nuisance settings from a Sobol sequence.
@@ -28,7 +28,7 @@ def points(spec: "StudySpec") -> list[dict[str, Any]]:
         cells = factorial(spec)
         order = np.random.default_rng(spec.design_seed).permutation(len(cells))
         rows = [cells[order[i % len(cells)]] | row for i, row in enumerate(rows)]
-    return [live(row) for row in rows]
+    return rows
 
 
 def factorial(spec: "StudySpec") -> list[dict[str, Any]]:

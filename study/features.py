@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,27 +16,40 @@ from safetensors.torch import save
 from analysis.metrics.features import Classifier, Extractor, Points, RandomConv, train_classifier, weights_hash
 from trainables.data import Source
 
+if TYPE_CHECKING:
+    from study.judge import Judge
+
+log = logging.getLogger(__name__)
+
 SHIPPED = Path(__file__).parent / "rulers"
 RECIPE = 1  # part of a cached file's name; count up when `train_classifier` would give other weights
 SEED = 0
 
 
-def choose(source: Source) -> Extractor:
+def choose(source: Source, *, kept: Path | None = None) -> Extractor:
     """Points: themselves. Images with labels: a classifier of them. Images without: a random network.
 
-    The classifier is the shipped one where it was made of the very same split, else it is trained once (a minute or so) and kept in
-    the user's cache, safe to empty.
+    The classifier is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the
+    user's cache; else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler.
     """
     if len(source.shape) == 1:
         return Points()
     if source.train_labels is None:
         return RandomConv(channels=source.shape[0])
-    for stored in (SHIPPED / f"{source.name}.safetensors", _cached(source)):
-        if stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
+    for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cached(source)):
+        if stored and stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
             return classifier
+    log.warning("training the classifier that %s will be judged by, once: about a minute", source.name)
     classifier = train_classifier(source.train, source.train_labels, classes=len(source.classes), seed=SEED)
     save_classifier(classifier, source, _cached(source))
     return classifier
+
+
+def keep_classifier(judge: "Judge", source: Source, path: Path) -> None:
+    """Put the judge's classifier beside the study, unless it is a shipped one or there already."""
+    shipped = SHIPPED / f"{source.name}.safetensors"
+    if isinstance(judge.extractor, Classifier) and not path.exists() and not (shipped.is_file() and load_classifier(shipped, source)):
+        save_classifier(judge.extractor, source, path)
 
 
 def accuracy(classifier: Classifier, source: Source) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import YAMLError
 
 from study.space import SpecError
 from study.spec import StudySpec
@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} must be a file; there is none")
     try:
         given = YAML(typ="safe", pure=True).load(path)
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be YAML: {' '.join(str(error).split())}") from None
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
         raise ValueError(f"{path} must hold `key: value` lines; it holds {type(given).__name__}")
@@ -79,9 +79,9 @@ def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
     head, *rest = name.split(".")
     if head not in StudySpec.model_fields or head in ("base", "space"):
-        if any(name in part for part in given.get("space", {}).values()):
+        if any(name in (part or {}) for part in (given.get("space") or {}).values()):
             raise ValueError(f"{name} varies in this study, so it cannot be set; change its domain in the study file")
-        return {**given, "base": {**given.get("base", {}), name: value}}
+        return {**given, "base": {**(given.get("base") or {}), name: value}}
     if not rest:
         return {**given, head: value}
     inner = given.get(head)
@@ -102,7 +102,10 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"--set takes NAME=VALUE; given {text!r}")
-        out[name.strip()] = YAML(typ="safe", pure=True).load(value)
+        try:
+            out[name.strip()] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError:
+            raise ValueError(f"the value in --set {text} must be YAML, such as 1e-3, true or [1, 2]") from None
     return out
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,7 +75,7 @@ class Judge:
     floors: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, source: Source, *, n_fake: int | None = None, n_real: int = 10_000, k: int = 5) -> "Judge":
+    def build(cls, source: Source, *, n_fake: int | None = None, n_real: int = 10_000, k: int = 5, kept: Path | None = None) -> "Judge":
         """Choose the features (`study.features.choose`) and prepare the real side from at most `n_real` held-out data.
 
         `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most.
@@ -86,7 +87,7 @@ class Judge:
         if min(n_real, n_fake) <= k:
             raise ValueError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
 
-        extractor = choose(source)
+        extractor = choose(source, kept=kept)
         rng = np.random.default_rng(SEED)
         rows = np.sort(rng.permutation(len(source.heldout))[:n_real])
         features = extractor.features(source.heldout[rows])

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from study import cluster
-from study.launch import Prepared, prepare
+from study.drive import Prepared, prepare
 from study.proposals import Adaptive, Designed
 from study.space import as_given
 from study.spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.generators import GENERATOR, save_generator
-from trainables.run import LOOPS
+from trainables.run import LOOPS, Diverged
 
-PROBE_KIMG = 3.0  # trained to learn the speed
+PROBE_BATCHES = 40  # trained to learn the speed, the first quarter to warm up
 
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
@@ -27,7 +28,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     flat = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
     assert flat
     first = TrialConfig.from_flat(flat)
-    console.print(f"[bold]{spec.name}[/bold]: {spec.question}", soft_wrap=True)
+    console.print(f"[bold]{spec.name}[/bold]: {escape(spec.question)}", soft_wrap=True)
     console.print(
         f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
         soft_wrap=True,
@@ -42,7 +43,14 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     console.print("\nthe first trial in full:")
     for name, value in first.flat().items():
         console.print(f"  {name}: {value}" + ("" if name in flat else "  [dim](default)[/dim]"), soft_wrap=True)
-    cost = probe(first, prepared)
+    try:
+        cost = probe(first, prepared)
+    except Diverged as reason:
+        console.print(
+            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no estimate of the time, as the first trial died at once: {reason}",
+            soft_wrap=True,
+        )
+        return
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
@@ -54,6 +62,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     )
     console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
     console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
+    if prepared.judge.accuracy is not None:
+        console.print(f"its classifier finds the class of {prepared.judge.accuracy:.1%} of the held-out images")
     console.print("real data score " + "  ".join(f"{name} {value:.4g}" for name, value in prepared.judge.floors.items()), soft_wrap=True)
 
 
@@ -71,13 +81,14 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        short = config.model_copy(update={"budget_kimg": PROBE_KIMG, "tick_kimg": PROBE_KIMG / 3})
+        kimg = config.batch_size / 1000
+        short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 4 * kimg})
         run = LOOPS.pick(config.loop)(short, prepared.source, device="cuda" if torch.cuda.is_available() else "cpu")
         ticks = run.ticks()
         next(ticks)
         warm = next(ticks).images
         start = time.perf_counter()
-        images = next(ticks).images - warm
+        images = [tick.images for tick in ticks][-1] - warm
         trained = time.perf_counter() - start
         start = time.perf_counter()
         prepared.judge(run.sampler())

@@ -51,7 +51,9 @@ class Progress:
     def heard(self, record: TrialRecord) -> None:
         if self.shown and not self.live and record.closed:
             done = sum(other.closed is not None for other in self.store.trials.values())
-            self.console.print(f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True)
+            self.console.print(
+                f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True, markup=False
+            )
 
     def images(self) -> int:
         return sum(record.last.images for record in self.store.trials.values() if record.last)

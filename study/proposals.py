@@ -25,6 +25,9 @@ from study import design
 from study.records import Ended, Measurement, TrialRecord
 from study.space import Space, trick_of
 from study.spec import StudySpec
+from trainables.config import TrialConfig
+
+MAX_ASKS = 100  # for one proposal that can be trained
 
 
 class Proposals(Protocol):
@@ -71,8 +74,16 @@ class Adaptive:
         if number >= self.spec.n_configs:
             return None
         self.study.sampler = sampler(self.spec, number)
-        self.asked = self.study.ask()
-        return self.spec.flat(point(self.spec.space, self.asked), design.seed_of(self.spec, number, 0))
+        for _ in range(MAX_ASKS):
+            self.asked = self.study.ask()
+            flat = self.spec.flat(point(self.spec.space, self.asked), design.seed_of(self.spec, number, 0))
+            try:
+                TrialConfig.from_flat(flat)
+                return flat
+            except ValueError as error:  # settings that make no sense beside each other
+                self.study.tell(self.asked, state=TrialState.FAIL)
+                reason = error
+        raise ValueError(f"the space must hold settings that can be trained; of {MAX_ASKS} proposals none could: {reason}")
 
     def opened(self, trial_id: str) -> None:
         self.trials[trial_id] = self.asked

@@ -56,6 +56,13 @@ class StudyView:
         return StudySpec.from_dict(self.study.spec)
 
     @property
+    def ruler_hash(self) -> str:
+        """10 hex digits: numbers of another ruler are not to be compared with these."""
+        from study.judge import Ruler
+
+        return Ruler(**self.study.ruler).hash
+
+    @property
     def score(self) -> str:
         """The metric that the study ranks by."""
         return str(self.study.spec["score"]["metric"])
@@ -75,6 +82,7 @@ class StudyView:
                     "number": record.number,
                     "config_id": config_id(record),
                     "phase": record.phase,
+                    "ruler": self.ruler_hash,
                     "ended": record.closed.ended.value if record.closed else "",
                     "outcome": told,
                     "images": last.images if last else 0,
@@ -136,7 +144,13 @@ class StudyView:
         by = by or self.score
         table = self.table()
         if where:
-            chosen = self.trials().query(where).index
+            trials = self.trials()
+            try:
+                chosen = trials.query(where).index
+            except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r}: {error}"
+                ) from None
             table = table.where(np.isin(table.trial_id, chosen))
         if not table.evidence.any():
             raise ValueError(
@@ -144,7 +158,11 @@ class StudyView:
             )
         ranked = rank(table, by)
         ranked = ranked[ranked["n"] > 0]
-        most = int(ranked["n"].max()) if len(ranked) else 0
+        if not len(ranked):
+            raise ValueError(
+                f"the best must have reached the end of their budget; no run of {self.folder} has" + (f" with {where}" if where else "")
+            )
+        most = int(ranked["n"].max())
         if most < min_seeds:
             log.warning("no configuration has %d finished runs; ranking those with %d", min_seeds, most)
         ranked = ranked[ranked["n"] >= min(min_seeds, most)]
@@ -220,35 +238,45 @@ class TrialView:
         """What was last measured."""
         return self.record.last.values if self.record.last else {}
 
-    @property
-    def generator_path(self) -> Path:
-        """The newest generator.safetensors. ValueError if none was saved."""
+    def generator_path(self, *, best_tick: bool = False) -> Path:
+        """Its newest generator.safetensors, or that of the tick where its score was best. ValueError if none was saved."""
         from trainables.generators import GENERATOR
 
-        for saved in reversed(self.record.saved):
-            if (path := self.study.folder / saved.path / GENERATOR).exists():
-                return path
-        raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
+        saved = [each for each in self.record.saved if (self.study.folder / each.path / GENERATOR).exists()]
+        if not saved:
+            raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
+        at = best_images(self.record, self.study.score, self.study.study.spec["score"]["direction"]) if best_tick else saved[-1].images
+        return self.study.folder / next(each.path for each in saved if each.images == at) / GENERATOR
 
-    def generator(self) -> "Sampler":
-        """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode."""
+    def generator(self, *, best_tick: bool = False) -> "Sampler":
+        """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode. best_tick: as it was when its score was best.
+
+        The least of several noisy scores flatters; judge such a generator again before quoting its score.
+        """
         from trainables.generators import load_generator
 
         self.study._need_trust()
-        return load_generator(self.generator_path)
+        return load_generator(self.generator_path(best_tick=best_tick))
 
     def sample(self, n: int, *, seed: int = 0) -> "Tensor":
         """[n, *shape], floats in [-1, 1] (points: as they are)."""
         return self.generator().sample(n, seed=seed)
 
-    def export(self, path: Path | str) -> Path:
+    def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""
-        return Path(shutil.copyfile(self.generator_path, path))
+        return Path(shutil.copyfile(self.generator_path(best_tick=best_tick), path))
 
     def samples_png(self) -> bytes | None:
         """Its newest sample grid; None if it saved none."""
         grids = sorted((self.study.folder / "trials" / self.trial_id / "samples").glob("*.png"))
         return grids[-1].read_bytes() if grids else None
+
+
+def best_images(record: TrialRecord, metric: str, direction: str) -> int:
+    """The images at which its score was best, among the ticks that were saved."""
+    scores = {m.images: m.values[metric] for m in record.measurements}
+    pick = min if direction == "minimize" else max
+    return pick((saved.images for saved in record.saved), key=lambda images: scores[images])
 
 
 def config_id(record: TrialRecord) -> str:

@@ -71,4 +71,6 @@ class StudyRecord:
     ruler: Mapping[str, Any]
     floors: Mapping[str, float]
     n_modes: int | None
-    provenance: Mapping[str, str]
+    accuracy: float | None = None  # of the ruler's classifier on held-out images
+    created: str = ""  # when the folder's first driver started: what tells it from another study of the same name
+    provenance: Mapping[str, str] = field(default_factory=dict)  # of the driver that wrote this

@@ -26,11 +26,12 @@ class Search(Searcher):
         self.proposals: Designed | Adaptive = Designed(spec) if spec.goal == "explain" else Adaptive(spec)
         self.running: set[str] = set()  # by Tune's trial id
         self.waiting: deque[str] = deque()
+        again = {record.trial_id for record in to_run(spec, store)}
         for record in store.trials.values():
             self.proposals.adopt(record)
-            if record.needs_run(spec.max_failures):
+            if record.trial_id in again:
                 self.waiting.append(record.trial_id)
-            else:
+            elif record.closed:
                 self.proposals.closed(record)
 
     # Tune asks -----------------------------------------------------------------------------------
@@ -71,6 +72,15 @@ class Search(Searcher):
     def save(self, checkpoint_path: str) -> None: ...
 
     def restore(self, checkpoint_path: str) -> None: ...
+
+
+def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
+    """The known trials that are to run (again). One that a shortened design left out stays as it is."""
+    waiting = [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
+    if spec.goal != "explain" or not waiting:
+        return waiting
+    seeds = {flat["seed"] for flat in spec.designed()}  # each trial of a design has its own
+    return [record for record in waiting if record.flat["seed"] in seeds]
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:

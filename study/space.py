@@ -10,7 +10,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from study.ranges import RANGES
-from trainables.config import settings
+from trainables.config import settings, yaml_hint
 from trainables.tricks import TRICKS
 
 
@@ -77,6 +77,8 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     assert high is not None
     if not low < high:
         raise SpecError(where, f"{name} needs low < high; given low {low}, high {high}")
+    if not isinstance(logarithmic, bool):
+        raise SpecError(where, f"{name} takes log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
     if logarithmic and not low > 0:
         raise SpecError(where, f"{name} is on a log scale, so low must be above 0; given {low}")
     try:
@@ -95,7 +97,7 @@ def as_given(distribution: BaseDistribution) -> list[Any] | dict[str, Any]:
     form: dict[str, Any] = {"low": distribution.low, "high": distribution.high}
     if distribution.log:
         form["log"] = True
-    if distribution.step not in (None, 1):
+    if distribution.step != (1 if isinstance(distribution, IntDistribution) else None):
         form["step"] = distribution.step
     return form
 
@@ -110,7 +112,7 @@ def at(distribution: BaseDistribution, u: float) -> Any:
     if whole:
         low, high = low - 0.5, high + 0.5  # each whole number gets its share
     value = low * (high / low) ** u if distribution.log else low + u * (high - low)
-    if distribution.step not in (None, 1):
+    if distribution.step is not None and not (whole and distribution.step == 1):
         value = distribution.low + distribution.step * round((value - distribution.low) / distribution.step)
     if whole:
         return int(min(max(round(value), distribution.low), distribution.high))

@@ -38,6 +38,8 @@ class Score(Section):
     @classmethod
     def _its_own_direction(cls, given: Any) -> Any:
         """`score: coverage` is enough: METRICS knows which way is better."""
+        if not isinstance(given, (str, Mapping)):
+            raise SpecError(("score",), f"score must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
         given = {"metric": given} if isinstance(given, str) else dict(given)
         if isinstance(name := given.get("metric", "fd"), str):
             if name not in METRICS:
@@ -160,6 +162,14 @@ class StudySpec(Section):
         for name, distribution in self.space.domains.items():
             for value in extremes(distribution):
                 self._try({name: value}, ("space", self._part(name), name))
+        if self.goal == "explain":
+            for flat in self.designed():
+                try:
+                    TrialConfig.from_flat(flat)
+                except ValueError as error:
+                    raise SpecError(
+                        ("space",), f"every configuration of the design must make sense; one of them does not: {error}"
+                    ) from None
         choices = {name: d.choices for name, d in self.space.domains.items() if isinstance(d, CategoricalDistribution)}
         for a, b in combinations(choices, 2):
             for pair in product(choices[a], choices[b]):

@@ -32,12 +32,17 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.study: StudyRecord | None = None
+        self.studies: list[StudyRecord] = []  # one a driver
         self.trials: dict[str, TrialRecord] = {}
         self._file: IO[bytes] | None = None
         if self.path.exists():
             for line in whole_lines(self.path.read_bytes()).splitlines():
                 self._learn(json.loads(line))
+
+    @property
+    def study(self) -> StudyRecord | None:
+        """What the newest driver said."""
+        return self.studies[-1] if self.studies else None
 
     @property
     def path(self) -> Path:
@@ -109,7 +114,7 @@ class Store:
     def _learn(self, line: Mapping[str, Any]) -> None:
         """Fold one line into the records."""
         if "study" in line:
-            self.study = StudyRecord(**line["study"])
+            self.studies.append(StudyRecord(**line["study"]))
             return
         trial_id = line["trial"]
         if "opened" in line:

@@ -7,6 +7,7 @@ is written anew and whole. So every tick is there once, whoever was killed. (A s
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -121,7 +122,7 @@ class Tail(Store):
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.study = None
+        self.studies = []
         self.trials = {}
         self._file = None
         self._position = 0
@@ -252,7 +253,7 @@ class WandbMirror:
     def _start(self, trial: TrialRecord, study: StudyRecord) -> OpenRun:
         import wandb
 
-        run_id = f"{study.spec['name']}-{trial.trial_id}"
+        run_id = f"{mark(study)}-{trial.trial_id}"
         for file in (self.folder / HOME).glob(f"*run-*/run-{run_id}.wandb"):
             shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished one; all that it held is written again
         online = self.mode == "online" and time.monotonic() > self.down_until
@@ -265,7 +266,10 @@ class WandbMirror:
                 group=study.spec["name"],
                 job_type=trial.phase,
                 tags=[name for name, value in trial.flat.items() if value is True],
-                config=nested({**trial.flat, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
+                config={
+                    **nested({**trial.flat, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
+                    "ruler": dict(study.ruler),
+                },
                 dir=self.folder,
                 mode="online" if online else "offline",
                 resume="allow" if online else None,
@@ -327,6 +331,11 @@ class WandbMirror:
     def _down(self, error: Exception) -> None:
         _log(f"W&B's server cannot be used, so runs are written offline for {DOWN_S:g} s: {error}")
         self.down_until = time.monotonic() + DOWN_S
+
+
+def mark(study: StudyRecord) -> str:
+    """The study's name and when its folder was made: another study of this name is another group of runs."""
+    return f"{study.spec['name'][:24]}-{hashlib.sha256(study.created.encode()).hexdigest()[:6]}"
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ def train(config: TrialConfig, out: Path, console: Console, *, device: str | Non
     """Train on the GPU where there is one. Writes samples/IMAGES.png and a line of history.jsonl at each tick, and generator.safetensors."""
     import torch
 
+    if (out / "history.jsonl").exists():
+        raise ValueError(f"{out} must be free of an earlier run; it holds history.jsonl. Give another folder with --out, or remove it")
     source = load(config.data)
     judge = Judge.build(source)
     run = LOOPS.pick(config.loop)(config, source, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))

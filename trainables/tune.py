@@ -51,6 +51,8 @@ class GanTrainable(tune.Trainable):
 
     def begin(self, config: dict[str, Any]) -> None:
         vars(self).pop("run", None), vars(self).pop("ticks", None)  # gives the last trial's memory back before the next one's is taken
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         trial = TrialConfig.from_flat(config["flat"])
         self.run = LOOPS.pick(trial.loop)(trial, self.source, device=self.device)
         self.trial_config, self.ticks = trial, self.run.ticks()
@@ -96,7 +98,7 @@ class GanTrainable(tune.Trainable):
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=self.extent))
 
     def load_checkpoint(self, checkpoint: str) -> None:  # type: ignore[override]  # Tune gives the folder
-        state = torch.load(Path(checkpoint) / STATE, map_location=self.device, weights_only=True)
+        state = torch.load(Path(checkpoint) / STATE, map_location="cpu", weights_only=True)  # states of generators must stay there
         self.run.load_state_dict(state["run"])
         self.images, self.seconds, self.judge_seconds, self.values = (state[k] for k in ("images", "seconds", "judge_seconds", "values"))
         self.ticks = self.run.ticks()

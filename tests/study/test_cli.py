@@ -12,7 +12,7 @@ from toy import TOY
 from typer.testing import CliRunner
 
 from study.cli import app
-from study.launch import launch
+from study.drive import launch
 from study.spec import StudySpec
 from trainables.generators import load_generator
 

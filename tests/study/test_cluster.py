@@ -56,7 +56,7 @@ import sys
 sys.path[:0] = {paths!r}
 import ray
 from study import cluster
-from study.launch import launch
+from study.drive import launch
 from study.spec import StudySpec
 from toy import TOY
 """

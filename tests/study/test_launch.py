@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy import TOY
 
-from study.launch import launch
+from study.drive import launch
 from study.present import write_report
 from study.query import StudyView, open_study
 from study.records import Ended

@@ -31,6 +31,7 @@ SPACE = {
     "nuisance": {"d_steps": {"low": 1, "high": 5}},
 }
 SPEC = {"name": "digits", "space": SPACE, "score": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
+# its runs are called digits-e3b0c4-…: the mark of a study that was created at no time
 STUDY = StudyRecord(spec=SPEC, ruler={}, floors={"coverage": 0.9}, n_modes=10, provenance={})
 
 
@@ -117,14 +118,14 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
         driver.tick("ee-s4", 0)
     runs = read_runs(tmp_path)
     assert {run_id: run.exit_code for run_id, run in runs.items()} == {
-        "digits-aa-s4": 0,
-        "digits-bb-s4": 0,
-        "digits-cc-s4": 0,
-        "digits-dd-s4": 1,
-        "digits-ee-s4": 255,
+        "digits-e3b0c4-aa-s4": 0,
+        "digits-e3b0c4-bb-s4": 0,
+        "digits-e3b0c4-cc-s4": 0,
+        "digits-e3b0c4-dd-s4": 1,
+        "digits-e3b0c4-ee-s4": 255,
     }
-    run = runs["digits-aa-s4"]
-    assert (run.id, run.name, run.group, run.job_type, run.tags) == ("digits-aa-s4", "aa-s4", "digits", "explore", ["r1"])
+    run = runs["digits-e3b0c4-aa-s4"]
+    assert (run.id, run.name, run.group, run.job_type, run.tags) == ("digits-e3b0c4-aa-s4", "aa-s4", "digits", "explore", ["r1"])
     assert run.config["g"] == {"lr": 1e-3}
     assert run.config["r1"] == {"on": True, "gamma": 2.0}
     assert run.config["config_id"] == "aa"
@@ -141,8 +142,8 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
         "cc": ("dead", "diverged"),
         "dd": ("error", ""),
     }
-    assert "samples/path" not in runs["digits-cc-s4"].history[-1]
-    assert runs["digits-dd-s4"].summary["failures"] == 1
+    assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
+    assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
     assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
 
 
@@ -158,17 +159,17 @@ def test_a_resumed_study_goes_on_in_the_same_runs(tmp_path: Path) -> None:
                 driver.tick("open-s0", 0)
                 driver.tick("open-s0", 1)
             else:
-                before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-done-s0.wandb")}
+                before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")}
                 driver.tick("failed-s0", 3, Ended.BUDGET)
                 driver.tick("open-s0", 2, Ended.BUDGET)
     runs = read_runs(tmp_path)
     assert {run_id: run.steps for run_id, run in runs.items()} == {
-        "digits-done-s0": [0, 1, 2],
-        "digits-failed-s0": [0, 1, 2, 3],
-        "digits-open-s0": [0, 1, 2],
+        "digits-e3b0c4-done-s0": [0, 1, 2],
+        "digits-e3b0c4-failed-s0": [0, 1, 2, 3],
+        "digits-e3b0c4-open-s0": [0, 1, 2],
     }
     assert {run.exit_code for run in runs.values()} == {0}
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-done-s0.wandb")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")} == before
 
 
 DRIVER = """
@@ -202,7 +203,7 @@ def start_driver(folder: Path, mode: str, ticks: range) -> "subprocess.Popen[byt
 @pytest.mark.parametrize("mode", ["offline", pytest.param("online", marks=pytest.mark.slow)])
 def test_each_tick_is_there_once_whoever_is_killed(tmp_path: Path, mode: str, server: WandbServer) -> None:
     """First the driver, whose mirror ends by itself, and the next one waits for it; then the mirror; then all three with wandb-core."""
-    expected = {f"digits-t{n}-s0": list(range(8)) for n in range(4)}
+    expected = {f"digits-e3b0c4-t{n}-s0": list(range(8)) for n in range(4)}
     with start_driver(tmp_path, mode, range(12)) as driver:
         wait_until(lambda: len(finished(tmp_path)) == 1)
         mirrors = psutil.Process(driver.pid).children(recursive=True)
@@ -238,11 +239,11 @@ def test_online_runs_arrive(tmp_path: Path, server: WandbServer) -> None:
     with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=WandbConfig(entity="team", project="gans")), say=said.append):
         Driver(store).whole("aa-s4")
         Driver(store).whole("dd-s4", Ended.ERROR)
-    assert server.steps("digits-aa-s4") == [0, 1, 2]
-    assert [row["fd"] for row in server.rows["digits-aa-s4"]] == [100.0, 99.0, 98.0]
-    assert server.exits == {"digits-aa-s4": 0, "digits-dd-s4": 1}
+    assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2]
+    assert [row["fd"] for row in server.rows["digits-e3b0c4-aa-s4"]] == [100.0, 99.0, 98.0]
+    assert server.exits == {"digits-e3b0c4-aa-s4": 0, "digits-e3b0c4-dd-s4": 1}
     assert sum(path.endswith(".png") for path in server.uploads) == 5
-    told = server.runs["digits-aa-s4"]
+    told = server.runs["digits-e3b0c4-aa-s4"]
     assert (told["project"], told["entity"], told["groupName"], told["jobType"]) == ("gans", "team", "digits", "explore")
     assert not said
     assert not [*tmp_path.glob("wandb/offline-run-*")]
@@ -262,13 +263,16 @@ def test_without_a_server_runs_are_written_offline_and_can_be_sent_later(tmp_pat
     with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=config), say=said.append, limit_s=9):
         Driver(store).whole("aa-s4")
         Driver(store).whole("bb-s4")
-    assert {run_id: run.steps for run_id, run in read_runs(tmp_path).items()} == {"digits-aa-s4": [0, 1, 2], "digits-bb-s4": [0, 1, 2]}
+    assert {run_id: run.steps for run_id, run in read_runs(tmp_path).items()} == {
+        "digits-e3b0c4-aa-s4": [0, 1, 2],
+        "digits-e3b0c4-bb-s4": [0, 1, 2],
+    }
     assert said == [f"W&B: 2 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
     assert logged(tmp_path).count(f"runs are written offline for {DOWN_S:g} s") == 1
     server.status, server.hang_s = None, 0.0
     if failure == "refuses":
         sync(tmp_path)
-        assert server.steps("digits-aa-s4") == server.steps("digits-bb-s4") == [0, 1, 2]
+        assert server.steps("digits-e3b0c4-aa-s4") == server.steps("digits-e3b0c4-bb-s4") == [0, 1, 2]
 
 
 @pytest.mark.parametrize("heals", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -279,7 +283,7 @@ def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, hea
         driver = Driver(store)
         driver.open("aa-s4")
         driver.tick("aa-s4", 0)
-        wait_until(lambda: "digits-aa-s4" in server.runs)
+        wait_until(lambda: "digits-e3b0c4-aa-s4" in server.runs)
         server.status = 500
         asked = server.requests
         driver.tick("aa-s4", 1)
@@ -290,11 +294,11 @@ def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, hea
         driver.tick("aa-s4", 3, Ended.BUDGET)
     assert bool(said) != heals
     if not heals:
-        assert read_runs(tmp_path)["digits-aa-s4"].steps == [0, 1, 2, 3]
+        assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2, 3]
         server.status = None
         sync(tmp_path)
-    assert server.steps("digits-aa-s4") == [0, 1, 2, 3]
-    assert server.exits == {"digits-aa-s4": 0}
+    assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2, 3]
+    assert server.exits == {"digits-e3b0c4-aa-s4": 0}
 
 
 def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
@@ -317,7 +321,7 @@ def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
     server.hang_s = 0.0
     with Store.writing(tmp_path), watching(tmp_path, ONLINE, say=said.append):
         pass
-    assert {run_id: server.steps(run_id) for run_id in server.runs} == {f"digits-t{n}-s0": [0, 1] for n in range(5)}
+    assert {run_id: server.steps(run_id) for run_id in server.runs} == {f"digits-e3b0c4-t{n}-s0": [0, 1] for n in range(5)}
     assert len(said) == 1
 
 
@@ -451,7 +455,7 @@ def test_one_mirror_that_breaks_leaves_the_other(tmp_path: Path) -> None:
     tracking = Tracking(wandb=WandbConfig(mode="offline"), optuna=f"sqlite:///{tmp_path}/not/there.db")
     with Store.writing(tmp_path) as store, watching(tmp_path, tracking, say=said.append):
         Driver(store).whole("aa-s4")
-    assert read_runs(tmp_path)["digits-aa-s4"].steps == [0, 1, 2]
+    assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2]
     assert len(said) == 1
     assert "stopped by an error" in said[0]
     assert "Optuna is no longer mirrored" in logged(tmp_path)

@@ -15,12 +15,14 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from study import cluster
+from study.features import keep_classifier
 from study.judge import Judge
 from study.progress import Progress
 from study.provenance import provenance
-from study.query import StudyView, open_study
-from study.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
-from study.search import Search
+from study.query import StudyView, best_images, open_study
+from study.records import Closed, Ended, Measurement, Saved, StudyRecord
+from study.search import Search, to_run
+from study.space import extremes
 from study.spec import StudySpec, identity
 from study.store import STOP, Store, driver
 from study.tracking import watching
@@ -35,6 +37,7 @@ logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERRO
 
 MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
 REAL = "real.png"
+RULER = "ruler.safetensors"  # the classifier, where it is not a shipped one
 
 
 def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> StudyView:
@@ -45,27 +48,30 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     """
     folder = Path(folder or Path("runs") / spec.name)
     prepared = prepare(spec, folder, address=address)
-    with Store.writing(folder) as store:
-        if not unfinished(spec, store):
-            return open_study(folder)
-        store.write_study(prepared.study)
-        (folder / REAL).write_bytes(real_png(prepared.source.train))
-        with (
-            sigterm_is_ctrl_c(),
-            cluster.connected(address),
-            watching(folder, spec.tracking),
-            Progress(spec, store, shown=progress) as display,
-        ):
-            cluster.check_versions()
-            for crash in range(MAX_CRASHES + 1):
-                try:
-                    tuner(spec, prepared, store, Recorder(store, Search(spec, store), display)).fit()
-                    break
-                except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
-                    if crash == MAX_CRASHES:
-                        raise
-                    log.warning("the run broke and is started again: %s", error)
-    return open_study(folder)
+    if not unfinished(spec, Store(folder)):
+        with watching(folder, spec.tracking):  # what a mirror may have missed
+            return open_study(folder, trust_plugins=True)
+    with sigterm_is_ctrl_c(), cluster.connected(address):
+        cluster.check_versions()
+        cluster.slots(spec, cluster.nodes(address))
+        with Store.writing(folder) as store:
+            store.write_study(prepared.study)
+            (folder / REAL).write_bytes(real_png(prepared.source.train))
+            keep_classifier(prepared.judge, prepared.source, folder / RULER)
+            with watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
+                run_trials(spec, prepared, store, display)
+    return open_study(folder, trust_plugins=True)
+
+
+def run_trials(spec: StudySpec, prepared: "Prepared", store: Store, display: Progress) -> None:
+    for crash in range(MAX_CRASHES + 1):
+        try:
+            tuner(spec, prepared, store, Recorder(store, Search(spec, store), display)).fit()
+            return
+        except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
+            if crash == MAX_CRASHES:
+                raise
+            log.warning("the run broke and is started again: %s", error)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class Prepared:
 
 def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     """All that can be found wrong before Ray starts is found here. Writes nothing to the folder."""
-    known = Store(folder).study
+    store = Store(folder)
+    known = store.study if store.trials else None  # a study that opened no trial can be replaced
     if who := driver(folder):
         raise RuntimeError(
             f"{folder} has a driver already: {who}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
@@ -91,7 +98,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         cluster.slots(spec, nodes)
     source = load(spec.config({}).data)
     check_networks(spec, source)
-    judge = Judge.build(source, n_fake=spec.judge_samples)
+    judge = Judge.build(source, n_fake=spec.judge_samples, kept=folder / RULER)
     if spec.score.metric not in judge.floors:
         raise ValueError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
     if known and known.ruler != judge.ruler.as_dict():
@@ -99,15 +106,22 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         raise ValueError(
             f"{folder} was measured with another ruler, and numbers of different rulers cannot be compared ({'; '.join(changes)}). Use another folder (--folder), or the data it was measured on"
         )
+    facts = provenance()
     made = StudyRecord(
-        spec=spec.as_dict(), ruler=judge.ruler.as_dict(), floors=judge.floors, n_modes=judge.n_modes, provenance=provenance()
+        spec=spec.as_dict(),
+        ruler=judge.ruler.as_dict(),
+        floors=judge.floors,
+        n_modes=judge.n_modes,
+        accuracy=judge.accuracy,
+        created=known.created if known else facts["started"],
+        provenance=facts,
     )
     return Prepared(source, judge, made)
 
 
 def unfinished(spec: StudySpec, store: Store) -> bool:
     """Whether there is a trial to run."""
-    return len(store.trials) < spec.n_trials or any(record.needs_run(spec.max_failures) for record in store.trials.values())
+    return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
 
 
 def refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
@@ -129,12 +143,13 @@ def check_writable(folder: Path) -> None:
 
 def check_networks(spec: StudySpec, source: Source) -> None:
     """ValueError where an architecture of the study cannot make samples of the data's shape, or data.size is more than there is."""
-    choices = getattr(spec.space.domains.get("arch"), "choices", [None])
-    for arch in choices:
+    for arch in getattr(spec.space.domains.get("arch"), "choices", [None]):
         config = spec.config({} if arch is None else {"arch": arch})
         ARCHS.pick(config.arch).generator(config, source.shape)
-    if (size := config.data.size) and size > len(source.train):
-        raise ValueError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {size}")
+        ARCHS.pick(config.arch).discriminator(config, source.shape)
+    sizes = extremes(spec.space.domains["data.size"]) if "data.size" in spec.space.domains else [spec.config({}).data.size]
+    if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
+        raise ValueError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {largest}")
 
 
 class Recorder(tune.Callback):
@@ -155,6 +170,9 @@ class Recorder(tune.Callback):
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """What breaks after the last result (its checkpoint, say) takes nothing back: needs_run makes up for it at the next start."""
+        if (closed := self.store.trials[trial.config["trial_id"]].closed) and closed.ended is not Ended.ERROR:
+            return
         self.tell(
             trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone")
         )
@@ -168,7 +186,7 @@ class Recorder(tune.Callback):
         samples.write_bytes((Path(checkpoint.path) / SAMPLES).read_bytes())
         self.store.write(record.trial_id, saved=Saved(images=images, path=str(Path(checkpoint.path).relative_to(folder))))
         record = self.store.trials[record.trial_id]
-        best = best_tick(record, self.search.spec)
+        best = best_images(record, self.search.spec.score.metric, self.search.spec.score.direction)
         for old in record.saved[:-1]:
             unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR)
             for name in unneeded:
@@ -181,13 +199,6 @@ class Recorder(tune.Callback):
         if closed:
             self.search.closed(self.store.trials[trial_id])
         self.display.heard(self.store.trials[trial_id])
-
-
-def best_tick(record: TrialRecord, spec: StudySpec) -> int:
-    """The images at which its score was best, among the ticks that were saved."""
-    scores = {m.images: m.values[spec.score.metric] for m in record.measurements}
-    pick = min if spec.score.direction == "minimize" else max
-    return pick((saved.images for saved in record.saved), key=lambda images: scores[images])
 
 
 class Asked(tune.Stopper):

@@ -1,0 +1,40 @@
+"""What people import, and what the repository says of itself."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    "first", ["", "import study.drive, study.query, study.spec, analysis.report\n"], ids=["at once", "after the modules"]
+)
+def test_public_names_are_what_they_say(first: str) -> None:
+    script = first + (
+        "from study import StudySpec, launch, open_study\n"
+        "import analysis, study\n"
+        "assert all(callable(f) for f in (launch, open_study, study.launch, StudySpec.load))\n"
+        "assert all(callable(f) for f in (analysis.rank, analysis.explain, analysis.report, analysis.metrics.frechet_distance, analysis.metrics.prdc))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
+
+
+def test_reading_a_study_imports_neither_ray_nor_wandb() -> None:
+    script = "import study.query, sys\nassert not {'ray', 'wandb'} & set(sys.modules), sorted(sys.modules)\n"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
+
+
+def test_no_place_is_left_open_in_what_people_read() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "studies").rglob("*.yaml")]:
+        assert not re.findall(r"@[a-z]+@", path.read_text()), path
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
+
+
+def test_the_readme_shows_the_demos_file_as_it_is() -> None:
+    assert (ROOT / "studies" / "digits.yaml").read_text() in (ROOT / "README.md").read_text()
