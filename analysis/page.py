@@ -28,10 +28,10 @@ p, ul { max-width: 46rem; margin: .5rem 0; }
 .answer { padding: 1rem 1.25rem; font-size: 1.06rem; max-width: 50rem; }
 .answer p { margin: .35rem 0; }
 .wide { overflow-x: auto; margin: .8rem 0; }
-table { border-collapse: collapse; font-size: .875rem; line-height: 1.4; }
+table { border-collapse: collapse; font-size: .84rem; line-height: 1.4; }
 .full table { width: 100%; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); vertical-align: bottom; }
-th, td { padding: .38rem 1.1rem .38rem 0; } th:last-child, td:last-child { padding-right: 0; }
+th, td { padding: .38rem .75rem .38rem 0; } th:last-child, td:last-child { padding-right: 0; }
 td { border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.strong td { font-weight: 600; } tr.weak td { color: var(--soft); }
