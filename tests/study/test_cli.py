@@ -52,7 +52,8 @@ def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "r.html") in run("report", str(folder), "-o", str(tmp_path / "r.html"))
     assert "Does R1 keep a small GAN" in (tmp_path / "r.html").read_text()
     run("sample", str(folder), "--best", "-o", str(tmp_path / "s.png"))
-    assert Image.open(tmp_path / "s.png").size[0] >= 256
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size[0] >= 256
     run("export", str(folder), "-o", str(tmp_path / "g.safetensors"))
     assert load_generator(tmp_path / "g.safetensors").sample(5).shape == (5, 2)
     said = run("train", "--from", str(folder), "--set", "budget_kimg=0.4", "-o", str(tmp_path / "t"))
