@@ -51,7 +51,7 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     if not unfinished(spec, Store(folder)):
         with watching(folder, spec.tracking):  # what a mirror may have missed
             return open_study(folder, trust_plugins=True)
-    with sigterm_is_ctrl_c(), cluster.connected(address):
+    with cluster.connected(address), sigterm_is_ctrl_c():  # after ray.init, which takes SIGTERM for itself
         cluster.check_versions()
         cluster.slots(spec, cluster.nodes(address))
         with Store.writing(folder) as store:
