@@ -91,14 +91,6 @@ class TrialTable:
         values = {str(name): self.knobs[name].dropna().unique() for name in self.knobs.columns if name not in varied}
         return {name: found[0] for name, found in values.items() if len(found) == 1}
 
-    def mask(self, *, phase: str | None = None, ended: str | None = None, outcome: str | None = None) -> Bools:
-        """[T]: the trials that match all that is given."""
-        chosen = np.ones(len(self), dtype=bool)
-        for column, value in ((self.phase, phase), (self.ended, ended), (self.outcome, outcome)):
-            if value is not None:
-                chosen &= column == value
-        return chosen
-
     def where(self, mask: Bools) -> Self:
         """The trials where `mask` [T] is true, as a table of the same study."""
         _same("mask must hold one truth value per trial", np.shape(mask), (len(self),))

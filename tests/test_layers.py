@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 MAY = {"trainables": {"trainables"}, "analysis": {"analysis"}, "study": {"study", "trainables", "analysis"}}
 HOMES = {
     "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py"},
-    "wandb": {"study/tracking.py"},
+    "wandb": {"study/wandb_runs.py"},
     "optuna": {"study/proposals.py", "study/space.py", "study/ranges.py", "study/design.py", "study/spec.py", "study/dashboard.py"},
     "torchvision": {"trainables/data.py", "trainables/grid.py", "trainables/pictures.py"},
 }

@@ -1,6 +1,13 @@
 """The smallest study that is one: points, tiny networks, four configurations."""
 
+import json
+from collections import Counter
+from pathlib import Path
 from typing import Any
+
+from study.drive import launch
+from study.query import StudyView
+from study.spec import StudySpec
 
 TOY: dict[str, Any] = {
     "name": "toy",
@@ -20,3 +27,17 @@ TOY: dict[str, Any] = {
     "n_configs": 4,
     "judge_samples": 200,
 }
+
+
+def run(spec: StudySpec, folder: Path) -> StudyView:
+    return launch(spec, folder, progress=False)
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+
+
+def doubled(folder: Path) -> int:
+    """Measurements that stand in the records twice."""
+    seen = Counter((line["trial"], line["measured"]["images"]) for line in lines(folder) if "measured" in line)  # type: ignore[index]
+    return sum(n - 1 for n in seen.values())

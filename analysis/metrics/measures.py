@@ -47,12 +47,11 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One number of a `Comparison`. `needs` says what must be known; `scale` how it is best drawn."""
+    """One number of a `Comparison`. `needs` says what must be known."""
 
     of: Callable[[Comparison], float]
     description: str
     better: Literal["min", "max"]
-    scale: Literal["log", "linear"]
     source: str
     needs: Literal["features", "modes", "centres"] = "features"
 
@@ -81,42 +80,36 @@ METRICS: dict[str, Metric] = {
         of=lambda c: frechet_distance(c.features, c.real.statistics),
         description="Fréchet distance between the features of generated and real data",
         better="min",
-        scale="log",
         source="Heusel et al. 2017, eq. 6; Dowson & Landau 1982",
     ),
     "precision": Metric(
         of=lambda c: c.prdc["precision"],
         description="share of generated samples that lie among the real data",
         better="max",
-        scale="linear",
         source=KYNKAANNIEMI,
     ),
     "recall": Metric(
         of=lambda c: c.prdc["recall"],
         description="share of the real data that lie among the generated samples",
         better="max",
-        scale="linear",
         source=KYNKAANNIEMI,
     ),
     "density": Metric(
         of=lambda c: c.prdc["density"],
         description="how densely the real data surround the generated samples; 1 for real data, more for too narrow modes",
         better="max",
-        scale="linear",
         source=NAEEM,
     ),
     "coverage": Metric(
         of=lambda c: c.prdc["coverage"],
         description="share of the real data with a generated sample in their neighbourhood",
         better="max",
-        scale="linear",
         source=NAEEM,
     ),
     "modes": Metric(
         of=_modes,
         description="number of modes with at least a fifth of an even share of the generated samples",
         better="max",
-        scale="linear",
         source="Srivastava et al. 2017 (VEEGAN), with a share instead of one sample",
         needs="modes",
     ),
@@ -124,7 +117,6 @@ METRICS: dict[str, Metric] = {
         of=_kl,
         description="KL divergence of the generated samples' shares of the modes from the real ones, nats",
         better="min",
-        scale="log",
         source="Lin et al. 2018 (PacGAN)",
         needs="modes",
     ),
@@ -132,7 +124,6 @@ METRICS: dict[str, Metric] = {
         of=_hq,
         description="share of generated samples within 3 standard deviations of a mode's centre; at best 0.989 in the plane",
         better="max",
-        scale="linear",
         source="Srivastava et al. 2017 (VEEGAN)",
         needs="centres",
     ),

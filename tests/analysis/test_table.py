@@ -18,7 +18,7 @@ def test_what_counts_what_failed_and_what_was_fixed(stage):
 
 def test_a_part_is_a_table_of_the_same_study(stage):
     table = stage(4, 3)
-    part = table.where(table.mask(outcome="healthy"))
+    part = table.where(table.outcome == "healthy")
     assert len(part) == (table.outcome == "healthy").sum() > 0
     assert list(part.knobs.index) == list(part.trial_id) == list(part.final.index)
     assert part.curves["fd"].shape == part.images.shape == (len(part), 6)

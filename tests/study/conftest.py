@@ -1,11 +1,16 @@
-"""What the tests of the program share: tiny studies on points, and one Ray."""
+"""What the tests of the program share: tiny studies on points, one Ray, and a W&B of nobody."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import ray
+from recorded import wait_until
 from toy import TOY
+from wandb_server import WandbServer
 
 from study.cluster import ENVIRONMENT
 from study.spec import StudySpec
@@ -33,3 +38,22 @@ def one_ray() -> Iterator[None]:
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         yield
         ray.shutdown()
+
+
+@pytest.fixture
+def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody's own W&B is touched, and no process outlives its test."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    yield
+    wait_until(lambda: not psutil.Process().children(recursive=True))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
+    with WandbServer() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        yield server

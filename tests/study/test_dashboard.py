@@ -1,0 +1,88 @@
+"""The mirror that optuna-dashboard opens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from recorded import Driver
+
+from study.dashboard import distribution
+from study.mirrors import Tracking
+from study.records import Ended
+from study.store import Store
+from study.tracking import watching
+
+
+def test_spaces_are_read_as_the_records_hold_them() -> None:
+    from study.space import as_given
+
+    for given in (
+        optuna.distributions.CategoricalDistribution([False, True]),
+        optuna.distributions.FloatDistribution(1.0, 10.0, log=True),
+        optuna.distributions.FloatDistribution(0.0, 1.0, step=0.25),
+        optuna.distributions.IntDistribution(1, 9),
+        optuna.distributions.IntDistribution(1, 9, step=2),
+    ):
+        assert distribution(json.loads(json.dumps(as_given(given)))) == given
+
+
+@pytest.mark.parametrize("address", ["sqlite:///{}/mirror.db", pytest.param("{}/mirror.log", marks=pytest.mark.slow)])
+def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str) -> None:
+    from optuna_dashboard._app import create_app
+
+    tracking = Tracking(optuna=address.format(tmp_path))
+    for session in range(2):
+        with Store.writing(tmp_path) as store, watching(tmp_path, tracking):
+            driver = Driver(store)
+            if session == 0:
+                driver.whole("aa-s4")
+                driver.whole("bb-s4", Ended.SCHEDULER)
+                driver.whole("cc-s4", Ended.DEAD)
+                driver.whole("dd-s4", Ended.ERROR)  # tried once more
+                driver.open("ee-s4", d_steps=9)  # outside of the space, as a confirmed config may be
+            else:
+                driver.tick("dd-s4", 3, Ended.ERROR, reason="CUDA out of memory")
+                driver.tick("ee-s4", 0, Ended.BUDGET)
+    storage = (
+        optuna.storages.RDBStorage(address.format(tmp_path))
+        if "sqlite" in address
+        else optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(address.format(tmp_path)))
+    )
+    study = optuna.load_study(study_name="digits", storage=storage)
+    trials = {trial.user_attrs["trial_id"]: trial for trial in study.trials}
+    assert len(study.trials) == len(trials) == 5
+    assert {trial_id: (trial.state.name, trial.value) for trial_id, trial in trials.items()} == {
+        "aa-s4": ("COMPLETE", 98.0),
+        "bb-s4": ("PRUNED", 98.0),
+        "cc-s4": ("PRUNED", None),
+        "dd-s4": ("FAIL", None),
+        "ee-s4": ("COMPLETE", 100.0),
+    }
+    assert trials["aa-s4"].params == {"g.lr": 1e-3, "r1": True, "d_steps": 2}
+    assert trials["aa-s4"].intermediate_values == {0: 100.0, 1000: 99.0, 2000: 98.0}
+    assert trials["ee-s4"].params == {"g.lr": 1e-3, "r1": True}
+    assert trials["cc-s4"].user_attrs == {
+        "trial_id": "cc-s4",
+        "phase": "explore",
+        "seed": 4,
+        "ended": "dead",
+        "outcome": "diverged",
+        "reason": "",
+        "failures": 0,
+    }
+    assert trials["dd-s4"].user_attrs["reason"] == "CUDA out of memory"
+    shown = ask(create_app(storage), "/api/studies/0" if "log" in address else f"/api/studies/{study._study_id}")
+    assert sorted(trial["state"] for trial in shown["trials"]) == ["Complete", "Complete", "Fail", "Pruned", "Pruned"]
+    if "sqlite" in address:
+        storage.engine.dispose()
+
+
+def ask(app: Any, path: str) -> Any:
+    """What a WSGI application answers to GET."""
+    from wsgiref.util import setup_testing_defaults
+
+    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
+    setup_testing_defaults(environ)
+    return json.loads(b"".join(app(environ, lambda status, headers, exc_info=None: None)))

@@ -1,0 +1,124 @@
+"""What somebody else may add, from outside of the package: one module, on the workers too."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from toy import TOY, run
+
+from study.present import write_report
+from study.query import open_study
+from study.spec import StudySpec
+
+pytestmark = pytest.mark.usefixtures("one_ray")
+
+PLUGIN = '''
+"""One of each thing that somebody else may add."""
+import numpy as np
+import torch
+from torch import nn
+from analysis.metrics import METRICS
+from analysis.metrics.measures import Metric
+from trainables.data import DATA, Source
+from trainables.losses import LOSSES, Loss
+from trainables.models import ARCHS
+from trainables.models.base import Architecture, Discriminator
+from trainables.run import LOOPS, Run
+from trainables.tricks.base import Step, Trick, trick
+
+
+@trick("logit_penalty")
+class LogitPenalty(Trick):
+    """weight E D(x)^2 on both sides: a trick of one's own."""
+
+    weight: float = 0.01
+
+    def d_term(self, step: Step) -> torch.Tensor:
+        return self.weight * (step.reals()[1].square().mean() + step.fake_logits.square().mean())
+
+
+@LOOPS.register("twice")
+class Twice(Run):
+    """Two updates of G for each of D."""
+
+    def g_step(self):
+        super().g_step()
+        return super().g_step()
+
+
+@DATA.register("corners")
+def corners(config):
+    """Four Gaussians at the corners of a square."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=np.float32)
+    labels = np.arange(2000) % 4
+    points = (centres[labels] + 0.1 * rng.standard_normal((2000, 2))).astype(np.float32)
+    halves = {"train": points[:1000], "heldout": points[1000:], "train_labels": labels[:1000], "heldout_labels": labels[1000:]}
+    return Source(name="corners", **halves, classes=("a", "b", "c", "d"), centres=centres, std=0.1)
+
+
+LOSSES["mean_gap"] = Loss(source="squashed Wasserstein", d=lambda real, fake: (fake - real).tanh().mean(), g=lambda real, fake: -fake.tanh().mean())
+ARCHS["linear"] = Architecture(
+    source="one layer each",
+    generator=lambda config, shape: nn.Linear(config.latent.dim, *shape),
+    discriminator=lambda config, shape: Discriminator(nn.Tanh(), nn.Linear(*shape, 1)),
+    check=lambda config: None,
+)
+METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="their spread", better="max", source="nobody")
+'''
+
+
+def forget_plugin() -> None:
+    """As if its module had never been imported."""
+    from analysis.metrics import METRICS
+    from trainables.data import DATA
+    from trainables.losses import LOSSES
+    from trainables.models import ARCHS
+    from trainables.run import LOOPS
+    from trainables.tricks import TRICKS
+
+    for table, name in (
+        (TRICKS, "logit_penalty"),
+        (LOOPS, "twice"),
+        (DATA, "corners"),
+        (LOSSES, "mean_gap"),
+        (ARCHS, "linear"),
+        (METRICS, "spread"),
+    ):
+        table.pop(name, None)  # type: ignore[attr-defined]
+    sys.modules.pop("my_plugin", None)
+
+
+def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_plugin.py").write_text(PLUGIN)
+    monkeypatch.chdir(tmp_path)  # plugins are found in the folder where the command is called
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    choices = {"logit_penalty": [False, True], "loop": ["gan", "twice"], "loss": ["nonsaturating", "mean_gap"], "arch": ["mlp", "linear"]}
+    nuisance = {"logit_penalty.weight": {"low": 0.01, "high": 1.0, "log": True}}
+    try:
+        base = {name: value for name, value in TOY["base"].items() if name != "arch"} | {"data": "corners"}
+        space = {"scientific": choices, "nuisance": nuisance}
+        spec = StudySpec.from_dict({**TOY, "plugins": ["my_plugin"], "base": base, "space": space, "n_configs": 8, "score": "spread"})
+        view = run(spec, tmp_path / "toy")
+        trials = view.trials()
+        assert set(trials["ended"]) == {"budget"}
+        assert {name: set(trials[name]) for name in choices} == {name: set(values) for name, values in choices.items()}
+        assert trials.loc[trials["logit_penalty"], "d/logit_penalty"].notna().all()
+        assert trials.loc[trials["logit_penalty"], "logit_penalty.weight"].between(0.01, 1).all()
+        assert (trials["g/updates"] == trials["loop"].map({"gan": 12, "twice": 24})).all()
+        assert (trials["spread"] > 0).all()
+        assert view.study.n_modes == 4
+    finally:
+        forget_plugin()
+    view = open_study(tmp_path / "toy")
+    assert len(view.trials()) == 8
+    assert "logit_penalty" in view.study.spec["space"]["scientific"]
+    page = write_report(view, tmp_path / "report.html").read_text()
+    assert "logit_penalty" in page
+    assert "my_plugin" not in sys.modules
+    with pytest.raises(ValueError, match=r"uses plugins .*trust_plugins=True"):
+        view.trial(view.trials().index[0]).generator()
+    try:
+        assert open_study(tmp_path / "toy", trust_plugins=True).best(1, min_seeds=1)[0].sample(3).shape == (3, 2)
+    finally:
+        forget_plugin()

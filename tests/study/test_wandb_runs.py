@@ -1,0 +1,172 @@
+"""W&B's runs say what the records say, online or offline, whatever the server does."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from recorded import OFFLINE, ONLINE, Driver, wait_until
+from wandb_files import read_runs
+from wandb_server import WandbServer
+
+from study.mirrors import Tracking, WandbConfig
+from study.records import Ended
+from study.store import Store
+from study.tracking import watching
+from study.wandb_runs import DOWN_S, nested
+
+pytestmark = pytest.mark.usefixtures("own_wandb")
+
+
+def logged(folder: Path) -> str:
+    return (folder / "wandb" / "log.txt").read_text()
+
+
+def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=said.append):
+        driver = Driver(store)
+        driver.whole("aa-s4")
+        driver.whole("bb-s4", Ended.SCHEDULER, modes=2.0)
+        driver.whole("cc-s4", Ended.DEAD)
+        driver.whole("dd-s4", Ended.ERROR)
+        driver.open("ee-s4")
+        driver.tick("ee-s4", 0)
+    runs = read_runs(tmp_path)
+    assert {run_id: run.exit_code for run_id, run in runs.items()} == {
+        "digits-e3b0c4-aa-s4": 0,
+        "digits-e3b0c4-bb-s4": 0,
+        "digits-e3b0c4-cc-s4": 0,
+        "digits-e3b0c4-dd-s4": 1,
+        "digits-e3b0c4-ee-s4": 255,
+    }
+    run = runs["digits-e3b0c4-aa-s4"]
+    assert (run.id, run.name, run.group, run.job_type, run.tags) == ("digits-e3b0c4-aa-s4", "aa-s4", "digits", "explore", ["r1"])
+    assert run.config["g"] == {"lr": 1e-3}
+    assert run.config["r1"] == {"on": True, "gamma": 2.0}
+    assert run.config["config_id"] == "aa"
+    assert run.steps == [0, 1, 2]
+    assert run.step_metrics == {"*": "images"}
+    assert [(row["images"], row["fd"], row["d/adv"]) for row in run.history] == [(0, 100.0, 0.7), (1000, 99.0, 0.7), (2000, 98.0, 0.7)]
+    pictures = [next(tmp_path.glob(f"wandb/*-aa-s4/files/{row['samples/path']}")) for row in run.history]
+    assert [Image.open(path).getpixel((0, 0)) for path in pictures] == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
+    assert run.summary["fd"] == 98.0
+    outcomes = {run_id[-5:-3]: (run.summary["ended"], run.summary["outcome"]) for run_id, run in runs.items() if "ended" in run.summary}
+    assert outcomes == {
+        "aa": ("budget", "healthy"),
+        "bb": ("scheduler", "mode_collapse"),
+        "cc": ("dead", "diverged"),
+        "dd": ("error", ""),
+    }
+    assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
+    assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
+    assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
+
+
+def test_a_resumed_study_goes_on_in_the_same_runs(tmp_path: Path) -> None:
+    """An interrupted trial, one that failed and is tried again, and a finished one that is left alone."""
+    for session in range(2):
+        with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=lambda line: None):
+            driver = Driver(store)
+            if session == 0:
+                driver.whole("done-s0")
+                driver.whole("failed-s0", Ended.ERROR)
+                driver.open("open-s0")
+                driver.tick("open-s0", 0)
+                driver.tick("open-s0", 1)
+            else:
+                before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")}
+                driver.tick("failed-s0", 3, Ended.BUDGET)
+                driver.tick("open-s0", 2, Ended.BUDGET)
+    runs = read_runs(tmp_path)
+    assert {run_id: run.steps for run_id, run in runs.items()} == {
+        "digits-e3b0c4-done-s0": [0, 1, 2],
+        "digits-e3b0c4-failed-s0": [0, 1, 2, 3],
+        "digits-e3b0c4-open-s0": [0, 1, 2],
+    }
+    assert {run.exit_code for run in runs.values()} == {0}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")} == before
+
+
+def test_online_runs_arrive(tmp_path: Path, server: WandbServer) -> None:
+    said: list[str] = []
+    with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=WandbConfig(entity="team", project="gans")), say=said.append):
+        Driver(store).whole("aa-s4")
+        Driver(store).whole("dd-s4", Ended.ERROR)
+    assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2]
+    assert [row["fd"] for row in server.rows["digits-e3b0c4-aa-s4"]] == [100.0, 99.0, 98.0]
+    assert server.exits == {"digits-e3b0c4-aa-s4": 0, "digits-e3b0c4-dd-s4": 1}
+    assert sum(path.endswith(".png") for path in server.uploads) == 5
+    told = server.runs["digits-e3b0c4-aa-s4"]
+    assert (told["project"], told["entity"], told["groupName"], told["jobType"]) == ("gans", "team", "digits", "explore")
+    assert not said
+    assert not [*tmp_path.glob("wandb/offline-run-*")]
+
+
+def sync(folder: Path) -> None:
+    runs = [str(path) for path in folder.glob("wandb/offline-run-*")]
+    subprocess.run([sys.executable, "-m", "wandb", "sync", *runs], check=True, capture_output=True, cwd=folder)
+
+
+@pytest.mark.parametrize("failure", ["refuses", *(pytest.param(failure, marks=pytest.mark.slow) for failure in ("hangs", "dead", "key"))])
+def test_without_a_server_runs_are_written_offline_and_can_be_sent_later(tmp_path: Path, server: WandbServer, failure: str) -> None:
+    said: list[str] = []
+    config = WandbConfig(mode="online", base_url="http://127.0.0.1:9" if failure == "dead" else None)
+    server.status = {"refuses": 500, "key": 401}.get(failure)
+    server.hang_s = 60.0 if failure == "hangs" else 0.0
+    with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=config), say=said.append, limit_s=9):
+        Driver(store).whole("aa-s4")
+        Driver(store).whole("bb-s4")
+    assert {run_id: run.steps for run_id, run in read_runs(tmp_path).items()} == {
+        "digits-e3b0c4-aa-s4": [0, 1, 2],
+        "digits-e3b0c4-bb-s4": [0, 1, 2],
+    }
+    assert said == [f"W&B: 2 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
+    assert logged(tmp_path).count(f"runs are written offline for {DOWN_S:g} s") == 1
+    server.status, server.hang_s = None, 0.0
+    if failure == "refuses":
+        sync(tmp_path)
+        assert server.steps("digits-e3b0c4-aa-s4") == server.steps("digits-e3b0c4-bb-s4") == [0, 1, 2]
+
+
+@pytest.mark.parametrize("heals", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, heals: bool) -> None:
+    """Healed in time, all arrives; else the run is written again, offline, and sending it later makes it whole."""
+    said: list[str] = []
+    with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=12):
+        driver = Driver(store)
+        driver.open("aa-s4")
+        driver.tick("aa-s4", 0)
+        wait_until(lambda: "digits-e3b0c4-aa-s4" in server.runs)
+        server.status = 500
+        asked = server.requests
+        driver.tick("aa-s4", 1)
+        wait_until(lambda: server.requests > asked)
+        driver.tick("aa-s4", 2)
+        if heals:
+            server.status = None
+        driver.tick("aa-s4", 3, Ended.BUDGET)
+    assert bool(said) != heals
+    if not heals:
+        assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2, 3]
+        server.status = None
+        sync(tmp_path)
+    assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2, 3]
+    assert server.exits == {"digits-e3b0c4-aa-s4": 0}
+
+
+@pytest.mark.parametrize(
+    ("flat", "deep"),
+    [
+        ({"g.lr": 1.0, "seed": 0}, {"g": {"lr": 1.0}, "seed": 0}),
+        ({"r1": True, "r1.gamma": 2}, {"r1": {"on": True, "gamma": 2}}),
+        ({"r1": False}, {"r1": {"on": False}}),
+        ({"data": "digits", "data.size": 100}, {"data": {"name": "digits", "size": 100}}),
+        ({"data": "digits"}, {"data": "digits"}),
+        ({"data.download": True}, {"data": {"download": True}}),
+    ],
+)
+def test_a_config_is_nested(flat: dict[str, Any], deep: dict[str, Any]) -> None:
+    assert nested(flat) == deep
