@@ -1,10 +1,14 @@
+import tracemalloc
 from math import prod
 
 import numpy as np
 import pytest
 from prdc import compute_prdc
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
 
-from analysis.metrics import balls, neighbours, prdc
+from analysis.metrics import balls, distances, neighbours, prdc
+from analysis.metrics.neighbours import nearest
 
 NAMES = ("precision", "recall", "density", "coverage")
 
@@ -107,6 +111,65 @@ def test_prepared_balls_and_block_size_change_nothing(monkeypatch):
     assert prdc(balls(real, k=3), fake, k=3) == whole
     monkeypatch.setattr(neighbours, "BLOCK", 1)  # row by row
     assert prdc(real, fake, k=3) == pytest.approx(whole)
+
+
+def exactly(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
+    """The definitions, over differences in float64."""
+    radii_real, radii_fake = (np.sort(cdist(x, x, "sqeuclidean"), axis=1)[:, k, None] for x in (real, fake))
+    between = cdist(real, fake, "sqeuclidean")
+    in_real, in_fake = between < radii_real, between < radii_fake.T
+    return [in_real.any(axis=0).mean(), in_fake.any(axis=1).mean(), in_real.sum(axis=0).mean() / k, in_real.any(axis=1).mean()]
+
+
+CENTRES = 1e3 * normal(5, 600, 9)
+
+
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        (normal(150, 600, 0), normal(150, 600, 1)),
+        (CENTRES[np.arange(150) % 5] + normal(150, 600, 0), CENTRES[np.arange(120) % 5] + normal(120, 600, 1)),
+        (normal(150, 600, 0), np.concatenate([normal(119, 600, 1), 1e6 * normal(1, 600, 2)])),
+        (normal(150, 600, 0) ** 5, normal(120, 600, 1) ** 5),
+        (1e30 * normal(150, 600, 0), 1e30 * normal(120, 600, 1)),
+        (1e-30 * normal(150, 600, 0), 1e-30 * normal(120, 600, 1)),
+    ],
+    ids=["normal", "clumps far narrower than float32 sees", "one sample far off", "heavy tails", "huge", "tiny"],
+)
+@pytest.mark.parametrize("many", [0.0, 0.01, 1.0], ids=["all by products", "both", "all by pairs"])
+def test_float64_decides_where_float32_cannot(real, fake, many, monkeypatch):
+    monkeypatch.setattr(distances, "MANY", many)
+    assert numbers(prdc(real, fake, k=3)) == pytest.approx(exactly(real, fake, 3), abs=1e-12)
+
+
+def test_float32_is_kept_and_scores_as_float64():
+    real, fake = normal(200, 64, 0).astype(np.float32), normal(150, 64, 1).astype(np.float32)
+    prepared = balls(real, k=3)
+    assert prepared.points.dtype == np.float32
+    assert prepared.reach == pytest.approx(balls(real.astype(float), k=3).reach, rel=1e-12)
+    assert prdc(prepared, fake, k=3) == prdc(real.astype(float), fake.astype(float), k=3)
+
+
+def test_memory_does_not_grow_with_both_sides(monkeypatch):
+    """N x M distances would be 8 MB here."""
+    monkeypatch.setattr(neighbours, "BLOCK", 10_000)
+    real, fake = normal(1000, 4, 0), normal(1000, 4, 1)
+    tracemalloc.start()
+    try:
+        prdc(real, fake)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e6
+
+
+def test_nearest_equals_sklearn():
+    x, y = normal(200, 64, 0), normal(300, 64, 1)
+    found = nearest(x, y)
+    assert np.sqrt(found.squared) == pytest.approx(NearestNeighbors(n_neighbors=1).fit(y).kneighbors(x)[0][:, 0])
+    assert (found.ties == 1).all()
+    assert nearest(x, np.concatenate([y, y, y])).ties.tolist() == [3] * 200
+    assert nearest(y[:3], np.repeat(y, 2, axis=0)).squared.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("shift", [0, 1e4])
