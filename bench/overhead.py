@@ -78,7 +78,7 @@ def ours(n_trials: int, folder: Path) -> float:
             "base": BASE,
             "space": {"scientific": {"g.lr": {"low": LR[0], "high": LR[1], "log": True}}},
             "n_configs": n_trials,
-            "judge_samples": JUDGED,
+            "judge": {"samples": JUDGED},
             "tracking": {"wandb": {"mode": "offline"}},
         }
     )

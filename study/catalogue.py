@@ -4,6 +4,7 @@ import inspect
 from dataclasses import fields
 
 from analysis.metrics import METRICS
+from study.features import known_features
 from study.ranges import RANGES
 from study.space import as_given
 from trainables.config import settings
@@ -12,6 +13,8 @@ from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.run import LOOPS
 from trainables.tricks import TRICKS
+
+BETTER = {"min": "less is better", "max": "more is better", None: "best near the floor"}
 
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
@@ -23,10 +26,8 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
         "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
-        "metrics": [
-            (name, f"{metric.description}; {metric.source} ({'less' if metric.better == 'min' else 'more'} is better)")
-            for name, metric in METRICS.items()
-        ],
+        "metrics": [(name, f"{metric.description}; {metric.source} ({BETTER[metric.better]})") for name, metric in METRICS.items()],
+        "features": list(known_features().items()),
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }

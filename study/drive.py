@@ -98,7 +98,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         cluster.slots(spec, nodes)
     source = load(spec.config({}).data)
     check_networks(spec, source)
-    judge = Judge.build(source, n_fake=spec.judge_samples, kept=folder / RULER)
+    judge = Judge.build(source, features=spec.judge.features, weights=spec.judge.weights, n_fake=spec.judge.samples, kept=folder / RULER)
     if spec.score.metric not in judge.floors:
         raise ValueError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
     if known and known.ruler != judge.ruler.as_dict():
@@ -110,7 +110,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     made = StudyRecord(
         spec=spec.as_dict(),
         ruler=judge.ruler.as_dict(),
-        floors=judge.floors,
+        floors={name: floor.value for name, floor in judge.floors.items()},
         n_modes=judge.n_modes,
         accuracy=judge.accuracy,
         created=known.created if known else facts["started"],

@@ -1,9 +1,11 @@
-"""Which features a data set is judged in: by rule, so that nobody chooses them after seeing the results."""
+"""Which features a data set is judged in: by rule or by the study file, so that nobody chooses them after seeing the results."""
 
 import hashlib
+import inspect
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,12 @@ import torch
 from platformdirs import user_cache_dir
 from safetensors import safe_open
 from safetensors.torch import save
+from torch import nn
 
-from analysis.metrics.features import Classifier, Extractor, Points, RandomConv, train_classifier, weights_hash
+from analysis.metrics.features import Classifier, Extractor, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
+from analysis.metrics.pretrained import Pretrained, pretrained_names
 from trainables.data import Source
+from trainables.registry import Registry, nearest
 
 if TYPE_CHECKING:
     from study.judge import Judge
@@ -26,16 +31,83 @@ RECIPE = 1  # part of a cached file's name; count up when `train_classifier` wou
 SEED = 0
 
 
-def choose(source: Source, *, kept: Path | None = None) -> Extractor:
-    """Points: themselves. Images with labels: a classifier of them. Images without: a random network.
+FEATURES: Registry[Callable[[Source], nn.Module]] = Registry("features")
+"""name -> the network that a source is judged by. To add one of your own: a function of the source that makes an nn.Module."""
 
-    The classifier is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the
-    user's cache; else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler.
+
+@FEATURES.register("points")
+def _points(source: Source) -> Extractor:
+    """The points of a mixture themselves"""
+    return Points()
+
+
+@FEATURES.register("pixels")
+def _pixels(source: Source) -> Extractor:
+    """All pixels, from 0 to 1: for small, aligned images only"""
+    return Pixels()
+
+
+@FEATURES.register("random_conv")
+def _random_conv(source: Source) -> Extractor:
+    """A convolutional network with fixed random weights, Naeem et al. 2020: the default for images without labels"""
+    return RandomConv(channels=source.shape[0])
+
+
+def known_features() -> dict[str, str]:
+    """Name -> one line, of all that `judge.features` may say."""
+    own = {name: (inspect.getdoc(make) or "").partition("\n")[0] for name, make in FEATURES.items()}
+    theirs = dict.fromkeys(pretrained_names(), "torch-fidelity's, weights and resizing included")
+    return {
+        "auto": "points, classifier or random_conv, by what the data are",
+        "classifier": "a small classifier of the data's own classes, its last layer but one: the default for labelled images",
+        **own,
+        **theirs,
+        "inception": "Inception-v3 as torch-fidelity defines it: Fréchet distances in it are FIDs",
+    }
+
+
+def choose(source: Source, *, features: str = "auto", weights: str | None = None, classifier: Classifier | None = None) -> Extractor:
+    """The extractor that `features` names. ValueError for an unknown name, features that do not fit the data, or weights that are missing.
+
+    auto: points: themselves; images with labels: the `classifier` of them; images without: a random network.
     """
-    if len(source.shape) == 1:
-        return Points()
-    if source.train_labels is None:
-        return RandomConv(channels=source.shape[0])
+    points = len(source.shape) == 1
+    if features == "auto":
+        features = "points" if points else "classifier" if classifier else "random_conv"
+    refuse_unknown_features(features)
+    if weights is not None and features not in pretrained_names():
+        raise ValueError(f"judge.weights belong to pretrained features ({', '.join(pretrained_names())}); judge.features is {features!r}")
+    if points != (features == "points") and features not in own_features():
+        raise ValueError(f"judge.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}")
+    if features == "classifier":
+        if classifier is None:
+            raise ValueError(f"judge.features: classifier needs labelled images; {source.name} has no labels")
+        return classifier
+    if features in pretrained_names():
+        return Pretrained(features, weights=weights)
+    made = FEATURES.pick(features)(source)
+    return made.eval() if isinstance(made, Extractor) else Module(features, made)
+
+
+def own_features() -> list[str]:
+    """Those of plugins, which may suit points and images."""
+    return [name for name in FEATURES if name not in ("points", "pixels", "random_conv")]
+
+
+def refuse_unknown_features(name: str) -> None:
+    known = known_features()
+    if name not in known:
+        raise ValueError(f"no features named {name!r}; {nearest(name, known)}there are {sorted(known)}")
+
+
+def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | None:
+    """The classifier that knows the source's classes; None where it has none.
+
+    It is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the user's cache;
+    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler.
+    """
+    if source.train_labels is None or len(source.shape) == 1:
+        return None
     for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cached(source)):
         if stored and stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
             return classifier
@@ -48,18 +120,19 @@ def choose(source: Source, *, kept: Path | None = None) -> Extractor:
 def keep_classifier(judge: "Judge", source: Source, path: Path) -> None:
     """Put the judge's classifier beside the study, unless it is a shipped one or there already."""
     shipped = SHIPPED / f"{source.name}.safetensors"
-    if isinstance(judge.extractor, Classifier) and not path.exists() and not (shipped.is_file() and load_classifier(shipped, source)):
-        save_classifier(judge.extractor, source, path)
+    if judge.networks.classifier and not path.exists() and not (shipped.is_file() and load_classifier(shipped, source)):
+        save_classifier(judge.networks.classifier, source, path)
 
 
 def accuracy(classifier: Classifier, source: Source) -> float:
     """Share of the held-out images whose class it finds."""
     assert source.heldout_labels is not None
-    return float(np.mean(classifier.decide(classifier.features(source.heldout)) == source.heldout_labels))
+    decisions = classifier.probabilities(classifier.features(source.heldout)).argmax(axis=1)
+    return float(np.mean(decisions == source.heldout_labels))
 
 
 def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
-    """Weights, with what they were made of in the header. The file appears only when it is whole."""
+    """Weights, with what they were made of in the header."""
     header = {
         "format": "ganstudy classifier",
         "data": source.name,
@@ -72,10 +145,15 @@ def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
         "seed": str(SEED),
         "weights": weights_hash(classifier),
     }
+    write_whole(path, save(classifier.state_dict(), header))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """The file appears only when it is whole, whoever else writes it at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with part.open("wb") as file:
-        file.write(save(classifier.state_dict(), header))
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -1,19 +1,24 @@
 """Judge: a generator's sampler -> numbers that say how good its samples are. Ruler: what those numbers were measured with."""
 
+import copy
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import METRICS, Comparison, Reference, balls, frechet_statistics, measure, nearest_centre, shares
+from analysis.metrics import METRICS, Comparison, Floor, Mixture, Reference, Samples, floors, measure
 from analysis.metrics.features import Classifier, Extractor, weights_hash
-from study.features import choose
+from study.features import choose, classifier_of, write_whole
+from trainables.batches import first_rows
 from trainables.data import Source
 from trainables.run import Diverged
 
@@ -22,6 +27,8 @@ Array = NDArray[Any]
 BLOCK = 500  # samples asked for at a time
 SEED = 20_000  # of the samples, at every tick of every trial; of which real data are taken, and in which order
 N_IMAGES, N_POINTS = 2_000, 2_500  # samples judged; 2,500 points as in VEEGAN and PacGAN
+N_REAL, N_TRAIN = 10_000, 5_000  # of the held-out data and of the training data, at most
+FLOOR_DRAWS = 5
 
 
 class Sampler(Protocol):
@@ -38,7 +45,8 @@ class Ruler:
     split: str  # fingerprint of the data's split
     features: str  # name of the extractor
     weights: str  # hash of its weights
-    n_real: int  # held-out samples; precision, recall, density and coverage use n_fake of them at most
+    classifier: str | None = None  # hash of the weights that tell the classes; None where they are not known, or by place
+    n_real: int  # held-out samples; neighbours are sought among n_fake of them at most
     n_fake: int
     k: int  # neighbours
 
@@ -51,11 +59,44 @@ class Ruler:
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:10]
 
     def axis(self, metric: str) -> str:
-        """The metric's full name, which says what it is without its study: "fd" -> "fd_classifier_2k"."""
+        """The metric's full name, which says what it is without its study: "fd" -> "fd_classifier_2k"; in Inception's features "fid_2k"."""
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {list(METRICS)}; given is {metric!r}")
         n = f"{self.n_fake // 1000}k" if self.n_fake % 1000 == 0 else str(self.n_fake)
-        return f"{metric}_{self.features}_{n}"
+        return f"fid_{n}" if (metric, self.features) == ("fd", "inception") else f"{metric}_{self.features}_{n}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Networks:
+    """What looks at samples: the features that distances are measured in, and who tells the classes (it may be the same)."""
+
+    extractor: Extractor
+    classifier: Classifier | None
+
+    def see(self, x: Array) -> Samples:
+        """Of uint8 images [N, C, H, W] or points [N, D]."""
+        features = self.extractor.features(x)
+        probabilities = None
+        if self.classifier:
+            probabilities = self.classifier.probabilities(features if self.classifier is self.extractor else self.classifier.features(x))
+        return Samples(features=features, probabilities=probabilities, images=x if x.ndim == 4 else None)
+
+    def see_once(self, x: Array) -> Samples:
+        """`see`, kept in the user's cache: a large network takes minutes for the real data, and every launch and resume needs them."""
+        seen = hashlib.sha256(np.ascontiguousarray(x).tobytes())
+        seen.update("".join(weights_hash(net) for net in (self.extractor, self.classifier) if net).encode())
+        path = Path(user_cache_dir("ganstudy"), "real", f"{self.extractor.name}-{seen.hexdigest()[:16]}.safetensors")
+        if path.is_file():
+            kept = load_file(path)
+            return Samples(features=kept["features"], probabilities=kept.get("probabilities"), images=x if x.ndim == 4 else None)
+        found = self.see(x)
+        write_whole(path, save({name: part for name in ("features", "probabilities") if (part := getattr(found, name)) is not None}))
+        return found
+
+    def on(self, device: torch.device | str) -> "Networks":
+        """A copy of them on a device."""
+        there = copy.deepcopy({"extractor": self.extractor, "classifier": self.classifier})  # one copy where they are the same
+        return Networks(**{name: net and net.to(device) for name, net in there.items()})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,73 +108,83 @@ class Judge:
 
     ruler: Ruler
     shape: tuple[int, ...]  # of one sample
-    extractor: Extractor
+    networks: Networks
     reference: Reference
-    n_modes: int | None  # number of known modes; None where the data have none
     accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    # what as many real training data as there are samples score: about what a perfect generator would
-    floors: dict[str, float] = field(default_factory=dict)
+    floors: Mapping[str, Floor]  # metric -> what real data score
 
     @classmethod
-    def build(cls, source: Source, *, n_fake: int | None = None, n_real: int = 10_000, k: int = 5, kept: Path | None = None) -> "Judge":
-        """Choose the features (`study.features.choose`) and prepare the real side from at most `n_real` held-out data.
+    def build(
+        cls,
+        source: Source,
+        *,
+        features: str = "auto",
+        weights: str | None = None,
+        n_fake: int | None = None,
+        n_real: int = N_REAL,
+        k: int = 5,
+        kept: Path | None = None,
+    ) -> "Judge":
+        """Choose the `features` (`study.features.choose`) and prepare the real side from at most `n_real` held-out data.
 
-        `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most.
-        Raises ValueError where there are too few data for `k` neighbours.
+        `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most. `kept`: where a study
+        keeps its classifier. Raises ValueError where there are too few data for `k` neighbours, or the features are not to be had.
         """
         images = len(source.shape) == 3
         n_fake = n_fake or (min(N_IMAGES, 2 * len(source.heldout)) if images else N_POINTS)
         n_real = min(n_real, len(source.heldout))
         if min(n_real, n_fake) <= k:
             raise ValueError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
+        classifier = classifier_of(source, kept=kept)
+        extractor = choose(source, features=features, weights=weights, classifier=classifier)
+        networks = Networks(extractor=extractor, classifier=classifier)
 
-        extractor = choose(source, kept=kept)
-        rng = np.random.default_rng(SEED)
-        rows = np.sort(rng.permutation(len(source.heldout))[:n_real])
-        features = extractor.features(source.heldout[rows])
-        decisions = _decide(extractor, features, source.centres)
-        n_modes = len(source.classes) if decisions is not None else None
+        rows = np.sort(np.random.default_rng(SEED).permutation(len(source.heldout))[:n_real])
+        real = networks.see_once(source.heldout[rows])
+        # those that a run with a small data.size trains on are among them
+        train = networks.see_once(source.train[np.sort(first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)])])
+        centres = source.centres
+        reference = Reference.of(
+            real,
+            n=n_fake,
+            train=train.features[:N_TRAIN],
+            mixture=None if centres is None or source.std is None else Mixture(centres=centres.astype(np.float64), std=source.std),
+            k=k,
+            seed=SEED,
+        )
         accuracy = None
-        if isinstance(extractor, Classifier) and source.heldout_labels is not None:
-            accuracy = float(np.mean(decisions == source.heldout_labels[rows]))
-        statistics = frechet_statistics(features, name="the held-out data's features")
-        statistics.root  # noqa: B018  (computed here, it travels along)
-        judge = cls(
+        if real.probabilities is not None and source.heldout_labels is not None:
+            accuracy = float(np.mean(real.probabilities.argmax(axis=1) == source.heldout_labels[rows]))
+        return cls(
             ruler=Ruler(
                 data=source.name,
                 split=source.fingerprint,
                 features=extractor.name,
                 weights=weights_hash(extractor),
+                classifier=weights_hash(classifier) if classifier else None,
                 n_real=n_real,
                 n_fake=n_fake,
                 k=k,
             ),
             shape=source.shape,
-            extractor=extractor,
-            reference=Reference(
-                statistics=statistics,
-                # as many on both sides: coverage by few samples of the small balls of many real data says little
-                balls=balls(features[rng.permutation(n_real)[:n_fake]], k=k, name="the held-out data's features"),
-                shares=_real_shares(decisions, modes=n_modes) if n_modes is not None and decisions is not None else None,
-                centres=None if source.centres is None else source.centres.astype(np.float64),
-                std=source.std,
-            ),
-            n_modes=n_modes,
+            networks=networks,
+            reference=reference,
             accuracy=accuracy,
+            floors=floors(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
         )
-        # without replacement as far as there are enough
-        taken = np.resize(rng.permutation(len(source.train)), n_fake)
-        return replace(judge, floors=judge.measure(extractor.features(source.train[taken])))
+
+    @property
+    def n_modes(self) -> int | None:
+        """Number of known modes; None where the data have none."""
+        return None if self.reference.shares is None else len(self.reference.shares)
+
+    def on(self, device: torch.device) -> "Judge":
+        """The same judge, its networks on a device."""
+        return replace(self, networks=self.networks.on(device))
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         """Metric -> value. Raises Diverged where samples are not finite, ValueError where they have another shape than the data."""
-        return self.measure(np.concatenate([self.extractor.features(block) for block in self._samples(sampler)]))
-
-    def measure(self, features: NDArray[np.float32]) -> dict[str, float]:
-        """Metric -> value of samples by their features [M, F]."""
-        decisions = _decide(self.extractor, features, self.reference.centres)
-        found = None if decisions is None or self.n_modes is None else shares(decisions, modes=self.n_modes)
-        return measure(Comparison(real=self.reference, features=features.astype(np.float64), shares=found))
+        return measure(Comparison(real=self.reference, fake=self.networks.see(np.concatenate(list(self._samples(sampler))))))
 
     def _samples(self, sampler: Sampler) -> Iterator[Array]:
         """n_fake samples as the data are stored, in blocks: uint8 images or float32 points."""
@@ -150,17 +201,3 @@ class Judge:
 def as_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """[-1, 1] (clipped to it) -> 0..255, rounded, as they would be saved."""
     return ((images.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
-
-
-def _real_shares(decisions: NDArray[np.int64], *, modes: int) -> NDArray[np.float64]:
-    """With half a sample more in each mode (Jeffreys' prior): so the divergence is finite where a mode has no held-out data."""
-    counts = np.bincount(decisions, minlength=modes).astype(np.float64) + 0.5
-    smoothed: NDArray[np.float64] = counts / counts.sum()
-    return smoothed
-
-
-def _decide(extractor: Extractor, features: NDArray[np.float32], centres: Array | None) -> NDArray[np.int64] | None:
-    """The mode [N] of each sample: its nearest centre or its class; None where no modes are known."""
-    if centres is not None:
-        return nearest_centre(features, centres)
-    return extractor.decide(features) if isinstance(extractor, Classifier) else None

@@ -15,6 +15,8 @@ from study.query import StudyView, TrialView
 from study.records import Ended
 from trainables.config import settings
 
+COLUMNS = 8  # of a table of curves
+HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation")  # of the metrics, where one line has to do
 GRIDS = 6  # sample grids of the best and of failed runs in the report
 
 
@@ -91,7 +93,8 @@ def number(value: float) -> str:
 
 def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
     for i, trial in enumerate(found, 1):
-        values = "  ".join(f"{name} {trial.values[name]:.4g}" for name in view.study.floors if name in trial.values)
+        names = dict.fromkeys((by, view.score, *HEADLINE))
+        values = "  ".join(f"{name} {number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value
@@ -154,13 +157,13 @@ def print_trial(trial: TrialView, console: Console) -> None:
         console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
     metrics = [name for name in trial.study.study.floors if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
-    for columns in (metrics, signals[: len(signals) // 2], signals[len(signals) // 2 :]):
+    for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("kimg", *columns):
             table.add_column(column, justify="right", overflow="fold")
         for m in record.measurements:
             table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
-        if columns is metrics:
+        if columns[0] in metrics:
             table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
         console.print(table)
 

@@ -64,7 +64,9 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
     if prepared.judge.accuracy is not None:
         console.print(f"its classifier finds the class of {prepared.judge.accuracy:.1%} of the held-out images")
-    console.print("real data score " + "  ".join(f"{name} {value:.4g}" for name, value in prepared.judge.floors.items()), soft_wrap=True)
+    console.print(
+        "real data score " + "  ".join(f"{name} {floor.value:.4g}" for name, floor in prepared.judge.floors.items()), soft_wrap=True
+    )
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class StudyView:
             images=curve(lambda m: m.images),
             scientific=tuple(space["scientific"]),
             nuisance=tuple(space["nuisance"]),
-            better={**{name: metric.better for name, metric in METRICS.items()}, self.score: self._better()},
+            better={**{name: metric.better for name, metric in METRICS.items() if metric.better}, self.score: self._better()},
             floors=dict(self.study.floors),
         )
 

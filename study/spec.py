@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from analysis.metrics import METRICS
 from study import design
+from study.features import refuse_unknown_features
 from study.mirrors import Tracking
 from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
 from trainables.config import Count, Positive, Section, TrialConfig, refuse_unknown, settings
@@ -44,7 +45,12 @@ class Score(Section):
         if isinstance(name := given.get("metric", "fd"), str):
             if name not in METRICS:
                 raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
-            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[METRICS[name].better])
+            better = METRICS[name].better
+            if better is None:
+                raise SpecError(
+                    ("score",), f"score must be a metric that is better the less, or the more; {name} is best near what real data score"
+                )
+            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[better])
         return given
 
 
@@ -54,6 +60,23 @@ class Asha(Section):
     name: Literal["asha"] = "asha"
     grace_kimg: Positive  # the first rung
     reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one in so many goes on from a rung
+
+
+class Judged(Section):
+    """How samples are judged: the ruler of the study."""
+
+    features: str = "auto"  # what distances are measured in; `ganstudy list` prints all
+    weights: str | None = None  # a file of weights for pretrained features; None: from torch's cache, or downloaded into it
+    samples: Annotated[int, Field(ge=100)] | None = None  # generated samples judged at each tick; None: by data set
+
+    @field_validator("features")
+    @classmethod
+    def _known(cls, features: str) -> str:
+        try:
+            refuse_unknown_features(features)
+        except ValueError as error:
+            raise SpecError(("judge", "features"), str(error)) from None
+        return features
 
 
 class Resources(Section):
@@ -89,7 +112,7 @@ class StudySpec(Section):
     design_seed: Annotated[int, Field(ge=0)] = 0
     score: Score = Score()
     scheduler: Asha | None = None
-    judge_samples: Annotated[int, Field(ge=100)] | None = None  # generated samples judged at each tick; None: by data set
+    judge: Judged = Judged()
     resources: Resources = Resources()
     max_failures: Annotated[int, Field(ge=0)] = 2  # a trial whose program or machine broke is tried this many times more
     tracking: Tracking = Tracking()

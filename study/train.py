@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from study.judge import Judge
+from study.present import HEADLINE
 from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.generators import GENERATOR, save_generator
@@ -34,11 +35,12 @@ def train(config: TrialConfig, out: Path, console: Console, *, device: str | Non
                     grid_png(sampler.sample(grid_size(source.shape)), extent=extent(source.train))
                 )
                 save_generator(sampler, config, source.shape, out / GENERATOR)
-                shown = "  ".join(f"{name} {values[name]:.4g}" for name in judge.floors)
+                shown = "  ".join(f"{name} {values[name]:.4g}" for name in HEADLINE if name in values)
                 console.print(f"{tick.images / 1000:>8g} kimg  {shown}", soft_wrap=True)
         except Diverged as reason:
             console.print(f"dead: {reason}. What is kept is from the tick before", soft_wrap=True)
     console.print(
-        f"{out}: samples, history.jsonl and {GENERATOR}. Real data score " + "  ".join(f"{k} {v:.4g}" for k, v in judge.floors.items()),
+        f"{out}: samples, history.jsonl and {GENERATOR}. Real data score "
+        + "  ".join(f"{k} {v.value:.4g}" for k, v in judge.floors.items()),
         soft_wrap=True,
     )

@@ -25,7 +25,7 @@ TOY: dict[str, Any] = {
     },
     "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
     "n_configs": 4,
-    "judge_samples": 200,
+    "judge": {"samples": 200},
 }
 
 

@@ -10,6 +10,11 @@ from torch import Tensor
 KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay with the host, and travel batch by batch
 
 
+def first_rows(n: int) -> Tensor:
+    """int64 [n]: the one order of the rows in which `data.size` counts."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))
+
+
 class Batches:
     """Batches of `images` (uint8 [N, C, H, W] or float32 [N, D]), as floats on `device`: bytes as [-1, 1], points as they are.
 
@@ -34,7 +39,7 @@ class Batches:
         self._kept: Tensor | None = None
         if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
             self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns of arrays that it may not write
-        self._subset = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:size]
+        self._subset = first_rows(len(images))[:size]
         self._rng = torch.Generator().manual_seed(seed)
         self._position = 0  # rows of this epoch's order that are spent
         self._shuffle()

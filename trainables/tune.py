@@ -29,6 +29,9 @@ GRID_SEED = 0  # the same latents for every trial and tick
 class Judge(Protocol):
     def __call__(self, sampler: Sampler) -> Mapping[str, float]: ...
 
+    def on(self, device: torch.device) -> "Judge":
+        """The same, with its networks on a device."""
+
 
 class GanTrainable(tune.Trainable):
     """Reports {images, seconds, judge_seconds, values, ended, reason, effective, done}; values are always finite. Asks to be saved at each tick that is.
@@ -41,8 +44,8 @@ class GanTrainable(tune.Trainable):
         sys.path += [folder for folder in plugin_folders if folder not in sys.path]
         for module in plugins:
             importlib.import_module(module)
-        self.source, self.judge, self.extent = source, judge, extent(source.train)
         self.device = assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
+        self.source, self.judge, self.extent = source, judge.on(self.device), extent(source.train)
         self.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -1,25 +1,75 @@
-"""Pure functions of arrays: how near generated samples are to real data."""
+"""Pure functions of arrays: how near generated samples are to real data, and what real data themselves would score."""
 
+from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
+from analysis.metrics.comparison import Comparison, Mixture, Reference, Samples
+from analysis.metrics.floors import Floor, floor, floors
 from analysis.metrics.frechet import FrechetStatistics, frechet_distance, frechet_statistics
-from analysis.metrics.measures import METRICS, Comparison, Metric, Reference, measure
-from analysis.metrics.modes import high_quality, kl, modes_captured, nearest_centre, shares
+from analysis.metrics.kernel import Kid, kid
+from analysis.metrics.measures import METRICS, Metric, measure
+from analysis.metrics.memorisation import memorisation
+from analysis.metrics.modes import (
+    class_imbalance,
+    class_imbalance_floor,
+    excess_kl,
+    forward_kl,
+    high_quality,
+    kl,
+    kl_floor,
+    modes_captured,
+    modes_seen,
+    nearest_centre,
+    shares,
+)
 from analysis.metrics.neighbours import Balls, balls, prdc
+from analysis.metrics.scores import InceptionScore, inception_score
+from analysis.metrics.similarity import ms_ssim, ms_ssim_within
+from analysis.metrics.spread import Spread, mode_spread, mode_traces
+from analysis.metrics.transport import sliced_wasserstein
+from analysis.metrics.vendi import vendi_score, vendi_score_of_kernel
 
 __all__ = [
     "METRICS",
     "Balls",
+    "Bins",
     "Comparison",
+    "Floor",
     "FrechetStatistics",
+    "InceptionScore",
+    "Kid",
     "Metric",
+    "Mixture",
+    "Ndb",
     "Reference",
+    "Samples",
+    "Spread",
     "balls",
+    "bins_of",
+    "class_imbalance",
+    "class_imbalance_floor",
+    "excess_kl",
+    "floor",
+    "floors",
+    "forward_kl",
     "frechet_distance",
     "frechet_statistics",
     "high_quality",
+    "inception_score",
+    "kid",
     "kl",
+    "kl_floor",
     "measure",
+    "memorisation",
+    "mode_spread",
+    "mode_traces",
     "modes_captured",
+    "modes_seen",
+    "ms_ssim",
+    "ms_ssim_within",
+    "ndb",
     "nearest_centre",
     "prdc",
     "shares",
+    "sliced_wasserstein",
+    "vendi_score",
+    "vendi_score_of_kernel",
 ]

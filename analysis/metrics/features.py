@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 Array = NDArray[np.generic]
 
-BLOCK = 500  # images held as activations at a time
 FEATURES = 64  # of the classifier; each side needs more samples than that for a covariance of full rank
 DEPTHS, WIDTH = 4, 32  # of the random network: 128 features
 
@@ -25,6 +24,7 @@ class Extractor(nn.Module, ABC):
     """Turns inputs [N, *shape] into features [N, F]. `name` is part of a metric's full name."""
 
     name: str
+    block = 500  # images held as activations at a time
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -32,8 +32,10 @@ class Extractor(nn.Module, ABC):
 
     @torch.inference_mode()
     def features(self, x: Array) -> NDArray[np.float32]:
-        """Features [N, F] of `x` [N, *shape], N >= 1."""
-        return np.concatenate([self(torch.from_numpy(np.array(x[i : i + BLOCK]))).numpy() for i in range(0, len(x), BLOCK)])
+        """Features [N, F] of `x` [N, *shape], N >= 1, computed where the weights are."""
+        device = next((tensor.device for tensor in self.state_dict().values()), torch.device("cpu"))
+        blocks = (torch.from_numpy(np.array(x[i : i + self.block])) for i in range(0, len(x), self.block))
+        return np.concatenate([self(block.to(device)).cpu().numpy() for block in blocks])
 
 
 class Points(Extractor):
@@ -43,6 +45,30 @@ class Points(Extractor):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.float()
+
+
+class Pixels(Extractor):
+    """Images are their own features: uint8 [N, C, H, W] -> [N, CHW] in [0, 1]. Blind to what they show: for small, aligned images only."""
+
+    name = "pixels"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1).float() / 255
+
+
+class Module(Extractor):
+    """A network of one's own under a name: whatever turns uint8 [N, C, H, W] (points: float32 [N, D]) into features [N, F]."""
+
+    def __init__(self, name: str, net: nn.Module):
+        super().__init__()
+        self.name, self.net = name, net.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.net(x)
+        if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(x):
+            given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(f"the features {self.name} must be a tensor [{len(x)}, F] of the {len(x)} inputs; given is {given}")
+        return found.float()
 
 
 class Classifier(Extractor):
@@ -68,10 +94,11 @@ class Classifier(Extractor):
         return features
 
     @torch.inference_mode()
-    def decide(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The most probable class [N] by the features [N, 64]."""
-        decisions: NDArray[np.int64] = self.head(torch.from_numpy(features)).argmax(dim=1).numpy()
-        return decisions
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of each class, [N, K], by the features [N, 64]."""
+        logits = self.head(torch.from_numpy(features).to(self.head.weight.device))
+        found: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
+        return found
 
 
 class RandomConv(Extractor):

@@ -2,12 +2,21 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.metrics import features as module
 from analysis.metrics import frechet_distance
-from analysis.metrics.features import Classifier, Points, RandomConv, train_classifier, weights_hash
+from analysis.metrics.features import Classifier, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
+
+
+class Mean(torch.nn.Module):
+    """A network of one's own."""
+
+    def forward(self, x):
+        return x.float().mean(dim=(1, 2, 3))[:, None]
+
 
 EXTRACTORS = {
     "points": (lambda channels, side: Points(), 5),
+    "pixels": (lambda channels, side: Pixels(), 64),
+    "mine": (lambda channels, side: Module("mine", Mean()), 1),
     "classifier": (lambda channels, side: Classifier(channels=channels, side=side, classes=3).eval(), 64),
     "random_conv": (lambda channels, side: RandomConv(channels=channels), 128),
 }
@@ -50,7 +59,7 @@ def test_block_size_changes_nothing(name, monkeypatch):
     extractor = EXTRACTORS[name][0](1, 8)
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32) if name == "points" else images(7)
     whole = extractor.features(x)
-    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(extractor, "block", 2)
     assert extractor.features(x) == pytest.approx(whole, abs=1e-5)
     assert extractor.name == name
 
@@ -93,7 +102,7 @@ def test_training_learns_and_repeats_itself():
     assert weights_hash(a) == weights_hash(b) != weights_hash(c)
     assert not a.training
     unseen, expected = stripes(200, seed=1)
-    assert (a.decide(a.features(unseen)) == expected).mean() > 0.95
+    assert (a.probabilities(a.features(unseen)).argmax(axis=1) == expected).mean() > 0.95
 
 
 @pytest.mark.parametrize(
@@ -108,3 +117,20 @@ def test_training_learns_and_repeats_itself():
 def test_refuses(x, labels, message):
     with pytest.raises(ValueError, match=message):
         train_classifier(x, labels, classes=3, steps=1)
+
+
+def test_pixels_are_their_own_features():
+    x = images(3, channels=3)
+    assert Pixels().features(x) == pytest.approx(x.reshape(3, -1) / 255)
+
+
+def test_a_network_of_ones_own_must_give_features():
+    with pytest.raises(ValueError, match=r"the features flat must be a tensor \[3, F\] of the 3 inputs; given is \[3, 1, 8, 8\]"):
+        Module("flat", torch.nn.Identity()).features(images(3))
+
+
+def test_probabilities_add_up():
+    net = Classifier(channels=1, side=8, classes=3).eval()
+    found = net.probabilities(net.features(images(5)))
+    assert found.shape == (5, 3)
+    assert found.sum(axis=1) == pytest.approx(np.ones(5))

@@ -7,15 +7,16 @@ import torch
 from safetensors import safe_open
 
 import study.features
+import study.judge
 from analysis.metrics import METRICS
 from analysis.metrics.features import Classifier, Points, RandomConv, train_classifier, weights_hash
-from study.features import SHIPPED, accuracy, choose
-from study.judge import Judge, Ruler, as_bytes
+from study.features import FEATURES, SHIPPED, accuracy, choose, classifier_of, known_features
+from study.judge import Judge, Networks, Ruler, as_bytes
 from trainables.config import DataConfig
 from trainables.data import Source, load
 from trainables.run import Diverged
 
-ALWAYS = ["fd", "precision", "recall", "density", "coverage"]
+ALWAYS = [name for name, metric in METRICS.items() if metric.needs in ("features", "train")]
 
 
 class Replay:
@@ -62,7 +63,8 @@ def cache(tmp_path, monkeypatch):
         trained.append(len(images))
         return train_classifier(images, labels, classes=classes, seed=seed, steps=30)
 
-    monkeypatch.setattr(study.features, "user_cache_dir", lambda app: str(tmp_path / app))
+    for module in (study.features, study.judge):
+        monkeypatch.setattr(module, "user_cache_dir", lambda app: str(tmp_path / app))
     monkeypatch.setattr(study.features, "train_classifier", quick)
     return trained
 
@@ -96,7 +98,7 @@ def test_ruler_of_digits(judge, digits):
         5,
     )
     assert judge.ruler.split == digits.fingerprint
-    assert judge.ruler.weights == weights_hash(judge.extractor)
+    assert judge.ruler.weights == weights_hash(judge.networks.extractor)
     assert (judge.n_modes, judge.accuracy > 0.97) == (10, True)
     assert judge.ruler.axis("fd") == "fd_classifier_1k"
     assert replace(judge.ruler, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
@@ -107,7 +109,7 @@ def test_ruler_of_digits(judge, digits):
 def test_any_difference_is_another_ruler():
     ruler = Ruler(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
     others = [replace(ruler, **{name: "x" if isinstance(value, str) else 9}) for name, value in ruler.as_dict().items()]
-    assert len({ruler.hash, *(other.hash for other in others)}) == 8
+    assert len({ruler.hash, *(other.hash for other in others)}) == 9
     assert Ruler(**ruler.as_dict()) == ruler
     assert len(ruler.hash) == 10
 
@@ -115,15 +117,21 @@ def test_any_difference_is_another_ruler():
 def test_real_data_score_the_floors(judge, digits):
     """Also when they are drawn with replacement, which costs some variety."""
     heldout, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
-    assert list(real) == list(judge.floors) == [*ALWAYS, "modes", "kl"]
-    assert 0.5 * judge.floors["fd"] < heldout["fd"] < 2 * judge.floors["fd"]
-    assert judge.floors["fd"] < real["fd"] < 3 * judge.floors["fd"]
-    assert real["coverage"] == pytest.approx(judge.floors["coverage"], abs=0.05)
-    assert real["modes"] == judge.floors["modes"] == 10
+    floors = {name: floor.value for name, floor in judge.floors.items()}
+    assert list(real) == list(floors) == [name for name, metric in METRICS.items() if metric.needs != "mixture"]
+    assert 0.5 * floors["fd"] < heldout["fd"] < 2 * floors["fd"]
+    assert floors["fd"] < real["fd"] < 3 * floors["fd"]
+    assert real["coverage"] == pytest.approx(floors["coverage"], abs=0.05)
+    assert real["modes"] == floors["modes"] == 10
     assert real["kl"] < 0.01
-    assert judge.floors["precision"] > 0.9
-    assert judge.floors["recall"] > 0.9
-    assert judge.floors["density"] == pytest.approx(1, abs=0.1)
+    assert floors["precision"] > 0.9
+    assert floors["recall"] > 0.9
+    assert floors["density"] == 1
+    assert real["density"] == pytest.approx(1, abs=0.1)
+    assert real["memorisation"] == 1
+    assert abs(heldout["memorisation"] - floors["memorisation"]) < 4.5  # at least -p/(1 - p): they are nearest to themselves
+    assert real["mode_spread"] == pytest.approx(1, abs=0.2)
+    assert judge.floors["fd"].low < floors["fd"] < judge.floors["fd"].high
 
 
 def test_staged_collapse_of_digits(judge, digits):
@@ -144,7 +152,7 @@ def test_one_image_for_all_is_finite(judge, value):
 
     found = judge(Constant())
     assert all(np.isfinite(list(found.values())))
-    assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * judge.floors["fd"]) == (1, True, True)
+    assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * judge.floors["fd"].value) == (1, True, True)
 
 
 def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge, digits):
@@ -165,7 +173,7 @@ def test_randomness_outside_is_left_alone(labelled, cache):
 
 def test_a_pickled_judge_judges_the_same(judge, digits):
     stored = pickle.dumps(judge)
-    assert len(stored) < 1_000_000
+    assert len(stored) < 2_000_000
     again = pickle.loads(stored)
     assert again(Replay(digits.train)) == judge(Replay(digits.train))
     assert again.ruler == judge.ruler
@@ -193,14 +201,16 @@ def test_samples_of_another_shape(judge):
 
 
 def test_mixture(grid_judge, grid):
-    assert isinstance(grid_judge.extractor, Points)
+    assert isinstance(grid_judge.networks.extractor, Points)
     assert (grid_judge.n_modes, grid_judge.accuracy) == (25, None)
-    assert list(grid_judge.floors) == list(METRICS)
-    assert grid_judge.floors["hq"] == pytest.approx(1 - np.exp(-4.5), abs=0.006)
-    assert grid_judge.floors["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
-    assert grid_judge.floors["modes"] == 25
+    floors = {name: floor.value for name, floor in grid_judge.floors.items()}
+    assert list(floors) == [name for name, metric in METRICS.items() if metric.needs not in ("classes", "images")]
+    assert floors["hq"] == pytest.approx(1 - np.exp(-4.5))
+    assert floors["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
+    assert floors["modes"] == 25
     # Naeem et al. 2020, for equally many on both sides
-    assert grid_judge.floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.015)
+    assert floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.001)
+    assert grid_judge(Replay(grid.train))["coverage"] == pytest.approx(floors["coverage"], abs=0.02)
     few = grid_judge(Replay(grid.train[grid.train_labels < 7]))
     assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))
     assert grid_judge(Replay(grid.train + np.float32(0.5)))["hq"] == 0
@@ -209,7 +219,7 @@ def test_mixture(grid_judge, grid):
 def test_images_without_labels(digits):
     source = replace(digits, train_labels=None, heldout_labels=None, classes=())
     found = Judge.build(source)
-    assert isinstance(found.extractor, RandomConv)
+    assert isinstance(found.networks.extractor, RandomConv)
     assert (found.n_modes, found.accuracy) == (None, None)
     assert list(found.floors) == ALWAYS
     assert found.ruler.axis("coverage") == "coverage_random_conv_1k"
@@ -219,20 +229,20 @@ def test_images_without_labels(digits):
 
 
 def test_a_classifier_is_trained_once_for_its_split(labelled, cache):
-    first, second = choose(labelled), choose(labelled)
+    first, second = classifier_of(labelled), classifier_of(labelled)
     assert cache == [300]
     assert weights_hash(first) == weights_hash(second)
     assert isinstance(second, Classifier)
     assert accuracy(second, labelled) > 0.9
-    choose(replace(labelled, train=labelled.train[::-1].copy(), train_labels=labelled.train_labels[::-1].copy()))
+    classifier_of(replace(labelled, train=labelled.train[::-1].copy(), train_labels=labelled.train_labels[::-1].copy()))
     assert cache == [300, 300]
 
 
 def test_a_shipped_classifier_serves_its_own_split_only(digits, cache):
-    choose(digits)
+    classifier_of(digits)
     assert cache == []
     fewer = replace(digits, train=digits.train[:200].copy(), train_labels=digits.train_labels[:200])
-    choose(fewer)
+    classifier_of(fewer)
     assert cache == [200]
 
 
@@ -260,10 +270,63 @@ def test_few_data(labelled):
 
 def test_real_samples_repeat_where_there_are_too_few(labelled, cache):
     """300 training images for 700 samples: each is taken twice or three times."""
-    assert Judge.build(labelled, n_fake=700).floors["modes"] == 3
+    assert Judge.build(labelled, n_fake=700).floors["modes"].value == 3
 
 
 def test_as_bytes_rounds():
     images = torch.arange(256, dtype=torch.uint8).numpy()
     assert (as_bytes(images.astype(np.float32) / 127.5 - 1) == images).all()
     assert as_bytes(np.array([-5, -1, 1, 5, 3e38], dtype=np.float32)).tolist() == [0, 0, 255, 255, 255]
+
+
+def test_features_by_name(digits):
+    classifier = classifier_of(digits)
+    assert choose(digits, classifier=classifier) is classifier
+    assert choose(digits, features="classifier", classifier=classifier) is classifier
+    assert choose(digits, features="pixels").features(digits.heldout[:2]).shape == (2, 64)
+    assert set(FEATURES) <= set(known_features())
+
+
+@pytest.mark.parametrize(
+    ("data", "features", "weights", "message"),
+    [
+        ("digits", "pixel", None, r"no features named 'pixel'; did you mean 'pixels'\? there are \['auto', "),
+        ("digits", "points", None, "judge.features must be features of images for digits; given is 'points'"),
+        ("ring8", "pixels", None, "judge.features must be points for ring8; given is 'pixels'"),
+        ("digits", "pixels", "w.pth", r"judge.weights belong to pretrained features \(inception, .*judge.features is 'pixels'"),
+        ("digits", "inception", "none.pth", r"weights must be a file that torch.load\(path, weights_only=True\) reads; none.pth"),
+    ],
+)
+def test_refuses_features_that_do_not_fit(data, features, weights, message):
+    with pytest.raises(ValueError, match=message):
+        choose(load(DataConfig(name=data)), features=features, weights=weights)
+
+
+def test_images_without_labels_have_no_classifier(digits):
+    with pytest.raises(ValueError, match=r"judge\.features: classifier needs labelled images; digits has no labels"):
+        choose(replace(digits, train_labels=None, heldout_labels=None, classes=()), features="classifier")
+
+
+def test_other_features_leave_the_modes_to_the_classifier(judge, digits, cache):
+    """Distances are measured in pixels, the modes by the classes: the same as ever."""
+    pixels = Judge.build(digits, features="pixels")
+    found, usual = pixels(Replay(digits.train)), judge(Replay(digits.train))
+    assert (found["modes"], found["kl"], found["classifier_score"]) == (usual["modes"], usual["kl"], usual["classifier_score"])
+    assert found["fd"] != usual["fd"]
+    assert (pixels.ruler.features, pixels.ruler.classifier) == ("pixels", judge.ruler.classifier)
+    assert pixels.ruler.axis("fd") == "fd_pixels_1k"
+    assert replace(pixels.ruler, features="inception").axis("fd") == "fid_1k"
+
+
+def test_the_real_side_is_looked_at_once(digits, cache, tmp_path, monkeypatch):
+    first = Judge.build(digits, features="pixels")
+    assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
+    monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("was looked at again"))
+    again = Judge.build(digits, features="pixels")
+    assert again.floors == first.floors
+
+
+def test_networks_move_together(judge):
+    there = judge.on(torch.device("cpu"))
+    assert there.networks.extractor is there.networks.classifier is not judge.networks.extractor
+    assert there.ruler == judge.ruler

@@ -58,7 +58,7 @@ def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -
     for record in view.store.trials.values():
         config = TrialConfig.from_flat(record.flat)
         source = load(config.data)
-        judge = Judge.build(source, n_fake=spec.judge_samples)
+        judge = Judge.build(source, n_fake=spec.judge.samples)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         alone = [
@@ -94,8 +94,8 @@ def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Pat
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
-    with pytest.raises(ValueError, match=r"holds another study .judge_samples: 200 there, 300 now"):
-        run(toy(n_configs=1, judge_samples=300), folder)
+    with pytest.raises(ValueError, match=r"holds another study .judge: {.*'samples': 200} there, {.*'samples': 300} now"):
+        run(toy(n_configs=1, judge={"samples": 300}), folder)
     study = json.loads(before.splitlines()[0])
     study["study"]["ruler"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
@@ -209,7 +209,7 @@ def pictures(folder: Path, n: int = 60) -> Path:
 def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = {"data": "image_folder", "data.root": str(pictures(tmp_path / "p")), "data.resolution": 16, "arch": "dcgan", "g.norm": "batch"}
-    view = run(toy(base=base, n_configs=2, judge_samples=100), tmp_path / "toy")
+    view = run(toy(base=base, n_configs=2, judge={"samples": 100}), tmp_path / "toy")
     trials = view.trials()
     assert set(trials["ended"]) == {"budget"}
     assert "modes" not in trials

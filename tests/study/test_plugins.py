@@ -17,6 +17,7 @@ PLUGIN = '''
 import numpy as np
 import torch
 from torch import nn
+from study.features import FEATURES
 from analysis.metrics import METRICS
 from analysis.metrics.measures import Metric
 from trainables.data import DATA, Source
@@ -64,6 +65,12 @@ ARCHS["linear"] = Architecture(
     discriminator=lambda config, shape: Discriminator(nn.Tanh(), nn.Linear(*shape, 1)),
     check=lambda config: None,
 )
+class Squares(nn.Module):
+    def forward(self, x):
+        return torch.cat([x, x**2], dim=1)
+
+
+FEATURES.register("squares")(lambda source: Squares())
 METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="their spread", better="max", source="nobody")
 '''
 
@@ -71,6 +78,7 @@ METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="th
 def forget_plugin() -> None:
     """As if its module had never been imported."""
     from analysis.metrics import METRICS
+    from study.features import FEATURES
     from trainables.data import DATA
     from trainables.losses import LOSSES
     from trainables.models import ARCHS
@@ -84,6 +92,7 @@ def forget_plugin() -> None:
         (LOSSES, "mean_gap"),
         (ARCHS, "linear"),
         (METRICS, "spread"),
+        (FEATURES, "squares"),
     ):
         table.pop(name, None)  # type: ignore[attr-defined]
     sys.modules.pop("my_plugin", None)
@@ -98,7 +107,17 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
     try:
         base = {name: value for name, value in TOY["base"].items() if name != "arch"} | {"data": "corners"}
         space = {"scientific": choices, "nuisance": nuisance}
-        spec = StudySpec.from_dict({**TOY, "plugins": ["my_plugin"], "base": base, "space": space, "n_configs": 8, "score": "spread"})
+        spec = StudySpec.from_dict(
+            {
+                **TOY,
+                "plugins": ["my_plugin"],
+                "base": base,
+                "space": space,
+                "n_configs": 8,
+                "score": "spread",
+                "judge": {"samples": 200, "features": "squares"},
+            }
+        )
         view = run(spec, tmp_path / "toy")
         trials = view.trials()
         assert set(trials["ended"]) == {"budget"}
@@ -108,6 +127,7 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
         assert (trials["g/updates"] == trials["loop"].map({"gan": 12, "twice": 24})).all()
         assert (trials["spread"] > 0).all()
         assert view.study.n_modes == 4
+        assert view.study.ruler["features"] == "squares"
     finally:
         forget_plugin()
     view = open_study(tmp_path / "toy")
