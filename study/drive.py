@@ -30,7 +30,7 @@ from trainables.data import Source, load
 from trainables.generators import GENERATOR
 from trainables.grid import real_png
 from trainables.models import ARCHS
-from trainables.tune import SAMPLES, STATE, GanTrainable
+from trainables.tune import SAMPLES, STATE, GanTrainable, Shared
 
 log = logging.getLogger(__name__)
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # misses the result files that we turn off
@@ -223,11 +223,9 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder)
         if scheduler:
             scheduler.replay(record)
     runs, nodes = store.folder.absolute() / "tune", cluster.nodes(None)
-    shared = tune.with_parameters(
-        GanTrainable, source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)
-    )
+    shared = Shared(source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
-        tune.with_resources(shared, cluster.per_trial(spec, cluster.total(nodes))),
+        tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
             search_alg=recorder.search,
             scheduler=scheduler,

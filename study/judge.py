@@ -79,7 +79,7 @@ class Networks:
         probabilities = None
         if self.classifier:
             probabilities = self.classifier.probabilities(features if self.classifier is self.extractor else self.classifier.features(x))
-        return Samples(features=features, probabilities=probabilities, images=x if x.ndim == 4 else None)
+        return Samples(features=features, probabilities=probabilities, data=x)
 
     def see_once(self, x: Array) -> Samples:
         """`see`, kept in the user's cache: a large network takes minutes for the real data, and every launch and resume needs them."""
@@ -88,7 +88,7 @@ class Networks:
         path = Path(user_cache_dir("ganstudy"), "real", f"{self.extractor.name}-{seen.hexdigest()[:16]}.safetensors")
         if path.is_file():
             kept = load_file(path)
-            return Samples(features=kept["features"], probabilities=kept.get("probabilities"), images=x if x.ndim == 4 else None)
+            return Samples(features=kept["features"], probabilities=kept.get("probabilities"), data=x)
         found = self.see(x)
         write_whole(path, save({name: part for name in ("features", "probabilities") if (part := getattr(found, name)) is not None}))
         return found

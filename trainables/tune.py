@@ -2,15 +2,17 @@
 
 import importlib
 import math
+import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import ray
 import torch
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from trainables.config import TrialConfig
@@ -33,19 +35,42 @@ class Judge(Protocol):
         """The same, with its networks on a device."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all trials of a study share. It arrives once per worker through the object store, without a copy of its arrays.
+
+    The plugins are imported before anything that may be theirs is unpacked.
+    """
+
+    source: Source
+    judge: Judge
+    plugins: Sequence[str] = ()
+    plugin_folders: Sequence[str] = ()  # where they are found, beside what is installed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        buffers: list[pickle.PickleBuffer] = []
+        packed = cloudpickle.dumps((self.source, self.judge), protocol=5, buffer_callback=buffers.append)
+        return _unpacked, (self.plugins, self.plugin_folders, packed, buffers)
+
+
+def _unpacked(plugins: Sequence[str], folders: Sequence[str], packed: bytes, buffers: list[Any]) -> Shared:
+    sys.path += [folder for folder in folders if folder not in sys.path]
+    for module in plugins:
+        importlib.import_module(module)
+    source, judge = pickle.loads(packed, buffers=buffers)
+    return Shared(source=source, judge=judge, plugins=plugins, plugin_folders=folders)
+
+
 class GanTrainable(tune.Trainable):
     """Reports {images, seconds, judge_seconds, values, ended, reason, effective, done}; values are always finite. Asks to be saved at each tick that is.
 
     Its Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to go on from, or None}.
-    What all trials share arrives by tune.with_parameters, once per worker.
+    `shared` comes by tune.with_parameters.
     """
 
-    def setup(self, config: dict[str, Any], *, source: Source, judge: Judge, plugins: Sequence[str], plugin_folders: Sequence[str]) -> None:  # type: ignore[override]
-        sys.path += [folder for folder in plugin_folders if folder not in sys.path]
-        for module in plugins:
-            importlib.import_module(module)
+    def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
         self.device = assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
-        self.source, self.judge, self.extent = source, judge.on(self.device), extent(source.train)
+        self.source, self.judge, self.extent = shared.source, shared.judge.on(self.device), extent(shared.source.train)
         self.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,17 @@ BINS, PER_BIN = 100, 50  # of NDB: fewer where there are fewer real data, since 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """M samples, generated or real: `features` [M, F]; `probabilities` [M, K] of the classes and `images` uint8 [M, C, H, W] where there are any."""
+    """M samples, generated or real: `features` [M, F], and where they are needed the `probabilities` [M, K] of the classes and the samples
+    themselves, `data`: images uint8 [M, C, H, W] or points [M, D]."""
 
     features: Floats | Singles
     probabilities: Floats | None = None
-    images: NDArray[np.uint8] | None = None
+    data: NDArray[Any] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The samples of these rows."""
-        parts = (None if part is None else part[rows] for part in (self.features, self.probabilities, self.images))
-        return type(self)(**dict(zip(("features", "probabilities", "images"), parts, strict=True)))  # type: ignore[arg-type]
+        parts = (None if part is None else part[rows] for part in (self.features, self.probabilities, self.data))
+        return type(self)(**dict(zip(("features", "probabilities", "data"), parts, strict=True)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,8 +73,6 @@ class Reference:
         if decisions is not None:
             modes = len(mixture.centres) if mixture else real.probabilities.shape[1]  # type: ignore[union-attr]
             found = {"shares": _smoothed(decisions, modes=modes), "traces": mode_traces(real.features, decisions, modes=modes)}
-        if mixture:
-            found["traces"] = np.full(len(mixture.centres), mixture.centres.shape[1] * mixture.std**2)
         return cls(
             points=real.features,
             statistics=statistics,
@@ -101,8 +100,8 @@ class Comparison:
         return _there(self.fake.probabilities)
 
     @property
-    def images(self) -> NDArray[np.uint8]:
-        return _there(self.fake.images)
+    def data(self) -> NDArray[Any]:
+        return _there(self.fake.data)
 
     @property
     def train(self) -> Floats | Singles:
@@ -148,7 +147,7 @@ class Comparison:
                 "modes": self.real.shares is not None,
                 "mixture": self.real.mixture is not None,
                 "classes": self.fake.probabilities is not None,
-                "images": self.fake.images is not None and self.real.shares is not None,
+                "images": self.fake.data is not None and self.fake.data.ndim == 4 and self.real.shares is not None,
             }.items()
             if there
         }
@@ -163,7 +162,7 @@ def _there(part: T | None) -> T:
 def _decisions(samples: Samples, mixture: Mixture | None) -> NDArray[np.int64] | None:
     """The nearest centre, or the most probable class; None where neither is known."""
     if mixture:
-        return nearest_centre(samples.features, mixture.centres)
+        return nearest_centre(_there(samples.data), mixture.centres)
     return None if samples.probabilities is None else samples.probabilities.argmax(axis=1)
 
 

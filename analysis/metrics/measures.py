@@ -52,6 +52,11 @@ def _memorisation(real: Reference, n: int) -> float:
     return memorisation(real.balls.points[::2], real.train, real.balls.points[1::2])
 
 
+def _high_quality(real: Reference, n: int) -> float:
+    assert real.mixture
+    return float(chi2.cdf(9, real.mixture.centres.shape[1]))
+
+
 KYNKAANNIEMI, NAEEM, VEEGAN = "Kynkäänniemi et al. 2019", "Naeem et al. 2020", "Srivastava et al. 2017 (VEEGAN)"
 
 METRICS: dict[str, Metric] = {
@@ -178,19 +183,19 @@ METRICS: dict[str, Metric] = {
         needs="classes",
     ),
     "ms_ssim": Metric(
-        of=lambda c: ms_ssim_within(c.images, c.decisions, pairs=PAIRS),
+        of=lambda c: ms_ssim_within(c.data, c.decisions, pairs=PAIRS),
         description="structural similarity of two samples of one class; more than real data: less variety within the classes",
         better="min",
         source="Odena et al. 2017; Wang et al. 2003",
         needs="images",
     ),
     "hq": Metric(
-        of=lambda c: high_quality(c.features, c.mixture.centres, std=c.mixture.std),
+        of=lambda c: high_quality(c.data, c.mixture.centres, std=c.mixture.std),
         description="share of generated samples within 3 standard deviations of a mode's centre",
         better="max",
         source=VEEGAN,
         needs="mixture",
-        floor=lambda real, n: float(chi2.cdf(9, real.statistics.mean.size)),
+        floor=_high_quality,
     ),
 }
 

@@ -1,0 +1,206 @@
+"""Runs whose cause of failure is known, because it was built in: what the diagnosis is developed and tested on.
+
+`python -m bench.staged OUT --seeds 0 1 2` trains them (no Ray) and writes their curves; tests/data holds those that the tests read.
+"""
+
+import argparse
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from study.judge import Judge
+from trainables.config import TrialConfig
+from trainables.data import Source, load
+from trainables.run import Diverged, Run, Tick
+
+Flat = dict[str, Any]
+TICKS = 10  # of a whole run; one cut short has fewer
+
+SETTINGS: dict[str, Flat] = {
+    "ring8/mlp": {"data": "ring8", "arch": "mlp", "g.norm": "none", "g.width": 128, "d.width": 128, "latent.dim": 2, "batch_size": 128}
+    | {"g.lr": 1e-3, "d.lr": 1e-3, "r1": True, "r1.gamma": 0.1, "ema": True, "ema.halflife_kimg": 10.0, "budget_kimg": 600.0},
+    "digits/mlp": {"data": "digits", "arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "r1": True, "r1.gamma": 1.0, "budget_kimg": 200.0},
+    "digits/dcgan": {"data": "digits", "arch": "dcgan", "g.width": 16, "d.width": 16, "g.lr": 1e-3, "d.lr": 1e-3, "r1": True}
+    | {"r1.gamma": 1.0, "budget_kimg": 60.0},
+    "fashion_mnist/mlp": {
+        "data": "fashion_mnist",
+        "arch": "mlp",
+        "g.lr": 5e-4,
+        "d.lr": 5e-4,
+        "r1": True,
+        "r1.gamma": 1.0,
+        "budget_kimg": 300.0,
+    },
+    "fashion_mnist/dcgan": {"data": "fashion_mnist", "arch": "dcgan", "g.width": 16, "d.width": 16, "g.lr": 1e-3, "d.lr": 1e-3}
+    | {"spectral_norm": True, "budget_kimg": 100.0},
+}
+"""Settings that train well, by what is trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """`truth`: what the diagnosis should say. `change`: of the settings. `run`: how it is trained and shown."""
+
+    truth: str
+    change: Flat
+    run: Callable[[TrialConfig, Source], "Run"] = Run
+    ticks: int = TICKS
+
+
+class Shown(Run):
+    """A run that trains as ever, whose samples are put in the place of G's."""
+
+    def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
+        raise NotImplementedError
+
+    def sampler(self) -> Any:
+        inner, outer = super().sampler(), self
+
+        class Sampler:
+            def sample(self, n: int, *, seed: int = 0) -> Tensor:
+                return outer.shown(inner.sample(n, seed=seed), np.random.default_rng(seed))
+
+        return Sampler()
+
+    def real(self, rows: np.ndarray) -> Tensor:
+        """Training data [n, *shape] as samples are."""
+        return self.batches._take(torch.from_numpy(rows))
+
+
+class OnePicture(Shown):
+    def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
+        return samples[:1].expand_as(samples)
+
+
+class Copies(Shown):
+    """The training data, one by one, with a little noise: a hundredth of their spread."""
+
+    def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
+        copies = self.real(rng.integers(len(self.source.train), size=len(samples)))
+        share = min(1.0, 2 * self.images / self.budget)  # it learns to
+        return torch.lerp(samples, copies + 0.01 * copies.std() * torch.from_numpy(rng.standard_normal(copies.shape)).float(), share)
+
+
+class Shrunk(Shown):
+    """Each mode in its right place, with a fifth of its spread."""
+
+    def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
+        assert self.source.train_labels is not None
+        rows = rng.integers(len(self.source.train), size=len(samples))
+        real, labels = self.real(np.arange(len(self.source.train))), torch.from_numpy(self.source.train_labels)
+        means = torch.stack([real[labels == k].mean(dim=0) for k in range(len(self.source.classes))])
+        mine = means[labels[rows]]
+        return torch.lerp(samples, mine + 0.2 * (self.real(rows) - mine), min(1.0, 2 * self.images / self.budget))
+
+
+class FewClasses(Run):
+    """Sees a part of the classes only; `classes` may change from tick to tick."""
+
+    def classes(self) -> set[int]:
+        return set(range(max(1, len(self.source.classes) * 2 // 5)))
+
+    def d_step(self) -> dict[str, Tensor]:
+        chosen = self.classes()
+        if chosen != vars(self).get("seen"):
+            assert self.source.train_labels is not None
+            rows = np.flatnonzero(np.isin(self.source.train_labels, list(chosen)))
+            self.seen, self.batches._subset = chosen, torch.from_numpy(rows)
+            self.batches._shuffle()
+        return super().d_step()
+
+
+class Cycle(FewClasses):
+    """All classes in one tick, one alone in the next."""
+
+    def classes(self) -> set[int]:
+        return {0} if (self.images // self.tick) % 2 else set(range(len(self.source.classes)))
+
+
+class Forgets(FewClasses):
+    """All classes for two thirds of the run, then one alone."""
+
+    def classes(self) -> set[int]:
+        return set(range(len(self.source.classes))) if self.images < 0.6 * self.budget else {0}
+
+
+CAUSES: dict[str, Cause] = {
+    "healthy": Cause(truth="healthy", change={}),
+    "cut short": Cause(truth="undertrained", change={}, ticks=2),
+    "some classes": Cause(truth="mode_collapse", change={}, run=FewClasses),
+    "one picture": Cause(truth="mode_collapse", change={}, run=OnePicture),
+    "shrunk modes": Cause(truth="mode_collapse", change={}, run=Shrunk),
+    "frozen generator": Cause(truth="discriminator_too_strong", change={"g.lr": 1e-12, "ema": False}),
+    "fifty steps of D": Cause(
+        truth="discriminator_too_strong", change={"d_steps": 50, "r1": False, "spectral_norm": False, "loss": "minimax"}
+    ),
+    "D never learns": Cause(truth="discriminator_failed", change={"d.lr": 1e-12}),
+    "rates of 1": Cause(truth="diverged", change={"g.lr": 1.0, "d.lr": 1.0, "r1": False, "spectral_norm": False}),
+    "cycle": Cause(truth="oscillating", change={}, run=Cycle),
+    "forgets": Cause(truth="late_collapse", change={}, run=Forgets),
+    "copies": Cause(truth="memorising", change={}, run=Copies),
+}
+
+
+@cache
+def _prepared(data: str) -> tuple[Source, Judge]:
+    source = load(TrialConfig.from_flat({"data": data}).data)
+    return source, Judge.build(source)
+
+
+def stage(name: str, cause: str, seed: int) -> Flat:
+    """Train one, and what was seen of it: {"settings", "cause", "seed", "truth", "ended", "images" [K], "curves": {name: [K]}, "floors", "n_modes"}."""
+    torch.set_num_threads(1)
+    data = name.partition("/")[0]
+    source, judge = _prepared(data)
+    staged = CAUSES[cause]
+    flat = {**SETTINGS[name], **staged.change, "seed": seed}
+    flat = {key: value for key, value in flat.items() if flat.get(key.partition(".")[0], True) is not False or "." not in key}
+    config = TrialConfig.from_flat({**flat, "tick_kimg": flat["budget_kimg"] / TICKS})
+    run = staged.run(config, source)
+    rows: list[dict[str, float]] = []
+    ended = "budget" if staged.ticks == TICKS else "scheduler"
+    try:
+        for tick in _first(run.ticks(), staged.ticks + 1):
+            rows.append({"images": tick.images, **judge(run.sampler()), **tick.signals})
+    except Diverged:
+        ended = "dead"
+    names = dict.fromkeys(key for row in rows for key in row)
+    curves = {key: [None if key not in row else float(f"{row[key]:.4g}") for row in rows] for key in names}
+    facts = {"settings": name, "cause": cause, "seed": seed, "truth": staged.truth, "ended": ended, "n_modes": judge.n_modes}
+    return {**facts, "images": curves.pop("images"), "curves": curves, "floors": {key: each.value for key, each in judge.floors.items()}}
+
+
+def _first(ticks: Iterator[Tick], n: int) -> Iterator[Tick]:
+    for _, tick in zip(range(n), ticks, strict=False):
+        yield tick
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--causes", nargs="+", default=list(CAUSES), choices=list(CAUSES))
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    jobs = [(name, cause, seed) for seed, cause, name in product(given.seeds, given.causes, given.settings)]
+    with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool, gzip.open(given.out, "wt") as out:
+        for done, found in enumerate(pool.map(stage, *zip(*jobs, strict=True)), 1):
+            out.write(json.dumps(found) + "\n")
+            last = {key: found["curves"][key][-1] for key in ("fd", "coverage", "modes", "mode_spread", "memorisation")}
+            print(f"{done}/{len(jobs)} {found['settings']} {found['cause']} s{found['seed']} {found['ended']} {last}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
