@@ -191,7 +191,8 @@ def _scaled(figure: go.Figure, axis: str, table: TrialTable, metric: str) -> go.
 
 def _floor(figure: go.Figure, axis: str, table: TrialTable, metric: str) -> go.Figure:
     """A dashed line at what real data score."""
-    if metric in table.floors:
+    drawn = metric in table.floors and (table.scale(metric) == "linear" or table.floors[metric] > 0)
+    if drawn:
         floor, colour = table.floors[metric], "#009E73"
         # a line takes the value, a note its logarithm
         at = np.log10(floor) if table.scale(metric) == "log" else floor

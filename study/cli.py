@@ -219,7 +219,7 @@ def sample(
     from study.query import open_study
     from trainables.grid import grid_png, grid_size
 
-    view = _chosen(open_study(run, trust_plugins=trust_plugins), trial)
+    view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
     generator = view.generator(best_tick=best_tick)
     shape = tuple(generator.sample(1).shape[1:])
     samples = generator.sample(grid_size(shape), seed=seed)
@@ -238,7 +238,7 @@ def export(
     """One trial's generator as a file: safetensors with its config in the header."""
     from study.query import open_study
 
-    view = _chosen(open_study(run), trial)
+    view = _chosen(open_study(run), trial, best=best)
     view.export(out, best_tick=best_tick)
     console.print(
         f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again",
@@ -246,7 +246,9 @@ def export(
     )
 
 
-def _chosen(view: Any, trial: str | None) -> Any:
+def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
+    if trial and best:
+        raise ValueError("--trial and --best are two choices; give one of them")
     return view.trial(trial) if trial else view.best(1)[0]
 
 
@@ -263,27 +265,35 @@ def train(
     """One run without Ray: a recipe's settings, or those of a study's trial, with --set to change them (ten times longer, say)."""
     from study.files import load_config, parse_changes
     from study.query import open_study
+    from study.space import live
+    from study.spec import Judged
+    from study.store import RULER
     from study.train import train as train_one
     from trainables.config import TrialConfig
 
+    if recipe and (trial or best):
+        raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
         raise ValueError("train takes a RECIPE.yaml or --from RUN, one of them")
     new = parse_changes(changes or [])
     if recipe:
-        config = load_config(recipe, new)
+        train_one(load_config(recipe, new), out, console)
     else:
         assert origin
-        config = TrialConfig.from_flat({**_chosen(open_study(origin, trust_plugins=trust_plugins), trial).record.flat, **new})
-    train_one(config, out, console)
+        view = open_study(origin, trust_plugins=trust_plugins)
+        chosen = _chosen(view, trial, best=best)
+        config = TrialConfig.from_flat(live({**chosen.config.flat(), **new}))
+        train_one(config, out, console, judged=Judged.model_validate(view.study.spec["judge"]), kept=origin / RULER)
 
 
 @app.command(name="list")
 def list_(
     kind: Annotated[
-        str | None, typer.Argument(help="data, architectures, losses, tricks, loops, metrics, ranges or settings; all unless given.")
+        str | None,
+        typer.Argument(help="data, architectures, losses, tricks, loops, metrics, features, ranges or settings; all unless given."),
     ] = None,
 ) -> None:
-    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, ranges; a line each, with its source."""
+    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, features, ranges; a line each, with its source."""
     from study.catalogue import catalogue
 
     tables = catalogue()

@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # its kills escape fit(); the kernel's are only a dead worker
 }
-PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "numpy", "safetensors")
+PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
     """How many trials run at a time: as many as fit on the nodes, which each hold whole trials. ValueError if none fits, as Ray would wait for ever."""
     asked = per_trial(spec, total(nodes))
     names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
-    fits = [min(int(node.get(names[kind], 0) / amount + 1e-9) for kind, amount in asked.items() if amount) for node in nodes]
+    fits = [min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in asked.items() if amount) for node in nodes]
     if not sum(fits):
         have = "; ".join(
             ", ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) + f", {node.get('memory', 0) / 2**30:.1f} GB"
@@ -83,6 +83,13 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
         wants = f"{asked['cpu']:g} CPU, {asked['gpu']:g} GPU" + (f", {spec.resources.memory_gb:g} GB" if spec.resources.memory_gb else "")
         raise ValueError(f"a trial must fit on one node of the cluster; resources ask for {wants}, and the nodes have {have}")
     return min(sum(fits), spec.resources.concurrent or sum(fits), spec.n_trials)
+
+
+def _whole(there: float, amount: float, kind: str) -> int:
+    """How often the amount fits. A share of a GPU lies on one GPU."""
+    if kind == "gpu" and amount < 1:
+        return int(there) * int(1 / amount + 1e-9)
+    return int(there / amount + 1e-9)
 
 
 def total(nodes: list[Mapping[str, float]]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from study.records import Ended, StudyRecord, TrialRecord
+from study.records import Ended, StudyRecord, TrialRecord, mark
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -20,7 +20,7 @@ class OptunaMirror:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage: BaseStorage = RDBStorage(address) if "://" in address else JournalStorage(JournalFileBackend(address))
         self.study = optuna.create_study(
-            storage=storage, study_name=study.spec["name"], direction=study.spec["score"]["direction"], load_if_exists=True
+            storage=storage, study_name=mark(study), direction=study.spec["score"]["direction"], load_if_exists=True
         )
         self.known = {trial.user_attrs.get("trial_id") for trial in self.study.get_trials(deepcopy=False)}
 

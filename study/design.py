@@ -17,7 +17,7 @@ def points(spec: "StudySpec") -> list[dict[str, Any]]:
     """The n_configs points of the space; StudySpec.flat leaves out the knobs of tricks that are off. A longer design begins with the shorter one.
 
     sobol: a scrambled Sobol sequence over all domains (Owen 1998); random: independent uniforms;
-    factorial: every combination of the scientific choices once, in random order, the nuisance settings from a Sobol sequence.
+    factorial: rounds of every combination of the scientific choices, each in random order, the nuisance settings from a Sobol sequence.
     """
     domains, rng = spec.space.domains, np.random.default_rng(spec.design_seed)
     if spec.sampler == "factorial":
@@ -26,8 +26,10 @@ def points(spec: "StudySpec") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{name: at(domain, u) for (name, domain), u in zip(domains.items(), row, strict=True)} for row in uniforms]
     if spec.sampler == "factorial":
         cells = factorial(spec)
-        order = np.random.default_rng(spec.design_seed).permutation(len(cells))
-        rows = [cells[order[i % len(cells)]] | row for i, row in enumerate(rows)]
+        # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
+        rng = np.random.default_rng(spec.design_seed)
+        order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
+        rows = [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
     return rows
 
 

@@ -24,7 +24,7 @@ from study.records import Closed, Ended, Measurement, Saved, StudyRecord
 from study.search import Search, to_run
 from study.space import extremes
 from study.spec import StudySpec, identity
-from study.store import STOP, Store, driver
+from study.store import RULER, STOP, Store, driver
 from study.tracking import watching
 from trainables.data import Source, load
 from trainables.generators import GENERATOR
@@ -37,7 +37,6 @@ logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERRO
 
 MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
 REAL = "real.png"
-RULER = "ruler.safetensors"  # the classifier, where it is not a shipped one
 
 
 def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> StudyView:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import nn
 
 from analysis.metrics.features import Classifier, Extractor, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
-from analysis.metrics.pretrained import Pretrained, pretrained_names
+from analysis.metrics.pretrained import FROM_FILE, Pretrained, pretrained_names
 from trainables.data import Source
 from trainables.registry import Registry, nearest
 
@@ -75,8 +75,8 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
     if features == "auto":
         features = "points" if points else "classifier" if classifier else "random_conv"
     refuse_unknown_features(features)
-    if weights is not None and features not in pretrained_names():
-        raise ValueError(f"judge.weights belong to pretrained features ({', '.join(pretrained_names())}); judge.features is {features!r}")
+    if weights is not None and features not in FROM_FILE:
+        raise ValueError(f"judge.weights are read for {' and '.join(FROM_FILE)}; judge.features is {features!r}")
     if points != (features == "points") and features not in own_features():
         raise ValueError(f"judge.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}")
     if features == "classifier":
@@ -85,7 +85,9 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
         return classifier
     if features in pretrained_names():
         return Pretrained(features, weights=weights)
-    made = FEATURES.pick(features)(source)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)  # the same weights whenever the study is gone on with
+        made = FEATURES.pick(features)(source)
     return made.eval() if isinstance(made, Extractor) else Module(features, made)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -50,8 +50,21 @@ def checked_spec(given: Mapping[str, Any]) -> StudySpec:
         if first["type"] == "missing":
             raise SpecError(where, f"a study needs {where[0] if len(where) == 1 else '.'.join(where)}: it is not there") from None
         if first["type"] == "extra_forbidden":
-            raise SpecError(where, f"there is no {'.'.join(where)!r}") from None
+            known = fields_of(where[:-1])
+            raise SpecError(
+                where, f"there is no {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}"
+            ) from None
         raise SpecError(where, in_words(error)) from None
+
+
+def fields_of(where: tuple[str, ...]) -> list[str]:
+    """The keys of a section of StudySpec: of ("tracking", "wandb") entity, project …"""
+    model: Any = StudySpec
+    for name in where:
+        kinds = [model.model_fields[name].annotation]
+        kinds = [*get_args(kinds[0]), *kinds]
+        model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)
 
 
 def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:

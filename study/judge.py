@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from analysis.metrics import METRICS, Comparison, Floor, Mixture, Reference, Samples, floors, measure
 from analysis.metrics.features import Classifier, Extractor, weights_hash
+from analysis.metrics.pretrained import Pretrained
 from study.features import choose, classifier_of, write_whole
 from trainables.batches import first_rows
 from trainables.data import Source
@@ -82,9 +84,12 @@ class Networks:
         return Samples(features=features, probabilities=probabilities, data=x)
 
     def see_once(self, x: Array) -> Samples:
-        """`see`, kept in the user's cache: a large network takes minutes for the real data, and every launch and resume needs them."""
+        """`see`, kept in the user's cache where a pretrained network would take minutes, since every launch and resume needs it."""
+        if not isinstance(self.extractor, Pretrained):
+            return self.see(x)
         seen = hashlib.sha256(np.ascontiguousarray(x).tobytes())
-        seen.update("".join(weights_hash(net) for net in (self.extractor, self.classifier) if net).encode())
+        parts = [version("torch-fidelity"), *(weights_hash(net) for net in (self.extractor, self.classifier) if net)]
+        seen.update("".join(parts).encode())
         path = Path(user_cache_dir("ganstudy"), "real", f"{self.extractor.name}-{seen.hexdigest()[:16]}.safetensors")
         if path.is_file():
             kept = load_file(path)
@@ -142,7 +147,7 @@ class Judge:
         rows = np.sort(np.random.default_rng(SEED).permutation(len(source.heldout))[:n_real])
         real = networks.see_once(source.heldout[rows])
         # those that a run with a small data.size trains on are among them
-        train = networks.see_once(source.train[np.sort(first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)])])
+        train = networks.see_once(source.train[first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)]])
         centres = source.centres
         reference = Reference.of(
             real,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import analysis
+from analysis.table import FAILURES
 from study.query import StudyView, TrialView
 from study.records import Ended
 from trainables.config import settings
@@ -208,6 +209,6 @@ def grids(view: StudyView) -> dict[str, bytes]:
         .sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize")
         .head(GRIDS)
     )
-    bad = trials[trials["outcome"].isin(["mode_collapse", "diverged"])].head(GRIDS)
-    found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad.index]}
+    bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
+    found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}
     return {trial: png for trial, png in found.items() if png}

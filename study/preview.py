@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.metrics import Floor
 from study import cluster
 from study.drive import Prepared, prepare
 from study.proposals import Adaptive, Designed
@@ -65,8 +66,13 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     if prepared.judge.accuracy is not None:
         console.print(f"its classifier finds the class of {prepared.judge.accuracy:.1%} of the held-out images")
     console.print(
-        "real data score " + "  ".join(f"{name} {floor.value:.4g}" for name, floor in prepared.judge.floors.items()), soft_wrap=True
+        "real data score " + "  ".join(f"{name} {in_words(floor)}" for name, floor in prepared.judge.floors.items()), soft_wrap=True
     )
+
+
+def in_words(floor: Floor) -> str:
+    """With the range of its draws, where no formula gives it."""
+    return f"{floor.value:.4g}" + (f" ({floor.low:.4g} to {floor.high:.4g}, {floor.draws} draws)" if floor.draws else "")
 
 
 @dataclass(frozen=True)

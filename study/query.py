@@ -139,7 +139,7 @@ class StudyView:
         """The best n configurations, each by its median run among those that reached the end.
 
         Ranked on the bad end of the mean's 95 % interval, not on a lucky seed. where: a pandas query over trials(), such as
-        "coverage > 0.8". Where no configuration has min_seeds runs, those with the most are ranked, which is logged.
+        "coverage > 0.8", that more than half of a configuration's runs must meet. Where no configuration has min_seeds runs, those with the most are ranked, which is logged.
         """
         by = by or self.score
         table = self.table()
@@ -151,7 +151,8 @@ class StudyView:
                 raise ValueError(
                     f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r}: {error}"
                 ) from None
-            table = table.where(np.isin(table.trial_id, chosen))
+            passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
+            table = table.where(np.isin(table.config_id, passed.index[passed > 0.5]))  # on all their runs, not on the lucky ones
         if not table.evidence.any():
             raise ValueError(
                 f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none"

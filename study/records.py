@@ -1,5 +1,6 @@
 """What is kept of a trial."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,7 +66,7 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """What all trials of a folder share; written when a driver starts with something new to say."""
+    """What all trials of a folder share; written when a driver starts that has trials to run."""
 
     spec: Mapping[str, Any]  # StudySpec.as_dict()
     ruler: Mapping[str, Any]
@@ -74,3 +75,8 @@ class StudyRecord:
     accuracy: float | None = None  # of the ruler's classifier on held-out images
     created: str = ""  # when the folder's first driver started: what tells it from another study of the same name
     provenance: Mapping[str, str] = field(default_factory=dict)  # of the driver that wrote this
+
+
+def mark(study: StudyRecord) -> str:
+    """The study's name and when its folder was made: another study of this name is another one in W&B and Optuna."""
+    return f"{study.spec['name'][:24]}-{hashlib.sha256(study.created.encode()).hexdigest()[:6]}"

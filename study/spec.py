@@ -199,10 +199,11 @@ class StudySpec(Section):
                 self._try(dict(zip((a, b), pair, strict=True)), ("space", self._part(b), b))
 
     def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
-        """The base with some settings of the space, the rest of the space left at its defaults."""
+        """The base with some settings of the space, the rest of the space at the first of its values."""
         on = {trick: True for name in some if (trick := trick_of(name))}
+        rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
         try:
-            TrialConfig.from_flat(live({**self.base, **on, **some}))
+            TrialConfig.from_flat(live({**self.base, **rest, **on, **some}))
         except ValueError as error:
             raise SpecError(where, str(error)) from None
 
@@ -264,7 +265,8 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Of a StudySpec.as_dict(): what may not change while a study folder goes on, all but its wording, its length and its means."""
     free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
-    return {key: value for key, value in {**spec, "base": base}.items() if key not in free}
+    judge = {name: value for name, value in spec["judge"].items() if name != "weights"}  # the ruler holds their hash
+    return {key: value for key, value in {**spec, "base": base, "judge": judge}.items() if key not in free}
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:

@@ -24,6 +24,7 @@ from study.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialR
 
 RECORDS = "records.jsonl"
 LOCK = "lock"
+RULER = "ruler.safetensors"  # the classifier that judges, where it is not a shipped one
 STOP = "stop"  # a file whose presence asks the driver to stop
 
 

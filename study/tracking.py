@@ -72,9 +72,10 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
                 child.wait()
         if child.returncode:
             how = f"not done within {limit_s:g} s" if stopped else "stopped by an error"
-            missing = _missing(folder) if mode != "disabled" else ""
-            send = f"`wandb sync {home}/*run-*`"
-            say(f"tracking: {how} ({home / LOG}); {missing}resume the study to go on, or send what is there with {send}")
+            missing, send = (
+                (_missing(folder), f", or send what is there with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
+            )
+            say(f"tracking: {how} ({home / LOG}); {missing}resume the study to go on{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from study.judge import Judge
 from study.present import HEADLINE
+from study.spec import Judged
 from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.generators import GENERATOR, save_generator
@@ -14,14 +15,20 @@ from trainables.grid import extent, grid_png, grid_size
 from trainables.run import LOOPS, Diverged
 
 
-def train(config: TrialConfig, out: Path, console: Console, *, device: str | None = None) -> None:
-    """Train on the GPU where there is one. Writes samples/IMAGES.png and a line of history.jsonl at each tick, and generator.safetensors."""
+def train(
+    config: TrialConfig, out: Path, console: Console, *, judged: Judged | None = None, kept: Path | None = None, device: str | None = None
+) -> None:
+    """Train on the GPU where there is one, and judge as a study would (`judged`, and its own classifier in `kept`).
+
+    Writes samples/IMAGES.png and a line of history.jsonl at each tick, and generator.safetensors.
+    """
     import torch
 
     if (out / "history.jsonl").exists():
         raise ValueError(f"{out} must be free of an earlier run; it holds history.jsonl. Give another folder with --out, or remove it")
     source = load(config.data)
-    judge = Judge.build(source)
+    judged = judged or Judged()
+    judge = Judge.build(source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=kept)
     run = LOOPS.pick(config.loop)(config, source, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
     (out / "samples").mkdir(parents=True, exist_ok=True)
     with (out / "history.jsonl").open("w") as history:

@@ -5,7 +5,6 @@ written anew and whole. So every tick is there once, whoever was killed. (A seco
 writes each file from the run's first row on.)
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.dashboard import verdict
 from study.mirrors import Mode, WandbConfig
-from study.records import Ended, StudyRecord, TrialRecord
+from study.records import Ended, StudyRecord, TrialRecord, mark
 
 if TYPE_CHECKING:
     import wandb
@@ -161,11 +160,6 @@ class WandbMirror:
     def _down(self, error: Exception) -> None:
         log(f"W&B's server cannot be used, so runs are written offline for {DOWN_S:g} s: {error}")
         self.down_until = time.monotonic() + DOWN_S
-
-
-def mark(study: StudyRecord) -> str:
-    """The study's name and when its folder was made: another study of this name is another group of runs."""
-    return f"{study.spec['name'][:24]}-{hashlib.sha256(study.created.encode()).hexdigest()[:6]}"
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,9 @@ def read(root: Path, names: Sequence[str], *, resolution: int) -> Bytes:
     stored = Path(user_cache_dir("ganstudy"), "pictures", hashlib.sha256(repr(facts).encode()).hexdigest()[:32] + ".npy")
     if not stored.exists():
         _decode(root, names, resolution=resolution, to=stored)
-    images: Bytes = np.load(stored, mmap_mode="r" if stored.stat().st_size > MAPPED_FROM_BYTES else None)
-    return images
+    images = np.load(stored, mmap_mode="r" if stored.stat().st_size > MAPPED_FROM_BYTES else None)
+    plain: Bytes = np.asarray(images)  # still mapped, but of no class of its own: that would be copied on the way to each worker
+    return plain
 
 
 def _decode(root: Path, names: Sequence[str], *, resolution: int, to: Path) -> None:

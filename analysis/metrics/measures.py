@@ -36,7 +36,7 @@ class Metric:
 
 
 def _kid(c: Comparison) -> float:
-    """One subset of all: of the estimates from these samples the one with the least variance."""
+    """One subset, as large as the smaller side."""
     return kid(c.features, c.real.points, subsets=1, subset_size=min(len(c.features), len(c.real.points))).mean
 
 
@@ -68,7 +68,7 @@ METRICS: dict[str, Metric] = {
     ),
     "kid": Metric(
         of=_kid,
-        description="kernel distance of all samples (squared maximum mean discrepancy, unbiased, so it can be below 0)",
+        description="kernel distance (squared maximum mean discrepancy, unbiased, so it can be below 0) of as many of each side as the smaller has",
         better="min",
         source="Bińkowski et al. 2018",
         floor=lambda real, n: 0.0,

@@ -12,6 +12,7 @@ from torch import Tensor
 from analysis.metrics.features import Extractor
 
 ALIASES = {"inception": "inception-v3-compat"}
+FROM_FILE = ("inception", "vgg16")  # whose weights torch-fidelity takes from a file of tensors
 
 
 def pretrained_names() -> list[str]:

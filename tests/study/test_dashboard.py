@@ -50,7 +50,7 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         if "sqlite" in address
         else optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(address.format(tmp_path)))
     )
-    study = optuna.load_study(study_name="digits", storage=storage)
+    study = optuna.load_study(study_name="digits-e3b0c4", storage=storage)
     trials = {trial.user_attrs["trial_id"]: trial for trial in study.trials}
     assert len(study.trials) == len(trials) == 5
     assert {trial_id: (trial.state.name, trial.value) for trial_id, trial in trials.items()} == {

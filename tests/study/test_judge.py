@@ -9,7 +9,7 @@ from safetensors import safe_open
 import study.features
 import study.judge
 from analysis.metrics import METRICS
-from analysis.metrics.features import Classifier, Points, RandomConv, train_classifier, weights_hash
+from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, train_classifier, weights_hash
 from study.features import FEATURES, SHIPPED, accuracy, choose, classifier_of, known_features
 from study.judge import Judge, Networks, Ruler, as_bytes
 from trainables.config import DataConfig
@@ -293,7 +293,7 @@ def test_features_by_name(digits):
         ("digits", "pixel", None, r"no features named 'pixel'; did you mean 'pixels'\? there are \['auto', "),
         ("digits", "points", None, "judge.features must be features of images for digits; given is 'points'"),
         ("ring8", "pixels", None, "judge.features must be points for ring8; given is 'pixels'"),
-        ("digits", "pixels", "w.pth", r"judge.weights belong to pretrained features \(inception, .*judge.features is 'pixels'"),
+        ("digits", "pixels", "w.pth", r"judge.weights are read for inception and vgg16; judge.features is 'pixels'"),
         ("digits", "inception", "none.pth", r"weights must be a file that torch.load\(path, weights_only=True\) reads; none.pth"),
     ],
 )
@@ -318,7 +318,8 @@ def test_other_features_leave_the_modes_to_the_classifier(judge, digits, cache):
     assert replace(pixels.ruler, features="inception").axis("fd") == "fid_1k"
 
 
-def test_the_real_side_is_looked_at_once(digits, cache, tmp_path, monkeypatch):
+def test_a_large_network_looks_at_the_real_side_once(digits, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(study.judge, "Pretrained", Pixels)  # stands for one that takes minutes
     first = Judge.build(digits, features="pixels")
     assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
     monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("was looked at again"))

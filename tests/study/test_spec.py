@@ -1,6 +1,7 @@
 """Bad input gets one clear message at the door."""
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,10 @@ BAD = {
     "no configs": (good(n_configs=0), "n_configs must be greater than or equal to 1; given 0"),
     "share of GPUs": (good(resources={"gpu": 1.5}), "a share of one GPU or a whole number"),
     "unknown resource": (good(resources={"gpus": 1}), "there is no 'resources.gpus'"),
-    "unknown tracking": (good(tracking={"wandb": {"projct": "x"}}), "there is no 'tracking.wandb.projct'"),
+    "unknown tracking": (
+        good(tracking={"wandb": {"projct": "x"}}),
+        "there is no 'tracking.wandb.projct'; did you mean 'project'? tracking.wandb has ['entity', 'project'",
+    ),
     "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
 }
 
@@ -175,6 +179,27 @@ def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
     assert len(set(seeds)) == 72
     other = [flat["seed"] for flat in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()]
     assert not set(seeds) & set(other)
+
+
+def test_each_cell_of_a_factorial_meets_the_whole_range_of_the_nuisance_settings() -> None:
+    """Else what is asked about would be confounded with them: 16 rounds, in each quarter of the range some 4 of each cell."""
+    space = {"scientific": {"r1": [False, True], "ema": [False, True]}, "nuisance": {"d.lr": {"low": 1e-4, "high": 1e-2, "log": True}}}
+    flats = [
+        flat
+        for seed in range(5)
+        for flat in StudySpec.from_dict(good(sampler="factorial", n_configs=64, design_seed=seed, space=space)).designed()
+    ]
+    for cell in product([False, True], repeat=2):
+        place = [(np.log10(flat["d.lr"]) + 4) / 2 for flat in flats if (flat["r1"], flat["ema"]) == cell]
+        quarters = np.bincount((np.array(place) * 4).astype(int), minlength=4)
+        assert len(place) == 80
+        assert quarters.min() >= 10
+
+
+def test_a_longer_factorial_begins_with_the_shorter_one() -> None:
+    space = {"scientific": {"r1": [False, True], "ema": [False, True]}, "nuisance": {"d.lr": "range"}}
+    short, long = (StudySpec.from_dict(good(sampler="factorial", n_configs=n, space=space)).designed() for n in (8, 20))
+    assert long[:8] == short
 
 
 def test_a_factorial_has_every_cell_equally_often() -> None:
