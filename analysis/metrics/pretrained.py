@@ -43,7 +43,8 @@ class Pretrained(Extractor):
             raise ValueError(
                 f"the features {name!r} need their weights, from a file, from {torch.hub.get_dir()}, or from the network; "
                 f"{'the file ' + weights if weights else 'none are there, and the download'} failed: "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}. Fetch them once where there is a network, "
+                "or choose features that need none: the classifier, random_conv or pixels"
             ) from None
         self.eval().requires_grad_(False)
 
