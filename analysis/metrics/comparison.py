@@ -68,7 +68,7 @@ class Reference:
         decisions = _decisions(real, mixture)
         some = np.random.default_rng(seed).permutation(len(real.features))[:n]
         statistics = frechet_statistics(real.features, name="the real features")
-        statistics.root  # noqa: B018  (computed here, it travels along)
+        statistics.factor  # noqa: B018  (computed here, it travels along)
         found: dict[str, Floats | None] = {"shares": None, "traces": None}
         if decisions is not None:
             modes = len(mixture.centres) if mixture else real.probabilities.shape[1]  # type: ignore[union-attr]

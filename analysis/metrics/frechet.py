@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import eigvalsh, qr
+from scipy.linalg.lapack import dsygst
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
 
@@ -39,11 +41,12 @@ class FrechetStatistics:
         return {"mu": self.mean, "sigma": self.covariance}
 
     @cached_property
-    def root(self) -> Floats:
-        """The symmetric square root of the covariance, [D, D]. Computed once, and kept when the statistics are pickled."""
+    def factor(self) -> Floats:
+        """The lower triangular L with L L^T = covariance, [D, D], for singular ones too. Computed once, and kept when pickled."""
         values, vectors = np.linalg.eigh(self.covariance)
-        root: Floats = (vectors * _roots(values)) @ vectors.T
-        return root
+        (upper,) = qr((vectors * _roots(values)) @ vectors.T, mode="r")
+        factor: Floats = np.asfortranarray(upper.T)
+        return factor
 
 
 def frechet_statistics(x: ArrayLike, *, name: str = "x") -> FrechetStatistics:
@@ -62,14 +65,14 @@ def frechet_distance(x: Side, y: Side) -> float:
 
     Each side is points [N, D], prepared statistics, or what np.load gives of a file with mu and sigma.
 
-    The trace of (S_x S_y)^(1/2) is taken from the eigenvalues of S_y^(1/2) S_x S_y^(1/2), which is symmetric: so the distance is a
-    finite real number for collapsed points too, where a square root of the product itself turns complex or NaN. The root is that of
+    The trace of (S_x S_y)^(1/2) is taken from the eigenvalues of L^T S_x L with L L^T = S_y, which is symmetric: so the distance is a
+    finite real number for collapsed points too, where a square root of the product itself turns complex or NaN. The factor is that of
     `y`: where one side stays the same (the real data), prepare it and hand it in as `y`.
     """
     a, b = _statistics("x", x), _statistics("y", y)
     same_dimension("x", a.mean, "y", b.mean)
-    product = b.root @ a.covariance @ b.root
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2).astype(np.float64)
+    product, _ = dsygst(a.covariance, b.factor, itype=2, lower=1)  # half the work of two products of matrices, as both are symmetric
+    eigenvalues = eigvalsh(product, lower=True, driver="evr", overwrite_a=True, check_finite=False).astype(np.float64)
     trace_of_root = _roots(eigenvalues).sum()
     distance = np.sum((a.mean - b.mean) ** 2) + np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
     return max(0.0, float(distance))
