@@ -1,6 +1,6 @@
-"""Runs whose cause of failure is known, because it was built in: what the diagnosis is developed and tested on.
+"""Runs whose cause of failure is known, because it was built in: what a diagnosis can be held against.
 
-`python -m bench.staged OUT --seeds 0 1 2` trains them (no Ray) and writes their curves; tests/data holds those that the tests read.
+`python -m bench.staged OUT.gz --seeds 0 1 2` trains them (no Ray) and writes their curves, a line of JSON each.
 """
 
 import argparse
