@@ -98,6 +98,7 @@ def test_each_tick_is_there_once_whoever_is_killed(tmp_path: Path, mode: str, se
         assert server.exits == dict.fromkeys(expected, 0)
 
 
+@pytest.mark.slow
 def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
     """Too many open runs for a server that hangs: the driver goes, says what is left, and a resumed study makes up for it."""
     said: list[str] = []

@@ -131,7 +131,8 @@ def test_without_a_server_runs_are_written_offline_and_can_be_sent_later(tmp_pat
         assert server.steps("digits-e3b0c4-aa-s4") == server.steps("digits-e3b0c4-bb-s4") == [0, 1, 2]
 
 
-@pytest.mark.parametrize("heals", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("heals", [False, True])
 def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, heals: bool) -> None:
     """Healed in time, all arrives; else the run is written again, offline, and sending it later makes it whole."""
     said: list[str] = []
