@@ -41,12 +41,11 @@ def report(
     real: bytes | None = None,
     provenance: Mapping[str, str] | None = None,
     caveats: Sequence[str] = (),
-    notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page to `path`, whole or not at all, and gives the path back.
 
     `claims` are computed for the risk of failing and for the score unless given; `images` maps trial ids to PNGs of their sample grids,
-    `real` is a PNG of real data; `design` and `provenance` are name -> text; `notes` are remarks to stand below the answer. Raises
+    `real` is a PNG of real data; `design` and `provenance` are name -> text. Raises
     ValueError for an unknown score or an unknown trial in `images`.
     """
     table.direction(score)
@@ -58,7 +57,7 @@ def report(
         claims = [*explain(table, "failed"), *explain(table, score)]
     title = question or f"What {listed(list(table.scientific)) or 'the settings'} do to {score} and to the risk of failing"
     head = page.paragraph("GAN study report", kind="kicker") + f"<h1>{escape(title)}</h1>"
-    told = "".join(map(page.paragraph, [*answer(table, claims).splitlines(), *notes]))
+    told = "".join(map(page.paragraph, answer(table, claims).splitlines()))
     head += f'<div class="answer">{told}</div>'
     counted = table.where(table.evidence)
     sections = []

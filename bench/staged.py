@@ -6,6 +6,7 @@
 import argparse
 import gzip
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -58,11 +59,12 @@ class Cause:
     ticks: int = TICKS
 
 
-class Shown(Run):
+class Shown(Run, ABC):
     """A run that trains as ever, whose samples are put in the place of G's."""
 
+    @abstractmethod
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
-        raise NotImplementedError
+        """What stands in the place of these samples [N, *shape]."""
 
     def sampler(self) -> Any:
         inner, outer = super().sampler(), self

@@ -75,7 +75,7 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
     if features == "auto":
         features = "points" if points else "classifier" if classifier else "random_conv"
     refuse_unknown_features(features)
-    if weights is not None and features not in FROM_FILE:
+    if weights is not None and features not in pretrained_names():
         raise ValueError(f"judge.weights are read for {' and '.join(FROM_FILE)}; judge.features is {features!r}")
     if points != (features == "points") and features not in own_features():
         raise ValueError(f"judge.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}")

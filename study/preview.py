@@ -91,7 +91,8 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
     try:
         kimg = config.batch_size / 1000
         short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 4 * kimg})
-        run = LOOPS.pick(config.loop)(short, prepared.source, device="cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        run, judge = LOOPS.pick(config.loop)(short, prepared.source, device=device), prepared.judge.on(device)
         ticks = run.ticks()
         next(ticks)
         warm = next(ticks).images
@@ -99,7 +100,7 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         images = [tick.images for tick in ticks][-1] - warm
         trained = time.perf_counter() - start
         start = time.perf_counter()
-        prepared.judge(run.sampler())
+        judge(run.sampler())
         judged = time.perf_counter() - start
         with tempfile.TemporaryDirectory() as folder:
             torch.save(run.state_dict(), Path(folder) / "run.pt")

@@ -28,8 +28,9 @@ def train(
         raise ValueError(f"{out} must be free of an earlier run; it holds history.jsonl. Give another folder with --out, or remove it")
     source = load(config.data)
     judged = judged or Judged()
-    judge = Judge.build(source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=kept)
-    run = LOOPS.pick(config.loop)(config, source, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    judge = Judge.build(source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=kept).on(on)
+    run = LOOPS.pick(config.loop)(config, source, device=on)
     (out / "samples").mkdir(parents=True, exist_ok=True)
     with (out / "history.jsonl").open("w") as history:
         try:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.cluster.vq import vq
 from scipy.special import rel_entr
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
 
@@ -45,6 +43,9 @@ def bins_of(real: ArrayLike, *, bins: int = 100, seed: int = 0) -> Bins:
     Fewer cells where `real` holds fewer distinct points. Cells of few points are cut to fit these very points, so that other real points
     differ from them: of N(0, I_256), in 13 of 100 cells with 20 points each (at z = 3), in 0.5 with 100 points each.
     """
+    from sklearn.cluster import KMeans  # here, since it costs a second or two: whoever only counts or reads does not need it
+    from sklearn.exceptions import ConvergenceWarning
+
     points = as_points("real", real)
     if bins < 1:
         raise ValueError(f"bins must be at least 1; given is {bins}")
@@ -85,4 +86,4 @@ def ndb(real: ArrayLike | Bins, fake: ArrayLike, *, bins: int = 100, z: float = 
 def _counts(points: Floats, centres: Floats) -> NDArray[np.int64]:
     """Number [K] of the `points` [N, D] nearest to each of the `centres` [K, D]."""
     offset = centres.mean(axis=0)  # a large common offset would cost the distances their digits
-    return np.bincount(pairwise_distances_argmin(points - offset, centres - offset), minlength=len(centres))
+    return np.bincount(vq(points - offset, centres - offset, check_finite=False)[0], minlength=len(centres))

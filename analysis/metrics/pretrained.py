@@ -30,6 +30,8 @@ class Pretrained(Extractor):
     def __init__(self, name: str, *, weights: str | None = None):
         """`weights`: a file of them; None: from torch's cache, or downloaded into it. Raises ValueError where there are none to be had."""
         super().__init__()
+        if weights is not None and name not in FROM_FILE:
+            raise ValueError(f"weights are read from a file for {' and '.join(FROM_FILE)} only; given for {name!r}")
         from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
         self.name = name
@@ -39,7 +41,7 @@ class Pretrained(Extractor):
             _refuse_code(weights)
         try:
             self.net: Any = make(registered, [make.get_default_feature_layer_for_metric("fid")], feature_extractor_weights_path=weights)
-        except (OSError, RuntimeError, NotImplementedError) as error:  # URLError is an OSError; torch's own are RuntimeErrors
+        except (OSError, RuntimeError) as error:  # URLError is an OSError; torch's own are RuntimeErrors
             raise ValueError(
                 f"the features {name!r} need their weights, from a file, from {torch.hub.get_dir()}, or from the network; "
                 f"{'the file ' + weights if weights else 'none are there, and the download'} failed: "

@@ -102,6 +102,11 @@ def test_a_file_that_holds_code_is_refused(tmp_path):
             Pretrained("inception", weights=str(path))
 
 
+def test_a_file_for_a_network_that_takes_none_is_refused():
+    with pytest.raises(ValueError, match="weights are read from a file for inception and vgg16 only; given for 'dinov2-vit-s-14'"):
+        Pretrained("dinov2-vit-s-14", weights="w.pth")
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"need their weights.*the file .*other.pth failed.*Missing key"):

@@ -63,7 +63,6 @@ def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
         design={"Sampler": "Sobol"},
         provenance={"Code": "0123abc"},
         caveats=["Small pictures."],
-        notes=["A remark."],
     )
     text = path.read_text(encoding="utf-8")
     outline = Outline(text)
@@ -71,7 +70,7 @@ def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
     assert outline.open == []
     assert len(outline.ids) == len(set(outline.ids))
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
-    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "A remark.", "Real data", "fixed settings", "What helps"):
+    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "What helps"):
         assert word in text
     assert text.count("<img alt=") == 1 + 3 + 2 + 2  # real, best, collapsed, diverged
     assert len(re.findall(r"plotly\.js v\d", text)) == 1
