@@ -1,43 +1,194 @@
-"""What a run came to, by plain rules over how it ended and what was last measured."""
+"""What happened to a run, from its curves: one of OUTCOMES with the signal that says so, its limit and where that comes from, and since when.
 
-from collections.abc import Mapping
+Limits are relative to what real data score and to the run itself. The rules are asked in order, and the first that applies speaks: a
+cause before its effect, so that a run which lost its modes late is not called collapsed as if it had never had them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.table import ENDED
+import numpy as np
 
-MODES_SHARE = 0.75  # fewer than three quarters of the real modes: a mode is lost for good, not missed by a small sample
-COVERAGE_SHARE = 1 / 3  # of the coverage that real data reach among themselves
+from analysis.curves import Curves
+from analysis.table import ENDED, Bools
+
+
+@dataclass(frozen=True)
+class Limit:
+    value: float
+    source: str  # where it comes from
+
+
+MODES = Limit(0.75, "three quarters of the real modes")  # fewer are lost for good, not missed by a small sample
+COVERAGE = Limit(1 / 3, "a third of what real data reach")
+FULL = Limit(2 / 3, "two thirds of what real data reach")
+PRECISION = Limit(1 / 3, "a third of what real data reach")
+SPREAD = Limit(1 / 3, "a third of the real variance within a mode")
+ALIKE = Limit(0.01, "a hundredth of the real number of different samples")
+COPIES = Limit(0.5, "half way from what real data score to what copies do")
+LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
+SWINGS = Limit(4, "to the data and back, twice")
+RISING = Limit(0.1, "a tenth of what real data reach")  # more than noise from tick to tick
+NEARING = Limit(0.03, "of the way from untrained to real, in log fd")
+CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
+CHANCE = Limit(0.55, "hardly better than a coin")
+DISTANCE = Limit(0.0, "at 0 D tells nothing")
+OVERFLOW = Limit(float(np.log(np.finfo(np.float32).max)), "beyond, the exponential of a logit is no float32, and a sigmoid has no gradient")
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`outcome` is healthy, mode_collapse, diverged, or "" where nothing can be said; `evidence` is the sentence for it."""
+    """`signal` has this `value`, beyond its `limit` (which comes from `source`), since `onset_kimg`; all empty where nothing is wrong."""
 
-    outcome: str
-    evidence: str
+    outcome: str  # one of OUTCOMES; "" where nothing can be said
+    because: str
+    signal: str = ""
+    value: float | None = None
+    limit: float | None = None
+    source: str = ""
+    onset_kimg: float | None = None
+
+    @property
+    def evidence(self) -> str:
+        """The sentence for it."""
+        since = "" if self.onset_kimg is None else f" since {self.onset_kimg:g} kimg"
+        if self.value is None or self.limit is None:
+            return self.because + since
+        return f"{self.because}{since}: {self.signal} {self.value:.3g}, limit {self.limit:.3g} ({self.source})"
 
 
-def outcome(ended: str, last: Mapping[str, float], *, n_modes: int | None, floors: Mapping[str, float]) -> Diagnosis:
-    """Judges one run by its last tick; a run cut short by the scheduler is judged where it stood.
+def diagnose(
+    images: Sequence[float], curves: Mapping[str, Sequence[float | None]], *, ended: str, floors: Mapping[str, float], n_modes: int | None
+) -> Diagnosis:
+    """What happened to a run whose ticks came after so many real `images` [K] and showed these `curves`, name -> [K] (None: not measured).
 
-    `last` holds the metrics of the last tick (uses `modes` and `coverage`, where they are there), `n_modes` the number of modes of the
-    real data, `floors` what real data score. Raises ValueError for an unknown way to end.
+    `ended` is one of ENDED; a run that still trains ("") is diagnosed as far as it came. `floors` is what real data score, `n_modes` the
+    number of real modes (None: not known). Raises ValueError for an unknown way to end, and for curves of unlike lengths.
     """
     if ended not in ENDED:
         raise ValueError(f"ended must be among {list(ENDED)}; got {ended!r}")
-    if ended in ("", "error"):
-        return Diagnosis("", "unfinished: no evidence yet" if ended == "" else "the program or the machine broke: no evidence")
+    if ended == "error":
+        return Diagnosis("", "the program or the machine broke: no evidence")
+    if ended == "dead" and not len(images):
+        return Diagnosis("diverged", "left the finite numbers before its first tick")
+    if not len(images) or images[-1] == 0:
+        return diverged_after(0.0) if ended == "dead" else Diagnosis("", "not trained yet: no evidence")
+    run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
+    for rule in RULES:
+        if found := rule(run, ended):
+            return found
+    reached = run.share("coverage")[-1]
+    return Diagnosis("healthy", f"covers {reached:.0%} of what real data do" if np.isfinite(reached) else "ended with finite numbers")
+
+
+# The rules ---------------------------------------------------------------------------------------
+
+
+def good(run: Curves) -> Bools:
+    """[K]: enough modes, and enough of the data covered; what was not measured is not held against it."""
+    return (run.modes >= MODES.value) & ~(run.share("coverage") < COVERAGE.value)
+
+
+def diverged_after(kimg: float) -> Diagnosis:
+    return Diagnosis("diverged", "left the finite numbers, or could go no further,", onset_kimg=kimg)
+
+
+def diverged(run: Curves, ended: str) -> Diagnosis | None:
     if ended == "dead":
-        return Diagnosis("diverged", "training died before its budget was spent")
-    seen = []
-    if n_modes is not None and "modes" in last:
-        seen.append(f"{last['modes']:g} of {n_modes} modes")
-        if last["modes"] < MODES_SHARE * n_modes:
-            return Diagnosis("mode_collapse", f"ended with {seen[-1]}, fewer than {MODES_SHARE:.0%}")
-    if "coverage" in last and "coverage" in floors:
-        seen.append(f"coverage {last['coverage']:.2f}, where real data reach {floors['coverage']:.2f}")
-        if last["coverage"] < COVERAGE_SHARE * floors["coverage"]:
-            return Diagnosis("mode_collapse", f"ended with {seen[-1]}: less than a third of it")
-    return Diagnosis(
-        "healthy", f"ended with {' and '.join(seen)}" if seen else "ended with finite numbers; neither modes nor coverage were judged"
-    )
+        return diverged_after(run.images[-1] / 1000)
+    if good(run)[-1] or not run.logits[-1] > OVERFLOW.value:
+        return None
+    return _found("diverged", "logits without a gradient, and samples that fail", "|logit| of D", run.logits[-1], OVERFLOW,
+                  run.since(run.logits > OVERFLOW.value))  # fmt: skip
+
+
+def oscillating(run: Curves, ended: str) -> Diagnosis | None:
+    turns = run.swings(run.left, LEG.value)
+    if len(turns) - 1 < SWINGS.value:
+        return None
+    return _found("oscillating", "finds the data and loses them again", "swings of fd", len(turns) - 1, SWINGS, run.images[turns[1]] / 1000)
+
+
+def memorising(run: Curves, ended: str) -> Diagnosis | None:
+    copied, floor = run["memorisation"], run.floors.get("memorisation", np.nan)
+    limit = Limit(floor + COPIES.value * (1 - floor), COPIES.source)
+    if not good(run)[-1] or not copied[-1] > limit.value:
+        return None
+    return _found("memorising", "copies training data", "memorisation", copied[-1], limit, run.since(copied > limit.value))
+
+
+def late_collapse(run: Curves, ended: str) -> Diagnosis | None:
+    was_good, best = good(run), int(run.left.argmin())
+    if was_good[-1] or not run.left[best] <= 1 - LEG.value:
+        return None
+    lost, what = float(run.left[-1] - run.left[best]), "share of the way to the data that was lost again"
+    if lost >= LEG.value:
+        return _found("late_collapse", "came near the data, then lost them", what, lost, LEG, run.images[best + 1] / 1000)
+    if was_good.any() and run.gained(run.left) > 0:
+        return _found("late_collapse", "was good, then lost modes or coverage", "share of the real coverage", run.share("coverage")[-1],
+                      COVERAGE, run.since(~was_good))  # fmt: skip
+    return None
+
+
+def discriminator_failed(run: Curves, ended: str) -> Diagnosis | None:
+    if good(run)[-1]:
+        return None
+    if (distance := run.late(run["d/distance"])) <= DISTANCE.value:
+        return _found("discriminator_failed", "D holds fakes for real as much as the real", "d/distance", distance, DISTANCE,
+                      run.since(run["d/distance"] <= DISTANCE.value))  # fmt: skip
+    if (accuracy := run.late(run.accuracy)) <= CHANCE.value and run.share("precision")[-1] < PRECISION.value:
+        return _found("discriminator_failed", "D cannot tell samples from data, though they look unlike", "accuracy of D", accuracy, CHANCE,
+                      run.since(run.accuracy <= CHANCE.value))  # fmt: skip
+    return None
+
+
+def discriminator_too_strong(run: Curves, ended: str) -> Diagnosis | None:
+    accuracy = run.late(run.accuracy)
+    if good(run)[-1] or not accuracy >= CERTAIN.value or run.different[-1] < ALIKE.value:
+        return None
+    return _found("discriminator_too_strong", "D is hardly ever wrong, and G has never come near the data", "accuracy of D", accuracy, CERTAIN,
+                  run.since(run.accuracy >= CERTAIN.value))  # fmt: skip
+
+
+def undertrained(run: Curves, ended: str) -> Diagnosis | None:
+    coverage = run.share("coverage")
+    won, nearer = run.gained(coverage), -run.gained(run.left)
+    if run.modes[-1] >= MODES.value and coverage[-1] < FULL.value and won > RISING.value and coverage[-1] >= coverage.max():
+        return _found("undertrained", "its coverage still rises", "share of the real coverage won since half of the images", won, RISING)
+    if good(run)[-1] and ended == "scheduler" and nearer > NEARING.value:
+        return _found(
+            "undertrained", "was cut short while it improved", "share of the way to the data, since half of the images", nearer, NEARING
+        )
+    return None
+
+
+def mode_collapse(run: Curves, ended: str) -> Diagnosis | None:
+    kind = "total" if run.different[-1] < ALIKE.value or run["modes"][-1] <= 1 else "partial"
+    if run.modes[-1] < MODES.value:
+        return _found(
+            "mode_collapse", f"{kind}: too few modes", "share of the modes", run.modes[-1], MODES, run.since(run.modes < MODES.value)
+        )
+    if (spread := run["mode_spread"])[-1] < SPREAD.value:
+        return _found(
+            "mode_collapse", "within modes: they have shrunk", "mode_spread", spread[-1], SPREAD, run.since(spread < SPREAD.value)
+        )
+    if (coverage := run.share("coverage"))[-1] < COVERAGE.value:
+        return _found("mode_collapse", f"{kind}: covers too little of the data", "share of the real coverage", coverage[-1], COVERAGE,
+                      run.since(coverage < COVERAGE.value))  # fmt: skip
+    return None
+
+
+RULES: tuple[Callable[[Curves, str], Diagnosis | None], ...] = (
+    diverged,
+    oscillating,
+    memorising,
+    late_collapse,
+    discriminator_failed,
+    discriminator_too_strong,
+    undertrained,
+    mode_collapse,
+)
+
+
+def _found(outcome: str, because: str, signal: str, value: float, limit: Limit, onset_kimg: float | None = None) -> Diagnosis:
+    return Diagnosis(outcome, because, signal, float(value), limit.value, limit.source, onset_kimg)

@@ -33,7 +33,7 @@ class Claim:
     setting: str
     level: str
     reference: str
-    outcome: str  # failed, mode_collapse, diverged, or the name of a score
+    outcome: str  # failed, one of OUTCOMES that is not healthy, or the name of a score
     scale: Scale
     better: Direction
     effect: float
@@ -72,7 +72,7 @@ class Claim:
 def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[str] | None = None, seed: int = 0) -> list[Claim]:
     """Each level of each setting against its reference, strongest claim first.
 
-    `outcome` is "failed", "mode_collapse", "diverged" (an effect is a difference of rates) or the name of a score (a difference of means or
+    `outcome` is "failed" or a failure such as "mode_collapse" (an effect is a difference of rates), or the name of a score (a difference of means or
     ratio of geometric means, among runs that reached the end, adjusted for the other scientific settings where that can be
     estimated). `settings` are the scientific and nuisance ones unless given; `seed` is of the permutations. If the table holds
     trials of a randomised design (phase explore) only these are used: an adaptive search chose the others by their results.

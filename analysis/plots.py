@@ -1,4 +1,4 @@
-"""One function per figure. Each takes a table and gives a plotly figure; colours are Okabe & Ito's, safe for colour-blind eyes."""
+"""One function per figure. Each takes a table and gives a plotly figure; each outcome has a colour of Okabe & Ito's or Tol's and a symbol of its own."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,32 @@ from analysis import estimate
 from analysis.rank import rank
 from analysis.settings import Side, sides
 from analysis.table import TrialTable
-from analysis.words import percent, value_text
+from analysis.words import OUTCOMES, percent, value_text
 
-COLOURS = {"healthy": "#0072B2", "mode_collapse": "#E69F00", "diverged": "#D55E00", "": "#8A8F98"}
-NAMES = {"healthy": "healthy", "mode_collapse": "mode collapse", "diverged": "diverged", "": "unknown"}
-SYMBOLS = {"healthy": "circle", "mode_collapse": "diamond", "diverged": "x", "": "circle-open"}
+COLOURS = {
+    "healthy": "#0072B2",
+    "undertrained": "#56B4E9",
+    "mode_collapse": "#E69F00",
+    "late_collapse": "#CC79A7",
+    "oscillating": "#7A5195",
+    "discriminator_too_strong": "#882255",
+    "discriminator_failed": "#117733",
+    "diverged": "#D55E00",
+    "memorising": "#B8A100",
+    "": "#8A8F98",
+}
+SYMBOLS = {
+    "healthy": "circle",
+    "undertrained": "triangle-up",
+    "mode_collapse": "diamond",
+    "late_collapse": "triangle-down",
+    "oscillating": "hourglass",
+    "discriminator_too_strong": "square",
+    "discriminator_failed": "cross",
+    "diverged": "x",
+    "memorising": "star",
+    "": "circle-open",
+}
 INK, GRID = "#1f2933", "#e4e7eb"
 ROW = 24  # pixels per row of a dot plot: room for its label at 12 px
 
@@ -57,7 +78,7 @@ def score_by_setting(table: TrialTable, score: str, settings: Sequence[str] | No
             x=np.concatenate([values[c] for c in chosen]),
             y=place + rng.uniform(-0.22, 0.22, len(place)),
             mode="markers",
-            name=NAMES[kind],
+            name=OUTCOMES[kind],
             marker={"size": 5, "color": COLOURS[kind], "opacity": 0.45, "symbol": SYMBOLS[kind]},
             text=np.concatenate([table.trial_id[c] for c in chosen]),
             hovertemplate="%{text}: %{x:.3g}<extra></extra>",
@@ -90,7 +111,7 @@ def curves(table: TrialTable, name: str) -> go.Figure:
             marker={"size": 3.5, "symbol": SYMBOLS[kind]},
             line={"color": COLOURS[kind], "width": 1.2},
             opacity=0.55,
-            name=f"{NAMES[kind]} ({len(chosen)})",
+            name=f"{OUTCOMES[kind]} ({len(chosen)})",
             text=np.repeat(table.trial_id[chosen], width),
             hovertemplate="%{text}: %{y:.3g} at %{x:,} images<extra></extra>",
             connectgaps=False,
@@ -133,7 +154,7 @@ def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:
             x=part.final[x],
             y=part.final[y],
             mode="markers",
-            name=f"{NAMES[kind]} ({len(part)})",
+            name=f"{OUTCOMES[kind]} ({len(part)})",
             marker={"size": 8, "color": COLOURS[kind], "opacity": 0.75, "symbol": SYMBOLS[kind]},
             text=[f"{trial}<br>{describe(part, row)}" for row, trial in enumerate(part.trial_id)],
             hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",

@@ -15,15 +15,15 @@ from analysis.estimate import rate
 from analysis.explain import Claim, answer, basis, explain
 from analysis.rank import rank
 from analysis.settings import levels, numeric
-from analysis.table import TrialTable
-from analysis.words import RISKS, aligned, listed, number, percent, plural, value_text
+from analysis.table import FAILURES, TrialTable
+from analysis.words import OUTCOMES, RISKS, aligned, listed, number, percent, plural, value_text
 
 TOP, BOTTOM = 10, 5  # rows of the ranking that are shown
 BEST, PER_FAILURE = 3, 2  # sample grids that are shown
 ENDINGS = {
     "budget": "spent its budget",
     "scheduler": "cut short by the scheduler",
-    "dead": "died (left the finite numbers, or could go no further)",
+    "dead": "died (left the finite numbers, or nothing could come any more)",
     "error": "broke off by an error of program or machine (no evidence)",
     "": "unfinished (no evidence yet)",
 }
@@ -141,8 +141,14 @@ def _outcomes(table: TrialTable, score: str) -> str:
         chosen = table.outcome == kind
         share = rate(counted.outcome == kind, counted.config_id) if kind and len(counted) else None
         interval = f"{percent(share.low)} to {percent(share.high)}" if share else "–"
-        rows.append([plots.NAMES[kind], str(int(chosen.sum())), percent(share.value) if share else "–", interval])
-    parts = [page.grid(["Outcome", "Trials", "Share", "95 % interval"], rows, numbers=["Trials", "Share", "95 % interval"])]
+        onsets = table.onset_kimg[chosen & np.isfinite(table.onset_kimg)]
+        onset = (
+            f"{number(float(np.median(onsets)))} ({number(float(onsets.min()))} to {number(float(onsets.max()))})" if len(onsets) else "–"
+        )
+        if chosen.any() or kind == "healthy":
+            rows.append([OUTCOMES[kind], str(int(chosen.sum())), percent(share.value) if share else "–", interval, onset])
+    columns = ["Outcome", "Trials", "Share", "95 % interval", "Onset in kimg, median (range)"]
+    parts = [page.grid(columns, rows, numbers=columns[1:])]
     endings = [[text, str(int((table.ended == ended).sum()))] for ended, text in ENDINGS.items() if (table.ended == ended).any()]
     parts.append(page.grid(["Ending", "Trials"], endings, numbers=["Trials"]))
     if "coverage" in table.final.columns and score != "coverage" and len(counted):
@@ -195,12 +201,13 @@ def _samples(table: TrialTable, score: str, images: Mapping[str, bytes], real: b
     healthy = [
         int(i) for i in np.argsort(sign * values, kind="stable") if np.isfinite(values[i]) and table.outcome[i] == "healthy" and pictured[i]
     ]
-    failed = [int(i) for kind in ("mode_collapse", "diverged") for i in np.flatnonzero((table.outcome == kind) & pictured)[:PER_FAILURE]]
+    failed = [int(i) for kind in FAILURES for i in np.flatnonzero((table.outcome == kind) & pictured)[:PER_FAILURE]]
     cards = [page.picture(real, heading="Real data", text="what the generator is meant to imitate")] if real else []
     for i in [*healthy[:BEST], *failed]:
         last = table.final[score].iloc[i]
         measured = f"last {score} {number(float(last)) if pd.notna(last) else '–'}"
-        text = f"{plots.NAMES[table.outcome[i]]}, {measured}; {plots.describe(table, i)}; seed {table.seed[i]}"
+        told = f"{OUTCOMES[table.outcome[i]]}: {table.diagnosis[i]}" if table.outcome[i] in FAILURES else OUTCOMES[table.outcome[i]]
+        text = f"{told}; {measured}; {plots.describe(table, i)}; seed {table.seed[i]}"
         cards.append(page.picture(images[str(table.trial_id[i])], heading=str(table.trial_id[i]), text=text))
     if not cards:
         return ""

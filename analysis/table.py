@@ -15,8 +15,16 @@ Direction = Literal["min", "max"]
 Scale = Literal["linear", "log"]
 
 ENDED = ("budget", "scheduler", "dead", "error", "")
-FAILURES = ("mode_collapse", "diverged")
-OUTCOMES = ("healthy", *FAILURES, "")
+FAILURES = (
+    "mode_collapse",
+    "late_collapse",
+    "oscillating",
+    "discriminator_too_strong",
+    "discriminator_failed",
+    "diverged",
+    "memorising",
+)
+OUTCOMES = ("healthy", "undertrained", *FAILURES, "")  # what analysis.diagnose says
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +39,9 @@ class TrialTable:
     seed: npt.NDArray[np.int64]  # [T]
     phase: Strings  # [T]: explore, optimise, confirm, ablate
     ended: Strings  # [T]: budget, scheduler, dead, error; "" while unfinished
-    outcome: Strings  # [T]: healthy, mode_collapse, diverged; "" unknown: unfinished or error
+    outcome: Strings  # [T]: one of OUTCOMES; "" unknown: unfinished or error
+    diagnosis: Strings  # [T]: the sentence with the evidence for it
+    onset_kimg: Floats  # [T]: since when; NaN where nothing is wrong
     knobs: pd.DataFrame  # [T x knobs], index trial_id; NaN or None where a conditional knob is not live
     final: pd.DataFrame  # [T x metrics], index trial_id: the values at each trial's last tick
     curves: Mapping[str, Floats]  # metric or signal -> [T, K]
@@ -42,15 +52,16 @@ class TrialTable:
     floors: Mapping[str, float]  # metric -> what real data score
 
     def __post_init__(self) -> None:
-        for name in ("trial_id", "config_id", "phase", "ended", "outcome"):
+        for name in ("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.str_))
         object.__setattr__(self, "seed", np.asarray(self.seed, dtype=np.int64))
-        object.__setattr__(self, "images", np.asarray(self.images, dtype=np.float64))
+        for name in ("onset_kimg", "images"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         n = len(self.trial_id)
         if n == 0:  # no trial has named a knob or a metric yet
             object.__setattr__(self, "knobs", self.knobs.reindex(columns=[*self.scientific, *self.nuisance]))
             object.__setattr__(self, "final", self.final.reindex(columns=list(self.better)))
-        for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome"):
+        for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg"):
             _same(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
         if len(set(self.trial_id)) < n:
             raise ValueError(f"trial ids must be unique; {n - len(set(self.trial_id))} of {n} are repeats")
@@ -76,12 +87,12 @@ class TrialTable:
 
     @property
     def failed(self) -> Bools:
-        """[T]: collapsed or diverged."""
+        """[T]: came to one of FAILURES. A run that is merely undertrained has not failed."""
         return np.isin(self.outcome, FAILURES)
 
     @property
     def dead(self) -> Bools:
-        """[T]: left the finite numbers, or could go no further."""
+        """[T]: left the finite numbers, or was ended since nothing could come any more."""
         return np.asarray(self.ended == "dead")
 
     @property

@@ -4,7 +4,29 @@ import math
 
 import numpy as np
 
-RISKS = {"failed": "failing", "mode_collapse": "mode collapse", "diverged": "diverging"}
+OUTCOMES = {
+    "healthy": "healthy",
+    "undertrained": "undertrained",
+    "mode_collapse": "mode collapse",
+    "late_collapse": "late collapse",
+    "oscillating": "oscillating",
+    "discriminator_too_strong": "D too strong",
+    "discriminator_failed": "D failed",
+    "diverged": "diverged",
+    "memorising": "memorising",
+    "": "unknown",
+}
+RISKS = {
+    "failed": "failing",
+    "mode_collapse": "mode collapse",
+    "late_collapse": "late collapse",
+    "oscillating": "oscillating",
+    "discriminator_too_strong": "a too strong D",
+    "discriminator_failed": "a failing D",
+    "diverged": "diverging",
+    "memorising": "memorising",
+    "undertrained": "being undertrained",
+}
 
 
 def number(value: float) -> str:

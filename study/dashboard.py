@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from study.records import Ended, StudyRecord, TrialRecord, mark
+from study.verdict import diagnosis
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -80,10 +81,13 @@ def _holds(domain: "BaseDistribution", value: Any) -> bool:
 
 def verdict(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
     """How it ended and what it came to, for people who look at it elsewhere."""
-    from analysis.diagnose import outcome  # here, since it costs a second: it is needed only once a trial has ended
-
     assert trial.closed
-    values = trial.last.values if trial.last else {}
-    diagnosis = outcome(trial.closed.ended, values, n_modes=study.n_modes, floors=study.floors)
-    reason = trial.closed.reason[-1000:]  # the end of a traceback says most
-    return {"ended": str(trial.closed.ended), "outcome": diagnosis.outcome, "reason": reason, "failures": trial.failures}
+    found = diagnosis(trial, study)
+    return {
+        "ended": str(trial.closed.ended),
+        "outcome": found.outcome,
+        "diagnosis": found.evidence,
+        "onset_kimg": found.onset_kimg,
+        "reason": trial.closed.reason[-1000:],  # the end of a traceback says most
+        "failures": trial.failures,
+    }

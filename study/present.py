@@ -151,6 +151,9 @@ def print_trial(trial: TrialView, console: Console) -> None:
         f"[bold]{trial.trial_id}[/bold]  trial {record.number}, {record.phase}; ended: {ended}; outcome: {trial.outcome or 'unknown yet'}",
         soft_wrap=True,
     )
+    console.print(
+        f"{'diagnosis' if record.closed else 'so far'}: {trial.diagnosis.outcome} {escape(trial.diagnosis.evidence)}", soft_wrap=True
+    )
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
     asked = record.flat

@@ -12,11 +12,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis import outcome
 from study.console import terminal
 from study.records import Ended, TrialRecord
 from study.spec import StudySpec
 from study.store import Store
+from study.verdict import diagnosis
 
 
 class Progress:
@@ -24,6 +24,7 @@ class Progress:
 
     def __init__(self, spec: StudySpec, store: Store, *, shown: bool = True):
         self.spec, self.store, self.shown = spec, store, shown
+        self.outcomes: dict[str, tuple[TrialRecord, str]] = {}
         self.start, self.images_before = time.monotonic(), self.images()
         self.console = terminal()
         self.live = (
@@ -82,11 +83,12 @@ class Progress:
         return f"{self.outcome(record)}  {score}"
 
     def outcome(self, record: TrialRecord) -> str:
+        """Kept for as long as the trial has no news: a table that is drawn twice a second diagnoses nothing twice."""
         assert self.store.study
-        values = record.last.values if record.last else {}
-        return outcome(
-            record.closed.ended if record.closed else "", values, n_modes=self.store.study.n_modes, floors=self.store.study.floors
-        ).outcome
+        known = self.outcomes.get(record.trial_id)
+        if known is None or known[0] is not record:
+            known = self.outcomes[record.trial_id] = (record, diagnosis(record, self.store.study).outcome)
+        return known[1]
 
     def table(self) -> Group:
         trials = list(self.store.trials.values())
@@ -113,7 +115,8 @@ class Progress:
             grid.add_row(
                 "",
                 f"{record.trial_id}  {last.images / 1000 if last else 0:g} of {self.spec.budget_kimg:g} kimg"
-                + (f"  {metric} {last.values[metric]:.4g}" if last else ""),
+                + (f"  {metric} {last.values[metric]:.4g}" if last else "")
+                + (f"  {told} so far" if (told := self.outcome(record)) else ""),
                 "",
                 "",
             )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis import TrialTable, outcome, rank
+from analysis import Diagnosis, TrialTable, rank
 from analysis.metrics import METRICS
 from study.records import StudyRecord, TrialRecord
 from study.store import Store
+from study.verdict import diagnosis
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,11 +72,11 @@ class StudyView:
         return "min" if self.study.spec["score"]["direction"] == "minimize" else "max"
 
     def trials(self) -> pd.DataFrame:
-        """A row per trial, by trial_id: how it ended, its outcome, its settings, what was last measured."""
+        """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words."""
         rows = []
         for record in self.store.trials.values():
             last = record.last
-            told = self.outcome(record)
+            found = self.diagnosis(record)
             rows.append(
                 {
                     "trial_id": record.trial_id,
@@ -84,12 +85,14 @@ class StudyView:
                     "phase": record.phase,
                     "ruler": self.ruler_hash,
                     "ended": record.closed.ended.value if record.closed else "",
-                    "outcome": told,
+                    "outcome": found.outcome,
+                    "onset_kimg": found.onset_kimg,
                     "images": last.images if last else 0,
                     "seconds": last.seconds if last else 0.0,
                     "judge_seconds": last.judge_seconds if last else 0.0,
                     **self.settings(record),
                     **(last.values if last else {}),
+                    "diagnosis": found.evidence,
                     "reason": record.closed.reason if record.closed else "",
                     "failures": record.failures,
                 }
@@ -118,13 +121,16 @@ class StudyView:
             return out
 
         space = self.study.spec["space"]
+        found = [self.diagnosis(record) for record in records]
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
             config_id=np.array([config_id(record) for record in records], dtype=np.str_),
             seed=np.array([record.flat["seed"] for record in records], dtype=np.int64),
             phase=np.array([record.phase for record in records], dtype=np.str_),
             ended=np.array([record.closed.ended.value if record.closed else "" for record in records], dtype=np.str_),
-            outcome=np.array([self.outcome(record) for record in records], dtype=np.str_),
+            outcome=np.array([each.outcome for each in found], dtype=np.str_),
+            diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
+            onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
             knobs=pd.DataFrame([self.settings(record) for record in records], index=ids).drop(columns="seed", errors="ignore"),
             final=pd.DataFrame([record.last.values if record.last else {} for record in records], index=ids),
             curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
@@ -183,9 +189,9 @@ class StudyView:
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
 
-    def outcome(self, record: TrialRecord) -> str:
-        ended = record.closed.ended.value if record.closed else ""
-        return outcome(ended, record.last.values if record.last else {}, n_modes=self.study.n_modes, floors=self.study.floors).outcome
+    def diagnosis(self, record: TrialRecord) -> Diagnosis:
+        """What happened to a trial. One that has not ended has no outcome yet."""
+        return diagnosis(record, self.study) if record.closed else Diagnosis("", "unfinished: no evidence yet")
 
     def settings(self, record: TrialRecord) -> dict[str, Any]:
         """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
@@ -232,7 +238,13 @@ class TrialView:
 
     @property
     def outcome(self) -> str:
-        return self.study.outcome(self.record)
+        """One of analysis.table.OUTCOMES; "" while it has not ended."""
+        return self.study.diagnosis(self.record).outcome
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What happened to it, with the evidence; of a trial that still trains, as far as it came."""
+        return diagnosis(self.record, self.study.study)
 
     @property
     def values(self) -> Mapping[str, float]:

@@ -28,7 +28,7 @@ def one_of(*choices: str | int | float | bool) -> CategoricalDistribution:
 
 
 RANGES: dict[str, Range] = {
-    "arch": Range(one_of("mlp", "dcgan"), "Goodfellow et al. 2014; Radford et al. 2016"),
+    "arch": Range(one_of("mlp", "dcgan", "resnet"), "Goodfellow et al. 2014; Radford et al. 2016; Miyato et al. 2018"),
     "loss": Range(
         one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic"), "Lucic et al. 2018; Kurach et al. 2019"
     ),

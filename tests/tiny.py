@@ -11,7 +11,7 @@ from trainables.data import Source, load
 from trainables.run import Run
 from trainables.tricks import TRICKS
 
-DATA_OF = {"mlp": "ring8", "dcgan": "digits"}
+DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits"}
 BASE = {
     "g.width": 8,
     "d.width": 8,

@@ -66,6 +66,8 @@ def staged(
         phase=np.full(n, "explore"),
         ended=np.where(died, "dead", "budget"),
         outcome=np.where(died, "diverged", np.where(failed, "mode_collapse", "healthy")),
+        diagnosis=np.where(died, "left the finite numbers", np.where(failed, "partial: too few modes", "covers 95% of what real data do")),
+        onset_kimg=np.where(died, n_ticks // 2, np.where(failed, 1.0, np.nan)),
         knobs=configs.iloc[of].set_axis(pd.Index(ids)),
         final=pd.DataFrame({"fd": fd, "coverage": coverage}, index=ids),
         curves=curves,

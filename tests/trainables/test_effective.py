@@ -94,13 +94,16 @@ def test_looking_moves_nothing(arch: str) -> None:
 
 
 def test_the_architecture_is_the_one_asked_for() -> None:
-    for arch, kind in {"mlp": nn.Linear, "dcgan": (nn.Conv2d, nn.ConvTranspose2d)}.items():
-        run = tiny({"arch": arch})
-        for net in (run.nets.g, run.nets.d):
-            assert all(
-                isinstance(module, kind) for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))
-            )
-    assert ARCHS.keys() == {"mlp", "dcgan"}
+    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    kinds = {
+        "mlp": ({nn.Linear}, {nn.Linear}),
+        "dcgan": ({nn.ConvTranspose2d}, {nn.Conv2d}),
+        "resnet": ({nn.Linear, nn.Conv2d}, {nn.Linear, nn.Conv2d}),
+    }
+    assert ARCHS.keys() == kinds.keys()
+    for arch, of_nets in kinds.items():
+        nets = tiny({"arch": arch}).nets
+        assert tuple({type(module) for module in net.modules() if isinstance(module, layers)} for net in (nets.g, nets.d)) == of_nets
 
 
 def test_a_loop_is_looked_up_by_name() -> None:

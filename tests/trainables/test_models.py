@@ -9,10 +9,11 @@ from torch import nn
 
 from trainables.config import Activation, Norm, TrialConfig
 from trainables.models import ARCHS
-from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D
-from trainables.models.dcgan import SIZES
+from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, SIZES
+from trainables.models.resnet import Block
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
+convolutional = pytest.mark.parametrize("arch", ["dcgan", "resnet"])
 COMBINATIONS = [
     (arch, norm, activation)
     for arch, norm, activation in product(ARCHS, get_args(Norm), get_args(Activation))
@@ -53,8 +54,9 @@ def test_every_norm_and_activation(arch: str, norm: str, activation: str) -> Non
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_dcgan_makes_the_sizes_it_names(size: int, channels: int) -> None:
-    check_pair(config("dcgan"), (channels, size, size))
+@convolutional
+def test_makes_the_sizes_that_are_named(arch: str, size: int, channels: int) -> None:
+    check_pair(config(arch), (channels, size, size))
 
 
 @pytest.mark.parametrize("shape", [(2,), (7,), (1, 8, 8), (3, 5, 9)])
@@ -70,16 +72,17 @@ def test_points_have_no_bounds() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 7, 7), (1, 8, 12), (1, 4, 4), (3, 128, 128), (1, 36, 36)])
-def test_dcgan_refuses_other_shapes(shape: tuple[int, ...]) -> None:
-    for make in (ARCHS["dcgan"].generator, ARCHS["dcgan"].discriminator):
+@convolutional
+def test_refuses_other_shapes(arch: str, shape: tuple[int, ...]) -> None:
+    for make in (ARCHS[arch].generator, ARCHS[arch].discriminator):
         with pytest.raises(
-            ValueError, match=r"a dcgan makes square images of one of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
+            ValueError, match=rf"a {arch} makes square images of one of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
         ) as error:
-            make(config("dcgan"), shape)
+            make(config(arch), shape)
         assert str(shape) in str(error.value)
 
 
-def test_dcgan_sizes_are_what_doubling_gives() -> None:
+def test_sizes_are_what_doubling_gives() -> None:
     assert all(size == start * 2**doublings for size, (start, doublings) in SIZES.items())
 
 
@@ -108,6 +111,41 @@ def test_dcgan_starts_as_radford_says() -> None:
                 assert not module.bias.any()  # type: ignore[union-attr, operator]
 
 
+def test_resnet_is_the_one_of_miyato() -> None:
+    """Their nets for CIFAR-10: G of width 256 from 128 latents, D of width 128 without a norm; parameters counted by hand from table 3."""
+    settings = config("resnet", g__width=256, d__width=128, g__norm="batch", latent__dim=128)
+    g, d = ARCHS["resnet"].generator(settings, (3, 32, 32)), ARCHS["resnet"].discriminator(settings, (3, 32, 32))
+    conv, skip, norm = 256 * 256 * 9, 256 * 256 + 256, 2 * 256
+    block = norm + conv + norm + conv + 256 + skip  # a convolution that a norm follows has no bias
+    assert sum(p.numel() for p in g.parameters()) == (128 + 1) * 256 * 16 + 3 * block + norm + 256 * 9 * 3 + 3
+    conv, skip = 128 * 128 * 9 + 128, 128 * 128 + 128
+    first = 3 * 128 * 9 + 128 + conv + 3 * 128 + 128
+    assert sum(p.numel() for p in d.parameters()) == first + (2 * conv + skip) + 2 * (2 * conv) + 128 + 1
+    maps = [m for m in d.modules() if isinstance(m, Block)]
+    assert [isinstance(m.shrink, nn.AvgPool2d) for m in maps] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("change", "size"), [({"up": True}, 8), ({"down": True}, 2), ({}, 4)])
+def test_a_block_is_its_skip_plus_a_residual(change: dict[str, bool], size: int) -> None:
+    x = torch.randn(2, 3, 4, 4)
+    block = Block(3, 3, "relu", "none", **change)
+    nn.init.zeros_(block.residual[-1].weight)
+    nn.init.zeros_(block.residual[-1].bias)
+    before = x.clone()
+    y = block(x)
+    assert torch.equal(x, before)  # activations in place would spoil what the skip reads
+    assert torch.allclose(y, block.shrink(block.skip(block.resize(x))))
+    assert y.shape == (2, 3, size, size)
+
+
+def test_resnet_starts_as_miyato_s_code_does() -> None:
+    torch.manual_seed(0)
+    block = ARCHS["resnet"].generator(config("resnet", g__width=64), (3, 32, 32))[2]
+    for conv, gain in ((block.residual[0], 2**0.5), (block.skip, 1.0)):
+        fan = 2 * 64 * conv.weight[0, 0].numel()
+        assert conv.weight.std().item() == pytest.approx(gain * (2 / fan) ** 0.5, rel=0.05)
+
+
 @every_arch
 def test_no_norm_on_what_comes_from_the_data(arch: str) -> None:
     """Radford et al. 2016: batch norm on D's input layer, as on G's output, makes samples oscillate."""
@@ -115,8 +153,8 @@ def test_no_norm_on_what_comes_from_the_data(arch: str) -> None:
     g, d = check_pair(settings, (1, 8, 8))
     kinds = [type(module) for module in d.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d))]
     assert kinds[0] is kinds[1]  # two layers before the first norm
-    kinds = [type(m) for m in g.modules() if isinstance(m, (nn.Linear, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d))]
-    assert kinds[-1] is kinds[0]  # a layer, and no norm, at the end
+    last = [m for m in g.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d))][-1]
+    assert "Norm" not in type(last).__name__
 
 
 @every_arch

@@ -32,6 +32,23 @@ class Discriminator(nn.Module):
         return logits.flatten()
 
 
+SIZES = {
+    start << doublings: (start, doublings)
+    for doublings, starts in {2: (2, 3, 4, 5, 6, 7), 3: (4, 5, 6, 7), 4: (4,)}.items()
+    for start in starts
+}
+# pixels -> (pixels of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
+
+
+def doublings_of(arch: str, shape: Shape) -> tuple[int, int]:
+    """Of a convolutional architecture: the pixels of the smallest map, and how often it doubles. ValueError for other shapes of data."""
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
+        raise ValueError(
+            f"a {arch} makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
+        )
+    return SIZES[shape[1]]
+
+
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),  # nothing else reads what they are given: in place they save memory's time, not only its room
     "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),  # the slope of Radford et al. 2016

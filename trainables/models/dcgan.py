@@ -6,28 +6,13 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.models.base import ACTIVATIONS, NORMS_2D, Architecture, Discriminator, Shape
-
-SIZES = {
-    start << doublings: (start, doublings)
-    for doublings, starts in {2: (2, 3, 4, 5, 6, 7), 3: (4, 5, 6, 7), 4: (4,)}.items()
-    for start in starts
-}
-# pixels -> (pixels of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
+from trainables.models.base import ACTIVATIONS, NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def plan(shape: Shape) -> tuple[int, int]:
-    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
-        raise ValueError(
-            f"a dcgan makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
-        )
-    return SIZES[shape[1]]
-
-
 def generator(config: TrialConfig, shape: Shape) -> nn.Module:
-    start, doublings = plan(shape)
+    start, doublings = doublings_of("dcgan", shape)
     g, wide = config.g, config.g.width << (doublings - 1)
     bias = g.norm == "none"  # a norm has its own
 
@@ -46,7 +31,7 @@ def generator(config: TrialConfig, shape: Shape) -> nn.Module:
 
 
 def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
-    start, doublings = plan(shape)
+    start, doublings = doublings_of("dcgan", shape)
     d, wide = config.d, config.d.width
     layers: list[nn.Module] = [nn.Conv2d(shape[0], wide, 4, 2, 1), ACTIVATIONS[d.activation]()]  # no norm on what comes from the image
     for _ in range(doublings - 1):
