@@ -20,16 +20,17 @@ class Limit:
 
 
 MODES = Limit(0.75, "three quarters of the real modes")  # fewer are lost for good, not missed by a small sample
-COVERAGE = Limit(1 / 3, "a third of what real data reach")
-FULL = Limit(2 / 3, "two thirds of what real data reach")
+COVERAGE = Limit(1 / 6, "a sixth of what real data reach")  # blurred samples of every mode cover more than that, those of a few modes less
+FULL = Limit(1 / 2, "half of what real data reach")  # from here on, what is still won is polish
 PRECISION = Limit(1 / 3, "a third of what real data reach")
 SPREAD = Limit(1 / 3, "a third of the real variance within a mode")
-ALIKE = Limit(0.01, "a hundredth of the real number of different samples")
+ALIKE = Limit(0.01, "a hundredth of the real number of different samples")  # all samples are one
 COPIES = Limit(0.5, "half way from what real data score to what copies do")
 LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
 SWINGS = Limit(4, "to the data and back, twice")
-RISING = Limit(0.1, "a tenth of what real data reach")  # more than noise from tick to tick
-NEARING = Limit(0.03, "of the way from untrained to real, in log fd")
+RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
+NEARING = Limit(0.03, "in the last doubling of the images")
+GROWING = Limit(0.2, "in the last doubling of the images")  # two modes of ten
 CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
 CHANCE = Limit(0.55, "hardly better than a coin")
 DISTANCE = Limit(0.0, "at 0 D tells nothing")
@@ -96,9 +97,9 @@ def diverged_after(kimg: float) -> Diagnosis:
 def diverged(run: Curves, ended: str) -> Diagnosis | None:
     if ended == "dead":
         return diverged_after(run.images[-1] / 1000)
-    if good(run)[-1] or not run.logits[-1] > OVERFLOW.value:
+    if good(run)[-1] or not (size := run.late(run.logits)) > OVERFLOW.value:
         return None
-    return _found("diverged", "logits without a gradient, and samples that fail", "|logit| of D", run.logits[-1], OVERFLOW,
+    return _found("diverged", "logits without a gradient, and samples that fail", "|logit| of D", size, OVERFLOW,
                   run.since(run.logits > OVERFLOW.value))  # fmt: skip
 
 
@@ -143,22 +144,24 @@ def discriminator_failed(run: Curves, ended: str) -> Diagnosis | None:
 
 
 def discriminator_too_strong(run: Curves, ended: str) -> Diagnosis | None:
-    accuracy = run.late(run.accuracy)
-    if good(run)[-1] or not accuracy >= CERTAIN.value or run.different[-1] < ALIKE.value:
+    if good(run)[-1] or not (accuracy := run.late(run.accuracy)) >= CERTAIN.value:
         return None
-    return _found("discriminator_too_strong", "D is hardly ever wrong, and G has never come near the data", "accuracy of D", accuracy, CERTAIN,
-                  run.since(run.accuracy >= CERTAIN.value))  # fmt: skip
+    because = "D is hardly ever wrong, and all samples are alike" if run.different[-1] < ALIKE.value else "D is hardly ever wrong"
+    return _found("discriminator_too_strong", because, "accuracy of D", accuracy, CERTAIN, run.since(run.accuracy >= CERTAIN.value))
 
 
 def undertrained(run: Curves, ended: str) -> Diagnosis | None:
-    coverage = run.share("coverage")
-    won, nearer = run.gained(coverage), -run.gained(run.left)
-    if run.modes[-1] >= MODES.value and coverage[-1] < FULL.value and won > RISING.value and coverage[-1] >= coverage.max():
-        return _found("undertrained", "its coverage still rises", "share of the real coverage won since half of the images", won, RISING)
-    if good(run)[-1] and ended == "scheduler" and nearer > NEARING.value:
-        return _found(
-            "undertrained", "was cut short while it improved", "share of the way to the data, since half of the images", nearer, NEARING
-        )
+    coverage, modes = run.share("coverage"), run.modes
+    won, grown, nearer = run.gained(coverage), run.gained(modes), -run.gained(run.left)
+    cut = ended == "scheduler"
+    if modes[-1] < MODES.value:
+        if grown >= GROWING.value and modes[-1] >= modes.max():
+            return _found("undertrained", "it still finds modes", "share of the modes won", grown, GROWING)
+        return None
+    if won > RISING.value and coverage[-1] >= coverage.max() and (cut or coverage[-1] < FULL.value):
+        return _found("undertrained", "its coverage still rises", "share of the real coverage won", won, RISING)
+    if cut and nearer > NEARING.value:
+        return _found("undertrained", "was cut short while it improved", "share of the way to the data, in log fd,", nearer, NEARING)
     return None
 
 
