@@ -29,6 +29,7 @@ COPIES = Limit(0.5, "half way from what real data score to what copies do")
 LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
 SWINGS = Limit(4, "to the data and back, twice")
 RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
+PATIENCE, PATIENCE_TICKS = 0.25, 3  # of the budget, and ticks, through which nothing came
 NEARING = Limit(0.03, "in the last doubling of the images")
 GROWING = Limit(0.2, "in the last doubling of the images")  # two modes of ten
 CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
@@ -70,16 +71,55 @@ def diagnose(
         raise ValueError(f"ended must be among {list(ENDED)}; got {ended!r}")
     if ended == "error":
         return Diagnosis("", "the program or the machine broke: no evidence")
-    if ended == "dead" and not len(images):
-        return Diagnosis("diverged", "left the finite numbers before its first tick")
-    if not len(images) or images[-1] == 0:
+    if not len(images):
+        images, curves = [0.0], {}
+    if images[-1] == 0:
         return diverged_after(0.0) if ended == "dead" else Diagnosis("", "not trained yet: no evidence")
     run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
+    if ended == "dead" and len(stuck(run)) < PATIENCE_TICKS:
+        return diverged_after(run.images[-1] / 1000)
     for rule in RULES:
         if found := rule(run, ended):
             return found
     reached = run.share("coverage")[-1]
     return Diagnosis("healthy", f"covers {reached:.0%} of what real data do" if np.isfinite(reached) else "ended with finite numbers")
+
+
+def hopeless(
+    images: Sequence[float],
+    curves: Mapping[str, Sequence[float | None]],
+    *,
+    budget: float,
+    floors: Mapping[str, float],
+    n_modes: int | None,
+) -> str:
+    """Why a run that still trains can be ended, since nothing will come any more; "" while something may.
+
+    It fails, comes no nearer to the data, and D is always right or always wrong, or all samples are one: through a quarter of its `budget`
+    of images, and three ticks. How often a run that would have come to something is ended by this: docs/diagnosis.md.
+    """
+    run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
+    ticks = stuck(run)
+    if len(ticks) < PATIENCE_TICKS or run.images[-1] - run.images[ticks[0]] < PATIENCE * budget:
+        return ""
+    found = diagnose(images, curves, ended="", floors=floors, n_modes=n_modes)
+    return f"nothing has come since {run.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
+
+
+def stuck(run: Curves) -> list[int]:
+    """The trained ticks, up to the last one, through which a run fails, without coming nearer, by a sign that training goes on in vain."""
+    vain = (
+        (run.accuracy >= CERTAIN.value)
+        | (run["d/distance"] <= DISTANCE.value)
+        | (run.logits > OVERFLOW.value)
+        | (run.different < ALIKE.value)
+    )
+    ticks: list[int] = []
+    for i in reversed(range(len(run))):
+        if run.images[i] == 0 or good(run)[i] or not vain[i] or run.left[i] - run.left[-1] > NEARING.value:
+            break
+        ticks.insert(0, i)
+    return ticks
 
 
 # The rules ---------------------------------------------------------------------------------------
@@ -91,12 +131,10 @@ def good(run: Curves) -> Bools:
 
 
 def diverged_after(kimg: float) -> Diagnosis:
-    return Diagnosis("diverged", "left the finite numbers, or could go no further,", onset_kimg=kimg)
+    return Diagnosis("diverged", "left the finite numbers", onset_kimg=kimg)
 
 
 def diverged(run: Curves, ended: str) -> Diagnosis | None:
-    if ended == "dead":
-        return diverged_after(run.images[-1] / 1000)
     if good(run)[-1] or not (size := run.late(run.logits)) > OVERFLOW.value:
         return None
     return _found("diverged", "logits without a gradient, and samples that fail", "|logit| of D", size, OVERFLOW,

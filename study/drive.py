@@ -24,7 +24,8 @@ from study.records import Closed, Ended, Measurement, Saved, StudyRecord
 from study.search import Search, to_run
 from study.space import extremes
 from study.spec import StudySpec, identity
-from study.store import RULER, STOP, Store, driver
+from study.stopping import Stopping
+from study.store import RULER, Store, driver
 from study.tracking import watching
 from trainables.data import Source, load
 from trainables.generators import GENERATOR
@@ -65,7 +66,7 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
 def run_trials(spec: StudySpec, prepared: "Prepared", store: Store, display: Progress) -> None:
     for crash in range(MAX_CRASHES + 1):
         try:
-            tuner(spec, prepared, store, Recorder(store, Search(spec, store), display)).fit()
+            tuner(spec, prepared, store, display).fit()
             return
         except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
             if crash == MAX_CRASHES:
@@ -154,17 +155,18 @@ def check_networks(spec: StudySpec, source: Source) -> None:
 class Recorder(tune.Callback):
     """Tells the Store, then the searcher, what becomes of each trial."""
 
-    def __init__(self, store: Store, search: Search, display: Progress):
-        self.store, self.search, self.display = store, search, display
+    def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress):
+        self.store, self.search, self.stopping, self.display = store, search, stopping, display
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        """`done` is set by the trial (budget, dead) or else by the scheduler. A dead run's last tick measured nothing."""
-        ended = Ended(result["ended"] or Ended.SCHEDULER) if result["done"] else None
+        """`done` is set by the trial (budget, dead), by the stopper (dead) or by the scheduler. A run that died at once has measured nothing."""
+        hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
+        ended = Ended(result["ended"] or (Ended.DEAD if hopeless else Ended.SCHEDULER)) if result["done"] else None
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
         self.tell(
             trial,
-            None if ended is Ended.DEAD else measured,
-            Closed(ended=ended, reason=result["reason"]) if ended else None,
+            measured if result["values"] else None,
+            Closed(ended=ended, reason=result["reason"] or hopeless) if ended else None,
             result["effective"],
         )
 
@@ -200,23 +202,11 @@ class Recorder(tune.Callback):
         self.display.heard(self.store.trials[trial_id])
 
 
-class Asked(tune.Stopper):
-    """Ends the whole run when `ganstudy stop` asks for it; what is unfinished goes on with the next driver."""
-
-    def __init__(self, folder: Path):
-        self.file = folder.absolute() / STOP
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self.file.exists()
-
-
-def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder) -> tune.Tuner:
+def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
     """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
     from study.halving import Halving
 
+    search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
     scheduler = Halving(spec) if spec.scheduler else None
     for record in store.trials.values():
         if scheduler:
@@ -226,7 +216,7 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder)
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
-            search_alg=recorder.search,
+            search_alg=search,
             scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
@@ -236,8 +226,8 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, recorder: Recorder)
         run_config=tune.RunConfig(
             storage_path=str(runs),
             name=f"run{len(list(runs.glob('*'))):03}",
-            callbacks=[recorder],
-            stop=Asked(store.folder),
+            callbacks=[Recorder(store, search, stopping, display)],
+            stop=stopping,
             verbose=0,
         ),
     )

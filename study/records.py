@@ -12,7 +12,7 @@ class Ended(StrEnum):
 
     BUDGET = "budget"  # spent it
     SCHEDULER = "scheduler"  # cut short: censored at its last tick
-    DEAD = "dead"  # left the finite numbers: a result
+    DEAD = "dead"  # left the finite numbers, or nothing could come any more: a result
     ERROR = "error"  # the program or machine broke: no evidence, run it again
 
 

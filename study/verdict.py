@@ -1,5 +1,6 @@
 """What happened to a trial, from its records: for tables, the display, W&B and Optuna alike."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from study.records import StudyRecord, TrialRecord
@@ -12,11 +13,11 @@ def diagnosis(trial: TrialRecord, study: StudyRecord) -> "Diagnosis":
     """Of a trial that still trains, as far as it came."""
     from analysis.diagnose import diagnose  # here, since it costs a second: a mirror needs it only once a trial was measured
 
-    names = dict.fromkeys(name for measured in trial.measurements for name in measured.values)
-    return diagnose(
-        [measured.images for measured in trial.measurements],
-        {name: [measured.values.get(name) for measured in trial.measurements] for name in names},
-        ended=trial.closed.ended if trial.closed else "",
-        floors=study.floors,
-        n_modes=study.n_modes,
-    )
+    images, curves = curves_of([(measured.images, measured.values) for measured in trial.measurements])
+    return diagnose(images, curves, ended=trial.closed.ended if trial.closed else "", floors=study.floors, n_modes=study.n_modes)
+
+
+def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:
+    """Images of each tick, and name -> its value at each tick, None where it was not measured."""
+    names = dict.fromkeys(name for _, values in ticks for name in values)
+    return [float(images) for images, _ in ticks], {name: [values.get(name) for _, values in ticks] for name in names}

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY = {"trainables": {"trainables"}, "analysis": {"analysis"}, "study": {"study", "trainables", "analysis"}}
 HOMES = {
-    "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py"},
+    "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py", "study/stopping.py"},
     "wandb": {"study/wandb_runs.py"},
     "optuna": {"study/proposals.py", "study/space.py", "study/ranges.py", "study/design.py", "study/spec.py", "study/dashboard.py"},
     "torchvision": {"trainables/data.py", "trainables/grid.py", "trainables/pictures.py"},
