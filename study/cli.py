@@ -163,7 +163,35 @@ def rank(
     from study.query import open_study
 
     view = open_study(run)
-    print_ranking(view, by or view.score, console, n=n)
+    print_ranking(view.table(), by or view.score, console, n=n)
+
+
+@app.command()
+def judge(
+    run: Folder,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`); the study's unless given."),
+    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
+    samples: Annotated[int | None, typer.Option(metavar="N", help="Of each generator; as many as the study's unless given.")] = None,
+    trust_plugins: Trust = False,
+) -> None:
+    """Judge the stored generators by another ruler, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
+    from study.files import checked
+    from study.present import print_judged
+    from study.query import open_study
+    from study.rejudge import rejudge
+
+    view = open_study(run, trust_plugins=trust_plugins)
+    spec = view.spec.as_dict()
+    asked = {"features": features, "weights": weights, "samples": samples}
+    if features and not weights:
+        spec["judge"]["weights"] = None  # those of the study's own features
+    judged = checked({**spec, "judge": spec["judge"] | {name: value for name, value in asked.items() if value is not None}}).judge
+    with console.status("preparing the ruler") as status:  # which a pipe does not see
+        found = rejudge(view, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
+    print_judged(view, found, console, n=20)
 
 
 @app.command()

@@ -3,18 +3,23 @@
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from scipy.stats import kendalltau
 
 import analysis
 from analysis.table import FAILURES
 from study.query import StudyView, TrialView
 from study.records import Ended
 from trainables.config import settings
+
+if TYPE_CHECKING:
+    from study.rejudge import Rejudged
 
 COLUMNS = 8  # of a table of curves
 HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation")  # of the metrics, where one line has to do
@@ -40,7 +45,7 @@ def print_answer(view: StudyView, console: Console) -> None:
         console.print("No trial has come to an end that says anything; there is no answer yet.")
         return
     console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
-    print_ranking(view, view.score, console, n=8)
+    print_ranking(view.table(), view.score, console, n=8)
 
 
 def print_claims(claims: list[analysis.Claim], console: Console) -> None:
@@ -52,10 +57,9 @@ def print_claims(claims: list[analysis.Claim], console: Console) -> None:
         console.print("Nothing can be said yet: no setting has finished runs on both sides.")
 
 
-def print_ranking(view: StudyView, by: str, console: Console, *, n: int) -> None:
+def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
     """Raises ValueError where nothing can be ranked yet."""
-    ranked = analysis.rank(view.table(), by)
-    scientific = [name for name in view.study.spec["space"]["scientific"] if name in ranked.columns]
+    ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", by, "95 %", "runs", "failed"):
         table.add_column(column, justify="right")
@@ -65,12 +69,46 @@ def print_ranking(view: StudyView, by: str, console: Console, *, n: int) -> None
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
-        settings = ", ".join(short(name, row[name]) for name in scientific if row[name] not in (False, None) and row[name] == row[name])
+        settings = ", ".join(
+            short(name, row[name]) for name in trials.scientific if row[name] not in (False, None) and row[name] == row[name]
+        )
         table.add_row(place(row), number(row["mean"]), f"{number(row['low'])}–{number(row['high'])}" if row["low"] == row["low"] else "–",
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(view.study.floors.get(by, float('nan')))}[/dim]", soft_wrap=True
+        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.floors.get(by, float('nan')))}[/dim]", soft_wrap=True
+    )
+
+
+def print_judged(view: StudyView, judged: "Rejudged", console: Console, *, n: int) -> None:
+    """The ranking by another ruler, and how far it agrees with the study's own."""
+    from study.judge import Ruler
+
+    ruler, own, by = judged.ruler, Ruler(**view.study.ruler), view.score
+    theirs = own.as_dict()
+    others = ", ".join(f"{name} {theirs[name]}" for name, value in ruler.as_dict().items() if theirs[name] != value)
+    console.print(
+        f"ruler {ruler.hash}: features {ruler.features} (weights {ruler.weights}), {ruler.n_fake} samples of each generator beside "
+        f"{ruler.n_real} held-out data of {ruler.data}; " + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
+        soft_wrap=True,
+    )
+    trials = len(view.store.trials)
+    console.print(f"{len(judged.values)} of {trials} trials judged, in {judged.path}", soft_wrap=True)
+    for reason, count in Counter(judged.left_out.values()).items():
+        first = next(trial_id for trial_id, why in judged.left_out.items() if why == reason)
+        console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {escape(reason)}", soft_wrap=True)
+    table, before = judged.table(view), view.table()
+    there = np.isfinite(table.at_end(by))
+    if not there.any():
+        console.print("None of them has come to the end of its budget; there is no ranking yet.")
+        return
+    print_ranking(table, by, console, n=n)
+    means = pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["mean"] for each in (table, before)], axis=1).to_numpy()
+    tau = kendalltau(*means.T).statistic if len(means) > 1 else float("nan")
+    console.print(
+        f"How far the order by {ruler.axis(by)} agrees with the study's own by {own.axis(by)}: Kendall's τ {number(tau)} "
+        f"(1: the same order, 0: unrelated, −1: reversed), n = {len(means)} configurations. Which runs failed is as the study found it.",
+        soft_wrap=True,
     )
 
 

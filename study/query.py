@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis import Diagnosis, TrialTable, rank
 from analysis.metrics import METRICS
-from study.records import StudyRecord, TrialRecord
+from study.records import Saved, StudyRecord, TrialRecord
 from study.store import Store
 from study.verdict import diagnosis
 
@@ -106,6 +106,12 @@ class StudyView:
             for record in self.store.trials.values()
             for m in record.measurements
         )
+
+    def judged(self) -> dict[str, pd.DataFrame]:
+        """Hash of a ruler -> what `ganstudy judge` measured by it: images and metrics by trial_id; its ruler and floors are in the frame's attrs."""
+        from study.rejudge import JUDGED, read_judged
+
+        return {path.stem: read_judged(path) for path in sorted((self.folder / JUDGED).glob("*.csv"))}
 
     def table(self) -> TrialTable:
         """What the functions of `analysis` take."""
@@ -251,12 +257,18 @@ class TrialView:
         """What was last measured."""
         return self.record.last.values if self.record.last else {}
 
+    @property
+    def stored(self) -> list[Saved]:
+        """Its checkpoints whose generator is kept, the newest last."""
+        from trainables.generators import GENERATOR
+
+        return [each for each in self.record.saved if (self.study.folder / each.path / GENERATOR).exists()]
+
     def generator_path(self, *, best_tick: bool = False) -> Path:
         """Its newest generator.safetensors, or that of the tick where its score was best. ValueError if none was saved."""
         from trainables.generators import GENERATOR
 
-        saved = [each for each in self.record.saved if (self.study.folder / each.path / GENERATOR).exists()]
-        if not saved:
+        if not (saved := self.stored):
             raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
         at = best_images(self.record, self.study.score, self.study.study.spec["score"]["direction"]) if best_tick else saved[-1].images
         return self.study.folder / next(each.path for each in saved if each.images == at) / GENERATOR

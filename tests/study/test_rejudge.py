@@ -1,0 +1,227 @@
+"""A finished study's generators, judged again."""
+
+import json
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toy import TOY
+from typer.testing import CliRunner
+
+import study.rejudge
+from study.cli import app
+from study.drive import prepare
+from study.judge import Ruler
+from study.query import StudyView, open_study
+from study.records import Closed, Ended, Measurement, Saved
+from study.rejudge import rejudge
+from study.spec import Judged, StudySpec
+from study.store import Store
+from trainables.config import TrialConfig
+from trainables.generators import GENERATOR, save_generator
+from trainables.run import LOOPS
+from trainables.sampler import Sampler
+
+SAMPLES = TOY["judge"]["samples"]
+BASE = {**TOY["base"], "data": "digits", "budget_kimg": 0.1, "tick_kimg": 0.05}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of four trials on digits, as its driver writes it, but in this process: with other threads the last bits would differ."""
+    spec = StudySpec.from_dict({**TOY, "base": BASE, "n_configs": 2, "seeds": 2})
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    prepared = prepare(spec, folder, address=None)
+    with Store.writing(folder) as store:
+        store.write_study(prepared.study)
+        for flat in spec.designed():
+            config = TrialConfig.from_flat(flat)
+            store.write(config.trial_id, opened={"phase": spec.phase, "flat": flat})
+            loop = LOOPS.pick(config.loop)(config, prepared.source, device=torch.device("cpu"))
+            for tick in loop.ticks():
+                values = {**prepared.judge(loop.sampler()), **tick.signals}
+                closed = Closed(ended=Ended.BUDGET) if tick.images >= 100 else None
+                store.write(
+                    config.trial_id,
+                    measured=Measurement(images=tick.images, seconds=0.0, judge_seconds=0.0, values=values),
+                    closed=closed,
+                )
+                path = f"tune/{config.trial_id}/{tick.images}"
+                (folder / path).mkdir(parents=True)
+                save_generator(loop.sampler(), config, prepared.source.shape, folder / path / GENERATOR)
+                store.write(config.trial_id, saved=Saved(images=tick.images, path=path))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The study above ran without one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """One to change."""
+    return copytree(finished, tmp_path / "toy")
+
+
+def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.rejudge.Rejudged:
+    """By so many samples as the study; `asked` hears of every trial that is measured."""
+    return rejudge(
+        view, Judged(**{"samples": SAMPLES, **how}), said=lambda trial, number, trials: asked is not None and asked.append(trial)
+    )
+
+
+def newest(view: StudyView, trial_id: str) -> Path:
+    return view.folder / view.trial(trial_id).stored[-1].path / GENERATOR
+
+
+def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
+    view = open_study(folder)
+    found = rejudge(view, view.spec.judge)
+    assert found.ruler.hash == view.ruler_hash
+    assert found.floors == view.study.floors
+    assert list(found.values.index) == list(view.store.trials)
+    for trial_id, record in view.store.trials.items():
+        assert record.last
+        row = found.values.loc[trial_id].to_dict()
+        assert row.pop("images") == record.last.images
+        assert row == {name: record.last.values[name] for name in found.floors}
+    pd.testing.assert_frame_equal(found.table(view).final, view.table().final[list(found.floors)], check_names=False)
+
+
+def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
+    view = open_study(folder)
+    before = (folder / "records.jsonl").read_bytes()
+    rulers = [judged(view, features=features) for features in ("pixels", "random_conv")] + [judged(view, features="pixels", samples=300)]
+    assert (folder / "records.jsonl").read_bytes() == before
+    kept = view.judged()
+    assert len({view.ruler_hash, *kept}) == 4
+    assert len({found.floors["fd"] for found in rulers} | {view.study.floors["fd"]}) == 4
+    for found in rulers:
+        frame = kept[found.ruler.hash]
+        pd.testing.assert_frame_equal(frame, found.values)  # to the last bit: nothing is lost in the file
+        assert Ruler(**frame.attrs["ruler"]) == found.ruler
+        assert frame.attrs["floors"] == found.floors
+        assert (frame["images"] == 100).all()
+        assert np.isfinite(frame.to_numpy()).all()
+
+
+def test_called_again_it_judges_only_the_rest(folder: Path) -> None:
+    view = open_study(folder)
+    trials = list(view.store.trials)
+    asked: list[str] = []
+
+    def cut(trial: str, number: int, of: int) -> None:
+        asked.append(trial)
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rejudge(view, Judged(features="pixels", samples=SAMPLES), said=cut)
+    assert asked == trials[:3]
+    half = next(iter(view.judged().values()))
+    assert list(half.index) == trials[:2]
+    again: list[str] = []
+    whole = judged(view, again, features="pixels")
+    assert again == trials[2:]
+    assert list(whole.values.index) == trials
+    pd.testing.assert_frame_equal(whole.values.head(2), half)
+    judged(view, again, features="pixels")
+    assert again == trials[2:]
+
+
+def test_a_trial_that_went_on_and_a_row_without_a_metric_are_judged_again(folder: Path) -> None:
+    view = open_study(folder)
+    path, (first, second, *_) = judged(view, features="pixels").path, view.store.trials
+    whole = path.read_text()
+    frame = view.judged()[path.stem]
+    frame.loc[first, "images"] = 50
+    frame.loc[second, "coverage"] = np.nan
+    frame.to_csv(path)
+    asked: list[str] = []
+    judged(view, asked, features="pixels")
+    assert asked == [first, second]
+    assert sorted(path.read_text().splitlines()) == sorted(whole.splitlines())
+
+
+def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
+    view = open_study(folder)
+    none, mad, early, good = view.store.trials
+    for saved in view.trial(none).stored:
+        (folder / saved.path / GENERATOR).unlink()
+    sampler = view.trial(mad).generator()
+    assert isinstance(sampler, Sampler)
+    next(sampler.net.parameters()).data.fill_(float("nan"))
+    save_generator(sampler, view.trial(mad).config, (1, 8, 8), newest(view, mad))
+    newest(view, early).unlink()  # what is left is of an earlier tick
+    found = judged(view, features="pixels")
+    assert found.left_out == {none: "no generator is stored", mad: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite"}
+    assert found.values["images"].to_dict() == {early: 50, good: 100}
+    assert list(found.table(view).final["fd"].dropna().index) == [good]
+    said = run("judge", str(folder), "--features", "pixels")
+    assert "2 of 4 trials judged" in said
+    assert f"left out: {none}: no generator is stored" in said
+    assert "n = 1 configurations" in said
+
+
+def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) -> None:
+    view = open_study(folder)
+    first, *others = view.store.trials
+    gone = newest(view, first)
+    found = rejudge(view, Judged(features="pixels", samples=SAMPLES), said=lambda trial, number, trials: gone.unlink(missing_ok=True))
+    assert found.left_out == {first: "it was trained on meanwhile; judge again"}
+    assert list(found.values.index) == others
+
+
+def test_other_data_than_the_studys_are_refused(folder: Path) -> None:
+    records = folder / "records.jsonl"
+    split = json.loads(records.read_text().splitlines()[0])["study"]["ruler"]["split"]
+    records.write_text(records.read_text().replace(split, "0" * 16))
+    with pytest.raises(ValueError, match=f"held out when it was run .split 0000000000000000.*now has the split {split}"):
+        judged(open_study(folder))
+    assert not (folder / "judged").exists()
+
+
+MISTAKES = {
+    ("--features", "pixel"): "no features named 'pixel'; did you mean 'pixels'? there are",
+    ("--features", "points"): "judge.features must be features of images for digits; given is 'points'",
+    ("--samples", "5"): "judge.samples must be greater than or equal to 100; given 5",
+    ("--weights", "none.pth"): "judge.weights are read for inception and vgg16; judge.features is 'auto'",
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
+def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
+        CliRunner().invoke(app, ["judge", str(folder), *words], catch_exceptions=False)
+    assert not (folder / "judged").exists()
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
+    own = open_study(folder).ruler_hash
+    said = run("judge", str(folder))
+    assert f"ruler {own}: features classifier" in said
+    assert "the study's own\n" in said
+    assert "Kendall's τ 1 " in said
+    said = run("judge", str(folder), "--features", "random_conv", "--samples", "300")
+    (other,) = open_study(folder).judged().keys() - {own}
+    assert f"ruler {other}: features random_conv" in said
+    assert f"the study's own is {own}: features classifier" in said
+    assert f"n_fake {SAMPLES}" in said
+    assert "4 of 4 trials judged" in said
+    assert str(folder / "judged" / f"{other}.csv") in said
+    assert "place" in said
+    assert "real data score" in said
+    assert f"fd_random_conv_300 agrees with the study's own by fd_classifier_{SAMPLES}" in said
+    assert "n = 2 configurations" in said
