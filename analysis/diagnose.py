@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.curves import Curves
-from analysis.table import ENDED, Bools
+from analysis.table import ENDED, Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,13 @@ def good(run: Curves) -> Bools:
     return (run.modes >= MODES.value) & ~(run.share("coverage") < COVERAGE.value)
 
 
+def missing(run: Curves) -> tuple[str, Floats, Limit]:
+    """What a run that is not good lacks, in words, [K] and its limit."""
+    if run.modes[-1] < MODES.value:
+        return "share of the modes", run.modes, MODES
+    return "share of the real coverage", run.share("coverage"), COVERAGE
+
+
 def diverged_after(kimg: float) -> Diagnosis:
     return Diagnosis("diverged", "left the finite numbers", onset_kimg=kimg)
 
@@ -157,15 +164,15 @@ def memorising(run: Curves, ended: str) -> Diagnosis | None:
 
 
 def late_collapse(run: Curves, ended: str) -> Diagnosis | None:
-    was_good, best = good(run), int(run.left.argmin())
-    if was_good[-1] or not run.left[best] <= 1 - LEG.value:
+    was_good, lost = good(run), run.left - np.fmin.accumulate(run.left)
+    if was_good[-1] or not run.left.min() <= 1 - LEG.value:
         return None
-    lost, what = float(run.left[-1] - run.left[best]), "share of the way to the data that was lost again"
-    if lost >= LEG.value:
-        return _found("late_collapse", "came near the data, then lost them", what, lost, LEG, run.images[best + 1] / 1000)
+    if lost[-1] >= LEG.value:
+        return _found("late_collapse", "came near the data, then lost them", "share of the way to the data, lost again,", lost[-1], LEG,
+                      run.since(lost >= LEG.value))  # fmt: skip
     if was_good.any() and run.gained(run.left) > 0:
-        return _found("late_collapse", "was good, then lost modes or coverage", "share of the real coverage", run.share("coverage")[-1],
-                      COVERAGE, run.since(~was_good))  # fmt: skip
+        signal, share, limit = missing(run)
+        return _found("late_collapse", "was good, then went wrong", signal, share[-1], limit, run.since(~was_good))
     return None
 
 
@@ -205,17 +212,13 @@ def undertrained(run: Curves, ended: str) -> Diagnosis | None:
 
 def mode_collapse(run: Curves, ended: str) -> Diagnosis | None:
     kind = "total" if run.different[-1] < ALIKE.value or run["modes"][-1] <= 1 else "partial"
-    if run.modes[-1] < MODES.value:
-        return _found(
-            "mode_collapse", f"{kind}: too few modes", "share of the modes", run.modes[-1], MODES, run.since(run.modes < MODES.value)
-        )
+    if not good(run)[-1]:
+        signal, share, limit = missing(run)
+        return _found("mode_collapse", f"{kind}: too little of the data", signal, share[-1], limit, run.since(share < limit.value))
     if (spread := run["mode_spread"])[-1] < SPREAD.value:
         return _found(
             "mode_collapse", "within modes: they have shrunk", "mode_spread", spread[-1], SPREAD, run.since(spread < SPREAD.value)
         )
-    if (coverage := run.share("coverage"))[-1] < COVERAGE.value:
-        return _found("mode_collapse", f"{kind}: covers too little of the data", "share of the real coverage", coverage[-1], COVERAGE,
-                      run.since(coverage < COVERAGE.value))  # fmt: skip
     return None
 
 

@@ -203,7 +203,15 @@ def stage(name: str, cause: str, seed: int) -> Flat:
         ended = "dead"
     names = dict.fromkeys(key for row in rows for key in row)
     curves = {key: [None if key not in row else float(f"{row[key]:.4g}") for row in rows] for key in names}
-    facts = {"settings": name, "cause": cause, "seed": seed, "truth": staged.truth, "ended": ended, "n_modes": judge.n_modes}
+    facts = {
+        "settings": name,
+        "cause": cause,
+        "seed": seed,
+        "truth": staged.truth,
+        "ended": ended,
+        "budget": 1000 * config.budget_kimg,
+        "n_modes": judge.n_modes,
+    }
     return {**facts, "images": curves.pop("images"), "curves": curves, "floors": {key: each.value for key, each in judge.floors.items()}}
 
 

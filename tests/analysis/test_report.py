@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import analysis
-from analysis import plots
+from analysis import plots, words
+from analysis.table import OUTCOMES
 
 
 def png(size=(64, 64)):
@@ -121,8 +122,10 @@ def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage, tmp_path):
 
 
 def test_every_outcome_has_a_look_of_its_own():
-    assert set(plots.COLOURS) == set(plots.NAMES) == set(plots.SYMBOLS) == {"healthy", "mode_collapse", "diverged", ""}
-    assert len(set(plots.COLOURS.values())) == len(set(plots.SYMBOLS.values())) == 4
+    for look in (plots.COLOURS, plots.SYMBOLS, words.OUTCOMES):
+        assert set(look) == set(OUTCOMES)
+        assert len(set(look.values())) == len(OUTCOMES)
+    assert words.RISKS.keys() - {"failed"} == set(OUTCOMES) - {"healthy", ""}
 
 
 def test_figures_show_every_trial_and_the_floor(stage):

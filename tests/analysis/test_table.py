@@ -3,8 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.diagnose import outcome
-
 
 def test_what_counts_what_failed_and_what_was_fixed(stage):
     table = stage(2, 2)
@@ -48,29 +46,3 @@ def test_a_table_that_does_not_fit_is_refused(stage, change, message):
 def test_an_unknown_metric_is_refused_with_the_known_ones(stage, ask):
     with pytest.raises(ValueError, match=r"'fid'.*\['coverage', 'fd'\]"):
         getattr(stage(2, 1), ask)("fid")
-
-
-@pytest.mark.parametrize(
-    ("ended", "last", "expected"),
-    [
-        ("budget", {"modes": 8.0, "coverage": 0.9}, "healthy"),
-        ("budget", {"modes": 7.5}, "healthy"),  # exactly three quarters
-        ("budget", {"modes": 7.0}, "mode_collapse"),
-        ("budget", {"modes": 10.0, "coverage": 0.29}, "mode_collapse"),
-        ("scheduler", {"coverage": 0.31}, "healthy"),
-        ("scheduler", {"coverage": 0.1}, "mode_collapse"),  # a run cut short may have collapsed too
-        ("dead", {"modes": 10.0}, "diverged"),
-        ("error", {"modes": 1.0}, ""),
-        ("", {"modes": 1.0}, ""),
-        ("budget", {"fd": 3.0}, "healthy"),
-    ],
-)
-def test_outcomes(ended, last, expected):
-    found = outcome(ended, last, n_modes=10, floors={"coverage": 0.9})
-    assert found.outcome == expected
-    assert found.evidence
-
-
-def test_an_unknown_way_to_end_is_refused():
-    with pytest.raises(ValueError, match="'pruned'"):
-        outcome("pruned", {}, n_modes=None, floors={})

@@ -1,0 +1,124 @@
+"""How often the diagnosis is right on runs whose cause of failure was built in, and what ending the dead ones saves and costs.
+
+`python -m bench.confusion tests/data/staged.jsonl.gz` prints the tables of docs/diagnosis.md.
+"""
+
+import gzip
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from analysis.diagnose import diagnose, hopeless
+from analysis.table import FAILURES, OUTCOMES
+
+UNSEEN = "digits/resnet"  # not looked at when the limits were chosen
+
+
+@dataclass
+class Rate:
+    """k of n, with Clopper and Pearson's 95 % interval."""
+
+    k: int = 0
+    n: int = 0
+
+    def add(self, event: bool) -> None:
+        self.k, self.n = self.k + event, self.n + 1
+
+    @property
+    def share(self) -> float:
+        return self.k / self.n
+
+    @property
+    def low(self) -> float:
+        return float(binomtest(self.k, self.n).proportion_ci(method="exact").low)
+
+    @property
+    def high(self) -> float:
+        return float(binomtest(self.k, self.n).proportion_ci(method="exact").high)
+
+    def __str__(self) -> str:
+        return f"{self.k} of {self.n} ({self.share:.1%}, 95 % {self.low:.1%} to {self.high:.1%})" if self.n else "none"
+
+
+@dataclass
+class Confusion:
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (truth, told)
+    right: Rate = field(default_factory=Rate)
+    by_setting: dict[str, Rate] = field(default_factory=dict)
+    false_alarms: Rate = field(default_factory=Rate)  # healthy and undertrained runs that are told to have failed
+    wrongly_ended: Rate = field(default_factory=Rate)  # of those, by the rule for dead runs
+    rightly_ended: Rate = field(default_factory=Rate)  # of failed runs that spent their budget
+    kept_outcome: Rate = field(default_factory=Rate)  # of ended runs, those that are told the same as when they go on
+    images_saved: float = 0.0
+    images_failed: float = 0.0  # of all failed runs
+    wrong: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, runs: Iterable[dict[str, Any]]) -> "Confusion":
+        found = cls()
+        for run in runs:
+            found.add(run)
+        return found
+
+    def add(self, run: dict[str, Any]) -> None:
+        known = {"floors": run["floors"], "n_modes": run["n_modes"]}
+        truth, told = run["truth"], diagnose(run["images"], run["curves"], ended=run["ended"], **known)
+        self.counts[truth, told.outcome] += 1
+        self.right.add(told.outcome == truth)
+        self.by_setting.setdefault(run["settings"], Rate()).add(told.outcome == truth)
+        if told.outcome != truth:
+            self.wrong.append(f"{run['settings']}, {run['cause']}, seed {run['seed']}: {told.outcome}, {told.evidence}")
+        failed = truth in FAILURES
+        if not failed:
+            self.false_alarms.add(told.outcome in FAILURES)
+        at = ended_at(run)
+        (self.rightly_ended if failed else self.wrongly_ended).add(at is not None)
+        self.images_failed += failed * run["images"][-1]
+        if at is not None:
+            self.images_saved += run["images"][-1] - run["images"][at]
+            curves = {name: curve[: at + 1] for name, curve in run["curves"].items()}
+            self.kept_outcome.add(diagnose(run["images"][: at + 1], curves, ended="dead", **known).outcome == told.outcome)
+
+    def markdown(self) -> str:
+        told = [outcome for outcome in OUTCOMES if any(key[1] == outcome for key in self.counts)]
+        rows = [["built in ↓, told →", *told], ["---", *["---:"] * len(told)]]
+        for truth in OUTCOMES:
+            if any(key[0] == truth for key in self.counts):
+                rows.append([truth, *(str(self.counts[truth, outcome] or "·") for outcome in told)])
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        settings = "\n".join(f"* {name}: {rate}" for name, rate in self.by_setting.items())
+        unseen = self.by_setting.get(UNSEEN, Rate())
+        return (
+            f"{table}\n\n"
+            f"Right: {self.right}; on {UNSEEN}, which was not looked at when the limits were chosen, {unseen}.\n"
+            f"Healthy or undertrained, and told to have failed: {self.false_alarms}.\n"
+            f"Wrongly ended as dead: {self.wrongly_ended}. Failed runs that are ended: {self.rightly_ended}, "
+            f"which saves {self.images_saved / self.images_failed:.0%} of the images of all failed runs; "
+            f"told the same as when they go on: {self.kept_outcome}.\n\n"
+            f"{settings}\n\nTold wrongly:\n\n" + "\n".join(f"* {line}" for line in self.wrong or ["none"])
+        )
+
+
+def ended_at(run: dict[str, Any]) -> int | None:
+    """The tick before the last one at which a run would have been ended as dead."""
+    for i in range(1, len(run["images"]) - 1):
+        curves = {name: curve[: i + 1] for name, curve in run["curves"].items()}
+        known = {"floors": run["floors"], "n_modes": run["n_modes"]}
+        if hopeless(run["images"][: i + 1], curves, budget=run["budget"], **known):
+            return i
+    return None
+
+
+def main() -> None:
+    with gzip.open(Path(sys.argv[1]), "rt") as lines:
+        sys.stdout.write(Confusion.of(map(json.loads, lines)).markdown() + "\n")
+
+
+if __name__ == "__main__":
+    main()
