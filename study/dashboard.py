@@ -82,12 +82,15 @@ def _holds(domain: "BaseDistribution", value: Any) -> bool:
 def verdict(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
     """How it ended and what it came to, for people who look at it elsewhere."""
     assert trial.closed
-    found = diagnosis(trial, study)
     return {
         "ended": str(trial.closed.ended),
-        "outcome": found.outcome,
-        "diagnosis": found.evidence,
-        "onset_kimg": found.onset_kimg,
+        **told(trial, study),
         "reason": trial.closed.reason[-1000:],  # the end of a traceback says most
         "failures": trial.failures,
     }
+
+
+def told(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
+    """Its diagnosis, as far as it came."""
+    found = diagnosis(trial, study)
+    return {"outcome": found.outcome, "diagnosis": found.evidence, "onset_kimg": found.onset_kimg}

@@ -221,8 +221,9 @@ def write_report(view: StudyView, path: Path) -> Path:
     design = {
         "goal": spec["goal"],
         "design": f"{spec['sampler']}: {spec['n_configs']} configurations × {spec['seeds']} run(s), {len(trials)} trials so far; design seed {spec['design_seed']}",
+        "score": f"{view.score}, in full {view.ruler.axis(view.score)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg a trial",
-        "ruler": f"{view.ruler_hash}: " + ", ".join(f"{key} {value}" for key, value in study.ruler.items()) + accuracy(view),
+        "ruler": f"{view.ruler.hash}: " + ", ".join(f"{key} {value}" for key, value in study.ruler.items()) + accuracy(view),
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['judge_seconds'].sum()))} of judging, summed over trials",
     }
     caveats: list[str] = []

@@ -18,6 +18,7 @@ from study.verdict import diagnosis
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from study.judge import Ruler
     from study.spec import StudySpec
     from trainables.config import TrialConfig
     from trainables.sampler import Sampler
@@ -57,11 +58,11 @@ class StudyView:
         return StudySpec.from_dict(self.study.spec)
 
     @property
-    def ruler_hash(self) -> str:
-        """10 hex digits: numbers of another ruler are not to be compared with these."""
+    def ruler(self) -> "Ruler":
+        """What the numbers were measured with; those of another ruler (another `hash`) are not to be compared with these."""
         from study.judge import Ruler
 
-        return Ruler(**self.study.ruler).hash
+        return Ruler(**self.study.ruler)
 
     @property
     def score(self) -> str:
@@ -72,8 +73,11 @@ class StudyView:
         return "min" if self.study.spec["score"]["direction"] == "minimize" else "max"
 
     def trials(self) -> pd.DataFrame:
-        """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words."""
-        rows = []
+        """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
+
+        attrs["floors"]: what real data score.
+        """
+        rows, ruler = [], self.ruler.hash
         for record in self.store.trials.values():
             last = record.last
             found = self.diagnosis(record)
@@ -83,7 +87,7 @@ class StudyView:
                     "number": record.number,
                     "config_id": config_id(record),
                     "phase": record.phase,
-                    "ruler": self.ruler_hash,
+                    "ruler": ruler,
                     "ended": record.closed.ended.value if record.closed else "",
                     "outcome": found.outcome,
                     "onset_kimg": found.onset_kimg,
@@ -97,15 +101,21 @@ class StudyView:
                     "failures": record.failures,
                 }
             )
-        return pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame()
+        return self._beside_floors(pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame())
 
     def history(self) -> pd.DataFrame:
-        """A row per trial and tick: images, seconds, and all that was measured."""
-        return pd.DataFrame(
-            {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "judge_seconds": m.judge_seconds, **m.values}
-            for record in self.store.trials.values()
-            for m in record.measurements
+        """A row per trial and tick: images, seconds, and all that was measured. attrs["floors"]: what real data score."""
+        return self._beside_floors(
+            pd.DataFrame(
+                {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "judge_seconds": m.judge_seconds, **m.values}
+                for record in self.store.trials.values()
+                for m in record.measurements
+            )
         )
+
+    def _beside_floors(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame.attrs = {"floors": dict(self.study.floors), "ruler": dict(self.study.ruler)}
+        return frame
 
     def judged(self) -> dict[str, pd.DataFrame]:
         """Hash of a ruler -> what `ganstudy judge` measured by it: images and metrics by trial_id; its ruler and floors are in the frame's attrs."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.dashboard import verdict
+from study.dashboard import told, verdict
 from study.mirrors import Mode, WandbConfig
 from study.records import Ended, StudyRecord, TrialRecord, mark
 
@@ -68,6 +68,8 @@ class WandbMirror:
         until = len(trial.measurements) - (not complete)
         for tick in range(entry.logged, until):
             self._log_tick(entry.run, trial, tick)
+        if until > entry.logged:
+            entry.run.summary.update(told(trial, study))
         entry.logged = max(entry.logged, until)
         if complete and trial.closed:
             self._finish(trial, study)
@@ -98,6 +100,7 @@ class WandbMirror:
                 config={
                     **nested({**trial.flat, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
                     "ruler": dict(study.ruler),
+                    "floors": dict(study.floors),
                 },
                 dir=self.folder,
                 mode="online" if online else "offline",

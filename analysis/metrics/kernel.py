@@ -62,8 +62,8 @@ def kid(x: ArrayLike, y: ArrayLike, *, subsets: int = 100, subset_size: int | No
     rng = np.random.RandomState(seed)
     draws = [(rng.choice(len(a), size, replace=False), rng.choice(len(b), size, replace=False)) for _ in range(subsets)]
     one, two, unit = _prepared(a, b)
-    # One kernel between all points serves all subsets at once, unless that is more work than a kernel for each subset.
-    if (len(a) + len(b)) ** 2 < subsets * (2 * size) ** 2:
+    # One kernel between all points (of which a half is mirrored) serves all subsets at once, unless that is more work than three for each.
+    if (len(a) + len(b)) ** 2 / 2 < subsets * 3 * size**2:
         of_x, of_y = _members([i for i, _ in draws], len(a)), _members([j for _, j in draws], len(b))
         values = _squared_discrepancies(one, two, of_x, of_y, unit, size)
     else:

@@ -80,6 +80,22 @@ def test_runs_that_leave_the_finite_numbers_are_results(toy: Toy, tmp_path: Path
     assert (view.history().groupby("trial_id")["images"].max() < 600).all()
 
 
+def test_runs_of_which_nothing_will_come_are_ended_with_their_samples_kept(toy: Toy, tmp_path: Path) -> None:
+    """G learns nothing, D learns at its ease: it is always right."""
+    frozen = {"nuisance": {"g.lr": {"low": 1e-12, "high": 2e-12}}}
+    view = run(toy(base={"d.lr": 1e-2, "budget_kimg": 6.0, "tick_kimg": 0.6}, space=frozen, n_configs=2), tmp_path / "toy")
+    trials = view.trials()
+    assert set(trials["ended"]) == {"dead"}
+    assert set(trials["outcome"]) == {"discriminator_too_strong"}
+    assert trials["reason"].str.contains("nothing has come since .* kimg: discriminator_too_strong, D is hardly ever wrong").all()
+    assert trials["images"].between(1800, 5400).all()  # three ticks at least, and not to the end
+    for record in view.store.trials.values():
+        assert record.last is not None
+        assert record.saved[-1].images == record.last.images
+        assert view.trial(record.trial_id).samples_png()
+    assert not unfinished(view.spec, view.store)
+
+
 @pytest.mark.slow
 def test_extending_a_study_keeps_what_is_there(toy: Toy, tmp_path: Path) -> None:
     first = run(toy(n_configs=2), tmp_path / "toy").trials()

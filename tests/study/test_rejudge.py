@@ -83,7 +83,7 @@ def newest(view: StudyView, trial_id: str) -> Path:
 def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
     view = open_study(folder)
     found = rejudge(view, view.spec.judge)
-    assert found.ruler.hash == view.ruler_hash
+    assert found.ruler.hash == view.ruler.hash
     assert found.floors == view.study.floors
     assert list(found.values.index) == list(view.store.trials)
     for trial_id, record in view.store.trials.items():
@@ -100,7 +100,7 @@ def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
     rulers = [judged(view, features=features) for features in ("pixels", "random_conv")] + [judged(view, features="pixels", samples=300)]
     assert (folder / "records.jsonl").read_bytes() == before
     kept = view.judged()
-    assert len({view.ruler_hash, *kept}) == 4
+    assert len({view.ruler.hash, *kept}) == 4
     assert len({found.floors["fd"] for found in rulers} | {view.study.floors["fd"]}) == 4
     for found in rulers:
         frame = kept[found.ruler.hash]
@@ -209,7 +209,7 @@ def run(*words: str) -> str:
 
 
 def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
-    own = open_study(folder).ruler_hash
+    own = open_study(folder).ruler.hash
     said = run("judge", str(folder))
     assert f"ruler {own}: features classifier" in said
     assert "the study's own\n" in said
