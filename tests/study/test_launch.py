@@ -10,6 +10,7 @@ import pytest
 import torch
 from toy import doubled, run
 
+from study.drive import unfinished
 from study.records import Ended
 from study.spec import StudySpec
 from study.store import Store
