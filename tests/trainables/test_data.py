@@ -16,7 +16,6 @@ from trainables import idx
 from trainables.config import DataConfig
 from trainables.data import DATA, Source, idx_sets, load, split
 
-
 POINTS = ("ring8", "grid25", "ring", "grid", "spiral", "mixture1200")
 UNLABELLED = ("spiral", "celeba")
 
@@ -53,11 +52,18 @@ def test_images_come_in_the_resolution_asked_for(name: str, resolution: int, con
     source = load(settings.model_copy(update={"resolution": resolution}))
     assert source.shape[1:] == (resolution, resolution)
     native = load(settings)
-    assert source.train.mean(axis=(1, 2, 3)) == pytest.approx(native.train.mean(axis=(1, 2, 3)), abs=15)  # the same pictures, resized
+    assert source.train.mean(axis=(1, 2, 3)) == pytest.approx(native.train.mean(axis=(1, 2, 3)), abs=12)  # the same pictures, resized
 
 
 @pytest.mark.parametrize(
-    ("name", "fingerprint"), [("digits", "c5906d168605259c"), ("ring8", "aba0fa28316d7568"), ("grid25", "0b5b93107973efd9"), ("ring", "aba0fa28316d7568"), ("grid", "0b5b93107973efd9")]
+    ("name", "fingerprint"),
+    [
+        ("digits", "c5906d168605259c"),
+        ("ring8", "aba0fa28316d7568"),
+        ("grid25", "0b5b93107973efd9"),
+        ("ring", "aba0fa28316d7568"),
+        ("grid", "0b5b93107973efd9"),
+    ],
 )
 def test_what_is_trained_on_never_changes(name: str, fingerprint: str) -> None:
     assert load(DataConfig(name=name)).fingerprint == fingerprint
@@ -321,7 +327,10 @@ def test_a_wrong_list_of_faces_is_refused(listed: str, message: str, tmp_path: P
         ({"name": "ring8", "resolution": 32}, "data.resolution must be left out for ring8: points have no pixels; given 32"),
         ({"name": "grid25", "download": True}, "data.download must be left out for grid25"),
         ({"name": "digits", "root": "here"}, "data.root must be left out for digits"),
-        ({"name": "stacked_mnist", "std": 0.1}, "data.std must be left out for stacked_mnist: it is a setting of grid, mixture1200, ring, spiral"),
+        (
+            {"name": "stacked_mnist", "std": 0.1},
+            "data.std must be left out for stacked_mnist: it is a setting of grid, mixture1200, ring, spiral",
+        ),
         ({"name": "ring8", "radius": 2.0}, "data.radius must be left out for ring8: it is a setting of ring, spiral; given 2.0"),
         ({"name": "image_folder"}, "data.root must name their folder"),
         ({"name": "image_folder", "root": "here", "download": True}, "data.download must be left out for image_folder"),
