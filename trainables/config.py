@@ -22,6 +22,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Kimg = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]  # thousands of images; one at least
 Count = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
 Norm = Literal["none", "batch", "layer", "instance"]
@@ -49,9 +50,7 @@ class DataConfig(Section):
     root: str | None = None  # where the files lie; decides nothing but that
     download: bool = False
     classes: Annotated[str | None, BeforeValidator(joined)] = None  # "0,3,7" or "Bag,Coat", also as a list: these alone; None: all
-    imbalance: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = (
-        None  # rows of the first class for one of the last; None: as they are
-    )
+    imbalance: Ratio | None = None  # rows of the first class for one of the last; None: as they are
     modes: Count | None = None  # what follows is of the shape of some mixtures; None: as published
     radius: Positive | None = None
     std: Positive | None = None

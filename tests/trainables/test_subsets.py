@@ -9,6 +9,7 @@ from data_files import prepared, small
 
 from trainables.config import DataConfig, TrialConfig
 from trainables.data import Source, load
+from trainables.data.subsets import with_tail
 
 DIGITS = load(DataConfig())
 
@@ -78,12 +79,19 @@ def test_a_mixture_keeps_the_centres_of_its_classes(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_tail_is_that_of_cifar_lt() -> None:
-    """The published numbers of CIFAR-10-LT with ratio 100, and its proportions on the held-out side."""
-    from trainables.data.subsets import _tail
-
-    full = np.repeat(np.arange(10), 5000)
-    rows = _tail(full, classes=tuple("0123456789"), ratio=100, what="x")
-    assert np.bincount(full[rows]).tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    """The published numbers of CIFAR-10-LT with ratio 100, from 5,000 rows a class; and a fifth of them from 1,000."""
+    rows = {n: np.repeat(np.arange(10), n) for n in (5000, 1000)}
+    full = Source(
+        name="x",
+        train=np.zeros((50_000, 2), np.float32),
+        heldout=np.zeros((10_000, 2), np.float32),
+        train_labels=rows[5000],
+        heldout_labels=rows[1000],
+        classes=tuple("0123456789"),
+    )
+    train, heldout = counts(with_tail(full, DataConfig(imbalance=100)))
+    assert train == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert heldout == [n // 5 for n in train]
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 10, 40])
