@@ -8,7 +8,7 @@ from study.features import known_features
 from study.ranges import RANGES
 from study.space import as_given
 from trainables.config import settings
-from trainables.data import DATA
+from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.run import LOOPS
@@ -21,7 +21,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     """kind -> (name, one line) of each."""
     plain = settings()
     return {
-        "data": [(name, first_line(source)) for name, source in DATA.items()],
+        "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
         "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
         "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
@@ -35,6 +35,12 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
 
 def first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def shape(name: str) -> str:
+    """ "[data.modes, data.std] " of a data set that has these settings to itself."""
+    own = ", ".join(f"data.{setting}" for setting in taken(name) if setting in OWN)
+    return rf"\[{own}] " if own else ""
 
 
 def knobs(name: str) -> str:

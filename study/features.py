@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
+from analysis.metrics.features import FEATURES as PER_PICTURE
 from analysis.metrics.features import Classifier, Extractor, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
 from analysis.metrics.pretrained import FROM_FILE, Pretrained, pretrained_names
-from trainables.data import Source
+from trainables.data import Source, load
 from trainables.registry import Registry, nearest
 
 if TYPE_CHECKING:
@@ -102,14 +104,50 @@ def refuse_unknown_features(name: str) -> None:
         raise ValueError(f"no features named {name!r}; {nearest(name, known)}there are {sorted(known)}")
 
 
+class Composed(Classifier):
+    """Knows classes that are made of another classifier's: some of them only, or one for each picture that lies in the channels.
+
+    `of_whole` [K, P]: the classifier's classes in each of the K. The P pictures are told apart by themselves, so the features of all lie
+    side by side, [N, P * 64], and the probability of a class is the product of its parts', out of the K.
+    """
+
+    def __init__(self, of: Classifier, of_whole: NDArray[np.int64]):
+        nn.Module.__init__(self)  # no network of its own
+        self.of = of.eval()
+        self.register_buffer("table", torch.from_numpy(of_whole.copy()))
+
+    @property
+    def parts(self) -> int:
+        return len(self.get_buffer("table").T)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.of(x.unflatten(1, (self.parts, -1)).flatten(0, 1)).unflatten(0, (-1, self.parts)).flatten(1)
+        return features
+
+    @torch.inference_mode()
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        table = self.get_buffer("table")
+        parts = torch.from_numpy(features).to(table.device).unflatten(1, (self.parts, PER_PICTURE))
+        logs = self.of.head(parts).double().log_softmax(dim=2)
+        joint = logs[:, 0, table[:, 0]]
+        for part in range(1, self.parts):  # [N, K] is large: never P of them
+            joint += logs[:, part, table[:, part]]
+        found: NDArray[np.float64] = joint.softmax(dim=1).cpu().numpy()
+        return found
+
+
 def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | None:
     """The classifier that knows the source's classes; None where it has none.
 
     It is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the user's cache;
-    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler.
+    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler. Of data that were
+    cut or stacked from others it is the others' one, `Composed`: it has seen every class in its full number.
     """
     if source.train_labels is None or len(source.shape) == 1:
         return None
+    if source.whole is not None and source.of_whole is not None:
+        whole = classifier_of(load(source.whole), kept=kept)
+        return whole and Composed(whole, source.of_whole)
     for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cached(source)):
         if stored and stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
             return classifier
@@ -121,9 +159,14 @@ def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | N
 
 def keep_classifier(judge: "Judge", source: Source, path: Path) -> None:
     """Put the judge's classifier beside the study, unless it is a shipped one or there already."""
+    classifier = judge.networks.classifier
+    if classifier is None or path.exists():
+        return
+    if isinstance(classifier, Composed) and source.whole is not None:
+        classifier, source = classifier.of, load(source.whole)
     shipped = SHIPPED / f"{source.name}.safetensors"
-    if judge.networks.classifier and not path.exists() and not (shipped.is_file() and load_classifier(shipped, source)):
-        save_classifier(judge.networks.classifier, source, path)
+    if not (shipped.is_file() and load_classifier(shipped, source)):
+        save_classifier(classifier, source, path)
 
 
 def accuracy(classifier: Classifier, source: Source) -> float:

@@ -13,11 +13,13 @@ from rich.table import Table
 
 from analysis.metrics import Floor
 from study import cluster
+from study.catalogue import first_line
 from study.drive import Prepared, prepare
 from study.proposals import Adaptive, Designed
 from study.space import as_given
 from study.spec import StudySpec
 from trainables.config import TrialConfig
+from trainables.data import DATA, OWN, taken
 from trainables.generators import GENERATOR, save_generator
 from trainables.run import LOOPS, Diverged
 
@@ -34,6 +36,12 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
         soft_wrap=True,
     )
+    source = prepared.source
+    console.print(
+        f"data {source.name}: {escape(first_line(DATA[source.name]))} Here {len(source.train):,} rows to train on, {len(source.heldout):,} held out"
+        + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
+        soft_wrap=True,
+    )
     table = Table(box=None, pad_edge=False)
     for column in ("setting", "part", "values"):
         table.add_column(column)
@@ -42,7 +50,10 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
             table.add_row(name, part, str(as_given(domain)))
     console.print(table)
     console.print("\nthe first trial in full:")
+    foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
+        if name in foreign:
+            continue
         console.print(f"  {name}: {value}" + ("" if name in flat else "  [dim](default)[/dim]"), soft_wrap=True)
     try:
         cost = probe(first, prepared)

@@ -15,15 +15,17 @@ from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
 from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
-from trainables.config import Count, Positive, Section, TrialConfig, refuse_unknown, settings
+from trainables.config import Count, DataConfig, Positive, Section, TrialConfig, joined, refuse_unknown, settings
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
 
 SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
 NEVER_VARIES = {
     "seed": "every trial gets a seed of its own; `seeds` says how many runs a configuration gets",
-    "data": "numbers judged on different data cannot be compared; make two studies",
-    "data.resolution": "numbers judged on different data cannot be compared; make two studies",
+    **dict.fromkeys(
+        ("data", *(f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size"))),
+        "numbers judged on different data cannot be compared; make two studies",
+    ),
     "data.root": "it only says where the files lie",
     "data.download": "it only says how the files come",
     "budget_kimg": "runs of different length cannot be compared",
@@ -145,7 +147,10 @@ class StudySpec(Section):
         check_names(base, ("base",))
         if "seed" in base:
             raise SpecError(("base", "seed"), f"seed cannot be set: {NEVER_VARIES['seed']}")
-        return base
+        try:
+            return {name: joined(value) if name == "data.classes" else value for name, value in base.items()}
+        except ValueError as error:
+            raise SpecError(("base", "data.classes"), str(error)) from None
 
     @model_validator(mode="after")
     def _sound(self) -> "StudySpec":

@@ -11,7 +11,7 @@ HOMES = {
     "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py", "study/stopping.py"},
     "wandb": {"study/wandb_runs.py"},
     "optuna": {"study/proposals.py", "study/space.py", "study/ranges.py", "study/design.py", "study/spec.py", "study/dashboard.py"},
-    "torchvision": {"trainables/data.py", "trainables/grid.py", "trainables/pictures.py"},
+    "torchvision": {"trainables/data/idx_sets.py", "trainables/data/torchvision_sets.py", "trainables/grid.py", "trainables/pictures.py"},
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for top in MAY for path in (ROOT / top).rglob("*.py"))
 

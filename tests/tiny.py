@@ -7,7 +7,7 @@ from typing import Any
 from study.ranges import RANGES
 from study.space import extremes
 from trainables.config import DataConfig, TrialConfig, settings
-from trainables.data import Source, load
+from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run
 from trainables.tricks import TRICKS
 
@@ -42,7 +42,8 @@ def tiny(settings: Mapping[str, Any] = {}) -> Run:
 def needs(name: str) -> dict[str, Any]:
     """What else must be set for a setting to have a meaning."""
     head, _, knob = name.partition(".")
-    return ({} if name == "arch" else {"arch": "mlp"}) | ({head: True} if knob and head in TRICKS else {})
+    shape = {"data": next(data for data in DATA if knob in taken(data))} if head == "data" and knob in OWN else {}
+    return ({} if name == "arch" else {"arch": "mlp"}) | ({head: True} if knob and head in TRICKS else {}) | shape
 
 
 def another(name: str) -> Any:
@@ -51,4 +52,6 @@ def another(name: str) -> Any:
     if name in RANGES:
         return next(value for value in reversed(extremes(RANGES[name].domain)) if value != default)
     without_range = {"data": "grid25", "data.size": 40, "data.resolution": 16, "data.root": "elsewhere", "data.download": True}
+    without_range |= {"data.classes": "0,3", "data.imbalance": 4.0, "data.modes": 3, "data.radius": 2.0, "data.std": 0.5}
+    without_range |= {"data.side": 3, "data.spacing": 1.0, "data.turns": 2.5}
     return without_range.get(name, not default if isinstance(default, bool) else 2 * (default or 1))

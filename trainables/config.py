@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from trainables.registry import nearest
 
@@ -22,9 +22,21 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Kimg = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]  # thousands of images; one at least
 Count = Annotated[int, Field(ge=1)]
+Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
 Norm = Literal["none", "batch", "layer", "instance"]
+
+
+def joined(classes: object) -> object:
+    """[3, "Bag", 0] -> "0,3,Bag": one spelling of one choice, which YAML, JSON, CSV and tables leave alone."""
+    items = classes if isinstance(classes, (list, tuple)) else [classes]
+    if classes is None or any(not isinstance(item, (int, str)) or isinstance(item, bool) for item in items):
+        return classes  # whoever checks the type says what it must be
+    names = {name.strip() for item in items for name in str(item).split(",")}
+    if not all(names) or not names:
+        raise ValueError(f"data.classes must name one class at least, as [0, 3] or [Bag, Coat]; given {classes!r}")
+    return ",".join(sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))
 
 
 class Section(BaseModel):
@@ -37,6 +49,14 @@ class DataConfig(Section):
     resolution: Count | None = None  # pixels a side; None: as they are (32 for a folder of pictures)
     root: str | None = None  # where the files lie; decides nothing but that
     download: bool = False
+    classes: Annotated[str | None, BeforeValidator(joined)] = None  # "0,3,7" or "Bag,Coat", also as a list: these alone; None: all
+    imbalance: Ratio | None = None  # rows of the first class for one of the last; None: as they are
+    modes: Count | None = None  # what follows is of the shape of some mixtures; None: as published
+    radius: Positive | None = None
+    std: Positive | None = None
+    side: Count | None = None  # modes along each side of a grid
+    spacing: Positive | None = None  # between them
+    turns: Positive | None = None  # of a spiral
 
 
 class NetConfig(Section):
@@ -87,12 +107,12 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _known_and_sensible(self) -> "TrialConfig":
-        from trainables.data import DATA
+        from trainables.data import check
         from trainables.losses import LOSSES
         from trainables.models import ARCHS
         from trainables.run import LOOPS
 
-        DATA.pick(self.data.name)
+        check(self.data)
         LOOPS.pick(self.loop)
         LOSSES.pick(self.loss)
         ARCHS.pick(self.arch).check(self)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def find(places: Sequence[Path]) -> list[Path] | None:
-    """The four FILES, each plain or .gz, in the first of the folders that has them all."""
+def find(places: Sequence[Path], names: Sequence[str] = FILES) -> list[Path] | None:
+    """The files of these names, each plain or .gz, in the first of the folders that has them all."""
     for place in places:
-        found = [next((path for path in (place / name, place / f"{name}.gz") if path.is_file()), None) for name in FILES]
+        found = [next((path for path in (place / name, place / f"{name}.gz") if path.is_file()), None) for name in names]
         files = [path for path in found if path is not None]
-        if len(files) == len(FILES):
+        if len(files) == len(names):
             return files
     return None
 

@@ -66,7 +66,15 @@ def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
 
 def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
     said = run("launch", str(ROOT / "studies" / "ring.yaml"), "--dry-run", "--folder", str(tmp_path / "toy"))
-    for words in ("trials of", "the first trial in full", "g.lr:", "kimg of real images", "disk: about", "real data score"):
+    for words in (
+        "trials of",
+        "data ring8: Eight Gaussians",
+        "the first trial in full",
+        "g.lr:",
+        "kimg of real images",
+        "disk: about",
+        "real data score",
+    ):
         assert words in said
     assert not (tmp_path / "toy").exists()
 

@@ -12,6 +12,7 @@ from tiny import another, needs
 from study.ranges import RANGES
 from study.space import at, extremes
 from trainables.config import Activation, Positive, TrialConfig, settings
+from trainables.data import OWN
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick, trick
 
@@ -23,6 +24,7 @@ WITHOUT_RANGE = {
     "data.size": "a question to ask, whose sensible values depend on the data",
     "data.resolution": "of the data",
     "data.root": "a place",
+    **dict.fromkeys(("data.classes", "data.imbalance", *(f"data.{name}" for name in OWN)), "of the data, which never vary within a study"),
 }
 NAMES = {"data", "loop", "data.download"}  # names of registered things, and switches, need no range: their choices are all there is
 
@@ -32,6 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "data.resolution": None,
     "data.root": None,
     "data.download": False,
+    "data.classes": None,
+    "data.imbalance": None,
+    **{f"data.{name}": None for name in OWN},
     "loop": "gan",
     "arch": "dcgan",
     "loss": "nonsaturating",

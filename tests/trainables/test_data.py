@@ -1,86 +1,29 @@
 """Every data set, read from files in the format that its real files have."""
 
-import gzip
-import hashlib
 import pickle
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data_files import prepared, small, write_celeba, write_cifar, write_idx, write_stl10, write_svhn
 from PIL import Image
+from scipy.io import loadmat
 
-from trainables import data, idx
+from trainables import idx
 from trainables.config import DataConfig
-from trainables.data import DATA, Source, load, split
+from trainables.data import DATA, Source, idx_sets, load, split
 
-RNG = np.random.default_rng(0)
-
-
-def write_idx(folder: Path, *, n_train: int = 30, n_heldout: int = 10, zipped: bool = False) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, n in (("train", n_train), ("t10k", n_heldout)):
-        images, labels = RNG.integers(0, 256, (n, 28, 28), np.uint8), np.arange(n, dtype=np.uint8) % 10
-        for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
-            raw = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-            (folder / (name + ".gz" * zipped)).write_bytes(gzip.compress(raw) if zipped else raw)
-
-
-def as_python_2(pickled: bytes) -> bytes:
-    """The real batches were pickled by a numpy that was called numpy.core and wrote 0 and 1 for False and True in a dtype."""
-    return pickled.replace(b"numpy._core", b"numpy.core").replace(b"\x89\x88\x87", b"K\x00K\x01\x87")
-
-
-def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small batches, and torchvision's list of MD5 sums rewritten for them, so that its check is made and passed."""
-    from torchvision.datasets import CIFAR10
-
-    folder = root / CIFAR10.base_folder
-    folder.mkdir(parents=True)
-
-    def write(name: str, content: dict[str, object]) -> str:
-        raw = as_python_2(pickle.dumps(content, protocol=2))
-        (folder / name).write_bytes(raw)
-        return hashlib.md5(raw).hexdigest()
-
-    def batch(name: str) -> list[str]:
-        return [name, write(name, {"data": RNG.integers(0, 256, (10, 3072), np.uint8), "labels": list(range(10))})]
-
-    monkeypatch.setattr(CIFAR10, "train_list", [batch(f"data_batch_{k}") for k in range(1, 6)])
-    monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch")])
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": write("batches.meta", {"label_names": names})})
-
-
-def write_folder(root: Path) -> None:
-    for k in range(40):
-        path = root / ("cat", "dog")[k % 2] / f"{k}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(RNG.integers(0, 256, (20, 24, 3), np.uint8)).save(path)
+POINTS = ("ring8", "grid25", "ring", "grid", "spiral", "mixture1200")
+UNLABELLED = ("spiral", "celeba")
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataConfig]:
     """name -> a config of that data set whose files are there."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def prepare(name: str) -> DataConfig:
-        match name:
-            case "mnist":
-                write_idx(tmp_path / "MNIST" / "raw")
-            case "fashion_mnist":
-                write_idx(tmp_path / "FashionMNIST" / "raw", zipped=True)
-            case "cifar10":
-                write_cifar10(tmp_path, monkeypatch)
-            case "image_folder":
-                write_folder(tmp_path / "pictures")
-                return DataConfig(name=name, root=str(tmp_path / "pictures"))
-            case _:
-                return DataConfig(name=name)
-        return DataConfig(name=name, root=str(tmp_path))
-
-    return prepare
+    return lambda name: prepared(name, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -90,9 +33,11 @@ def test_every_source_keeps_the_contract(name: str, config: Callable[[str], Data
     for rows, labels in ((source.train, source.train_labels), (source.heldout, source.heldout_labels)):
         assert rows.flags.c_contiguous
         assert (str(rows.dtype), rows.ndim) in {("uint8", 4), ("float32", 2)}
-        assert labels is not None
-        assert labels.dtype == np.int64
-        assert set(labels) == set(range(len(source.classes)))  # every class, on both sides
+        assert (labels is None) == (name in UNLABELLED) == (source.classes == ())
+        if labels is not None:
+            assert labels.dtype == np.int64
+            if not name.startswith("stacked"):  # their classes are more than these few rows
+                assert set(labels) == set(range(len(source.classes)))  # every class, on both sides
     assert source.name == name
     assert source.shape == source.train.shape[1:] == source.heldout.shape[1:]
     assert again.fingerprint == source.fingerprint
@@ -100,7 +45,7 @@ def test_every_source_keeps_the_contract(name: str, config: Callable[[str], Data
     assert not any(row.tobytes() in rows for row in source.heldout)
 
 
-@pytest.mark.parametrize("name", [name for name in DATA if name not in ("ring8", "grid25")])
+@pytest.mark.parametrize("name", [name for name in DATA if name not in POINTS])
 @pytest.mark.parametrize("resolution", [8, 16])
 def test_images_come_in_the_resolution_asked_for(name: str, resolution: int, config: Callable[[str], DataConfig]) -> None:
     settings = config(name)
@@ -111,9 +56,25 @@ def test_images_come_in_the_resolution_asked_for(name: str, resolution: int, con
 
 
 @pytest.mark.parametrize(
-    ("name", "fingerprint"), [("digits", "c5906d168605259c"), ("ring8", "aba0fa28316d7568"), ("grid25", "0b5b93107973efd9")]
+    ("name", "fingerprint"),
+    [
+        ("digits", "c5906d168605259c"),
+        ("ring8", "aba0fa28316d7568"),
+        ("grid25", "0b5b93107973efd9"),
+        ("ring", "aba0fa28316d7568"),
+        ("grid", "0b5b93107973efd9"),
+    ],
 )
 def test_what_is_trained_on_never_changes(name: str, fingerprint: str) -> None:
+    assert load(DataConfig(name=name)).fingerprint == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "fingerprint"), [("spiral", "d46ac82513a6438d"), ("mixture1200", "b93e933c983f9dcf"), ("stacked_fashion", "db34ac3b98462617")]
+)
+def test_what_is_computed_never_changes(name: str, fingerprint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of fewer rows than the real ones have; stacked_fashion is of the Debian package."""
+    small(monkeypatch)
     assert load(DataConfig(name=name)).fingerprint == fingerprint
 
 
@@ -227,22 +188,29 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path: Path) -> None:
     [
         ("mnist", ["MNIST/raw", "set data.root", "data.download: true"]),
         ("fashion_mnist", ["FashionMNIST/raw", "/nowhere", "set data.root", "data.download: true", "dataset-fashion-mnist"]),
+        ("kmnist", ["KMNIST/raw", "set data.root", "data.download: true"]),
+        ("emnist", ["EMNIST/raw", "emnist-balanced-test-labels-idx1-ubyte", "set data.root", "data.download: true"]),
+        ("stacked_mnist", ["MNIST/raw", "set data.root", "data.download: true"]),
         ("cifar10", ["cifar-10-batches-py", "https://www.cs.toronto.edu", "set data.root", "data.download: true"]),
+        ("cifar100", ["cifar-100-python", "https://www.cs.toronto.edu", "set data.root", "data.download: true"]),
+        ("svhn", ["train_32x32.mat", "ufldl.stanford.edu", "set data.root", "data.download: true"]),
+        ("stl10", ["stl10_binary", "ai.stanford.edu", "set data.root", "data.download: true"]),
+        ("celeba", ["list_eval_partition.txt", "img_align_celeba", "mmlab.ie.cuhk.edu.hk", "data.root", "data.download: true", "gdown"]),
     ],
 )
 def test_missing_files_say_where_they_were_looked_for_and_how_to_get_them(
     name: str, ways: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
-    with pytest.raises(ValueError, match=name) as caught:
+    monkeypatch.setattr(idx_sets, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
+    with pytest.raises(ValueError, match=name.removeprefix("stacked_")) as caught:
         load(DataConfig(name=name, root=str(tmp_path)))
     assert all(way in str(caught.value) for way in [*ways, str(tmp_path)])
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 def test_files_are_downloaded_when_asked_for_and_missing_only(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
-    folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}[name]
+    monkeypatch.setattr(idx_sets, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
+    folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}[name]
     downloads = []
 
     def download(root: Path, download: bool) -> None:
@@ -267,7 +235,7 @@ def test_a_failed_download_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_cifar10_keeps_its_colours_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cifar10(tmp_path, monkeypatch)
+    write_cifar(tmp_path, monkeypatch)
     source = load(DataConfig(name="cifar10", root=str(tmp_path)))
     stored = pickle.loads((tmp_path / "cifar-10-batches-py" / "test_batch").read_bytes(), encoding="latin1")["data"]
     assert np.array_equal(source.heldout, stored.reshape(10, 3, 32, 32))  # the file is channel-first: red, green, blue planes
@@ -275,11 +243,90 @@ def test_cifar10_keeps_its_colours_in_place(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_changed_cifar10_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cifar10(tmp_path, monkeypatch)
+    write_cifar(tmp_path, monkeypatch)
     with (tmp_path / "cifar-10-batches-py" / "data_batch_3").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ValueError, match=r"whole \(MD5\)"):
         load(DataConfig(name="cifar10", root=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "download"),
+    [("emnist", "EMNIST"), ("celeba", "CelebA")],
+)
+def test_downloads_of_other_forms(name: str, download: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMNIST wants its split; CelebA wants a package, and says so."""
+
+    def refused(root: Path, download: bool, split: str = "") -> None:
+        assert (download, split) == (True, "balanced" if name == "emnist" else "")
+        raise ModuleNotFoundError("gdown") if name == "celeba" else OSError("no way")
+
+    monkeypatch.setattr(f"torchvision.datasets.{download}", refused)
+    with pytest.raises(ValueError, match=r"The download failed: (gdown|no way)\."):
+        load(DataConfig(name=name, root=str(tmp_path), download=True))
+
+
+def test_emnist_is_turned_upright(config: Callable[[str], DataConfig]) -> None:
+    settings = config("emnist")
+    source = load(settings)
+    stored = idx.read(Path(str(settings.root)) / "EMNIST" / "raw" / "emnist-balanced-train-images-idx3-ubyte")
+    assert np.array_equal(source.train[:, 0], stored.transpose(0, 2, 1))
+    from torchvision.datasets import EMNIST
+
+    assert source.classes == tuple(EMNIST.classes_split_dict["balanced"])
+
+
+def test_svhn_keeps_colours_in_place_and_calls_ten_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_svhn(tmp_path, monkeypatch)
+    source = load(DataConfig(name="svhn", root=str(tmp_path)))
+    stored = loadmat(tmp_path / "train_32x32.mat")
+    assert np.array_equal(source.train[3], stored["X"][..., 3].transpose(2, 0, 1))
+    assert source.train_labels is not None
+    assert source.train_labels[:12].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
+
+
+def test_stl10_is_read_column_by_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_stl10(tmp_path, monkeypatch)
+    source = load(DataConfig(name="stl10", root=str(tmp_path)))
+    stored = np.fromfile(tmp_path / "stl10_binary" / "test_X.bin", np.uint8).reshape(10, 3, 96, 96)
+    assert np.array_equal(source.heldout, stored.transpose(0, 1, 3, 2))
+    assert source.heldout_labels is not None
+    assert source.classes[source.heldout_labels[1]] == "bird"
+
+
+def test_cifar100_has_its_fine_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(tmp_path, monkeypatch, classes=100)
+    source = load(DataConfig(name="cifar100", root=str(tmp_path)))
+    assert (len(source.classes), source.classes[7], source.shape) == (100, "kind 7", (3, 32, 32))
+
+
+def test_celeba_is_the_middle_square_of_its_official_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    write_celeba(tmp_path)
+    source = load(DataConfig(name="celeba", root=str(tmp_path), resolution=178))
+    assert (len(source.train), len(source.heldout)) == (24, 3)  # 3 more are for validation
+    assert np.array_equal(source.heldout[0], _middle(tmp_path, "000005.jpg"))
+    assert load(DataConfig(name="celeba", root=str(tmp_path))).shape == (3, 64, 64)
+
+
+def _middle(root: Path, name: str) -> np.ndarray:
+    pixels = np.asarray(Image.open(root / "celeba" / "img_align_celeba" / name))
+    return pixels[20:198].transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("000001.jpg 0\n000002.jpg three\n", "must hold lines like `000001.jpg 0`; one is '000002.jpg three'"),
+        ("000001.jpg 0\n999999.jpg 2\n", "of which 1 are not there: 999999.jpg"),
+        ("000001.jpg 0\n", "it names 1 and 0"),
+    ],
+)
+def test_a_wrong_list_of_faces_is_refused(listed: str, message: str, tmp_path: Path) -> None:
+    write_celeba(tmp_path, n=2)
+    (tmp_path / "celeba" / "list_eval_partition.txt").write_text(listed)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load(DataConfig(name="celeba", root=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -289,6 +336,11 @@ def test_a_changed_cifar10_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
         ({"name": "ring8", "resolution": 32}, "data.resolution must be left out for ring8: points have no pixels; given 32"),
         ({"name": "grid25", "download": True}, "data.download must be left out for grid25"),
         ({"name": "digits", "root": "here"}, "data.root must be left out for digits"),
+        (
+            {"name": "stacked_mnist", "std": 0.1},
+            "data.std must be left out for stacked_mnist: it is a setting of grid, mixture1200, ring, spiral",
+        ),
+        ({"name": "ring8", "radius": 2.0}, "data.radius must be left out for ring8: it is a setting of ring, spiral; given 2.0"),
         ({"name": "image_folder"}, "data.root must name their folder"),
         ({"name": "image_folder", "root": "here", "download": True}, "data.download must be left out for image_folder"),
     ],

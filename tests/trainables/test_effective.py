@@ -10,6 +10,7 @@ from tiny import BASE, another, needs, source_of, tiny, tiny_config
 from torch import nn
 
 from trainables.config import DataConfig, settings
+from trainables.data import OWN, load
 from trainables.effective import effective
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
@@ -27,6 +28,9 @@ SHOWN_BY_BEHAVIOUR = {
     "data.resolution": "test_the_resolution_is_that_of_the_samples",
     "data.root": "test_root_and_download_are_the_loaders",  # in test_data.py, data set by data set
     "data.download": "test_root_and_download_are_the_loaders",
+    "data.classes": "test_classes_and_their_imbalance_are_those_trained_on",
+    "data.imbalance": "test_classes_and_their_imbalance_are_those_trained_on",
+    **{f"data.{name}": "test_the_shape_of_points_is_the_one_asked_for" for name in OWN},
 }
 READ_BACK = [name for name in settings() if name not in SHOWN_BY_BEHAVIOUR]
 
@@ -160,6 +164,22 @@ def test_the_seed_decides_the_weights_the_latents_and_the_order() -> None:
 def test_the_resolution_is_that_of_the_samples(arch: str, resolution: int) -> None:
     run = tiny({"arch": arch, "data": "digits", "data.resolution": resolution})
     assert run.sampler().sample(3).shape == (3, 1, resolution, resolution)
+
+
+def test_classes_and_their_imbalance_are_those_trained_on() -> None:
+    run = Run(
+        tiny_config({"data": "digits", "data.classes": [7, 1], "data.imbalance": 3, "data.size": None}),
+        load(DataConfig(classes=[7, 1], imbalance=3)),
+    )
+    assert run.source.classes == ("1", "7")
+    assert run.batches.size == len(run.source.train) < 300
+
+
+@pytest.mark.parametrize("name", [f"data.{name}" for name in OWN])
+def test_the_shape_of_points_is_the_one_asked_for(name: str) -> None:
+    """Another value gives other points, which test_mixtures.py measures."""
+    config = tiny_config(needs(name) | {name: another(name)})
+    assert load(config.data).fingerprint != load(config.data.model_copy(update={name.removeprefix("data."): None})).fingerprint
 
 
 def test_root_and_download_are_the_loaders(tmp_path: Path) -> None:

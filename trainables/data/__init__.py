@@ -1,0 +1,12 @@
+"""DATA: name -> what a GAN is trained on and judged against.
+
+Images are uint8 [N, C, H, W] and points float32 [N, D], C-contiguous. The split is fixed: it depends on no seed of a trial.
+To add a data set, write a function DataConfig -> Source and register it; `load` does the rest.
+"""
+
+from trainables.data import folders, idx_sets, points, stacked, torchvision_sets  # noqa: F401  (each registers its own)
+from trainables.data.source import Array, Labels, Source
+from trainables.data.subsets import split
+from trainables.data.table import DATA, OWN, check, load, taken, takes
+
+__all__ = ["DATA", "OWN", "Array", "Labels", "Source", "check", "load", "split", "taken", "takes"]

@@ -1,0 +1,72 @@
+"""Pictures that are there already: scikit-learn's, and one's own."""
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from trainables import pictures
+from trainables.config import DataConfig
+from trainables.data.source import Source
+from trainables.data.subsets import split
+from trainables.data.table import DATA, refuse
+
+DEFAULT_RESOLUTION = 32  # pixels a side, for pictures of any size
+FEWEST_PICTURES = 20  # fewer leave three or less to judge against
+
+
+@DATA.register("digits")
+def digits(config: DataConfig) -> Source:
+    """1,797 handwritten digits of 8 × 8 pixels, in scikit-learn's wheel; 500 held out. Alpaydin & Kaynak 1998 (UCI)."""
+    from sklearn.datasets import load_digits  # here: a second of imports that no other data set needs
+
+    refuse(config, "root", "download", because="its pictures come with scikit-learn")
+    bunch = load_digits()
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[:, None]  # 0..16 -> 0..255
+    labels = bunch.target.astype(np.int64)
+    train, heldout = split(labels, n_heldout=500)
+    source = Source(
+        name=config.name,
+        train=images[train],
+        heldout=images[heldout],
+        train_labels=labels[train],
+        heldout_labels=labels[heldout],
+        classes=tuple("0123456789"),
+    )
+    return resized(source, config.resolution)
+
+
+@DATA.register("image_folder")
+def image_folder(config: DataConfig) -> Source:
+    """A folder of your own pictures (data.root), cut to squares of data.resolution; 15 % held out; sub-folders are classes."""
+    if config.root is None:
+        raise ValueError("image_folder reads your own pictures: data.root must name their folder; it is not given")
+    refuse(config, "download", because="its pictures are your own")
+    names = pictures.listed(Path(config.root))
+    if len(names) < FEWEST_PICTURES:
+        raise ValueError(
+            f"image_folder needs at least {FEWEST_PICTURES} pictures, to train and to judge; {config.root} holds {len(names)} "
+            f"(hidden files are left out; extensions read: {sorted(pictures.EXTENSIONS)})"
+        )
+    folders = [PurePosixPath(name).parts[0] if "/" in name else None for name in names]
+    classes = tuple(sorted({folder for folder in folders if folder is not None}))
+    labelled = None not in folders and len(classes) > 1
+    labels = np.array([classes.index(folder) if labelled and folder else 0 for folder in folders], np.int64)
+    train, heldout = split(labels, n_heldout=round(0.15 * len(names)))
+    order = np.concatenate([train, heldout])  # stored in this order, so that both parts are slices and can stay on the disk
+    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or DEFAULT_RESOLUTION)
+    return Source(
+        name=config.name,
+        train=images[: len(train)],
+        heldout=images[len(train) :],
+        train_labels=labels[train] if labelled else None,
+        heldout_labels=labels[heldout] if labelled else None,
+        classes=classes if labelled else (),
+    )
+
+
+def resized(source: Source, resolution: int | None) -> Source:
+    """The source with pictures of `resolution` pixels a side; None: as they are."""
+    if resolution is None or source.shape[1:] == (resolution, resolution):
+        return source
+    return replace(source, train=pictures.resized(source.train, resolution), heldout=pictures.resized(source.heldout, resolution))

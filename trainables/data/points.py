@@ -1,0 +1,143 @@
+"""Points whose distribution is known: mixtures of Gaussians, whose modes can be counted by place, and a curve, which has none."""
+
+import math
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from trainables.config import DataConfig
+from trainables.data.source import Array, Labels, Source
+from trainables.data.table import DATA, refuse, takes
+
+N_TRAIN, N_HELDOUT = 100_000, 20_000
+N_TRAIN_1200, N_HELDOUT_1200 = 20_000, 5_000  # 96 and 24 MB
+DIM, INNER = 1200, 700
+
+
+@DATA.register("ring8")
+def ring8(config: DataConfig) -> Source:
+    """Eight Gaussians of std 0.01, equally spaced on a circle of radius 1. Lin et al. 2018 (PacGAN), section 4.1."""
+    return _ring(config, modes=8, radius=1.0, std=0.01)
+
+
+@DATA.register("grid25")
+def grid25(config: DataConfig) -> Source:
+    """25 Gaussians of std 0.05 on {-4, -2, 0, 2, 4}². Lin et al. 2018 (PacGAN), section 4.1."""
+    return _grid(config, side=5, spacing=2.0, std=0.05)
+
+
+@DATA.register("ring")
+@takes("modes", "radius", "std")
+def ring(config: DataConfig) -> Source:
+    """A ring of Gaussians, ring8 unless set otherwise: data.modes (8) on a circle of data.radius (1), of data.std (0.01). After Lin et al. 2018."""
+    return _ring(config, modes=config.modes or 8, radius=config.radius or 1.0, std=config.std or 0.01)
+
+
+@DATA.register("grid")
+@takes("side", "spacing", "std")
+def grid(config: DataConfig) -> Source:
+    """A square grid of Gaussians, grid25 unless set otherwise: data.side (5) a side, data.spacing (2) apart, of data.std (0.05). After Lin et al. 2018."""
+    return _grid(config, side=config.side or 5, spacing=config.spacing or 2.0, std=config.std or 0.05)
+
+
+@DATA.register("spiral")
+@takes("turns", "radius", "std")
+def spiral(config: DataConfig) -> Source:
+    """A spiral without modes: data.turns (1.5) out to data.radius (1.885), blurred by data.std (0.0333). The Swiss roll of Gulrajani et al. 2017, figure 2.
+
+    (t cos t, t sin t), t uniform from 1.5 pi on: scikit-learn's roll with noise 0.25, divided by 7.5. A curve has no modes to count, so
+    there are no labels: what is measured are distances and neighbours (fd, coverage, …).
+    """
+    _computed(config)
+    first, length = 1.5 * math.pi, 2 * math.pi * (config.turns or 1.5)
+    scale = (config.radius or 4.5 * math.pi / 7.5) / (first + length)
+    std = np.float32(config.std or 0.25 / 7.5)
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> Array:
+        t = first + length * rng.random(n)
+        curve = np.round(scale * np.stack([t * np.cos(t), t * np.sin(t)], axis=1), 6)  # without the last bits of a machine's cosine
+        return curve.astype(np.float32) + std * rng.standard_normal((n, 2)).astype(np.float32)
+
+    return Source(name=config.name, train=draw(N_TRAIN), heldout=draw(N_HELDOUT))
+
+
+@DATA.register("mixture1200")
+@takes("modes", "std")
+def mixture1200(config: DataConfig) -> Source:
+    """data.modes (10) Gaussians of 700 dimensions, of data.std (0.1), embedded in 1,200. Srivastava et al. 2017 (VEEGAN), section 4.1.
+
+    The paper gives the three numbers and no more. Here each Gaussian has 700 of the 1,200 coordinates for its own, drawn at random; its mean
+    is N(0, I) in these, and the other 500 are exactly 0. (A rotation would look less simple, but matrix products differ from machine to
+    machine in their last bits, and the fingerprint with them.) Two means are about 37 apart. `hq` says nothing here: even a real sample lies 26
+    standard deviations from its mean, the square root of 700, so it is 0 for real data too, as it would be by the 10 of the paper.
+    """
+    _computed(config)
+    modes, std = config.modes or 10, config.std or 0.1
+    rng = np.random.default_rng(0)
+    own = np.stack([np.sort(rng.permutation(DIM)[:INNER]) for _ in range(modes)])
+    means = rng.standard_normal((modes, INNER)).astype(np.float32)
+    centres = np.zeros((modes, DIM), np.float32)
+    np.put_along_axis(centres, own, means, axis=1)
+
+    def draw(n: int) -> tuple[Array, Labels]:
+        labels = np.arange(n, dtype=np.int64) % modes
+        points = np.zeros((n, DIM), np.float32)
+        for k in range(modes):  # one mode at a time: its noise is all that is held beside the points
+            rows = np.flatnonzero(labels == k)
+            points[np.ix_(rows, own[k])] = means[k] + np.float32(std) * rng.standard_normal((len(rows), INNER), np.float32)
+        return points, labels
+
+    (train, train_labels), (heldout, heldout_labels) = draw(N_TRAIN_1200), draw(N_HELDOUT_1200)
+    return Source(
+        name=config.name,
+        train=train,
+        heldout=heldout,
+        train_labels=train_labels,
+        heldout_labels=heldout_labels,
+        classes=tuple(f"mode {k}" for k in range(modes)),
+        centres=centres,
+        std=std,
+    )
+
+
+def _ring(config: DataConfig, *, modes: int, radius: float, std: float) -> Source:
+    # Rounded, so that the last bit of a machine's cosine is not in the fingerprint.
+    angles = [2 * k * math.pi / modes for k in range(modes)]  # from 0 to less than a full turn: no place twice
+    centres = [(radius * round(math.cos(angle), 8), radius * round(math.sin(angle), 8)) for angle in angles]
+    return _mixture(config, centres, std=std, classes=[f"{360 * k / modes:.6g}°" for k in range(modes)])
+
+
+def _grid(config: DataConfig, *, side: int, spacing: float, std: float) -> Source:
+    steps = [spacing * (k - (side - 1) / 2) for k in range(side)]
+    centres = list(product(steps, steps))
+    return _mixture(config, centres, std=std, classes=[f"({x:.6g}, {y:.6g})" for x, y in centres])
+
+
+def _mixture(config: DataConfig, centres: Sequence[tuple[float, float]], *, std: float, classes: Sequence[str]) -> Source:
+    """100,000 points and 20,000 held out, from one fixed seed; exactly as many of each centre, so the real shares are uniform."""
+    _computed(config)
+    places = np.array(centres, np.float32)
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[Array, Labels]:
+        labels = np.arange(n, dtype=np.int64) % len(places)
+        return places[labels] + np.float32(std) * rng.standard_normal((n, 2)).astype(np.float32), labels
+
+    (train, train_labels), (heldout, heldout_labels) = draw(N_TRAIN), draw(N_HELDOUT)
+    return Source(
+        name=config.name,
+        train=train,
+        heldout=heldout,
+        train_labels=train_labels,
+        heldout_labels=heldout_labels,
+        classes=tuple(classes),
+        centres=places,
+        std=std,
+    )
+
+
+def _computed(config: DataConfig) -> None:
+    refuse(config, "root", "download", because="its points are computed")
+    refuse(config, "resolution", because="points have no pixels")

@@ -1,0 +1,65 @@
+"""Source: a data set with its fixed split."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.config import DataConfig
+
+Array = npt.NDArray[Any]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """A data set with its fixed split. Raises ValueError where the arrays do not fit together."""
+
+    name: str
+    train: Array  # uint8 [N, C, H, W] images, or float32 [N, D] points
+    heldout: Array  # the same; nobody trains on it
+    train_labels: Labels | None = None  # [N], index into classes; None where unlabelled
+    heldout_labels: Labels | None = None
+    classes: tuple[str, ...] = ()  # names of the known modes; () where there are none
+    centres: npt.NDArray[np.float32] | None = None  # [K, D]: the modes of a mixture of Gaussians
+    std: float | None = None  # their standard deviation
+    whole: DataConfig | None = None  # what these pictures were cut out of, or stacked from: who knows its classes knows these
+    of_whole: Labels | None = (
+        None  # [K, P]: the whole's classes in each class, [[0], [3]] of a subset, [[0, 0, 0], [0, 0, 1], …] of a stack of 3
+    )
+
+    def __post_init__(self) -> None:
+        for part, rows, labels in (("train", self.train, self.train_labels), ("heldout", self.heldout, self.heldout_labels)):
+            if (str(rows.dtype), rows.ndim) not in (("uint8", 4), ("float32", 2)) or not rows.flags.c_contiguous or not rows.size:
+                raise ValueError(
+                    f"{self.name}.{part} must be uint8 images [N, C, H, W] or float32 points [N, D], C-contiguous and not empty; "
+                    f"given {rows.dtype} {list(rows.shape)}" + ("" if rows.flags.c_contiguous else ", not contiguous")
+                )
+            if labels is not None and (labels.shape != rows.shape[:1] or labels.min() < 0 or labels.max() >= len(self.classes)):
+                raise ValueError(
+                    f"{self.name}.{part}_labels must be one index into the {len(self.classes)} classes for each of the {len(rows)} rows; "
+                    f"given {list(labels.shape)}, from {labels.min()} to {labels.max()}"
+                )
+        if self.train.shape[1:] != self.heldout.shape[1:] or self.train.dtype != self.heldout.dtype:
+            raise ValueError(
+                f"{self.name}: train and heldout must be alike; given {self.train.dtype} {list(self.train.shape[1:])} "
+                f"and {self.heldout.dtype} {list(self.heldout.shape[1:])}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image (C, H, W), or of one point (D,)."""
+        return self.train.shape[1:]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over the split's bytes and labels: equal where training and judging would see the same."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.heldout, self.train_labels, self.heldout_labels):
+            if part is not None:
+                digest.update(f"{part.dtype.str}{part.shape}".encode())
+                digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()[:16]
