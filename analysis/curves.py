@@ -43,8 +43,8 @@ class Curves:
 
     @cached_property
     def modes(self) -> Floats:
-        """[K]: share of the real modes; 1 where they are not known."""
-        return self["modes"] / self.n_modes if self.n_modes and "modes" in self.values else np.ones(len(self))
+        """[K]: share of the modes that as many real data show; 1 where they are not known."""
+        return self["modes"] / self.floors.get("modes", self.n_modes) if self.n_modes and "modes" in self.values else np.ones(len(self))
 
     @cached_property
     def left(self) -> Floats:
