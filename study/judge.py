@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import METRICS, Comparison, Floor, Mixture, Reference, Samples, floors, measure
+from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
 from study.features import choose, classifier_of, write_whole
@@ -62,8 +62,6 @@ class Ruler:
 
     def axis(self, metric: str) -> str:
         """The metric's full name, which says what it is without its study: "fd" -> "fd_classifier_2k"; in Inception's features "fid_2k"."""
-        if metric not in METRICS:
-            raise ValueError(f"metric must be one of {list(METRICS)}; given is {metric!r}")
         n = f"{self.n_fake // 1000}k" if self.n_fake % 1000 == 0 else str(self.n_fake)
         return f"fid_{n}" if (metric, self.features) == ("fd", "inception") else f"{metric}_{self.features}_{n}"
 
