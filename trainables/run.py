@@ -18,7 +18,7 @@ from trainables.registry import Registry
 from trainables.sampler import Sampler, draw_latent
 from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
-from trainables.tricks.base import Nets, Step
+from trainables.tricks.base import Nets, Step, Trick
 
 
 class Diverged(Exception):
@@ -66,6 +66,10 @@ class Run:
         self.nets = Nets(arch.generator(config, source.shape).to(self.device), arch.discriminator(config, d_shape).to(self.device))
         for trick in self.tricks.values():
             trick.build(self.nets, config)
+        self.features = any(trick.features for trick in self.tricks.values())
+        self.real_in_g = self.loss.paired or any(trick.real_in_g for trick in self.tricks.values())
+        self.clipping = [trick for trick in self.tricks.values() if type(trick).on_gradients is not Trick.on_gradients]
+        self.rated = [trick for trick in self.tricks.values() if type(trick).rate is not Trick.rate]
         betas = (config.beta1, config.beta2)
         self.g_opt = Adam(self.nets.g.parameters(), config.g.lr, betas, fused=True)
         self.d_opt = Adam(self.nets.d.parameters(), config.d.lr, betas, fused=True)
@@ -79,10 +83,14 @@ class Run:
         real = self.batches.next_batch()
         with torch.no_grad():
             fake = self.nets.g(self.noise())
-        grad = any(trick.image_grad for trick in self.tricks.values())
-        step = self.look(real.requires_grad_(grad), fake.requires_grad_(grad))
+            for trick in self.tricks.values():
+                fake = trick.fakes(fake, self.rng)
+        grad = any(trick.needs_image_grad(self.d_updates) for trick in self.tricks.values())
+        step = self.look(real.requires_grad_(grad), fake.requires_grad_(grad), updates=self.d_updates)
+        for trick in self.tricks.values():
+            trick.before_d(step)
         _, real_logits = step.reals()
-        terms = {"d/adv": self.loss.d(real_logits, step.fake_logits)}
+        terms = {"d/adv": self.loss.d(*step.judged)}
         terms |= {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
         norm = self.update(self.d_opt, terms)
         for trick in self.tricks.values():
@@ -97,10 +105,14 @@ class Run:
         }
 
     def g_step(self) -> dict[str, Tensor]:
-        real = self.batches.next_batch() if self.loss.paired else None
+        real = self.batches.next_batch() if self.real_in_g else None
         self.nets.d.requires_grad_(False)
-        step = self.look(real, self.nets.g(self.noise()))
-        terms = {"g/adv": self.loss.g(step.fake_logits if step.real_logits is None else step.real_logits, step.fake_logits)}
+        z = self.noise()
+        step = self.look(real, self.nets.g(z), updates=self.g_updates, latents=z)
+        for trick in self.tricks.values():
+            trick.before_g(step)
+        adversarial = self.loss.g(*step.judged)
+        terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial}
         terms |= {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
         norm = self.update(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
@@ -109,10 +121,33 @@ class Run:
             trick.after_g(self.nets, self.images)
         return terms | {"g/grad_norm": norm}
 
-    def look(self, real: Tensor | None, fake: Tensor) -> Step:
+    def look(self, real: Tensor | None, fake: Tensor, *, updates: int = 0, latents: Tensor | None = None) -> Step:
+        made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
-        real_logits = None if real is None else self.nets.d(real)
-        return Step(nets=self.nets, real=real, fake=fake, real_logits=real_logits, fake_logits=self.nets.d(fake), rng=self.rng)
+        real_features, real_logits = (None, None) if real is None else self.judge(real)
+        fake_features, fake_logits = self.judge(fake)
+        return Step(
+            nets=self.nets,
+            real=real,
+            fake=fake,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            rng=self.rng,
+            made=made,
+            latents=latents,
+            real_features=real_features,
+            fake_features=fake_features,
+            updates=updates,
+            t=self.images / self.budget,
+            epoch=self.images / self.batches.size,
+        )
+
+    def judge(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
+        """D's features, where a trick asks for them, and its logits."""
+        if not self.features:
+            return None, self.nets.d(images)
+        features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
+        return features, self.nets.d.head(features).flatten()  # type: ignore[operator]
 
     def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         for trick in self.tricks.values():
@@ -124,6 +159,8 @@ class Run:
         opt.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
+        for trick in self.clipping:
+            trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
         opt.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
         opt.step()
         return norm
@@ -142,6 +179,7 @@ class Run:
             yield Tick(0, {})
         signals = Signals(self.device)
         while self.images < self.budget:
+            self.set_rates()
             values = self.d_step()
             if self.d_updates % self.config.d_steps == 0:
                 values |= self.g_step()
@@ -151,6 +189,14 @@ class Run:
                     raise Diverged(found)
                 yield Tick(self.images, signals.means() | self.closer_look())
                 signals.clear()
+
+    def set_rates(self) -> None:
+        """The learning rates of now, where a trick changes them."""
+        for trick in self.rated:
+            factor = trick.rate(self.images / self.budget)
+            for opt, lr in ((self.g_opt, self.config.g.lr), (self.d_opt, self.config.d.lr)):
+                for group in opt.param_groups:
+                    group["lr"] = factor * lr
 
     def closer_look(self) -> dict[str, float]:
         """What is too dear to look at in every step: |grad D| on one batch of each side, and the count of G's updates."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
@@ -30,6 +31,18 @@ class Step:
     real_logits: Tensor | None  # [N]
     fake_logits: Tensor  # [N]
     rng: torch.Generator  # on the images' device
+    made: Tensor | None = None  # G's images as it made them, before the views
+    latents: Tensor | None = None  # [N, latent.dim], what they were made of; in a G step only
+    real_features: Tensor | None = None  # what D's body gives its head, where a trick asks for `features`
+    fake_features: Tensor | None = None
+    updates: int = 0  # of this step's network, so far
+    t: float = 0.0  # share of the budget that is spent
+    epoch: float = 0.0  # how often each real image was shown
+    keep: float = 1.0  # the share of its adversarial loss that G keeps; before_g may lower it
+    judged: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss is of; before_d and before_g may change them
+
+    def __post_init__(self) -> None:
+        self.judged = (self.fake_logits if self.real_logits is None else self.real_logits, self.fake_logits)
 
     def reals(self) -> tuple[Tensor, Tensor]:
         """(images, logits) of the real side, in a D step, where it is always there."""
@@ -43,6 +56,8 @@ class Trick:
     """Nothing yet: a subclass overrides some of these moments, in the order in which a run comes to them."""
 
     image_grad: ClassVar[bool] = False  # d_term differentiates logits by step.real or step.fake
+    features: ClassVar[bool] = False  # a term reads step.real_features or step.fake_features
+    real_in_g: ClassVar[bool] = False  # g_term looks at real images too
 
     def check(self, config: TrialConfig) -> None:
         """ValueError where the trick makes no sense beside the other settings."""
@@ -58,6 +73,20 @@ class Trick:
         """What D is shown of a batch, real and fake alike. t runs from 0 to 1 over the budget."""
         return images
 
+    def fakes(self, fake: Tensor, rng: torch.Generator) -> Tensor:
+        """The fake images [N, *shape] that D learns from, given G's newest; before the views."""
+        return fake
+
+    def needs_image_grad(self, updates: int) -> bool:
+        """Whether the D step after `updates` of them differentiates logits by images."""
+        return self.image_grad
+
+    def before_d(self, step: Step) -> None:
+        """Before D's loss is taken: may change step.judged."""
+
+    def before_g(self, step: Step) -> None:
+        """Before G's loss is taken: may change step.judged and step.keep."""
+
     def d_term(self, step: Step) -> Tensor | None:
         """A scalar added to D's loss."""
         return None
@@ -65,6 +94,13 @@ class Trick:
     def g_term(self, step: Step) -> Tensor | None:
         """A scalar added to G's loss."""
         return None
+
+    def rate(self, t: float) -> float:
+        """A factor of both learning rates."""
+        return 1.0
+
+    def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
+        """Between a network's gradients, whose norm is given, and its update: may change them."""
 
     def after_d(self, nets: Nets) -> None:
         """After each D update."""
@@ -80,6 +116,17 @@ class Trick:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@plain_dataclass(kw_only=True)
+class ImageTrick(Trick):
+    """A trick that only images can have: points are refused."""
+
+    def d_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 3:
+            name = next(name for name, cls in TRICKS.items() if cls is type(self))
+            raise ValueError(f"{name} works on images [C, H, W]; the data are points of shape {shape}, so leave it out")
+        return shape
 
 
 TRICKS: Registry[type[Trick]] = Registry("trick")
