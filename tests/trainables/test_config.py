@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from optuna.distributions import CategoricalDistribution
-from tiny import another, needs
+from tiny import another, needs, together
 
 from study.ranges import RANGES
 from study.space import at, extremes
@@ -70,6 +70,45 @@ DEFAULTS: dict[str, Any] = {
     "wgan_gp.weight": 10.0,
     "dragan.weight": 10.0,
     "ema.halflife_kimg": 10.0,
+    "ema.rampup": 0.05,
+    "swa.share": 0.25,
+    "instance_noise.shape": "linear",
+    "label_smoothing.fake": 0.0,
+    "label_flipping.share": 0.05,
+    "orthogonal_regularisation.weight": 1e-4,
+    "orthogonal_regularisation.net": "d",
+    "minibatch_discrimination.kernels": 100,
+    "minibatch_discrimination.dims": 5,
+    "gradient_penalty.where": "line",
+    "gradient_penalty.to": "one",
+    "gradient_penalty.weight": 10.0,
+    **{
+        f"{name}.{knob}": value
+        for name in ("gradient_penalty", "r1", "r2")
+        for knob, value in (("interval", 1), ("end", 1.0), ("until", 1.0))
+    },
+    "gradient_clipping.norm": 1.0,
+    "lr_schedule.shape": "linear",
+    "lr_schedule.warmup": 0.0,
+    "lr_schedule.start": 0.0,
+    "lr_schedule.end": 0.0,
+    "top_k.least": 0.5,
+    "top_k.decay": 0.99,
+    "feature_matching.weight": 1.0,
+    "feature_matching.adversarial": 0.0,
+    "mode_seeking.weight": 1.0,
+    "historical_averaging.weight": 1.0,
+    "experience_replay.share": 0.5,
+    "experience_replay.images": 1024,
+    "lecam.weight": 0.3,
+    "lecam.decay": 0.99,
+    "diffaugment.policy": "colour,translation,cutout",
+    "ada.target": 0.6,
+    "ada.speed_kimg": 500.0,
+    "ada.policy": "flip,translation,colour,cutout",
+    "consistency.real": 10.0,
+    "consistency.fake": 0.0,
+    "consistency.policy": "flip,translation",
 }
 
 
@@ -78,14 +117,10 @@ def random_flat(seed: int) -> dict[str, Any]:
     rng = random.Random(seed)
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.depth": None, "d.depth": None}
-    on = [name for name in TRICKS if rng.random() < 0.5]
-    if flat["loss"] not in ("minimax", "nonsaturating", "least_squares") and "label_smoothing" in on:
-        on.remove("label_smoothing")
-    if "packing" in on:
-        flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)
-    return {name: value for name, value in flat.items() if (head := name.partition(".")[0]) not in TRICKS or head in on} | dict.fromkeys(
-        on, True
-    )
+    flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)  # whatever the packing
+    plain = {name: value for name, value in flat.items() if name.partition(".")[0] not in TRICKS}
+    on = together([name for name in TRICKS if rng.random() < 0.5], {"data": "digits", **plain})
+    return on | {name: value for name, value in flat.items() if on.get(name.partition(".")[0]) is True}
 
 
 # Round trips and identities --------------------------------------------------------------------------
@@ -106,8 +141,13 @@ def test_the_settings_are_the_defaults() -> None:
     defaults = settings()
     off = {name: value for name, value in defaults.items() if name not in KNOBS}
     assert TrialConfig.from_flat(off) == TrialConfig()
-    everything = {name: True if name in TRICKS else value for name, value in defaults.items()}
-    assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in TRICKS})
+    on = [name for name, value in together(TRICKS, {"data": "digits", "arch": "dcgan"}).items() if value is True]
+    assert len(on) > len(TRICKS) / 2
+    everything = {
+        name: value for name, value in {**defaults, **dict.fromkeys(on, True)}.items() if name not in KNOBS or name.partition(".")[0] in on
+    }
+    everything = {name: value for name, value in everything.items() if name not in TRICKS or value}
+    assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in on})
     assert TrialConfig.from_flat(everything).flat() == everything
 
 
@@ -161,7 +201,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"losss": "hinge"}, "no setting named 'losss'; did you mean 'loss'?"),
     ({"dlr": 1e-4}, "did you mean 'd.lr'?"),
     ({"r1": True, "r1.gama": 1.0}, "no setting named 'r1.gama'; did you mean 'r1.gamma'?"),
-    ({"qqqqqq": 1}, "settings are arch, batch_size,"),
+    ({"qqqqqq": 1}, "settings are ada, ada.policy,"),
     ({"tricks": {"r1": {}}}, "no setting named 'tricks'"),
     ({"loss": "hing"}, "no loss named 'hing'; did you mean 'hinge'?"),
     ({"data": "digts"}, "no data set named 'digts'; did you mean 'digits'?"),
@@ -216,7 +256,7 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
     ("tricks", "message"),
     [
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
-        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma']"),
+        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma', 'interval', 'end', 'until']"),
     ],
 )
 def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> None:

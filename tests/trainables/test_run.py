@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import tiny, tiny_config
+from tiny import needs, tiny, tiny_config, together
 from torch import Tensor, nn
 
 from trainables.effective import effective
@@ -23,6 +23,9 @@ from trainables.tricks.base import Step, Trick, trick
 
 EVERY_TRICK = [(), *((name,) for name in TRICKS), tuple(TRICKS)]  # none, each alone, all together
 D_TERMS = {name for name, cls in TRICKS.items() if cls.d_term is not Trick.d_term}
+G_TERMS = {name for name, cls in TRICKS.items() if cls.g_term is not Trick.g_term} - {
+    "orthogonal_regularisation"
+}  # of D unless told otherwise
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 every_trick = pytest.mark.parametrize("tricks", EVERY_TRICK, ids=lambda tricks: "+".join(tricks) if len(tricks) < 2 else "all")
@@ -30,8 +33,9 @@ every_trick = pytest.mark.parametrize("tricks", EVERY_TRICK, ids=lambda tricks: 
 
 def asked(arch: str, loss: str, tricks: tuple[str, ...]) -> dict[str, Any]:
     """The settings, with norms that remember: batch norm's running statistics must travel too. Without the tricks that refuse the loss."""
-    on = {name: True for name in tricks if name != "label_smoothing" or LOSSES[loss].relabel}
-    return {"arch": arch, "loss": loss, "d.norm": "batch", "d_steps": 3, **on}  # a tick of four steps ends inside a round of three
+    return together(
+        tricks, {"arch": arch, "loss": loss, "d.norm": "batch", "d_steps": 3}
+    )  # a tick of four steps ends inside a round of three
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +151,7 @@ def test_a_tick_reports_what_a_person_watches(arch: str, loss: str, tricks: tupl
     assert untrained == Tick(0, {})
     expected = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
     expected |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
+    expected |= {f"g/{name}" for name in G_TERMS & settings.keys()}
     if LOSSES[loss].boundary is not None:
         expected |= {"d/real_accuracy", "d/fake_accuracy"}
     (tick,) = ticks
@@ -358,11 +363,14 @@ def test_refused_with_the_reason(settings: dict[str, Any], message: str) -> None
         tiny(settings)
 
 
+REFUSED = {"label_smoothing": lambda loss: loss.relabel is None, "ada": lambda loss: loss.boundary is None}
+
+
 @every_loss
-def test_the_only_refusal_between_tricks_and_losses(loss: str) -> None:
+def test_the_only_refusals_between_tricks_and_losses(loss: str) -> None:
     for name in TRICKS:
-        if name == "label_smoothing" and LOSSES[loss].relabel is None:
+        if name in REFUSED and REFUSED[name](LOSSES[loss]):
             with pytest.raises(ValueError, match=f"given '{loss}'"):
-                tiny_config({"loss": loss, name: True})
+                tiny_config({**needs(name), "loss": loss, name: True})
         else:
-            assert tiny_config({"loss": loss, name: True}).tricks.keys() == {name}
+            assert tiny_config({**needs(name), "loss": loss, name: True}).tricks.keys() == {name}
