@@ -66,7 +66,9 @@ RANGES: dict[str, Range] = {
     ),
     "consistency.real": Range(log(0.1, 100.0), "Zhang et al. 2020: 10, two decades below and one above"),
     "consistency.fake": Range(uniform(0.0, 10.0), "Zhang et al. 2020: 0; Zhao et al. 2021: 10"),
-    "consistency.policy": Range(one_of("flip", "translation", "flip,translation", "cutout"), "Zhang et al. 2020 compare these: flips and shifts together are best"),
+    "consistency.policy": Range(
+        one_of("flip", "translation", "flip,translation", "cutout"), "Zhang et al. 2020 compare these: flips and shifts together are best"
+    ),
     "packing.samples": Range(one_of(2, 3, 4), "Lin et al. 2018, table 1"),
     "label_flipping.share": Range(log(0.01, 0.3), "Chintala et al. 2016 flip occasionally; courses take .05 to .1"),
     "label_smoothing.real": Range(uniform(0.7, 1.0), "Salimans et al. 2016 use .9; courses go down to .7"),

@@ -97,7 +97,9 @@ class Run:
             trick.after_d(self.nets)
         self.images += len(real)
         self.d_updates += 1
-        return terms | {
+        return {
+            **terms,
+            **step.signals,
             "d/grad_norm": norm,
             "d/real_logit": real_logits.mean(),
             "d/fake_logit": step.fake_logits.mean(),
@@ -119,7 +121,7 @@ class Run:
         self.g_updates += 1
         for trick in self.tricks.values():
             trick.after_g(self.nets, self.images)
-        return terms | {"g/grad_norm": norm}
+        return terms | step.signals | {"g/grad_norm": norm}
 
     def look(self, real: Tensor | None, fake: Tensor, *, updates: int = 0, latents: Tensor | None = None) -> Step:
         made = fake

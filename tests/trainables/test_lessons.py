@@ -39,6 +39,15 @@ def test_only_the_best_are_learned_from(loss: str) -> None:
     assert (gradient != 0).tolist() == [True, False, True, False]
 
 
+def test_there_must_be_a_loss_to_choose_for() -> None:
+    on = {"top_k": True, "feature_matching": True}
+    with pytest.raises(
+        ValueError, match=r"top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing"
+    ):
+        tiny_config(on)
+    assert tiny_config({**on, "feature_matching.adversarial": 0.5})
+
+
 # Feature matching ------------------------------------------------------------------------------------
 
 
@@ -70,6 +79,11 @@ def test_feature_matching_takes_the_place_of_the_loss(arch: str, keep: float) ->
     assert signals["g/adv"].item() == pytest.approx(keep * plain, rel=1e-5)
     distance = (step.real_features.mean(0) - step.fake_features.mean(0)).square().sum().item()  # type: ignore[union-attr]
     assert signals["g/feature_matching"].item() == pytest.approx(distance, rel=1e-5)
+
+
+def test_feature_matching_needs_features() -> None:
+    with pytest.raises(ValueError, match="feature_matching needs a Discriminator, with a body of features and a head; 'dcgan' has Linear"):
+        make_trick("feature_matching", {}).build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
 
 
 # Mode seeking ----------------------------------------------------------------------------------------

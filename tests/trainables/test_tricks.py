@@ -19,7 +19,6 @@ from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.tricks import TRICKS
-from trainables.tricks.averages import Ema
 from trainables.tricks.base import Nets, Step, Trick
 from trainables.tricks.minibatch import WithCloseness, WithDeviation
 
@@ -30,10 +29,11 @@ every_arch = pytest.mark.parametrize("arch", ARCHS)
 
 SHOWN = {  # where what each trick is, is shown
     "test_tricks": {"weight_penalty", "weight_clipping", "spectral_norm", "orthogonal_regularisation", "label_smoothing", "label_flipping"}
-    | {"instance_noise", "packing", "minibatch_std", "minibatch_discrimination", "ema", "swa"},
+    | {"instance_noise", "packing", "minibatch_std", "minibatch_discrimination"},
     "test_penalties": {"r1", "r2", "wgan_gp", "dragan", "gradient_penalty"},
     "test_lessons": {"top_k", "feature_matching", "mode_seeking", "historical_averaging", "experience_replay", "lecam"},
     "test_augment": {"diffaugment", "ada", "consistency"},
+    "test_averages": {"ema", "swa"},
     "test_rates": {"gradient_clipping", "lr_schedule"},
 }
 BESIDE = {  # what a knob needs beside its trick to mean something
@@ -90,6 +90,19 @@ def test_every_knob_changes_the_training(name: str) -> None:
     base.pop(name, None)
     low, high = EXTREME.get(name, (settings()[name], another(name)))
     assert not torch.equal(judged(tuple({**base, name: low}.items())), judged(tuple({**base, name: high}.items())))
+
+
+@pytest.mark.parametrize("name", sorted({*LIVELY, "swa", "experience_replay", "r1", "lr_schedule", "historical_averaging"}))
+def test_a_trick_that_acts_goes_on_where_it_stopped(name: str) -> None:
+    """In the middle of all that it counts: after five steps of D, with settings under which it has done something by then."""
+    more = {"experience_replay.images": 20} if name == "experience_replay" else {"r1.interval": 4} if name == "r1" else LIVELY.get(name, {})
+    settings = {**needs(name), name: True, **more, "tick_kimg": 0.06}
+    whole, resumed = tiny(settings), tiny(settings)
+    ticks = whole.ticks()
+    next(ticks), next(ticks)
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    assert list(resumed.ticks()) == list(ticks)
+    assert torch.equal(resumed.sampler().sample(5), whole.sampler().sample(5))
 
 
 # Constraints -----------------------------------------------------------------------------------------
@@ -320,78 +333,6 @@ def test_features_of_the_minibatch_start_as_the_plain_d(on: tuple[str, ...], arc
 def test_features_of_the_minibatch_say_what_they_need(d: nn.Module, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} needs a Discriminator with a Linear or Conv2d head; 'dcgan' has "):
         TRICKS[name]().build(Nets(nn.Identity(), d), TrialConfig())
-
-
-# Averages --------------------------------------------------------------------------------------------
-
-
-def constant(value: float) -> Nets:
-    g = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    with torch.no_grad():
-        for tensor in (*g.parameters(), *(b for b in g.buffers() if b.is_floating_point())):
-            tensor.fill_(value)
-    return Nets(g, nn.Identity())
-
-
-@pytest.mark.parametrize("halflife", [0.5, 10.0])
-@pytest.mark.parametrize("batch_size", [10, 64, 500])
-def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int) -> None:
-    """From 0 to a constant 1: 1 - 2^(-images / half-life), however many updates it takes; running statistics too."""
-    ema = Ema(halflife_kimg=halflife)
-    ema.build(constant(0.0), TrialConfig())
-    target, start = constant(1.0), 10**6  # late, so that the ramp of the beginning is over
-    target.g[1].num_batches_tracked.fill_(7)  # type: ignore[index, operator, union-attr]
-    ema.images, images = start, start
-    while images < start + 2000:
-        images += batch_size
-        ema.after_g(target, images)
-    expected = 1 - 0.5 ** ((images - start) / (1000 * halflife))
-    for name, value in ema.average.state_dict().items():
-        reached = torch.full_like(value, 7) if name.endswith("tracked") else torch.full_like(value, expected)
-        torch.testing.assert_close(value, reached, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("rampup", [0.05, 0.2])
-def test_the_half_life_begins_short(rampup: float) -> None:
-    """At most 5 % of the images so far: half of the way is made in the last twentieth."""
-    ema = Ema(halflife_kimg=1000.0, rampup=rampup)
-    ema.build(constant(0.0), TrialConfig())
-    ema.images = round(10_000 * (1 - rampup))
-    ema.after_g(constant(1.0), 10_000)
-    torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 0.5))
-
-
-def test_the_average_is_judged_and_g_is_trained() -> None:
-    run, plain = tiny({"ema": True, "ema.halflife_kimg": 0.002}), tiny()
-    ends = list(run.ticks()), list(plain.ticks())
-    assert ends[0] == ends[1]  # averaging moves nothing
-    for ours, theirs in zip(run.nets.g.parameters(), plain.nets.g.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
-    assert run.sampler().net is not run.nets.g
-    assert not torch.equal(run.sampler().sample(5), plain.sampler().sample(5))
-    before = copy.deepcopy(run.nets.g.state_dict())
-    run.sampler().sample(5)
-    torch.testing.assert_close(run.nets.g.state_dict(), before, rtol=0, atol=0)
-    assert not any(p.requires_grad for p in run.sampler().net.parameters())
-
-
-@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
-def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
-    """Of weights 1, 2, …, 10 after each tenth of the budget: the mean of those in the last share; before that, G itself is judged."""
-    swa, g = make_trick("swa", {"share": share}), constant(0.0).g
-    swa.build(constant(0.0), TrialConfig(budget_kimg=1.0))
-    for tenth in range(1, 11):
-        swa.after_g(constant(float(tenth)), 100 * tenth)
-        counted = [i for i in range(1, tenth + 1) if i / 10 > 1 - share]
-        assert (swa.sampler(g) is g) == (not counted)
-    for name, value in swa.sampler(g).state_dict().items():
-        if not name.endswith("tracked"):
-            torch.testing.assert_close(value, torch.full_like(value, sum(counted) / len(counted)))
-
-
-def test_only_one_average_is_judged() -> None:
-    with pytest.raises(ValueError, match="swa and ema each name the generator that is judged"):
-        tiny({"ema": True, "swa": True})
 
 
 # The base --------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Ada(ImageTrick):
     """Each augmentation changes each image with probability p, steered so that the mean sign of D's logits of real images is `target`. Karras et al. 2020 (ADA), section 3.
 
     p begins at 0 and moves after every 4 minibatches, at a speed of 1 in `speed_kimg` thousands of images. Only the controller is StyleGAN2-ADA's:
-    its pipeline of 18 transformations is not here; the augmentations are those of diffaugment.
+    its pipeline of 18 transformations is not here; the augmentations are those of diffaugment. p is reported as d/ada_p.
     """
 
     target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
@@ -57,6 +57,7 @@ class Ada(ImageTrick):
         if self.batches == EVERY:
             self.p = (self.p + self.step * (self.signs / EVERY - self.target).sign()).clamp(0, 1)
             self.signs, self.batches = torch.zeros_like(self.signs), 0
+        step.signals["d/ada_p"] = self.p
 
     def state_dict(self) -> dict[str, Any]:
         return {"p": self.p, "signs": self.signs, "batches": self.batches}

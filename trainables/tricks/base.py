@@ -31,7 +31,7 @@ class Step:
     real_logits: Tensor | None  # [N]
     fake_logits: Tensor  # [N]
     rng: torch.Generator  # on the images' device
-    made: Tensor | None = None  # G's images as it made them, before the views
+    made: Tensor | None = None  # [N, *shape], the fakes before the views
     latents: Tensor | None = None  # [N, latent.dim], what they were made of; in a G step only
     real_features: Tensor | None = None  # what D's body gives its head, where a trick asks for `features`
     fake_features: Tensor | None = None
@@ -39,6 +39,7 @@ class Step:
     t: float = 0.0  # share of the budget that is spent
     epoch: float = 0.0  # how often each real image was shown
     keep: float = 1.0  # the share of its adversarial loss that G keeps; before_g may lower it
+    signals: dict[str, Tensor] = field(default_factory=dict)  # scalars to report beside the terms; before_d and before_g may add some
     judged: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss is of; before_d and before_g may change them
 
     def __post_init__(self) -> None:
@@ -82,10 +83,10 @@ class Trick:
         return self.image_grad
 
     def before_d(self, step: Step) -> None:
-        """Before D's loss is taken: may change step.judged."""
+        """Before D's loss is taken: may change step.judged, and add to step.signals."""
 
     def before_g(self, step: Step) -> None:
-        """Before G's loss is taken: may change step.judged and step.keep."""
+        """Before G's loss is taken: may change step.judged and step.keep, and add to step.signals."""
 
     def d_term(self, step: Step) -> Tensor | None:
         """A scalar added to D's loss."""

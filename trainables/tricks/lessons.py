@@ -6,7 +6,8 @@ from pydantic import Field
 from torch import Tensor
 
 from trainables.config import Positive, TrialConfig
-from trainables.tricks.base import Step, Trick, trick
+from trainables.models.base import Discriminator
+from trainables.tricks.base import Nets, Step, Trick, trick
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -21,6 +22,10 @@ class TopK(Trick):
 
     least: Fraction = 0.5
     decay: Fraction = 0.99
+
+    def check(self, config: TrialConfig) -> None:
+        if config.tricks.get("feature_matching", {}).get("adversarial") == 0:
+            raise ValueError("top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing of that loss")
 
     def before_g(self, step: Step) -> None:
         real, fake = step.judged
@@ -40,6 +45,12 @@ class FeatureMatching(Trick):
     real_in_g = True
     weight: Positive = 1.0
     adversarial: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    def build(self, nets: Nets, config: TrialConfig) -> None:
+        if not isinstance(nets.d, Discriminator):
+            raise ValueError(
+                f"feature_matching needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(nets.d).__name__}"
+            )
 
     def before_g(self, step: Step) -> None:
         step.keep *= self.adversarial
