@@ -10,11 +10,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 from study.design import factorial, points
+from study.drive import check_networks
 from study.files import parse_changes
 from study.ranges import RANGES
 from study.space import SpecError, as_given, at, domain, extremes, live
 from study.spec import StudySpec
-from trainables.config import TrialConfig
+from trainables.config import DataConfig, TrialConfig
+from trainables.data import load
 
 GOOD: dict[str, Any] = {
     "name": "toy",
@@ -143,6 +145,18 @@ def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
 def test_a_spec_survives_its_own_form(change: dict[str, Any]) -> None:
     spec = StudySpec.from_dict(good(**change))
     assert StudySpec.from_dict(spec.as_dict()) == spec
+
+
+@pytest.mark.parametrize("where", ["base", "scientific", "nuisance"])
+def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: str) -> None:
+    if where == "base":
+        changed = good(base=GOOD["base"] | {"diffaugment": True})
+    else:
+        changed = good(space=space(**{where: GOOD["space"][where] | {"diffaugment": [False, True]}}))
+    spec = StudySpec.from_dict(changed)
+    with pytest.raises(ValueError, match=r"diffaugment works on images .*; the data are points of shape \(2,\)"):
+        check_networks(spec, load(DataConfig(name="ring8")))
+    check_networks(StudySpec.from_dict(GOOD), load(DataConfig(name="ring8")))
 
 
 def test_score_knows_its_direction() -> None:

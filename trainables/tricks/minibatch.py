@@ -67,9 +67,9 @@ class MinibatchStd(Trick):
 
 @trick("minibatch_discrimination")
 class MinibatchDiscrimination(Trick):
-    """How close a sample is to the others of its batch, under `kernels` learned kernels of `dims` dimensions each, as more features of D's last layer.
+    """How close a sample is to the others of its batch, as `kernels` more features of D's last layer. Salimans et al. 2016, section 3.2.
 
-    Salimans et al. 2016, section 3.2, the sum over j including i itself (a constant 1). 100 kernels of 5 dimensions as in the authors' code; of
+    The sum over j includes i itself (a constant 1), as the paper writes it. `dims` is the number of dimensions of each kernel: 100 kernels of 5 dimensions as in the authors' code; of
     its initialisation only the .05 of T is taken, not the weight norm nor the scaling by a first batch.
     """
 
