@@ -26,7 +26,7 @@ class Step:
     """What one update looks at. Images are as D is shown them; a term may differentiate logits by them."""
 
     nets: Nets
-    real: Tensor | None  # [N, *shape]; None in a G step of an unpaired loss
+    real: Tensor | None  # [N, *shape]; None in a G step where neither loss nor trick looks at it
     fake: Tensor  # [N, *shape]
     real_logits: Tensor | None  # [N]
     fake_logits: Tensor  # [N]

@@ -25,7 +25,9 @@ class TopK(Trick):
 
     def check(self, config: TrialConfig) -> None:
         if config.tricks.get("feature_matching", {}).get("adversarial") == 0:
-            raise ValueError("top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing of that loss")
+            raise ValueError(
+                "top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing of that loss"
+            )
 
     def before_g(self, step: Step) -> None:
         real, fake = step.judged
