@@ -28,6 +28,19 @@ def cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
     return (1 - label) * real.mean()
 
 
+def more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of how far each image is above the other side's mean: the first side's to be above it, the second's below."""
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+MARGIN = 10.0  # of the energy that D gives to fakes: Zhao et al.'s on MNIST. Its scale is that of D's last layer, which D learns
+
+
+def energy(logits: Tensor) -> Tensor:
+    """softplus(-x) >= 0: falls with the logit, so that a real image still has the higher one, and nowhere loses its gradient as relu(-x) would."""
+    return softplus(-logits)
+
+
 LOSSES: Registry[Loss] = Registry("loss")
 LOSSES |= {
     "minimax": Loss(
@@ -65,6 +78,30 @@ LOSSES |= {
         d=lambda real, fake: softplus(fake - real).mean(),
         g=lambda real, fake: softplus(real - fake).mean(),
         paired=True,
+        boundary=None,
+    ),
+    "relativistic_average": Loss(
+        source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018, eq. 12 and 13",
+        d=more_real_than_average,
+        g=lambda real, fake: more_real_than_average(fake, real),
+        paired=True,
+        boundary=None,
+    ),
+    "fgan_kl": Loss(
+        source="f-GAN with KL(real, fake): T(x) = x, f*(t) = exp(t - 1); G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
+        d=lambda real, fake: (fake - 1).exp().mean() - real.mean(),
+        g=lambda real, fake: -(fake - 1).exp().mean(),
+        boundary=1.0,  # f'(1)
+    ),
+    "fgan_pearson": Loss(
+        source="f-GAN with Pearson's chi²: T(x) = x, f*(t) = t²/4 + t; G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
+        d=lambda real, fake: (fake.square() / 4 + fake).mean() - real.mean(),
+        g=lambda real, fake: -(fake.square() / 4 + fake).mean(),
+    ),
+    "energy": Loss(
+        source=f"E(real) + [{MARGIN:g} - E(fake)]+ against E(fake), with the energy E = softplus(-logit). Zhao et al. 2017 (EBGAN), eq. 1 and 2",
+        d=lambda real, fake: energy(real).mean() + relu(MARGIN - energy(fake)).mean(),
+        g=lambda real, fake: energy(fake).mean(),
         boundary=None,
     ),
 }

@@ -5,13 +5,11 @@ from dataclasses import dataclass as plain_dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.base import Shape
-from trainables.registry import Registry
+from trainables.registry import Registry, with_knobs
 
 
 @plain_dataclass
@@ -90,11 +88,4 @@ T = TypeVar("T", bound=type[Trick])
 @dataclass_transform(kw_only_default=True)
 def trick(name: str) -> Callable[[T], T]:
     """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
-
-    def add(cls: T) -> T:
-        made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
-        if not cls.__dict__.get("__doc__"):
-            raise ValueError(f"a trick needs a docstring that says what it does and where it comes from; {name!r} has none")
-        return TRICKS.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
-
-    return add
+    return with_knobs(TRICKS, name)

@@ -1,0 +1,81 @@
+"""Unrolling: G is differentiated through the steps with which D would answer."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import Optimizer
+
+from trainables.config import Count, TrialConfig
+from trainables.optimisers import optimisers_of
+from trainables.updates.alternating import Alternating
+from trainables.updates.base import Signals, update
+
+if TYPE_CHECKING:
+    from trainables.run import Run
+
+Moments = tuple[Tensor, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
+
+
+@update("unrolled")
+class Unrolled(Alternating):
+    """G's loss is taken after `steps` more Adam steps of D, and differentiated through them. Metz et al. 2017, eq. 7 to 10, and its code.
+
+    The steps see one batch of each side, as in the authors' code, whose D is unrolled with Adam and its means so far. D itself moves one
+    step, from where it is. Where a gradient penalty looks (points that tricks make of the fakes) is held fixed.
+    """
+
+    steps: Count = 5
+
+    def check(self, config: TrialConfig) -> None:
+        if (name := optimisers_of(config)[1]) != "adam":
+            raise ValueError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
+        if "weight_clipping" in config.tricks:
+            raise ValueError("weight_clipping must be off with update: unrolled, whose steps of D are not clipped; spectral_norm or a penalty is not")
+
+    def g_step(self, run: "Run") -> Signals:
+        real, fake, d = run.real_batch(), run.nets.g(run.noise()), run.nets.d
+        answer = {name: p.detach().requires_grad_() for name, p in d.named_parameters()}
+        moments = {name: moments_of(run.d_opt, p) for name, p in d.named_parameters()}
+        for _ in range(self.steps):
+            terms = within(d, answer, lambda: run.d_terms(run.look(real, fake)))
+            gradients = torch.autograd.grad(torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True)
+            for (name, weight), gradient in zip(answer.items(), gradients, strict=True):
+                if gradient is not None:
+                    answer[name], moments[name] = adam_step(weight, gradient, moments[name], run.d_opt)
+        terms = within(d, answer, lambda: run.g_terms(run.look(real if run.loss.paired else None, fake)))
+        norm = run.differentiate(run.g_opt, terms)
+        run.g_move()
+        return terms | {"g/grad_norm": norm}
+
+
+class Within(nn.Module):
+    """Calls a function, so that functional_call can exchange D's weights in all that it does, tricks included."""
+
+    def __init__(self, d: nn.Module):
+        super().__init__()
+        self.d = d
+
+    def forward(self, function: Callable[[], Signals]) -> Signals:
+        return function()
+
+
+def within(d: nn.Module, weights: dict[str, Tensor], function: Callable[[], Signals]) -> Signals:
+    found: Signals = functional_call(Within(d), {f"d.{name}": weight for name, weight in weights.items()}, (function,))
+    return found
+
+
+def moments_of(opt: Optimizer, p: nn.Parameter) -> Moments:
+    state = opt.state[p] if p in opt.state else {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+    return state["step"], state["exp_avg"], state["exp_avg_sq"]
+
+
+def adam_step(weight: Tensor, gradient: Tensor, moments: Moments, opt: Optimizer) -> tuple[Tensor, Moments]:
+    """Kingma & Ba 2015, algorithm 1, as torch.optim.Adam takes it, but differentiable."""
+    group = opt.param_groups[0]
+    beta1, beta2 = group["betas"]
+    step, mean, square = moments[0] + 1, torch.lerp(moments[1], gradient, 1 - beta1), beta2 * moments[2] + (1 - beta2) * gradient.square()
+    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step).sqrt()  # 1e-30: sqrt has no gradient at 0, where a dead unit's is
+    return weight - group["lr"] / (1 - beta1**step) * mean / (root + group["eps"]), (step, mean, square)
