@@ -202,7 +202,8 @@ def settings() -> dict[str, Any]:
     from trainables.updates import UPDATES
 
     out = TrialConfig().flat() | dict.fromkeys(TRICKS, False)
-    for name, entry in {**TRICKS, **UPDATES}.items():
+    entries: dict[str, type[Trick] | type[Update]] = {**TRICKS, **UPDATES}
+    for name, entry in entries.items():
         out |= {f"{name}.{knob}": value for knob, value in knobs_of(entry()).items()}
     return out
 

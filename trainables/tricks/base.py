@@ -41,6 +41,7 @@ class Trick:
     """Nothing yet: a subclass overrides some of these moments, in the order in which a run comes to them."""
 
     image_grad: ClassVar[bool] = False  # d_term differentiates logits by step.real or step.fake
+    of_gradients: ClassVar[bool] = False  # d_term is a function of D's gradients by images, wherever it takes them
 
     def check(self, config: TrialConfig) -> None:
         """ValueError where the trick makes no sense beside the other settings."""

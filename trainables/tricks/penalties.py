@@ -29,7 +29,7 @@ def one_each(images: Tensor, rng: torch.Generator) -> Tensor:
 class R1(Trick):
     """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9."""
 
-    image_grad = True
+    image_grad = of_gradients = True
     gamma: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
@@ -41,7 +41,7 @@ class R1(Trick):
 class R2(Trick):
     """gamma/2 E|grad D(fake)|^2. Mescheder et al. 2018, eq. 10."""
 
-    image_grad = True
+    image_grad = of_gradients = True
     gamma: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
@@ -52,6 +52,7 @@ class R2(Trick):
 class WganGp(Trick):
     """weight E(|grad D(x)| - 1)^2 on lines between real and fake. Gulrajani et al. 2017, eq. 3."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
@@ -63,6 +64,7 @@ class WganGp(Trick):
 class Dragan(Trick):
     """weight E(|grad D(x)| - 1)^2 around real images only. Kodali et al. 2017, algorithm 1 and its code (half a standard deviation)."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from trainables.config import Count, TrialConfig
 from trainables.optimisers import optimisers_of
+from trainables.tricks.base import TRICKS
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
 
@@ -33,15 +34,22 @@ class Unrolled(Alternating):
         if (name := optimisers_of(config)[1]) != "adam":
             raise ValueError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
         if "weight_clipping" in config.tricks:
-            raise ValueError("weight_clipping must be off with update: unrolled, whose steps of D are not clipped; spectral_norm or a penalty is not")
+            raise ValueError("weight_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped")
+        if config.d.norm in ("batch", "instance") and (penalties := [name for name in config.tricks if TRICKS.pick(name).of_gradients]):
+            raise ValueError(
+                f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
+            )
 
     def g_step(self, run: "Run") -> Signals:
         real, fake, d = run.real_batch(), run.nets.g(run.noise()), run.nets.d
         answer = {name: p.detach().requires_grad_() for name, p in d.named_parameters()}
-        moments = {name: moments_of(run.d_opt, p) for name, p in d.named_parameters()}
+        state = {name: run.d_opt.state[p] for name, p in d.named_parameters() if p in run.d_opt.state}
+        moments = {name: (of["step"], of["exp_avg"], of["exp_avg_sq"]) for name, of in state.items()}
         for _ in range(self.steps):
             terms = within(d, answer, lambda: run.d_terms(run.look(real, fake)))
-            gradients = torch.autograd.grad(torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True)
+            gradients = torch.autograd.grad(
+                torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True
+            )
             for (name, weight), gradient in zip(answer.items(), gradients, strict=True):
                 if gradient is not None:
                     answer[name], moments[name] = adam_step(weight, gradient, moments[name], run.d_opt)
@@ -65,11 +73,6 @@ class Within(nn.Module):
 def within(d: nn.Module, weights: dict[str, Tensor], function: Callable[[], Signals]) -> Signals:
     found: Signals = functional_call(Within(d), {f"d.{name}": weight for name, weight in weights.items()}, (function,))
     return found
-
-
-def moments_of(opt: Optimizer, p: nn.Parameter) -> Moments:
-    state = opt.state[p] if p in opt.state else {"step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-    return state["step"], state["exp_avg"], state["exp_avg_sq"]
 
 
 def adam_step(weight: Tensor, gradient: Tensor, moments: Moments, opt: Optimizer) -> tuple[Tensor, Moments]:
