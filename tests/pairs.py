@@ -19,23 +19,28 @@ CHOICES |= {name: [False, True] for name in TRICKS}
 PLAIN = {"arch": "mlp", "loss": "nonsaturating", "update": "alternating", "optimiser": "adam"}
 TRIES = 5  # rows thought of for each that is taken
 AT_ONCE = ("simultaneous", "extragradient")  # these refuse rounds of several steps
-ROUND = {"d_steps": 3, "g_steps": 2}  # a tick of four steps ends inside a round of three
-KNOBS = {"lookahead": {"lookahead.k": 3, **ROUND}, "unrolled": {"unrolled.steps": 2, "d.norm": "layer", "d_steps": 3}}
+ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of three
+SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
+KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
+SGD = {"g.lr": 1e-6, "d.lr": 1e-6}  # nothing holds its steps back where a trick makes gradients large
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)
 Pair = tuple[Entry, Entry]
 
 
 def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a row. Norms remember, since batch norm's running statistics must travel too; rounds are of several steps."""
+    """The settings of a row."""
     update = entries.get("update", "alternating")
     on = {name: value for name, value in entries.items() if value is not False}
-    return {"d.norm": "batch"} | ({} if update in AT_ONCE else ROUND) | KNOBS.get(update, {}) | on
+    return SHORT | ({} if update in AT_ONCE else ROUND) | KNOBS.get(update, {}) | (SGD if entries.get("optimiser") == "sgd" else {}) | on
 
 
 def alone() -> list[dict[str, Any]]:
     """Every entry of each table beside what is plain, and all plain."""
-    return [PLAIN, *(PLAIN | {name: value} for name, values in CHOICES.items() for value in values if value not in (False, PLAIN.get(name)))]
+    return [
+        PLAIN,
+        *(PLAIN | {name: value} for name, values in CHOICES.items() for value in values if value not in (False, PLAIN.get(name))),
+    ]
 
 
 @cache
@@ -67,7 +72,7 @@ def rows() -> list[dict[str, Any]]:
                 gains = {value: pairs(row | {name: value}) - pairs(row) for value in CHOICES[name]}
                 allowed = [value for value, pairs in gains.items() if not pairs & refused().keys()]
                 row[name] = max(allowed, key=lambda value: (len(gains[value] & missing), rng.random()))
-        return row
+        return {name: row[name] for name in CHOICES}
 
     settings = [{a: x, b: y} for a, b in combinations(CHOICES, 2) for x in CHOICES[a] for y in CHOICES[b]]
     missing = {pair for row in settings for pair in pairs(row)} - refused().keys()
