@@ -38,7 +38,7 @@ RANGES: dict[str, Range] = {
     "optimiser": Range(
         one_of("adam", "adamw", "sgd", "rmsprop"), "Kingma & Ba 2015; Loshchilov & Hutter 2019; Robbins & Monro 1951; Arjovsky et al. 2017"
     ),
-    "d.optimiser": Range(one_of("adam", "adamw", "rmsprop", "sgd"), "Chintala et al. 2016, tip 9: SGD for D, Adam for G"),
+    "d.optimiser": Range(one_of("adam", "adamw", "sgd", "rmsprop"), "Chintala et al. 2016, tip 9: SGD for D, Adam for G"),
     "weight_decay": Range(log(1e-4, 0.1), "Loshchilov & Hutter 2019 search 1e-5 to 1e-1; PyTorch's AdamW takes 1e-2"),
     "update": Range(
         one_of("alternating", "simultaneous", "optimistic", "extragradient", "lookahead", "unrolled"),

@@ -6,10 +6,9 @@ from typing import Any
 
 from study.ranges import RANGES
 from study.space import extremes
-from trainables.config import DataConfig, TrialConfig, settings
+from trainables.config import DataConfig, TrialConfig, settings, switch_of
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run
-from trainables.tricks import TRICKS
 
 DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits"}
 BASE = {
@@ -42,8 +41,12 @@ def tiny(settings: Mapping[str, Any] = {}) -> Run:
 def needs(name: str) -> dict[str, Any]:
     """What else must be set for a setting to have a meaning."""
     head, _, knob = name.partition(".")
-    shape = {"data": next(data for data in DATA if knob in taken(data))} if head == "data" and knob in OWN else {}
-    return ({} if name == "arch" else {"arch": "mlp"}) | ({head: True} if knob and head in TRICKS else {}) | shape
+    also: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
+    if switch := switch_of(name):
+        also[switch.setting] = switch.value
+    if head == "data" and knob in OWN:
+        also["data"] = next(data for data in DATA if knob in taken(data))
+    return also | ({"optimiser": "adamw"} if name == "weight_decay" else {})
 
 
 def another(name: str) -> Any:

@@ -32,7 +32,7 @@ def effective(run: Run) -> dict[str, Any]:
         "d.optimiser": of_d["optimiser"] if of_d["optimiser"] != of_g["optimiser"] else None,
         "beta1": of_g["beta1"],
         "beta2": of_d["beta2"],
-        "weight_decay": of_g["weight_decay"],
+        "weight_decay": of_d["weight_decay"] if of_g["weight_decay"] is None else of_g["weight_decay"],
         "update": rule,
         **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
@@ -51,7 +51,7 @@ def optimiser(opt: Optimizer) -> dict[str, Any]:
         "optimiser": OPTIMISER_NAMES.get(type(opt), "another"),
         "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
         "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
-        "weight_decay": group.get("weight_decay") or None,
+        "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,
     }
 
 
