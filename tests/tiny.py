@@ -46,7 +46,7 @@ def needs(name: str) -> dict[str, Any]:
         also[switch.setting] = switch.value
     if head == "data" and knob in OWN:
         also["data"] = next(data for data in DATA if knob in taken(data))
-    return also | ({"optimiser": "adamw"} if name == "weight_decay" else {})
+    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}}.get(name, {})
 
 
 def another(name: str) -> Any:

@@ -89,6 +89,7 @@ class TrialConfig(Section):
     loop: str = "gan"
     arch: str = "dcgan"
     loss: str = "nonsaturating"
+    margin: Positive | None = None  # None: the loss's own
     g: GeneratorConfig = GeneratorConfig()
     d: DiscriminatorConfig = DiscriminatorConfig()
     latent: LatentConfig = LatentConfig()
@@ -128,6 +129,9 @@ class TrialConfig(Section):
 
         check(self.data)
         LOOPS.pick(self.loop)
+        if self.margin is not None and LOSSES.pick(self.loss).with_margin is None:
+            having = sorted(name for name, loss in LOSSES.items() if loss.with_margin)
+            raise ValueError(f"margin needs a loss that has one, one of {having}; given {self.margin} with {self.loss!r}")
         LOSSES.pick(self.loss)
         ARCHS.pick(self.arch).check(self)
         check_optimisers(self)

@@ -25,7 +25,8 @@ def effective(run: Run) -> dict[str, Any]:
     return {
         "data": run.source.name,
         "data.size": run.batches.size,
-        "loss": next((name for name, loss in LOSSES.items() if loss is run.loss), "another"),
+        "loss": next((name for name, loss in LOSSES.items() if loss.source == run.loss.source), "another"),
+        "margin": run.loss.margin,
         "g.lr": run.g_opt.param_groups[0]["lr"],
         "d.lr": run.d_opt.param_groups[0]["lr"],
         "optimiser": of_g["optimiser"],

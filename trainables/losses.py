@@ -17,6 +17,8 @@ class Loss:
     paired: bool = False  # g looks at real logits too
     boundary: float | None = 0.0  # D takes a logit above it for real; None: its logits are no decision
     relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
+    margin: float | None = None  # of a loss that has one to set:
+    with_margin: Callable[[float], "Loss"] | None = None  # the same loss with another
 
 
 def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -33,12 +35,20 @@ def more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
 
-MARGIN = 10.0  # of the energy that D gives to fakes: Zhao et al.'s on MNIST. Its scale is that of D's last layer, which D learns
-
-
 def energy(logits: Tensor) -> Tensor:
     """softplus(-x) >= 0: falls with the logit, so that a real image still has the higher one, and nowhere loses its gradient as relu(-x) would."""
     return softplus(-logits)
+
+
+def energy_loss(margin: float) -> Loss:
+    return Loss(
+        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit); margin 10 unless set. Zhao et al. 2017 (EBGAN), eq. 1 and 2",
+        d=lambda real, fake: energy(real).mean() + relu(margin - energy(fake)).mean(),
+        g=lambda real, fake: energy(fake).mean(),
+        boundary=None,
+        margin=margin,
+        with_margin=energy_loss,
+    )
 
 
 LOSSES: Registry[Loss] = Registry("loss")
@@ -98,10 +108,5 @@ LOSSES |= {
         d=lambda real, fake: (fake.square() / 4 + fake).mean() - real.mean(),
         g=lambda real, fake: -(fake.square() / 4 + fake).mean(),
     ),
-    "energy": Loss(
-        source=f"E(real) + [{MARGIN:g} - E(fake)]+ against E(fake), with the energy E = softplus(-logit). Zhao et al. 2017 (EBGAN), eq. 1 and 2",
-        d=lambda real, fake: energy(real).mean() + relu(MARGIN - energy(fake)).mean(),
-        g=lambda real, fake: energy(fake).mean(),
-        boundary=None,
-    ),
+    "energy": energy_loss(10.0),  # Zhao et al.'s margin on MNIST
 }

@@ -60,6 +60,9 @@ class Run:
         torch.manual_seed(config.seed)
         self.config, self.source, self.device = config, source, torch.device(device)
         self.loss = LOSSES.pick(config.loss)
+        if config.margin is not None:
+            assert self.loss.with_margin
+            self.loss = self.loss.with_margin(config.margin)
         self.tricks = {name: make_trick(name, config.tricks[name]) for name in TRICKS if name in config.tricks}
         arch, d_shape = ARCHS.pick(config.arch), source.shape
         for trick in self.tricks.values():

@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "loop": "gan",
     "arch": "dcgan",
     "loss": "nonsaturating",
+    "margin": None,
     "g.lr": 0.0002,
     "g.width": 64,
     "g.depth": None,
@@ -90,6 +91,7 @@ def random_flat(seed: int) -> dict[str, Any]:
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.depth": None, "d.depth": None}
     flat |= {"weight_decay": None} if flat["optimiser"] != "adamw" else {"d.optimiser": "adam"}
+    flat |= {"margin": None} if flat["loss"] != "energy" else {}
     flat |= {"beta2": 0.999} if flat["optimiser"] == "sgd" else {}
     if flat["update"] in ("simultaneous", "extragradient"):
         flat |= {"d_steps": 1, "g_steps": 1}
@@ -236,6 +238,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"optimiser": "rmsprop", "weight_decay": 0.1},
         "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
     ),
+    ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
     ({"g.depth": 3}, "g.depth has no meaning in a dcgan, whose depth follows from the image size; given 3"),
     ({"arch": "mlp", "d.norm": "instance"}, "d.norm of a dense network must be one of ['batch', 'layer', 'none']; given 'instance'"),
     # all of it at once

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from tiny import tiny
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from trainables.losses import LOSSES, MARGIN, Loss, energy
+from trainables.losses import LOSSES, Loss, energy, energy_loss
 
 LOG2 = math.log(2)
 AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
@@ -20,7 +21,7 @@ AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
     "relativistic_average": (2 * LOG2, 2 * LOG2),
     "fgan_kl": (1 / math.e, -1 / math.e),
     "fgan_pearson": (0.0, 0.0),
-    "energy": (MARGIN, LOG2),
+    "energy": (10.0, LOG2),
 }
 LABELLED = {name: loss for name, loss in LOSSES.items() if loss.relabel}
 every_loss = pytest.mark.parametrize("name", LOSSES)
@@ -199,14 +200,21 @@ def test_the_bound_of_an_f_gan_is_the_divergence(name: str) -> None:
     torch.testing.assert_close(loss.g(real, fake), -loss.d(real, fake) - real.mean())
 
 
-def test_energy_is_never_negative_and_has_a_margin() -> None:
+@pytest.mark.parametrize("margin", [10.0, 3.0])
+def test_energy_is_never_negative_and_has_a_margin(margin: float) -> None:
     """Fakes beyond it are let be; where D cannot tell the sides apart, d is the margin whatever the energy (Zhao et al. 2017, theorem 1)."""
-    x, loss = logits(0, low=-30, high=30), LOSSES["energy"]
+    x, loss = logits(0, low=-30, high=30), energy_loss(margin)
     assert (energy(x) >= 0).all()
-    fake = torch.tensor([-MARGIN - 1, -MARGIN + 1], dtype=torch.float64, requires_grad=True)
+    fake = torch.tensor([-margin - 1, -margin + 1], dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(loss.d(x, fake), fake)
     assert gradient[0] == 0
-    assert gradient[1].item() == pytest.approx(0.5 * torch.sigmoid(torch.tensor(MARGIN - 1)).item())
-    within = x[x > -MARGIN + 1]
-    assert loss.d(within, within).item() == pytest.approx(MARGIN)
+    assert gradient[1].item() == pytest.approx(0.5 * torch.sigmoid(torch.tensor(margin - 1)).item())
+    within = x[x > -margin + 1]
+    assert loss.d(within, within).item() == pytest.approx(margin)
     assert loss.g(x, within).item() == pytest.approx(energy(within).mean().item())
+
+
+def test_a_margin_reaches_the_loss() -> None:
+    loss = tiny({"loss": "energy", "margin": 3.0}).loss
+    zero = torch.zeros(4)
+    assert (loss.margin, loss.d(zero, zero).item()) == (3.0, pytest.approx(3.0))
