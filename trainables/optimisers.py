@@ -31,8 +31,8 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) ->
 def sgd(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Gradient descent with momentum beta1 (0: plain). Sutskever et al. 2013, as in PyTorch; the D of Chintala et al. 2016, tip 9"""
     opt = SGD(parameters, lr, momentum=config.beta1, fused=True)
-    for group in opt.param_groups:
-        for p in group["params"]:  # fused SGD would keep a first step that is not finite
+    for group in opt.param_groups if config.beta1 else ():
+        for p in group["params"]:  # fused SGD makes it at the first step, and would not if that one is not finite
             opt.state[p]["momentum_buffer"] = torch.zeros_like(p)
     return opt
 
