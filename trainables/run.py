@@ -93,10 +93,10 @@ class Run:
 
     def d_gradient(self) -> dict[str, Tensor]:
         """The gradient of D's loss on a new batch, into D's parameters. Nothing moves yet."""
-        real = self.real_batch()
+        real = self.batches.next_batch()
         with torch.no_grad():
             fake = self.nets.g(self.noise())
-        step = self.look(real, fake.requires_grad_(real.requires_grad))
+        step = self.d_look(real, fake)
         terms = self.d_terms(step)
         norm = self.differentiate(self.d_opt, terms)
         self.images += len(real)
@@ -118,15 +118,21 @@ class Run:
 
     def d_move(self) -> None:
         self.rule.move(self.d_opt)
-        for trick in self.tricks.values():
-            trick.after_d(self.nets)
         self.d_updates += 1
+        for trick in self.tricks.values():
+            trick.constrain(self.nets)
+            trick.after_d(self.nets)
 
     def g_move(self) -> None:
         self.rule.move(self.g_opt)
         self.g_updates += 1
         for trick in self.tricks.values():
             trick.after_g(self.nets, self.images)
+
+    def d_look(self, real: Tensor, fake: Tensor) -> Step:
+        """What D's loss looks at: images by which it can be differentiated, where a trick asks for it."""
+        grad = any(trick.image_grad for trick in self.tricks.values())
+        return self.look(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad))
 
     def d_terms(self, step: Step) -> dict[str, Tensor]:
         """The scalars whose sum D minimises."""
@@ -137,10 +143,6 @@ class Run:
         """The scalars whose sum G minimises."""
         terms = {"g/adv": self.loss.g(step.fake_logits if step.real_logits is None else step.real_logits, step.fake_logits)}
         return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
-
-    def real_batch(self) -> Tensor:
-        """Real images as a D step looks at them: differentiable where a trick asks for it."""
-        return self.batches.next_batch().requires_grad_(any(trick.image_grad for trick in self.tricks.values()))
 
     def look(self, real: Tensor | None, fake: Tensor) -> Step:
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)

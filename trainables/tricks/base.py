@@ -65,6 +65,9 @@ class Trick:
         """A scalar added to G's loss."""
         return None
 
+    def constrain(self, nets: Nets) -> None:
+        """Wherever D's weights have moved, a rule's step ahead included: keep them where they must be."""
+
     def after_d(self, nets: Nets) -> None:
         """After each D update."""
 

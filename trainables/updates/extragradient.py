@@ -31,7 +31,7 @@ class Extragradient(Update):
         run.d_opt.step()
         run.g_opt.step()
         for trick in run.tricks.values():
-            trick.after_d(run.nets)
+            trick.constrain(run.nets)
         ahead = run.d_gradient() | run.g_gradient()
         torch._foreach_copy_(self.weights, here)
         run.d_move()

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from trainables.config import Count, TrialConfig
 from trainables.optimisers import optimisers_of
-from trainables.tricks.base import TRICKS
+from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
 
@@ -33,20 +33,22 @@ class Unrolled(Alternating):
     def check(self, config: TrialConfig) -> None:
         if (name := optimisers_of(config)[1]) != "adam":
             raise ValueError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
-        if "weight_clipping" in config.tricks:
-            raise ValueError("weight_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped")
+        if constraints := [name for name in config.tricks if TRICKS.pick(name).constrain is not Trick.constrain]:
+            raise ValueError(
+                f"{constraints[0]} must be off with update: unrolled: the steps that it differentiates through hold no constraint"
+            )
         if config.d.norm in ("batch", "instance") and (penalties := [name for name in config.tricks if TRICKS.pick(name).of_gradients]):
             raise ValueError(
                 f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
             )
 
     def g_step(self, run: "Run") -> Signals:
-        real, fake, d = run.real_batch(), run.nets.g(run.noise()), run.nets.d
+        real, fake, d = run.batches.next_batch(), run.nets.g(run.noise()), run.nets.d
         answer = {name: p.detach().requires_grad_() for name, p in d.named_parameters()}
         state = {name: run.d_opt.state[p] for name, p in d.named_parameters() if p in run.d_opt.state}
         moments = {name: (of["step"], of["exp_avg"], of["exp_avg_sq"]) for name, of in state.items()}
         for _ in range(self.steps):
-            terms = within(d, answer, lambda: run.d_terms(run.look(real, fake)))
+            terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake)))
             gradients = torch.autograd.grad(
                 torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True
             )
