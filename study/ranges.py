@@ -33,14 +33,29 @@ FADING = "Huang et al. 2024: gamma to a tenth, along a cosine over the first par
 RANGES: dict[str, Range] = {
     "arch": Range(one_of("mlp", "dcgan", "resnet"), "Goodfellow et al. 2014; Radford et al. 2016; Miyato et al. 2018"),
     "loss": Range(
-        one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic"), "Lucic et al. 2018; Kurach et al. 2019"
+        one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic", "relativistic_average"),
+        "Lucic et al. 2018; Kurach et al. 2019; Jolicoeur-Martineau 2018",
     ),
+    "margin": Range(log(1.0, 100.0), "Zhao et al. 2017 take 1 to 10 for MNIST, 20 to 80 for larger images"),
     "g.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Kurach et al. 2019"),
     "d.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Heusel et al. 2017 set it apart from g.lr"),
+    "optimiser": Range(
+        one_of("adam", "adamw", "sgd", "rmsprop"), "Kingma & Ba 2015; Loshchilov & Hutter 2019; Robbins & Monro 1951; Arjovsky et al. 2017"
+    ),
+    "d.optimiser": Range(one_of("adam", "adamw", "sgd", "rmsprop"), "Chintala et al. 2016, tip 9: SGD for D, Adam for G"),
+    "weight_decay": Range(log(1e-4, 0.1), "Loshchilov & Hutter 2019 search 1e-5 to 1e-1; PyTorch's AdamW takes 1e-2"),
+    "update": Range(
+        one_of("alternating", "simultaneous", "optimistic", "extragradient", "lookahead", "unrolled"),
+        "Goodfellow et al. 2014; Nowozin et al. 2016; Daskalakis et al. 2018; Gidel et al. 2019; Chavdarova et al. 2021; Metz et al. 2017",
+    ),
+    "lookahead.k": Range(whole(3, 5000), "Chavdarova et al. 2021 use 5 for small images, up to 10,000 for ImageNet"),
+    "lookahead.alpha": Range(uniform(0.2, 0.8), "Zhang et al. 2019 search .2 to .8; Chavdarova et al. 2021 use .5"),
+    "unrolled.steps": Range(one_of(1, 5, 10), "Metz et al. 2017, table 1; Lin et al. 2018, table 3"),
     "beta1": Range(uniform(0.0, 0.9), "Lucic et al. 2018 search [0, 1]; Kurach et al. 2019 try .5 and .9; above .9 nobody trains"),
     "beta2": Range(one_of(0.9, 0.99, 0.999), "Gulrajani et al. 2017; Huang et al. 2024; Radford et al. 2016"),
     "batch_size": Range(whole(32, 512), "Lucic et al. 2018 use 64; Brock et al. 2019 go far higher"),
     "d_steps": Range(one_of(1, 2, 5), "Lucic et al. 2018 and Kurach et al. 2019: 1 or 5"),
+    "g_steps": Range(one_of(1, 2), "Srivastava et al. 2017 and Lin et al. 2018 take 2 on stacked MNIST"),
     "latent.dim": Range(whole(8, 512), "Radford et al. 2016 use 100; Karras et al. 2018 use 512"),
     "latent.distribution": Range(one_of("normal", "uniform", "sphere"), "Goodfellow 2016; Radford et al. 2016; Karras et al. 2018"),
     "g.width": Range(whole(16, 256), "a quarter to four times the 64 of Radford et al. 2016"),

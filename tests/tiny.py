@@ -6,7 +6,7 @@ from typing import Any
 
 from study.ranges import RANGES
 from study.space import extremes
-from trainables.config import DataConfig, TrialConfig, settings
+from trainables.config import DataConfig, TrialConfig, settings, switch_of
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run
 from trainables.tricks import TRICKS
@@ -43,12 +43,14 @@ def tiny(settings: Mapping[str, Any] = {}) -> Run:
 def needs(name: str) -> dict[str, Any]:
     """What else must be set for a setting to have a meaning."""
     head, _, knob = name.partition(".")
-    needed: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
+    also: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
     if head == "data" and knob in OWN:
-        needed["data"] = next(data for data in DATA if knob in taken(data))
+        also["data"] = next(data for data in DATA if knob in taken(data))
     if head in TRICKS and issubclass(TRICKS[head], ImageTrick):
-        needed["data"] = "digits"
-    return needed | ({head: True} if knob and head in TRICKS else {})
+        also["data"] = "digits"
+    if switch := switch_of(name):
+        also[switch.setting] = switch.value
+    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}}.get(name, {})
 
 
 def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Ada(ImageTrick):
     its pipeline of 18 transformations is not here; the augmentations are those of diffaugment. p is reported as d/ada_p.
     """
 
+    counts_steps = True
     target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
     speed_kimg: Positive = 500.0
     policy: Policy = "flip,translation,colour,cutout"

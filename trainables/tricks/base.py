@@ -6,13 +6,11 @@ from dataclasses import field
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.base import Shape
-from trainables.registry import Registry
+from trainables.registry import Registry, with_knobs
 
 
 @plain_dataclass
@@ -57,6 +55,8 @@ class Trick:
     """Nothing yet: a subclass overrides some of these moments, in the order in which a run comes to them."""
 
     image_grad: ClassVar[bool] = False  # d_term differentiates logits by step.real or step.fake
+    of_gradients: ClassVar[bool] = False  # d_term is a function of D's gradients by images, wherever it takes them
+    counts_steps: ClassVar[bool] = False  # d_term or before_d changes what the trick remembers
     features: ClassVar[bool] = False  # a term reads step.real_features or step.fake_features
     real_in_g: ClassVar[bool] = False  # g_term looks at real images too
 
@@ -103,6 +103,9 @@ class Trick:
     def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
         """Between a network's gradients, whose norm is given, and its update: may change them."""
 
+    def constrain(self, nets: Nets) -> None:
+        """Wherever D's weights have moved, a rule's step ahead included: keep them where they must be."""
+
     def after_d(self, nets: Nets) -> None:
         """After each D update."""
 
@@ -138,11 +141,4 @@ T = TypeVar("T", bound=type[Trick])
 @dataclass_transform(kw_only_default=True)
 def trick(name: str) -> Callable[[T], T]:
     """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
-
-    def add(cls: T) -> T:
-        made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
-        if not cls.__dict__.get("__doc__"):
-            raise ValueError(f"a trick needs a docstring that says what it does and where it comes from; {name!r} has none")
-        return TRICKS.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
-
-    return add
+    return with_knobs(TRICKS, name)

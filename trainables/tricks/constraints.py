@@ -17,7 +17,7 @@ class WeightClipping(Trick):
     limit: Positive = 0.01
 
     @torch.no_grad()
-    def after_d(self, nets: Nets) -> None:
+    def constrain(self, nets: Nets) -> None:
         parameters: list[Tensor] = list(nets.d.parameters())
         torch._foreach_clamp_min_(parameters, -self.limit)
         torch._foreach_clamp_max_(parameters, self.limit)

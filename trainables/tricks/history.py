@@ -111,6 +111,7 @@ class Lecam(Trick):
     without a bias towards 0.
     """
 
+    counts_steps = True
     weight: Positive = 0.3
     decay: Share = 0.99
 

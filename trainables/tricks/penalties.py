@@ -103,6 +103,7 @@ class GradientPenalty(Trick):
     cosine to `end` of itself at `until` of the budget (Huang et al. 2024, R3GAN, gamma).
     """
 
+    of_gradients = True
     where: Where = "line"
     to: Target = "one"
     weight: Positive = 10.0
@@ -123,6 +124,7 @@ class GradientPenalty(Trick):
 class R1(Trick):
     """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9; `interval`, `end` and `until` as in gradient_penalty."""
 
+    of_gradients = True
     where: ClassVar[Where] = "real"
     gamma: Positive = 10.0
     interval: Count = 1
@@ -149,6 +151,7 @@ class R2(R1):
 class WganGp(Trick):
     """weight E(|grad D(x)| - 1)^2 on lines between real and fake. Gulrajani et al. 2017, eq. 3."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
@@ -159,6 +162,7 @@ class WganGp(Trick):
 class Dragan(Trick):
     """weight E(|grad D(x)| - 1)^2 around real images only. Kodali et al. 2017, algorithm 1 and its code (half a standard deviation)."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
