@@ -22,7 +22,10 @@ AT_ONCE = ("simultaneous", "extragradient")  # these refuse rounds of several st
 ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of three
 SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
 KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
-SGD = {"g.lr": 1e-6, "d.lr": 1e-6}  # nothing holds its steps back where a trick makes gradients large
+GENTLE = {
+    "g.lr": 1e-6,
+    "d.lr": 1e-6,
+}  # nothing holds SGD's steps back where a trick makes gradients large; RMSprop's first are 30 times the rate
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)
 Pair = tuple[Entry, Entry]
@@ -32,7 +35,13 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a row."""
     update = entries.get("update", "alternating")
     on = {name: value for name, value in entries.items() if value is not False}
-    return SHORT | ({} if update in AT_ONCE else ROUND) | KNOBS.get(update, {}) | (SGD if entries.get("optimiser") == "sgd" else {}) | on
+    return (
+        SHORT
+        | ({} if update in AT_ONCE else ROUND)
+        | KNOBS.get(update, {})
+        | (GENTLE if entries.get("optimiser") in ("sgd", "rmsprop") else {})
+        | on
+    )
 
 
 def alone() -> list[dict[str, Any]]:
