@@ -36,7 +36,7 @@ RANGES: dict[str, Range] = {
         one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic", "relativistic_average"),
         "Lucic et al. 2018; Kurach et al. 2019; Jolicoeur-Martineau 2018",
     ),
-    "margin": Range(log(1.0, 100.0), "Zhao et al. 2017 take 1 to 10 for MNIST, 20 to 80 for larger images"),
+    "margin": Range(log(1.0, 100.0), "Zhao et al. 2017 take 10 for MNIST, 20 and 80 for faces and rooms"),
     "g.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Kurach et al. 2019"),
     "d.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Heusel et al. 2017 set it apart from g.lr"),
     "optimiser": Range(

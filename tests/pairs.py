@@ -23,7 +23,10 @@ AT_ONCE = ("simultaneous", "extragradient")  # these refuse rounds of several st
 ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of three
 SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
 KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
-SGD = {"g.lr": 1e-6, "d.lr": 1e-6}  # nothing holds its steps back where a trick makes gradients large
+GENTLE = {
+    "g.lr": 1e-6,
+    "d.lr": 1e-6,
+}  # nothing holds SGD's steps back where a trick makes gradients large; RMSprop's first are 30 times the rate
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)
 Pair = tuple[Entry, Entry]
@@ -39,7 +42,7 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
         | ({"data": "digits"} if images else {})
         | ({} if update in AT_ONCE else ROUND)
         | KNOBS.get(update, {})
-        | (SGD if entries.get("optimiser") == "sgd" else {})
+        | (GENTLE if entries.get("optimiser") in ("sgd", "rmsprop") else {})
         | on
     )
 

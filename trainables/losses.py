@@ -91,7 +91,7 @@ LOSSES |= {
         boundary=None,
     ),
     "relativistic_average": Loss(
-        source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018, eq. 12 and 13",
+        source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018",
         d=more_real_than_average,
         g=lambda real, fake: more_real_than_average(fake, real),
         paired=True,

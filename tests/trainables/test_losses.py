@@ -157,7 +157,7 @@ def test_relabelling_equals_soft_targets(name: str, label: float) -> None:
 
 
 def test_relativistic_average_looks_at_the_other_sides_mean() -> None:
-    """By hand from eq. 12 and 13 of Jolicoeur-Martineau 2018, with torch's cross-entropy; swapping the sides swaps the losses."""
+    """RaSGAN by hand, with torch's cross-entropy; swapping the sides swaps the losses."""
     real, fake, loss = logits(0, low=-3, high=3), logits(1, low=-3, high=3), LOSSES["relativistic_average"]
     ones, zeros = torch.ones_like(real), torch.zeros_like(real)
     of_real, of_fake = real - fake.mean(), fake - real.mean()
