@@ -11,8 +11,12 @@ from trainables.config import settings
 from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
+from trainables.optimisers import OPTIMISERS
 from trainables.run import LOOPS
 from trainables.tricks import TRICKS
+from trainables.tricks.base import Trick
+from trainables.updates import UPDATES
+from trainables.updates.base import Update
 
 BETTER = {"min": "less is better", "max": "more is better", None: "best near the floor"}
 
@@ -24,7 +28,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
         "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
-        "tricks": [(name, knobs(name) + first_line(trick)) for name, trick in TRICKS.items()],
+        "tricks": [(name, knobs(trick) + first_line(trick)) for name, trick in TRICKS.items()],
+        "updates": [(name, knobs(rule) + first_line(rule)) for name, rule in UPDATES.items()],
+        "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
         "metrics": [(name, f"{metric.description}; {metric.source} ({BETTER[metric.better]})") for name, metric in METRICS.items()],
         "features": list(known_features().items()),
@@ -43,9 +49,9 @@ def shape(name: str) -> str:
     return rf"\[{own}] " if own else ""
 
 
-def knobs(name: str) -> str:
+def knobs(entry: type[Trick] | type[Update]) -> str:
     """ "[gamma = 10.0] " for r1."""
-    given = ", ".join(f"{field.name} = {field.default}" for field in fields(TRICKS[name]))
+    given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
     return rf"\[{given}] " if given else ""
 
 

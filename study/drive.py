@@ -31,6 +31,7 @@ from trainables.data import Source, load
 from trainables.generators import GENERATOR
 from trainables.grid import real_png
 from trainables.models import ARCHS
+from trainables.tricks import TRICKS
 from trainables.tune import SAMPLES, STATE, GanTrainable, Shared
 
 log = logging.getLogger(__name__)
@@ -142,11 +143,14 @@ def check_writable(folder: Path) -> None:
 
 
 def check_networks(spec: StudySpec, source: Source) -> None:
-    """ValueError where an architecture of the study cannot make samples of the data's shape, or data.size is more than there is."""
+    """ValueError where an architecture or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
     for arch in getattr(spec.space.domains.get("arch"), "choices", [None]):
         config = spec.config({} if arch is None else {"arch": arch})
         ARCHS.pick(config.arch).generator(config, source.shape)
         ARCHS.pick(config.arch).discriminator(config, source.shape)
+    for name, trick in TRICKS.items():
+        if spec.base.get(name) is True or True in getattr(spec.space.domains.get(name), "choices", ()):
+            trick().d_shape(source.shape)
     sizes = extremes(spec.space.domains["data.size"]) if "data.size" in spec.space.domains else [spec.config({}).data.size]
     if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
         raise ValueError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {largest}")

@@ -23,9 +23,9 @@ from optuna.trial import TrialState
 
 from study import design
 from study.records import Ended, Measurement, TrialRecord
-from study.space import Space, trick_of
+from study.space import Space
 from study.spec import StudySpec
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, switch_of
 
 MAX_ASKS = 100  # for one proposal that can be trained
 
@@ -126,8 +126,8 @@ def point(space: Space, trial: optuna.Trial) -> dict[str, Any]:
     """Ask for the settings that live: "r1.gamma" only where "r1" is on."""
     flat: dict[str, Any] = {}
     for name, domain in space.domains.items():  # switches before their knobs
-        switch = trick_of(name)
-        if switch is None or flat.get(switch, True):
+        switch = switch_of(name)
+        if switch is None or switch.setting not in flat or switch.on(flat):
             flat[name] = suggest(trial, name, domain)
     return flat
 

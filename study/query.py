@@ -211,15 +211,12 @@ class StudyView:
 
     def settings(self, record: TrialRecord) -> dict[str, Any]:
         """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
+        from study.space import live
         from trainables.config import settings
         from trainables.tricks import TRICKS
 
-        on = {name for name, value in record.flat.items() if value is True}
-        defaults = {
-            name: value
-            for name, value in settings().items()
-            if (head := name.partition(".")[0]) not in TRICKS or ("." in name and head in on)
-        }
+        defaults = {name: value for name, value in settings().items() if name not in TRICKS}
+        defaults = {name: defaults[name] for name in live({**defaults, **record.flat}) if name in defaults}
         return {**defaults, **record.flat}
 
     def _need_trust(self) -> None:

@@ -1,6 +1,6 @@
 """Space: the settings that a study varies, as Optuna distributions, and which of them live where.
 
-`r1.gamma` lives only where `r1` is on; nobody has to write that condition.
+`r1.gamma` lives only where `r1` is on, `lookahead.k` only where `update` is `lookahead`; nobody has to write that condition.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from study.ranges import RANGES
-from trainables.config import settings, yaml_hint
-from trainables.tricks import TRICKS
+from trainables.config import settings, switch_of, yaml_hint
 
 
 class SpecError(ValueError):
@@ -32,18 +31,12 @@ class Space:
     @property
     def domains(self) -> dict[str, BaseDistribution]:
         """All of them, switches before their knobs."""
-        return dict(sorted({**self.scientific, **self.nuisance}.items(), key=lambda item: trick_of(item[0]) is not None))
-
-
-def trick_of(name: str) -> str | None:
-    """The trick that a knob belongs to; None for any other setting."""
-    head, _, knob = name.partition(".")
-    return head if knob and head in TRICKS else None
+        return dict(sorted({**self.scientific, **self.nuisance}.items(), key=lambda item: switch_of(item[0]) is not None))
 
 
 def live(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without the knobs of tricks that are off."""
-    return {name: value for name, value in flat.items() if (trick := trick_of(name)) is None or flat.get(trick)}
+    """The settings without the knobs of tricks that are off, and of update rules that are not the one."""
+    return {name: value for name, value in flat.items() if (switch := switch_of(name)) is None or switch.on(flat)}
 
 
 def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:

@@ -14,8 +14,8 @@ from analysis.metrics import METRICS
 from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
-from study.space import Space, SpecError, as_given, domain, extremes, live, trick_of
-from trainables.config import Count, DataConfig, Positive, Section, TrialConfig, joined, refuse_unknown, settings
+from study.space import Space, SpecError, as_given, domain, extremes, live
+from trainables.config import Count, DataConfig, Positive, Section, Switch, TrialConfig, joined, refuse_unknown, settings, switch_of
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
 
@@ -180,10 +180,11 @@ class StudySpec(Section):
                 raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
         for where, names in {"base": self.base, "space": self.space.domains}.items():
             for name in names:
-                if (trick := trick_of(name)) and not self._turns_on(trick):
+                if (switch := switch_of(name)) and not self._turns_on(switch):
+                    either = f"{switch.setting}: [{str(settings()[switch.setting]).lower()}, {str(switch.value).lower()}]"
                     raise SpecError(
                         (where, name),
-                        f"{name} is a knob of {trick}, which this study never turns on; add `{trick}: true` to base, or `{trick}: [false, true]` to the space",
+                        f"{name} is a knob of {name.partition('.')[0]}, which this study never turns on; add `{switch}` to base, or `{either}` to the space",
                     )
         for name, value in self.base.items():
             self._try({name: value}, ("base", name))
@@ -205,16 +206,16 @@ class StudySpec(Section):
 
     def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
         """The base with some settings of the space, the rest of the space at the first of its values."""
-        on = {trick: True for name in some if (trick := trick_of(name))}
+        on = {switch.setting: switch.value for name in some if (switch := switch_of(name))}
         rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
         try:
             TrialConfig.from_flat(live({**self.base, **rest, **on, **some}))
         except ValueError as error:
             raise SpecError(where, str(error)) from None
 
-    def _turns_on(self, trick: str) -> bool:
-        switch = self.space.domains.get(trick)
-        return self.base.get(trick) is True or (isinstance(switch, CategoricalDistribution) and True in switch.choices)
+    def _turns_on(self, switch: Switch) -> bool:
+        domain = self.space.domains.get(switch.setting)
+        return switch.on(self.base) or (isinstance(domain, CategoricalDistribution) and switch.value in domain.choices)
 
     def _part(self, name: str) -> str:
         return "scientific" if name in self.space.scientific else "nuisance"

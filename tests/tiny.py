@@ -1,15 +1,16 @@
 """Tiny trials: networks of width 8 on 50 images, three ticks of four steps; and another value for any setting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from study.ranges import RANGES
 from study.space import extremes
-from trainables.config import DataConfig, TrialConfig, settings
+from trainables.config import DataConfig, TrialConfig, settings, switch_of
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run
 from trainables.tricks import TRICKS
+from trainables.tricks.base import ImageTrick
 
 DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits"}
 BASE = {
@@ -42,8 +43,28 @@ def tiny(settings: Mapping[str, Any] = {}) -> Run:
 def needs(name: str) -> dict[str, Any]:
     """What else must be set for a setting to have a meaning."""
     head, _, knob = name.partition(".")
-    shape = {"data": next(data for data in DATA if knob in taken(data))} if head == "data" and knob in OWN else {}
-    return ({} if name == "arch" else {"arch": "mlp"}) | ({head: True} if knob and head in TRICKS else {}) | shape
+    also: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
+    if head == "data" and knob in OWN:
+        also["data"] = next(data for data in DATA if knob in taken(data))
+    if head in TRICKS and issubclass(TRICKS[head], ImageTrick):
+        also["data"] = "digits"
+    if switch := switch_of(name):
+        also[switch.setting] = switch.value
+    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}}.get(name, {})
+
+
+def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with these tricks on, each left out that is refused beside those before it."""
+    on = dict(settings)
+    images = len(source_of(DataConfig(name=on.get("data", DATA_OF[on.get("arch", "mlp")]))).shape) == 3
+    for name in names:
+        if images or not issubclass(TRICKS[name], ImageTrick):
+            try:
+                TrialConfig.from_flat({**BASE, "arch": "mlp", **on, name: True})
+            except ValueError:
+                continue
+            on[name] = True
+    return on
 
 
 def another(name: str) -> Any:

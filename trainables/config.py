@@ -7,15 +7,16 @@ One dotted name stands for a setting everywhere: in the space, the config, the r
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from trainables.registry import nearest
+from trainables.registry import Registry, nearest
 
 if TYPE_CHECKING:
     from trainables.tricks.base import Trick
+    from trainables.updates.base import Update
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -73,6 +74,7 @@ class GeneratorConfig(NetConfig):
 class DiscriminatorConfig(NetConfig):
     activation: Activation = "leaky_relu"
     norm: Norm = "none"
+    optimiser: str | None = None  # None: that of both
 
 
 class LatentConfig(Section):
@@ -87,12 +89,18 @@ class TrialConfig(Section):
     loop: str = "gan"
     arch: str = "dcgan"
     loss: str = "nonsaturating"
+    margin: Positive | None = None  # None: the loss's own
     g: GeneratorConfig = GeneratorConfig()
     d: DiscriminatorConfig = DiscriminatorConfig()
     latent: LatentConfig = LatentConfig()
-    beta1: Share = 0.5
-    beta2: Share = 0.999
-    d_steps: Count = 1  # D updates per G update
+    optimiser: str = "adam"
+    beta1: Share = 0.5  # share of the past in the mean of gradients: Adam's, and momentum
+    beta2: Share = 0.999  # share of the past in the mean of their squares: Adam's, and RMSprop's alpha
+    weight_decay: NotNegative | None = None  # None: as much as the optimiser has
+    update: str = "alternating"
+    update_knobs: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # of the update rule: {"k": 5}
+    d_steps: Count = 1  # D updates, after which come
+    g_steps: Count = 1  # G updates
     batch_size: Count = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D
@@ -105,17 +113,29 @@ class TrialConfig(Section):
         """Every knob of every trick that is on, its defaults included."""
         return {name: knobs_of(make_trick(name, knobs)) for name, knobs in sorted(tricks.items())}
 
+    @field_validator("update_knobs")
+    @classmethod
+    def _whole_update(cls, knobs: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        """Every knob of the update rule, its defaults included."""
+        return knobs_of(make_update(others.data["update"], knobs)) if "update" in others.data else knobs
+
     @model_validator(mode="after")
     def _known_and_sensible(self) -> "TrialConfig":
         from trainables.data import check
         from trainables.losses import LOSSES
         from trainables.models import ARCHS
+        from trainables.optimisers import check_optimisers
         from trainables.run import LOOPS
 
         check(self.data)
         LOOPS.pick(self.loop)
+        if self.margin is not None and LOSSES.pick(self.loss).with_margin is None:
+            having = sorted(name for name, loss in LOSSES.items() if loss.with_margin)
+            raise ValueError(f"margin needs a loss that has one, one of {having}; given {self.margin} with {self.loss!r}")
         LOSSES.pick(self.loss)
         ARCHS.pick(self.arch).check(self)
+        check_optimisers(self)
+        make_update(self.update, self.update_knobs).check(self)
         for name, knobs in self.tricks.items():
             make_trick(name, knobs).check(self)
         return self
@@ -126,14 +146,16 @@ class TrialConfig(Section):
         from trainables.tricks import TRICKS
 
         refuse_unknown(flat)
-        nested: dict[str, Any] = {"tricks": {}}
+        nested: dict[str, Any] = {"tricks": {}, "update_knobs": {}}
         for key, value in flat.items():
             head, _, knob = key.partition(".")
-            if head in TRICKS:
+            if (switch := switch_of(key)) and not switch.on(flat):
+                raise ValueError(f"{key} is a knob of {head}, which is off; give '{switch}' too, or leave {key} out")
+            if switch and switch.setting == "update":
+                nested["update_knobs"][knob] = value
+            elif head in TRICKS:
                 if not knob and not isinstance(value, bool):
                     raise ValueError(f"{key} is a trick: true or false; given {value!r}" + yaml_hint(value))
-                if knob and flat.get(head) is not True:
-                    raise ValueError(f"{key} is a knob of {head}, which is off; give '{head}: true' too, or leave {key} out")
                 if flat[head]:
                     nested["tricks"].setdefault(head, {}).update({knob: value} if knob else {})
             elif head == "data":
@@ -155,6 +177,8 @@ class TrialConfig(Section):
                 for trick, knobs in value.items():
                     out[trick] = True
                     out |= {f"{trick}.{k}": v for k, v in knobs.items()}
+            elif key == "update_knobs":
+                out |= {f"{self.update}.{k}": v for k, v in value.items()}
             elif key == "data":
                 out["data"] = value.pop("name")
                 out |= {f"data.{k}": v for k, v in value.items()}
@@ -177,13 +201,40 @@ class TrialConfig(Section):
 
 
 def settings() -> dict[str, Any]:
-    """Dotted name -> default, of every setting there is: those of TrialConfig, each trick's switch, and each trick's knobs."""
+    """Dotted name -> default, of every setting there is: those of TrialConfig, each trick's switch, and the knobs of tricks and update rules."""
     from trainables.tricks import TRICKS
+    from trainables.updates import UPDATES
 
     out = TrialConfig().flat() | dict.fromkeys(TRICKS, False)
-    for name, trick in TRICKS.items():
-        out |= {f"{name}.{knob}": value for knob, value in knobs_of(trick()).items()}
+    entries: dict[str, type[Trick] | type[Update]] = {**TRICKS, **UPDATES}
+    for name, entry in entries.items():
+        out |= {f"{name}.{knob}": value for knob, value in knobs_of(entry()).items()}
     return out
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What a knob waits for: a setting at a value."""
+
+    setting: str
+    value: bool | str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {str(self.value).lower()}"
+
+    def on(self, flat: Mapping[str, Any]) -> bool:
+        return bool(flat.get(self.setting) == self.value)
+
+
+def switch_of(name: str) -> Switch | None:
+    """`r1: true` for r1.gamma, `update: lookahead` for lookahead.k; None for a setting that always counts."""
+    from trainables.tricks import TRICKS
+    from trainables.updates import UPDATES
+
+    head, _, knob = name.partition(".")
+    if knob and head in TRICKS:
+        return Switch(head, True)
+    return Switch("update", head) if knob and head in UPDATES else None
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
@@ -194,15 +245,29 @@ def refuse_unknown(names: Iterable[str]) -> None:
             raise ValueError(f"no setting named {name!r}; {hint.strip()}")
 
 
-def knobs_of(trick: "Trick") -> dict[str, Any]:
-    return asdict(trick)
+def knobs_of(entry: "Trick | Update") -> dict[str, Any]:
+    return asdict(entry)
 
 
 def make_trick(name: str, knobs: Mapping[str, Any]) -> "Trick":
     """A checked Trick. ValueError for an unknown trick or knob, or a knob out of its bounds."""
     from trainables.tricks import TRICKS
 
-    cls = TRICKS.pick(name)
+    return _make(TRICKS, name, knobs)
+
+
+def make_update(name: str, knobs: Mapping[str, Any]) -> "Update":
+    """A checked update rule. ValueError for an unknown rule or knob, or a knob out of its bounds."""
+    from trainables.updates import UPDATES
+
+    return _make(UPDATES, name, knobs)
+
+
+Entry = TypeVar("Entry", bound="Trick | Update")
+
+
+def _make(table: Registry[type[Entry]], name: str, knobs: Mapping[str, Any]) -> Entry:
+    cls = table.pick(name)
     own = [field.name for field in fields(cls)]
     for knob in knobs:
         if knob not in own:

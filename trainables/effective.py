@@ -3,33 +3,56 @@
 from typing import Any
 
 from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from trainables.config import knobs_of
 from trainables.losses import LOSSES
 from trainables.models.base import ACTIVATIONS
+from trainables.optimisers import RMSprop
 from trainables.run import Run
+from trainables.updates import UPDATES
 
 NORM_NAMES = {"BatchNorm1d": "batch", "BatchNorm2d": "batch", "LayerNorm": "layer", "GroupNorm": "layer", "InstanceNorm2d": "instance"}
+OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
 ACTIVATION_NAMES = {type(make()).__name__: name for name, make in ACTIVATIONS.items()}
 
 
 def effective(run: Run) -> dict[str, Any]:
     """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
     g, d = run.nets.g, run.nets.d
+    of_g, of_d = optimiser(run.g_opt), optimiser(run.d_opt)
+    rule = next((name for name, cls in UPDATES.items() if type(run.rule) is cls), "another")
     return {
         "data": run.source.name,
         "data.size": run.batches.size,
-        "loss": next((name for name, loss in LOSSES.items() if loss is run.loss), "another"),
+        "loss": next((name for name, loss in LOSSES.items() if loss.source == run.loss.source), "another"),
+        "margin": run.loss.margin,
         "g.lr": run.g_opt.param_groups[0]["lr"],
         "d.lr": run.d_opt.param_groups[0]["lr"],
-        "beta1": run.g_opt.param_groups[0]["betas"][0],
-        "beta2": run.d_opt.param_groups[0]["betas"][1],
+        "optimiser": of_g["optimiser"],
+        "d.optimiser": of_d["optimiser"] if of_d["optimiser"] != of_g["optimiser"] else None,
+        "beta1": of_g["beta1"],
+        "beta2": of_d["beta2"],
+        "weight_decay": of_d["weight_decay"] if of_g["weight_decay"] is None else of_g["weight_decay"],
+        "update": rule,
+        **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
         "latent.dim": layers(g)[0][0] if layers(g) else None,
         **{f"g.{k}": v for k, v in network(g).items()},
         **{f"d.{k}": v for k, v in network(d).items()},
         **dict.fromkeys(run.tricks, True),
         **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
+    }
+
+
+def optimiser(opt: Optimizer) -> dict[str, Any]:
+    """Its name and its numbers, by the names of the settings; None for a number that it has not."""
+    group = opt.param_groups[0]
+    return {
+        "optimiser": OPTIMISER_NAMES.get(type(opt), "another"),
+        "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
+        "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
+        "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,
     }
 
 

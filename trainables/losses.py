@@ -17,6 +17,8 @@ class Loss:
     paired: bool = False  # g looks at real logits too
     boundary: float | None = 0.0  # D takes a logit above it for real; None: its logits are no decision
     relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
+    margin: float | None = None  # of a loss that has one to set:
+    with_margin: Callable[[float], "Loss"] | None = None  # the same loss with another
 
 
 def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -26,6 +28,27 @@ def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
 def cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
     """-t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x."""
     return (1 - label) * real.mean()
+
+
+def more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of how far each image is above the other side's mean: the first side's to be above it, the second's below."""
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+def energy(logits: Tensor) -> Tensor:
+    """softplus(-x) >= 0: falls with the logit, so that a real image still has the higher one, and nowhere loses its gradient as relu(-x) would."""
+    return softplus(-logits)
+
+
+def energy_loss(margin: float) -> Loss:
+    return Loss(
+        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit); margin 10 unless set. Zhao et al. 2017 (EBGAN), eq. 1 and 2",
+        d=lambda real, fake: energy(real).mean() + relu(margin - energy(fake)).mean(),
+        g=lambda real, fake: energy(fake).mean(),
+        boundary=None,
+        margin=margin,
+        with_margin=energy_loss,
+    )
 
 
 LOSSES: Registry[Loss] = Registry("loss")
@@ -67,4 +90,23 @@ LOSSES |= {
         paired=True,
         boundary=None,
     ),
+    "relativistic_average": Loss(
+        source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018",
+        d=more_real_than_average,
+        g=lambda real, fake: more_real_than_average(fake, real),
+        paired=True,
+        boundary=None,
+    ),
+    "fgan_kl": Loss(
+        source="f-GAN with KL(real, fake): T(x) = x, f*(t) = exp(t - 1); G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
+        d=lambda real, fake: (fake - 1).exp().mean() - real.mean(),
+        g=lambda real, fake: -(fake - 1).exp().mean(),
+        boundary=1.0,  # f'(1)
+    ),
+    "fgan_pearson": Loss(
+        source="f-GAN with Pearson's chi²: T(x) = x, f*(t) = t²/4 + t; G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
+        d=lambda real, fake: (fake.square() / 4 + fake).mean() - real.mean(),
+        g=lambda real, fake: -(fake.square() / 4 + fake).mean(),
+    ),
+    "energy": energy_loss(10.0),  # Zhao et al.'s margin on MNIST
 }

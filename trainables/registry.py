@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
 T = TypeVar("T")
 Entry = TypeVar("Entry")
 
@@ -37,3 +40,18 @@ class Registry(dict[str, T], Generic[T]):
         if name not in self:
             raise ValueError(f"no {self.kind} named {name!r}; {nearest(name, self)}there are {sorted(self)}")
         return self[name]
+
+
+Class = TypeVar("Class", bound=type)
+
+
+def with_knobs(table: Registry[type[T]], name: str) -> Callable[[Class], Class]:
+    """Decorator: enter a class under `name`. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default."""
+
+    def enter(cls: Class) -> Class:
+        made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
+        if not cls.__dict__.get("__doc__"):
+            raise ValueError(f"a {table.kind} needs a docstring that says what it does and where it comes from; {name!r} has none")
+        return table.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
+
+    return enter

@@ -7,18 +7,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
-from torch.optim import Adam
+from torch.optim import Optimizer
 
 from trainables.batches import Batches
-from trainables.config import TrialConfig, make_trick
+from trainables.config import TrialConfig, make_trick, make_update
 from trainables.data import Source
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
+from trainables.optimisers import OPTIMISERS, optimisers_of
 from trainables.registry import Registry
 from trainables.sampler import Sampler, draw_latent
 from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
-from trainables.tricks.base import Nets, Step
+from trainables.tricks.base import Nets, Step, Trick
 
 
 class Diverged(Exception):
@@ -53,12 +54,15 @@ LOOPS: Registry[type[Loop]] = Registry("training loop")
 
 @LOOPS.register("gan")
 class Run:
-    """Alternating updates of D and G (Goodfellow et al. 2014, algorithm 1), with the config's loss and tricks."""
+    """Updates of D and G by the config's rule, with its loss, tricks and optimisers."""
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         torch.manual_seed(config.seed)
         self.config, self.source, self.device = config, source, torch.device(device)
         self.loss = LOSSES.pick(config.loss)
+        if config.margin is not None:
+            assert self.loss.with_margin
+            self.loss = self.loss.with_margin(config.margin)
         self.tricks = {name: make_trick(name, config.tricks[name]) for name in TRICKS if name in config.tricks}
         arch, d_shape = ARCHS.pick(config.arch), source.shape
         for trick in self.tricks.values():
@@ -66,66 +70,136 @@ class Run:
         self.nets = Nets(arch.generator(config, source.shape).to(self.device), arch.discriminator(config, d_shape).to(self.device))
         for trick in self.tricks.values():
             trick.build(self.nets, config)
-        betas = (config.beta1, config.beta2)
-        self.g_opt = Adam(self.nets.g.parameters(), config.g.lr, betas, fused=True)
-        self.d_opt = Adam(self.nets.d.parameters(), config.d.lr, betas, fused=True)
+        self.features = any(trick.features for trick in self.tricks.values())
+        self.real_in_g = self.loss.paired or any(trick.real_in_g for trick in self.tricks.values())
+        self.clipping = [trick for trick in self.tricks.values() if type(trick).on_gradients is not Trick.on_gradients]
+        self.rated = [trick for trick in self.tricks.values() if type(trick).rate is not Trick.rate]
+        g_optimiser, d_optimiser = (OPTIMISERS.pick(name) for name in optimisers_of(config))
+        self.g_opt = g_optimiser(self.nets.g.parameters(), config.g.lr, config)
+        self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
         self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
+        self.rule = make_update(config.update, config.update_knobs)
+        self.rule.build(self)
 
     # The algorithm -------------------------------------------------------------------------------
 
     def d_step(self) -> dict[str, Tensor]:
+        signals = self.d_gradient()
+        self.d_move()
+        return signals
+
+    def g_step(self) -> dict[str, Tensor]:
+        signals = self.g_gradient()
+        self.g_move()
+        return signals
+
+    def d_gradient(self) -> dict[str, Tensor]:
+        """The gradient of D's loss on a new batch, into D's parameters. Nothing moves yet."""
         real = self.batches.next_batch()
         with torch.no_grad():
             fake = self.nets.g(self.noise())
-        grad = any(trick.image_grad for trick in self.tricks.values())
-        step = self.look(real.requires_grad_(grad), fake.requires_grad_(grad))
-        _, real_logits = step.reals()
-        terms = {"d/adv": self.loss.d(real_logits, step.fake_logits)}
-        terms |= {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
-        norm = self.update(self.d_opt, terms)
-        for trick in self.tricks.values():
-            trick.after_d(self.nets)
+            for trick in self.tricks.values():
+                fake = trick.fakes(fake, self.rng)
+        step = self.d_look(real, fake, updates=self.d_updates)
+        terms = self.d_terms(step)
+        norm = self.differentiate(self.d_opt, terms)
         self.images += len(real)
-        self.d_updates += 1
-        return terms | {
+        return {
+            **terms,
+            **step.signals,
             "d/grad_norm": norm,
-            "d/real_logit": real_logits.mean(),
+            "d/real_logit": step.reals()[1].mean(),
             "d/fake_logit": step.fake_logits.mean(),
             **self.accuracy(step),
         }
 
-    def g_step(self) -> dict[str, Tensor]:
-        real = self.batches.next_batch() if self.loss.paired else None
+    def g_gradient(self) -> dict[str, Tensor]:
+        """The gradient of G's loss, into G's parameters. Nothing moves yet."""
+        real = self.batches.next_batch() if self.real_in_g else None
         self.nets.d.requires_grad_(False)
-        step = self.look(real, self.nets.g(self.noise()))
-        terms = {"g/adv": self.loss.g(step.fake_logits if step.real_logits is None else step.real_logits, step.fake_logits)}
-        terms |= {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
-        norm = self.update(self.g_opt, terms)
+        z = self.noise()
+        step = self.look(real, self.nets.g(z), updates=self.g_updates, latents=z)
+        terms = self.g_terms(step)
+        norm = self.differentiate(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
+        return terms | step.signals | {"g/grad_norm": norm}
+
+    def d_move(self) -> None:
+        self.rule.move(self.d_opt)
+        self.d_updates += 1
+        for trick in self.tricks.values():
+            trick.constrain(self.nets)
+            trick.after_d(self.nets)
+
+    def g_move(self) -> None:
+        self.rule.move(self.g_opt)
         self.g_updates += 1
         for trick in self.tricks.values():
             trick.after_g(self.nets, self.images)
-        return terms | {"g/grad_norm": norm}
 
-    def look(self, real: Tensor | None, fake: Tensor) -> Step:
+    def d_look(self, real: Tensor, fake: Tensor, *, updates: int) -> Step:
+        """What D's loss looks at: images by which it can be differentiated, where a trick asks for it."""
+        grad = any(trick.needs_image_grad(updates) for trick in self.tricks.values())
+        return self.look(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), updates=updates)
+
+    def d_terms(self, step: Step) -> dict[str, Tensor]:
+        """The scalars whose sum D minimises."""
+        for trick in self.tricks.values():
+            trick.before_d(step)
+        terms = {"d/adv": self.loss.d(*step.judged)}
+        return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
+
+    def g_terms(self, step: Step) -> dict[str, Tensor]:
+        """The scalars whose sum G minimises."""
+        for trick in self.tricks.values():
+            trick.before_g(step)
+        adversarial = self.loss.g(*step.judged)
+        terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial}
+        return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
+
+    def look(self, real: Tensor | None, fake: Tensor, *, updates: int = 0, latents: Tensor | None = None) -> Step:
+        made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
-        real_logits = None if real is None else self.nets.d(real)
-        return Step(nets=self.nets, real=real, fake=fake, real_logits=real_logits, fake_logits=self.nets.d(fake), rng=self.rng)
+        real_features, real_logits = (None, None) if real is None else self.judge(real)
+        fake_features, fake_logits = self.judge(fake)
+        return Step(
+            nets=self.nets,
+            real=real,
+            fake=fake,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            rng=self.rng,
+            made=made,
+            latents=latents,
+            real_features=real_features,
+            fake_features=fake_features,
+            updates=updates,
+            t=self.images / self.budget,
+            epoch=self.images / self.batches.size,
+        )
+
+    def judge(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
+        """D's features, where a trick asks for them, and its logits."""
+        if not self.features:
+            return None, self.nets.d(images)
+        features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
+        return features, self.nets.d.head(features).flatten()  # type: ignore[operator]
 
     def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         for trick in self.tricks.values():
             images = trick.view(images, self.images / self.budget, rng)
         return images
 
-    def update(self, opt: Adam, terms: dict[str, Tensor]) -> Tensor:
-        """One step of the optimiser, left out where the gradient is not finite: Adam takes found_inf on the device, so nothing waits."""
+    def differentiate(self, opt: Optimizer, terms: dict[str, Tensor]) -> Tensor:
+        """Gradients by the optimiser's parameters -> their norm. Where it is not finite the optimiser is told so on the device, and will not move."""
         opt.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
+        for trick in self.clipping:
+            trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
         opt.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
-        opt.step()
         return norm
 
     def accuracy(self, step: Step) -> dict[str, Tensor]:
@@ -142,15 +216,22 @@ class Run:
             yield Tick(0, {})
         signals = Signals(self.device)
         while self.images < self.budget:
-            values = self.d_step()
-            if self.d_updates % self.config.d_steps == 0:
-                values |= self.g_step()
-            signals.add(values, self.images)
-            if self.images % self.tick < self.config.batch_size or self.images >= self.budget:
+            self.set_rates()
+            before = self.images
+            signals.add(self.rule.step(self), self.images)
+            if self.images // self.tick > before // self.tick or self.images >= self.budget:
                 if found := signals.not_finite():
                     raise Diverged(found)
                 yield Tick(self.images, signals.means() | self.closer_look())
                 signals.clear()
+
+    def set_rates(self) -> None:
+        """The learning rates of now, where a trick changes them."""
+        for trick in self.rated:
+            factor = trick.rate(self.images / self.budget)
+            for opt, lr in ((self.g_opt, self.config.g.lr), (self.d_opt, self.config.d.lr)):
+                for group in opt.param_groups:
+                    group["lr"] = factor * lr
 
     def closer_look(self) -> dict[str, float]:
         """What is too dear to look at in every step: |grad D| on one batch of each side, and the count of G's updates."""
@@ -193,6 +274,7 @@ class Run:
             "d": self.nets.d.state_dict(),
             "g_opt": self.g_opt.state_dict(),
             "d_opt": self.d_opt.state_dict(),
+            "rule": self.rule.state_dict(),
             "tricks": {name: trick.state_dict() for name, trick in self.tricks.items()},
         }
 
@@ -205,5 +287,6 @@ class Run:
         self.nets.d.load_state_dict(state["d"])
         self.g_opt.load_state_dict(state["g_opt"])
         self.d_opt.load_state_dict(state["d_opt"])
+        self.rule.load_state_dict(state["rule"])
         for name, trick in self.tricks.items():
             trick.load_state_dict(state["tricks"][name])

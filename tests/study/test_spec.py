@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
 from study.design import factorial, points
+from study.drive import check_networks
 from study.files import parse_changes
+from study.proposals import point
 from study.ranges import RANGES
 from study.space import SpecError, as_given, at, domain, extremes, live
 from study.spec import StudySpec
-from trainables.config import TrialConfig
+from trainables.config import DataConfig, TrialConfig
+from trainables.data import load
 
 GOOD: dict[str, Any] = {
     "name": "toy",
@@ -66,6 +70,14 @@ BAD = {
     "knob never on, space": (
         good(space=space(nuisance={"r2.gamma": "range"})),
         "r2.gamma is a knob of r2, which this study never turns on",
+    ),
+    "rule never chosen": (
+        good(space=space(nuisance={"lookahead.k": "range"})),
+        "lookahead.k is a knob of lookahead, which this study never turns on; add `update: lookahead` to base, or `update: [alternating, lookahead]`",
+    ),
+    "rule and rounds": (
+        good(space=space(scientific={"update": ["alternating", "simultaneous"], "d_steps": [1, 5]}, nuisance={})),
+        "d_steps must be 1 with update: simultaneous",
     ),
     "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg is a knob of ema, which this study never turns on"),
     "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
@@ -145,6 +157,18 @@ def test_a_spec_survives_its_own_form(change: dict[str, Any]) -> None:
     assert StudySpec.from_dict(spec.as_dict()) == spec
 
 
+@pytest.mark.parametrize("where", ["base", "scientific", "nuisance"])
+def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: str) -> None:
+    if where == "base":
+        changed = good(base=GOOD["base"] | {"diffaugment": True})
+    else:
+        changed = good(space=space(**{where: GOOD["space"][where] | {"diffaugment": [False, True]}}))
+    spec = StudySpec.from_dict(changed)
+    with pytest.raises(ValueError, match=r"diffaugment works on images .*; the data are points of shape \(2,\)"):
+        check_networks(spec, load(DataConfig(name="ring8")))
+    check_networks(StudySpec.from_dict(GOOD), load(DataConfig(name="ring8")))
+
+
 def test_score_knows_its_direction() -> None:
     assert StudySpec.from_dict(good(score="coverage")).score.direction == "maximize"
     assert StudySpec.from_dict(GOOD).score.direction == "minimize"
@@ -169,6 +193,18 @@ def test_knobs_of_tricks_that_are_off_do_not_live() -> None:
     for flat in spec.designed():
         assert ("r1.gamma" in flat) == flat["r1"]
         TrialConfig.from_flat(flat)
+
+
+def test_knobs_of_update_rules_live_where_their_rule_is_the_one() -> None:
+    assert live({"update": "unrolled", "lookahead.k": 5, "unrolled.steps": 2}) == {"update": "unrolled", "unrolled.steps": 2}
+    asked = {"update": ["alternating", "lookahead", "unrolled"]}
+    knobs = {"lookahead.k": "range", "lookahead.alpha": "range", "unrolled.steps": "range"}
+    spec = StudySpec.from_dict(good(space=space(scientific=asked, nuisance=knobs), base={"r1": True}))
+    proposed = [point(spec.space, optuna.create_study().ask()) for _ in range(12)]
+    for flat in (*spec.designed(), *proposed):
+        assert {name for name in flat if name in knobs} == {name for name in knobs if name.partition(".")[0] == flat["update"]}
+        TrialConfig.from_flat({**spec.base, **flat})
+    assert len({flat["update"] for flat in spec.designed()}) == 3
 
 
 @pytest.mark.parametrize("sampler", ["sobol", "random", "factorial"])

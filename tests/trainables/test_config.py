@@ -7,16 +7,19 @@ from typing import Any, get_args
 
 import pytest
 from optuna.distributions import CategoricalDistribution
-from tiny import another, needs
+from tiny import another, needs, together
 
 from study.ranges import RANGES
 from study.space import at, extremes
-from trainables.config import Activation, Positive, TrialConfig, settings
+from trainables.config import Activation, Count, Positive, TrialConfig, settings, switch_of
 from trainables.data import OWN
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick, trick
+from trainables.updates import UPDATES
+from trainables.updates.alternating import Alternating
+from trainables.updates.base import Update, update
 
-KNOBS = [name for name in settings() if name.partition(".")[0] in TRICKS and "." in name]
+KNOBS = [name for name in settings() if switch_of(name)]
 WITHOUT_RANGE = {
     "seed": "no setting of a method, but a repetition of it",
     "budget_kimg": "what all trials of a study share: runs of different length cannot be compared",
@@ -40,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "loop": "gan",
     "arch": "dcgan",
     "loss": "nonsaturating",
+    "margin": None,
     "g.lr": 0.0002,
     "g.width": 64,
     "g.depth": None,
@@ -54,7 +58,15 @@ DEFAULTS: dict[str, Any] = {
     "latent.distribution": "normal",
     "beta1": 0.5,
     "beta2": 0.999,
+    "optimiser": "adam",
+    "d.optimiser": None,
+    "weight_decay": None,
+    "update": "alternating",
+    "lookahead.k": 5,
+    "lookahead.alpha": 0.5,
+    "unrolled.steps": 5,
     "d_steps": 1,
+    "g_steps": 1,
     "batch_size": 64,
     "budget_kimg": 20.0,
     "tick_kimg": 2.0,
@@ -70,6 +82,45 @@ DEFAULTS: dict[str, Any] = {
     "wgan_gp.weight": 10.0,
     "dragan.weight": 10.0,
     "ema.halflife_kimg": 10.0,
+    "ema.rampup": 0.05,
+    "swa.share": 0.25,
+    "instance_noise.shape": "linear",
+    "label_smoothing.fake": 0.0,
+    "label_flipping.share": 0.05,
+    "orthogonal_regularisation.weight": 1e-4,
+    "orthogonal_regularisation.net": "d",
+    "minibatch_discrimination.kernels": 100,
+    "minibatch_discrimination.dims": 5,
+    "gradient_penalty.where": "line",
+    "gradient_penalty.to": "one",
+    "gradient_penalty.weight": 10.0,
+    **{
+        f"{name}.{knob}": value
+        for name in ("gradient_penalty", "r1", "r2")
+        for knob, value in (("interval", 1), ("end", 1.0), ("until", 1.0))
+    },
+    "gradient_clipping.norm": 1.0,
+    "lr_schedule.shape": "linear",
+    "lr_schedule.warmup": 0.0,
+    "lr_schedule.start": 0.0,
+    "lr_schedule.end": 0.0,
+    "top_k.least": 0.5,
+    "top_k.decay": 0.99,
+    "feature_matching.weight": 1.0,
+    "feature_matching.adversarial": 0.0,
+    "mode_seeking.weight": 1.0,
+    "historical_averaging.weight": 1.0,
+    "experience_replay.share": 0.5,
+    "experience_replay.images": 1024,
+    "lecam.weight": 0.3,
+    "lecam.decay": 0.99,
+    "diffaugment.policy": "colour,translation,cutout",
+    "ada.target": 0.6,
+    "ada.speed_kimg": 500.0,
+    "ada.policy": "flip,translation,colour,cutout",
+    "consistency.real": 10.0,
+    "consistency.fake": 0.0,
+    "consistency.policy": "flip,translation",
 }
 
 
@@ -78,14 +129,17 @@ def random_flat(seed: int) -> dict[str, Any]:
     rng = random.Random(seed)
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.depth": None, "d.depth": None}
-    on = [name for name in TRICKS if rng.random() < 0.5]
-    if flat["loss"] not in ("minimax", "nonsaturating", "least_squares") and "label_smoothing" in on:
-        on.remove("label_smoothing")
-    if "packing" in on:
-        flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)
-    return {name: value for name, value in flat.items() if (head := name.partition(".")[0]) not in TRICKS or head in on} | dict.fromkeys(
-        on, True
-    )
+    flat |= {"weight_decay": None} if flat["optimiser"] != "adamw" else {"d.optimiser": "adam"}
+    flat |= {"margin": None} if flat["loss"] != "energy" else {}
+    flat |= {"beta2": 0.999} if flat["optimiser"] == "sgd" else {}
+    if flat["update"] in ("simultaneous", "extragradient"):
+        flat |= {"d_steps": 1, "g_steps": 1}
+    if flat["update"] == "unrolled":
+        flat |= {"d.optimiser": "adam", "d.norm": "layer"}
+    flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)  # whatever the packing
+    plain = {name: value for name, value in flat.items() if (switch := switch_of(name)) is None or switch.on(flat)}
+    on = together([name for name in TRICKS if rng.random() < 0.5], {"data": "digits", **plain})
+    return {name: value for name, value in {**flat, **on}.items() if (switch := switch_of(name)) is None or switch.on(on)}
 
 
 # Round trips and identities --------------------------------------------------------------------------
@@ -106,8 +160,11 @@ def test_the_settings_are_the_defaults() -> None:
     defaults = settings()
     off = {name: value for name, value in defaults.items() if name not in KNOBS}
     assert TrialConfig.from_flat(off) == TrialConfig()
-    everything = {name: True if name in TRICKS else value for name, value in defaults.items()}
-    assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in TRICKS})
+    on = [name for name, value in together(TRICKS, {"data": "digits", "arch": "dcgan"}).items() if value is True]
+    assert len(on) > len(TRICKS) / 2
+    live = {name: value for name, value in {**defaults, **dict.fromkeys(on, True)}.items() if name not in TRICKS or value}
+    everything = {name: value for name, value in live.items() if (switch := switch_of(name)) is None or switch.on(live)}
+    assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in on})
     assert TrialConfig.from_flat(everything).flat() == everything
 
 
@@ -161,11 +218,15 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"losss": "hinge"}, "no setting named 'losss'; did you mean 'loss'?"),
     ({"dlr": 1e-4}, "did you mean 'd.lr'?"),
     ({"r1": True, "r1.gama": 1.0}, "no setting named 'r1.gama'; did you mean 'r1.gamma'?"),
-    ({"qqqqqq": 1}, "settings are arch, batch_size,"),
+    ({"qqqqqq": 1}, "settings are ada, ada.policy,"),
     ({"tricks": {"r1": {}}}, "no setting named 'tricks'"),
     ({"loss": "hing"}, "no loss named 'hing'; did you mean 'hinge'?"),
     ({"data": "digts"}, "no data set named 'digts'; did you mean 'digits'?"),
     ({"arch": "dcgam"}, "no architecture named 'dcgam'; did you mean 'dcgan'?"),
+    ({"update": "lookahed"}, "no update rule named 'lookahed'; did you mean 'lookahead'?"),
+    ({"update": "lookahead", "lookahead.steps": 5}, "no setting named 'lookahead.steps'; "),
+    ({"optimiser": "adm"}, "no optimiser named 'adm'; did you mean 'adam'?"),
+    ({"d.optimiser": "rms"}, "no optimiser named 'rms'"),
     ({"loop": "gam"}, "no training loop named 'gam'; did you mean 'gan'?"),
     ({"g.norm": "spectral"}, "g.norm must be 'none', 'batch', 'layer' or 'instance'; given 'spectral'"),
     # wrong types
@@ -175,6 +236,9 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"loss": None}, "loss must be a valid string; given None"),
     ({"batch_size": True}, "batch_size must be a valid integer; given True"),
     ({"budget_kimg": True}, "budget_kimg must be a valid number; given True"),
+    ({"update": "lookahead", "lookahead.k": 2.5}, "lookahead.k must be a valid integer; given 2.5"),
+    ({"update": "lookahead", "lookahead.alpha": 0.0}, "lookahead.alpha must be greater than 0; given 0.0"),
+    ({"update": ["lookahead"]}, "update must be a valid string; given ['lookahead']"),
     ({"r1": True, "r1.gamma": True}, "r1.gamma must be a valid number; given True"),
     ({"r1": True, "r1.gamma": "10"}, "r1.gamma must be a valid number; given '10'"),
     ({"r1": 1}, "r1 is a trick: true or false; given 1"),
@@ -198,6 +262,22 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"r1": False, "r1.gamma": 1.0}, "r1.gamma is a knob of r1, which is off"),
     ({"label_smoothing": True, "loss": "hinge"}, "label_smoothing needs a loss with labels, one of ['least_squares', 'minimax', 'nonsat"),
     ({"packing": True, "batch_size": 33}, "batch_size must be a multiple of packing.samples = 2; given 33"),
+    ({"lookahead.k": 5}, "lookahead.k is a knob of lookahead, which is off; give 'update: lookahead' too, or leave lookahead.k out"),
+    ({"update": "unrolled", "lookahead.k": 5}, "lookahead.k is a knob of lookahead, which is off"),
+    ({"update": "simultaneous", "d_steps": 5}, "d_steps must be 1 with update: simultaneous, which moves D and G at once; given 5"),
+    ({"update": "extragradient", "g_steps": 2}, "g_steps must be 1 with update: extragradient, which moves D and G at once; given 2"),
+    (
+        {"update": "unrolled", "optimiser": "sgd"},
+        "update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimi",
+    ),
+    ({"update": "unrolled", "weight_clipping": True}, "weight_clipping must be off with update: unrolled"),
+    ({"update": "unrolled", "r1": True, "d.norm": "batch"}, "r1 with update: unrolled takes third derivatives of D, which PyTorch has not"),
+    ({"optimiser": "sgd", "beta2": 0.9}, "beta2 has no meaning in sgd, which takes no mean of squares; given 0.9, leave it out"),
+    (
+        {"optimiser": "rmsprop", "weight_decay": 0.1},
+        "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
+    ),
+    ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
     ({"g.depth": 3}, "g.depth has no meaning in a dcgan, whose depth follows from the image size; given 3"),
     ({"arch": "mlp", "d.norm": "instance"}, "d.norm of a dense network must be one of ['batch', 'layer', 'none']; given 'instance'"),
     # all of it at once
@@ -216,7 +296,7 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
     ("tricks", "message"),
     [
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
-        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma']"),
+        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma', 'interval', 'end', 'until']"),
     ],
 )
 def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> None:
@@ -290,9 +370,32 @@ def test_a_trick_needs_a_docstring_and_its_own() -> None:
             pass
 
 
-@pytest.mark.parametrize("name", TRICKS)
-def test_tricks_have_a_source_and_defaults(name: str) -> None:
-    cls = TRICKS[name]
+@pytest.mark.usefixtures("plugins")
+def test_an_update_rule_from_outside_is_known_everywhere() -> None:
+    @update("lazy")
+    class Lazy(Alternating):
+        """G moves every `every` rounds. Nobody 2026."""
+
+        every: Count = 2
+
+    assert settings()["lazy.every"] == 2
+    config = TrialConfig.from_flat({"update": "lazy", "lazy.every": 3})
+    assert (config.update_knobs, config.flat()["lazy.every"]) == ({"every": 3}, 3)
+    assert TrialConfig(update="lazy").update_knobs == {"every": 2}
+    assert len({config.config_id, TrialConfig(update="lazy").config_id, TrialConfig().config_id}) == 3
+    with pytest.raises(ValueError, match=r"lazy.every must be greater than or equal to 1; given 0"):
+        TrialConfig.from_flat({"update": "lazy", "lazy.every": 0})
+
+
+def test_no_two_owners_of_knobs_have_one_name() -> None:
+    sections = {name.partition(".")[0] for name in settings() if "." in name and not switch_of(name)}
+    assert not TRICKS.keys() & UPDATES.keys()
+    assert not (TRICKS.keys() | UPDATES.keys()) & (sections | TrialConfig.model_fields.keys())
+
+
+@pytest.mark.parametrize("name", [*TRICKS, *UPDATES])
+def test_tricks_and_rules_have_a_source_and_defaults(name: str) -> None:
+    cls: type[Trick] | type[Update] = TRICKS.get(name) or UPDATES[name]
     assert cls.__doc__
     assert any(word[:2] in ("19", "20") and word[:4].isdigit() for word in cls.__doc__.replace(";", " ").replace(".", " ").split())
     assert asdict(cls()).keys() == {knob.partition(".")[2] for knob in KNOBS if knob.partition(".")[0] == name}

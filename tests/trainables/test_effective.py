@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import BASE, another, needs, source_of, tiny, tiny_config
+from tiny import BASE, another, needs, source_of, tiny, tiny_config, together
 from torch import nn
 
 from trainables.config import DataConfig, settings
 from trainables.data import OWN, load
 from trainables.effective import effective
-from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.run import LOOPS, Run
 from trainables.tricks import TRICKS
+from trainables.updates import UPDATES
 
 SHOWN_BY_BEHAVIOUR = {
     "arch": "test_the_architecture_is_the_one_asked_for",
     "loop": "test_a_loop_is_looked_up_by_name",
-    "d_steps": "test_d_steps_are_the_updates_of_d_for_one_of_g",
+    "d_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
+    "g_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
     "latent.distribution": "test_the_latents_are_of_the_distribution_asked_for",
     "budget_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
     "tick_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
@@ -36,8 +37,8 @@ READ_BACK = [name for name in settings() if name not in SHOWN_BY_BEHAVIOUR]
 
 
 def test_every_setting_is_shown_one_way_or_the_other() -> None:
-    everything = dict.fromkeys(TRICKS, True) | {"loss": "nonsaturating"}
-    assert effective(tiny(everything)).keys() == set(READ_BACK)
+    everything = [{}, *(needs(name) | {name: True} for name in TRICKS), *({"update": update} for update in UPDATES)]
+    assert set().union(*(effective(tiny(settings)) for settings in everything)) == set(READ_BACK)
     assert all(test in globals() for test in SHOWN_BY_BEHAVIOUR.values())
 
 
@@ -48,24 +49,28 @@ def test_what_is_asked_for_is_what_is_read_back(name: str) -> None:
     assert shown[name] == another(name)
     assert type(shown[name]) is type(another(name))
     assert base.get(name, False) != another(name)
-    along = {f"{name}.{knob}" for knob in ("std", "until", "samples", "real", "limit", "weight", "gamma", "halflife_kimg")}
+    along = {knob for knob in settings() if knob.startswith(f"{another(name)}." if name == "update" else f"{name}.")}
     assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # and nothing else moved
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("loss", LOSSES)
-def test_all_at_once(arch: str, loss: str) -> None:
+def test_all_at_once(arch: str) -> None:
     asked: dict[str, Any] = {
         **BASE,
         "arch": arch,
-        "loss": loss,
+        "loss": "least_squares",
+        "update": "lookahead",
+        "lookahead.k": 7,
+        "optimiser": "adamw",
+        "d.optimiser": "rmsprop",
+        "weight_decay": 0.2,
         "g.norm": "layer",
         "d.norm": "batch",
         "g.activation": "elu",
         "d.activation": "gelu",
     }
-    asked |= {"g.lr": 3e-3, "d.lr": 4e-3, "beta1": 0.3, "beta2": 0.8, "g.width": 10, "d.width": 12} | dict.fromkeys(TRICKS, True)
-    asked["label_smoothing"] = LOSSES[loss].relabel is not None
+    asked |= {"g.lr": 3e-3, "d.lr": 4e-3, "beta1": 0.3, "beta2": 0.8, "g.width": 10, "d.width": 12}
+    asked = together(TRICKS, asked)
     shown = effective(tiny(asked))
     for name in asked.keys() & shown.keys():
         assert shown[name] == asked[name], name
@@ -114,11 +119,11 @@ def test_a_loop_is_looked_up_by_name() -> None:
     assert LOOPS.pick(tiny_config().loop) is Run
 
 
-@pytest.mark.parametrize("d_steps", [1, 2, 3, 5])
-def test_d_steps_are_the_updates_of_d_for_one_of_g(d_steps: int) -> None:
+@pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (2, 1), (3, 1), (5, 1), (1, 3), (3, 2)])
+def test_d_steps_and_g_steps_are_the_updates_of_a_round(d_steps: int, g_steps: int) -> None:
     """Also where a tick comes between two updates of G."""
-    ticks = list(tiny({"d_steps": d_steps}).ticks())
-    assert [tick.signals["g/updates"] for tick in ticks[1:]] == [updates // d_steps for updates in (4, 8, 12)]
+    ticks = list(tiny({"d_steps": d_steps, "g_steps": g_steps}).ticks())
+    assert [tick.signals["g/updates"] for tick in ticks[1:]] == [g_steps * (updates // d_steps) for updates in (4, 8, 12)]
 
 
 def test_the_latents_are_of_the_distribution_asked_for() -> None:

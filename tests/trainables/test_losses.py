@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from tiny import tiny
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from trainables.losses import LOSSES, Loss
+from trainables.losses import LOSSES, Loss, energy, energy_loss
 
 LOG2 = math.log(2)
 AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
@@ -17,6 +18,10 @@ AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
     "least_squares": (0.5, 0.5),
     "wasserstein": (0.0, 0.0),
     "relativistic": (LOG2, LOG2),
+    "relativistic_average": (2 * LOG2, 2 * LOG2),
+    "fgan_kl": (1 / math.e, -1 / math.e),
+    "fgan_pearson": (0.0, 0.0),
+    "energy": (10.0, LOG2),
 }
 LABELLED = {name: loss for name, loss in LOSSES.items() if loss.relabel}
 every_loss = pytest.mark.parametrize("name", LOSSES)
@@ -58,12 +63,13 @@ def test_means_over_the_batch(name: str) -> None:
 
 @every_loss
 def test_where_a_loss_has_a_boundary_and_where_not(name: str) -> None:
-    """Equal densities leave D at the boundary; a loss without one does not care where zero is."""
+    """Equal densities leave D at the boundary; without one, wherever it is."""
     loss = LOSSES[name]
     if loss.boundary is None:
-        real, fake = logits(0), logits(1)
-        for side in (loss.d, loss.g) if loss.paired else (loss.d,):
-            assert side(real + 7, fake + 7).item() == pytest.approx(side(real, fake).item())
+        for place in (-3.0, 0.0, 7.0):
+            x = torch.tensor([place], requires_grad=True)
+            (gradient,) = torch.autograd.grad(loss.d(x, x), x)
+            assert gradient.item() == pytest.approx(0)
     else:
         x = torch.tensor([loss.boundary], requires_grad=True)
         (gradient,) = torch.autograd.grad(loss.d(x, x), x)
@@ -72,7 +78,7 @@ def test_where_a_loss_has_a_boundary_and_where_not(name: str) -> None:
         assert loss.d(loss.boundary + far, loss.boundary - far) < loss.d(x, x) < loss.d(loss.boundary - far, loss.boundary + far)
 
 
-@every_loss
+@pytest.mark.parametrize("name", LOSSES.keys() - {"fgan_kl"})  # whose conjugate is an exponential: its bound has no bound
 @pytest.mark.parametrize("scale", [1e3, 1e6])
 def test_far_logits_stay_finite(name: str, scale: float) -> None:
     real, fake, loss = torch.tensor([-scale, scale], requires_grad=True), torch.tensor([scale, -scale], requires_grad=True), LOSSES[name]
@@ -148,3 +154,67 @@ def test_relabelling_equals_soft_targets(name: str, label: float) -> None:
     ours, theirs = loss.d(real, fake) + loss.relabel(real, label), soft(loss, real, fake, label)
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(torch.autograd.grad(ours, (real, fake)), torch.autograd.grad(theirs, (real, fake)))
+
+
+def test_relativistic_average_looks_at_the_other_sides_mean() -> None:
+    """RaSGAN by hand, with torch's cross-entropy; swapping the sides swaps the losses."""
+    real, fake, loss = logits(0, low=-3, high=3), logits(1, low=-3, high=3), LOSSES["relativistic_average"]
+    ones, zeros = torch.ones_like(real), torch.zeros_like(real)
+    of_real, of_fake = real - fake.mean(), fake - real.mean()
+    expected = binary_cross_entropy_with_logits(of_real, ones) + binary_cross_entropy_with_logits(of_fake, zeros)
+    torch.testing.assert_close(loss.d(real, fake), expected)
+    torch.testing.assert_close(loss.g(real, fake), loss.d(fake, real))
+    torch.testing.assert_close(loss.d(real + 7, fake + 7), expected)
+
+
+@pytest.mark.parametrize("name", ["wasserstein", "relativistic", "relativistic_average"])
+def test_differences_of_logits_do_not_care_where_zero_is(name: str) -> None:
+    real, fake, loss = logits(0), logits(1), LOSSES[name]
+    for side in (loss.d, loss.g) if loss.paired else (loss.d,):
+        assert side(real + 7, fake + 7).item() == pytest.approx(side(real, fake).item())
+
+
+P, Q = torch.tensor([1, 2, 3, 4]), torch.tensor([4, 3, 2, 1])  # two distributions, as counts of four atoms in a batch of ten
+RATIO = P.double() / Q
+DIVERGENCES = {  # D_f(P, Q) = sum of q f(p/q), and the critic f'(p/q) that reaches it. Nowozin et al. 2016, eq. 2 and 5
+    "fgan_kl": ((P / 10 * RATIO.log()).sum(), 1 + RATIO.log()),
+    "fgan_pearson": (((P - Q) ** 2 / Q / 10).sum(), 2 * (RATIO - 1)),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_the_bound_of_an_f_gan_is_the_divergence(name: str) -> None:
+    """-d is E_P T - E_Q f*(T): the divergence at the best critic, where its gradient is none, and less at any other; g is its part of G."""
+    (divergence, best), loss = DIVERGENCES[name], LOSSES[name]
+
+    def d(critic: Tensor) -> Tensor:
+        return loss.d(critic.repeat_interleave(P), critic.repeat_interleave(Q))
+
+    critic = best.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(d(critic), critic)
+    assert -d(best).item() == pytest.approx(divergence.item(), rel=1e-6)
+    torch.testing.assert_close(gradient, torch.zeros(4, dtype=torch.float64), atol=1e-7, rtol=0)
+    for other in (best + 0.1, 0.9 * best, best.flip(0)):
+        assert -d(other) < divergence
+    real, fake = best.repeat_interleave(P), best.repeat_interleave(Q)
+    torch.testing.assert_close(loss.g(real, fake), -loss.d(real, fake) - real.mean())
+
+
+@pytest.mark.parametrize("margin", [10.0, 3.0])
+def test_energy_is_never_negative_and_has_a_margin(margin: float) -> None:
+    """Fakes beyond it are let be; where D cannot tell the sides apart, d is the margin whatever the energy (Zhao et al. 2017, theorem 1)."""
+    x, loss = logits(0, low=-30, high=30), energy_loss(margin)
+    assert (energy(x) >= 0).all()
+    fake = torch.tensor([-margin - 1, -margin + 1], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(loss.d(x, fake), fake)
+    assert gradient[0] == 0
+    assert gradient[1].item() == pytest.approx(0.5 * torch.sigmoid(torch.tensor(margin - 1)).item())
+    within = x[x > -margin + 1]
+    assert loss.d(within, within).item() == pytest.approx(margin)
+    assert loss.g(x, within).item() == pytest.approx(energy(within).mean().item())
+
+
+def test_a_margin_reaches_the_loss() -> None:
+    loss = tiny({"loss": "energy", "margin": 3.0}).loss
+    zero = torch.zeros(4)
+    assert (loss.margin, loss.d(zero, zero).item()) == (3.0, pytest.approx(3.0))

@@ -1,15 +1,17 @@
-"""The loop: going on bit for bit, what a tick reports, and runs that leave the finite numbers; for every loss, trick and architecture."""
+"""The loop: going on bit for bit, what a tick reports, and runs that leave the finite numbers; for every entry of every table, and every two."""
 
 import copy
 import io
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations, product
 from typing import Any
 
+import pairs
 import pytest
 import torch
-from tiny import tiny, tiny_config
+from tiny import tiny, together
 from torch import Tensor, nn
 
 from trainables.effective import effective
@@ -21,17 +23,11 @@ from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Step, Trick, trick
 
-EVERY_TRICK = [(), *((name,) for name in TRICKS), tuple(TRICKS)]  # none, each alone, all together
+OF_D = {"orthogonal_regularisation"}  # unless told otherwise
+G_TERMS = {name for name, cls in TRICKS.items() if cls.g_term is not Trick.g_term} - OF_D
 D_TERMS = {name for name, cls in TRICKS.items() if cls.d_term is not Trick.d_term}
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
-every_trick = pytest.mark.parametrize("tricks", EVERY_TRICK, ids=lambda tricks: "+".join(tricks) if len(tricks) < 2 else "all")
-
-
-def asked(arch: str, loss: str, tricks: tuple[str, ...]) -> dict[str, Any]:
-    """The settings, with norms that remember: batch norm's running statistics must travel too. Without the tricks that refuse the loss."""
-    on = {name: True for name in tricks if name != "label_smoothing" or LOSSES[loss].relabel}
-    return {"arch": arch, "loss": loss, "d.norm": "batch", "d_steps": 3, **on}  # a tick of four steps ends inside a round of three
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
@@ -56,19 +52,24 @@ def equal(a: Any, b: Any) -> bool:
 # Going on --------------------------------------------------------------------------------------------
 
 
-@every_arch
-@every_loss
-@every_trick
-def test_going_on_equals_never_stopping(arch: str, loss: str, tricks: tuple[str, ...]) -> None:
-    settings = asked(arch, loss, tricks)
+@pytest.mark.parametrize(
+    "entries", [*pairs.alone(), *pairs.rows()], ids=lambda row: "-".join(name if on is True else on for name, on in row.items() if on)
+)
+def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any]) -> None:
+    settings = pairs.asked(entries)
     whole = tiny(settings)
     ticks = whole.ticks()
-    for _ in range(2):
-        next(ticks)  # the untrained nets, and four steps
-    state = through_a_file(whole.state_dict())
+    untrained, first, second = next(ticks), next(ticks), next(ticks)
+    state = through_a_file(whole.state_dict())  # inside the second round
     expected = list(ticks)
-    assert [tick.images for tick in expected] == [96, 144]
-    assert all(math.isfinite(value) for tick in expected for value in tick.signals.values())
+    assert untrained == Tick(0, {})
+    assert [tick.images for tick in (first, second, *expected)] == [24, 48, 72]
+    for tick in (second, *expected):
+        assert tick.signals.keys() == reported(settings)
+        assert all(type(value) is float and math.isfinite(value) for value in tick.signals.values())
+        assert tick.signals["d/distance"] == tick.signals["d/real_logit"] - tick.signals["d/fake_logit"]
+        assert all(0 <= value <= 1 for name, value in tick.signals.items() if name.endswith("accuracy"))
+        assert all(value > 0 for name, value in tick.signals.items() if "grad" in name)
 
     resumed = tiny({**settings, "seed": 0})
     torch.manual_seed(987654321)  # another process's global randomness
@@ -79,16 +80,55 @@ def test_going_on_equals_never_stopping(arch: str, loss: str, tricks: tuple[str,
     assert equal(resumed.state_dict(), whole.state_dict())
 
 
+def reported(settings: dict[str, Any]) -> set[str]:
+    """What a person watches."""
+    names = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
+    names |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
+    names |= {f"g/{name}" for name in G_TERMS & settings.keys()} | ({"d/ada_p"} if "ada" in settings else set())
+    return names | ({"d/real_accuracy", "d/fake_accuracy"} if LOSSES[settings["loss"]].boundary is not None else set())
+
+
+def test_every_two_entries_meet_unless_they_are_refused() -> None:
+    """One by one, counted without the code that chose the rows."""
+    met = {pair for row in pairs.rows() for pair in combinations(((name, row[name]) for name in pairs.CHOICES), 2)}
+    for (a, choices), (b, others) in combinations(pairs.CHOICES.items(), 2):
+        for x, y in product(choices, others):
+            pair = ((a, x), (b, y))
+            assert (pair in met) != (pair in pairs.refused()), pair
+
+
+REASONS = {  # of every refusal between two entries
+    ("loss", "label_smoothing"): "label_smoothing needs a loss with labels, one of",
+    ("loss", "ada"): "ada needs a loss that decides between real and fake, one of",
+    ("top_k", "feature_matching"): "top_k chooses what G's adversarial loss is of",
+    ("ema", "swa"): "swa and ema each name the generator that is judged",
+    **{("update", name): f"{name} must be off with update: unrolled" for name in ("gradient_clipping", "ada", "lecam")},
+    ("update", "optimiser"): "update: unrolled differentiates through Adam's steps of D",
+    ("update", "weight_clipping"): "weight_clipping must be off with update: unrolled",
+}
+
+
+def test_the_only_refusals_between_entries() -> None:
+    refused = pairs.refused()
+    for pair, reason in refused.items():
+        assert reason.startswith(REASONS[pair[0][0], pair[1][0]]), pair
+    assert {(pair[0][0], pair[1][0]) for pair in refused} == REASONS.keys()
+    for name, suits in (("label_smoothing", lambda loss: loss.relabel), ("ada", lambda loss: loss.boundary is not None)):
+        assert {a[1] for a, b in refused if (a[0], b[0]) == ("loss", name)} == {key for key, loss in LOSSES.items() if not suits(loss)}
+    assert {value for pair in refused for name, value in pair if name == "update"} == {"unrolled"}
+
+
 @every_arch
 def test_a_state_is_a_copy_of_nothing_else(arch: str) -> None:
     """Saving and loading move nothing, and the same state can be gone on from twice."""
-    run = tiny(asked(arch, "nonsaturating", tuple(TRICKS)))
+    settings = together(TRICKS, pairs.asked({"arch": arch, "loss": "nonsaturating"}))
+    run = tiny(settings)
     ticks = run.ticks()
     next(ticks), next(ticks)
     state = through_a_file(run.state_dict())
     ends = []
     for _ in range(2):
-        again = tiny(asked(arch, "nonsaturating", tuple(TRICKS)))
+        again = tiny(settings)
         again.load_state_dict(copy.deepcopy(state))
         assert equal(again.state_dict(), state)
         ends.append((list(again.ticks()), again.state_dict()))
@@ -116,7 +156,8 @@ def test_going_on_with_a_plugin_that_draws_from_torch_itself(plugins: None) -> N
 
 @every_arch
 def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
-    settings = asked(arch, "relativistic", ("ema", "spectral_norm", "instance_noise", "dragan"))
+    on = dict.fromkeys(("ema", "spectral_norm", "instance_noise", "dragan"), True)
+    settings = {"arch": arch, "loss": "relativistic", "d.norm": "batch", "d_steps": 3, **on}
     plain = tiny(settings)
     list(plain.ticks())
     watched = tiny({**settings, "tick_kimg": 0.012})
@@ -138,26 +179,6 @@ def test_the_seed_is_all_the_randomness() -> None:
 # What a tick reports ---------------------------------------------------------------------------------
 
 
-@every_arch
-@every_loss
-@every_trick
-def test_a_tick_reports_what_a_person_watches(arch: str, loss: str, tricks: tuple[str, ...]) -> None:
-    settings = asked(arch, loss, tricks)
-    untrained, *ticks = tiny({**settings, "budget_kimg": 0.048}).ticks()
-    assert untrained == Tick(0, {})
-    expected = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
-    expected |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
-    if LOSSES[loss].boundary is not None:
-        expected |= {"d/real_accuracy", "d/fake_accuracy"}
-    (tick,) = ticks
-    assert tick.images == 48
-    assert tick.signals.keys() == expected
-    assert all(type(value) is float and math.isfinite(value) for value in tick.signals.values())
-    assert tick.signals["d/distance"] == tick.signals["d/real_logit"] - tick.signals["d/fake_logit"]
-    assert all(0 <= tick.signals[name] <= 1 for name in expected if name.endswith("accuracy"))
-    assert all(tick.signals[name] > 0 for name in expected if "grad" in name)
-
-
 def test_tricks_with_a_term_of_g_are_reported_too(plugins: None) -> None:
     @trick("shy")
     class Shy(Trick):
@@ -172,11 +193,10 @@ def test_tricks_with_a_term_of_g_are_reported_too(plugins: None) -> None:
     assert ticks[-1].signals["g/shy"] < ticks[1].signals["g/shy"]  # and it acts
 
 
-@every_arch
 @every_loss
-def test_signals_are_means_of_the_steps(arch: str, loss: str) -> None:
+def test_signals_are_means_of_the_steps(loss: str) -> None:
     """One by one from a run of the same seed: G's over its own, fewer steps."""
-    settings = {"arch": arch, "loss": loss, "d_steps": 2, "r1": True}
+    settings = {"loss": loss, "d_steps": 2, "r1": True}
     run, steps = tiny(settings), tiny(settings)
     ticks = list(run.ticks())[1:]
     for tick in ticks:
@@ -350,19 +370,10 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
         ({"arch": "dcgan", "data.resolution": 9}, r"a dcgan makes square images of one of \[8, 12, 16"),
         ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
+        ({"update": "extragradient", "d_steps": 2}, r"d_steps must be 1 with update: extragradient, which moves D and G at once; given 2"),
         ({"packing": True, "batch_size": 13}, r"batch_size must be a multiple of packing.samples"),
     ],
 )
 def test_refused_with_the_reason(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny(settings)
-
-
-@every_loss
-def test_the_only_refusal_between_tricks_and_losses(loss: str) -> None:
-    for name in TRICKS:
-        if name == "label_smoothing" and LOSSES[loss].relabel is None:
-            with pytest.raises(ValueError, match=f"given '{loss}'"):
-                tiny_config({"loss": loss, name: True})
-        else:
-            assert tiny_config({"loss": loss, name: True}).tricks.keys() == {name}

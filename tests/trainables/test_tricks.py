@@ -1,13 +1,17 @@
-"""What each trick is: closed forms where D is linear or constant, and bounds where it is not."""
+"""What each trick is: closed forms where D is linear or constant, and bounds where it is not. Families of tricks have files of their own."""
 
 import copy
 import math
+from functools import cache
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny import needs, tiny
+from steps import linear_step, rng, step_of, term
+from tiny import another, needs, tiny
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig, make_trick, settings
@@ -15,141 +19,90 @@ from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.tricks import TRICKS
-from trainables.tricks.averages import Ema
 from trainables.tricks.base import Nets, Step, Trick
-from trainables.tricks.minibatch import WithDeviation
+from trainables.tricks.minibatch import WithCloseness, WithDeviation
 
 SHAPES = [(2,), (3, 4, 4)]
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+SHOWN = {  # where what each trick is, is shown
+    "test_tricks": {"weight_penalty", "weight_clipping", "spectral_norm", "orthogonal_regularisation", "label_smoothing", "label_flipping"}
+    | {"instance_noise", "packing", "minibatch_std", "minibatch_discrimination"},
+    "test_penalties": {"r1", "r2", "wgan_gp", "dragan", "gradient_penalty"},
+    "test_lessons": {"top_k", "feature_matching", "mode_seeking", "historical_averaging", "experience_replay", "lecam"},
+    "test_augment": {"diffaugment", "ada", "consistency"},
+    "test_averages": {"ema", "swa"},
+    "test_rates": {"gradient_clipping", "lr_schedule"},
+}
+BESIDE = {  # what a knob needs beside its trick to mean something
+    **{f"{name}.until": {f"{name}.end": 0.0} for name in ("gradient_penalty", "r1", "r2")},
+    "swa.share": {"budget_kimg": 0.288},
+    "top_k.least": {"top_k.decay": 0.1},
+    "experience_replay.images": {"experience_replay.share": 0.5},
+}
+EXTREME = {  # two values that a tiny run tells apart, where the default and the end of the range are not
+    "ema.halflife_kimg": (1e-4, 1e-3),
+    "experience_replay.images": (7, 512),
+    "ada.target": (-0.9, 0.9),
+    "ada.speed_kimg": (0.05, 0.2),
+    "top_k.decay": (0.5, 0.9),
+    "gradient_clipping.norm": (1e-3, 0.1),
+}
+LIVELY: dict[str, dict[str, Any]] = {  # what makes a trick act within twelve steps of 12 of 50 images
+    "top_k": {"top_k.decay": 0.5},
+    "ada": {"ada.speed_kimg": 0.05, "ada.target": -0.9},
+    "label_flipping": {"label_flipping.share": 0.5},
+    "gradient_clipping": {"gradient_clipping.norm": 1e-3},
+    "lecam": {"lecam.weight": 10.0},
+    "orthogonal_regularisation": {"orthogonal_regularisation.weight": 1.0},
+}
 
 
-def linear_step(shape: tuple[int, ...]) -> tuple[Step, float]:
-    """A step of D(x) = w x + b, whose gradient is w at every image; and |w|."""
-    torch.manual_seed(0)
-    head = nn.Linear(math.prod(shape), 1)
-    d = Discriminator(nn.Flatten(), head)
-    real, fake = (torch.randn(6, *shape, requires_grad=True) for _ in range(2))
-    step = Step(nets=Nets(nn.Identity(), d), real=real, fake=fake, real_logits=d(real), fake_logits=d(fake), rng=rng())
-    return step, head.weight.norm().item()
+def test_every_trick_is_shown() -> None:
+    """A new trick fails here until its identity is shown in one of these files."""
+    assert set().union(*SHOWN.values()) == TRICKS.keys()
+    for file, names in SHOWN.items():
+        text = (Path(__file__).parent / f"{file}.py").read_text()
+        assert all(f'"{name}"' in text for name in names), file
 
 
-def term(trick: Trick, step: Step) -> Tensor:
-    value = trick.d_term(step)
-    assert value is not None
-    assert value.shape == ()
-    return value
+@cache
+def judged(settings: tuple[tuple[str, Any], ...]) -> Tensor:
+    """Samples after a tiny run of these settings, fast enough to show what they do."""
+    run = tiny({"d.lr": 0.05, "g.lr": 0.05, **dict(settings)})
+    list(run.ticks())
+    return run.sampler().sample(5)
 
 
-def test_every_trick_is_shown_here() -> None:
-    """A new trick fails here until its identity is written below."""
-    shown = {"r1", "r2", "wgan_gp", "dragan", "weight_penalty", "weight_clipping", "spectral_norm"}
-    shown |= {"label_smoothing", "instance_noise", "packing", "minibatch_std", "ema"}
-    assert TRICKS.keys() == shown
-
-
-@pytest.mark.parametrize("name", TRICKS)
-@every_arch
+@pytest.mark.parametrize(("name", "arch"), list(zip(TRICKS, cycle(ARCHS), strict=False)))
 def test_every_trick_changes_the_training(name: str, arch: str) -> None:
-    """Off and on differ after a tick in what is judged; no trick is a name only."""
-
-    def judged(switch: dict[str, Any]) -> Tensor:
-        run = tiny({"arch": arch, "budget_kimg": 0.048, "d.lr": 0.05, **switch})
-        list(run.ticks())
-        return run.sampler().sample(5)
-
-    assert not torch.equal(judged({}), judged({name: True}))
+    """Off and on differ in what is judged; no trick is a name only."""
+    base = {**needs(name), "arch": arch}
+    assert not torch.equal(judged(tuple(base.items())), judged(tuple({**base, name: True, **LIVELY.get(name, {})}.items())))
 
 
 @pytest.mark.parametrize("name", [name for name in settings() if name.partition(".")[0] in TRICKS and "." in name])
 def test_every_knob_changes_the_training(name: str) -> None:
-    values = {"samples": (2, 3), "until": (0.5, 1.0), "halflife_kimg": (1e-4, 1e-3), "real": (0.7, 0.9), "limit": (0.01, 0.1)}
-
-    def judged(value: float) -> Tensor:
-        run = tiny({**needs(name), "d.lr": 0.05, "g.lr": 0.05, name: value})
-        list(run.ticks())
-        return run.sampler().sample(5)
-
-    low, high = values.get(name.partition(".")[2], (0.1, 1.0))
-    assert not torch.equal(judged(low), judged(high))
+    head = name.partition(".")[0]
+    base = {**needs(name), **LIVELY.get(head, {}), **BESIDE.get(name, {})}
+    base.pop(name, None)
+    low, high = EXTREME.get(name, (settings()[name], another(name)))
+    assert not torch.equal(judged(tuple({**base, name: low}.items())), judged(tuple({**base, name: high}.items())))
 
 
-# Penalties -------------------------------------------------------------------------------------------
-
-
-@every_shape
-@pytest.mark.parametrize(("name", "knob"), [("r1", "gamma"), ("r2", "gamma")])
-@pytest.mark.parametrize("strength", [0.5, 10.0])
-def test_r1_and_r2_of_a_linear_d(name: str, knob: str, strength: float, shape: tuple[int, ...]) -> None:
-    step, norm = linear_step(shape)
-    assert term(make_trick(name, {knob: strength}), step).item() == pytest.approx(strength / 2 * norm**2, rel=1e-5)
-
-
-def test_r1_looks_at_the_real_and_r2_at_the_fake() -> None:
-    """D(x) = x²/2 has the gradient x: the penalties are the mean squared norms of each side."""
-    real, fake = torch.randn(50, 3, generator=rng(0)), 2 * torch.randn(50, 3, generator=rng(1))
-    real.requires_grad_(), fake.requires_grad_()
-    logits = {"real_logits": real.square().sum(1) / 2, "fake_logits": fake.square().sum(1) / 2}
-    step = Step(nets=Nets(nn.Identity(), nn.Identity()), real=real, fake=fake, rng=rng(), **logits)
-    for name, side in (("r1", real), ("r2", fake)):
-        assert term(make_trick(name, {"gamma": 2.0}), step).item() == pytest.approx(side.square().sum(1).mean().item(), rel=1e-5)
-
-
-@every_shape
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
-@pytest.mark.parametrize("weight", [0.5, 10.0])
-def test_distance_from_one_of_a_linear_d(name: str, weight: float, shape: tuple[int, ...]) -> None:
-    step, norm = linear_step(shape)
-    assert term(make_trick(name, {"weight": weight}), step).item() == pytest.approx(weight * (norm - 1) ** 2, rel=1e-4)
-
-
-@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan"])
-def test_a_penalty_is_differentiable_by_the_weights(name: str) -> None:
-    """The second derivative: of |w|² it is 2w, of (|w| - 1)² it is 2 (1 - 1/|w|) w."""
-    step, norm = linear_step((2,))
-    weight = step.nets.d.head.weight  # type: ignore[union-attr]
-    assert isinstance(weight, Tensor)
-    (gradient,) = torch.autograd.grad(term(TRICKS[name](), step), weight)
-    factor = 10 if name in ("r1", "r2") else 20 * (1 - 1 / norm)
-    torch.testing.assert_close(gradient, factor * weight.detach(), rtol=1e-4, atol=1e-5)
-
-
-class Watcher(nn.Module):
-    """A D that remembers what it was shown."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.shown = images.detach()
-        return images.flatten(1).sum(1)
-
-
-@every_shape
-def test_where_wgan_gp_looks(shape: tuple[int, ...]) -> None:
-    """On the lines between the real and the fake images, each at a place of its own."""
-    d = Watcher()
-    real, fake = torch.zeros(1000, *shape), torch.ones(1000, *shape)
-    TRICKS["wgan_gp"]().d_term(Step(nets=Nets(d, d), real=real, fake=fake, real_logits=real, fake_logits=fake, rng=rng()))
-    places = d.shown.flatten(1)
-    assert torch.equal(places, places[:, :1].expand_as(places))  # all pixels of an image at the same place
-    assert len(places[:, 0].unique()) > 990
-    assert places.mean().item() == pytest.approx(0.5, abs=0.05)
-    assert 0 <= places.min() < 0.01 < 0.99 < places.max() <= 1
-
-
-@every_shape
-def test_where_dragan_looks(shape: tuple[int, ...]) -> None:
-    """From each real image at most half a standard deviation upwards, on its own direction; never at a fake."""
-    d = Watcher()
-    real = 3 * torch.randn(1000, *shape, generator=rng(3))
-    fake = torch.full_like(real, math.nan)
-    TRICKS["dragan"]().d_term(Step(nets=Nets(d, d), real=real, fake=fake, real_logits=real, fake_logits=fake, rng=rng()))
-    moved = d.shown - real
-    assert (moved >= -1e-6).all()
-    assert moved.max() <= 0.5 * real.std() + 1e-5
-    assert moved.mean().item() == pytest.approx(0.125 * real.std().item(), rel=0.1)  # half of half of a half
+@pytest.mark.parametrize("name", sorted({*LIVELY, "swa", "experience_replay", "r1", "lr_schedule", "historical_averaging"}))
+def test_a_trick_that_acts_goes_on_where_it_stopped(name: str) -> None:
+    """In the middle of all that it counts: after five steps of D, with settings under which it has done something by then."""
+    more = {"experience_replay.images": 20} if name == "experience_replay" else {"r1.interval": 4} if name == "r1" else LIVELY.get(name, {})
+    settings = {**needs(name), name: True, **more, "tick_kimg": 0.06}
+    whole, resumed = tiny(settings), tiny(settings)
+    ticks = whole.ticks()
+    next(ticks), next(ticks)
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    assert list(resumed.ticks()) == list(ticks)
+    assert torch.equal(resumed.sampler().sample(5), whole.sampler().sample(5))
 
 
 # Constraints -----------------------------------------------------------------------------------------
@@ -193,7 +146,56 @@ def test_spectral_norm_leaves_no_singular_value_above_one(arch: str, others: dic
     assert not any(hasattr(module, "parametrizations") for module in run.nets.g.modules())
 
 
+def test_orthogonal_rows_cost_nothing_whatever_their_length() -> None:
+    """weight times the squared products of different rows, each pair counted twice; biases never count."""
+    d, g = nn.Conv2d(1, 2, (1, 2)), nn.Linear(2, 2)
+    with torch.no_grad():
+        d.weight.copy_(torch.tensor([[3.0, 4.0], [2.0, 1.0]]).view(2, 1, 1, 2))  # product 10
+        g.weight.copy_(torch.tensor([[5.0, 0.0], [0.0, 7.0]]))
+    step = step_of([0.0], [0.0], nets=Nets(g, d))
+    costs = {"weight": 0.5, "net": "both"}
+    both = make_trick("orthogonal_regularisation", costs)
+    assert term(both, step).item() == pytest.approx(0.5 * 2 * 10**2)
+    assert term(both, step, "g").item() == 0
+    assert make_trick("orthogonal_regularisation", {**costs, "net": "d"}).g_term(step) is None
+    assert make_trick("orthogonal_regularisation", {**costs, "net": "g"}).d_term(step) is None
+
+
 # Labels ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_share_of_the_labels_is_flipped(share: float) -> None:
+    """Pairs change sides whole: nothing is lost, nothing doubled; penalties still see the clean logits, and G's labels stay."""
+    step = step_of([1.0] * 20_000, [-1.0] * 20_000)
+    flipping = make_trick("label_flipping", {"share": share})
+    flipping.before_g(step)
+    assert step.judged == (step.real_logits, step.fake_logits)
+    flipping.before_d(step)
+    real, fake = step.judged
+    assert torch.equal(real, -fake)
+    assert (real == -1).float().mean().item() == pytest.approx(share, abs=0.01)
+    assert step.reals()[1].min() == 1
+
+
+def test_flipped_labels_are_what_the_loss_is_of() -> None:
+    """With every second label wrong, the best D says 0 of everything: no gradient is left there."""
+    logits = torch.zeros(20_000, requires_grad=True)
+    step = step_of([0.0], [0.0], real_logits=logits, fake_logits=logits)
+    make_trick("label_flipping", {"share": 0.5}).before_d(step)
+    (gradient,) = torch.autograd.grad(LOSSES["nonsaturating"].d(*step.judged), logits)
+    assert gradient.sum().item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.relabel])
+@pytest.mark.parametrize("label", [0.1, 0.3])
+def test_label_smoothing_of_fakes(loss: str, label: float) -> None:
+    """D's loss is least where it says `label` of fakes; at 0, the default, the other side adds nothing."""
+    run = tiny({"loss": loss, "label_smoothing": True, "label_smoothing.real": 1.0, "label_smoothing.fake": label})
+    best = torch.tensor([math.log(label / (1 - label)) if loss != "least_squares" else label], requires_grad=True)
+    step = step_of([0.0], [0.0], real_logits=torch.zeros(1), fake_logits=best)
+    (gradient,) = torch.autograd.grad(LOSSES[loss].d(torch.zeros(1), best) + term(run.tricks["label_smoothing"], step), best)
+    assert gradient.item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.relabel])
@@ -220,6 +222,13 @@ def test_instance_noise_has_the_variance_it_says(std: float, until: float, t: fl
     noise = make_trick("instance_noise", {"std": std, "until": until}).view(torch.zeros(20_000, *shape), t, rng())
     assert noise.std().item() == pytest.approx(std * (1 - t / until), rel=0.02)
     assert noise.mean().item() == pytest.approx(0, abs=0.02 * std)
+
+
+@pytest.mark.parametrize(("shape", "left"), [("linear", 0.75), ("constant", 1.0), ("cosine", (1 + math.cos(math.pi / 4)) / 2)])
+def test_how_instance_noise_fades(shape: str, left: float) -> None:
+    noise = make_trick("instance_noise", {"std": 0.5, "until": 0.8, "shape": shape})
+    assert noise.view(torch.zeros(20_000), 0.2, rng()).std().item() == pytest.approx(0.5 * left, rel=0.02)
+    assert noise.view(torch.zeros(20_000), 0.8, rng()).std() == 0
 
 
 @pytest.mark.parametrize("until", [0.0, 0.25, 0.5, 1.0])
@@ -285,73 +294,45 @@ def test_a_collapsed_minibatch_has_a_gradient() -> None:
     assert gradient.isfinite().all()
 
 
-@every_arch
-def test_minibatch_std_starts_as_the_plain_d(arch: str) -> None:
-    """The same weights, and no weight yet on the new feature."""
-    plain, with_std = tiny({"arch": arch}), tiny({"arch": arch, "minibatch_std": True})
-    images = plain.batches.next_batch()
-    torch.testing.assert_close(with_std.nets.d(images), plain.nets.d(images), rtol=1e-6, atol=1e-7)
-    list(with_std.ticks())
-    (wider,) = [module for module in with_std.nets.d.head.modules() if hasattr(module, "weight")]  # type: ignore[union-attr]
-    assert (wider.weight[:, -1] != 0).all()  # type: ignore[index]  # but it learns
-
-
-@pytest.mark.parametrize("d", [nn.Linear(2, 1), Discriminator(nn.Flatten(), nn.Bilinear(2, 2, 1))])  # type: ignore[arg-type]
-def test_minibatch_std_says_what_it_needs(d: nn.Module) -> None:
-    with pytest.raises(ValueError, match="minibatch_std needs a Discriminator with a Linear or Conv2d head; 'dcgan' has "):
-        TRICKS["minibatch_std"]().build(Nets(nn.Identity(), d), TrialConfig())
-
-
-# Averages --------------------------------------------------------------------------------------------
-
-
-def constant(value: float) -> Nets:
-    g = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 3, 3)])
+def test_the_closeness_of_a_minibatch(shape: tuple[int, ...]) -> None:
+    """Sample by sample and kernel by kernel, as the paper writes it: sum_j exp(-|M_i - M_j|), the same at each place."""
+    features = torch.randn(shape, generator=rng())
+    close = WithCloseness(math.prod(shape[1:]), 3, 2, torch.device("cpu"))
     with torch.no_grad():
-        for tensor in (*g.parameters(), *(b for b in g.buffers() if b.is_floating_point())):
-            tensor.fill_(value)
-    return Nets(g, nn.Identity())
+        close.t.mul_(20)
+        out = close(features)
+        rows = features.flatten(1) @ close.t.flatten(1)  # [N, kernels * dims]
+    assert torch.equal(out[:, :4], features)
+    for i in range(5):
+        for b in range(3):
+            expected = sum(math.exp(-(rows[i] - rows[j])[2 * b : 2 * b + 2].abs().sum().item()) for j in range(5))
+            torch.testing.assert_close(out[i, 4 + b], torch.full(shape[2:], expected))
 
 
-@pytest.mark.parametrize("halflife", [0.5, 10.0])
-@pytest.mark.parametrize("batch_size", [10, 64, 500])
-def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int) -> None:
-    """From 0 to a constant 1: 1 - 2^(-images / half-life), however many updates it takes; running statistics too."""
-    ema = Ema(halflife_kimg=halflife)
-    ema.build(constant(0.0), TrialConfig())
-    target, start = constant(1.0), 10**6  # late, so that the ramp of the beginning is over
-    target.g[1].num_batches_tracked.fill_(7)  # type: ignore[index, operator, union-attr]
-    ema.images, images = start, start
-    while images < start + 2000:
-        images += batch_size
-        ema.after_g(target, images)
-    expected = 1 - 0.5 ** ((images - start) / (1000 * halflife))
-    for name, value in ema.average.state_dict().items():
-        reached = torch.full_like(value, 7) if name.endswith("tracked") else torch.full_like(value, expected)
-        torch.testing.assert_close(value, reached, rtol=1e-4, atol=1e-6)
+def test_a_collapsed_minibatch_is_as_close_as_can_be() -> None:
+    close = WithCloseness(2, 3, 2, torch.device("cpu"))
+    assert close(torch.ones(6, 2))[:, 2:].tolist() == [[6.0] * 3] * 6
 
 
-def test_the_half_life_begins_short() -> None:
-    """At most 5 % of the images so far: half of the way is made in the last twentieth."""
-    ema = Ema(halflife_kimg=1000.0)
-    ema.build(constant(0.0), TrialConfig())
-    ema.images = 9500
-    ema.after_g(constant(1.0), 10_000)
-    torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 0.5))
+@every_arch
+@pytest.mark.parametrize("on", [("minibatch_std",), ("minibatch_discrimination",), ("minibatch_std", "minibatch_discrimination")])
+def test_features_of_the_minibatch_start_as_the_plain_d(on: tuple[str, ...], arch: str) -> None:
+    """The same weights, and no weight yet on the new features."""
+    plain, wider = tiny({"arch": arch}), tiny({"arch": arch, **dict.fromkeys(on, True)})
+    images = plain.batches.next_batch()
+    torch.testing.assert_close(wider.nets.d(images), plain.nets.d(images), rtol=1e-6, atol=1e-7)
+    channels = wider.nets.d.head[-1].weight.shape[1] - plain.nets.d.head.weight.shape[1]  # type: ignore[union-attr, index, operator]
+    assert channels == ("minibatch_std" in on) + 100 * ("minibatch_discrimination" in on)
+    list(wider.ticks())
+    assert (wider.nets.d.head[-1].weight[:, -channels:] != 0).all()  # type: ignore[union-attr, index, operator]  # but it learns
 
 
-def test_the_average_is_judged_and_g_is_trained() -> None:
-    run, plain = tiny({"ema": True, "ema.halflife_kimg": 0.002}), tiny()
-    ends = list(run.ticks()), list(plain.ticks())
-    assert ends[0] == ends[1]  # averaging moves nothing
-    for ours, theirs in zip(run.nets.g.parameters(), plain.nets.g.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
-    assert run.sampler().net is not run.nets.g
-    assert not torch.equal(run.sampler().sample(5), plain.sampler().sample(5))
-    before = copy.deepcopy(run.nets.g.state_dict())
-    run.sampler().sample(5)
-    torch.testing.assert_close(run.nets.g.state_dict(), before, rtol=0, atol=0)
-    assert not any(p.requires_grad for p in run.sampler().net.parameters())
+@pytest.mark.parametrize("name", ["minibatch_std", "minibatch_discrimination"])
+@pytest.mark.parametrize("d", [nn.Linear(2, 1), Discriminator(nn.Flatten(), nn.Bilinear(2, 2, 1))])  # type: ignore[arg-type]
+def test_features_of_the_minibatch_say_what_they_need(d: nn.Module, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} needs a Discriminator with a Linear or Conv2d head; 'dcgan' has "):
+        TRICKS[name]().build(Nets(nn.Identity(), d), TrialConfig())
 
 
 # The base --------------------------------------------------------------------------------------------

@@ -1,38 +1,45 @@
 """Averages over the course of training."""
 
 import copy
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from trainables.config import Positive, TrialConfig
 from trainables.tricks.base import Nets, Trick, trick
 
-RAMP = 0.05  # the half-life is at most this share of the images so far. Karras et al. 2020 (ADA), ema_rampup
+
+@torch.no_grad()
+def mix(average: nn.Module, g: nn.Module, new: float) -> None:
+    """Take the share `new` of the average from g, of weights and of running statistics, which belong to them."""
+    torch._foreach_lerp_(list(average.parameters()), list(g.parameters()), new)
+    for mean, now in zip(average.buffers(), g.buffers(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(now, new)
+        else:
+            mean.copy_(now)
 
 
 @trick("ema")
 class Ema(Trick):
-    """Judge an exponential moving average of G, its half-life in thousands of images. Yazici et al. 2019; Karras et al. 2020."""
+    """Judge an exponential moving average of G, its half-life in thousands of images. Yazici et al. 2019; Karras et al. 2020.
+
+    It warms up: the half-life is at most the share `rampup` of the images so far (Karras et al. 2020, ADA, ema_rampup).
+    """
 
     halflife_kimg: Positive = 10.0
+    rampup: Positive = 0.05
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
         self.images = 0
 
-    @torch.no_grad()
     def after_g(self, nets: Nets, images: int) -> None:
-        halflife = min(1000 * self.halflife_kimg, RAMP * images)
-        new = 1 - 0.5 ** ((images - self.images) / halflife)
+        halflife = min(1000 * self.halflife_kimg, self.rampup * images)
+        mix(self.average, nets.g, 1 - 0.5 ** ((images - self.images) / halflife))
         self.images = images
-        torch._foreach_lerp_(list(self.average.parameters()), list(nets.g.parameters()), new)
-        for mean, now in zip(self.average.buffers(), nets.g.buffers(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, new)  # running statistics that belong to the averaged weights
-            else:
-                mean.copy_(now)
 
     def sampler(self, g: nn.Module) -> nn.Module:
         return self.average
@@ -43,3 +50,34 @@ class Ema(Trick):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.average.load_state_dict(state["average"])
         self.images = state["images"]
+
+
+@trick("swa")
+class Swa(Trick):
+    """Judge the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.25
+
+    def check(self, config: TrialConfig) -> None:
+        if "ema" in config.tricks:
+            raise ValueError("swa and ema each name the generator that is judged; only one of them can be on")
+
+    def build(self, nets: Nets, config: TrialConfig) -> None:
+        self.average = copy.deepcopy(nets.g).requires_grad_(False)
+        self.start = 1000 * config.budget_kimg * (1 - self.share)
+        self.times = 0
+
+    def after_g(self, nets: Nets, images: int) -> None:
+        if images > self.start:
+            self.times += 1
+            mix(self.average, nets.g, 1 / self.times)
+
+    def sampler(self, g: nn.Module) -> nn.Module:
+        return self.average if self.times else g
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"average": self.average.state_dict(), "times": self.times}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.average.load_state_dict(state["average"])
+        self.times = state["times"]

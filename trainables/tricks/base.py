@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.base import Shape
-from trainables.registry import Registry
+from trainables.registry import Registry, with_knobs
 
 
 @plain_dataclass
@@ -25,11 +24,24 @@ class Step:
     """What one update looks at. Images are as D is shown them; a term may differentiate logits by them."""
 
     nets: Nets
-    real: Tensor | None  # [N, *shape]; None in a G step of an unpaired loss
+    real: Tensor | None  # [N, *shape]; None in a G step where neither loss nor trick looks at it
     fake: Tensor  # [N, *shape]
     real_logits: Tensor | None  # [N]
     fake_logits: Tensor  # [N]
     rng: torch.Generator  # on the images' device
+    made: Tensor | None = None  # [N, *shape], the fakes before the views
+    latents: Tensor | None = None  # [N, latent.dim], what they were made of; in a G step only
+    real_features: Tensor | None = None  # what D's body gives its head, where a trick asks for `features`
+    fake_features: Tensor | None = None
+    updates: int = 0  # of this step's network, so far
+    t: float = 0.0  # share of the budget that is spent
+    epoch: float = 0.0  # how often each real image was shown
+    keep: float = 1.0  # the share of its adversarial loss that G keeps; before_g may lower it
+    signals: dict[str, Tensor] = field(default_factory=dict)  # scalars to report beside the terms; before_d and before_g may add some
+    judged: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss is of; before_d and before_g may change them
+
+    def __post_init__(self) -> None:
+        self.judged = (self.fake_logits if self.real_logits is None else self.real_logits, self.fake_logits)
 
     def reals(self) -> tuple[Tensor, Tensor]:
         """(images, logits) of the real side, in a D step, where it is always there."""
@@ -43,6 +55,10 @@ class Trick:
     """Nothing yet: a subclass overrides some of these moments, in the order in which a run comes to them."""
 
     image_grad: ClassVar[bool] = False  # d_term differentiates logits by step.real or step.fake
+    of_gradients: ClassVar[bool] = False  # d_term is a function of D's gradients by images, wherever it takes them
+    counts_steps: ClassVar[bool] = False  # d_term or before_d changes what the trick remembers
+    features: ClassVar[bool] = False  # a term reads step.real_features or step.fake_features
+    real_in_g: ClassVar[bool] = False  # g_term looks at real images too
 
     def check(self, config: TrialConfig) -> None:
         """ValueError where the trick makes no sense beside the other settings."""
@@ -58,6 +74,20 @@ class Trick:
         """What D is shown of a batch, real and fake alike. t runs from 0 to 1 over the budget."""
         return images
 
+    def fakes(self, fake: Tensor, rng: torch.Generator) -> Tensor:
+        """The fake images [N, *shape] that D learns from, given G's newest; before the views."""
+        return fake
+
+    def needs_image_grad(self, updates: int) -> bool:
+        """Whether the D step after `updates` of them differentiates logits by images."""
+        return self.image_grad
+
+    def before_d(self, step: Step) -> None:
+        """Before D's loss is taken: may change step.judged, and add to step.signals."""
+
+    def before_g(self, step: Step) -> None:
+        """Before G's loss is taken: may change step.judged and step.keep, and add to step.signals."""
+
     def d_term(self, step: Step) -> Tensor | None:
         """A scalar added to D's loss."""
         return None
@@ -65,6 +95,16 @@ class Trick:
     def g_term(self, step: Step) -> Tensor | None:
         """A scalar added to G's loss."""
         return None
+
+    def rate(self, t: float) -> float:
+        """A factor of both learning rates."""
+        return 1.0
+
+    def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
+        """Between a network's gradients, whose norm is given, and its update: may change them."""
+
+    def constrain(self, nets: Nets) -> None:
+        """Wherever D's weights have moved, a rule's step ahead included: keep them where they must be."""
 
     def after_d(self, nets: Nets) -> None:
         """After each D update."""
@@ -82,6 +122,17 @@ class Trick:
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+@plain_dataclass(kw_only=True)
+class ImageTrick(Trick):
+    """A trick that only images can have: points are refused."""
+
+    def d_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 3:
+            name = next(name for name, cls in TRICKS.items() if cls is type(self))
+            raise ValueError(f"{name} works on images [C, H, W]; the data are points of shape {shape}, so leave it out")
+        return shape
+
+
 TRICKS: Registry[type[Trick]] = Registry("trick")
 
 T = TypeVar("T", bound=type[Trick])
@@ -90,11 +141,4 @@ T = TypeVar("T", bound=type[Trick])
 @dataclass_transform(kw_only_default=True)
 def trick(name: str) -> Callable[[T], T]:
     """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
-
-    def add(cls: T) -> T:
-        made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
-        if not cls.__dict__.get("__doc__"):
-            raise ValueError(f"a trick needs a docstring that says what it does and where it comes from; {name!r} has none")
-        return TRICKS.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
-
-    return add
+    return with_knobs(TRICKS, name)

@@ -1,4 +1,6 @@
-"""Constraints on D's weights."""
+"""Constraints on weights, of D for the most part."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ class WeightClipping(Trick):
     limit: Positive = 0.01
 
     @torch.no_grad()
-    def after_d(self, nets: Nets) -> None:
+    def constrain(self, nets: Nets) -> None:
         parameters: list[Tensor] = list(nets.d.parameters())
         torch._foreach_clamp_min_(parameters, -self.limit)
         torch._foreach_clamp_max_(parameters, self.limit)
@@ -40,3 +42,27 @@ class SpectralNorm(Trick):
         for module in list(nets.d.modules()):
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 spectral_norm(module)
+
+
+@trick("orthogonal_regularisation")
+class OrthogonalRegularisation(Trick):
+    """weight |W W' * (1 - I)|^2 of each weight: its rows, an output's each, should be at right angles, of any length. Brock et al. 2019 (BigGAN), eq. 3.
+
+    It is the form of 2019, without the diagonal that Brock et al. 2017 have too. BigGAN uses it on G; the default here is D. Rows are those of the
+    first dimension, as in BigGAN's code.
+    """
+
+    weight: Positive = 1e-4
+    net: Literal["d", "g", "both"] = "d"
+
+    def d_term(self, step: Step) -> Tensor | None:
+        return None if self.net == "g" else self.weight * off_diagonal(step.nets.d)
+
+    def g_term(self, step: Step) -> Tensor | None:
+        return None if self.net == "d" else self.weight * off_diagonal(step.nets.g)
+
+
+def off_diagonal(net: nn.Module) -> Tensor:
+    """Squares of the inner products of different rows, summed over all weights: a scalar."""
+    rows = [p.flatten(1) for p in net.parameters() if p.ndim > 1]
+    return torch.stack([(gram := w @ w.T).square().sum() - gram.diagonal().square().sum() for w in rows]).sum()

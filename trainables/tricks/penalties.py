@@ -1,10 +1,37 @@
-"""Penalties on the gradient of D's logits by its images: terms of D's loss."""
+"""Penalties on the gradient of D's logits by its images: terms of D's loss. Each is *where* the gradient is taken times *what* its norm should be."""
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
-from trainables.config import Positive
+from trainables.config import Count, NotNegative, Positive
+from trainables.schedules import between, fade
 from trainables.tricks.base import Step, Trick, trick
+
+Where = Literal["line", "around", "real", "fake", "both"]
+Target = Literal["one", "at_most_one", "zero"]
+Until = Annotated[float, Field(gt=0, le=1)]
+
+
+# What: squared norms [N] -> how far each is from where it should be [N] --------------------------------
+
+
+def norm(squared: Tensor) -> Tensor:
+    return (squared + 1e-12).sqrt()  # 1e-12: sqrt has no gradient at 0
+
+
+TARGETS: dict[Target, Callable[[Tensor], Tensor]] = {
+    "one": lambda squared: (norm(squared) - 1).square(),
+    "at_most_one": lambda squared: relu(norm(squared) - 1).square(),
+    "zero": lambda squared: squared,
+}
+
+
+# Where: a step -> squared norms of gradients [N], a tensor for each side that is looked at --------------
 
 
 def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
@@ -13,11 +40,10 @@ def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(1)
 
 
-def distance_from_one(d: nn.Module, images: Tensor) -> Tensor:
-    """E (|grad D(x)| - 1)^2 at the given images [N, *shape] -> scalar."""
+def squared_gradient_at(d: nn.Module, images: Tensor) -> Tensor:
+    """The same at images that D has not judged yet."""
     images = images.detach().requires_grad_()
-    norm = (squared_gradient(d(images), images) + 1e-12).sqrt()  # 1e-12: sqrt has no gradient at 0
-    return (norm - 1).square().mean()
+    return squared_gradient(d(images), images)
 
 
 def one_each(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -25,47 +51,119 @@ def one_each(images: Tensor, rng: torch.Generator) -> Tensor:
     return torch.rand(len(images), *[1] * (images.ndim - 1), generator=rng, device=images.device)
 
 
+def at_real(step: Step) -> list[Tensor]:
+    real, logits = step.reals()
+    return [squared_gradient(logits, real)]
+
+
+def at_fake(step: Step) -> list[Tensor]:
+    return [squared_gradient(step.fake_logits, step.fake)]
+
+
+def on_lines(step: Step) -> list[Tensor]:
+    real, _ = step.reals()
+    return [squared_gradient_at(step.nets.d, torch.lerp(real, step.fake, one_each(real, step.rng)))]
+
+
+def around_real(step: Step) -> list[Tensor]:
+    real, _ = step.reals()
+    noise = 0.5 * real.std() * torch.rand(real.shape, generator=step.rng, device=real.device)
+    return [squared_gradient_at(step.nets.d, real + one_each(real, step.rng) * noise)]
+
+
+PLACES: dict[Where, Callable[[Step], list[Tensor]]] = {
+    "line": on_lines,
+    "around": around_real,
+    "real": at_real,
+    "fake": at_fake,
+    "both": lambda step: at_real(step) + at_fake(step),
+}
+
+
+def penalty(step: Step, where: Where, to: Target) -> Tensor:
+    """E of the distance, summed over the sides that are looked at: a scalar."""
+    return torch.stack([TARGETS[to](squared).mean() for squared in PLACES[where](step)]).sum()
+
+
+def strength(step: Step, interval: int, end: float, until: float) -> float:
+    """What a weight is multiplied by in this step: 0 where the step is left out, else `interval`, along a cosine to `end` of it at `until`."""
+    return 0.0 if step.updates % interval else interval * between(1.0, end, fade(step.t, until, "cosine"))
+
+
+# Tricks ------------------------------------------------------------------------------------------------
+
+
+@trick("gradient_penalty")
+class GradientPenalty(Trick):
+    """weight E of a distance of |grad D(x)| from 1 (Gulrajani et al. 2017), from at most 1 (one-sided: Petzka et al. 2018) or from 0 (Mescheder et al. 2018).
+
+    `where`: on lines between real and fake, around real images (Kodali et al. 2017), at the real, the fake, or both (their sum); R1 is at the
+    real to zero, with gamma/2 as weight. `interval`: at every n-th D step only, n times as strong (Karras et al. 2020, StyleGAN2, section 3.1);
+    it shares D's loss and optimiser, so StyleGAN2's corrections of Adam for a step of its own have no place here. The weight goes along a
+    cosine to `end` of itself at `until` of the budget (Huang et al. 2024, R3GAN, gamma).
+    """
+
+    of_gradients = True
+    where: Where = "line"
+    to: Target = "one"
+    weight: Positive = 10.0
+    interval: Count = 1
+    end: NotNegative = 1.0
+    until: Until = 1.0
+
+    def needs_image_grad(self, updates: int) -> bool:
+        return self.where in ("real", "fake", "both") and updates % self.interval == 0
+
+    def d_term(self, step: Step) -> Tensor | None:
+        if not (factor := strength(step, self.interval, self.end, self.until)):
+            return None
+        return factor * self.weight * penalty(step, self.where, self.to)
+
+
 @trick("r1")
 class R1(Trick):
-    """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9."""
+    """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9; `interval`, `end` and `until` as in gradient_penalty."""
 
-    image_grad = True
+    of_gradients = True
+    where: ClassVar[Where] = "real"
     gamma: Positive = 10.0
+    interval: Count = 1
+    end: NotNegative = 1.0
+    until: Until = 1.0
 
-    def d_term(self, step: Step) -> Tensor:
-        real, logits = step.reals()
-        return self.gamma / 2 * squared_gradient(logits, real).mean()
+    def needs_image_grad(self, updates: int) -> bool:
+        return updates % self.interval == 0
+
+    def d_term(self, step: Step) -> Tensor | None:
+        if not (factor := strength(step, self.interval, self.end, self.until)):
+            return None
+        return factor * self.gamma / 2 * penalty(step, self.where, "zero")
 
 
 @trick("r2")
-class R2(Trick):
-    """gamma/2 E|grad D(fake)|^2. Mescheder et al. 2018, eq. 10."""
+class R2(R1):
+    """gamma/2 E|grad D(fake)|^2. Mescheder et al. 2018, eq. 10; `interval`, `end` and `until` as in gradient_penalty."""
 
-    image_grad = True
-    gamma: Positive = 10.0
-
-    def d_term(self, step: Step) -> Tensor:
-        return self.gamma / 2 * squared_gradient(step.fake_logits, step.fake).mean()
+    where = "fake"
 
 
 @trick("wgan_gp")
 class WganGp(Trick):
     """weight E(|grad D(x)| - 1)^2 on lines between real and fake. Gulrajani et al. 2017, eq. 3."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
-        real, _ = step.reals()
-        return self.weight * distance_from_one(step.nets.d, torch.lerp(real, step.fake, one_each(real, step.rng)))
+        return self.weight * penalty(step, "line", "one")
 
 
 @trick("dragan")
 class Dragan(Trick):
     """weight E(|grad D(x)| - 1)^2 around real images only. Kodali et al. 2017, algorithm 1 and its code (half a standard deviation)."""
 
+    of_gradients = True
     weight: Positive = 10.0
 
     def d_term(self, step: Step) -> Tensor:
-        real, _ = step.reals()
-        noise = 0.5 * real.std() * torch.rand(real.shape, generator=step.rng, device=real.device)
-        return self.weight * distance_from_one(step.nets.d, real + one_each(real, step.rng) * noise)
+        return self.weight * penalty(step, "around", "one")

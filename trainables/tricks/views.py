@@ -5,18 +5,23 @@ from torch import Tensor
 
 from trainables.config import Count, NotNegative, TrialConfig
 from trainables.models.base import Shape
+from trainables.schedules import Fading, fade
 from trainables.tricks.base import Trick, trick
 
 
 @trick("instance_noise")
 class InstanceNoise(Trick):
-    """Gaussian noise on real and fake, fading linearly to none at `until` of the budget. Sonderby et al. 2017; Arjovsky & Bottou 2017."""
+    """Gaussian noise on real and fake, fading linearly to none at `until` of the budget. Sonderby et al. 2017; Arjovsky & Bottou 2017.
+
+    `shape` is how it fades; constant noise, as Mescheder et al. 2018 study it, stays as it is up to `until`.
+    """
 
     std: NotNegative = 0.1
     until: NotNegative = 1.0
+    shape: Fading = "linear"
 
     def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
-        std = self.std * max(0.0, 1 - t / self.until) if self.until else 0.0
+        std = self.std * fade(t, self.until, self.shape)
         return images + std * torch.randn(images.shape, generator=rng, device=images.device)
 
 

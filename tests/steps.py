@@ -1,0 +1,39 @@
+"""Steps by hand, for tricks whose result is known in closed form."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.models.base import Discriminator
+from trainables.tricks.base import Nets, Step, Trick
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def linear_step(shape: tuple[int, ...], **more: Any) -> tuple[Step, float]:
+    """A step of D(x) = w x + b, whose gradient is w at every image; and |w|."""
+    torch.manual_seed(0)
+    head = nn.Linear(math.prod(shape), 1)
+    d = Discriminator(nn.Flatten(), head)
+    real, fake = (torch.randn(6, *shape, requires_grad=True) for _ in range(2))
+    step = Step(nets=Nets(nn.Identity(), d), real=real, fake=fake, real_logits=d(real), fake_logits=d(fake), rng=rng(), **more)
+    return step, head.weight.norm().item()
+
+
+def step_of(of_real: list[float], of_fake: list[float], /, **more: Any) -> Step:
+    """A step in which only the logits count."""
+    logits = torch.tensor(of_real), torch.tensor(of_fake)
+    nets = Nets(nn.Identity(), nn.Identity())
+    fields = {"nets": nets, "real": logits[0], "fake": logits[1], "real_logits": logits[0], "fake_logits": logits[1], "rng": rng()}
+    return Step(**{**fields, **more})
+
+
+def term(trick: Trick, step: Step, side: str = "d") -> Tensor:
+    value = trick.d_term(step) if side == "d" else trick.g_term(step)
+    assert value is not None
+    assert value.shape == ()
+    return value

@@ -1,0 +1,81 @@
+"""Averages of G over the course of training: against the mean that is known."""
+
+import copy
+
+import pytest
+import torch
+from tiny import tiny
+from torch import nn
+
+from trainables.config import TrialConfig, make_trick
+from trainables.tricks.averages import Ema
+from trainables.tricks.base import Nets
+
+
+def constant(value: float) -> Nets:
+    g = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    with torch.no_grad():
+        for tensor in (*g.parameters(), *(b for b in g.buffers() if b.is_floating_point())):
+            tensor.fill_(value)
+    return Nets(g, nn.Identity())
+
+
+@pytest.mark.parametrize("halflife", [0.5, 10.0])
+@pytest.mark.parametrize("batch_size", [10, 64, 500])
+def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int) -> None:
+    """From 0 to a constant 1: 1 - 2^(-images / half-life), however many updates it takes; running statistics too."""
+    ema = Ema(halflife_kimg=halflife)
+    ema.build(constant(0.0), TrialConfig())
+    target, start = constant(1.0), 10**6  # late, so that the ramp of the beginning is over
+    target.g[1].num_batches_tracked.fill_(7)  # type: ignore[index, operator, union-attr]
+    ema.images, images = start, start
+    while images < start + 2000:
+        images += batch_size
+        ema.after_g(target, images)
+    expected = 1 - 0.5 ** ((images - start) / (1000 * halflife))
+    for name, value in ema.average.state_dict().items():
+        reached = torch.full_like(value, 7) if name.endswith("tracked") else torch.full_like(value, expected)
+        torch.testing.assert_close(value, reached, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rampup", [0.05, 0.2])
+def test_the_half_life_begins_short(rampup: float) -> None:
+    """At most 5 % of the images so far: half of the way is made in the last twentieth."""
+    ema = Ema(halflife_kimg=1000.0, rampup=rampup)
+    ema.build(constant(0.0), TrialConfig())
+    ema.images = round(10_000 * (1 - rampup))
+    ema.after_g(constant(1.0), 10_000)
+    torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 0.5))
+
+
+def test_the_average_is_judged_and_g_is_trained() -> None:
+    run, plain = tiny({"ema": True, "ema.halflife_kimg": 0.002}), tiny()
+    ends = list(run.ticks()), list(plain.ticks())
+    assert ends[0] == ends[1]  # averaging moves nothing
+    for ours, theirs in zip(run.nets.g.parameters(), plain.nets.g.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert run.sampler().net is not run.nets.g
+    assert not torch.equal(run.sampler().sample(5), plain.sampler().sample(5))
+    before = copy.deepcopy(run.nets.g.state_dict())
+    run.sampler().sample(5)
+    torch.testing.assert_close(run.nets.g.state_dict(), before, rtol=0, atol=0)
+    assert not any(p.requires_grad for p in run.sampler().net.parameters())
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
+    """Of weights 1, 2, …, 10 after each tenth of the budget: the mean of those in the last share; before that, G itself is judged."""
+    swa, g = make_trick("swa", {"share": share}), constant(0.0).g
+    swa.build(constant(0.0), TrialConfig(budget_kimg=1.0))
+    for tenth in range(1, 11):
+        swa.after_g(constant(float(tenth)), 100 * tenth)
+        counted = [i for i in range(1, tenth + 1) if i / 10 > 1 - share]
+        assert (swa.sampler(g) is g) == (not counted)
+    for name, value in swa.sampler(g).state_dict().items():
+        if not name.endswith("tracked"):
+            torch.testing.assert_close(value, torch.full_like(value, sum(counted) / len(counted)))
+
+
+def test_only_one_average_is_judged() -> None:
+    with pytest.raises(ValueError, match="swa and ema each name the generator that is judged"):
+        tiny({"ema": True, "swa": True})

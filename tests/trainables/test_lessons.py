@@ -1,0 +1,205 @@
+"""What G learns from, and what is remembered: by hand, on steps whose answer is known."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from steps import rng, step_of, term
+from tiny import tiny, tiny_config
+from torch import Tensor, nn
+
+from trainables.config import TrialConfig, make_trick
+from trainables.losses import LOSSES
+from trainables.tricks.base import Nets
+
+# Top k -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("epoch", "best"), [(0.0, 8), (0.99, 8), (1.0, 6), (1.9, 6), (2.0, 4), (3.0, 4), (100.0, 4)])
+def test_g_learns_from_the_k_best(epoch: float, best: int) -> None:
+    """k: 8, three quarters of it after an epoch, and never less than half. The real ones of the same pairs come along; D's step is left alone."""
+    fake = [3.0, -1.0, 2.0, 7.0, 0.0, -5.0, 4.0, 1.0]
+    step = step_of([10 * x for x in fake], fake, epoch=epoch)
+    top = make_trick("top_k", {"decay": 0.75, "least": 0.5})
+    top.before_d(step)
+    assert step.judged[1] is step.fake_logits
+    top.before_g(step)
+    assert sorted(step.judged[1].tolist()) == sorted(fake)[-best:]
+    assert step.judged[0].tolist() == [10 * x for x in step.judged[1].tolist()]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_the_best_are_learned_from(loss: str) -> None:
+    """The gradient by the others' logits is 0."""
+    fake = torch.tensor([0.3, -0.2, 0.1, -0.4], requires_grad=True)
+    step = step_of([0.0, 0.5, -0.5, 1.0], [0.0], fake_logits=fake, epoch=9.0)
+    make_trick("top_k", {"decay": 0.1}).before_g(step)
+    (gradient,) = torch.autograd.grad(LOSSES[loss].g(*step.judged), fake)
+    assert (gradient != 0).tolist() == [True, False, True, False]
+
+
+def test_there_must_be_a_loss_to_choose_for() -> None:
+    on = {"top_k": True, "feature_matching": True}
+    with pytest.raises(
+        ValueError, match=r"top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing"
+    ):
+        tiny_config(on)
+    assert tiny_config({**on, "feature_matching.adversarial": 0.5})
+
+
+# Feature matching ------------------------------------------------------------------------------------
+
+
+def test_feature_matching_is_the_squared_distance_of_mean_features() -> None:
+    real, fake = torch.randn(6, 3, 2, generator=rng(0)), torch.randn(6, 3, 2, generator=rng(1))
+    step = step_of([0.0], [0.0], real_features=real, fake_features=fake)
+    expected = 2.5 * float(((real.mean(0) - fake.mean(0)) ** 2).sum())
+    assert term(make_trick("feature_matching", {"weight": 2.5}), step, "g").item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("arch", ["mlp", "dcgan"])
+@pytest.mark.parametrize("keep", [0.0, 0.25, 1.0])
+def test_feature_matching_takes_the_place_of_the_loss(arch: str, keep: float) -> None:
+    """G's gradient is the term's, and the share of the adversarial one's that stays; features are those that D's head judges."""
+    run = tiny({"arch": arch, "feature_matching": True, "feature_matching.adversarial": keep})
+    seen = []
+    look = run.look
+
+    def watched(*args: Any, **more: Any) -> Any:
+        seen.append(look(*args, **more))
+        return seen[-1]
+
+    run.look = watched  # type: ignore[method-assign]
+    signals = run.g_step()
+    (step,) = seen
+    assert step.real_features is not None
+    torch.testing.assert_close(run.nets.d.head(step.real_features).flatten(), step.real_logits)  # type: ignore[operator]
+    plain = LOSSES["nonsaturating"].g(step.fake_logits, step.fake_logits).item()
+    assert signals["g/adv"].item() == pytest.approx(keep * plain, rel=1e-5)
+    distance = (step.real_features.mean(0) - step.fake_features.mean(0)).square().sum().item()  # type: ignore[union-attr]
+    assert signals["g/feature_matching"].item() == pytest.approx(distance, rel=1e-5)
+
+
+def test_feature_matching_needs_features() -> None:
+    with pytest.raises(ValueError, match="feature_matching needs a Discriminator, with a body of features and a head; 'dcgan' has Linear"):
+        make_trick("feature_matching", {}).build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
+
+
+# Mode seeking ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steepness", [0.5, 3.0])
+@pytest.mark.parametrize("n", [6, 7])
+def test_mode_seeking_of_a_linear_g(steepness: float, n: int) -> None:
+    """G(z) = c z differs c times as much as z does: weight / c."""
+    z = torch.randn(n, 4, generator=rng())
+    step = step_of([0.0], [0.0], made=steepness * z, latents=z)
+    assert term(make_trick("mode_seeking", {"weight": 2.0}), step, "g").item() == pytest.approx(2 / steepness, rel=1e-4)
+
+
+def test_mode_seeking_spreads_what_g_makes() -> None:
+    """Beside a strong one the adversarial loss hardly counts: the images move apart. A batch of one has nobody to differ from."""
+    spreads = []
+    for on in ({}, {"mode_seeking": True, "mode_seeking.weight": 10.0}):
+        run = tiny({"g.lr": 0.03, "g.norm": "none", "budget_kimg": 0.288, **on})
+        list(run.ticks())
+        spreads.append(run.sampler().sample(200).std(0).mean().item())
+    assert spreads[1] > 2 * spreads[0]
+    with pytest.raises(ValueError, match="mode_seeking compares pairs: batch_size must be 2 at least; given 1"):
+        tiny_config({"mode_seeking": True, "batch_size": 1})
+
+
+# Historical averaging --------------------------------------------------------------------------------
+
+
+def filled(value: float) -> nn.Module:
+    net = nn.Linear(2, 3)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.fill_(value)
+    return net
+
+
+@pytest.mark.parametrize("side", ["d", "g"])
+def test_historical_averaging_is_the_distance_from_the_mean_so_far(side: str) -> None:
+    """9 parameters at 0, then 1, 2, 6: at 6 they are away from the mean (0 + 1 + 2) / 3 = 1."""
+    averaging = make_trick("historical_averaging", {"weight": 0.5})
+    averaging.build(Nets(filled(0.0), filled(0.0)), TrialConfig())
+    for value, mean in ((1.0, 0.0), (2.0, 0.5), (6.0, 1.0), (1.0, 2.25)):
+        nets = Nets(filled(value), filled(value))
+        found = term(averaging, step_of([0.0], [0.0], nets=nets), side)
+        assert found.item() == pytest.approx(0.5 * 9 * (value - mean) ** 2)
+        (gradient,) = torch.autograd.grad(found, getattr(nets, side).bias)
+        torch.testing.assert_close(gradient, torch.full((3,), value - mean))
+        averaging.after_d(nets) if side == "d" else averaging.after_g(nets, 0)
+
+
+# Experience replay -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.5, 25), (0.25, 7), (0.9, 40)])
+def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
+    """Fakes carry the number of their step: the share is older and out of the buffer, the rest is new, and the buffer is never larger than it is."""
+    replay = make_trick("experience_replay", {"share": share, "images": size})
+    replay.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
+    n, draws = round(share * 20), rng()
+    ages = []
+    for step in range(1, 40):
+        before, held = replay.state_dict()["buffer"], replay.state_dict()["held"]
+        there = set() if before is None else set(before[:held].flatten().tolist())
+        shown = replay.fakes(torch.full((20, 3, 1), float(step)), draws)
+        assert shown.shape == (20, 3, 1)
+        values = shown[:, 0, 0]
+        old = values[values < step]
+        assert len(old) == (n if step > 1 else 0)
+        assert set(old.tolist()) <= there
+        ages += [step - value for value in old.tolist()]
+        state = replay.state_dict()
+        assert state["held"] == min(size, step * n)
+        assert (state["buffer"] == step).flatten(1).all(1).sum() == (n if held == size else min(n, size - held))
+    assert max(ages) > 2  # some come from long ago
+
+
+def test_experience_replay_says_how_large_a_share_must_be() -> None:
+    for knobs in ({"share": 0.01}, {"images": 5}):
+        with pytest.raises(
+            ValueError, match=r"experience_replay.share of batch_size must be from 1 to experience_replay.images = \d+ samples; given"
+        ):
+            tiny_config({"experience_replay": True, **{f"experience_replay.{knob}": value for knob, value in knobs.items()}})
+
+
+def test_only_d_is_shown_the_past() -> None:
+    run = tiny({"experience_replay": True, "experience_replay.images": 6})
+    plain = tiny()
+    run.d_step(), plain.d_step()
+    run.rng.set_state(plain.rng.get_state())
+    for ours, theirs in zip(run.nets.d.parameters(), plain.nets.d.parameters(), strict=True):
+        assert torch.equal(ours, theirs)  # nothing to replay yet
+    assert torch.equal(run.g_step()["g/adv"], plain.g_step()["g/adv"])
+
+
+# LeCam -----------------------------------------------------------------------------------------------
+
+
+def test_lecam_by_hand() -> None:
+    """Means of 0.9, weighted by age and free of the zero they begin at; logits on the wrong side of the other's mean cost nothing."""
+    lecam = make_trick("lecam", {"weight": 2.0, "decay": 0.9})
+    lecam.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
+    steps = [([1.0, 3.0], [-1.0, 0.0]), ([2.0, 4.0], [-2.0, 2.0]), ([-9.0, 1.0], [5.0, 0.5])]
+    history: list[tuple[float, float]] = []
+    for real, fake in steps:
+        history.append((sum(real) / 2, sum(fake) / 2))
+        weights = [0.9**age for age in reversed(range(len(history)))]
+        a_real, a_fake = (sum(w * values[side] for w, values in zip(weights, history, strict=True)) / sum(weights) for side in (0, 1))
+        expected = sum(max(0.0, x - a_fake) ** 2 for x in real) / 2 + sum(max(0.0, a_real - x) ** 2 for x in fake) / 2
+        assert term(lecam, step_of(real, fake)).item() == pytest.approx(2 * expected, rel=1e-4)
+
+
+def test_lecam_draws_logits_together() -> None:
+    logits: Tensor = torch.tensor([2.0, 3.0], requires_grad=True)
+    lecam = make_trick("lecam", {})
+    lecam.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
+    (gradient,) = torch.autograd.grad(term(lecam, step_of([0.0], [-1.0], real_logits=logits)), logits)
+    assert (gradient > 0).all()
+    assert math.isfinite(gradient.sum())

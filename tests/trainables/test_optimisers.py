@@ -1,0 +1,91 @@
+"""Optimisers: PyTorch's own, what their settings mean, and steps that have never been."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from tiny import tiny, tiny_config
+from torch import Tensor, nn
+
+from trainables.optimisers import OPTIMISERS
+
+LR = 0.1
+PEERS = {  # with beta1 = .6, beta2 = .9
+    "adam": lambda ps: torch.optim.Adam(ps, LR, (0.6, 0.9)),
+    "adamw": lambda ps: torch.optim.AdamW(ps, LR, (0.6, 0.9)),
+    "sgd": lambda ps: torch.optim.SGD(ps, LR, momentum=0.6),
+    "rmsprop": lambda ps: torch.optim.RMSprop(ps, LR, alpha=0.9, momentum=0.6),
+}
+every_optimiser = pytest.mark.parametrize("name", OPTIMISERS)
+
+
+def numbers(n: int) -> list[Tensor]:
+    return list(torch.randn(n, 3, 2, generator=torch.Generator().manual_seed(0)))
+
+
+def moved(name: str, gradients: list[Tensor], settings: dict[str, Any]) -> Tensor:
+    """Where an optimiser of ours goes from ones by these gradients; those that are not finite are announced."""
+    p = nn.Parameter(torch.ones(3, 2))
+    opt = OPTIMISERS[name]([p], LR, tiny_config({"optimiser": name, **settings}))
+    for gradient in gradients:
+        p.grad = gradient.clone()
+        opt.found_inf = (~gradient.isfinite().all()).float()  # type: ignore[attr-defined]
+        opt.step()
+    return p.detach()
+
+
+@every_optimiser
+def test_an_optimiser_is_pytorchs(name: str) -> None:
+    p = nn.Parameter(torch.ones(3, 2))
+    peer = PEERS[name]([p])
+    for gradient in numbers(5):
+        p.grad = gradient.clone()
+        peer.step()
+    settings = {"beta1": 0.6} if name == "sgd" else {"beta1": 0.6, "beta2": 0.9}
+    torch.testing.assert_close(moved(name, numbers(5), settings), p.detach())
+
+
+@every_optimiser
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_gradient_that_is_not_finite_leaves_no_trace(name: str, bad: float, at: int) -> None:
+    """Also where it is the first one: going on equals never having seen it."""
+    good = numbers(4)
+    staged = [*good[:at], torch.full((3, 2), bad), *good[at:]]
+    assert torch.equal(moved(name, staged, {"beta1": 0.5}), moved(name, good, {"beta1": 0.5}))
+
+
+def test_sgd_without_momentum_is_gradient_descent() -> None:
+    gradients = numbers(3)
+    torch.testing.assert_close(moved("sgd", gradients, {"beta1": 0.0}), 1 - LR * sum(gradients))
+
+
+@pytest.mark.parametrize(("decay", "share"), [(None, 0.01), (0.0, 0.0), (0.5, 0.5)])
+def test_adamw_shrinks_weights_whose_gradient_is_nothing(decay: float | None, share: float) -> None:
+    shrunk = moved("adamw", [torch.zeros(3, 2)] * 2, {"weight_decay": decay})
+    torch.testing.assert_close(shrunk, torch.full((3, 2), (1 - LR * share) ** 2))
+
+
+def test_one_optimiser_for_both_and_another_for_d() -> None:
+    both, apart = tiny({"optimiser": "rmsprop"}), tiny({"d.optimiser": "sgd"})
+    assert [type(opt).__name__ for opt in (both.g_opt, both.d_opt, apart.g_opt, apart.d_opt)] == ["RMSprop", "RMSprop", "Adam", "SGD"]
+    assert [opt.param_groups[0]["lr"] for opt in (apart.g_opt, apart.d_opt)] == [2e-4, 2e-4]
+    for run in (both, apart):
+        for opt, net in ((run.g_opt, run.nets.g), (run.d_opt, run.nets.d)):
+            assert {id(p) for group in opt.param_groups for p in group["params"]} == {id(p) for p in net.parameters()}
+
+
+@every_optimiser
+def test_every_optimiser_changes_the_training(name: str) -> None:
+    def judged(optimiser: str) -> Tensor:
+        run = tiny({"optimiser": optimiser, "g.lr": 0.01, "weight_decay": 0.1 if optimiser == "adamw" else None})
+        list(run.ticks())
+        return run.sampler().sample(5)
+
+    assert torch.equal(judged(name), judged("adam")) == (name == "adam")
+
+
+@every_optimiser
+def test_says_where_it_comes_from(name: str) -> None:
+    assert any(character.isdigit() for character in OPTIMISERS[name].__doc__ or "")  # a year

@@ -1,0 +1,164 @@
+"""Gradient penalties: each is where the gradient is taken times what its norm should be; the named ones are cases of the general one."""
+
+import math
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+import torch
+from steps import linear_step, rng, term
+from tiny import tiny
+from torch import Tensor, nn
+
+from trainables.config import make_trick
+from trainables.tricks import TRICKS
+from trainables.tricks.base import Nets, Step
+from trainables.tricks.penalties import PLACES, TARGETS, Target, Where
+
+every_shape = pytest.mark.parametrize("shape", [(2,), (3, 4, 4)])
+
+
+@every_shape
+@pytest.mark.parametrize(("name", "knob"), [("r1", "gamma"), ("r2", "gamma")])
+@pytest.mark.parametrize("strength", [0.5, 10.0])
+def test_r1_and_r2_of_a_linear_d(name: str, knob: str, strength: float, shape: tuple[int, ...]) -> None:
+    step, norm = linear_step(shape)
+    assert term(make_trick(name, {knob: strength}), step).item() == pytest.approx(strength / 2 * norm**2, rel=1e-5)
+
+
+def test_r1_looks_at_the_real_and_r2_at_the_fake() -> None:
+    """D(x) = x²/2 has the gradient x: the penalties are the mean squared norms of each side."""
+    real, fake = torch.randn(50, 3, generator=rng(0)), 2 * torch.randn(50, 3, generator=rng(1))
+    real.requires_grad_(), fake.requires_grad_()
+    logits = {"real_logits": real.square().sum(1) / 2, "fake_logits": fake.square().sum(1) / 2}
+    step = Step(nets=Nets(nn.Identity(), nn.Identity()), real=real, fake=fake, rng=rng(), **logits)
+    for name, side in (("r1", real), ("r2", fake)):
+        assert term(make_trick(name, {"gamma": 2.0}), step).item() == pytest.approx(side.square().sum(1).mean().item(), rel=1e-5)
+
+
+@every_shape
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
+@pytest.mark.parametrize("weight", [0.5, 10.0])
+def test_distance_from_one_of_a_linear_d(name: str, weight: float, shape: tuple[int, ...]) -> None:
+    step, norm = linear_step(shape)
+    assert term(make_trick(name, {"weight": weight}), step).item() == pytest.approx(weight * (norm - 1) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan"])
+def test_a_penalty_is_differentiable_by_the_weights(name: str) -> None:
+    """The second derivative: of |w|² it is 2w, of (|w| - 1)² it is 2 (1 - 1/|w|) w."""
+    step, norm = linear_step((2,))
+    weight = step.nets.d.head.weight  # type: ignore[union-attr]
+    assert isinstance(weight, Tensor)
+    (gradient,) = torch.autograd.grad(term(TRICKS[name](), step), weight)
+    factor = 10 if name in ("r1", "r2") else 20 * (1 - 1 / norm)
+    torch.testing.assert_close(gradient, factor * weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+class Watcher(nn.Module):
+    """A D that remembers what it was shown."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.shown = images.detach()
+        return images.flatten(1).sum(1)
+
+
+@every_shape
+def test_where_wgan_gp_looks(shape: tuple[int, ...]) -> None:
+    """On the lines between the real and the fake images, each at a place of its own."""
+    d = Watcher()
+    real, fake = torch.zeros(1000, *shape), torch.ones(1000, *shape)
+    TRICKS["wgan_gp"]().d_term(Step(nets=Nets(d, d), real=real, fake=fake, real_logits=real, fake_logits=fake, rng=rng()))
+    places = d.shown.flatten(1)
+    assert torch.equal(places, places[:, :1].expand_as(places))  # all pixels of an image at the same place
+    assert len(places[:, 0].unique()) > 990
+    assert places.mean().item() == pytest.approx(0.5, abs=0.05)
+    assert 0 <= places.min() < 0.01 < 0.99 < places.max() <= 1
+
+
+@every_shape
+def test_where_dragan_looks(shape: tuple[int, ...]) -> None:
+    """From each real image at most half a standard deviation upwards, on its own direction; never at a fake."""
+    d = Watcher()
+    real = 3 * torch.randn(1000, *shape, generator=rng(3))
+    fake = torch.full_like(real, math.nan)
+    TRICKS["dragan"]().d_term(Step(nets=Nets(d, d), real=real, fake=fake, real_logits=real, fake_logits=fake, rng=rng()))
+    moved = d.shown - real
+    assert (moved >= -1e-6).all()
+    assert moved.max() <= 0.5 * real.std() + 1e-5
+    assert moved.mean().item() == pytest.approx(0.125 * real.std().item(), rel=0.1)  # half of half of a half
+
+
+# Where times what ------------------------------------------------------------------------------------
+
+ASKED = {"one": lambda norm: (norm - 1) ** 2, "at_most_one": lambda norm: max(0.0, norm - 1) ** 2, "zero": lambda norm: norm**2}
+
+
+def test_the_tables_are_the_choices() -> None:
+    assert set(get_args(Where)) == PLACES.keys()
+    assert set(get_args(Target)) == TARGETS.keys() == ASKED.keys()
+
+
+@pytest.mark.parametrize(("where", "to"), list(product(PLACES, ASKED)))
+@pytest.mark.parametrize("steepness", [0.5, 2.0])
+def test_every_penalty_of_a_linear_d(where: str, to: str, steepness: float) -> None:
+    """Its gradient is the same everywhere: all places agree, both sides together count twice, and only a norm above 1 is too much for "at_most_one"."""
+    step, norm = linear_step((3,))
+    with torch.no_grad():
+        step.nets.d.head.weight *= steepness / norm  # type: ignore[union-attr, operator]
+    real, fake = step.reals()[0], step.fake
+    step = Step(nets=step.nets, real=real, fake=fake, real_logits=step.nets.d(real), fake_logits=step.nets.d(fake), rng=rng())
+    found = term(make_trick("gradient_penalty", {"where": where, "to": to, "weight": 3.0}), step).item()
+    assert found == pytest.approx((2 if where == "both" else 1) * 3 * ASKED[to](steepness), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("r1", {"where": "real", "to": "zero", "weight": 5.0}),
+        ("r2", {"where": "fake", "to": "zero", "weight": 5.0}),
+        ("wgan_gp", {"where": "line", "to": "one", "weight": 10.0}),
+        ("dragan", {"where": "around", "to": "one", "weight": 10.0}),
+    ],
+)
+def test_the_named_penalties_are_cases_of_the_general_one(name: str, same: dict[str, Any]) -> None:
+    """Bit for bit, over a whole training."""
+    general = {f"gradient_penalty.{knob}": value for knob, value in same.items()}
+    ends = [list(tiny(settings).ticks()) for settings in ({name: True}, {"gradient_penalty": True, **general})]
+    for ours, theirs in zip(*ends, strict=True):
+        assert [ours.signals[key] for key in ours.signals] == [
+            theirs.signals[key.replace(name, "gradient_penalty")] for key in ours.signals
+        ]
+
+
+# Lazily, and fading ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+def test_a_lazy_penalty_comes_every_nth_step_n_times_as_strong(name: str) -> None:
+    weight = TRICKS[name]()
+    lazy = make_trick(name, {"interval": 4})
+    for updates in range(9):
+        step, _ = linear_step((3,), updates=updates)
+        if updates % 4:
+            assert lazy.d_term(step) is None
+            assert not lazy.needs_image_grad(updates)
+        else:
+            assert term(lazy, step).item() == pytest.approx(4 * term(weight, linear_step((3,))[0]).item(), rel=1e-5)
+    run = tiny({name: True, f"{name}.interval": 4, "budget_kimg": 0.072})
+    assert [f"d/{name}" in run.d_step() for _ in range(6)] == [True, False, False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize(
+    ("end", "until", "t", "left"), [(0.1, 0.5, 0.0, 1.0), (0.1, 0.5, 0.25, 0.55), (0.1, 0.5, 0.7, 0.1), (0.0, 1.0, 0.5, 0.5)]
+)
+def test_a_weight_goes_to_its_end_along_a_cosine(name: str, end: float, until: float, t: float, left: float) -> None:
+    fading, plain = make_trick(name, {"end": end, "until": until}), TRICKS[name]()
+    ratio = term(fading, linear_step((3,), t=t)[0]) / term(plain, linear_step((3,))[0])
+    assert ratio.item() == pytest.approx(left, rel=1e-5)
+
+
+def test_a_weight_that_ends_at_nothing_costs_nothing() -> None:
+    step, _ = linear_step((3,), t=0.5)
+    assert make_trick("r1", {"end": 0.0, "until": 0.5}).d_term(step) is None

@@ -1,0 +1,66 @@
+"""Rates and schedules: by hand."""
+
+import math
+
+import pytest
+import torch
+from tiny import tiny
+from torch import Tensor
+
+from trainables.config import make_trick
+from trainables.effective import effective
+from trainables.schedules import between, fade
+
+
+@pytest.mark.parametrize(
+    ("shape", "values"), [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25]), ("cosine", [1, 0.5 + 8**-0.5, 0.5, 0.5 - 8**-0.5])]
+)
+def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
+    """At none, a quarter, half and three quarters of the way; then there is nothing left."""
+    assert [fade(t, 0.4, shape) for t in (0.0, 0.1, 0.2, 0.3)] == pytest.approx(values)  # type: ignore[arg-type]
+    assert fade(0.4, 0.4, shape) == fade(0.9, 0.4, shape) == fade(0.0, 0.0, shape) == 0  # type: ignore[arg-type]
+    assert [between(3.0, 1.0, left) for left in (1.0, 0.5, 0.0)] == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "factors"),  # at 0, a quarter, half, and three quarters of the budget
+    [
+        ({}, [1, 0.75, 0.5, 0.25]),
+        ({"start": 0.5}, [1, 1, 1, 0.5]),
+        ({"end": 0.2}, [1, 0.8, 0.6, 0.4]),
+        ({"shape": "constant", "warmup": 0.5}, [0, 0.5, 1, 1]),
+        ({"shape": "cosine", "warmup": 0.25}, [0, 0.5 + 8**-0.5, 0.5, 0.5 - 8**-0.5]),
+    ],
+)
+def test_the_learning_rates_of_a_schedule(knobs: dict[str, object], factors: list[float]) -> None:
+    """Of both networks, step by step of a run; what is read back of the untrained run is what was asked for."""
+    schedule = make_trick("lr_schedule", knobs)
+    assert [schedule.rate(t / 4) for t in range(4)] == pytest.approx(factors)
+    run = tiny({"lr_schedule": True, "g.lr": 1e-3, "d.lr": 3e-3, **{f"lr_schedule.{knob}": value for knob, value in knobs.items()}})
+    assert (effective(run)["g.lr"], effective(run)["d.lr"]) == (1e-3, 3e-3)
+    seen = []
+    step = run.d_step
+
+    def watched() -> dict[str, Tensor]:
+        seen.append((run.images / 144, run.g_opt.param_groups[0]["lr"], run.d_opt.param_groups[0]["lr"]))
+        return step()
+
+    run.d_step = watched  # type: ignore[method-assign]
+    list(run.ticks())
+    assert len(seen) == 12
+    for t, g_lr, d_lr in seen:
+        assert (g_lr, d_lr) == pytest.approx((1e-3 * schedule.rate(t), 3e-3 * schedule.rate(t)))
+
+
+@pytest.mark.parametrize("limit", [1e-3, 0.1, 1e6])
+def test_gradients_are_shortened_and_never_turned(limit: float) -> None:
+    """Both networks': to the limit where they were longer, else untouched; what is reported is the norm before."""
+    clipped, plain = tiny({"gradient_clipping": True, "gradient_clipping.norm": limit}), tiny()
+    for side, ours, theirs in (("d", clipped.d_step(), plain.d_step()), ("g", clipped.g_step(), plain.g_step())):
+        if side == "d":
+            torch.testing.assert_close(ours["d/grad_norm"], theirs["d/grad_norm"])
+            plain.nets.d.load_state_dict(clipped.nets.d.state_dict())  # so that G's gradients can be compared too
+        grads = [torch.cat([p.grad.flatten() for p in getattr(run.nets, side).parameters()]) for run in (clipped, plain)]
+        norm = grads[1].norm().item()
+        torch.testing.assert_close(grads[0], grads[1] * min(1.0, limit / norm), rtol=1e-4, atol=1e-8)
+        assert math.isfinite(norm)

@@ -1,0 +1,92 @@
+"""Augmentation: D judges changed images, real and fake alike, or must judge them as it judges the unchanged."""
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from trainables.config import NotNegative, Positive, TrialConfig
+from trainables.losses import LOSSES
+from trainables.tricks.augmentations import Policy, augmented
+from trainables.tricks.base import ImageTrick, Nets, Step, trick
+
+EVERY = 4  # minibatches between two adjustments of p. Karras et al. 2020 (ADA), section 3.1
+
+
+@trick("diffaugment")
+class DiffAugment(ImageTrick):
+    """D sees only augmented images, in its own steps and in G's, and G learns through the augmentation. Zhao et al. 2020."""
+
+    policy: Policy = "colour,translation,cutout"
+
+    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+        return augmented(images, self.policy, rng)
+
+
+@trick("ada")
+class Ada(ImageTrick):
+    """Each augmentation changes each image with probability p, steered so that the mean sign of D's logits of real images is `target`. Karras et al. 2020 (ADA), section 3.
+
+    p begins at 0 and moves after every 4 minibatches, at a speed of 1 in `speed_kimg` thousands of images. Only the controller is StyleGAN2-ADA's:
+    its pipeline of 18 transformations is not here; the augmentations are those of diffaugment. p is reported as d/ada_p.
+    """
+
+    counts_steps = True
+    target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
+    speed_kimg: Positive = 500.0
+    policy: Policy = "flip,translation,colour,cutout"
+
+    def check(self, config: TrialConfig) -> None:
+        if LOSSES.pick(config.loss).boundary is None:
+            decided = sorted(name for name, loss in LOSSES.items() if loss.boundary is not None)
+            raise ValueError(f"ada needs a loss that decides between real and fake, one of {decided}; given {config.loss!r}")
+
+    def build(self, nets: Nets, config: TrialConfig) -> None:
+        self.boundary = LOSSES.pick(config.loss).boundary or 0.0
+        self.step = EVERY * config.batch_size / (1000 * self.speed_kimg)
+        device = next(nets.d.parameters()).device
+        self.p, self.signs, self.batches = torch.zeros((), device=device), torch.zeros((), device=device), 0
+
+    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+        return augmented(images, self.policy, rng, p=self.p)
+
+    @torch.no_grad()
+    def before_d(self, step: Step) -> None:
+        self.signs = self.signs + (step.reals()[1] - self.boundary).sign().mean()
+        self.batches += 1
+        if self.batches == EVERY:
+            self.p = (self.p + self.step * (self.signs / EVERY - self.target).sign()).clamp(0, 1)
+            self.signs, self.batches = torch.zeros_like(self.signs), 0
+        step.signals["d/ada_p"] = self.p
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"p": self.p, "signs": self.signs, "batches": self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.p, self.signs, self.batches = state["p"].to(self.p.device), state["signs"].to(self.p.device), state["batches"]
+
+
+@trick("consistency")
+class Consistency(ImageTrick):
+    """real E (D(x) - D(T(x)))^2 over real x (Zhang et al. 2020, CR) and fake times the same over fakes (Zhao et al. 2021, bCR: 10 too).
+
+    T flips and shifts, as in both papers; its shifts go up to an eighth of the image.
+    """
+
+    real: NotNegative = 10.0
+    fake: NotNegative = 0.0
+    policy: Policy = "flip,translation"
+
+    def check(self, config: TrialConfig) -> None:
+        if not self.real + self.fake:
+            raise ValueError("consistency.real or consistency.fake must be above 0; given 0 for both")
+
+    def d_term(self, step: Step) -> Tensor:
+        real, real_logits = step.reals()
+        sides = ((self.real, real, real_logits), (self.fake, step.fake, step.fake_logits))
+        return torch.stack([weight * self.moved(step, images, logits) for weight, images, logits in sides if weight]).sum()
+
+    def moved(self, step: Step, images: Tensor, logits: Tensor) -> Tensor:
+        difference: Tensor = logits - step.nets.d(augmented(images.detach(), self.policy, step.rng))
+        return difference.square().mean()

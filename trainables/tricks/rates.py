@@ -1,0 +1,40 @@
+"""Rates: how large a step each update makes."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
+
+from trainables.config import Positive, Share
+from trainables.schedules import Fading, between, fade
+from trainables.tricks.base import Trick, trick
+
+
+@trick("gradient_clipping")
+class GradientClipping(Trick):
+    """Each network's gradient is shortened to a norm of at most `norm` before its update. Pascanu et al. 2013, algorithm 1."""
+
+    norm: Positive = 1.0
+
+    def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
+        clip_grads_with_norm_(parameters, self.norm, norm)
+
+
+@trick("lr_schedule")
+class LrSchedule(Trick):
+    """Both learning rates rise over `warmup` of the budget (Goyal et al. 2017), then fall to `end` of themselves (Gulrajani et al. 2017: linearly to 0).
+
+    `shape`: linear, cosine (Loshchilov & Hutter 2017; Huang et al. 2024) or constant; `start` is the share of the budget at which the fall
+    begins (Zhu et al. 2017: half).
+    """
+
+    shape: Fading = "linear"
+    warmup: Share = 0.0
+    start: Share = 0.0
+    end: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    def rate(self, t: float) -> float:
+        rising = min(1.0, t / self.warmup) if self.warmup else 1.0
+        fallen = max(0.0, t - self.start) / (1 - self.start)
+        return rising * between(1.0, self.end, fade(fallen, 1.0, self.shape))

@@ -1,0 +1,75 @@
+"""Update: a rule by which D and G move. Its dataclass fields are its knobs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass as plain_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from trainables.config import TrialConfig
+from trainables.registry import Registry, with_knobs
+
+if TYPE_CHECKING:
+    from trainables.run import Run
+
+Signals = dict[str, Tensor]
+
+
+@plain_dataclass(kw_only=True)
+class Update:
+    """A subclass says what a step is; the rest it overrides where it must."""
+
+    def check(self, config: TrialConfig) -> None:
+        """ValueError where the rule makes no sense beside the other settings."""
+
+    def build(self, run: "Run") -> None:
+        """Once, when networks and optimisers exist."""
+
+    def step(self, run: "Run") -> Signals:
+        """Move D, and G where it is due: the smallest part of training that a tick may follow. -> scalars to report."""
+        raise NotImplementedError
+
+    def move(self, opt: Optimizer) -> None:
+        """Move one network, whose gradients are there."""
+        opt.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+UPDATES: Registry[type[Update]] = Registry("update rule")
+
+T = TypeVar("T", bound=type[Update])
+
+
+@dataclass_transform(kw_only_default=True)
+def update(name: str) -> Callable[[T], T]:
+    """Name an update rule. Its annotated fields become its knobs, known everywhere as "name.field"; each needs a default, its paper's."""
+    return with_knobs(UPDATES, name)
+
+
+def refuse_rounds(config: TrialConfig, *, name: str) -> None:
+    """ValueError for numbers of steps, in a rule that moves both networks at once."""
+    for setting, given in {"d_steps": config.d_steps, "g_steps": config.g_steps}.items():
+        if given > 1:
+            raise ValueError(f"{setting} must be 1 with update: {name}, which moves D and G at once; given {given}")
+
+
+def weights(*nets: nn.Module) -> list[Tensor]:
+    """All parameters, as tensors that can be moved in place without a trace."""
+    return [p.detach() for net in nets for p in net.parameters()]
+
+
+def copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.clone() for tensor in tensors]
+
+
+def means(steps: Sequence[Signals]) -> Signals:
+    """Of scalars that each step has; a single step's as they are."""
+    if len(steps) == 1:
+        return steps[0]
+    return {name: torch.stack([step[name].detach() for step in steps]).mean() for name in steps[0]}

@@ -1,0 +1,41 @@
+"""Optimism: the next gradient is expected to be the last one."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import Optimizer
+
+from trainables.updates.alternating import Alternating
+from trainables.updates.base import copies, update, weights
+
+if TYPE_CHECKING:
+    from trainables.run import Run
+
+
+@update("optimistic")
+class Optimistic(Alternating):
+    """Each network moves by twice its optimiser's step less its last one: optimistic Adam. Daskalakis et al. 2018, algorithm 1 (D and G in turn).
+
+    theta += 2 s_t - s_(t-1), where s_t is the step that the optimiser takes of itself (Adam's in the paper), and s_0 = 0.
+    """
+
+    def build(self, run: "Run") -> None:
+        self.weights = {opt: weights(net) for opt, net in ((run.d_opt, run.nets.d), (run.g_opt, run.nets.g))}
+        self.last = {opt: [torch.zeros_like(w) for w in own] for opt, own in self.weights.items()}
+
+    def move(self, opt: Optimizer) -> None:
+        own, last = self.weights[opt], self.last[opt]
+        before = copies(own)
+        opt.step()
+        more = torch._foreach_sub(own, before)
+        torch._foreach_sub_(more, last)
+        torch._foreach_mul_(more, 1 - opt.found_inf)  # type: ignore[attr-defined]  # a step that has never been leaves no trace here either
+        torch._foreach_add_(own, more)
+        torch._foreach_add_(last, more)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last": list(self.last.values())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for ours, saved in zip(self.last.values(), state["last"], strict=True):
+            torch._foreach_copy_(ours, saved)

@@ -1,0 +1,94 @@
+"""Unrolling: G is differentiated through the steps with which D would answer."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import Optimizer
+
+from trainables.config import Count, TrialConfig
+from trainables.optimisers import optimisers_of
+from trainables.tricks.base import TRICKS, Trick
+from trainables.updates.alternating import Alternating
+from trainables.updates.base import Signals, update
+
+if TYPE_CHECKING:
+    from trainables.run import Run
+
+Moments = tuple[Tensor, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
+
+
+@update("unrolled")
+class Unrolled(Alternating):
+    """G's loss is taken after `steps` more Adam steps of D, and differentiated through them. Metz et al. 2017, eq. 7 to 10, and its code.
+
+    The steps see one batch of each side, as in the authors' code, whose D is unrolled with Adam and its means so far. D itself moves one
+    step, from where it is. Where a gradient penalty looks (points that tricks make of the fakes) is held fixed.
+    """
+
+    steps: Count = 5
+
+    def check(self, config: TrialConfig) -> None:
+        if (name := optimisers_of(config)[1]) != "adam":
+            raise ValueError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
+        if constraints := [name for name in config.tricks if TRICKS.pick(name).constrain is not Trick.constrain]:
+            raise ValueError(
+                f"{constraints[0]} must be off with update: unrolled: the steps that it differentiates through hold no constraint"
+            )
+        if "gradient_clipping" in config.tricks:
+            raise ValueError(
+                "gradient_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped"
+            )
+        if counts := [name for name in config.tricks if TRICKS.pick(name).counts_steps]:
+            raise ValueError(f"{counts[0]} must be off with update: unrolled, whose steps of D are not taken: it would count them")
+        if config.d.norm in ("batch", "instance") and (penalties := [name for name in config.tricks if TRICKS.pick(name).of_gradients]):
+            raise ValueError(
+                f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
+            )
+
+    def g_step(self, run: "Run") -> Signals:
+        real, z, d = run.batches.next_batch(), run.noise(), run.nets.d
+        fake = run.nets.g(z)
+        answer = {name: p.detach().requires_grad_() for name, p in d.named_parameters()}
+        state = {name: run.d_opt.state[p] for name, p in d.named_parameters() if p in run.d_opt.state}
+        moments = {name: (of["step"], of["exp_avg"], of["exp_avg_sq"]) for name, of in state.items()}
+        for updates in range(run.d_updates, run.d_updates + self.steps):
+            terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake, updates=updates)))  # noqa: B023  (called at once)
+            gradients = torch.autograd.grad(
+                torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True
+            )
+            for (name, weight), gradient in zip(answer.items(), gradients, strict=True):
+                if gradient is not None:
+                    answer[name], moments[name] = adam_step(weight, gradient, moments[name], run.d_opt)
+        shown = real if run.real_in_g else None
+        terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, updates=run.g_updates, latents=z)))
+        norm = run.differentiate(run.g_opt, terms)
+        run.g_move()
+        return terms | {"g/grad_norm": norm}
+
+
+class Within(nn.Module):
+    """Calls a function, so that functional_call can exchange D's weights in all that it does, tricks included."""
+
+    def __init__(self, d: nn.Module):
+        super().__init__()
+        self.d = d
+
+    def forward(self, function: Callable[[], Signals]) -> Signals:
+        return function()
+
+
+def within(d: nn.Module, weights: dict[str, Tensor], function: Callable[[], Signals]) -> Signals:
+    found: Signals = functional_call(Within(d), {f"d.{name}": weight for name, weight in weights.items()}, (function,))
+    return found
+
+
+def adam_step(weight: Tensor, gradient: Tensor, moments: Moments, opt: Optimizer) -> tuple[Tensor, Moments]:
+    """Kingma & Ba 2015, algorithm 1, as torch.optim.Adam takes it, but differentiable."""
+    group = opt.param_groups[0]
+    beta1, beta2 = group["betas"]
+    step, mean, square = moments[0] + 1, torch.lerp(moments[1], gradient, 1 - beta1), beta2 * moments[2] + (1 - beta2) * gradient.square()
+    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step).sqrt()  # 1e-30: sqrt has no gradient at 0, where a dead unit's is
+    return weight - group["lr"] / (1 - beta1**step) * mean / (root + group["eps"]), (step, mean, square)
