@@ -60,7 +60,9 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
         "cc": ("dead", "diverged"),
         "dd": ("error", ""),
     }
-    assert runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("partial: too little of the data since 0 kimg: share of the modes 0.2")
+    assert (
+        runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("partial: too little of the data since 0 kimg: share of the modes 0.2")
+    )
     assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # as far as it came
     assert run.config["floors"] == Store(tmp_path).study.floors
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
