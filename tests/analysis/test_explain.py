@@ -137,7 +137,7 @@ def test_on_noise_one_claim_in_twenty_is_clear(stage, outcome):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(stage):
-    with pytest.raises(ValueError, match=r"\['failed', 'mode_collapse', 'diverged'\].*'collapse'"):
+    with pytest.raises(ValueError, match=r"\['failed', 'mode_collapse', 'late_collapse', .*'collapse'"):
         explain(stage(4, 1), "collapse")
     with pytest.raises(ValueError, match="'r11'"):
         explain(stage(4, 1), settings=["r11"])
