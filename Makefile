@@ -8,7 +8,7 @@ demo: .venv/runtime
 	$(BIN)/ganstudy launch studies/digits.yaml
 
 test: .venv/dev
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow"
 
 slow: .venv/dev
 	$(BIN)/python -m pytest -m slow

@@ -16,13 +16,6 @@ from study.cluster import ENVIRONMENT
 from study.spec import StudySpec
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Never two Rays at once: where tests are spread over processes, those of this folder stay in one."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("study"))
-
-
 @pytest.fixture
 def toy() -> Callable[..., StudySpec]:
     """toy(n_configs=8, base={"d.lr": 1.0}): a StudySpec; base and space are merged into the toy's own."""

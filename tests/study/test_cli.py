@@ -11,7 +11,7 @@ from PIL import Image
 from toy import TOY
 from typer.testing import CliRunner
 
-from study.cli import app
+from study.cli import app, main
 from study.drive import launch
 from study.spec import StudySpec
 from trainables.generators import load_generator
@@ -103,17 +103,29 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
-def test_a_mistake_is_one_message_and_no_traceback(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_mistake_is_one_message(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "toy.yaml").write_text(
         "name: toy\nquestion: why\nn_configs: 2\nbase: {data: ring8, arch: mlp}\nspace: {scientific: {r1: [false, true]}}\n"
     )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ganstudy", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert MISTAKES[words] in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_prints_no_traceback(tmp_path: Path) -> None:
+    words = ("list", "trick")
     done = subprocess.run(
         [sys.executable, "-m", "study.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2
     assert MISTAKES[words] in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "runs").exists()
 
 
 def test_open_study_is_the_documented_python(folder: Path) -> None:

@@ -98,6 +98,7 @@ def forget_plugin() -> None:
     sys.modules.pop("my_plugin", None)
 
 
+@pytest.mark.slow
 def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_plugin.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)  # plugins are found in the folder where the command is called
