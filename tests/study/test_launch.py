@@ -201,7 +201,7 @@ def test_what_breaks_is_tried_again_from_its_checkpoint(
         assert doubled(view.folder) == 0
         assert [m.images for m in record.measurements] == ([0, 200, 400, 600] if times == 2 else [0, 200, 400])
         if times == 9:
-            assert view.outcome(record) == ""
+            assert view.diagnosis(record).outcome == ""
             assert "the disk is gone" in record.closed.reason or "died" in record.closed.reason
     finally:
         LOOPS.pop("breaking", None)
