@@ -29,12 +29,12 @@ COPIES = Limit(0.5, "half way from what real data score to what copies do")
 LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
 SWINGS = Limit(4, "to the data and back, twice")
 RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
-PATIENCE, PATIENCE_TICKS = 0.25, 3  # of the budget, and ticks, through which nothing came
 NEARING = Limit(0.03, "in the last doubling of the images")
 GROWING = Limit(0.2, "in the last doubling of the images")  # two modes of ten
 CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
 CHANCE = Limit(0.55, "hardly better than a coin")
 DISTANCE = Limit(0.0, "at 0 D tells nothing")
+PATIENCE, PATIENCE_TICKS = 0.25, 3  # of the budget, and ticks, through which nothing came
 OVERFLOW = Limit(float(np.log(np.finfo(np.float32).max)), "beyond, the exponential of a logit is no float32, and a sigmoid has no gradient")
 
 

@@ -29,7 +29,7 @@ class Update:
 
     def step(self, run: "Run") -> Signals:
         """Move D, and G where it is due: the smallest part of training that a tick may follow. -> scalars to report."""
-        raise NotImplementedError
+        raise NotImplementedError  # the one moment that every rule has; the others may stay empty, which an abstract class would forbid
 
     def move(self, opt: Optimizer) -> None:
         """Move one network, whose gradients are there."""
