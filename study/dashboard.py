@@ -47,7 +47,7 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
     metric = study.spec["score"]["metric"]
     curve = {measured.images: measured.values[metric] for measured in trial.measurements if metric in measured.values}
     space = {name: distribution(form) for part in study.spec["space"].values() for name, form in part.items()}
-    inside = {name: value for name, value in trial.flat.items() if name in space and _holds(space[name], value)}
+    inside = {name: value for name, value in trial.settings.items() if name in space and _holds(space[name], value)}
     states = {Ended.BUDGET: TrialState.COMPLETE, Ended.ERROR: TrialState.FAIL}
     return create_trial(
         state=states.get(ended, TrialState.PRUNED),
@@ -61,11 +61,13 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
 
 
 def distribution(form: Any) -> "BaseDistribution":
-    """Of a space as the records hold it: a list of choices, or {low, high, log, step}. study.space would cost the import of torch."""
+    """Of a space as the records hold it: a list of choices, {low, high, log, step}, or variants by name. study.space would cost the import of torch."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(form, list):
         return CategoricalDistribution(form)
+    if "low" not in form:
+        return CategoricalDistribution(list(form))  # the names of variants
     if isinstance(form["low"], int):
         return IntDistribution(form["low"], form["high"], log=form.get("log", False), step=form.get("step", 1))
     return FloatDistribution(form["low"], form["high"], log=form.get("log", False), step=form.get("step"))

@@ -22,7 +22,6 @@ from study.provenance import provenance
 from study.query import StudyView, best_images, open_study
 from study.records import Closed, Ended, Measurement, Saved, StudyRecord
 from study.search import Search, to_run
-from study.space import extremes
 from study.spec import StudySpec, identity
 from study.stopping import Stopping
 from study.store import RULER, Store, driver
@@ -144,14 +143,15 @@ def check_writable(folder: Path) -> None:
 
 def check_networks(spec: StudySpec, source: Source) -> None:
     """ValueError where an architecture or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
-    for arch in getattr(spec.space.domains.get("arch"), "choices", [None]):
-        config = spec.config({} if arch is None else {"arch": arch})
+    choices = [{"arch": arch} for arch in spec.space.values("arch")]
+    for point in [*choices, *({name: chosen} for name, variants in spec.space.variants.items() for chosen in variants), {}]:
+        config = spec.config(point)
         ARCHS.pick(config.arch).generator(config, source.shape)
         ARCHS.pick(config.arch).discriminator(config, source.shape)
     for name, trick in TRICKS.items():
-        if spec.base.get(name) is True or True in getattr(spec.space.domains.get(name), "choices", ()):
+        if True in (spec.base.get(name), *spec.space.values(name)):
             trick().d_shape(source.shape)
-    sizes = extremes(spec.space.domains["data.size"]) if "data.size" in spec.space.domains else [spec.config({}).data.size]
+    sizes = [spec.base.get("data.size"), *spec.space.values("data.size")]
     if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
         raise ValueError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {largest}")
 

@@ -137,7 +137,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
         console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value
-            for name, value in trial.record.flat.items()
+            for name, value in trial.record.settings.items()
             if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]
         }
         console.print(
@@ -194,7 +194,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
     )
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
-    asked = record.flat
+    asked = record.settings
     for name, value in trial.study.settings(record).items():
         console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
     metrics = [name for name in trial.study.study.floors if record.last and name in record.last.values]

@@ -28,9 +28,9 @@ PROBE_BATCHES = 40  # trained to learn the speed, the first quarter to warm up
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
     prepared = prepare(spec, folder, address=address)
-    flat = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
-    assert flat
-    first = TrialConfig.from_flat(flat)
+    asked = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
+    assert asked
+    first = TrialConfig.from_flat(asked.flat)
     console.print(f"[bold]{spec.name}[/bold]: {escape(spec.question)}", soft_wrap=True)
     console.print(
         f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
@@ -47,14 +47,14 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         table.add_column(column)
     for part in ("scientific", "nuisance"):
         for name, domain in getattr(spec.space, part).items():
-            table.add_row(name, part, str(as_given(domain)))
+            table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
-    console.print("\nthe first trial in full:")
+    console.print("\nthe first trial in full" + "".join(f", {name} {chosen}" for name, chosen in asked.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
         if name in foreign:
             continue
-        console.print(f"  {name}: {value}" + ("" if name in flat else "  [dim](default)[/dim]"), soft_wrap=True)
+        console.print(f"  {name}: {value}" + ("" if name in asked.flat else "  [dim](default)[/dim]"), soft_wrap=True)
     try:
         cost = probe(first, prepared)
     except Diverged as reason:

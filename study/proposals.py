@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from study import design
 from study.records import Ended, Measurement, TrialRecord
-from study.space import Space
+from study.space import Asked
 from study.spec import StudySpec
 from trainables.config import TrialConfig, switch_of
 
@@ -31,8 +31,8 @@ MAX_ASKS = 100  # for one proposal that can be trained
 
 
 class Proposals(Protocol):
-    def next(self, known: dict[str, TrialRecord]) -> dict[str, Any] | None:
-        """The flat settings of the next new trial; None when there are to be no more."""
+    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
+        """The next new trial; None when there are to be no more."""
 
     def adopt(self, record: TrialRecord) -> None:
         """A trial that the Store knows, with all that was measured of it."""
@@ -49,11 +49,13 @@ class Designed:
         self.left = spec.designed()
         self.left.reverse()
 
-    def next(self, known: dict[str, TrialRecord]) -> dict[str, Any] | None:
+    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
         return self.left.pop() if self.left else None
 
     def adopt(self, record: TrialRecord) -> None:
-        self.left = [flat for flat in self.left if flat["seed"] != record.flat["seed"]]  # each trial of a design has a seed of its own
+        self.left = [
+            asked for asked in self.left if asked.flat["seed"] != record.flat["seed"]
+        ]  # each trial of a design has a seed of its own
 
     def measured(self, trial_id: str, measurement: Measurement) -> None: ...
 
@@ -69,17 +71,17 @@ class Adaptive:
         self.study = optuna.create_study(study_name=spec.name, direction=spec.score.direction, sampler=RandomSampler())
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
 
-    def next(self, known: dict[str, TrialRecord]) -> dict[str, Any] | None:
+    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
         number = len(known)
         if number >= self.spec.n_configs:
             return None
         self.study.sampler = sampler(self.spec, number)
         for _ in range(MAX_ASKS):
             self.asked = self.study.ask()
-            flat = self.spec.flat(point(self.spec.space, self.asked), design.seed_of(self.spec, number, 0))
+            asked = self.spec.asked(point(self.spec, self.asked), design.seed_of(self.spec, number, 0))
             try:
-                TrialConfig.from_flat(flat)
-                return flat
+                TrialConfig.from_flat(asked.flat)
+                return asked
             except ValueError as error:  # settings that make no sense beside each other
                 self.study.tell(self.asked, state=TrialState.FAIL)
                 reason = error
@@ -90,9 +92,9 @@ class Adaptive:
 
     def adopt(self, record: TrialRecord) -> None:
         self.study.sampler = RandomSampler()  # asked for nothing: every value is given
-        self.study.enqueue_trial({name: record.flat[name] for name in self.spec.space.domains if name in record.flat})
+        self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})
         trial = self.study.ask()
-        point(self.spec.space, trial)
+        point(self.spec, trial)
         self.trials[record.trial_id] = trial
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
@@ -122,14 +124,14 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
     return RandomSampler(seed=seed) if spec.sampler == "random" else TPESampler(seed=seed)
 
 
-def point(space: Space, trial: optuna.Trial) -> dict[str, Any]:
-    """Ask for the settings that live: "r1.gamma" only where "r1" is on."""
-    flat: dict[str, Any] = {}
-    for name, domain in space.domains.items():  # switches before their knobs
+def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:
+    """Ask for the settings of the space that live: "r1.gamma" only where "r1" is on."""
+    found: dict[str, Any] = {}
+    for name, domain in spec.space.domains.items():  # switches before their knobs
         switch = switch_of(name)
-        if switch is None or switch.setting not in flat or switch.on(flat):
-            flat[name] = suggest(trial, name, domain)
-    return flat
+        if switch is None or switch.on({**spec.base, **spec.space.spelt_out(found)}):
+            found[name] = suggest(trial, name, domain)
+    return found
 
 
 def suggest(trial: optuna.Trial, name: str, domain: optuna.distributions.BaseDistribution) -> Any:

@@ -217,7 +217,7 @@ class StudyView:
 
         defaults = {name: value for name, value in settings().items() if name not in TRICKS}
         defaults = {name: defaults[name] for name in live({**defaults, **record.flat}) if name in defaults}
-        return {**defaults, **record.flat}
+        return {**defaults, **record.settings}
 
     def _need_trust(self) -> None:
         if not self.trusted:

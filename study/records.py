@@ -41,12 +41,18 @@ class TrialRecord:
     trial_id: str
     number: int  # the order of proposal, from 0
     flat: Mapping[str, Any]  # the config as asked, the switches that are off included
+    variants: Mapping[str, str] = field(default_factory=dict)  # the names of the bundles that some of it came from
     phase: str = "explore"
     effective: Mapping[str, Any] = field(default_factory=dict)  # read back from what trained
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
     saved: tuple[Saved, ...] = ()
     closed: Closed | None = None  # None while it is unfinished
     failures: int = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As asked, the names of the variants among them: what tables, W&B and Optuna show."""
+        return {**self.variants, **self.flat}
 
     @property
     def last(self) -> Measurement | None:

@@ -13,6 +13,7 @@ from ray.tune.search import Searcher
 
 from study.proposals import Adaptive, Designed
 from study.records import Ended, Measurement, TrialRecord
+from study.space import Asked
 from study.spec import StudySpec
 from study.store import Store
 from trainables.config import TrialConfig
@@ -37,17 +38,18 @@ class Search(Searcher):
     # Tune asks -----------------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        if not self.waiting and (flat := self.proposals.next(self.store.trials)):
-            self.waiting.append(self.open(flat))
+        if not self.waiting and (asked := self.proposals.next(self.store.trials)):
+            self.waiting.append(self.open(asked))
         if not self.waiting:
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # Tune's own word one that runs may fail and come back
         self.running.add(trial_id)
         record = self.store.trials[self.waiting.popleft()]
         return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}
 
-    def open(self, flat: dict[str, Any]) -> str:
-        trial_id = TrialConfig.from_flat(flat).trial_id
-        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": flat})
+    def open(self, asked: Asked) -> str:
+        trial_id = TrialConfig.from_flat(asked.flat).trial_id
+        named = {"variants": asked.variants} if asked.variants else {}
+        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": asked.flat, **named})
         if isinstance(self.proposals, Adaptive):
             self.proposals.opened(trial_id)
         return trial_id
@@ -79,7 +81,7 @@ def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
     waiting = [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
     if spec.goal != "explain" or not waiting:
         return waiting
-    seeds = {flat["seed"] for flat in spec.designed()}  # each trial of a design has its own
+    seeds = {asked.flat["seed"] for asked in spec.designed()}  # each trial of a design has its own
     return [record for record in waiting if record.flat["seed"] in seeds]
 
 

@@ -1,6 +1,7 @@
 """Space: the settings that a study varies, as Optuna distributions, and which of them live where.
 
 `r1.gamma` lives only where `r1` is on, `lookahead.k` only where `update` is `lookahead`; nobody has to write that condition.
+A variant is a name for several settings at once: `method: {plain: {}, clipped: {loss: wasserstein, weight_clipping: true}}`.
 """
 
 from collections.abc import Mapping
@@ -21,17 +22,44 @@ class SpecError(ValueError):
         self.where = where
 
 
+Variants = Mapping[str, Mapping[str, Any]]  # name -> the settings that it stands for
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial as asked for: its settings, and the names of the variants that some of them come from, {"method": "clipped"}."""
+
+    flat: dict[str, Any]
+    variants: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """scientific: what the study asks about. nuisance: what must vary for the answer to be fair. Dotted setting -> Optuna distribution."""
+    """scientific: what the study asks about. nuisance: what must vary for the answer to be fair. Dotted setting -> Optuna distribution.
+
+    `variants` says what the choices of some scientific names stand for.
+    """
 
     scientific: Mapping[str, BaseDistribution]
     nuisance: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    variants: Mapping[str, Variants] = field(default_factory=dict)
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:
-        """All of them, switches before their knobs."""
-        return dict(sorted({**self.scientific, **self.nuisance}.items(), key=lambda item: switch_of(item[0]) is not None))
+        """All of them: variants, then switches, then their knobs."""
+        everything = {**self.scientific, **self.nuisance}
+        return dict(sorted(everything.items(), key=lambda item: (item[0] not in self.variants, switch_of(item[0]) is not None)))
+
+    def spelt_out(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A point's settings, those that its variants stand for in place of the variants' names."""
+        bundles = [self.variants[name][chosen] for name, chosen in point.items() if name in self.variants]
+        settings = {name: value for name, value in point.items() if name not in self.variants}
+        return {name: value for bundle in (*bundles, settings) for name, value in bundle.items()}
+
+    def values(self, name: str) -> list[Any]:
+        """That the study can give a setting, by itself or by a variant: all choices, the ends of a range, [] where it does not vary."""
+        own = extremes(self.domains[name]) if name in self.domains else []
+        return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
 
 
 def live(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,19 @@ from analysis.metrics import METRICS
 from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
-from study.space import Space, SpecError, as_given, domain, extremes, live
-from trainables.config import Count, DataConfig, Positive, Section, Switch, TrialConfig, joined, refuse_unknown, settings, switch_of
+from study.space import Asked, Space, SpecError, Variants, as_given, domain, extremes, live
+from trainables.config import (
+    Count,
+    DataConfig,
+    Positive,
+    Section,
+    TrialConfig,
+    joined,
+    refuse_unknown,
+    settings,
+    switch_of,
+    yaml_hint,
+)
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
 
@@ -180,21 +191,29 @@ class StudySpec(Section):
                 raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
         for where, names in {"base": self.base, "space": self.space.domains}.items():
             for name in names:
-                if (switch := switch_of(name)) and not self._turns_on(switch):
+                if (switch := switch_of(name)) and not (switch.on(self.base) or switch.value in self.space.values(switch.setting)):
                     either = f"{switch.setting}: [{str(settings()[switch.setting]).lower()}, {str(switch.value).lower()}]"
                     raise SpecError(
                         (where, name),
                         f"{name} is a knob of {name.partition('.')[0]}, which this study never turns on; add `{switch}` to base, or `{either}` to the space",
                     )
+        for choice, variants in self.space.variants.items():
+            for variant, bundle in variants.items():
+                for name in bundle:
+                    if (switch := switch_of(name)) and not switch.on({**self.base, **bundle}):
+                        raise SpecError(
+                            ("space", "scientific", choice, variant, name),
+                            f"{name} is a knob of {name.partition('.')[0]}, which the variant {variant} does not turn on; add `{switch}` to it",
+                        )
         for name, value in self.base.items():
             self._try({name: value}, ("base", name))
         for name, distribution in self.space.domains.items():
             for value in extremes(distribution):
                 self._try({name: value}, ("space", self._part(name), name))
         if self.goal == "explain":
-            for flat in self.designed():
+            for asked in self.designed():
                 try:
-                    TrialConfig.from_flat(flat)
+                    TrialConfig.from_flat(asked.flat)
                 except ValueError as error:
                     raise SpecError(
                         ("space",), f"every configuration of the design must make sense; one of them does not: {error}"
@@ -207,15 +226,11 @@ class StudySpec(Section):
     def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
         """The base with some settings of the space, the rest of the space at the first of its values."""
         on = {switch.setting: switch.value for name in some if (switch := switch_of(name))}
-        rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
+        rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS and name not in some}
         try:
-            TrialConfig.from_flat(live({**self.base, **rest, **on, **some}))
+            TrialConfig.from_flat(live({**self.base, **self.space.spelt_out(rest), **on, **self.space.spelt_out(some)}))
         except ValueError as error:
             raise SpecError(where, str(error)) from None
-
-    def _turns_on(self, switch: Switch) -> bool:
-        domain = self.space.domains.get(switch.setting)
-        return switch.on(self.base) or (isinstance(domain, CategoricalDistribution) and switch.value in domain.choices)
 
     def _part(self, name: str) -> str:
         return "scientific" if name in self.space.scientific else "nuisance"
@@ -235,17 +250,18 @@ class StudySpec(Section):
     def n_trials(self) -> int:
         return self.n_configs * self.seeds
 
-    def flat(self, point: Mapping[str, Any], seed: int) -> dict[str, Any]:
-        """A trial's settings as asked: base and point, the switches that are off included, the knobs of tricks that are off not."""
-        return live({**self.base, **point, "seed": seed})
+    def asked(self, point: Mapping[str, Any], seed: int) -> Asked:
+        """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
+        named = {name: point[name] for name in self.space.variants if name in point}
+        return Asked(live({**self.base, **self.space.spelt_out(point), "seed": seed}), named)
 
     def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
-        return TrialConfig.from_flat(self.flat(point, seed))
+        return TrialConfig.from_flat(self.asked(point, seed).flat)
 
-    def designed(self) -> list[dict[str, Any]]:
+    def designed(self) -> list[Asked]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
         points = design.points(self)
-        return [self.flat(point, design.seed_of(self, i, replicate)) for replicate in range(self.seeds) for i, point in enumerate(points)]
+        return [self.asked(point, design.seed_of(self, i, replicate)) for replicate in range(self.seeds) for i, point in enumerate(points)]
 
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
@@ -263,7 +279,13 @@ class StudySpec(Section):
 
     def as_dict(self) -> dict[str, Any]:
         """The form that a study file has: from_dict(as_dict()) == self."""
-        space = {part: {n: as_given(d) for n, d in getattr(self.space, part).items()} for part in ("scientific", "nuisance")}
+        variants = self.space.variants
+        space = {
+            part: {
+                name: dict(variants[name]) if name in variants else as_given(domain) for name, domain in getattr(self.space, part).items()
+            }
+            for part in ("scientific", "nuisance")
+        }
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
 
 
@@ -301,6 +323,7 @@ def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
 
 def read_space(given: Mapping[str, Any]) -> Space:
     parts: dict[str, dict[str, Any]] = {}
+    variants: dict[str, Variants] = {}
     for part, domains in given.items():
         if part not in ("scientific", "nuisance"):
             raise SpecError(
@@ -309,9 +332,20 @@ def read_space(given: Mapping[str, Any]) -> Space:
             )
         if not isinstance(domains, Mapping):
             raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
-        check_names(domains, ("space", part))
         for name, value in domains.items():
             where = ("space", part, name)
+            if part == "scientific" and name not in settings() and isinstance(value, Mapping) and all(map(is_bundle, value.values())):
+                parts.setdefault(part, {})[name], variants[name] = read_variants(name, value, where), value
+                continue
+            if name not in settings() and isinstance(value, Mapping) and any(map(is_bundle, value.values())):
+                odd = next((variant for variant, bundle in value.items() if not is_bundle(bundle)), None)
+                what = (
+                    "belong into space.scientific"
+                    if odd is None
+                    else f"must each be a mapping of settings, {{}} for the base; {odd} is {value[odd]!r}"
+                )
+                raise SpecError(where, f"the variants of {name} {what}")
+            check_names({name: value}, ("space", part))
             if name in NEVER_VARIES:
                 raise SpecError(where, f"{name} cannot vary: {NEVER_VARIES[name]}")
             if name in TRICKS and value == "range":
@@ -322,7 +356,40 @@ def read_space(given: Mapping[str, Any]) -> Space:
             raise SpecError(("space", "nuisance", name), f"{name} is scientific and nuisance; it must be one of them")
     if not parts.get("scientific"):
         raise SpecError(("space",), "space.scientific must name at least one setting: the one that the question is about")
-    return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}))
+    owner: dict[str, str] = {}  # what decides a setting
+    for name, bundle in [(name, bundle) for name, bundles in variants.items() for bundle in bundles.values()]:
+        for setting in bundle:
+            other = owner.setdefault(setting, name)
+            if setting in parts["scientific"] or setting in parts.get("nuisance", {}) or other != name:
+                by = f"by {other} too" if other != name else "by itself"
+                raise SpecError(
+                    ("space", "scientific", name), f"{setting} is set by a variant of {name}, and varies {by}; one of them must decide"
+                )
+    return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}), variants=variants)
+
+
+def is_bundle(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
+    """The choice among bundles of settings: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. SpecError for what makes none."""
+    if not name.isidentifier():
+        raise SpecError(where, f"variants need a name that is a word, such as method; given {name!r}")
+    if len(variants) < 2:
+        raise SpecError(where, f"{name} needs two variants or more; given {list(variants)}")
+    seen: dict[str, str] = {}
+    for variant, bundle in variants.items():
+        if not isinstance(variant, str):
+            raise SpecError(where, f"the names of variants must be text; {name} has {variant!r}" + yaml_hint(variant))
+        check_names(bundle, (*where, variant))
+        for setting in bundle:
+            if setting in NEVER_VARIES:
+                raise SpecError((*where, variant, setting), f"{setting} cannot vary: {NEVER_VARIES[setting]}")
+        alike = seen.setdefault(repr(sorted(bundle.items())), variant)
+        if alike != variant:
+            raise SpecError((*where, variant), f"two variants of {name} must not be the same; {alike} and {variant} are")
+    return CategoricalDistribution(list(variants))
 
 
 def cells_of(space: Space) -> int:

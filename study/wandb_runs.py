@@ -98,7 +98,7 @@ class WandbMirror:
                 job_type=trial.phase,
                 tags=[name for name, value in trial.flat.items() if value is True],
                 config={
-                    **nested({**trial.flat, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
+                    **nested({**trial.settings, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
                     "ruler": dict(study.ruler),
                     "floors": dict(study.floors),
                 },

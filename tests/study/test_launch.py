@@ -26,7 +26,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     trials = view.trials()
     assert len(trials) == spec.n_trials == 8
     assert set(trials["ended"]) == {"budget"}
-    assert [flat["seed"] for flat in spec.designed()] == trials["seed"].tolist()
+    assert [asked.flat["seed"] for asked in spec.designed()] == trials["seed"].tolist()
     history = view.history()
     assert history.groupby("trial_id")["images"].apply(list).map(tuple).unique().tolist() == [(0, 200, 400, 600)]
     assert doubled(view.folder) == 0

@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepared = prepare(spec, folder, address=None)
     with Store.writing(folder) as store:
         store.write_study(prepared.study)
-        for flat in spec.designed():
+        for flat in (asked.flat for asked in spec.designed()):
             config = TrialConfig.from_flat(flat)
             store.write(config.trial_id, opened={"phase": spec.phase, "flat": flat})
             loop = LOOPS.pick(config.loop)(config, prepared.source, device=torch.device("cpu"))

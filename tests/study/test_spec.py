@@ -1,5 +1,6 @@
 """Bad input gets one clear message at the door."""
 
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -37,7 +38,23 @@ def space(**changes: Any) -> dict[str, Any]:
     return {**GOOD["space"], **changes}
 
 
+METHODS: dict[str, Any] = {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True, "weight_clipping.limit": 0.02}}
+
+
+def methods(**changes: Any) -> dict[str, Any]:
+    return good(space={"scientific": {"method": {**METHODS, **changes}}, "nuisance": {"d.lr": {"low": 1e-4, "high": 1e-3}}})
+
+
 BAD = {
+    "a variant that is no mapping": (methods(r1=True), "the variants of method must each be a mapping of settings"),
+    "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method needs two variants or more; given ['plain']"),
+    "misspelt setting in a variant": (methods(big={"g.widht": 8}), "no setting named 'g.widht'; did you mean 'g.width'"),
+    "a knob of what a variant leaves off": (methods(r={"r1.gamma": 1.0}), "which the variant r does not turn on; add `r1: true` to it"),
+    "two equal variants": (methods(same={}), "two variants of method must not be the same; plain and same are"),
+    "a variant of other data": (methods(d={"data": "digits"}), "data cannot vary"),
+    "a variant that makes no sense": (methods(bad={"margin": 1.0}), "margin needs a loss that has one"),
+    "a setting that a variant decides too": (methods(slow={"d.lr": 1e-5}), "d.lr is set by a variant of method, and varies by itself"),
+    "variants that are nuisance": (good(space=space(nuisance={"method": METHODS})), "the variants of method belong into space.scientific"),
     "misspelt key": (good(n_config=8), "a study has no 'n_config'; did you mean 'n_configs'"),
     "a setting beside base": ({**GOOD, "g.lr": 1e-3}, "those belong into base"),
     "missing key": ({k: v for k, v in GOOD.items() if k != "question"}, "a study needs question"),
@@ -190,7 +207,7 @@ def test_every_range_maps_the_unit_interval_into_itself(name: str) -> None:
 def test_knobs_of_tricks_that_are_off_do_not_live() -> None:
     assert live({"r1": False, "r1.gamma": 1.0, "g.lr": 1.0}) == {"r1": False, "g.lr": 1.0}
     spec = StudySpec.from_dict(GOOD)
-    for flat in spec.designed():
+    for flat in (asked.flat for asked in spec.designed()):
         assert ("r1.gamma" in flat) == flat["r1"]
         TrialConfig.from_flat(flat)
 
@@ -200,20 +217,20 @@ def test_knobs_of_update_rules_live_where_their_rule_is_the_one() -> None:
     asked = {"update": ["alternating", "lookahead", "unrolled"]}
     knobs = {"lookahead.k": "range", "lookahead.alpha": "range", "unrolled.steps": "range"}
     spec = StudySpec.from_dict(good(space=space(scientific=asked, nuisance=knobs), base={"r1": True}))
-    proposed = [point(spec.space, optuna.create_study().ask()) for _ in range(12)]
-    for flat in (*spec.designed(), *proposed):
+    proposed = [point(spec, optuna.create_study().ask()) for _ in range(12)]
+    for flat in (*(asked.flat for asked in spec.designed()), *proposed):
         assert {name for name in flat if name in knobs} == {name for name in knobs if name.partition(".")[0] == flat["update"]}
         TrialConfig.from_flat({**spec.base, **flat})
-    assert len({flat["update"] for flat in spec.designed()}) == 3
+    assert len({asked.flat["update"] for asked in spec.designed()}) == 3
 
 
 @pytest.mark.parametrize("sampler", ["sobol", "random", "factorial"])
 def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
     short, long = (points(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
     assert long[:6] == short
-    seeds = [flat["seed"] for flat in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
+    seeds = [asked.flat["seed"] for asked in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
     assert len(set(seeds)) == 72
-    other = [flat["seed"] for flat in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()]
+    other = [asked.flat["seed"] for asked in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()]
     assert not set(seeds) & set(other)
 
 
@@ -221,9 +238,9 @@ def test_each_cell_of_a_factorial_meets_the_whole_range_of_the_nuisance_settings
     """Else what is asked about would be confounded with them: 16 rounds, in each quarter of the range some 4 of each cell."""
     space = {"scientific": {"r1": [False, True], "ema": [False, True]}, "nuisance": {"d.lr": {"low": 1e-4, "high": 1e-2, "log": True}}}
     flats = [
-        flat
+        asked.flat
         for seed in range(5)
-        for flat in StudySpec.from_dict(good(sampler="factorial", n_configs=64, design_seed=seed, space=space)).designed()
+        for asked in StudySpec.from_dict(good(sampler="factorial", n_configs=64, design_seed=seed, space=space)).designed()
     ]
     for cell in product([False, True], repeat=2):
         place = [(np.log10(flat["d.lr"]) + 4) / 2 for flat in flats if (flat["r1"], flat["ema"]) == cell]
@@ -262,3 +279,27 @@ def test_spec_errors_know_where() -> None:
     with pytest.raises(SpecError) as error:
         domain("g.lr", {"low": 2, "high": 1}, ("space", "nuisance", "g.lr"))
     assert error.value.where == ("space", "nuisance", "g.lr")
+
+
+def test_a_variant_stands_for_its_settings():
+    spec = StudySpec.from_dict({**methods(slow={"g.lr": 1e-5}), "sampler": "factorial", "n_configs": 6})
+    asked = spec.designed()
+    assert sorted(each.variants["method"] for each in asked) == ["clipped", "clipped", "plain", "plain", "slow", "slow"]
+    for each in asked:
+        config = TrialConfig.from_flat(each.flat)
+        assert config.loss == ("wasserstein" if each.variants["method"] == "clipped" else "nonsaturating")
+        assert config.tricks == ({"weight_clipping": {"limit": 0.02}} if each.variants["method"] == "clipped" else {})
+        assert config.g.lr == (1e-5 if each.variants["method"] == "slow" else 2e-4)
+        assert "method" not in each.flat
+    assert StudySpec.from_dict(spec.as_dict()) == spec
+    assert StudySpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+
+
+def test_a_knob_lives_where_a_variant_turns_it_on():
+    given = good(goal="optimise", space={"scientific": {"method": {"plain": {}, "r": {"r1": True}}}, "nuisance": {"r1.gamma": "range"}})
+    spec, trial = StudySpec.from_dict(given), optuna.create_study().ask
+    found = [point(spec, trial()) for _ in range(30)]
+    assert {each["method"] for each in found} == {"plain", "r"}
+    for each in found:
+        assert ("r1.gamma" in each) == (each["method"] == "r")
+        assert spec.config(each).tricks.keys() == ({"r1"} if each["method"] == "r" else set())
