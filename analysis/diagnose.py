@@ -60,11 +60,18 @@ class Diagnosis:
 
 
 def diagnose(
-    images: Sequence[float], curves: Mapping[str, Sequence[float | None]], *, ended: str, floors: Mapping[str, float], n_modes: int | None
+    images: Sequence[float],
+    curves: Mapping[str, Sequence[float | None]],
+    *,
+    ended: str,
+    floors: Mapping[str, float],
+    n_modes: int | None,
+    finite: bool = False,
 ) -> Diagnosis:
     """What happened to a run whose ticks came after so many real `images` [K] and showed these `curves`, name -> [K] (None: not measured).
 
-    `ended` is one of ENDED; a run that still trains ("") is diagnosed as far as it came. `floors` is what real data score, `n_modes` the
+    `ended` is one of ENDED; a run that still trains ("") is diagnosed as far as it came. One that is
+    "dead" left the finite numbers, unless `finite` says that it was ended since it was `hopeless`. `floors` is what real data score, `n_modes` the
     number of real modes (None: not known). Raises ValueError for an unknown way to end, and for curves of unlike lengths.
     """
     if ended not in ENDED:
@@ -75,9 +82,9 @@ def diagnose(
         images, curves = [0.0], {}
     if images[-1] == 0:
         return diverged_after(0.0) if ended == "dead" else Diagnosis("", "not trained yet: no evidence")
+    if ended == "dead" and not finite:
+        return diverged_after(images[-1] / 1000)
     run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
-    if ended == "dead" and len(stuck(run)) < PATIENCE_TICKS:
-        return diverged_after(run.images[-1] / 1000)
     for rule in RULES:
         if found := rule(run, ended):
             return found
@@ -93,7 +100,7 @@ def hopeless(
     floors: Mapping[str, float],
     n_modes: int | None,
 ) -> str:
-    """Why a run that still trains can be ended, since nothing will come any more; "" while something may.
+    """Since when a run that still trains can be ended, as nothing will come any more, and why; "" while something may.
 
     It fails, comes no nearer to the data, and D is always right or always wrong, or all samples are one: through a quarter of its `budget`
     of images, and three ticks. How often a run that would have come to something is ended by this: docs/diagnosis.md.
@@ -103,7 +110,7 @@ def hopeless(
     if len(ticks) < PATIENCE_TICKS or run.images[-1] - run.images[ticks[0]] < PATIENCE * budget:
         return ""
     found = diagnose(images, curves, ended="", floors=floors, n_modes=n_modes)
-    return f"nothing has come since {run.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
+    return f"{run.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
 
 
 def stuck(run: Curves) -> list[int]:

@@ -83,7 +83,7 @@ class Confusion:
         if at is not None:
             self.images_saved += run["images"][-1] - run["images"][at]
             curves = {name: curve[: at + 1] for name, curve in run["curves"].items()}
-            self.kept_outcome.add(diagnose(run["images"][: at + 1], curves, ended="dead", **known).outcome == told.outcome)
+            self.kept_outcome.add(diagnose(run["images"][: at + 1], curves, ended="dead", finite=True, **known).outcome == told.outcome)
 
     def markdown(self) -> str:
         told = [outcome for outcome in OUTCOMES if any(key[1] == outcome for key in self.counts)]

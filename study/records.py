@@ -16,6 +16,9 @@ class Ended(StrEnum):
     ERROR = "error"  # the program or machine broke: no evidence, run it again
 
 
+HOPELESS = "nothing has come since"  # how the reason begins of a run that was ended for that
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     images: int  # real images shown to D
@@ -33,7 +36,12 @@ class Saved:
 @dataclass(frozen=True, kw_only=True)
 class Closed:
     ended: Ended
-    reason: str = ""  # what went non-finite and when, or a traceback
+    reason: str = ""  # what went non-finite and when, since when nothing has come any more, or a traceback
+
+    @property
+    def finite(self) -> bool:
+        """Whether a dead run was ended since nothing would come any more, its numbers finite to the end."""
+        return self.reason.startswith(HOPELESS)
 
 
 @dataclass(frozen=True, kw_only=True)

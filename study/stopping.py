@@ -5,6 +5,7 @@ from typing import Any
 from ray import tune
 
 from analysis.diagnose import hopeless
+from study.records import HOPELESS
 from study.store import STOP, Store
 from study.verdict import curves_of
 
@@ -27,7 +28,7 @@ class Stopping(tune.Stopper):
         images, curves = curves_of([*ticks, (result["images"], result["values"])])
         reason = hopeless(images, curves, budget=self.budget, floors=study.floors, n_modes=study.n_modes)
         if reason:
-            self.reasons[record.trial_id] = reason
+            self.reasons[record.trial_id] = f"{HOPELESS} {reason}"
         return bool(reason)
 
     def stop_all(self) -> bool:

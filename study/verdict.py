@@ -14,7 +14,8 @@ def diagnosis(trial: TrialRecord, study: StudyRecord) -> "Diagnosis":
     from analysis.diagnose import diagnose  # here, since it costs a second: a mirror needs it only once a trial was measured
 
     images, curves = curves_of([(measured.images, measured.values) for measured in trial.measurements])
-    return diagnose(images, curves, ended=trial.closed.ended if trial.closed else "", floors=study.floors, n_modes=study.n_modes)
+    ended, finite = (trial.closed.ended.value, trial.closed.finite) if trial.closed else ("", True)
+    return diagnose(images, curves, ended=ended, floors=study.floors, n_modes=study.n_modes, finite=finite)
 
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:

@@ -11,6 +11,7 @@ from analysis.curves import Curves
 from analysis.diagnose import Diagnosis, diagnose, hopeless
 from analysis.table import ENDED, FAILURES, OUTCOMES
 from bench import confusion
+from study.records import HOPELESS, Closed, Ended
 
 STAGED = Path(__file__).parent.parent / "data" / "staged.jsonl.gz"
 FLOORS = {"fd": 1.0, "coverage": 1.0, "precision": 1.0, "vendi": 11.0, "memorisation": 0.0}
@@ -23,11 +24,11 @@ D_BLIND = {"d/real_accuracy": 0.5, "d/fake_accuracy": 0.5, "d/distance": -0.1, "
 ONE_PICTURE = {**UNTRAINED, "fd": 90.0}
 
 
-def told(*ticks, ended="budget", floors=FLOORS, n_modes=10):
+def told(*ticks, ended="budget", floors=FLOORS, n_modes=10, finite=False):
     """Diagnosed from the untrained networks and four ticks."""
     rows = [UNTRAINED, *ticks]
     curves = {name: [row.get(name) for row in rows] for name in {name for row in rows for name in row}}
-    return diagnose(IMAGES[: len(rows)], curves, ended=ended, floors=floors, n_modes=n_modes)
+    return diagnose(IMAGES[: len(rows)], curves, ended=ended, floors=floors, n_modes=n_modes, finite=finite)
 
 
 def tick(*parts, **changes):
@@ -93,8 +94,16 @@ def test_a_run_that_left_the_finite_numbers_diverged_whatever_it_had_been():
 
 
 def test_a_run_that_was_ended_since_nothing_came_has_the_outcome_that_its_curves_say():
-    assert told(*[tick(ONE_PICTURE, D_SURE)] * 3, ended="dead").outcome == "discriminator_too_strong"
-    assert told(*[tick(ONE_PICTURE, D_SURE)] * 2, ended="dead").outcome == "diverged"
+    stuck = [tick(ONE_PICTURE, D_SURE)] * 3
+    assert told(*stuck, ended="dead", finite=True).outcome == "discriminator_too_strong"
+    assert told(*stuck, ended="dead").outcome == "diverged"  # stuck, but it was the numbers that ended it
+
+
+def test_the_records_tell_the_two_kinds_of_dead_apart():
+    stuck = [tick(ONE_PICTURE, D_SURE)] * 3
+    reasons = {"d/adv not finite after 12000 images": "diverged", f"{HOPELESS} 10 kimg: collapsed": "discriminator_too_strong"}
+    for reason, outcome in reasons.items():
+        assert told(*stuck, ended="dead", finite=Closed(ended=Ended.DEAD, reason=reason).finite).outcome == outcome
 
 
 def test_what_says_nothing():
@@ -146,7 +155,7 @@ def ended_at(ticks, *, budget=40_000, images=IMAGES):
     for i in range(1, len(rows) + 1):
         curves = {name: [row.get(name) for row in rows[:i]] for name in rows[-1]}
         if reason := hopeless(images[:i], curves, budget=budget, floors=FLOORS, n_modes=10):
-            assert reason.startswith("nothing has come since 10 kimg: ")
+            assert reason.startswith("10 kimg: ")
             return i - 1
     return None
 
