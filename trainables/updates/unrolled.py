@@ -1,6 +1,6 @@
 """Unrolling: G is differentiated through the steps with which D would answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +17,7 @@ from trainables.updates.base import Signals, update
 if TYPE_CHECKING:
     from trainables.run import Run
 
-Moments = tuple[Tensor, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
+Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
 
 
 @update("unrolled")
@@ -51,22 +51,31 @@ class Unrolled(Alternating):
     def g_step(self, run: "Run") -> Signals:
         real, z, d = run.batches.next_batch(), run.noise(), run.nets.d
         fake = run.nets.g(z)
-        answer = {name: p.detach().requires_grad_() for name, p in d.named_parameters()}
-        state = {name: run.d_opt.state[p] for name, p in d.named_parameters() if p in run.d_opt.state}
-        moments = {name: (of["step"], of["exp_avg"], of["exp_avg_sq"]) for name, of in state.items()}
+        answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, run.d_opt)
         for updates in range(run.d_updates, run.d_updates + self.steps):
             terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake, updates=updates)))  # noqa: B023  (called at once)
-            gradients = torch.autograd.grad(
-                torch.stack(list(terms.values())).sum(), list(answer.values()), create_graph=True, allow_unused=True
-            )
-            for (name, weight), gradient in zip(answer.items(), gradients, strict=True):
-                if gradient is not None:
-                    answer[name], moments[name] = adam_step(weight, gradient, moments[name], run.d_opt)
+            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
+            answer, moments = adam_step(answer, gradient, moments, run.d_opt)
         shown = real if run.real_in_g else None
         terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, updates=run.g_updates, latents=z)))
         norm = run.differentiate(run.g_opt, terms)
         run.g_move()
         return terms | {"g/grad_norm": norm}
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """All weights as one vector: a small network's steps cost by the number of operations, not by their size."""
+    return torch.cat([tensor.flatten() for tensor in tensors])
+
+
+def moments_of(net: nn.Module, opt: Optimizer) -> Moments:
+    """Adam's, of all weights as one vector; zeros for a weight that it has not met."""
+    states = [opt.state.get(p, {}) for p in net.parameters()]
+    mean, square = (
+        joined([state.get(name, torch.zeros_like(p)) for state, p in zip(states, net.parameters(), strict=True)])
+        for name in ("exp_avg", "exp_avg_sq")
+    )
+    return max(float(state.get("step", 0)) for state in states), mean, square
 
 
 class Within(nn.Module):
@@ -80,8 +89,11 @@ class Within(nn.Module):
         return function()
 
 
-def within(d: nn.Module, weights: dict[str, Tensor], function: Callable[[], Signals]) -> Signals:
-    found: Signals = functional_call(Within(d), {f"d.{name}": weight for name, weight in weights.items()}, (function,))
+def within(d: nn.Module, weights: Tensor, function: Callable[[], Signals]) -> Signals:
+    own = dict(d.named_parameters())
+    parts = weights.split([p.numel() for p in own.values()])
+    exchanged = {f"d.{name}": part.view(p.shape) for part, (name, p) in zip(parts, own.items(), strict=True)}
+    found: Signals = functional_call(Within(d), exchanged, (function,))
     return found
 
 
@@ -90,5 +102,5 @@ def adam_step(weight: Tensor, gradient: Tensor, moments: Moments, opt: Optimizer
     group = opt.param_groups[0]
     beta1, beta2 = group["betas"]
     step, mean, square = moments[0] + 1, torch.lerp(moments[1], gradient, 1 - beta1), beta2 * moments[2] + (1 - beta2) * gradient.square()
-    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step).sqrt()  # 1e-30: sqrt has no gradient at 0, where a dead unit's is
+    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step) ** 0.5  # 1e-30: sqrt has no gradient at 0, where a dead unit's is
     return weight - group["lr"] / (1 - beta1**step) * mean / (root + group["eps"]), (step, mean, square)
