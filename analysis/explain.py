@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from analysis import estimate
-from analysis.settings import Side, adjustable, covariates, sides, split_at_median
+from analysis.settings import Side, adjustable, covariates, sides, split_at_median, units
 from analysis.table import Bools, Direction, Scale, TrialTable
 from analysis.words import RISKS, listed, number, percent, plural, value_text
 
@@ -76,7 +76,8 @@ def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[st
     ratio of geometric means, among runs that reached the end, adjusted for the other scientific settings where that can be
     estimated). `settings` are the scientific and nuisance ones unless given; `seed` is of the permutations. If the table holds
     trials of a randomised design (phase explore) only these are used: an adaptive search chose the others by their results.
-    A side needs two configs; a conditional knob is compared among trials where it lives. Raises ValueError for an unknown name.
+    A side needs two configs, or both sides are one each: then nothing but the seeds varies within them, and the interval is over seeds.
+    A conditional knob is compared among trials where it lives. Raises ValueError for an unknown name.
     """
     names = list(settings) if settings is not None else [*table.scientific, *table.nuisance]
     unknown = sorted(set(names) - set(map(str, table.knobs.columns)))
@@ -107,29 +108,30 @@ def basis(table: TrialTable) -> TrialTable:
 
 
 def _compare(table: TrialTable, name: str, level: Side, reference: Side, both: Bools, outcome: str, seed: int) -> Claim | None:
-    """`table` holds the trials of both sides only; None where a side has fewer than two configs."""
+    """`table` holds the trials of both sides only; None where a side has fewer than two units."""
     group = level.trials[both]
     n_with, n_without = (Count(int(side.sum()), len(set(table.config_id[side]))) for side in (group, ~group))
-    if min(n_with.configs, n_without.configs) < 2:
+    of = units(table, group, ~group)
+    if min(len(set(of[side])) for side in (group, ~group)) < 2:
         return None
     scale: Scale
     better: Direction
     if outcome in RISKS:
         events = table.failed if outcome == "failed" else table.outcome == outcome
         scale, better, adjustment = "linear", "min", ""
-        found = estimate.rate_difference(events, table.config_id, group)
-        p = estimate.permutation_p(events.astype(np.float64), table.config_id, group, seed=seed)
+        found = estimate.rate_difference(events, of, group)
+        p = estimate.permutation_p(events.astype(np.float64), of, group, seed=seed)
         said = _said_risk(name, level.label, reference.label, outcome, found, float(events[group].mean()), float(events[~group].mean()))
     else:
         scale, better = table.scale(outcome), table.direction(outcome)
         others = adjustable(table, [other for other in table.scientific if other != name])
-        found, p, adjusted = estimate.adjusted_difference(
-            table.at_end(outcome), table.config_id, group, covariates(table, others), scale=scale
-        )
+        found, p, adjusted = estimate.adjusted_difference(table.at_end(outcome), of, group, covariates(table, others), scale=scale)
         adjustment = "runs that reached the end only; " + (
             f"adjusted for {listed(others)}" if adjusted else "not adjusted for other settings"
         )
         said = _said_score(name, level.label, reference.label, outcome, found, scale)
+    if n_with.configs == n_without.configs == 1:
+        adjustment = "; ".join(filter(None, [adjustment, "one configuration on each side, so the interval is over their seeds alone"]))
     claim = Claim(
         setting=name,
         level=level.label,
@@ -198,7 +200,11 @@ def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
         if group:
             said.append(f"{heading}: {'; '.join(compared.values())}.")
     untold = [name for name in dict.fromkeys(c.setting for c in claims) if name not in {c.setting for c in clear}]
-    untold += [f"{name} (fewer than two configurations on a side)" for name in table.scientific if name not in {c.setting for c in claims}]
+    untold += [
+        f"{name} (fewer than two configurations on a side, or one seed each)"
+        for name in table.scientific
+        if name not in {c.setting for c in claims}
+    ]
     if not clear:
         said.append(f"No setting has a clear effect: of {plural(len(claims), 'comparison')} every interval includes none.")
     if untold:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from analysis import estimate
 from analysis.rank import rank
-from analysis.settings import Side, sides
+from analysis.settings import Side, sides, units
 from analysis.table import TrialTable
 from analysis.words import OUTCOMES, percent, value_text
 
@@ -43,7 +43,7 @@ ROW = 24  # pixels per row of a dot plot: room for its label at 12 px
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
     """Share of failed runs at each level of each setting, with Wilson's 95 % interval."""
     rows = _rows(table, settings)
-    found = [estimate.rate(table.failed[side.trials], table.config_id[side.trials]) for _, side in rows]
+    found = [estimate.rate(table.failed[side.trials], units(table, side.trials)[side.trials]) for _, side in rows]
     figure = go.Figure(
         go.Scatter(
             x=[r.value for r in found],
@@ -83,7 +83,7 @@ def score_by_setting(table: TrialTable, score: str, settings: Sequence[str] | No
             text=np.concatenate([table.trial_id[c] for c in chosen]),
             hovertemplate="%{text}: %{x:.3g}<extra></extra>",
         )
-    means = [estimate.mean(values[side.trials], table.config_id[side.trials], scale=scale) for _, side in rows]
+    means = [estimate.mean(values[side.trials], units(table, side.trials)[side.trials], scale=scale) for _, side in rows]
     figure.add_scatter(
         x=[m.value for m in means],
         y=list(range(len(rows))),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.table import Bools, Floats, TrialTable
+from analysis.table import Bools, Floats, Strings, TrialTable
 from analysis.words import number, value_text
 
 
@@ -21,7 +21,7 @@ class Side:
 def sides(table: TrialTable, setting: str) -> list[Side]:
     """The levels of a setting, the reference first; only trials where the setting is live and that carry evidence.
 
-    A boolean is off or on; a name is one of its names in alphabetical order; a number is split at its median, two numbers are two levels.
+    A boolean is off or on; a name is one of its names, in the order of the study file; a number is split at its median, two numbers are two levels.
     """
     knob = table.knobs[setting].where(table.evidence)
     live = knob.dropna()
@@ -36,6 +36,15 @@ def sides(table: TrialTable, setting: str) -> list[Side]:
     return [Side(f"up to {number(middle)}", values <= middle), Side(f"above {number(middle)}", values > middle)]
 
 
+def units(table: TrialTable, *groups: Bools) -> Strings:
+    """[T]: which trials are no more than one observation together: those of one configuration.
+
+    Where each group is one configuration, each trial is its own: nothing but the seed varies within them, and the seeds are independent.
+    """
+    alone = all(len(set(table.config_id[trials])) == 1 for trials in groups)
+    return table.trial_id if alone else table.config_id
+
+
 def split_at_median(table: TrialTable, setting: str) -> bool:
     """Whether `sides` splits this setting at its median."""
     live = table.knobs[setting].where(table.evidence).dropna()
@@ -43,7 +52,10 @@ def split_at_median(table: TrialTable, setting: str) -> bool:
 
 
 def levels(live: pd.Series) -> list[object]:
-    """The distinct values: numbers and truth values in their order, then names in theirs."""
+    """The distinct values: of a categorical column in the order of its categories; else numbers and truth values in theirs, then names."""
+    if isinstance(live.dtype, pd.CategoricalDtype):
+        there = set(live)
+        return [value for value in live.cat.categories if value in there]
     return sorted(live.unique(), key=lambda value: (True, 0, value) if isinstance(value, str) else (False, value, ""))
 
 

@@ -138,6 +138,10 @@ class StudyView:
 
         space = self.study.spec["space"]
         found = [self.diagnosis(record) for record in records]
+        knobs = pd.DataFrame([self.settings(record) for record in records], index=ids)
+        for name, form in {**space["scientific"], **space["nuisance"]}.items():
+            if name in knobs and "low" not in form and all(isinstance(choice, str) for choice in form):
+                knobs[name] = pd.Categorical(knobs[name], categories=list(form))  # the first that the file names is the reference
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
             config_id=np.array([config_id(record) for record in records], dtype=np.str_),
@@ -147,7 +151,7 @@ class StudyView:
             outcome=np.array([each.outcome for each in found], dtype=np.str_),
             diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
             onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
-            knobs=pd.DataFrame([self.settings(record) for record in records], index=ids).drop(columns="seed", errors="ignore"),
+            knobs=knobs.drop(columns="seed", errors="ignore"),
             final=pd.DataFrame([record.last.values if record.last else {} for record in records], index=ids),
             curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
             images=curve(lambda m: m.images),

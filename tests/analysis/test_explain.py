@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.explain import answer, explain
@@ -123,7 +124,34 @@ def test_a_side_with_one_config_carries_no_claim(stage):
     table = knobs(stage(6, 4), r1=[True] * 4 + [False] * 20)
     claims = explain(table)
     assert "r1" not in {c.setting for c in claims}
-    assert "r1 (fewer than two configurations on a side)" in answer(table, claims)
+    assert "r1 (fewer than two configurations on a side, or one seed each)" in answer(table, claims)
+
+
+def one_config_a_variant(stage, n_seeds, *, seed=0, shift=0.0):
+    """Three configs, each a variant of its own; fd is exp(shift) times as large with `b`."""
+    table = stage(3, n_seeds, seed=seed, config_sd=0.0)
+    of = dict(zip(dict.fromkeys(table.config_id), ["plain", "b", "a"], strict=True))
+    names = np.array([of[config] for config in table.config_id])
+    final = table.final.assign(fd=table.final["fd"] * np.exp(shift * (names == "b")))
+    table = knobs(table, method=pd.Categorical(names, categories=["plain", "b", "a"]))
+    return replace(table, final=final, scientific=("method",), nuisance=())
+
+
+def test_variants_of_one_config_each_are_compared_over_their_seeds(stage):
+    found = {c.level: c for c in explain(one_config_a_variant(stage, 8, shift=2.0), "fd")}
+    assert {(c.level, c.reference) for c in found.values()} == {("b", "plain"), ("a", "plain")}  # the study names plain first
+    assert found["b"].clear
+    assert found["b"].low < np.exp(2.0) < found["b"].high
+    assert found["b"].n_with.configs == 1
+    assert "the interval is over their seeds alone" in found["b"].context
+    assert explain(one_config_a_variant(stage, 1), "fd") == []
+
+
+@pytest.mark.parametrize("outcome", ["failed", "fd"])
+def test_on_noise_one_variant_in_twenty_differs_clearly(stage, outcome):
+    claims = [c for seed in range(150) for c in explain(one_config_a_variant(stage, 8, seed=seed), outcome)]
+    assert len(claims) == 300
+    assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.013
 
 
 @pytest.mark.parametrize("outcome", ["failed", "fd"])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from toy import doubled, run
 
+from analysis import explain
 from study.drive import unfinished
 from study.records import Ended
 from study.spec import StudySpec
@@ -44,6 +45,26 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     assert torch.equal(samples, best[0].generator().sample(10, seed=1))
     again = run(spec, tmp_path / "toy")
     assert again.trials().equals(trials), "a finished study has nothing to do"
+
+
+def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
+    """Whole methods side by side: the column is the variant's name, the settings are those that it stands for."""
+    methods = {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}
+    spec = toy(space={"scientific": {"method": methods}, "nuisance": {}}, sampler="factorial", n_configs=2, seeds=2)
+    view = run(spec, tmp_path / "toy")
+    trials = view.trials()
+    assert sorted(trials["method"]) == ["clipped", "clipped", "plain", "plain"]
+    assert (trials["loss"] == "wasserstein").equals(trials["method"] == "clipped")
+    for record in view.store.trials.values():
+        assert ("weight_clipping" in record.effective) == (record.variants["method"] == "clipped")
+    (claim,) = explain(view.table(), "fd")
+    assert (claim.setting, claim.level, claim.reference) == ("method", "clipped", "plain")
+    assert view.spec == spec
+    assert (
+        run(toy(space={"scientific": {"method": methods}, "nuisance": {}}, sampler="factorial", n_configs=2, seeds=2), view.folder)
+        .trials()
+        .equals(trials)
+    )
 
 
 @pytest.mark.slow
