@@ -122,7 +122,7 @@ class TrialTable:
     def direction(self, metric: str) -> Direction:
         """Whether a smaller or a larger value is better. Raises ValueError for a metric without a direction."""
         if metric not in self.better:
-            raise ValueError(f"a score must be a metric that is better the less, or the more, one of {sorted(self.better)}; given {metric!r}")
+            raise ValueError(f"no score named {metric!r}; those that are better the less, or the more, are {sorted(self.better)}")
         return self.better[metric]
 
     def scale(self, metric: str) -> Scale:
