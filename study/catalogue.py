@@ -11,6 +11,7 @@ from trainables.config import settings
 from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
+from trainables.models.conditional import DISCRIMINATORS, GENERATORS
 from trainables.optimisers import OPTIMISERS
 from trainables.run import LOOPS
 from trainables.tricks import TRICKS
@@ -27,6 +28,10 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     return {
         "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
         "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
+        "conditions": [
+            *((f"g.condition: {name}", first_line(cls)) for name, cls in GENERATORS.items()),
+            *((f"d.condition: {name}", first_line(cls)) for name, cls in DISCRIMINATORS.items()),
+        ],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
         "tricks": [(name, knobs(trick) + first_line(trick)) for name, trick in TRICKS.items()],
         "updates": [(name, knobs(rule) + first_line(rule)) for name, rule in UPDATES.items()],

@@ -240,19 +240,23 @@ def sample(
     trial: Trial = None,
     best: Best = False,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    class_: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="All of this class (its name, or its number from 0).")
+    ] = None,
     best_tick: BestTick = False,
     trust_plugins: Trust = False,
 ) -> None:
-    """A grid of fresh samples of one trial's generator."""
+    """A grid of fresh samples of one trial's generator; of a conditional one, a row for each class unless --class names one."""
     from study.query import open_study
-    from trainables.grid import grid_png, grid_size
+    from trainables.grid import grid_png, grid_samples
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
     generator = view.generator(best_tick=best_tick)
     shape = tuple(generator.sample(1).shape[1:])
-    samples = generator.sample(grid_size(shape), seed=seed)
+    samples = grid_samples(generator, shape, seed=seed, label=None if class_ is None else generator.label_of(class_))
     out.write_bytes(grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
-    console.print(f"{out}: samples of {view.trial_id}", soft_wrap=True)
+    of_class = "" if class_ is None else f" of class {class_}"
+    console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
 
 
 @app.command()
@@ -318,7 +322,9 @@ def train(
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(help="data, architectures, losses, tricks, loops, metrics, features, ranges or settings; all unless given."),
+        typer.Argument(
+            help="data, architectures, conditions, losses, tricks, loops, metrics, features, ranges or settings; all unless given."
+        ),
     ] = None,
 ) -> None:
     """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, features, ranges; a line each, with its source."""

@@ -14,6 +14,7 @@ from typing import Any
 from ray import tune
 from ray.tune.error import TuneError
 
+from analysis.metrics.measures import METRICS, OF_CLASSES
 from study import cluster
 from study.features import keep_classifier
 from study.judge import Judge
@@ -26,10 +27,11 @@ from study.spec import StudySpec, identity
 from study.stopping import Stopping
 from study.store import RULER, Store, driver
 from study.tracking import watching
+from trainables.conditions import classes_of
 from trainables.data import Source, load
 from trainables.generators import GENERATOR
 from trainables.grid import real_png
-from trainables.models import ARCHS
+from trainables.models import conditional
 from trainables.tricks import TRICKS
 from trainables.tune import SAMPLES, STATE, GanTrainable, Shared
 
@@ -96,9 +98,19 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     check_writable(folder)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
-    source = load(spec.config({}).data)
+    source = load(spec.corners[0].data)
     check_networks(spec, source)
-    judge = Judge.build(source, features=spec.judge.features, weights=spec.judge.weights, n_fake=spec.judge.samples, kept=folder / RULER)
+    told = [config.g.condition is not None for config in spec.corners]
+    judge = Judge.build(
+        source,
+        features=spec.judge.features,
+        weights=spec.judge.weights,
+        n_fake=spec.judge.samples,
+        kept=folder / RULER,
+        conditional=any(told),
+    )
+    if spec.score.metric in METRICS and METRICS[spec.score.metric].needs in OF_CLASSES and not all(told):
+        raise ValueError(f"score: {spec.score.metric} needs g.condition in every trial, as it is of the classes that were asked for")
     if spec.score.metric not in judge.floors:
         raise ValueError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
     if known and known.ruler != judge.ruler.as_dict():
@@ -142,12 +154,11 @@ def check_writable(folder: Path) -> None:
 
 
 def check_networks(spec: StudySpec, source: Source) -> None:
-    """ValueError where an architecture or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
-    choices = [{"arch": arch} for arch in spec.space.values("arch")]
-    for point in [*choices, *({name: chosen} for name, variants in spec.space.variants.items() for chosen in variants), {}]:
-        config = spec.config(point)
-        ARCHS.pick(config.arch).generator(config, source.shape)
-        ARCHS.pick(config.arch).discriminator(config, source.shape)
+    """ValueError where an architecture or a trick of the study cannot work on the data's shape, classes are asked of data without labels, or data.size is more than there is."""
+    for config in spec.corners:
+        classes = classes_of(config, source)
+        conditional.generator(config, source.shape, classes=classes)
+        conditional.discriminator(config, source.shape, classes=classes)
     for name, trick in TRICKS.items():
         if True in (spec.base.get(name), *spec.space.values(name)):
             trick().d_shape(source.shape)

@@ -34,7 +34,10 @@ FLOOR_DRAWS = 5
 
 
 class Sampler(Protocol):
-    """What can be judged: images [n, C, H, W] as floats in [-1, 1], or points [n, D]; the same for the same seed."""
+    """What can be judged: images [n, C, H, W] as floats in [-1, 1], or points [n, D]; the same for the same seed.
+
+    One that is told classes has `labelled` too: (the same samples, the class int64 [n] of each).
+    """
 
     def sample(self, n: int, *, seed: int) -> Tensor: ...
 
@@ -127,17 +130,21 @@ class Judge:
         n_real: int = N_REAL,
         k: int = 5,
         kept: Path | None = None,
+        conditional: bool = False,
     ) -> "Judge":
         """Choose the `features` (`study.features.choose`) and prepare the real side from at most `n_real` held-out data.
 
         `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most. `kept`: where a study
-        keeps its classifier. Raises ValueError where there are too few data for `k` neighbours, or the features are not to be had.
+        keeps its classifier. `conditional`: samples of generators that are told classes are judged by those too. Raises ValueError where there
+        are too few data for `k` neighbours, or the features are not to be had, or the data have no labels and are to be judged by them.
         """
         images = len(source.shape) == 3
         n_fake = n_fake or (min(N_IMAGES, 2 * len(source.heldout)) if images else N_POINTS)
         n_real = min(n_real, len(source.heldout))
         if min(n_real, n_fake) <= k:
             raise ValueError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
+        if conditional and (source.train_labels is None or source.heldout_labels is None):
+            raise ValueError(f"g.condition needs labelled data; {source.name} has no labels")
         classifier = classifier_of(source, kept=kept)
         extractor = choose(source, features=features, weights=weights, classifier=classifier)
         networks = Networks(extractor=extractor, classifier=classifier)
@@ -145,7 +152,12 @@ class Judge:
         rows = np.sort(np.random.default_rng(SEED).permutation(len(source.heldout))[:n_real])
         real = networks.see_once(source.heldout[rows])
         # those that a run with a small data.size trains on are among them
-        train = networks.see_once(source.train[first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)]])
+        some = first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)]
+        train = networks.see_once(source.train[some])
+        if conditional:
+            assert source.heldout_labels is not None
+            assert source.train_labels is not None
+            real, train = replace(real, labels=source.heldout_labels[rows]), replace(train, labels=source.train_labels[some])
         centres = source.centres
         reference = Reference.of(
             real,
@@ -187,18 +199,23 @@ class Judge:
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         """Metric -> value. Raises Diverged where samples are not finite, ValueError where they have another shape than the data."""
-        return measure(Comparison(real=self.reference, fake=self.networks.see(np.concatenate(list(self._samples(sampler))))))
+        blocks = list(self._samples(sampler))
+        fake = self.networks.see(np.concatenate([samples for samples, _ in blocks]))
+        labels = [of for _, of in blocks if of is not None]
+        return measure(Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake))
 
-    def _samples(self, sampler: Sampler) -> Iterator[Array]:
-        """n_fake samples as the data are stored, in blocks: uint8 images or float32 points."""
+    def _samples(self, sampler: Sampler) -> Iterator[tuple[Array, Array | None]]:
+        """n_fake samples as the data are stored, in blocks: uint8 images or float32 points; and the classes that were asked for."""
+        labelled = getattr(sampler, "labelled", None)
         for i, start in enumerate(range(0, self.ruler.n_fake, BLOCK)):
             n = min(BLOCK, self.ruler.n_fake - start)
-            samples = sampler.sample(n, seed=SEED + i).detach().float().cpu().numpy()
+            drawn, labels = labelled(n, seed=SEED + i) if labelled else (sampler.sample(n, seed=SEED + i), None)
+            samples = drawn.detach().float().cpu().numpy()
             if samples.shape != (n, *self.shape):
                 raise ValueError(f"samples must have the shape {[n, *self.shape]} of {self.ruler.data}; given is {list(samples.shape)}")
             if bad := int((~np.isfinite(samples)).reshape(n, -1).any(axis=1).sum()):
                 raise Diverged(f"{bad} of {n} samples of the generator are not finite")
-            yield as_bytes(samples) if len(self.shape) == 3 else samples
+            yield as_bytes(samples) if len(self.shape) == 3 else samples, None if labels is None else labels.cpu().numpy()
 
 
 def as_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:

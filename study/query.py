@@ -294,9 +294,14 @@ class TrialView:
         self.study._need_trust()
         return load_generator(self.generator_path(best_tick=best_tick))
 
-    def sample(self, n: int, *, seed: int = 0) -> "Tensor":
-        """[n, *shape], floats in [-1, 1] (points: as they are)."""
-        return self.generator().sample(n, seed=seed)
+    def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> "Tensor":
+        """[n, *shape], floats in [-1, 1] (points: as they are). label: a class by its name or number, of a conditional generator; else of all."""
+        generator = self.generator()
+        if label is None:
+            return generator.sample(n, seed=seed)
+        import torch
+
+        return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""

@@ -51,6 +51,12 @@ RANGES: dict[str, Range] = {
     "lookahead.k": Range(whole(3, 5000), "Chavdarova et al. 2021 use 5 for small images, up to 10,000 for ImageNet"),
     "lookahead.alpha": Range(uniform(0.2, 0.8), "Zhang et al. 2019 search .2 to .8; Chavdarova et al. 2021 use .5"),
     "unrolled.steps": Range(one_of(1, 5, 10), "Metz et al. 2017, table 1; Lin et al. 2018, table 3"),
+    "g.condition": Range(one_of("concat", "batchnorm"), "Mirza & Osindero 2014; Dumoulin et al. 2017 and Miyato & Koyama 2018"),
+    "g.embedding": Range(whole(8, 256), "Brock et al. 2019 share one of 128; one-hot is Mirza & Osindero 2014's"),
+    "d.condition": Range(
+        one_of("concat", "auxiliary", "projection"), "Mirza & Osindero 2014; Odena et al. 2017; Miyato & Koyama 2018 compare the three"
+    ),
+    "d.class_weight": Range(log(0.1, 10.0), "Odena et al. 2017: 1, a decade around it"),
     "beta1": Range(uniform(0.0, 0.9), "Lucic et al. 2018 search [0, 1]; Kurach et al. 2019 try .5 and .9; above .9 nobody trains"),
     "beta2": Range(one_of(0.9, 0.99, 0.999), "Gulrajani et al. 2017; Huang et al. 2024; Radford et al. 2016"),
     "batch_size": Range(whole(32, 512), "Lucic et al. 2018 use 64; Brock et al. 2019 go far higher"),

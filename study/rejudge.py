@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from analysis import TrialTable
+from analysis.metrics.measures import METRICS, OF_CLASSES
 from study.features import write_whole
 from study.judge import Judge, Ruler
 from study.query import StudyView
@@ -47,14 +48,17 @@ def rejudge(view: StudyView, judged: Judged, *, said: Callable[[str, int, int], 
     Kept in the study's folder after each trial: what is there of the same ruler and checkpoint is not measured again. said(trial_id, number,
     trials) is called before each that is. Raises ValueError, with nothing written, for a ruler that cannot be had or other data than the study's.
     """
-    source = load(view.spec.config({}).data)
+    source = load(view.spec.corners[0].data)
     if source.fingerprint != (split := view.study.ruler["split"]):
         raise ValueError(
             f"{view.folder} must be judged beside what was held out when it was run (split {split}), or its generators may have trained on it; "
             f"{source.name} now has the split {source.fingerprint}"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    judge = Judge.build(source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=view.folder / RULER)
+    conditional = any(config.g.condition is not None for config in view.spec.corners)
+    judge = Judge.build(
+        source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=view.folder / RULER, conditional=conditional
+    )
     there = judge.on(device)
     floors = {name: floor.value for name, floor in judge.floors.items()}
     path = view.folder / JUDGED / f"{judge.ruler.hash}.csv"
@@ -63,7 +67,8 @@ def rejudge(view: StudyView, judged: Judged, *, said: Callable[[str, int, int], 
     columns = ["images", *floors]
     rows: dict[str, Any] = {}
     if path.exists():
-        known = read_judged(path).reindex(columns=columns).dropna()  # rows of a program with fewer metrics are not whole
+        always = [name for name in columns if name not in METRICS or METRICS[name].needs not in OF_CLASSES]
+        known = read_judged(path).reindex(columns=columns).dropna(subset=always)  # rows of a program with fewer metrics are not whole
         rows = {str(trial_id): row for trial_id, row in known.to_dict("index").items()}
 
     def keep() -> pd.DataFrame:

@@ -258,6 +258,14 @@ class StudySpec(Section):
     def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
         return TrialConfig.from_flat(self.asked(point, seed).flat)
 
+    @property
+    def corners(self) -> list[TrialConfig]:
+        """One of each architecture, condition and variant of the study, the rest of its space at the first of its values, its tricks off."""
+        first = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
+        varying = [name for name in ("arch", "g.condition", "d.condition", *self.space.variants) if name in first]
+        points = [{name: value} for name in varying for value in extremes(self.space.domains[name])] or [{}]
+        return [self.config({**first, **point}) for point in points]
+
     def designed(self) -> list[Asked]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
         points = design.points(self)

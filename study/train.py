@@ -11,7 +11,7 @@ from study.spec import Judged
 from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.generators import GENERATOR, save_generator
-from trainables.grid import extent, grid_png, grid_size
+from trainables.grid import extent, grid_png, grid_samples
 from trainables.run import LOOPS, Diverged
 
 
@@ -29,7 +29,14 @@ def train(
     source = load(config.data)
     judged = judged or Judged()
     on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    judge = Judge.build(source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=kept).on(on)
+    judge = Judge.build(
+        source,
+        features=judged.features,
+        weights=judged.weights,
+        n_fake=judged.samples,
+        kept=kept,
+        conditional=config.g.condition is not None,
+    ).on(on)
     run = LOOPS.pick(config.loop)(config, source, device=on)
     (out / "samples").mkdir(parents=True, exist_ok=True)
     with (out / "history.jsonl").open("w") as history:
@@ -40,7 +47,7 @@ def train(
                 history.write(json.dumps({"images": tick.images, **values}) + "\n")
                 history.flush()
                 (out / "samples" / f"{tick.images:09d}.png").write_bytes(
-                    grid_png(sampler.sample(grid_size(source.shape)), extent=extent(source.train))
+                    grid_png(grid_samples(sampler, source.shape), extent=extent(source.train))
                 )
                 save_generator(sampler, config, source.shape, out / GENERATOR)
                 shown = "  ".join(f"{name} {values[name]:.4g}" for name in HEADLINE if name in values)

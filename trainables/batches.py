@@ -20,7 +20,8 @@ class Batches:
 
     An epoch shows each row once. A batch may end one epoch and begin the next, so every batch is full. `size` keeps the first rows
     of one fixed order: a smaller subset is part of every larger one, and all seeds see the same. The array is never copied on
-    the host: it may be read-only, shared between processes, or mapped from a file. Raises ValueError for a size the data cannot give.
+    the host: it may be read-only, shared between processes, or mapped from a file. `labels` [N]: the class of each row, where batches are
+    to come with them. Raises ValueError for a size the data cannot give.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Batches:
         seed: int,
         device: torch.device | str = "cpu",
         size: int | None = None,
+        labels: npt.NDArray[np.int64] | None = None,
     ):
         if size is not None and not 1 <= size <= len(images):
             raise ValueError(f"data.size must be from 1 to the {len(images)} images that there are to train on; given {size}")
@@ -39,6 +41,7 @@ class Batches:
         self._kept: Tensor | None = None
         if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
             self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns of arrays that it may not write
+        self._labels = None if labels is None else torch.from_numpy(np.array(labels)).to(self.device)  # a number a row: always there
         self._subset = first_rows(len(images))[:size]
         self._rng = torch.Generator().manual_seed(seed)
         self._position = 0  # rows of this epoch's order that are spent
@@ -51,17 +54,31 @@ class Batches:
 
     def next_batch(self) -> Tensor:
         """float32 [batch_size, *shape]; the caller's own."""
+        return self._take(self._next_rows())
+
+    def next_labelled(self) -> tuple[Tensor, Tensor | None]:
+        """The next batch, and its classes int64 [batch_size] where the labels were given."""
+        rows = self._next_rows()
+        return self._take(rows), self._classes(rows)
+
+    def _next_rows(self) -> Tensor:
         rows = self._order[self._position : self._position + self.batch_size]
         self._position += len(rows)
         while len(rows) < self.batch_size:
             self._shuffle()
             self._position = min(self.batch_size - len(rows), len(self._order))
             rows = torch.cat([rows, self._order[: self._position]])
-        return self._take(rows)
+        return rows
 
-    def first(self, n: int) -> Tensor:
-        """float32 [n, *shape]: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
-        return self._take(self._subset[torch.arange(n) % self.size])
+    def first(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """float32 [n, *shape] and their classes: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
+        rows = self._subset[torch.arange(n) % self.size]
+        return self._take(rows), self._classes(rows)
+
+    def shares(self, classes: int) -> Tensor:
+        """float64 [classes]: how often each class is among the rows that are drawn from; of labelled data."""
+        assert self._labels is not None
+        return torch.bincount(self._labels[self._subset.to(self.device)], minlength=classes).double() / self.size
 
     def state_dict(self) -> dict[str, Any]:
         """How this epoch's order was drawn, and how far it is spent: going on from here gives the same batches, bit for bit."""
@@ -77,6 +94,9 @@ class Batches:
         order = self._subset[torch.randperm(len(self._subset), generator=self._rng)]
         self._order = order if self._kept is None else order.to(self.device)  # the whole epoch's at once: no step waits for it
         self._position = 0
+
+    def _classes(self, rows: Tensor) -> Tensor | None:
+        return None if self._labels is None else self._labels[rows.to(self.device)]
 
     def _take(self, rows: Tensor) -> Tensor:
         if self._kept is not None:

@@ -69,12 +69,16 @@ class NetConfig(Section):
 class GeneratorConfig(NetConfig):
     activation: Activation = "relu"
     norm: Norm = "batch"
+    condition: Literal["concat", "batchnorm"] | None = None  # how it is told the class to make; None: it is told none
+    embedding: Count | None = None  # numbers in which concat tells a class; None: one-hot
 
 
 class DiscriminatorConfig(NetConfig):
     activation: Activation = "leaky_relu"
     norm: Norm = "none"
     optimiser: str | None = None  # None: that of both
+    condition: Literal["concat", "projection", "auxiliary"] | None = None  # how it judges by the class; None: it does not
+    class_weight: Positive | None = None  # of the loss of an auxiliary head; None: 1
 
 
 class LatentConfig(Section):
@@ -121,6 +125,7 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _known_and_sensible(self) -> "TrialConfig":
+        from trainables.conditions import check_conditions
         from trainables.data import check
         from trainables.losses import LOSSES
         from trainables.models import ARCHS
@@ -135,6 +140,7 @@ class TrialConfig(Section):
         LOSSES.pick(self.loss)
         ARCHS.pick(self.arch).check(self)
         check_optimisers(self)
+        check_conditions(self)
         make_update(self.update, self.update_knobs).check(self)
         for name, knobs in self.tricks.items():
             make_trick(name, knobs).check(self)

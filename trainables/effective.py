@@ -8,8 +8,10 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from trainables.config import knobs_of
 from trainables.losses import LOSSES
 from trainables.models.base import ACTIVATIONS
+from trainables.models.conditional import DISCRIMINATORS, GENERATORS, AuxiliaryDiscriminator, ConcatGenerator, unconditional
 from trainables.optimisers import RMSprop
 from trainables.run import Run
+from trainables.tricks.base import Nets
 from trainables.updates import UPDATES
 
 NORM_NAMES = {"BatchNorm1d": "batch", "BatchNorm2d": "batch", "LayerNorm": "layer", "GroupNorm": "layer", "InstanceNorm2d": "instance"}
@@ -19,7 +21,7 @@ ACTIVATION_NAMES = {type(make()).__name__: name for name, make in ACTIVATIONS.it
 
 def effective(run: Run) -> dict[str, Any]:
     """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
-    g, d = run.nets.g, run.nets.d
+    g, d = unconditional(run.nets.g), unconditional(run.nets.d)
     of_g, of_d = optimiser(run.g_opt), optimiser(run.d_opt)
     rule = next((name for name, cls in UPDATES.items() if type(run.rule) is cls), "another")
     return {
@@ -37,11 +39,23 @@ def effective(run: Run) -> dict[str, Any]:
         "update": rule,
         **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
-        "latent.dim": layers(g)[0][0] if layers(g) else None,
+        "latent.dim": layers(g)[0][0] - getattr(run.nets.g, "more", 0) if layers(g) else None,
         **{f"g.{k}": v for k, v in network(g).items()},
         **{f"d.{k}": v for k, v in network(d).items()},
+        **conditions(run.nets),
         **dict.fromkeys(run.tricks, True),
         **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
+    }
+
+
+def conditions(nets: Nets) -> dict[str, Any]:
+    """How the networks are told classes."""
+    embedding = nets.g.embedding if isinstance(nets.g, ConcatGenerator) else None
+    return {
+        "g.condition": next((name for name, cls in GENERATORS.items() if isinstance(nets.g, cls)), None),
+        "g.embedding": None if embedding is None else embedding.embedding_dim,
+        "d.condition": next((name for name, cls in DISCRIMINATORS.items() if isinstance(nets.d, cls)), None),
+        "d.class_weight": nets.d.class_weight if isinstance(nets.d, AuxiliaryDiscriminator) else None,
     }
 
 

@@ -10,16 +10,21 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from trainables.batches import Batches
+from trainables.conditions import class_terms, classes_of, draw_classes
 from trainables.config import TrialConfig, make_trick, make_update
 from trainables.data import Source
 from trainables.losses import LOSSES
-from trainables.models import ARCHS
+from trainables.models import conditional
+from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, told
 from trainables.optimisers import OPTIMISERS, optimisers_of
 from trainables.registry import Registry
 from trainables.sampler import Sampler, draw_latent
 from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick
+
+Labels = tuple[Tensor | None, Tensor | None]  # [N] of the real side, [N] of the fake one
+NO_LABELS: Labels = (None, None)
 
 
 class Diverged(Exception):
@@ -33,7 +38,7 @@ class Tick:
 
 
 class Loop(Protocol):
-    """What a training loop is to a study. A plugin registers its own in LOOPS."""
+    """What a training loop is to a study. A plugin registers its own in LOOPS; one that reads g.condition and d.condition says `conditional = True`."""
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu") -> None: ...
 
@@ -56,6 +61,8 @@ LOOPS: Registry[type[Loop]] = Registry("training loop")
 class Run:
     """Updates of D and G by the config's rule, with its loss, tricks and optimisers."""
 
+    conditional = True  # it hands out classes where the config asks for them
+
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         torch.manual_seed(config.seed)
         self.config, self.source, self.device = config, source, torch.device(device)
@@ -64,20 +71,23 @@ class Run:
             assert self.loss.with_margin
             self.loss = self.loss.with_margin(config.margin)
         self.tricks = {name: make_trick(name, config.tricks[name]) for name in TRICKS if name in config.tricks}
-        arch, d_shape = ARCHS.pick(config.arch), source.shape
+        classes, d_shape = classes_of(config, source), source.shape
         for trick in self.tricks.values():
             d_shape = trick.d_shape(d_shape)
-        self.nets = Nets(arch.generator(config, source.shape).to(self.device), arch.discriminator(config, d_shape).to(self.device))
+        g, d = conditional.generator(config, source.shape, classes=classes), conditional.discriminator(config, d_shape, classes=classes)
+        self.nets = Nets(g.to(self.device), d.to(self.device))
         for trick in self.tricks.values():
             trick.build(self.nets, config)
-        self.features = any(trick.features for trick in self.tricks.values())
+        self.features = any(trick.features for trick in self.tricks.values()) or isinstance(d, AuxiliaryDiscriminator)
         self.real_in_g = self.loss.paired or any(trick.real_in_g for trick in self.tricks.values())
         self.clipping = [trick for trick in self.tricks.values() if type(trick).on_gradients is not Trick.on_gradients]
         self.rated = [trick for trick in self.tricks.values() if type(trick).rate is not Trick.rate]
         g_optimiser, d_optimiser = (OPTIMISERS.pick(name) for name in optimisers_of(config))
         self.g_opt = g_optimiser(self.nets.g.parameters(), config.g.lr, config)
         self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
-        self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size)
+        labels = None if classes is None else source.train_labels
+        self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
+        self.shares = None if classes is None else self.batches.shares(classes)  # [K], of the classes that G is told
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
         self.rule = make_update(config.update, config.update_knobs)
@@ -97,12 +107,13 @@ class Run:
 
     def d_gradient(self) -> dict[str, Tensor]:
         """The gradient of D's loss on a new batch, into D's parameters. Nothing moves yet."""
-        real = self.batches.next_batch()
+        real, real_labels = self.batches.next_labelled()
         with torch.no_grad():
-            fake = self.nets.g(self.noise())
+            z, fake_labels = self.noise(), self.draw_labels(real_labels)
+            fake = told(self.nets.g, z, fake_labels)
             for trick in self.tricks.values():
-                fake = trick.fakes(fake, self.rng)
-        step = self.d_look(real, fake, updates=self.d_updates)
+                fake, fake_labels = trick.fakes(fake, fake_labels, self.rng)
+        step = self.d_look(real, fake, labels=(real_labels, fake_labels), updates=self.d_updates)
         terms = self.d_terms(step)
         norm = self.differentiate(self.d_opt, terms)
         self.images += len(real)
@@ -117,10 +128,11 @@ class Run:
 
     def g_gradient(self) -> dict[str, Tensor]:
         """The gradient of G's loss, into G's parameters. Nothing moves yet."""
-        real = self.batches.next_batch() if self.real_in_g else None
+        real, real_labels = self.batches.next_labelled() if self.real_in_g else (None, None)
         self.nets.d.requires_grad_(False)
-        z = self.noise()
-        step = self.look(real, self.nets.g(z), updates=self.g_updates, latents=z)
+        z, fake_labels = self.noise(), self.g_labels(real_labels)
+        labels = real_labels, fake_labels
+        step = self.look(real, told(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
         terms = self.g_terms(step)
         norm = self.differentiate(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
@@ -139,16 +151,16 @@ class Run:
         for trick in self.tricks.values():
             trick.after_g(self.nets, self.images)
 
-    def d_look(self, real: Tensor, fake: Tensor, *, updates: int) -> Step:
+    def d_look(self, real: Tensor, fake: Tensor, *, labels: Labels = NO_LABELS, updates: int) -> Step:
         """What D's loss looks at: images by which it can be differentiated, where a trick asks for it."""
         grad = any(trick.needs_image_grad(updates) for trick in self.tricks.values())
-        return self.look(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), updates=updates)
+        return self.look(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), labels=labels, updates=updates)
 
     def d_terms(self, step: Step) -> dict[str, Tensor]:
         """The scalars whose sum D minimises."""
         for trick in self.tricks.values():
             trick.before_d(step)
-        terms = {"d/adv": self.loss.d(*step.judged)}
+        terms = {"d/adv": self.loss.d(*step.judged), **class_terms(self.nets.d, step, side="d")}
         return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
 
     def g_terms(self, step: Step) -> dict[str, Tensor]:
@@ -156,14 +168,17 @@ class Run:
         for trick in self.tricks.values():
             trick.before_g(step)
         adversarial = self.loss.g(*step.judged)
-        terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial}
+        terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **class_terms(self.nets.d, step, side="g")}
         return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
 
-    def look(self, real: Tensor | None, fake: Tensor, *, updates: int = 0, latents: Tensor | None = None) -> Step:
+    def look(
+        self, real: Tensor | None, fake: Tensor, *, labels: Labels = NO_LABELS, updates: int = 0, latents: Tensor | None = None
+    ) -> Step:
+        """What D makes of both sides. labels: the classes of both in a conditional run."""
         made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
-        real_features, real_logits = (None, None) if real is None else self.judge(real)
-        fake_features, fake_logits = self.judge(fake)
+        real_features, real_logits = (None, None) if real is None else self.judge(real, labels[0])
+        fake_features, fake_logits = self.judge(fake, labels[1])
         return Step(
             nets=self.nets,
             real=real,
@@ -175,15 +190,21 @@ class Run:
             latents=latents,
             real_features=real_features,
             fake_features=fake_features,
+            real_labels=labels[0],
+            fake_labels=labels[1],
             updates=updates,
             t=self.images / self.budget,
             epoch=self.images / self.batches.size,
         )
 
-    def judge(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
-        """D's features, where a trick asks for them, and its logits."""
+    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor | None, Tensor]:
+        """D's features, where a term asks for them, and its logits."""
         if not self.features:
-            return None, self.nets.d(images)
+            return None, told(self.nets.d, images, labels)
+        if isinstance(self.nets.d, ConditionalDiscriminator):
+            assert labels is not None
+            features = self.nets.d.features(images, labels)
+            return features, self.nets.d.logits(features, labels)
         features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
         return features, self.nets.d.head(features).flatten()  # type: ignore[operator]
 
@@ -235,12 +256,16 @@ class Run:
 
     def closer_look(self) -> dict[str, float]:
         """What is too dear to look at in every step: |grad D| on one batch of each side, and the count of G's updates."""
-        rng = torch.Generator(self.device).manual_seed(0)  # of its own: looking never moves the training
+        n, rng = self.config.batch_size, torch.Generator(self.device).manual_seed(0)  # of its own: looking never moves the training
         with torch.no_grad():
-            fake = self.nets.g.eval()(draw_latent(self.config.batch_size, self.config.latent, rng))
+            z = draw_latent(n, self.config.latent, rng)
+            labels = None if self.shares is None else draw_classes(n, self.shares, rng)
+            fake = told(self.nets.g.eval(), z, labels)
         self.nets.g.train()
-        looks = {"real": self.batches.first(self.config.batch_size), "fake": fake}
-        gradients = {f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng)) for side, images in looks.items()}
+        looks = {"real": self.batches.first(n), "fake": (fake, labels)}
+        gradients = {
+            f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels) for side, (images, labels) in looks.items()
+        }
         return {**gradients, "g/updates": float(self.g_updates)}
 
     @property
@@ -254,11 +279,30 @@ class Run:
     def noise(self) -> Tensor:
         return draw_latent(self.config.batch_size, self.config.latent, self.rng)
 
+    def draw_labels(self, of_real: Tensor | None) -> Tensor | None:
+        """[N]: the classes of which G is to make; None without conditions.
+
+        By the shares of the training set; but a loss of pairs compares like with like: the classes of the real batch (Huang et al. 2024, R3GAN).
+        """
+        if self.shares is None:
+            return None
+        if self.loss.paired and of_real is not None:
+            return of_real
+        return draw_classes(self.config.batch_size, self.shares, self.rng)
+
+    def g_labels(self, of_real: Tensor | None) -> Tensor | None:
+        """The same for a step of G, in which tricks have a say."""
+        labels = self.draw_labels(of_real)
+        if labels is not None:
+            for trick in self.tricks.values():
+                labels = trick.classes(labels)
+        return labels
+
     def sampler(self) -> Sampler:
         g = self.nets.g
         for trick in self.tricks.values():
             g = trick.sampler(g)
-        return Sampler(g, self.config.latent)
+        return Sampler(g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes)
 
     # Stopping and going on -----------------------------------------------------------------------
 

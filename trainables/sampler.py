@@ -1,9 +1,14 @@
 """Sampler: a generator with what it needs to be asked for images."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from trainables.conditions import draw_classes
 from trainables.config import LatentConfig
+from trainables.models.conditional import told
+from trainables.registry import nearest
 
 BLOCK = 500  # samples made at a time: bounded memory, however many are asked for
 
@@ -17,23 +22,65 @@ def draw_latent(n: int, latent: LatentConfig, rng: torch.Generator) -> Tensor:
 
 
 class Sampler(nn.Module):
-    """z [N, latent.dim] -> images [N, *shape], floats in [-1, 1] (points: as they are)."""
+    """z [N, latent.dim], and to a conditional generator classes [N] -> images [N, *shape], floats in [-1, 1] (points: as they are).
 
-    def __init__(self, net: nn.Module, latent: LatentConfig):
+    Of a conditional generator: `shares` [K], how often each class is drawn where none is asked for; `classes`: their names.
+    """
+
+    def __init__(self, net: nn.Module, latent: LatentConfig, *, shares: Tensor | None = None, classes: Sequence[str] = ()):
         super().__init__()
         self.net, self.latent = net, latent
+        self.shares = None if shares is None else shares.detach().cpu()
+        self.classes = tuple(classes)
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return told(self.net, z, labels)
+
+    def sample(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
+        """[n, *shape], the same for the same seed on every device; with running statistics (evaluation mode), which training never notices.
+
+        labels: int64 [n], the classes to make, of a conditional generator; without them they are drawn by the shares of the training set.
+        """
+        return self.labelled(n, seed=seed, labels=labels)[0]
 
     @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0) -> Tensor:
-        """[n, *shape], the same for the same seed on every device; with running statistics (evaluation mode), which training never notices."""
+    def labelled(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The same samples, and the class of each [n]; None where the generator is told none."""
+        rng = torch.Generator().manual_seed(seed)
+        z = draw_latent(n, self.latent, rng)
+        if labels is not None:
+            labels = self.checked(labels, n)
+        elif self.shares is not None:
+            labels = draw_classes(n, self.shares, rng)
         training, device = self.net.training, next(self.net.parameters()).device
         self.net.eval()
         try:
-            z = draw_latent(n, self.latent, torch.Generator().manual_seed(seed)).to(device)
-            return torch.cat([self(block) for block in z.split(BLOCK)])
+            blocks = zip(z.split(BLOCK), [None] * n if labels is None else labels.split(BLOCK), strict=False)
+            images = [self(some.to(device), None if of is None else of.to(device)) for some, of in blocks]
+            return torch.cat(images), labels
         finally:
             self.net.train(training)
+
+    def checked(self, labels: Tensor, n: int) -> Tensor:
+        """Classes that can be asked for: int64 [n], on the CPU. ValueError for others."""
+        if self.shares is None:
+            raise ValueError("this generator is told no class; one that is comes of g.condition and d.condition")
+        labels = torch.as_tensor(labels).cpu()
+        if labels.shape != (n,) or labels.is_floating_point() or (n and not 0 <= labels.min() <= labels.max() < len(self.shares)):
+            raise ValueError(f"labels must be {n} whole numbers from 0 to {len(self.shares) - 1}, one a sample; given {labels}")
+        return labels.long()
+
+    def label_of(self, name: str) -> int:
+        """The class of this name, or else of this number. ValueError for none, with all names."""
+        if self.shares is None:
+            raise ValueError(
+                f"there is no class {name!r} to ask for: this generator is told none; one that is comes of g.condition and d.condition"
+            )
+        if name in self.classes:
+            return self.classes.index(name)
+        if name.isdecimal() and int(name) < len(self.shares):
+            return int(name)
+        raise ValueError(
+            f"a class must be one of {', '.join(self.classes)}, or its number from 0 to {len(self.shares) - 1}; "
+            f"{nearest(name, self.classes)}given {name!r}"
+        )

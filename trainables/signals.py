@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from trainables.models.conditional import told
+
 
 class Signals:
     """Sums scalars on the device; they are read at the tick, all at once."""
@@ -42,10 +44,10 @@ class Signals:
         return means
 
 
-def image_gradient(d: nn.Module, images: Tensor) -> float:
-    """Mean |d logit / d image| over images [N, *shape], in evaluation mode, so that norms and power iterations do not move."""
+def image_gradient(d: nn.Module, images: Tensor, labels: Tensor | None = None) -> float:
+    """Mean |d logit / d image| over images [N, *shape] (of these classes), in evaluation mode, so that norms and power iterations do not move."""
     images = images.detach().requires_grad_()
     d.eval()
-    (gradient,) = torch.autograd.grad(d(images).sum(), images)
+    (gradient,) = torch.autograd.grad(told(d, images, labels).sum(), images)
     d.train()
     return float(gradient.flatten(1).norm(dim=1).mean().item())

@@ -19,7 +19,7 @@ from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.effective import effective
 from trainables.generators import GENERATOR, save_generator
-from trainables.grid import extent, grid_png, grid_size
+from trainables.grid import extent, grid_png, grid_samples
 from trainables.run import LOOPS, Diverged, Run
 from trainables.sampler import Sampler
 
@@ -122,7 +122,7 @@ class GanTrainable(tune.Trainable):
         clocks = {"images": self.images, "seconds": self.seconds, "judge_seconds": self.judge_seconds, "values": self.values}
         torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
         save_generator(sampler, self.trial_config, self.source.shape, folder / GENERATOR)
-        samples = sampler.sample(grid_size(self.source.shape), seed=GRID_SEED)
+        samples = grid_samples(sampler, self.source.shape, seed=GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=self.extent))
 
     def load_checkpoint(self, checkpoint: str) -> None:  # type: ignore[override]  # Tune gives the folder

@@ -1,6 +1,7 @@
 """Pure functions of arrays: how near generated samples are to real data, and what real data themselves would score."""
 
 from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
+from analysis.metrics.classes import class_agreement, class_frechet_distance
 from analysis.metrics.comparison import Comparison, Mixture, Reference, Samples
 from analysis.metrics.floors import Floor, floor, floors
 from analysis.metrics.frechet import FrechetStatistics, frechet_distance, frechet_statistics
@@ -44,6 +45,8 @@ __all__ = [
     "Spread",
     "balls",
     "bins_of",
+    "class_agreement",
+    "class_frechet_distance",
     "class_imbalance",
     "class_imbalance_floor",
     "excess_kl",

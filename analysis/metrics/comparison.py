@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.metrics.arrays import Floats
 from analysis.metrics.bins import Bins, bins_of
+from analysis.metrics.classes import class_agreement
 from analysis.metrics.distances import Singles
 from analysis.metrics.frechet import FrechetStatistics, frechet_statistics
 from analysis.metrics.modes import nearest_centre, shares
@@ -24,16 +25,18 @@ BINS, PER_BIN = 100, 50  # of NDB: fewer where there are fewer real data, since 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
     """M samples, generated or real: `features` [M, F], and where they are needed the `probabilities` [M, K] of the classes and the samples
-    themselves, `data`: images uint8 [M, C, H, W] or points [M, D]."""
+    themselves, `data`: images uint8 [M, C, H, W] or points [M, D]. `labels` [M]: their classes; of generated ones, those that were asked for."""
 
     features: Floats | Singles
     probabilities: Floats | None = None
     data: NDArray[Any] | None = None
+    labels: NDArray[np.int64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The samples of these rows."""
-        parts = (None if part is None else part[rows] for part in (self.features, self.probabilities, self.data))
-        return type(self)(**dict(zip(("features", "probabilities", "data"), parts, strict=True)))  # type: ignore[arg-type]
+        names = ("features", "probabilities", "data", "labels")
+        parts = {name: None if (part := getattr(self, name)) is None else part[rows] for name in names}
+        return type(self)(**parts)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +59,8 @@ class Reference:
     shares: Floats | None  # [K], all greater than 0; None where the modes are not known
     traces: Floats | None  # [K]: of the covariance of each mode's features
     mixture: Mixture | None
+    labels: NDArray[np.int64] | None  # [N], the classes of `points`, where samples are to be judged by theirs
+    agreement: float | None  # share of `points` that are told to be of their class
 
     @classmethod
     def of(
@@ -80,6 +85,8 @@ class Reference:
             bins=bins_of(real.features, bins=max(2, min(BINS, len(real.features) // PER_BIN)), seed=seed),
             train=train,
             mixture=mixture,
+            labels=real.labels,
+            agreement=None if decisions is None or real.labels is None else class_agreement(decisions, real.labels),
             **found,
         )
 
@@ -107,6 +114,15 @@ class Comparison:
     def train(self) -> Floats | Singles:
         assert self.real.train is not None
         return self.real.train
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """[M]: the classes that were asked for."""
+        return _there(self.fake.labels)
+
+    @property
+    def real_labels(self) -> NDArray[np.int64]:
+        return _there(self.real.labels)
 
     @property
     def real_shares(self) -> Floats:
@@ -139,6 +155,7 @@ class Comparison:
     @property
     def known(self) -> set[str]:
         """Which kinds of metric can be computed."""
+        labelled = self.fake.labels is not None and self.real.labels is not None
         return {
             name
             for name, there in {
@@ -148,6 +165,8 @@ class Comparison:
                 "mixture": self.real.mixture is not None,
                 "classes": self.fake.probabilities is not None,
                 "images": self.fake.data is not None and self.fake.data.ndim == 4 and self.real.shares is not None,
+                "labels": labelled,
+                "labelled modes": labelled and self.real.agreement is not None,
             }.items()
             if there
         }

@@ -8,6 +8,7 @@ from typing import Literal
 from scipy.stats import chi2
 
 from analysis.metrics.bins import ndb
+from analysis.metrics.classes import class_agreement, class_frechet_distance
 from analysis.metrics.comparison import Comparison, Reference
 from analysis.metrics.frechet import frechet_distance
 from analysis.metrics.kernel import kid
@@ -18,7 +19,8 @@ from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
 from analysis.metrics.vendi import vendi_score
 
-Needs = Literal["features", "train", "modes", "mixture", "classes", "images"]
+Needs = Literal["features", "train", "modes", "mixture", "classes", "images", "labels", "labelled modes"]
+OF_CLASSES: tuple[Needs, ...] = ("labels", "labelled modes")  # what only samples have whose classes were asked for
 PROJECTIONS = 100  # of the sliced distance: its error is a hundredth of it, and it costs less than a forward pass
 PAIRS = 10  # of images within a class
 
@@ -55,6 +57,12 @@ def _memorisation(real: Reference, n: int) -> float:
 def _high_quality(real: Reference, n: int) -> float:
     assert real.mixture
     return float(chi2.cdf(9, real.mixture.centres.shape[1]))
+
+
+def _agreement(real: Reference, n: int) -> float:
+    """Of held-out data of known class: how often whoever tells the classes is right."""
+    assert real.agreement is not None
+    return real.agreement
 
 
 KYNKAANNIEMI, NAEEM, VEEGAN = "Kynkäänniemi et al. 2019", "Naeem et al. 2020", "Srivastava et al. 2017 (VEEGAN)"
@@ -196,6 +204,21 @@ METRICS: dict[str, Metric] = {
         source=VEEGAN,
         needs="mixture",
         floor=_high_quality,
+    ),
+    "class_fd": Metric(
+        of=lambda c: class_frechet_distance(c.features, c.labels, c.real.points, c.real_labels),
+        description="conditional runs: Fréchet distance within the class that was asked for, mean over classes; biased upwards by few samples a class",
+        better="min",
+        source="intra-FID, Miyato & Koyama 2018",
+        needs="labels",
+    ),
+    "class_agreement": Metric(
+        of=lambda c: class_agreement(c.decisions, c.labels),
+        description="conditional runs: share of samples that are of the class that was asked for; at most what real data score",
+        better="max",
+        source="Odena et al. 2017, by the classifier of the data or the nearest centre",
+        needs="labelled modes",
+        floor=_agreement,
     ),
 }
 

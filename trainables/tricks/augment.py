@@ -84,9 +84,12 @@ class Consistency(ImageTrick):
 
     def d_term(self, step: Step) -> Tensor:
         real, real_logits = step.reals()
-        sides = ((self.real, real, real_logits), (self.fake, step.fake, step.fake_logits))
-        return torch.stack([weight * self.moved(step, images, logits) for weight, images, logits in sides if weight]).sum()
+        terms = []
+        if self.real:
+            terms.append(self.real * (real_logits - step.d(self.moved(real, step.rng), side="real")).square().mean())
+        if self.fake:
+            terms.append(self.fake * (step.fake_logits - step.d(self.moved(step.fake, step.rng), side="fake")).square().mean())
+        return torch.stack(terms).sum()
 
-    def moved(self, step: Step, images: Tensor, logits: Tensor) -> Tensor:
-        difference: Tensor = logits - step.nets.d(augmented(images.detach(), self.policy, step.rng))
-        return difference.square().mean()
+    def moved(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        return augmented(images.detach(), self.policy, rng)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.base import Shape
+from trainables.models.conditional import told
 from trainables.registry import Registry, with_knobs
 
 
@@ -33,6 +34,8 @@ class Step:
     latents: Tensor | None = None  # [N, latent.dim], what they were made of; in a G step only
     real_features: Tensor | None = None  # what D's body gives its head, where a trick asks for `features`
     fake_features: Tensor | None = None
+    real_labels: Tensor | None = None  # [N], the classes that D is told; None in a run without conditions
+    fake_labels: Tensor | None = None
     updates: int = 0  # of this step's network, so far
     t: float = 0.0  # share of the budget that is spent
     epoch: float = 0.0  # how often each real image was shown
@@ -42,6 +45,10 @@ class Step:
 
     def __post_init__(self) -> None:
         self.judged = (self.fake_logits if self.real_logits is None else self.real_logits, self.fake_logits)
+
+    def d(self, images: Tensor, *, side: Literal["real", "fake"]) -> Tensor:
+        """[N]: D's logits of other images [N, *shape] than those it has judged, told the classes of that side, in its order."""
+        return told(self.nets.d, images, self.real_labels if side == "real" else self.fake_labels)
 
     def reals(self) -> tuple[Tensor, Tensor]:
         """(images, logits) of the real side, in a D step, where it is always there."""
@@ -74,9 +81,13 @@ class Trick:
         """What D is shown of a batch, real and fake alike. t runs from 0 to 1 over the budget."""
         return images
 
-    def fakes(self, fake: Tensor, rng: torch.Generator) -> Tensor:
-        """The fake images [N, *shape] that D learns from, given G's newest; before the views."""
-        return fake
+    def fakes(self, fake: Tensor, labels: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The fake images [N, *shape] that D learns from and their classes [N], given G's newest; before the views."""
+        return fake, labels
+
+    def classes(self, labels: Tensor) -> Tensor:
+        """The classes [N] of which G makes what it learns from, given those that were drawn; in a conditional run only."""
+        return labels
 
     def needs_image_grad(self, updates: int) -> bool:
         """Whether the D step after `updates` of them differentiates logits by images."""

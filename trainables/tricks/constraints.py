@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from trainables.config import Positive, TrialConfig
+from trainables.models.conditional import ConditionalNorm
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 
@@ -40,7 +41,7 @@ class SpectralNorm(Trick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         for module in list(nets.d.modules()):
-            if isinstance(module, (nn.Linear, nn.Conv2d)):
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):  # a class's row too, as in Miyato & Koyama 2018
                 spectral_norm(module)
 
 
@@ -64,5 +65,8 @@ class OrthogonalRegularisation(Trick):
 
 def off_diagonal(net: nn.Module) -> Tensor:
     """Squares of the inner products of different rows, summed over all weights: a scalar."""
-    rows = [p.flatten(1) for p in net.parameters() if p.ndim > 1]
+    gains = {
+        id(p) for module in net.modules() if isinstance(module, ConditionalNorm) for p in module.parameters()
+    }  # a row a class: no weights
+    rows = [p.flatten(1) for p in net.parameters() if p.ndim > 1 and id(p) not in gains]
     return torch.stack([(gram := w @ w.T).square().sum() - gram.diagonal().square().sum() for w in rows]).sum()

@@ -77,29 +77,38 @@ class ExperienceReplay(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.device = next(nets.d.parameters()).device
         self.buffer: Tensor | None = None  # [images, *shape], made when the first samples come
+        self.labels: Tensor | None = None  # [images], their classes, in a conditional run
         self.held = 0
 
-    def fakes(self, fake: Tensor, rng: torch.Generator) -> Tensor:
+    def fakes(self, fake: Tensor, labels: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         n = self.replayed(len(fake))
         if self.buffer is None:
             self.buffer = fake.new_zeros(self.images, *fake.shape[1:])
-        shown = fake
+            self.labels = None if labels is None else labels.new_zeros(self.images)
+        shown, of_shown = fake, labels
         if self.held >= n:
             picks = torch.randint(self.held, (n,), generator=rng, device=fake.device)
             shown = torch.cat([fake[n:], self.buffer[picks]])
+            if labels is not None and self.labels is not None:
+                of_shown = torch.cat([labels[n:], self.labels[picks]])
         if self.held < self.images:
-            fresh = min(n, self.images - self.held)
-            self.buffer[self.held : self.held + fresh] = fake[:fresh]
-            self.held += fresh
+            n = min(n, self.images - self.held)
+            places = torch.arange(self.held, self.held + n, device=fake.device)
+            self.held += n
         else:
-            self.buffer[torch.randperm(self.images, generator=rng, device=fake.device)[:n]] = fake[:n]
-        return shown
+            places = torch.randperm(self.images, generator=rng, device=fake.device)[:n]
+        self.buffer[places] = fake[:n]
+        if labels is not None and self.labels is not None:
+            self.labels[places] = labels[:n]
+        return shown, of_shown
 
     def state_dict(self) -> dict[str, Any]:
-        return {"buffer": self.buffer, "held": self.held}
+        return {"buffer": self.buffer, "labels": self.labels, "held": self.held}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.buffer = None if state["buffer"] is None else state["buffer"].to(self.device, copy=True)
+        self.buffer, self.labels = (
+            None if state.get(part) is None else state[part].to(self.device, copy=True) for part in ("buffer", "labels")
+        )
         self.held = state["held"]
 
 

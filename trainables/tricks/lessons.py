@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -67,8 +68,8 @@ class FeatureMatching(Trick):
 class ModeSeeking(Trick):
     """G is paid for images that differ more than their latents: weight / (|G(z1) - G(z2)| / |z1 - z2|), mean absolute differences. Mao et al. 2019.
 
-    One half of the batch against the other, and the inverse of the ratio as what is minimised, with 1e-5 against division by zero: both as in
-    the authors' code.
+    One half of the batch against the other, of the same classes where there are any, and the inverse of the ratio as what is minimised, with
+    1e-5 against division by zero: all as in the authors' code.
     """
 
     weight: Positive = 1.0
@@ -76,6 +77,10 @@ class ModeSeeking(Trick):
     def check(self, config: TrialConfig) -> None:
         if config.batch_size < 2:
             raise ValueError(f"mode_seeking compares pairs: batch_size must be 2 at least; given {config.batch_size}")
+
+    def classes(self, labels: Tensor) -> Tensor:
+        half = len(labels) // 2
+        return torch.cat([labels[:half], labels[:half], labels[2 * half :]])
 
     def g_term(self, step: Step) -> Tensor:
         assert step.made is not None

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import relu
 
 from trainables.config import Count, NotNegative, Positive
@@ -40,10 +40,10 @@ def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(1)
 
 
-def squared_gradient_at(d: nn.Module, images: Tensor) -> Tensor:
-    """The same at images that D has not judged yet."""
+def squared_gradient_at(step: Step, images: Tensor) -> Tensor:
+    """The same at images that D has not judged yet; of a conditional D, as images of the real ones' classes, on lines to fakes too."""
     images = images.detach().requires_grad_()
-    return squared_gradient(d(images), images)
+    return squared_gradient(step.d(images, side="real"), images)
 
 
 def one_each(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -62,13 +62,13 @@ def at_fake(step: Step) -> list[Tensor]:
 
 def on_lines(step: Step) -> list[Tensor]:
     real, _ = step.reals()
-    return [squared_gradient_at(step.nets.d, torch.lerp(real, step.fake, one_each(real, step.rng)))]
+    return [squared_gradient_at(step, torch.lerp(real, step.fake, one_each(real, step.rng)))]
 
 
 def around_real(step: Step) -> list[Tensor]:
     real, _ = step.reals()
     noise = 0.5 * real.std() * torch.rand(real.shape, generator=step.rng, device=real.device)
-    return [squared_gradient_at(step.nets.d, real + one_each(real, step.rng) * noise)]
+    return [squared_gradient_at(step, real + one_each(real, step.rng) * noise)]
 
 
 PLACES: dict[Where, Callable[[Step], list[Tensor]]] = {

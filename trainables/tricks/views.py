@@ -34,6 +34,10 @@ class Packing(Trick):
     def check(self, config: TrialConfig) -> None:
         if config.batch_size % self.samples:
             raise ValueError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
+        if config.d.condition is not None:
+            raise ValueError(
+                f"packing must be off with d.condition: {config.d.condition}: a pack is judged once, and its samples are of several classes"
+            )
 
     def d_shape(self, shape: Shape) -> Shape:
         return (self.samples * shape[0], *shape[1:])

@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from trainables.config import Count, TrialConfig
+from trainables.models.conditional import told
 from trainables.optimisers import optimisers_of
 from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
@@ -49,15 +50,16 @@ class Unrolled(Alternating):
             )
 
     def g_step(self, run: "Run") -> Signals:
-        real, z, d = run.batches.next_batch(), run.noise(), run.nets.d
-        fake = run.nets.g(z)
+        (real, real_labels), z, d = run.batches.next_labelled(), run.noise(), run.nets.d
+        labels = real_labels, run.g_labels(real_labels)
+        fake = told(run.nets.g, z, labels[1])
         answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, run.d_opt)
         for updates in range(run.d_updates, run.d_updates + self.steps):
-            terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake, updates=updates)))  # noqa: B023  (called at once)
+            terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake, labels=labels, updates=updates)))  # noqa: B023  (called at once)
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
             answer, moments = adam_step(answer, gradient, moments, run.d_opt)
         shown = real if run.real_in_g else None
-        terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, updates=run.g_updates, latents=z)))
+        terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, labels=labels, updates=run.g_updates, latents=z)))
         norm = run.differentiate(run.g_opt, terms)
         run.g_move()
         return terms | {"g/grad_norm": norm}

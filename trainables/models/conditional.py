@@ -1,0 +1,209 @@
+"""Conditional networks: whatever an architecture builds, told the class of each sample. Classes are whole numbers [N] from 0 to K - 1."""
+
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, embedding, one_hot
+
+from trainables.config import TrialConfig
+from trainables.models import ARCHS
+from trainables.models.base import Discriminator, Shape
+
+
+def told(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    """What a network makes of x [N, …], told the classes where there are any."""
+    y: Tensor = net(x) if labels is None else net(x, labels)
+    return y
+
+
+# Generators ------------------------------------------------------------------------------------------
+
+
+class ConditionalGenerator(nn.Module):
+    """z [N, latent.dim] and classes [N] -> [N, *shape]."""
+
+    more = 0  # inputs of `net` beside those of z
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+
+class ConcatGenerator(ConditionalGenerator):
+    """The class beside z: one-hot, or g.embedding numbers of its own, learned. Mirza & Osindero 2014, section 3.2"""
+
+    def __init__(self, config: TrialConfig, shape: Shape, classes: int):
+        more = config.g.embedding or classes
+        latent = config.latent.model_copy(update={"dim": config.latent.dim + more})
+        super().__init__(ARCHS.pick(config.arch).generator(config.model_copy(update={"latent": latent}), shape))
+        self.classes, self.more = classes, more
+        self.embedding = nn.Embedding(classes, more) if config.g.embedding else None
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        of_class = one_hot(labels, self.classes).to(z.dtype) if self.embedding is None else self.embedding(labels)
+        images: Tensor = self.net(torch.cat([z, of_class], 1))
+        return images
+
+
+class ConditionalNorm(nn.Module):
+    """A batch norm whose gains and biases are the class's own; all classes begin with those that the architecture gave it."""
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, classes: int):
+        super().__init__()
+        self.norm = type(norm)(norm.num_features, eps=norm.eps, momentum=norm.momentum, affine=False)
+        self.gain = nn.Parameter(norm.weight.detach().repeat(classes, 1))
+        self.bias = nn.Parameter(norm.bias.detach().repeat(classes, 1))
+        self.labels: Tensor | None = None  # of the batch that comes, put here by the generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, …] -> the same."""
+        assert self.labels is not None
+        gain, bias = (embedding(self.labels, of).view(*x.shape[:2], *[1] * (x.ndim - 2)) for of in (self.gain, self.bias))
+        normed: Tensor = self.norm(x)
+        return bias + gain * normed
+
+
+class NormGenerator(ConditionalGenerator):
+    """Gains and biases of the class's own in each batch norm. Dumoulin et al. 2017; de Vries et al. 2017; in GANs Miyato & Koyama 2018"""
+
+    def __init__(self, config: TrialConfig, shape: Shape, classes: int):
+        super().__init__(ARCHS.pick(config.arch).generator(config, shape))
+        self.norms: list[ConditionalNorm] = []  # a plain list: they are modules of `net` already
+        for module in list(self.net.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                    self.norms.append(ConditionalNorm(child, classes))
+                    setattr(module, name, self.norms[-1])
+        if not self.norms:
+            raise ValueError(f"g.condition: batchnorm needs a G with batch norms; that of {config.arch!r} has none")
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        for norm in self.norms:
+            norm.labels = labels
+        images: Tensor = self.net(z)
+        for norm in self.norms:
+            norm.labels = None
+        return images
+
+
+# Discriminators --------------------------------------------------------------------------------------
+
+
+class ConditionalDiscriminator(Discriminator):
+    """Images [N, *shape] and classes [N] -> logits [N]. Body and head are the architecture's, for tricks that rebuild the head."""
+
+    def __init__(self, config: TrialConfig, shape: Shape):
+        plain = ARCHS.pick(config.arch).discriminator(config, shape)
+        if not isinstance(plain, Discriminator):
+            raise ValueError(
+                f"d.condition needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(plain).__name__}"
+            )
+        super().__init__(plain.body, plain.head)  # type: ignore[arg-type]  # an architecture's head is a layer still
+
+    def features(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What the body gives the head: [N, C, …]."""
+        features: Tensor = self.body(images)
+        return features
+
+    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        logits: Tensor = self.head(features)
+        return logits.flatten()
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]  # what makes it conditional
+        return self.logits(self.features(images, labels), labels)
+
+
+class ConcatDiscriminator(ConditionalDiscriminator):
+    """The class beside what D sees, one-hot: K constant maps beside an image's channels (Perarnau et al. 2016), K more coordinates of a point. Mirza & Osindero 2014
+
+    An architecture that takes points (a dense one) takes an image's pixels and its class as one row, as Mirza & Osindero's do.
+    """
+
+    def __init__(self, config: TrialConfig, shape: Shape, classes: int):
+        flat = len(shape) == 3 and takes_points(config)
+        shape = (prod(shape),) if flat else shape
+        super().__init__(config, (shape[0] + classes, *shape[1:]))
+        self.flat, self.classes = flat, classes
+
+    def features(self, images: Tensor, labels: Tensor) -> Tensor:
+        images = images.flatten(1) if self.flat else images
+        of_class = one_hot(labels, self.classes).to(images.dtype).view(len(images), -1, *[1] * (images.ndim - 2))
+        features: Tensor = self.body(torch.cat([images, of_class.expand(-1, -1, *images.shape[2:])], 1))
+        return features
+
+
+class ProjectionDiscriminator(ConditionalDiscriminator):
+    """The logit gains <v_y, features summed over places>, v_y a learned row of each class. Miyato & Koyama 2018, eq. 3"""
+
+    def __init__(self, config: TrialConfig, shape: Shape, classes: int):
+        super().__init__(config, shape)
+        self.embedding = nn.Embedding(classes, features_of(self.body, shape)[0])
+        nn.init.xavier_uniform_(self.embedding.weight)  # as in the authors' code
+
+    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        pooled = features.flatten(2).sum(2) if features.ndim > 2 else features
+        logits: Tensor = super().logits(features, labels) + (self.embedding(labels) * pooled).sum(1)
+        return logits
+
+
+class AuxiliaryDiscriminator(ConditionalDiscriminator):
+    """A second linear head tells the classes apart; both networks gain by its being right, d.class_weight times. Odena et al. 2017 (AC-GAN), eq. 2 and 3"""
+
+    def __init__(self, config: TrialConfig, shape: Shape, classes: int):
+        super().__init__(config, shape)
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(prod(features_of(self.body, shape)), classes))
+        self.class_weight = 1.0 if config.d.class_weight is None else config.d.class_weight
+
+    def class_loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        """-E log P(class | image): a scalar, not weighed yet."""
+        return cross_entropy(self.classifier(features), labels)
+
+
+GENERATORS: dict[str, type[ConcatGenerator] | type[NormGenerator]] = {"concat": ConcatGenerator, "batchnorm": NormGenerator}
+DISCRIMINATORS: dict[str, type[ConcatDiscriminator] | type[ProjectionDiscriminator] | type[AuxiliaryDiscriminator]] = {
+    "concat": ConcatDiscriminator,
+    "projection": ProjectionDiscriminator,
+    "auxiliary": AuxiliaryDiscriminator,
+}
+
+
+def generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
+    """The config's G for samples of this shape. classes: how many there are where it is told them, else None."""
+    if classes is None:
+        return ARCHS.pick(config.arch).generator(config, shape)
+    assert config.g.condition
+    return GENERATORS[config.g.condition](config, shape, classes)
+
+
+def discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
+    """The config's D of what has this shape."""
+    if classes is None:
+        return ARCHS.pick(config.arch).discriminator(config, shape)
+    assert config.d.condition
+    return DISCRIMINATORS[config.d.condition](config, shape, classes)
+
+
+def unconditional(net: nn.Module) -> nn.Module:
+    """The part that the architecture built, the very modules; the net itself where it is not conditional."""
+    if isinstance(net, ConditionalGenerator):
+        return net.net
+    return Discriminator(net.body, net.head) if isinstance(net, ConditionalDiscriminator) else net  # type: ignore[arg-type]
+
+
+def takes_points(config: TrialConfig) -> bool:
+    """Whether the architecture's D takes rows of any length."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            ARCHS.pick(config.arch).discriminator(config, (2,))
+    except ValueError:
+        return False
+    return True
+
+
+@torch.no_grad()
+def features_of(body: nn.Module, shape: Shape) -> Shape:
+    """The shape of what a body makes of one image; in evaluation mode, which moves neither norms nor randomness."""
+    features: Tensor = body.eval()(torch.zeros(2, *shape))
+    body.train()
+    return tuple(features.shape[1:])
