@@ -16,6 +16,7 @@ from trainables.tricks.base import ImageTrick
 from trainables.updates import UPDATES
 
 CHOICES: dict[str, list[Any]] = {"arch": list(ARCHS), "loss": list(LOSSES), "update": list(UPDATES), "optimiser": list(OPTIMISERS)}
+CHOICES |= {"condition": [False, "concat-concat", "batchnorm-projection", "concat-auxiliary"]}  # G's and D's; test_conditional.py has them all
 CHOICES |= {name: [False, True] for name in TRICKS}
 PLAIN = {"arch": "mlp", "loss": "nonsaturating", "update": "alternating", "optimiser": "adam"}
 TRIES = 5  # rows thought of for each that is taken
@@ -36,6 +37,8 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a row."""
     update = entries.get("update", "alternating")
     on = {name: value for name, value in entries.items() if value is not False}
+    if told := on.pop("condition", None):
+        on |= dict(zip(("g.condition", "d.condition"), told.split("-"), strict=True))
     images = any(issubclass(TRICKS[name], ImageTrick) for name in on if name in TRICKS)
     return (
         SHORT

@@ -13,6 +13,12 @@ from trainables.tricks import TRICKS
 from trainables.tricks.base import ImageTrick
 
 DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits"}
+CONDITIONS: dict[str, dict[str, Any]] = {  # both networks are told classes, or neither
+    "g.condition": {"g.condition": "concat", "d.condition": "concat"},
+    "g.embedding": {"g.condition": "concat", "d.condition": "concat"},
+    "d.condition": {"g.condition": "concat", "d.condition": "concat"},
+    "d.class_weight": {"g.condition": "concat", "d.condition": "auxiliary"},
+}
 BASE = {
     "g.width": 8,
     "d.width": 8,
@@ -50,7 +56,7 @@ def needs(name: str) -> dict[str, Any]:
         also["data"] = "digits"
     if switch := switch_of(name):
         also[switch.setting] = switch.value
-    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}}.get(name, {})
+    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}, **CONDITIONS}.get(name, {})
 
 
 def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:

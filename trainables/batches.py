@@ -70,8 +70,12 @@ class Batches:
             rows = torch.cat([rows, self._order[: self._position]])
         return rows
 
-    def first(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """float32 [n, *shape] and their classes: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
+    def first(self, n: int) -> Tensor:
+        """float32 [n, *shape]: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
+        return self.first_labelled(n)[0]
+
+    def first_labelled(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """The same, and their classes int64 [n] where the labels were given."""
         rows = self._subset[torch.arange(n) % self.size]
         return self._take(rows), self._classes(rows)
 

@@ -262,7 +262,7 @@ class Run:
             labels = None if self.shares is None else draw_classes(n, self.shares, rng)
             fake = told(self.nets.g.eval(), z, labels)
         self.nets.g.train()
-        looks = {"real": self.batches.first(n), "fake": (fake, labels)}
+        looks = {"real": self.batches.first_labelled(n), "fake": (fake, labels)}
         gradients = {
             f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels) for side, (images, labels) in looks.items()
         }

@@ -60,6 +60,10 @@ DEFAULTS: dict[str, Any] = {
     "beta2": 0.999,
     "optimiser": "adam",
     "d.optimiser": None,
+    "g.condition": None,
+    "g.embedding": None,
+    "d.condition": None,
+    "d.class_weight": None,
     "weight_decay": None,
     "update": "alternating",
     "lookahead.k": 5,
@@ -132,6 +136,10 @@ def random_flat(seed: int) -> dict[str, Any]:
     flat |= {"weight_decay": None} if flat["optimiser"] != "adamw" else {"d.optimiser": "adam"}
     flat |= {"margin": None} if flat["loss"] != "energy" else {}
     flat |= {"beta2": 0.999} if flat["optimiser"] == "sgd" else {}
+    if rng.random() < 0.5:
+        flat |= dict.fromkeys(("g.condition", "g.embedding", "d.condition", "d.class_weight"))
+    flat |= {"g.norm": "batch", "g.embedding": None} if flat["g.condition"] == "batchnorm" else {}
+    flat |= {"d.class_weight": None} if flat["d.condition"] != "auxiliary" else {}
     if flat["update"] in ("simultaneous", "extragradient"):
         flat |= {"d_steps": 1, "g_steps": 1}
     if flat["update"] == "unrolled":
@@ -278,6 +286,26 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
     ),
     ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
+    ({"g.condition": "concat"}, "g.condition and d.condition go together: a class that D does not judge by teaches G nothing, and one that G"),
+    ({"d.condition": "projection"}, "cannot answer for; given None and 'projection'"),
+    ({"g.embedding": 8}, "g.embedding needs g.condition: concat, which puts it beside z; given 8 with None"),
+    (
+        {"g.condition": "batchnorm", "d.condition": "projection", "g.embedding": 8},
+        "g.embedding needs g.condition: concat, which puts it beside z; given 8 with 'batchnorm'",
+    ),
+    (
+        {"g.condition": "concat", "d.condition": "projection", "d.class_weight": 2.0},
+        "d.class_weight needs d.condition: auxiliary, whose loss it weighs; given 2.0 with 'projection'",
+    ),
+    (
+        {"g.condition": "batchnorm", "d.condition": "projection", "g.norm": "layer"},
+        "g.condition: batchnorm needs g.norm: batch, whose gains and biases it makes the class's own; given 'layer'",
+    ),
+    ({"g.condition": "spade", "d.condition": "concat"}, "g.condition must be 'concat' or 'batchnorm'; given 'spade'"),
+    (
+        {"g.condition": "concat", "d.condition": "projection", "packing": True},
+        "packing must be off with d.condition: projection: a pack is judged once, and its samples are of several classes",
+    ),
     ({"g.depth": 3}, "g.depth has no meaning in a dcgan, whose depth follows from the image size; given 3"),
     ({"arch": "mlp", "d.norm": "instance"}, "d.norm of a dense network must be one of ['batch', 'layer', 'none']; given 'instance'"),
     # all of it at once

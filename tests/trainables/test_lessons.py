@@ -148,8 +148,9 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
     for step in range(1, 40):
         before, held = replay.state_dict()["buffer"], replay.state_dict()["held"]
         there = set() if before is None else set(before[:held].flatten().tolist())
-        shown = replay.fakes(torch.full((20, 3, 1), float(step)), draws)
+        shown, labels = replay.fakes(torch.full((20, 3, 1), float(step)), torch.full((20,), step), draws)
         assert shown.shape == (20, 3, 1)
+        assert torch.equal(labels, shown[:, 0, 0].long())  # old fakes keep their classes
         values = shown[:, 0, 0]
         old = values[values < step]
         assert len(old) == (n if step > 1 else 0)
@@ -159,6 +160,8 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
         assert state["held"] == min(size, step * n)
         assert (state["buffer"] == step).flatten(1).all(1).sum() == (n if held == size else min(n, size - held))
     assert max(ages) > 2  # some come from long ago
+    replay.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
+    assert [replay.fakes(torch.ones(20, 3), None, draws)[1] for _ in range(3)] == [None] * 3
 
 
 def test_experience_replay_says_how_large_a_share_must_be() -> None:

@@ -84,6 +84,7 @@ def reported(settings: dict[str, Any]) -> set[str]:
     """What a person watches."""
     names = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
     names |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
+    names |= {"d/class", "g/class"} if settings.get("d.condition") == "auxiliary" else set()
     names |= {f"g/{name}" for name in G_TERMS & settings.keys()} | ({"d/ada_p"} if "ada" in settings else set())
     return names | ({"d/real_accuracy", "d/fake_accuracy"} if LOSSES[settings["loss"]].boundary is not None else set())
 
@@ -105,6 +106,7 @@ REASONS = {  # of every refusal between two entries
     **{("update", name): f"{name} must be off with update: unrolled" for name in ("gradient_clipping", "ada", "lecam")},
     ("update", "optimiser"): "update: unrolled differentiates through Adam's steps of D",
     ("update", "weight_clipping"): "weight_clipping must be off with update: unrolled",
+    ("condition", "packing"): "packing must be off with d.condition",
 }
 
 

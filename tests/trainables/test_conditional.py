@@ -1,0 +1,426 @@
+"""Conditional GANs: each mechanism by hand, and that the right classes reach whoever looks at an image."""
+
+import copy
+from itertools import cycle, product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from steps import rng
+from tiny import another, needs, source_of, tiny, tiny_config
+from torch import Tensor, nn
+
+from trainables.batches import Batches
+from trainables.conditions import draw_classes
+from trainables.config import DataConfig, TrialConfig, make_trick
+from trainables.effective import effective
+from trainables.generators import load_generator, save_generator
+from trainables.grid import ROWS, SIDE, grid_samples
+from trainables.models import ARCHS
+from trainables.models.base import Discriminator
+from trainables.models.conditional import (
+    DISCRIMINATORS,
+    GENERATORS,
+    AuxiliaryDiscriminator,
+    ConcatDiscriminator,
+    ConcatGenerator,
+    ConditionalNorm,
+    NormGenerator,
+    ProjectionDiscriminator,
+    discriminator,
+    takes_points,
+)
+from trainables.run import LOOPS, Run
+from trainables.sampler import Sampler, draw_latent
+from trainables.tricks.constraints import off_diagonal
+
+PAIRS = list(product(GENERATORS, DISCRIMINATORS))
+LABELS = torch.tensor([2, 0, 9, 2, 5])
+every_arch = pytest.mark.parametrize("arch", ARCHS)
+every_d = pytest.mark.parametrize("of_d", DISCRIMINATORS)
+
+
+def conditions(of_g: str = "concat", of_d: str = "projection", **more: Any) -> dict[str, Any]:
+    return {"g.condition": of_g, "d.condition": of_d, "data": "digits", **more}
+
+
+def built(of_d: str, arch: str) -> Any:
+    """A D of digits that looks at them as it would in evaluation."""
+    torch.manual_seed(0)
+    return discriminator(tiny_config({"arch": arch, **conditions(of_d=of_d)}), (1, 8, 8), classes=10).eval()
+
+
+# The mechanisms --------------------------------------------------------------------------------------
+
+
+@every_arch
+def test_the_projection_by_hand(arch: str) -> None:
+    """psi(phi(x)) + v_y . sum over places of phi(x), number by number."""
+    d, images = built("projection", arch), torch.randn(5, 1, 8, 8, generator=rng())
+    assert type(d) is ProjectionDiscriminator
+    features = d.body(images)
+    expected = []
+    for i, label in enumerate(LABELS.tolist()):
+        row, places = d.embedding.weight[label], features[i].reshape(features.shape[1], -1)
+        expected.append(d.head(features[i : i + 1]).squeeze() + sum(row[c] * places[c].sum() for c in range(len(row))))
+    torch.testing.assert_close(d(images, LABELS), torch.stack(expected), rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        d.embedding.weight.zero_()
+    torch.testing.assert_close(d(images, LABELS), d.head(features).flatten())
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (7, 3, 2, 4)])
+def test_the_conditional_norm_by_hand(shape: tuple[int, ...]) -> None:
+    """gain_y (x - mean) / sqrt(variance + eps) + bias_y: of the batch in training, of the past in evaluation. All classes begin as the norm does."""
+    norm = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2.0, 3.0]))
+        norm.bias.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    ours, plain = ConditionalNorm(norm, 4), copy.deepcopy(norm)
+    x, labels = 2 + 3 * torch.randn(shape, generator=rng()), torch.tensor([0, 3, 3, 1, 2, 0, 1])
+    ours.labels = labels
+    torch.testing.assert_close(ours(x), plain(x))
+    with torch.no_grad():
+        ours.gain.copy_(torch.arange(12.0).view(4, 3))
+        ours.bias.copy_(torch.arange(12.0).view(4, 3) / 10)
+    dims = [0, *range(2, len(shape))]
+    for training in (True, False):
+        ours.train(training)
+        mean = x.mean(dims) if training else 0.1 * x.mean(dims)  # the momentum of one batch
+        n = x.numel() / 3
+        variance = x.var(dims, unbiased=False) if training else 0.9 + 0.1 * x.var(dims, unbiased=False) * n / (n - 1)
+        ours.norm.reset_running_stats()
+        ours.norm.train()
+        ours(x)
+        ours.train(training)
+        found = ours(x)
+        for i, label in enumerate(labels.tolist()):
+            for c in range(3):
+                expected = ours.gain[label, c] * (x[i, c] - mean[c]) / (variance[c] + 1e-5).sqrt() + ours.bias[label, c]
+                torch.testing.assert_close(found[i, c], expected, rtol=1e-4, atol=1e-5)
+
+
+@every_arch
+def test_a_generator_of_conditional_norms_has_no_other(arch: str) -> None:
+    """At first it is the plain one, whatever the class; then the classes part."""
+    told, plain = tiny({"arch": arch, **conditions("batchnorm")}), tiny({"arch": arch, "data": "digits"})
+    assert type(told.nets.g) is NormGenerator
+    norms = [m for m in plain.nets.g.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert [m.num_features for m in norms] == [m.gain.shape[1] for m in told.nets.g.norms]
+    assert {m.affine for m in told.nets.g.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)} == {False}
+    z = told.noise()[:5]
+    torch.testing.assert_close(told.nets.g(z, LABELS), plain.nets.g(z))
+    list(told.ticks())
+    same = z[:1].expand(5, -1)
+    images = told.nets.g.eval()(same, LABELS)
+    torch.testing.assert_close(images[0], images[3])
+    assert not torch.allclose(images[0], images[1])
+    assert all(norm.labels is None for norm in told.nets.g.norms)
+
+
+@pytest.mark.parametrize("embedding", [None, 3])
+@every_arch
+def test_a_generator_is_given_the_class_beside_z(arch: str, embedding: int | None) -> None:
+    run, seen = tiny({"arch": arch, **conditions(), "g.embedding": embedding}), []
+    g = run.nets.g
+    assert isinstance(g, ConcatGenerator)
+    g.net.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    z = run.noise()[:5]
+    assert g(z, LABELS).shape == (5, 1, 8, 8)
+    beside = torch.eye(10)[LABELS] if embedding is None else g.embedding.weight[LABELS]  # type: ignore[union-attr]
+    assert torch.equal(seen[0], torch.cat([z, beside], 1))
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape", "seen_as"), [("mlp", (2,), (12,)), ("mlp", (1, 8, 8), (74,)), ("dcgan", (3, 8, 8), (13, 8, 8)), ("resnet", (1, 8, 8), (11, 8, 8))]
+)
+def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...]) -> None:
+    """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows."""
+    config = tiny_config({"arch": arch, **conditions(of_d="concat")})
+    assert takes_points(config) == (arch == "mlp")
+    d, seen = discriminator(config, shape, classes=10), []
+    assert isinstance(d, ConcatDiscriminator)
+    d.body.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    images = torch.randn(5, *shape, generator=rng())
+    assert d(images, LABELS).shape == (5,)
+    assert seen[0].shape == (5, *seen_as)
+    rows = images.flatten(1) if arch == "mlp" else images
+    assert torch.equal(seen[0][:, : rows.shape[1]], rows)
+    for i, maps in enumerate(seen[0][:, rows.shape[1] :]):
+        assert torch.equal(maps, torch.eye(10)[LABELS[i]].view(10, *[1] * (maps.ndim - 1)).expand_as(maps))
+
+
+@every_arch
+@pytest.mark.parametrize("weight", [None, 0.3])
+def test_the_class_loss_by_hand(arch: str, weight: float | None) -> None:
+    """- weight log P(class): D of real and fake images, G of its own; the logits know no class."""
+    run = tiny({"arch": arch, **conditions(of_d="auxiliary"), "d.class_weight": weight})
+    d, w = run.nets.d, 1.0 if weight is None else weight
+    assert isinstance(d, AuxiliaryDiscriminator)
+    real, fake = run.batches.next_labelled(), (run.nets.g(run.noise(), run.draw_labels(None)), run.draw_labels(None))
+    step = run.look(real[0], fake[0], labels=(real[1], fake[1]))
+
+    def by_hand(images: Tensor, labels: Tensor) -> Tensor:
+        scores = d.body(images).flatten(1) @ d.classifier[1].weight.T + d.classifier[1].bias
+        return -torch.stack([(row.exp() / row.exp().sum()).log()[label] for row, label in zip(scores, labels, strict=True)]).mean()
+
+    of_real, of_fake = by_hand(*real), by_hand(*fake)
+    torch.testing.assert_close(run.d_terms(step)["d/class"], w * (of_real + of_fake))
+    torch.testing.assert_close(run.g_terms(step)["g/class"], w * of_fake)
+    assert torch.equal(d(real[0], real[1]), d(real[0], (real[1] + 1) % 10))
+    signals = run.d_step() | run.g_step()
+    assert {"d/class", "g/class"} <= signals.keys()
+
+
+@every_arch
+@every_d
+def test_features_and_head_are_the_architectures_own(arch: str, of_d: str) -> None:
+    """So that tricks which rebuild the head, or read the features, find what they know."""
+    d, images = built(of_d, arch), torch.randn(5, 1, 8, 8, generator=rng())
+    assert isinstance(d, Discriminator)
+    torch.testing.assert_close(d(images, LABELS), d.logits(d.features(images, LABELS), LABELS))
+    if of_d != "auxiliary":
+        assert not torch.allclose(d(images, LABELS), d(images, (LABELS + 1) % 10))
+
+
+@every_arch
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_conditions_change_nothing_else(arch: str, pair: tuple[str, str]) -> None:
+    shown, plain = effective(tiny({"arch": arch, **conditions(*pair)})), effective(tiny({"arch": arch, "data": "digits"}))
+    moved = {name for name in shown if shown[name] != plain[name]}
+    assert moved == {"g.condition", "d.condition"} | ({"d.class_weight"} if pair[1] == "auxiliary" else set())
+
+
+@pytest.mark.parametrize("name", ["g.condition", "g.embedding", "d.condition", "d.class_weight"])
+def test_each_setting_changes_the_training(name: str) -> None:
+    found = []
+    for settings in (needs(name), needs(name) | {name: another(name)}):
+        run = tiny({"g.lr": 0.05, "d.lr": 0.05, **settings})
+        list(run.ticks())
+        found.append(run.sampler().sample(5))
+    assert not torch.equal(*found)
+
+
+def test_spectral_norm_holds_a_class_row_too_and_orthogonality_no_gain() -> None:
+    run = tiny({**conditions("batchnorm"), "spectral_norm": True})
+    for _ in range(60):
+        row = run.nets.d.embedding.weight  # type: ignore[union-attr]
+    assert torch.linalg.matrix_norm(row, 2).item() == pytest.approx(1, abs=0.05)
+    assert off_diagonal(run.nets.g) == off_diagonal(nn.ModuleList(m for m in run.nets.g.modules() if isinstance(m, nn.Linear)))
+
+
+# The classes -----------------------------------------------------------------------------------------
+
+
+def test_classes_are_drawn_by_their_shares() -> None:
+    """Within 4 standard errors; one without a share never, be it the first, the last or one between."""
+    shares, n = torch.tensor([0, 0.5, 0.0, 0.2, 0.3, 0], dtype=torch.float64), 100_000
+    found = torch.bincount(draw_classes(n, shares, rng()), minlength=6) / n
+    assert ((found - shares).abs() <= 4 * (shares * (1 - shares) / n).sqrt()).all()
+    assert torch.equal(draw_classes(50, shares, rng(3)), draw_classes(50, shares, rng(3)))
+
+
+@pytest.mark.parametrize("size", [None, 7])
+def test_batches_bring_the_classes_of_their_rows(size: int | None) -> None:
+    """The images are those of other batches, bit for bit, and going on brings the same of both."""
+    images = torch.arange(12, dtype=torch.float32).view(12, 1).numpy()
+    labels = (torch.arange(12) % 5).numpy()
+    told, plain = Batches(images, 5, seed=1, size=size, labels=labels), Batches(images, 5, seed=1, size=size)
+    for i in range(9):
+        if i == 4:
+            state = told.state_dict()
+            again = Batches(images, 5, seed=2, size=size, labels=labels)
+            again.load_state_dict(state)
+        shown, of_shown = told.next_labelled()
+        assert torch.equal(shown, plain.next_batch())
+        assert torch.equal(of_shown, shown[:, 0].long() % 5)  # type: ignore[arg-type]
+        if i >= 4:
+            assert all(torch.equal(a, b) for a, b in zip(again.next_labelled(), (shown, of_shown), strict=True))  # type: ignore[arg-type]
+    first, of_first = told.first_labelled(3)
+    assert torch.equal(of_first, first[:, 0].long() % 5)  # type: ignore[arg-type]
+    assert plain.next_labelled()[1] is plain.first_labelled(2)[1] is None
+    kept = told.first_labelled(told.size)[1]
+    assert kept is not None
+    assert torch.equal(told.shares(6), torch.bincount(kept, minlength=6).double() / told.size)
+
+
+def heard(run: Run) -> list[tuple[Tensor, Tensor]]:
+    """What D is asked from now on: (images, classes)."""
+    asked: list[tuple[Tensor, Tensor]] = []
+    run.nets.d.register_forward_pre_hook(lambda _, given: asked.append((given[0].detach().clone(), given[1].clone())))
+    return asked
+
+
+def test_both_sides_are_judged_with_their_own_classes() -> None:
+    run = tiny({**conditions(), "data.size": None, "batch_size": 600})
+    spy, state = heard(run), run.batches.state_dict()
+    real, labels = run.batches.next_labelled()
+    run.batches.load_state_dict(state)
+    before, shares = run.rng.get_state(), run.shares
+    assert shares is not None
+    run.d_step()
+    assert torch.equal(spy[0][0], real)
+    assert torch.equal(spy[0][1], labels)  # type: ignore[arg-type]
+    again = rng()
+    again.set_state(before)
+    z = draw_latent(600, run.config.latent, again)
+    assert torch.equal(spy[1][1], draw_classes(600, shares, again))
+    torch.testing.assert_close(spy[1][0], tiny({**conditions(), "data.size": None, "batch_size": 600}).nets.g(z, spy[1][1]))
+    run.g_step()
+    assert len(spy) == 3  # G's own alone
+    for of_fake in (spy[1][1], spy[2][1]):
+        counts = torch.bincount(of_fake, minlength=10)
+        assert (counts - 600 * shares).square().div(600 * shares).sum() < 30  # chi squared with 9 degrees of freedom
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
+def test_pairs_are_of_one_class(loss: str) -> None:
+    """R3GAN compares a real image with a fake of its class."""
+    run = tiny({**conditions(), "loss": loss})
+    spy = heard(run)
+    run.d_step(), run.g_step()
+    assert torch.equal(spy[0][1], spy[1][1])
+    assert torch.equal(spy[2][1], spy[3][1])
+    assert not torch.equal(spy[0][1], spy[2][1])
+
+
+@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan"])
+def test_penalties_between_images_take_the_real_classes(penalty: str) -> None:
+    run = tiny({**conditions(), penalty: True})
+    spy = heard(run)
+    run.d_step()
+    assert torch.equal(spy[2][1], spy[0][1])
+    assert not torch.equal(spy[2][1], spy[1][1])
+
+
+def test_consistency_keeps_the_class_of_each_side() -> None:
+    run = tiny({**conditions(), "consistency": True, "consistency.fake": 1.0})
+    spy = heard(run)
+    run.d_step()
+    assert [torch.equal(spy[2 + i][1], spy[i][1]) for i in (0, 1)] == [True, True]
+
+
+def test_mode_seeking_compares_samples_of_one_class() -> None:
+    """Mao et al. 2019 make two images of each condition. D's own steps see what is drawn."""
+    run = tiny({**conditions(), "mode_seeking": True, "batch_size": 13})
+    spy = heard(run)
+    run.d_step(), run.g_step()
+    assert torch.equal(spy[2][1][:6], spy[2][1][6:12])
+    assert not torch.equal(spy[1][1][:6], spy[1][1][6:12])
+    assert make_trick("mode_seeking", {}).classes(torch.arange(5)).tolist() == [0, 1, 0, 1, 4]
+
+
+def test_looking_closer_moves_nothing_and_knows_the_classes() -> None:
+    run = tiny(conditions())
+    before, spy = copy.deepcopy(run.state_dict()), heard(run)
+    run.closer_look()
+    torch.testing.assert_close(run.state_dict(), before, rtol=0, atol=0)
+    assert torch.equal(spy[0][1], run.batches.first_labelled(12)[1])  # type: ignore[arg-type]
+
+
+# Going on, and files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pair", "arch"), list(zip(PAIRS, cycle(ARCHS), strict=False)), ids=str)
+def test_every_pair_goes_on_bit_for_bit_and_makes_its_file(pair: tuple[str, str], arch: str, tmp_path: Path) -> None:
+    """With what has to travel along: old fakes and their classes, an average of G, a norm of D."""
+    settings = {"arch": arch, **conditions(*pair), "experience_replay": True, "experience_replay.images": 9, "ema": True, "spectral_norm": True}
+    settings |= {"g.embedding": 3} if pair[0] == "concat" else {}
+    whole, resumed = tiny(settings), tiny({**settings})
+    ticks = whole.ticks()
+    next(ticks), next(ticks)
+    torch.save(whole.state_dict(), tmp_path / "run.pt")
+    expected = list(ticks)
+    resumed.load_state_dict(torch.load(tmp_path / "run.pt", weights_only=True))
+    assert list(resumed.ticks()) == expected
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+    sampler, path = resumed.sampler(), tmp_path / "g.safetensors"
+    save_generator(sampler, resumed.config, resumed.source.shape, path)
+    loaded = load_generator(path)
+    for ours, theirs in zip(loaded.labelled(30, seed=4), sampler.labelled(30, seed=4), strict=True):
+        assert torch.equal(ours, theirs)  # type: ignore[arg-type]
+    assert torch.equal(loaded.shares, resumed.shares)  # type: ignore[arg-type]
+    assert loaded.classes == resumed.source.classes
+    assert torch.equal(loaded.sample(2, labels=LABELS[:2]), sampler.sample(2, labels=LABELS[:2]))
+
+
+@pytest.fixture
+def sampler() -> Sampler:
+    run = tiny(conditions(), )
+    list(run.ticks())
+    return run.sampler()
+
+
+def test_a_sampler_makes_the_class_that_is_asked_for(sampler: Sampler) -> None:
+    labels = torch.arange(10).repeat(60)
+    same, other = sampler.sample(600, seed=1, labels=labels), sampler.sample(600, seed=1, labels=labels.flip(0))
+    assert torch.equal(same, sampler.sample(600, seed=1, labels=labels))
+    assert not torch.equal(same, other)
+    drawn, of_drawn = sampler.labelled(600, seed=1)
+    assert torch.equal(drawn, sampler.sample(600, seed=1))
+    assert of_drawn is not None
+    torch.testing.assert_close(sampler.sample(600, seed=1, labels=of_drawn), drawn)  # the same latents
+    counts = torch.bincount(of_drawn, minlength=10)
+    assert (counts - 600 * sampler.shares).square().div(600 * sampler.shares).sum() < 30  # type: ignore[operator]
+    assert not torch.equal(of_drawn, sampler.labelled(600, seed=2)[1])  # type: ignore[arg-type]
+
+
+def test_classes_by_name_or_number(sampler: Sampler) -> None:
+    named = Sampler(sampler.net, sampler.latent, shares=torch.ones(3), classes=("Coat", "Bag", "1"))
+    assert [named.label_of(name) for name in ("Bag", "0", "1")] == [1, 0, 2]
+    for name in ("Bags", "3", "-1", "1.0"):
+        with pytest.raises(ValueError, match=rf"a class must be one of Coat, Bag, 1, or its number from 0 to 2; .*given '{name}'"):
+            named.label_of(name)
+    plain = tiny().sampler()
+    with pytest.raises(ValueError, match=r"there is no class 'Bag' to ask for: this generator is told none"):
+        plain.label_of("Bag")
+    with pytest.raises(ValueError, match="this generator is told no class"):
+        plain.sample(2, labels=LABELS[:2])
+    for wrong in (LABELS, LABELS[:2] + 9, LABELS[:2] - 1, torch.zeros(2)):
+        with pytest.raises(ValueError, match=r"labels must be 2 whole numbers from 0 to 9, one a sample; given"):
+            sampler.sample(2, labels=wrong)
+
+
+def test_a_grid_has_a_class_a_row(sampler: Sampler) -> None:
+    shape = (1, 8, 8)
+    rows = torch.arange(10).repeat_interleave(SIDE)
+    assert torch.equal(grid_samples(sampler, shape, seed=3), sampler.sample(10 * SIDE, seed=3, labels=rows))
+    assert torch.equal(grid_samples(sampler, shape, label=7), sampler.sample(64, labels=torch.full((64,), 7)))
+    plain = tiny({"data": "digits"}).sampler()
+    assert torch.equal(grid_samples(plain, shape), plain.sample(64))
+    many = Sampler(sampler.net, sampler.latent, shares=torch.ones(1000))
+    many.sample = lambda n, *, seed, labels: labels  # type: ignore[method-assign, assignment]
+    assert grid_samples(many, shape).tolist() == [k for k in range(ROWS) for _ in range(SIDE)]
+
+
+# What does not go together ---------------------------------------------------------------------------
+
+
+def test_data_without_labels_have_no_classes_to_tell() -> None:
+    with pytest.raises(ValueError, match="g.condition: concat needs labelled data; spiral has no labels"):
+        Run(tiny_config({**conditions(), "data": "spiral"}), source_of(DataConfig(name="spiral")))
+
+
+def test_a_loop_must_hand_out_classes() -> None:
+    LOOPS["other"] = type("Other", (), {})
+    try:
+        with pytest.raises(ValueError, match=r"g.condition needs a loop that hands out classes .* one of \['gan'\]; given 'other'"):
+            TrialConfig.from_flat({"loop": "other", "g.condition": "concat", "d.condition": "concat"})
+        LOOPS["other"].conditional = True  # type: ignore[attr-defined]
+        TrialConfig.from_flat({"loop": "other", "g.condition": "concat", "d.condition": "concat"})
+    finally:
+        del LOOPS["other"]
+
+
+def test_an_architecture_without_what_a_condition_needs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    bare = replace(ARCHS["mlp"], generator=lambda config, shape: nn.Linear(6, prod(shape)), discriminator=lambda config, shape: nn.Flatten())
+    monkeypatch.setitem(ARCHS, "mlp", bare)
+    with pytest.raises(ValueError, match="g.condition: batchnorm needs a G with batch norms; that of 'mlp' has none"):
+        tiny(conditions("batchnorm"))
+    with pytest.raises(ValueError, match="d.condition needs a Discriminator, with a body of features and a head; 'mlp' has Flatten"):
+        tiny(conditions())
