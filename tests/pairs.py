@@ -16,7 +16,9 @@ from trainables.tricks.base import ImageTrick
 from trainables.updates import UPDATES
 
 CHOICES: dict[str, list[Any]] = {"arch": list(ARCHS), "loss": list(LOSSES), "update": list(UPDATES), "optimiser": list(OPTIMISERS)}
-CHOICES |= {"condition": [False, "concat-concat", "batchnorm-projection", "concat-auxiliary"]}  # G's and D's; test_conditional.py has them all
+CHOICES |= {
+    "condition": [False, "concat-concat", "batchnorm-projection", "concat-auxiliary"]
+}  # G's and D's; test_conditional.py has them all
 CHOICES |= {name: [False, True] for name in TRICKS}
 PLAIN = {"arch": "mlp", "loss": "nonsaturating", "update": "alternating", "optimiser": "adam"}
 TRIES = 5  # rows thought of for each that is taken

@@ -2,12 +2,20 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from study.drive import launch
+import torch
+
+from study.drive import launch, prepare
 from study.query import StudyView
+from study.records import Closed, Ended, Measurement, Saved
 from study.spec import StudySpec
+from study.store import Store
+from trainables.config import TrialConfig
+from trainables.generators import GENERATOR, save_generator
+from trainables.run import LOOPS
 
 TOY: dict[str, Any] = {
     "name": "toy",
@@ -31,6 +39,29 @@ TOY: dict[str, Any] = {
 
 def run(spec: StudySpec, folder: Path) -> StudyView:
     return launch(spec, folder, progress=False)
+
+
+def in_this_process(spec: StudySpec, folder: Path) -> None:
+    """A finished study, as its driver writes it, without Ray."""
+    prepared = prepare(spec, folder, address=None)
+    with Store.writing(folder) as store:
+        store.write_study(prepared.study)
+        for asked in spec.designed():
+            config = TrialConfig.from_flat(asked.flat)
+            store.write(config.trial_id, opened={"phase": spec.phase, **asdict(asked)})
+            loop = LOOPS.pick(config.loop)(config, prepared.source, device=torch.device("cpu"))
+            for tick in loop.ticks():
+                values = {**prepared.judge(loop.sampler()), **tick.signals}
+                closed = Closed(ended=Ended.BUDGET) if tick.images >= 1000 * config.budget_kimg else None
+                store.write(
+                    config.trial_id,
+                    measured=Measurement(images=tick.images, seconds=0.0, judge_seconds=0.0, values=values),
+                    closed=closed,
+                )
+                path = f"tune/{config.trial_id}/{tick.images}"
+                (folder / path).mkdir(parents=True)
+                save_generator(loop.sampler(), config, prepared.source.shape, folder / path / GENERATOR)
+                store.write(config.trial_id, saved=Saved(images=tick.images, path=path))
 
 
 def lines(folder: Path) -> list[dict[str, object]]:

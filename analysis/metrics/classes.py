@@ -5,7 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import qr
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
-from analysis.metrics.modes import as_decisions
 
 LEAST = 2  # points of a class on each side: fewer have no covariance
 
@@ -37,11 +36,10 @@ def class_agreement(decisions: ArrayLike, labels: ArrayLike) -> float:
 
 
 def _labels(name: str, labels: ArrayLike, n: int) -> NDArray[np.int64]:
-    given = np.asarray(labels)
-    found = as_decisions(given, modes=int(given.max(initial=0)) + 1) if given.size else given
-    if len(found) != n:
-        raise ValueError(f"{name} must be one class a point; given are {len(found)} for {n} points")
-    return found
+    found = np.asarray(labels)
+    if found.shape != (n,) or not np.issubdtype(found.dtype, np.integer):
+        raise ValueError(f"{name} must be {n} whole numbers, the class of each point; given are {found.dtype} {list(found.shape)}")
+    return found.astype(np.int64)
 
 
 def _distance(a: Floats, b: Floats) -> float:

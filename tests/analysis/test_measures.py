@@ -1,5 +1,6 @@
 """The table of metrics, and what real data score in each."""
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -13,21 +14,23 @@ MIXTURE = Mixture(centres=CENTRES, std=STD)
 
 
 def ring(n: int, *, modes: int = 8, seed: int = 0, shift: float = 0.0) -> Samples:
-    """Points of a mixture."""
+    """Points of a mixture, of the class that was asked for as far as there are modes."""
     rng = np.random.default_rng(seed)
-    points = CENTRES[rng.integers(modes, size=n)] + STD * rng.normal(size=(n, 2)) + shift
-    return Samples(features=points, data=points)
+    asked = rng.integers(8, size=n)
+    points = CENTRES[asked % modes] + STD * rng.normal(size=(n, 2)) + shift
+    return Samples(features=points, data=points, labels=asked)
 
 
 def pictures(n: int, *, modes: int = 8, seed: int = 0, shift: float = 0.0) -> Samples:
     """Images of eight brightnesses under noise, and how sure a classifier is of each; without variety where modes are lost."""
     rng = np.random.default_rng(seed)
-    mode = rng.integers(modes, size=n)
+    asked = rng.integers(8, size=n)
+    mode = asked % modes
     images = 20 * mode[:, None, None, None] + rng.integers(100 if modes == 8 else 5, size=(n, 1, 16, 16))
     probabilities = np.full((n, 8), 0.01)
     probabilities[np.arange(n), mode] = 0.93
     features = np.stack([images.mean(axis=(1, 2, 3)), images.std(axis=(1, 2, 3)), images[:, 0, 0, 0]], axis=1) / 20 + shift
-    return Samples(features=features, probabilities=probabilities, data=images.astype(np.uint8))
+    return Samples(features=features, probabilities=probabilities, data=images.astype(np.uint8), labels=asked)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def test_collapsed_samples_are_measured_like_others(kind, data, references):
         features=features,
         data=features if data == "ring" else collapse(whole.data),
         probabilities=None if whole.probabilities is None else whole.probabilities[: len(features)],
+        labels=whole.labels[: len(features)],
     )
     found, real = (measure(Comparison(real=references[data], fake=samples)) for samples in (broken, whole))
     assert list(found) == list(real)
@@ -93,7 +97,11 @@ def test_only_what_is_known_is_measured():
     assert needs == {"features"}
     images = pictures(100)
     needs = {METRICS[name].needs for name in measure(Comparison(real=Reference.of(images, n=100), fake=images))}
-    assert needs == {"features", "modes", "classes", "images"}
+    assert needs == {"features", "modes", "classes", "images", "labels", "labelled modes"}
+    unlabelled = replace(images, labels=None)
+    for real, fake in ((images, unlabelled), (unlabelled, images)):
+        needs = {METRICS[name].needs for name in measure(Comparison(real=Reference.of(real, n=100), fake=fake))}
+        assert needs == {"features", "modes", "classes", "images"}
 
 
 @pytest.mark.parametrize("data", MAKE)

@@ -9,21 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from toy import TOY
+from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
 import study.rejudge
 from study.cli import app
-from study.drive import prepare
 from study.judge import Ruler
 from study.query import StudyView, open_study
-from study.records import Closed, Ended, Measurement, Saved
 from study.rejudge import rejudge
 from study.spec import Judged, StudySpec
-from study.store import Store
-from trainables.config import TrialConfig
 from trainables.generators import GENERATOR, save_generator
-from trainables.run import LOOPS
 from trainables.sampler import Sampler
 
 SAMPLES = TOY["judge"]["samples"]
@@ -35,25 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of four trials on digits, as its driver writes it, but in this process: with other threads the last bits would differ."""
     spec = StudySpec.from_dict({**TOY, "base": BASE, "n_configs": 2, "seeds": 2})
     folder = tmp_path_factory.mktemp("runs") / "toy"
-    prepared = prepare(spec, folder, address=None)
-    with Store.writing(folder) as store:
-        store.write_study(prepared.study)
-        for flat in (asked.flat for asked in spec.designed()):
-            config = TrialConfig.from_flat(flat)
-            store.write(config.trial_id, opened={"phase": spec.phase, "flat": flat})
-            loop = LOOPS.pick(config.loop)(config, prepared.source, device=torch.device("cpu"))
-            for tick in loop.ticks():
-                values = {**prepared.judge(loop.sampler()), **tick.signals}
-                closed = Closed(ended=Ended.BUDGET) if tick.images >= 100 else None
-                store.write(
-                    config.trial_id,
-                    measured=Measurement(images=tick.images, seconds=0.0, judge_seconds=0.0, values=values),
-                    closed=closed,
-                )
-                path = f"tune/{config.trial_id}/{tick.images}"
-                (folder / path).mkdir(parents=True)
-                save_generator(loop.sampler(), config, prepared.source.shape, folder / path / GENERATOR)
-                store.write(config.trial_id, saved=Saved(images=tick.images, path=path))
+    in_this_process(spec, folder)
     return folder
 
 

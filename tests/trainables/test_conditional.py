@@ -134,7 +134,8 @@ def test_a_generator_is_given_the_class_beside_z(arch: str, embedding: int | Non
 
 
 @pytest.mark.parametrize(
-    ("arch", "shape", "seen_as"), [("mlp", (2,), (12,)), ("mlp", (1, 8, 8), (74,)), ("dcgan", (3, 8, 8), (13, 8, 8)), ("resnet", (1, 8, 8), (11, 8, 8))]
+    ("arch", "shape", "seen_as"),
+    [("mlp", (2,), (12,)), ("mlp", (1, 8, 8), (74,)), ("dcgan", (3, 8, 8), (13, 8, 8)), ("resnet", (1, 8, 8), (11, 8, 8))],
 )
 def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...]) -> None:
     """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows."""
@@ -326,7 +327,14 @@ def test_looking_closer_moves_nothing_and_knows_the_classes() -> None:
 @pytest.mark.parametrize(("pair", "arch"), list(zip(PAIRS, cycle(ARCHS), strict=False)), ids=str)
 def test_every_pair_goes_on_bit_for_bit_and_makes_its_file(pair: tuple[str, str], arch: str, tmp_path: Path) -> None:
     """With what has to travel along: old fakes and their classes, an average of G, a norm of D."""
-    settings = {"arch": arch, **conditions(*pair), "experience_replay": True, "experience_replay.images": 9, "ema": True, "spectral_norm": True}
+    settings = {
+        "arch": arch,
+        **conditions(*pair),
+        "experience_replay": True,
+        "experience_replay.images": 9,
+        "ema": True,
+        "spectral_norm": True,
+    }
     settings |= {"g.embedding": 3} if pair[0] == "concat" else {}
     whole, resumed = tiny(settings), tiny({**settings})
     ticks = whole.ticks()
@@ -349,7 +357,9 @@ def test_every_pair_goes_on_bit_for_bit_and_makes_its_file(pair: tuple[str, str]
 
 @pytest.fixture
 def sampler() -> Sampler:
-    run = tiny(conditions(), )
+    run = tiny(
+        conditions(),
+    )
     list(run.ticks())
     return run.sampler()
 
@@ -418,7 +428,9 @@ def test_a_loop_must_hand_out_classes() -> None:
 def test_an_architecture_without_what_a_condition_needs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    bare = replace(ARCHS["mlp"], generator=lambda config, shape: nn.Linear(6, prod(shape)), discriminator=lambda config, shape: nn.Flatten())
+    bare = replace(
+        ARCHS["mlp"], generator=lambda config, shape: nn.Linear(6, prod(shape)), discriminator=lambda config, shape: nn.Flatten()
+    )
     monkeypatch.setitem(ARCHS, "mlp", bare)
     with pytest.raises(ValueError, match="g.condition: batchnorm needs a G with batch norms; that of 'mlp' has none"):
         tiny(conditions("batchnorm"))

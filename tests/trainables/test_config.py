@@ -286,7 +286,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
     ),
     ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
-    ({"g.condition": "concat"}, "g.condition and d.condition go together: a class that D does not judge by teaches G nothing, and one that G"),
+    (
+        {"g.condition": "concat"},
+        "g.condition and d.condition go together: a class that D does not judge by teaches G nothing, and one that G",
+    ),
     ({"d.condition": "projection"}, "cannot answer for; given None and 'projection'"),
     ({"g.embedding": 8}, "g.embedding needs g.condition: concat, which puts it beside z; given 8 with None"),
     (

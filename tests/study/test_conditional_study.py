@@ -1,0 +1,204 @@
+"""Conditional GANs in a study: judged by their classes, asked for them, and refused where there are none."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from toy import TOY, in_this_process
+from typer.testing import CliRunner
+
+from analysis.metrics import METRICS
+from analysis.metrics.measures import OF_CLASSES
+from study.catalogue import catalogue
+from study.cli import app
+from study.drive import check_networks, prepare
+from study.judge import Judge
+from study.query import StudyView, open_study
+from study.rejudge import rejudge
+from study.spec import Judged, StudySpec
+from trainables.config import DataConfig, TrialConfig
+from trainables.data import Source, load
+from trainables.models.conditional import DISCRIMINATORS, GENERATORS
+from trainables.run import Run
+
+NAMES = [name for name, metric in METRICS.items() if metric.needs in OF_CLASSES]
+TOLD = {"g.condition": "concat", "d.condition": "projection"}
+BASE = {**TOY["base"], "data": "digits", "budget_kimg": 0.1, "tick_kimg": 0.05}
+MIXED: dict[str, Any] = {
+    **TOY,
+    "base": BASE,
+    "space": {"scientific": {"method": {"plain": {}, "told": TOLD}}},
+    "sampler": "factorial",
+    "n_configs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def digits() -> Source:
+    return load(DataConfig(name="digits"))
+
+
+@pytest.fixture(scope="module")
+def judge(digits: Source) -> Judge:
+    return Judge.build(digits, conditional=True)
+
+
+class Labelled:
+    """Stands for a conditional generator: rows of stored data, asked for by `labels`."""
+
+    def __init__(self, rows: np.ndarray, labels: np.ndarray):
+        self.rows, self.labels = torch.from_numpy(rows), torch.from_numpy(labels)
+
+    def labelled(self, n: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        picks = torch.randint(len(self.rows), (n,), generator=torch.Generator().manual_seed(seed))
+        return self.rows[picks] / 127.5 - 1, self.labels[picks]
+
+    def sample(self, n: int, *, seed: int) -> torch.Tensor:
+        return self.labelled(n, seed=seed)[0]
+
+
+# Judging ---------------------------------------------------------------------------------------------
+
+
+def test_real_data_score_the_floors_of_their_classes(judge: Judge, digits: Source) -> None:
+    found = judge(Labelled(digits.heldout, digits.heldout_labels))
+    assert set(NAMES) == {"class_fd", "class_agreement"} <= found.keys() == judge.floors.keys()
+    assert judge.floors["class_agreement"].value == judge.accuracy
+    assert found["class_agreement"] == pytest.approx(judge.accuracy, abs=0.02)
+    assert judge.floors["class_fd"].low < judge.floors["class_fd"].value < judge.floors["class_fd"].high
+    assert found["class_fd"] < judge.floors["class_fd"].low  # they are judged beside themselves
+    assert judge(Labelled(digits.train, digits.train_labels))["class_fd"] == pytest.approx(judge.floors["class_fd"].value, rel=0.2)
+
+
+def test_who_does_not_listen_is_heard(judge: Judge, digits: Source) -> None:
+    """The same images under other classes: only what looks at classes tells."""
+    right = judge(Labelled(digits.train, digits.train_labels))
+    wrong = judge(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))
+    assert wrong["class_agreement"] == pytest.approx(0.1, abs=0.04)  # 4 standard errors of 1,000 samples
+    assert wrong["class_fd"] > 10 * right["class_fd"]
+    assert {name: value for name, value in right.items() if name not in NAMES} == {n: v for n, v in wrong.items() if n not in NAMES}
+    swapped = judge(Labelled(digits.train, (digits.train_labels + 1) % 10))
+    assert swapped["class_agreement"] < 0.05
+
+
+def test_only_conditional_generators_are_judged_by_classes(judge: Judge, digits: Source) -> None:
+    conditional = Labelled(digits.train, digits.train_labels)
+
+    class Plain:
+        sample = staticmethod(conditional.sample)
+
+    assert not judge(Plain()).keys() & set(NAMES)
+    assert not Judge.build(digits)(conditional).keys() & set(NAMES)
+    assert Judge.build(digits).ruler == judge.ruler
+    with pytest.raises(ValueError, match="g.condition needs labelled data; digits has no labels"):
+        Judge.build(replace(digits, train_labels=None, heldout_labels=None, classes=()), conditional=True)
+
+
+def test_a_mixture_tells_classes_by_place() -> None:
+    ring = load(DataConfig(name="ring8"))
+    run = Run(TrialConfig.from_flat({"data": "ring8", "arch": "mlp", **TOLD}), ring)
+    found = Judge.build(ring, conditional=True)(run.sampler())
+    assert found.keys() > set(NAMES)
+    assert 0 < found["class_agreement"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("pair", "kimg"), [(("concat", "concat"), 50), (("batchnorm", "projection"), 15), (("concat", "auxiliary"), 20)], ids=str
+)
+def test_a_small_one_learns_to_make_what_it_is_asked_for(judge: Judge, digits: Source, pair: tuple[str, str], kimg: float) -> None:
+    """Chance is 0.1 with a standard error of 0.01; half of the samples are far above it, and by other seeds too (0.8 and more)."""
+    torch.set_num_threads(1)
+    settings = {"arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "g.condition": pair[0], "d.condition": pair[1]}
+    run = Run(TrialConfig.from_flat({**settings, "budget_kimg": kimg, "tick_kimg": kimg}), digits)
+    ticks = run.ticks()
+    next(ticks)
+    assert judge(run.sampler())["class_agreement"] < 0.25
+    list(ticks)
+    found = judge(run.sampler())
+    assert found["class_agreement"] > 0.5
+    assert found["modes"] >= 9
+
+
+# A study ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> StudyView:
+    """Of two trials, one of them conditional."""
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    in_this_process(StudySpec.from_dict(MIXED), folder)
+    return open_study(folder)
+
+
+def trial(view: StudyView, method: str) -> str:
+    return next(name for name, record in view.store.trials.items() if ("g.condition" in record.flat) == (method == "told"))
+
+
+def test_the_conditional_trials_alone_have_numbers_of_classes(view: StudyView) -> None:
+    frame = view.trials()
+    assert frame.loc[trial(view, "told"), NAMES].notna().all()
+    assert frame.loc[trial(view, "plain"), NAMES].isna().all()
+    assert set(NAMES) <= view.study.floors.keys()
+    assert view.table().better["class_agreement"] == "max"
+
+
+def test_judging_again_goes_on_with_both_kinds(view: StudyView) -> None:
+    asked: list[str] = []
+    for expected in (2, 0):
+        found = rejudge(view, Judged(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial))
+        assert len(asked) == expected
+        asked.clear()
+    assert found.values.loc[trial(view, "told"), NAMES].notna().all()
+    assert found.values.loc[trial(view, "plain"), NAMES].isna().all()
+
+
+def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
+    told, plain = (view.trial(trial(view, method)) for method in ("told", "plain"))
+    expected = told.generator().sample(5, seed=1, labels=torch.full((5,), 3))
+    assert torch.equal(told.sample(5, seed=1, label="3"), expected)
+    assert torch.equal(told.sample(5, seed=1, label=3), expected)
+    assert torch.equal(told.sample(5, seed=1), told.generator().sample(5, seed=1))
+    sizes = []
+    for words in ([], ["--class", "7"]):
+        out = tmp_path / "s.png"
+        result = CliRunner().invoke(app, ["sample", str(view.folder), "--trial", told.trial_id, "-o", str(out), *words])
+        assert result.exit_code == 0, result.output
+        with Image.open(out) as picture:
+            sizes.append((picture.width // picture.height, picture.height > picture.width))
+    assert sizes == [(0, True), (1, False)]  # ten rows of eight, one for each class; eight rows of the one
+    for of, name, message in (
+        (told, "ten", "a class must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or its number from 0 to 9; given 'ten'"),
+        (plain, "3", "there is no class '3' to ask for: this generator is told none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            CliRunner().invoke(
+                app,
+                ["sample", str(view.folder), "--trial", of.trial_id, "-o", str(tmp_path / "t.png"), "--class", name],
+                catch_exceptions=False,
+            )
+
+
+def test_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="score: class_agreement needs g.condition in every trial"):
+        prepare(StudySpec.from_dict({**MIXED, "score": "class_agreement"}), tmp_path / "a", address=None)
+    score = {**TOY, "base": {**BASE, **TOLD}, "score": "class_agreement"}
+    assert prepare(StudySpec.from_dict(score), tmp_path / "b", address=None).judge.floors.keys() > set(NAMES)
+    spiral = load(DataConfig(name="spiral"))
+    asking: list[dict[str, Any]] = [
+        {"base": {**BASE, **TOLD, "data": "spiral"}},
+        {"base": {**BASE, "g.condition": "concat", "data": "spiral"}, "space": {"scientific": {"d.condition": ["concat", "projection"]}}},
+        {"base": {**BASE, "data": "spiral"}, "space": MIXED["space"]},
+    ]
+    for changes in asking:
+        with pytest.raises(ValueError, match="g.condition: concat needs labelled data; spiral has no labels"):
+            check_networks(StudySpec.from_dict({**TOY, **changes}), spiral)
+
+
+def test_the_list_shows_every_condition_with_its_source() -> None:
+    lines = dict(catalogue()["conditions"])
+    assert lines.keys() == {*(f"g.condition: {name}" for name in GENERATORS), *(f"d.condition: {name}" for name in DISCRIMINATORS)}
+    assert all("20" in line for line in lines.values())
