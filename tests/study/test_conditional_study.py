@@ -94,7 +94,7 @@ def test_only_conditional_generators_are_judged_by_classes(judge: Judge, digits:
     assert not judge(Plain()).keys() & set(NAMES)
     assert not Judge.build(digits)(conditional).keys() & set(NAMES)
     assert Judge.build(digits).ruler == judge.ruler
-    with pytest.raises(ValueError, match="g.condition needs labelled data; digits has no labels"):
+    with pytest.raises(ValueError, match=r"g.condition needs labelled data; digits has no labels"):
         Judge.build(replace(digits, train_labels=None, heldout_labels=None, classes=()), conditional=True)
 
 
@@ -183,7 +183,7 @@ def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
 
 
 def test_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="score: class_agreement needs g.condition in every trial"):
+    with pytest.raises(ValueError, match=r"score: class_agreement needs g.condition in every trial"):
         prepare(StudySpec.from_dict({**MIXED, "score": "class_agreement"}), tmp_path / "a", address=None)
     score = {**TOY, "base": {**BASE, **TOLD}, "score": "class_agreement"}
     assert prepare(StudySpec.from_dict(score), tmp_path / "b", address=None).judge.floors.keys() > set(NAMES)
@@ -194,7 +194,7 @@ def test_refused_before_anything_starts(tmp_path: Path) -> None:
         {"base": {**BASE, "data": "spiral"}, "space": MIXED["space"]},
     ]
     for changes in asking:
-        with pytest.raises(ValueError, match="g.condition: concat needs labelled data; spiral has no labels"):
+        with pytest.raises(ValueError, match=r"g.condition: concat needs labelled data; spiral has no labels"):
             check_networks(StudySpec.from_dict({**TOY, **changes}), spiral)
 
 
