@@ -2,19 +2,16 @@
 
 from typing import Any
 
-from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from trainables.config import knobs_of
 from trainables.losses import LOSSES
-from trainables.models.base import ACTIVATIONS
 from trainables.optimisers import RMSprop
+from trainables.readback import latent_dim, network, of_discriminator, of_generator
 from trainables.run import Run
 from trainables.updates import UPDATES
 
-NORM_NAMES = {"BatchNorm1d": "batch", "BatchNorm2d": "batch", "LayerNorm": "layer", "GroupNorm": "layer", "InstanceNorm2d": "instance"}
 OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
-ACTIVATION_NAMES = {type(make()).__name__: name for name, make in ACTIVATIONS.items()}
 
 
 def effective(run: Run) -> dict[str, Any]:
@@ -37,9 +34,9 @@ def effective(run: Run) -> dict[str, Any]:
         "update": rule,
         **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
-        "latent.dim": layers(g)[0][0] if layers(g) else None,
-        **{f"g.{k}": v for k, v in network(g).items()},
-        **{f"d.{k}": v for k, v in network(d).items()},
+        "latent.dim": latent_dim(g),
+        **{f"g.{k}": v for k, v in (network(g) | of_generator(g)).items()},
+        **{f"d.{k}": v for k, v in (network(d) | of_discriminator(d)).items()},
         **dict.fromkeys(run.tricks, True),
         **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
     }
@@ -53,22 +50,4 @@ def optimiser(opt: Optimizer) -> dict[str, Any]:
         "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
         "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
         "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,
-    }
-
-
-def layers(net: nn.Module) -> list[tuple[int, int]]:
-    """Inputs and outputs of each dense or convolutional layer."""
-    found = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
-    return [(m.in_features, m.out_features) if isinstance(m, nn.Linear) else (m.in_channels, m.out_channels) for m in found]
-
-
-def network(net: nn.Module) -> dict[str, Any]:
-    """Width of the narrowest hidden layer (0 without any), number of hidden layers, activation and norm of a network, as its modules have them."""
-    hidden = [outputs for _, outputs in layers(net)[:-1]]
-    names = [type(module).__name__ for module in net.modules()]
-    return {
-        "width": min(hidden, default=0),
-        "depth": len(hidden),
-        "activation": next((ACTIVATION_NAMES[name] for name in names if name in ACTIVATION_NAMES), "none"),
-        "norm": next((NORM_NAMES[name] for name in names if name in NORM_NAMES), "none"),
     }
