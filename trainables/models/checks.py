@@ -28,10 +28,10 @@ def allow(config: TrialConfig, choices: Mapping[str, Sequence[Any]], reason: str
 
 
 def check_kernels(config: TrialConfig, *, strided: bool) -> None:
-    """ValueError for an even kernel in a network whose convolutions keep the size. `strided`: those of the architecture's own resizing may be even."""
+    """ValueError for an even kernel where convolutions keep the size. `strided`: the architecture has none of these, unless the settings ask for them."""
     free = {
-        "g.kernel": strided and config.g.upsampling in (None, "transposed"),
-        "d.kernel": strided and config.d.downsampling in (None, "strided"),
+        "g.kernel": strided and config.g.upsampling in (None, "transposed") and config.g.depth in (None, 1),
+        "d.kernel": strided and config.d.downsampling in (None, "strided") and config.d.depth in (None, 1),
     }
     for name, even in free.items():
         if (given := setting(config, name)) is not None and given % 2 == 0 and not even:

@@ -42,7 +42,7 @@ def biased(side: Side) -> bool:
 
 def more(n: int, side: Side, *, norm: Norm | None = None) -> list[nn.Module]:
     """The further layers of a resolution, depth - 1 of them."""
-    kernel = side.kernel if side.kernel is not None and side.kernel % 2 else 3  # an even one cannot keep the size
+    kernel = side.kernel or 3
     if norm is not None:
         side = side.model_copy(update={"norm": norm})
     layers: list[nn.Module] = []
