@@ -24,8 +24,8 @@ ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of 
 SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
 KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
 GENTLE = {
-    "g.lr": 1e-6,
-    "d.lr": 1e-6,
+    "g.lr": 1e-8,
+    "d.lr": 1e-8,
 }  # nothing holds SGD's steps back where a trick makes gradients large; RMSprop's first are 30 times the rate
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)

@@ -43,7 +43,8 @@ def source_of(data: DataConfig) -> Source:
 def tiny_config(settings: Mapping[str, Any] = {}) -> TrialConfig:
     """A tiny trial with `settings` on top. The data are those of the architecture."""
     arch = settings.get("arch", "mlp")
-    also = {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # which refuses weights that begin at 0
+    also = {"g.depth": 1, "d.depth": 1} if arch == "r3" else {}
+    also |= {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # which refuses weights that begin at 0
     return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **also, **settings})
 
 
