@@ -142,8 +142,8 @@ def check_writable(folder: Path) -> None:
 
 
 def check_networks(spec: StudySpec, source: Source) -> None:
-    """ValueError where an architecture or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
-    choices = [{"arch": arch} for arch in spec.space.values("arch")]
+    """ValueError where an architecture, an output or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
+    choices = [{name: choice} for name in ("arch", "g.output") for choice in spec.space.values(name)]
     for point in [*choices, *({name: chosen} for name, variants in spec.space.variants.items() for chosen in variants), {}]:
         config = spec.config(point)
         ARCHS.pick(config.arch).generator(config, source.shape)

@@ -13,7 +13,7 @@ from test_run import equal, through_a_file
 from tiny import BASE, tiny, tiny_config
 from torch import Tensor, nn
 
-from trainables.config import Activation, Downsampling, Head, Init, Norm, Output, TrialConfig, Upsampling
+from trainables.config import Downsampling, Head, Init, Norm, Output, TrialConfig, Upsampling
 from trainables.generators import load_generator, save_generator
 from trainables.models import ARCHS
 from trainables.models.base import NORMS_1D, NORMS_2D, group_norm
@@ -95,7 +95,7 @@ def made(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
     return net(torch.randn(5, 6) if side == "g" else torch.rand(5, *shape) * 2 - 1)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 12)])
 @every_side
 @every_arch
 def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, shape: tuple[int, ...]) -> None:
@@ -128,13 +128,13 @@ def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, sh
 def rows(arch: str, side: str) -> list[dict[str, Any]]:
     """Few networks, in which every two values of knobs meet that may meet."""
     choices = {knob: [None, *values] if knob not in ("norm", "output") else values for knob, values in (KNOBS | OF_SIDE[side]).items()}
-    choices |= {"dropout": [0.0, 0.4], "activation": list(get_args(Activation))}
+    choices |= {"dropout": [0.0, 0.4], "activation": ["relu", "leaky_relu", "gelu"]}
     entries = [(knob, value) for knob, values in choices.items() for value in values]
     refused: dict[pairs.Pair, str] = {}
     for pair in combinations(entries, 2):
-        suits_all = {f"{side}.norm": "none", f"{side}.activation": "leaky_relu"}
+        suits_all = {"norm": "none", "activation": "leaky_relu"}
         try:
-            TrialConfig.from_flat({"arch": arch} | suits_all | {f"{side}.{knob}": value for knob, value in pair})
+            TrialConfig.model_validate({"arch": arch, side: suits_all | dict(pair)})
         except ValueError as reason:
             refused[pair] = str(reason)
     return pairs.covering(choices, refused)
