@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from study.provenance import provenance
 from study.query import StudyView, best_images, open_study
 from study.records import Closed, Ended, Measurement, Saved, StudyRecord
 from study.search import Search, to_run
+from study.space import extremes
 from study.spec import StudySpec, identity
 from study.stopping import Stopping
 from study.store import RULER, Store, driver
@@ -143,9 +145,11 @@ def check_writable(folder: Path) -> None:
 
 def check_networks(spec: StudySpec, source: Source) -> None:
     """ValueError where an architecture, an output or a trick of the study cannot work on the data's shape, or data.size is more than there is."""
-    choices = [{name: choice} for name in ("arch", "g.output") for choice in spec.space.values(name)]
-    for point in [*choices, *({name: chosen} for name, variants in spec.space.variants.items() for chosen in variants), {}]:
-        config = spec.config(point)
+    space = spec.space
+    choices: dict[str, list[Any]] = {name: extremes(space.domains[name]) for name in ("arch", "g.output") if name in space.domains}
+    choices |= {name: list(variants) for name, variants in space.variants.items()}
+    for chosen in product(*choices.values()):
+        config = spec.config(dict(zip(choices, chosen, strict=True)))
         ARCHS.pick(config.arch).generator(config, source.shape)
         ARCHS.pick(config.arch).discriminator(config, source.shape)
     for name, trick in TRICKS.items():

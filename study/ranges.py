@@ -32,7 +32,7 @@ FADING = "Huang et al. 2024: gamma to a tenth, along a cosine over the first par
 SLOPE = "Maas et al. 2013: .01; Radford et al. 2016: .2; Metz et al. 2017: .3"
 KERNEL = "Metz et al. 2017: 3; Miyato et al. 2018: 3 and 4; Radford et al. 2016: 5"
 INIT = "Radford et al. 2016; Gulrajani et al. 2017; He et al. 2015; Brock et al. 2019. fixup waits for residual blocks without norms"
-HEAD = "Radford et al. 2016 have both; Chen et al. 2016 and Miyato et al. 2018 dense ones"
+HEAD = "Radford et al. 2016 describe dense ones, most code since has convolutions; Chen et al. 2016 and Miyato et al. 2018: dense"
 
 RANGES: dict[str, Range] = {
     "arch": Range(

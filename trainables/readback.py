@@ -105,7 +105,7 @@ def depth(net: nn.Module) -> int:
     resizes = sum((upsampling(module) or downsampling(module)) is not None for module in modules)
     blocks = [module for module in modules if isinstance(module, Residual)]
     if not resizes:
-        return len(layers(net)) - 1
+        return max(0, len(layers(net)) - 1)
     if not blocks:
         return (len(layers(net)) - 1) // resizes
     none_before = isinstance(getattr(blocks[0], "resize", None), nn.Upsample)  # the first block doubles: no block is at the smallest map

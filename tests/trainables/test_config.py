@@ -297,6 +297,15 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"latent.dim": 10_001}, "latent.dim must be less than or equal to 10000; given 10001"),
     ({"g.slope": 0.1}, "g.slope needs g.activation: leaky_relu; given 0.1 with 'relu'"),
     ({"d.slope": 0.1, "d.activation": "elu"}, "d.slope needs d.activation: leaky_relu; given 0.1 with 'elu'"),
+    (
+        {"g.kernel": 4, "g.depth": 2},
+        "g.kernel must be odd where convolutions keep the size of the map (only strided and transposed ones may",
+    ),
+    ({"d.kernel": 4, "d.downsampling": "max"}, "d.kernel must be odd where convolutions keep the size of the map"),
+    (
+        {"arch": "r3", "g.head": "dense"},
+        "g.head has no meaning with arch: r3, whose first and last layers are its own, a learned basis; given 'd",
+    ),
     ({"d.dropout": 1.0}, "d.dropout must be less than 1; given 1.0"),
     ({"d.kernel": 1}, "d.kernel must be greater than or equal to 2; given 1"),
     (

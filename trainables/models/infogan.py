@@ -1,4 +1,8 @@
-"""The network of InfoGAN for images whose sides four divides. Chen et al. 2016, appendix C.1, as Lucic et al. 2018 use it for all of their comparisons."""
+"""The network of InfoGAN for images whose sides four divides. Chen et al. 2016, appendix C.1, as Lucic et al. 2018 use it for all of their comparisons.
+
+Norm, activation and output are settings of their own here, as in every architecture. Chen et al. have d.norm: batch and d.slope: .1; Lucic et al.'s
+code d.norm: batch (on and off in their search), g.activation: leaky_relu, slopes of .2, g.output: sigmoid and latent.distribution: uniform.
+"""
 
 import torch
 from torch import nn

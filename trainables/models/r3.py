@@ -70,7 +70,7 @@ class Resample(nn.Module):
         """[N, C, H, W] -> [N, C, 2H, 2W], or halves."""
         planes = x.reshape(-1, 1, *x.shape[2:])
         y = (conv_transpose2d if self.up else conv2d)(planes, self.kernel, stride=2, padding=1)
-        return y.view(*x.shape[:2], *y.shape[2:])
+        return y.reshape(*x.shape[:2], *y.shape[2:])
 
 
 class Basis(nn.Module):
