@@ -154,7 +154,7 @@ def check_writable(folder: Path) -> None:
 
 
 def check_networks(spec: StudySpec, source: Source) -> None:
-    """ValueError where an architecture or a trick of the study cannot work on the data's shape, classes are asked of data without labels, or data.size is more than there is."""
+    """ValueError where an architecture, an output or a trick of the study cannot work on the data's shape, classes are asked of data without labels, or data.size is more than there is."""
     for config in spec.corners:
         classes = classes_of(config, source)
         conditional.generator(config, source.shape, classes=classes)

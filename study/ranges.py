@@ -29,9 +29,16 @@ def one_of(*choices: str | int | float | bool) -> CategoricalDistribution:
 
 LAZY = "Karras et al. 2020 (StyleGAN2) use 16; Huang et al. 2024 find that 8 fails on points and on stacked digits"
 FADING = "Huang et al. 2024: gamma to a tenth, along a cosine over the first part of the training"
+SLOPE = "Maas et al. 2013: .01; Radford et al. 2016: .2; Metz et al. 2017: .3"
+KERNEL = "Metz et al. 2017: 3; Miyato et al. 2018: 3 and 4; Radford et al. 2016: 5"
+INIT = "Radford et al. 2016; Gulrajani et al. 2017; He et al. 2015; Brock et al. 2019. fixup waits for residual blocks without norms"
+HEAD = "Radford et al. 2016 describe dense ones, most code since has convolutions; Chen et al. 2016 and Miyato et al. 2018: dense"
 
 RANGES: dict[str, Range] = {
-    "arch": Range(one_of("mlp", "dcgan", "resnet"), "Goodfellow et al. 2014; Radford et al. 2016; Miyato et al. 2018"),
+    "arch": Range(
+        one_of("mlp", "dcgan", "resnet", "infogan", "r3"),
+        "Goodfellow et al. 2014; Radford et al. 2016; Miyato et al. 2018; Chen et al. 2016; Huang et al. 2024",
+    ),
     "loss": Range(
         one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic", "relativistic_average"),
         "Lucic et al. 2018; Kurach et al. 2019; Jolicoeur-Martineau 2018",
@@ -63,15 +70,38 @@ RANGES: dict[str, Range] = {
     "d_steps": Range(one_of(1, 2, 5), "Lucic et al. 2018 and Kurach et al. 2019: 1 or 5"),
     "g_steps": Range(one_of(1, 2), "Srivastava et al. 2017 and Lin et al. 2018 take 2 on stacked MNIST"),
     "latent.dim": Range(whole(8, 512), "Radford et al. 2016 use 100; Karras et al. 2018 use 512"),
-    "latent.distribution": Range(one_of("normal", "uniform", "sphere"), "Goodfellow 2016; Radford et al. 2016; Karras et al. 2018"),
+    "latent.distribution": Range(
+        one_of("normal", "uniform", "sphere", "truncated"), "Goodfellow 2016; Radford et al. 2016; Karras et al. 2018; Brock et al. 2019"
+    ),
+    "latent.truncation": Range(log(0.04, 2.0), "Brock et al. 2019, figure 2: thresholds from .04 to 2"),
     "g.width": Range(whole(16, 256), "a quarter to four times the 64 of Radford et al. 2016"),
     "d.width": Range(whole(16, 256), "a quarter to four times the 64 of Radford et al. 2016"),
     "g.depth": Range(IntDistribution(1, 4), "Lin et al. 2018 use 4 on points; Metz et al. 2017 use 2"),
     "d.depth": Range(IntDistribution(1, 4), "Lin et al. 2018 use 3 on points; Metz et al. 2017 use 2"),
     "g.activation": Range(one_of("relu", "leaky_relu", "selu", "elu", "gelu", "silu"), "Radford et al. 2016; Huang et al. 2024, ablation"),
     "d.activation": Range(one_of("relu", "leaky_relu", "selu", "elu", "gelu", "silu"), "Radford et al. 2016; Huang et al. 2024, ablation"),
-    "g.norm": Range(one_of("none", "batch", "layer"), "Radford et al. 2016; Kurach et al. 2019"),
-    "d.norm": Range(one_of("none", "batch", "layer"), "Kurach et al. 2019"),
+    "g.norm": Range(one_of("none", "batch", "layer", "group"), "Radford et al. 2016; Kurach et al. 2019; Wu & He 2018"),
+    "d.norm": Range(one_of("none", "batch", "layer", "group"), "Kurach et al. 2019; Wu & He 2018"),
+    "g.slope": Range(log(0.01, 0.3), SLOPE),
+    "d.slope": Range(log(0.01, 0.3), SLOPE),
+    "g.kernel": Range(one_of(3, 4, 5), KERNEL),
+    "d.kernel": Range(one_of(3, 4, 5), KERNEL),
+    "g.dropout": Range(uniform(0.0, 0.5), "Chintala et al. 2016, tip 17, and Isola et al. 2017: .5 in G"),
+    "d.dropout": Range(uniform(0.0, 0.5), "Goodfellow et al. 2014, section 5; Salimans et al. 2016: .5 in D; tutorials take .25 to .4"),
+    "g.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
+    "d.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
+    "g.head": Range(one_of("conv", "dense"), HEAD),
+    "d.head": Range(one_of("conv", "dense"), HEAD),
+    "g.upsampling": Range(
+        one_of("transposed", "nearest", "bilinear", "pixel_shuffle"),
+        "Radford et al. 2016; Odena et al. 2016; Karras et al. 2019; Shi et al. 2016",
+    ),
+    "g.output": Range(
+        one_of("tanh", "sigmoid", "linear"), "Radford et al. 2016; Lucic et al. 2018; Karras et al. 2018 and Huang et al. 2024"
+    ),
+    "d.downsampling": Range(
+        one_of("strided", "average", "max"), "Radford et al. 2016; Miyato et al. 2018; Chintala et al. 2016, tip 5, warn of max"
+    ),
     "instance_noise.std": Range(log(0.01, 1.0), "Sonderby et al. 2017 start near .1; Mescheder et al. 2018 study more"),
     "instance_noise.until": Range(uniform(0.25, 1.0), "Sonderby et al. 2017 anneal over the whole training"),
     "instance_noise.shape": Range(one_of("linear", "constant", "cosine"), "Sonderby et al. 2017: linear; Mescheder et al. 2018: constant"),

@@ -260,11 +260,19 @@ class StudySpec(Section):
 
     @property
     def corners(self) -> list[TrialConfig]:
-        """One of each architecture, condition and variant of the study, the rest of its space at the first of its values, its tricks off."""
+        """One of each combination of architecture, output, conditions and variants that the study has and that makes sense, the rest of its space
+        at the first of its values, its tricks off. SpecError where none makes sense."""
         first = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
-        varying = [name for name in ("arch", "g.condition", "d.condition", *self.space.variants) if name in first]
-        points = [{name: value} for name in varying for value in extremes(self.space.domains[name])] or [{}]
-        return [self.config({**first, **point}) for point in points]
+        varying = [name for name in ("arch", "g.output", "g.condition", "d.condition", *self.space.variants) if name in first]
+        found, reason = [], ""
+        for values in product(*(extremes(self.space.domains[name]) for name in varying)):
+            try:
+                found.append(self.config({**first, **dict(zip(varying, values, strict=True))}))
+            except ValueError as error:
+                reason = str(error)
+        if not found:
+            raise SpecError(("space",), f"no combination of {', '.join(varying)} makes sense: {reason}")
+        return found
 
     def designed(self) -> list[Asked]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""

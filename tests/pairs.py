@@ -27,8 +27,8 @@ ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of 
 SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
 KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
 GENTLE = {
-    "g.lr": 1e-6,
-    "d.lr": 1e-6,
+    "g.lr": 1e-8,
+    "d.lr": 1e-8,
 }  # nothing holds SGD's steps back where a trick makes gradients large; RMSprop's first are 30 times the rate
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)
@@ -76,7 +76,12 @@ def refused() -> dict[Pair, str]:
 
 def rows() -> list[dict[str, Any]]:
     """Settings name -> entry, few rows, in which every pair that is not refused stands at least once. Always the same."""
-    rng, order = random.Random(0), {name: i for i, name in enumerate(CHOICES)}
+    return covering(CHOICES, refused())
+
+
+def covering(choices: Mapping[str, list[Any]], refused: Mapping[Pair, str]) -> list[dict[str, Any]]:
+    """The same of any choices, given which pairs may not meet."""
+    rng, order = random.Random(0), {name: i for i, name in enumerate(choices)}
 
     def pairs(row: Mapping[str, Any]) -> set[Pair]:
         return set(combinations(sorted(row.items(), key=lambda entry: order[entry[0]]), 2))
@@ -84,15 +89,15 @@ def rows() -> list[dict[str, Any]]:
     def grown(seed: Pair) -> dict[str, Any]:
         """A row around a pair: each further setting takes the value that brings most pairs that are still missing."""
         row = dict(seed)
-        for name in rng.sample(list(CHOICES), len(CHOICES)):
+        for name in rng.sample(list(choices), len(choices)):
             if name not in row:
-                gains = {value: pairs(row | {name: value}) - pairs(row) for value in CHOICES[name]}
-                allowed = [value for value, pairs in gains.items() if not pairs & refused().keys()]
+                gains = {value: pairs(row | {name: value}) - pairs(row) for value in choices[name]}
+                allowed = [value for value, pairs in gains.items() if not pairs & refused.keys()]
                 row[name] = max(allowed, key=lambda value: (len(gains[value] & missing), rng.random()))
-        return {name: row[name] for name in CHOICES}
+        return {name: row[name] for name in choices}
 
-    settings = [{a: x, b: y} for a, b in combinations(CHOICES, 2) for x in CHOICES[a] for y in CHOICES[b]]
-    missing = {pair for row in settings for pair in pairs(row)} - refused().keys()
+    settings = [{a: x, b: y} for a, b in combinations(choices, 2) for x in choices[a] for y in choices[b]]
+    missing = {pair for row in settings for pair in pairs(row)} - refused.keys()
     found = []
     while missing:
         thought_of = [grown(seed) for seed in rng.choices(sorted(missing, key=repr), k=TRIES)]

@@ -12,7 +12,7 @@ from trainables.run import Run
 from trainables.tricks import TRICKS
 from trainables.tricks.base import ImageTrick
 
-DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits"}
+DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits", "infogan": "digits", "r3": "digits"}
 CONDITIONS: dict[str, dict[str, Any]] = {  # both networks are told classes, or neither
     "g.condition": {"g.condition": "concat", "d.condition": "concat"},
     "g.embedding": {"g.condition": "concat", "d.condition": "concat"},
@@ -30,6 +30,17 @@ BASE = {
 }
 
 
+BESIDE: dict[str, dict[str, Any]] = {  # what a setting waits for, where that is not its switch
+    "weight_decay": {"optimiser": "adamw"},
+    "margin": {"loss": "energy"},
+    "latent.truncation": {"latent.distribution": "truncated"},
+    "g.slope": {"g.activation": "leaky_relu"},
+    "g.output": {"data": "digits"},
+    "g.upsampling": {"g.kernel": 3},  # which suits all ways of resizing
+    "d.downsampling": {"d.kernel": 3},
+}
+
+
 @cache
 def source_of(data: DataConfig) -> Source:
     return load(data)
@@ -38,7 +49,9 @@ def source_of(data: DataConfig) -> Source:
 def tiny_config(settings: Mapping[str, Any] = {}) -> TrialConfig:
     """A tiny trial with `settings` on top. The data are those of the architecture."""
     arch = settings.get("arch", "mlp")
-    return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **settings})
+    also = {"g.depth": 1, "d.depth": 1} if arch == "r3" else {}
+    also |= {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # which refuses weights that begin at 0
+    return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **also, **settings})
 
 
 def tiny(settings: Mapping[str, Any] = {}) -> Run:
@@ -56,7 +69,9 @@ def needs(name: str) -> dict[str, Any]:
         also["data"] = "digits"
     if switch := switch_of(name):
         also[switch.setting] = switch.value
-    return also | {"weight_decay": {"optimiser": "adamw"}, "margin": {"loss": "energy"}, **CONDITIONS}.get(name, {})
+    if knob in ("kernel", "head", "upsampling", "downsampling"):
+        also["arch"] = "dcgan"
+    return also | {**BESIDE, **CONDITIONS}.get(name, {})
 
 
 def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,12 @@ Count = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
-Norm = Literal["none", "batch", "layer", "instance"]
+Norm = Literal["none", "batch", "layer", "instance", "group"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal", "fixup"]
+Head = Literal["dense", "conv"]
+Upsampling = Literal["transposed", "nearest", "bilinear", "pixel_shuffle"]
+Downsampling = Literal["strided", "average", "max"]
+Output = Literal["tanh", "sigmoid", "linear"]
 
 
 def joined(classes: object) -> object:
@@ -63,12 +68,19 @@ class DataConfig(Section):
 class NetConfig(Section):
     lr: Positive = 2e-4
     width: Count = 64  # channels (units) of the narrowest hidden layer
-    depth: Count | None = None  # hidden layers; None: as many as the architecture has
+    depth: Count | None = None  # hidden layers; of convolutional networks: layers (blocks) a resolution. None: as the architecture has them
+    slope: Share | None = None  # of leaky_relu, below 0; None: .2
+    kernel: Annotated[int, Field(ge=2)] | None = None  # pixels a side of the convolutions; None: the architecture's own
+    dropout: Share = 0.0  # of what leaves each hidden activation; none where samples are judged
+    init: Init | None = None  # how weights start; None: as the architecture's authors have it
+    head: Head | None = None  # G's first layer, D's last, in convolutional networks; None: the architecture's own
 
 
 class GeneratorConfig(NetConfig):
     activation: Activation = "relu"
     norm: Norm = "batch"
+    upsampling: Upsampling | None = None  # None: the architecture's own
+    output: Output = "tanh"  # of images. sigmoid: both networks work in pixels of [0, 1]. Points have no bounds
     condition: Literal["concat", "batchnorm"] | None = None  # how it is told the class to make; None: it is told none
     embedding: Count | None = None  # numbers in which concat tells a class; None: one-hot
 
@@ -76,14 +88,16 @@ class GeneratorConfig(NetConfig):
 class DiscriminatorConfig(NetConfig):
     activation: Activation = "leaky_relu"
     norm: Norm = "none"
+    downsampling: Downsampling | None = None  # None: the architecture's own
     optimiser: str | None = None  # None: that of both
     condition: Literal["concat", "projection", "auxiliary"] | None = None  # how it judges by the class; None: it does not
     class_weight: Positive | None = None  # of the loss of an auxiliary head; None: 1
 
 
 class LatentConfig(Section):
-    dim: Count = 64
-    distribution: Literal["normal", "uniform", "sphere"] = "normal"
+    dim: Annotated[int, Field(ge=1, le=10_000)] = 64
+    distribution: Literal["normal", "uniform", "sphere", "truncated"] = "normal"
+    truncation: Positive | None = None  # of truncated: the largest size of a coordinate; None: 2
 
 
 class TrialConfig(Section):
@@ -138,6 +152,13 @@ class TrialConfig(Section):
             having = sorted(name for name, loss in LOSSES.items() if loss.with_margin)
             raise ValueError(f"margin needs a loss that has one, one of {having}; given {self.margin} with {self.loss!r}")
         LOSSES.pick(self.loss)
+        if self.latent.truncation is not None and self.latent.distribution != "truncated":
+            raise ValueError(
+                f"latent.truncation needs latent.distribution: truncated; given {self.latent.truncation} with {self.latent.distribution!r}"
+            )
+        for name, slope, activation in (("g", self.g.slope, self.g.activation), ("d", self.d.slope, self.d.activation)):
+            if slope is not None and activation != "leaky_relu":
+                raise ValueError(f"{name}.slope needs {name}.activation: leaky_relu; given {slope} with {activation!r}")
         ARCHS.pick(self.arch).check(self)
         check_optimisers(self)
         check_conditions(self)

@@ -2,27 +2,25 @@
 
 from typing import Any
 
-from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from trainables.config import knobs_of
 from trainables.losses import LOSSES
-from trainables.models.base import ACTIVATIONS
 from trainables.models.conditional import DISCRIMINATORS, GENERATORS, AuxiliaryDiscriminator, ConcatGenerator, unconditional
 from trainables.optimisers import RMSprop
+from trainables.readback import latent_dim, network, of_discriminator, of_generator
 from trainables.run import Run
 from trainables.tricks.base import Nets
 from trainables.updates import UPDATES
 
-NORM_NAMES = {"BatchNorm1d": "batch", "BatchNorm2d": "batch", "LayerNorm": "layer", "GroupNorm": "layer", "InstanceNorm2d": "instance"}
 OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
-ACTIVATION_NAMES = {type(make()).__name__: name for name, make in ACTIVATIONS.items()}
 
 
 def effective(run: Run) -> dict[str, Any]:
     """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
     g, d = unconditional(run.nets.g), unconditional(run.nets.d)
     of_g, of_d = optimiser(run.g_opt), optimiser(run.d_opt)
+    inputs = latent_dim(g)
     rule = next((name for name, cls in UPDATES.items() if type(run.rule) is cls), "another")
     return {
         "data": run.source.name,
@@ -39,9 +37,9 @@ def effective(run: Run) -> dict[str, Any]:
         "update": rule,
         **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
-        "latent.dim": layers(g)[0][0] - getattr(run.nets.g, "more", 0) if layers(g) else None,
-        **{f"g.{k}": v for k, v in network(g).items()},
-        **{f"d.{k}": v for k, v in network(d).items()},
+        "latent.dim": None if inputs is None else inputs - getattr(run.nets.g, "more", 0),
+        **{f"g.{k}": v for k, v in (network(g) | of_generator(g)).items()},
+        **{f"d.{k}": v for k, v in (network(d) | of_discriminator(d)).items()},
         **conditions(run.nets),
         **dict.fromkeys(run.tricks, True),
         **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
@@ -67,22 +65,4 @@ def optimiser(opt: Optimizer) -> dict[str, Any]:
         "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
         "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
         "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,
-    }
-
-
-def layers(net: nn.Module) -> list[tuple[int, int]]:
-    """Inputs and outputs of each dense or convolutional layer."""
-    found = [module for module in net.modules() if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
-    return [(m.in_features, m.out_features) if isinstance(m, nn.Linear) else (m.in_channels, m.out_channels) for m in found]
-
-
-def network(net: nn.Module) -> dict[str, Any]:
-    """Width of the narrowest hidden layer (0 without any), number of hidden layers, activation and norm of a network, as its modules have them."""
-    hidden = [outputs for _, outputs in layers(net)[:-1]]
-    names = [type(module).__name__ for module in net.modules()]
-    return {
-        "width": min(hidden, default=0),
-        "depth": len(hidden),
-        "activation": next((ACTIVATION_NAMES[name] for name in names if name in ACTIVATION_NAMES), "none"),
-        "norm": next((NORM_NAMES[name] for name in names if name in NORM_NAMES), "none"),
     }

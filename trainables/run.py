@@ -313,7 +313,8 @@ class Run:
             "g_updates": self.g_updates,
             "batches": self.batches.state_dict(),
             "rng": self.rng.get_state(),
-            "torch_rng": torch.get_rng_state(),  # a plugin's dropout draws from it
+            "torch_rng": torch.get_rng_state(),  # dropout draws from it, or from the device's
+            "device_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "g": self.nets.g.state_dict(),
             "d": self.nets.d.state_dict(),
             "g_opt": self.g_opt.state_dict(),
@@ -327,6 +328,8 @@ class Run:
         self.batches.load_state_dict(state["batches"])
         self.rng.set_state(state["rng"])
         torch.set_rng_state(state["torch_rng"])
+        if self.device.type == "cuda" and state.get("device_rng") is not None:  # a state of before it was kept has none
+            torch.cuda.set_rng_state(state["device_rng"], self.device)
         self.nets.g.load_state_dict(state["g"])
         self.nets.d.load_state_dict(state["d"])
         self.g_opt.load_state_dict(state["g_opt"])

@@ -1,6 +1,7 @@
 """Sampler: a generator with what it needs to be asked for images."""
 
 from collections.abc import Sequence
+from math import erf, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +11,22 @@ from trainables.config import LatentConfig
 from trainables.models.conditional import told
 from trainables.registry import nearest
 
+TRUNCATION = 2.0
 BLOCK = 500  # samples made at a time: bounded memory, however many are asked for
 
 
 def draw_latent(n: int, latent: LatentConfig, rng: torch.Generator) -> Tensor:
-    """[n, latent.dim] of unit variance (normal, sphere: the normal's directions at length sqrt(dim)) or from U(-1, 1), on rng's device."""
-    if latent.distribution == "uniform":
-        return 2 * torch.rand(n, latent.dim, generator=rng, device=rng.device) - 1
+    """[n, latent.dim] on rng's device: of unit variance (normal, sphere: the normal's directions at length sqrt(dim)), from U(-1, 1), or truncated.
+
+    truncated: N(0, 1), each coordinate drawn again while its size is above latent.truncation (Brock et al. 2019, section 3.1), as one draw by the
+    inverse of the distribution function. Its variance stays below 1, as there. None is 2, the largest threshold in their figure 2.
+    """
+    if latent.distribution in ("uniform", "truncated"):
+        u = 2 * torch.rand(n, latent.dim, generator=rng, device=rng.device) - 1
+        if latent.distribution == "uniform":
+            return u
+        limit = latent.truncation or TRUNCATION
+        return ((u * erf(limit / sqrt(2))).erfinv_() * sqrt(2)).clamp_(-limit, limit)  # erfinv(±1) is not finite
     z = torch.randn(n, latent.dim, generator=rng, device=rng.device)
     return z if latent.distribution == "normal" else z * (latent.dim**0.5 / z.norm(dim=1, keepdim=True))
 

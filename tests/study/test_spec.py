@@ -186,6 +186,21 @@ def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: 
     check_networks(StudySpec.from_dict(GOOD), load(DataConfig(name="ring8")))
 
 
+def test_networks_are_tried_on_the_data_before_anything_starts() -> None:
+    """As the trials will have them: no combination that the study has not, and each that it has."""
+    ring = load(DataConfig(name="ring8"))
+    without_arch = {"data": "ring8", "budget_kimg": 1.0}  # whose default is for images
+    method = {"points": {"arch": "mlp"}, "deep": {"arch": "mlp", "g.depth": 3}}
+    check_networks(StudySpec.from_dict(good(base=without_arch, space={"scientific": {"method": method}})), ring)
+    method["points"] = {"arch": "dcgan"}
+    with pytest.raises(ValueError, match=r"arch: dcgan makes square images .* the data are \(2,\)"):
+        check_networks(StudySpec.from_dict(good(base=without_arch, space={"scientific": {"method": method}})), ring)
+    outputs = {"scientific": {"g.output": ["tanh", "sigmoid"]}}
+    with pytest.raises(ValueError, match=r"g.output: sigmoid makes pixels in \[0, 1\], and points have no bounds"):
+        check_networks(StudySpec.from_dict(good(space=outputs)), ring)
+    check_networks(StudySpec.from_dict(good(base=GOOD["base"] | {"data": "digits"}, space=outputs)), load(DataConfig(name="digits")))
+
+
 def test_score_knows_its_direction() -> None:
     assert StudySpec.from_dict(good(score="coverage")).score.direction == "maximize"
     assert StudySpec.from_dict(GOOD).score.direction == "minimize"

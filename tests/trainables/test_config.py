@@ -56,6 +56,13 @@ DEFAULTS: dict[str, Any] = {
     "d.norm": "none",
     "latent.dim": 64,
     "latent.distribution": "normal",
+    "latent.truncation": None,
+    "g.upsampling": None,
+    "g.output": "tanh",
+    "d.downsampling": None,
+    **{f"{side}.{knob}": None for side in "gd" for knob in ("slope", "kernel", "init", "head")},
+    "g.dropout": 0.0,
+    "d.dropout": 0.0,
     "beta1": 0.5,
     "beta2": 0.999,
     "optimiser": "adam",
@@ -132,7 +139,11 @@ def random_flat(seed: int) -> dict[str, Any]:
     """Every range, at random; half of the tricks."""
     rng = random.Random(seed)
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
-    flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.depth": None, "d.depth": None}
+    flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.kernel": 3, "d.kernel": 5}
+    if flat["arch"] == "mlp":
+        flat |= dict.fromkeys(("g.kernel", "d.kernel", "g.head", "d.head", "g.upsampling", "d.downsampling"))
+    flat |= {f"{side}.slope": None for side in "gd" if flat[f"{side}.activation"] != "leaky_relu"}
+    flat |= {"latent.truncation": None} if flat["latent.distribution"] != "truncated" else {}
     flat |= {"weight_decay": None} if flat["optimiser"] != "adamw" else {"d.optimiser": "adam"}
     flat |= {"margin": None} if flat["loss"] != "energy" else {}
     flat |= {"beta2": 0.999} if flat["optimiser"] == "sgd" else {}
@@ -236,7 +247,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"optimiser": "adm"}, "no optimiser named 'adm'; did you mean 'adam'?"),
     ({"d.optimiser": "rms"}, "no optimiser named 'rms'"),
     ({"loop": "gam"}, "no training loop named 'gam'; did you mean 'gan'?"),
-    ({"g.norm": "spectral"}, "g.norm must be 'none', 'batch', 'layer' or 'instance'; given 'spectral'"),
+    ({"g.norm": "spectral"}, "g.norm must be 'none', 'batch', 'layer', 'instance' or 'group'; given 'spectral'"),
     # wrong types
     ({"g.lr": "1e-4"}, "g.lr must be a valid number; given '1e-4'"),
     ({"d_steps": 2.0}, "d_steps must be a valid integer; given 2.0"),
@@ -286,6 +297,30 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
     ),
     ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
+    (
+        {"arch": "mlp", "d.norm": "instance"},
+        "d.norm of a dense network must be one of ['batch', 'group', 'layer', 'none']; given 'instance'",
+    ),
+    ({"latent.truncation": 1.0}, "latent.truncation needs latent.distribution: truncated; given 1.0 with 'normal'"),
+    ({"latent.dim": 10_001}, "latent.dim must be less than or equal to 10000; given 10001"),
+    ({"g.slope": 0.1}, "g.slope needs g.activation: leaky_relu; given 0.1 with 'relu'"),
+    ({"d.slope": 0.1, "d.activation": "elu"}, "d.slope needs d.activation: leaky_relu; given 0.1 with 'elu'"),
+    (
+        {"g.kernel": 4, "g.depth": 2},
+        "g.kernel must be odd where convolutions keep the size of the map (only strided and transposed ones may",
+    ),
+    ({"d.kernel": 4, "d.downsampling": "max"}, "d.kernel must be odd where convolutions keep the size of the map"),
+    (
+        {"arch": "r3", "g.head": "dense"},
+        "g.head has no meaning with arch: r3, whose first and last layers are its own, a learned basis; given 'd",
+    ),
+    ({"d.dropout": 1.0}, "d.dropout must be less than 1; given 1.0"),
+    ({"d.kernel": 1}, "d.kernel must be greater than or equal to 2; given 1"),
+    (
+        {"arch": "r3", "spectral_norm": True},
+        "spectral_norm divides weights by their largest singular value, and some of D begin at 0 with arch: r3, d.init: its own; give d.init",
+    ),
+    ({"arch": "resnet", "spectral_norm": True, "d.init": "fixup"}, "some of D begin at 0 with arch: resnet, d.init: fixup; give d.init"),
     (
         {"g.condition": "concat"},
         "g.condition and d.condition go together: a class that D does not judge by teaches G nothing, and one that G",

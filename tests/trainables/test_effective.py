@@ -13,6 +13,7 @@ from trainables.config import DataConfig, settings
 from trainables.data import OWN, load
 from trainables.effective import effective
 from trainables.models import ARCHS
+from trainables.readback import layers
 from trainables.run import LOOPS, Run
 from trainables.tricks import TRICKS
 from trainables.updates import UPDATES
@@ -23,6 +24,9 @@ SHOWN_BY_BEHAVIOUR = {
     "d_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
     "g_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
     "latent.distribution": "test_the_latents_are_of_the_distribution_asked_for",
+    "latent.truncation": "test_the_latents_are_of_the_distribution_asked_for",
+    "g.init": "test_the_weights_start_as_asked",
+    "d.init": "test_the_weights_start_as_asked",
     "budget_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
     "tick_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
     "seed": "test_the_seed_decides_the_weights_the_latents_and_the_order",
@@ -50,6 +54,7 @@ def test_what_is_asked_for_is_what_is_read_back(name: str) -> None:
     assert type(shown[name]) is type(another(name))
     assert base.get(name, False) != another(name)
     along = {knob for knob in settings() if knob.startswith(f"{another(name)}." if name == "update" else f"{name}.")}
+    along |= {name.replace("activation", "slope")} - {name}  # of a leaky_relu that is no more
     assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # and nothing else moved
 
 
@@ -109,6 +114,7 @@ def test_the_architecture_is_the_one_asked_for() -> None:
         "dcgan": ({nn.ConvTranspose2d}, {nn.Conv2d}),
         "resnet": ({nn.Linear, nn.Conv2d}, {nn.Linear, nn.Conv2d}),
     }
+    kinds |= {"infogan": ({nn.Linear, nn.ConvTranspose2d}, {nn.Linear, nn.Conv2d}), "r3": kinds["resnet"]}
     assert ARCHS.keys() == kinds.keys()
     for arch, of_nets in kinds.items():
         nets = tiny({"arch": arch}).nets
@@ -127,16 +133,33 @@ def test_d_steps_and_g_steps_are_the_updates_of_a_round(d_steps: int, g_steps: i
 
 
 def test_the_latents_are_of_the_distribution_asked_for() -> None:
-    def latents(distribution: str) -> torch.Tensor:
-        return tiny({"latent.distribution": distribution, "latent.dim": 100, "batch_size": 2000, "data.size": None}).noise()
+    def latents(distribution: str, **more: Any) -> torch.Tensor:
+        settings = {f"latent.{name}": value for name, value in {"distribution": distribution, "dim": 100, **more}.items()}
+        return tiny({**settings, "batch_size": 2000, "data.size": None}).noise()
 
     normal, uniform, sphere = (latents(distribution) for distribution in ("normal", "uniform", "sphere"))
+    for limit, more in ((2.0, {}), (0.5, {"truncation": 0.5})):
+        assert 0.99 * limit < latents("truncated", **more).abs().max() <= limit
     torch.testing.assert_close(sphere.norm(dim=1), torch.full((2000,), 10.0))
     assert sphere.std().item() == pytest.approx(1, rel=0.01)
     assert normal.std().item() == pytest.approx(1, rel=0.01)
     assert normal.norm(dim=1).std() > 0.5  # of no fixed length
     assert -1 <= uniform.min() < -0.99 < 0.99 < uniform.max() <= 1
     assert uniform.std().item() == pytest.approx(3**-0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("side", ["g", "d"])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_weights_start_as_asked(arch: str, side: str) -> None:
+    """Every layer of the one network; by what law is in test_starts.py."""
+    own, other = (tiny({"arch": arch, **more}).nets for more in ({}, {f"{side}.init": "orthogonal"}))
+    for layer, started in zip(layers(getattr(own, side)), layers(getattr(other, side)), strict=True):
+        assert not torch.equal(layer.weight, started.weight)
+        rows = started.weight.detach().flatten(1)
+        gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+        torch.testing.assert_close(gram, torch.eye(len(gram)), atol=1e-5, rtol=0)
+    if side == "d":
+        assert all(torch.equal(p, q) for p, q in zip(own.g.parameters(), other.g.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.config import Activation, Norm, TrialConfig
+from trainables.config import Activation, DiscriminatorConfig, GeneratorConfig, Norm, TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, SIZES
 from trainables.models.resnet import Block
+from trainables.readback import layers
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
-convolutional = pytest.mark.parametrize("arch", ["dcgan", "resnet"])
+convolutional = pytest.mark.parametrize("arch", ["dcgan", "resnet", "r3"])
 COMBINATIONS = [
     (arch, norm, activation)
     for arch, norm, activation in product(ARCHS, get_args(Norm), get_args(Activation))
-    if norm in (NORMS_1D if arch == "mlp" else NORMS_2D)
+    if norm in (NORMS_1D if arch in ("mlp", "infogan") else NORMS_2D)
 ]
 
 
@@ -76,7 +77,7 @@ def test_points_have_no_bounds() -> None:
 def test_refuses_other_shapes(arch: str, shape: tuple[int, ...]) -> None:
     for make in (ARCHS[arch].generator, ARCHS[arch].discriminator):
         with pytest.raises(
-            ValueError, match=rf"a {arch} makes square images of one of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
+            ValueError, match=rf"arch: {arch} makes square images of one of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
         ) as error:
             make(config(arch), shape)
         assert str(shape) in str(error.value)
@@ -93,6 +94,21 @@ def test_dcgan_widths_double_as_maps_halve(size: int) -> None:
     widths = [4 << i for i in range(doublings)]
     assert [m.out_channels for m in d.modules() if isinstance(m, nn.Conv2d)] == [*widths, 1]
     assert [m.out_channels for m in g.modules() if isinstance(m, nn.ConvTranspose2d)] == [*reversed(widths), 3]
+
+
+def test_dcgan_is_the_one_of_radford() -> None:
+    """64 pixels of 3 channels: each layer, as their figure 1 and guidelines have it, with D's last one a valid convolution of 4 by 4."""
+    settings = config("dcgan", g__width=64, d__width=64, g__norm="batch", d__norm="batch", latent__dim=100)
+    g, d = ARCHS["dcgan"].generator(settings, (3, 64, 64)), ARCHS["dcgan"].discriminator(settings, (3, 64, 64))
+    up = [(100, 512, 4, 1, 0), (512, 256, 4, 2, 1), (256, 128, 4, 2, 1), (128, 64, 4, 2, 1), (64, 3, 4, 2, 1)]
+    down = [(3, 64, 4, 2, 1), (64, 128, 4, 2, 1), (128, 256, 4, 2, 1), (256, 512, 4, 2, 1), (512, 1, 4, 1, 0)]
+    for net, kind, expected in ((g, nn.ConvTranspose2d, up), (d, nn.Conv2d, down)):
+        assert all(type(layer) is kind for layer in layers(net))
+        assert [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0], m.padding[0]) for m in layers(net)] == expected
+    assert [type(m).__name__ for m in g[1:]] == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
+    assert [type(m).__name__ for m in d.body] == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
+    assert {m.negative_slope for m in d.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
+    assert d.body(torch.zeros(2, 3, 64, 64)).shape == (2, 512, 4, 4)
 
 
 def test_dcgan_starts_as_radford_says() -> None:
@@ -125,10 +141,52 @@ def test_resnet_is_the_one_of_miyato() -> None:
     assert [isinstance(m.shrink, nn.AvgPool2d) for m in maps] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(("width", "size", "channels"), [(64, 28, 1), (64, 32, 3), (6, 12, 3)])
+def test_infogan_is_the_one_of_chen(width: int, size: int, channels: int) -> None:
+    """Parameters counted by hand: dense layers of 1024 and of 128 maps for width 64, then convolutions of 4 by 4. A layer before a norm has no bias."""
+    settings = config("infogan", g__width=width, d__width=width, d__norm="batch", latent__dim=62)
+    g, d = ARCHS["infogan"].generator(settings, (channels, size, size)), ARCHS["infogan"].discriminator(settings, (channels, size, size))
+    dense, maps, places = 16 * width, 2 * width, (size // 4) ** 2
+    of_g = (
+        62 * dense
+        + 2 * dense
+        + dense * maps * places
+        + 2 * maps * places
+        + maps * width * 16
+        + 2 * width
+        + width * channels * 16
+        + channels
+    )
+    of_d = channels * width * 16 + width + width * maps * 16 + 2 * maps + maps * places * dense + 2 * dense + dense + 1
+    assert sum(p.numel() for p in g.parameters()) == of_g
+    assert sum(p.numel() for p in d.parameters()) == of_d
+    if (width, size) == (64, 28):
+        assert [tuple(m.weight.shape) for m in layers(g)] == [(1024, 62), (6272, 1024), (128, 64, 4, 4), (64, 1, 4, 4)]
+        assert [tuple(m.weight.shape) for m in layers(d)] == [(64, 1, 4, 4), (128, 64, 4, 4), (1024, 6272), (1, 1024)]
+    torch.manual_seed(0)
+    for net in (ARCHS["infogan"].generator(settings, (3, 16, 16)), ARCHS["infogan"].discriminator(settings, (3, 16, 16))):
+        weights = torch.cat([layer.weight.detach().flatten() for layer in layers(net)])
+        assert weights.std().item() == pytest.approx(0.02, rel=0.02)
+        assert all(not layer.bias.any() for layer in layers(net) if layer.bias is not None)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 20, 20), (3, 36, 36), (2, 8, 12)])
+def test_infogan_makes_every_size_that_four_divides(shape: tuple[int, ...]) -> None:
+    check_pair(config("infogan"), shape)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 30, 30), (1, 8, 10)])
+def test_infogan_refuses_other_shapes(shape: tuple[int, ...]) -> None:
+    for make in (ARCHS["infogan"].generator, ARCHS["infogan"].discriminator):
+        with pytest.raises(ValueError, match=r"arch: infogan makes images whose sides are multiples of 4 pixels; the data are"):
+            make(config("infogan"), shape)
+
+
 @pytest.mark.parametrize(("change", "size"), [({"up": True}, 8), ({"down": True}, 2), ({}, 4)])
 def test_a_block_is_its_skip_plus_a_residual(change: dict[str, bool], size: int) -> None:
     x = torch.randn(2, 3, 4, 4)
-    block = Block(3, 3, "relu", "none", **change)
+    side = DiscriminatorConfig(activation="relu") if "down" in change else GeneratorConfig(norm="none")
+    block = Block(3, 3, side, **change)
     nn.init.zeros_(block.residual[-1].weight)
     nn.init.zeros_(block.residual[-1].bias)
     before = x.clone()
@@ -161,7 +219,7 @@ def test_no_norm_on_what_comes_from_the_data(arch: str) -> None:
 def test_norms_act_on_each_layer_alone(arch: str) -> None:
     """Layer norm, unlike batch norm, judges an image without looking at the others."""
     for norm, alone in (("none", True), ("layer", True), ("batch", False)):
-        _, d = check_pair(config(arch, d__norm=norm), (1, 8, 8))
+        _, d = check_pair(config(arch, d__norm=norm, d__init="xavier"), (1, 8, 8))  # r3's own start hides what its blocks do
         images = torch.randn(6, 1, 8, 8)
         assert torch.allclose(d(images)[:2], d(images[:2]), atol=1e-5) == alone
 

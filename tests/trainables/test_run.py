@@ -368,8 +368,8 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"arch": "dcgan", "data": "ring8"}, r"a dcgan makes square images of one of .* the data are \(2,\).*points want arch: mlp"),
-        ({"arch": "dcgan", "data.resolution": 9}, r"a dcgan makes square images of one of \[8, 12, 16"),
+        ({"arch": "dcgan", "data": "ring8"}, r"arch: dcgan makes square images of one of .* the data are \(2,\).*points want arch: mlp"),
+        ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan makes square images of one of \[8, 12, 16"),
         ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
         ({"update": "extragradient", "d_steps": 2}, r"d_steps must be 1 with update: extragradient, which moves D and G at once; given 2"),

@@ -1,6 +1,7 @@
 """Samplers and their files: the same seed, the same samples, whatever happens around them."""
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from trainables.models import ARCHS
 from trainables.sampler import Sampler, draw_latent
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
-every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere"])
+every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere", "truncated"])
 
 
 def trained(arch: str, settings: dict[str, Any]) -> Sampler:
@@ -77,13 +78,40 @@ def test_latents(distribution: Any, dim: int) -> None:
     z = draw_latent(n, latent, torch.Generator().manual_seed(0))
     assert z.shape == (n, dim)
     assert z.mean(0).abs().max() < 5 / n**0.5
-    square = {"normal": 1, "uniform": 1 / 3, "sphere": 1}[distribution]
+    square = {"normal": 1, "uniform": 1 / 3, "sphere": 1, "truncated": truncated_variance(2.0)}[distribution]
     torch.testing.assert_close(z.T @ z / n, square * torch.eye(dim), atol=0.06, rtol=0)  # uncorrelated, of this variance
     if distribution == "sphere":
         torch.testing.assert_close(z.norm(dim=1), torch.full((n,), dim**0.5))
-    if distribution == "uniform":
-        assert z.abs().max() <= 1
+    if distribution in ("uniform", "truncated"):
+        assert z.abs().max() <= (1 if distribution == "uniform" else 2)
     assert torch.equal(z, draw_latent(n, latent, torch.Generator().manual_seed(0)))
+
+
+def truncated_variance(limit: float) -> float:
+    """Of N(0, 1) between ±limit: 1 - 2 c phi(c) / (2 Phi(c) - 1)."""
+    return 1 - 2 * limit * math.exp(-(limit**2) / 2) / math.sqrt(2 * math.pi) / math.erf(limit / math.sqrt(2))
+
+
+@pytest.mark.parametrize("limit", [0.04, 0.5, 1.0, 2.0, 30.0])
+def test_a_truncated_normal(limit: float) -> None:
+    """Its moments, and its whole distribution at the quartiles of the normal that it was."""
+    n, latent = 100_000, LatentConfig(dim=2, distribution="truncated", truncation=limit)
+    z = draw_latent(n, latent, torch.Generator().manual_seed(0))
+    assert z.abs().max() <= limit
+    assert z.isfinite().all()
+    assert z.mean().item() == pytest.approx(0, abs=4 * limit / n**0.5)
+    assert z.var().item() == pytest.approx(truncated_variance(limit), rel=0.02)
+    for at in (limit / 10, limit / 3, limit / 2):
+        expected = math.erf(at / math.sqrt(2)) / math.erf(limit / math.sqrt(2))
+        assert (z.abs() <= at).float().mean().item() == pytest.approx(expected, abs=4 / n**0.5)
+
+
+@pytest.mark.parametrize("dim", [1, 10_000])
+@pytest.mark.parametrize("arch", ["mlp", "dcgan"])
+def test_the_smallest_and_the_largest_latents(arch: str, dim: int) -> None:
+    run = tiny({"arch": arch, "latent.dim": dim, "budget_kimg": 0.024})
+    assert len(list(run.ticks())) == 2
+    assert run.sampler().sample(3).isfinite().all()
 
 
 # Files -----------------------------------------------------------------------------------------------

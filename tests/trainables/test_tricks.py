@@ -140,7 +140,7 @@ def test_spectral_norm_leaves_no_singular_value_above_one(arch: str, others: dic
     for _ in range(300):  # power iteration at rest
         run.nets.d(shown)
     layers = [module for module in run.nets.d.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
-    assert len(layers) == {"mlp": 3, "dcgan": 3, "resnet": 8}[arch]
+    assert len(layers) == {"mlp": 3, "dcgan": 3, "resnet": 8, "infogan": 4, "r3": 9}[arch]
     for layer in layers:
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() == pytest.approx(1, abs=1e-3)
     assert not any(hasattr(module, "parametrizations") for module in run.nets.g.modules())

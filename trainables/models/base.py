@@ -44,7 +44,7 @@ def doublings_of(arch: str, shape: Shape) -> tuple[int, int]:
     """Of a convolutional architecture: the pixels of the smallest map, and how often it doubles. ValueError for other shapes of data."""
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
         raise ValueError(
-            f"a {arch} makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
+            f"arch: {arch} makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
         )
     return SIZES[shape[1]]
 
@@ -59,10 +59,23 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 
-NORMS_1D: dict[Norm, Callable[[int], nn.Module]] = {"none": lambda n: nn.Identity(), "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+
+def group_norm(n: int) -> nn.Module:
+    """Of n channels in 32 groups (Wu & He 2018, section 3), or in as many fewer as divide n and leave a group two channels, without which a
+    channel of one place would always be 0. Numbers that only 1 divides so (3, 7) give one group: layer norm."""
+    return nn.GroupNorm(max(groups for groups in range(1, 33) if n % groups == 0 and (groups == 1 or n >= 2 * groups)), n)
+
+
+NORMS_1D: dict[Norm, Callable[[int], nn.Module]] = {
+    "none": lambda n: nn.Identity(),
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+    "group": group_norm,
+}
 NORMS_2D: dict[Norm, Callable[[int], nn.Module]] = {
     "none": lambda n: nn.Identity(),
     "batch": nn.BatchNorm2d,
     "layer": lambda n: nn.GroupNorm(1, n),
     "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
+    "group": group_norm,
 }

@@ -4,39 +4,49 @@ from math import prod
 
 from torch import nn
 
-from trainables.config import NetConfig, TrialConfig
-from trainables.models.base import ACTIVATIONS, NORMS_1D, Architecture, Discriminator, Shape
+from trainables.config import TrialConfig
+from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
+from trainables.models.checks import check_init, refuse
+from trainables.models.layers import Side, activation, seen, squashed
+from trainables.models.starts import started
 
 DEPTH = 2  # hidden layers where the config does not say
 
 
-def hidden(n: int, net: NetConfig, activation: str, norm: str, *, first_norm: bool) -> list[nn.Module]:
+def hidden(n: int, side: Side, *, first_norm: bool) -> list[nn.Module]:
     """n inputs -> depth hidden layers of width units each. Without first_norm the first has no norm, unless it is the only one."""
     layers: list[nn.Module] = []
-    for i in range(net.depth or DEPTH):
-        normed = NORMS_1D[norm] if i or first_norm or net.depth == 1 else NORMS_1D["none"]  # type: ignore[index]  # checked names
-        layers += [nn.Linear(n, net.width), normed(net.width), ACTIVATIONS[activation]()]  # type: ignore[index]
-        n = net.width
+    for i in range(side.depth or DEPTH):
+        normed = NORMS_1D[side.norm if i or first_norm or side.depth == 1 else "none"]
+        layers += [nn.Linear(n, side.width), normed(side.width), *activation(side)]
+        n = side.width
     return layers
 
 
 def generator(config: TrialConfig, shape: Shape) -> nn.Module:
     g = config.g
-    squash = nn.Tanh() if len(shape) == 3 else nn.Identity()  # points have no bounds
-    layers = hidden(config.latent.dim, g, g.activation, g.norm, first_norm=True)
-    return nn.Sequential(*layers, nn.Linear(g.width, prod(shape)), nn.Unflatten(1, shape), squash)
+    layers = hidden(config.latent.dim, g, first_norm=True)
+    net = nn.Sequential(*layers, nn.Linear(g.width, prod(shape)), nn.Unflatten(1, shape), squashed(g, shape))
+    return started(net, g, own=as_built)
 
 
 def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
     d = config.d
-    body = nn.Sequential(nn.Flatten(), *hidden(prod(shape), d, d.activation, d.norm, first_norm=False))
-    return Discriminator(body, nn.Linear(d.width, 1))
+    body = nn.Sequential(*seen(config.g), nn.Flatten(), *hidden(prod(shape), d, first_norm=False))
+    return started(Discriminator(body, nn.Linear(d.width, 1)), d, own=as_built)
+
+
+def as_built(net: nn.Module) -> None:
+    """PyTorch's own start: U(-1, 1) / sqrt(inputs), biases too."""
 
 
 def check(config: TrialConfig) -> None:
     for name, norm in {"g.norm": config.g.norm, "d.norm": config.d.norm}.items():
         if norm not in NORMS_1D:
             raise ValueError(f"{name} of a dense network must be one of {sorted(NORMS_1D)}; given {norm!r}")
+    convolutional = ("g.kernel", "d.kernel", "g.head", "d.head", "g.upsampling", "d.downsampling")
+    refuse(config, convolutional, "whose layers are all dense")
+    check_init(config)
 
 
 MLP = Architecture(

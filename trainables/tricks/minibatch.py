@@ -45,7 +45,7 @@ def last_layer(d: nn.Module, name: str, arch: str) -> nn.Linear | nn.Conv2d:
 def widen(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: int) -> None:
     """Put `more`, which appends channels, before the last layer, and widen that by weights of 0: what was there starts as it was."""
     if isinstance(last, nn.Linear):
-        wider: nn.Linear | nn.Conv2d = nn.Linear(last.in_features + channels, 1, device=last.weight.device)
+        wider: nn.Linear | nn.Conv2d = nn.Linear(last.in_features + channels, 1, bias=last.bias is not None, device=last.weight.device)
     else:
         wider = nn.Conv2d(last.in_channels + channels, 1, last.kernel_size, device=last.weight.device)  # type: ignore[arg-type]  # a pair of ints
     with torch.no_grad():

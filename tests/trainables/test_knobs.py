@@ -1,0 +1,265 @@
+"""Knobs of the two networks: each acts and is read back in every architecture, or is refused with the reason; and any two of them together."""
+
+import copy
+import hashlib
+from functools import cache
+from itertools import combinations
+from typing import Any, get_args
+
+import pairs
+import pytest
+import torch
+from test_run import equal, through_a_file
+from tiny import BASE, tiny, tiny_config
+from torch import Tensor, nn
+
+from trainables.config import Downsampling, Head, Init, Norm, Output, TrialConfig, Upsampling
+from trainables.models import ARCHS
+from trainables.models.base import NORMS_1D, NORMS_2D, group_norm
+from trainables.models.layers import ToUnit, Unit, doubled
+from trainables.readback import network, of_discriminator, of_generator
+
+KNOBS: dict[str, list[Any]] = {
+    "norm": list(get_args(Norm)),
+    "slope": [0.05],
+    "kernel": [2, 3, 4, 5],
+    "dropout": [0.4],
+    "init": list(get_args(Init)),
+    "head": list(get_args(Head)),
+    "depth": [1, 2, 3],
+}
+OF_SIDE = {
+    "g": {"upsampling": list(get_args(Upsampling)), "output": list(get_args(Output))},
+    "d": {"downsampling": list(get_args(Downsampling))},
+}
+DENSE_ONLY = {
+    (knob, value)
+    for side in OF_SIDE
+    for knob, values in (KNOBS | OF_SIDE[side]).items()
+    if knob in ("kernel", "head") or "sampling" in knob
+    for value in values
+}
+NOT_RESIDUAL = {("init", "fixup")}
+EVEN = {("kernel", 2), ("kernel", 4)}
+REFUSED: dict[str, set[tuple[str, Any]]] = {  # all that an architecture refuses, whichever network it is of
+    "mlp": DENSE_ONLY | NOT_RESIDUAL | {("norm", "instance")},
+    "dcgan": NOT_RESIDUAL,
+    "resnet": EVEN | {("upsampling", "transposed"), ("upsampling", "pixel_shuffle")},
+    "infogan": NOT_RESIDUAL | {("norm", "instance"), ("head", "conv")},
+    "r3": EVEN
+    | {("upsampling", "transposed"), ("upsampling", "pixel_shuffle"), ("downsampling", "strided"), ("head", "dense"), ("head", "conv")},
+}
+THE_SAME: dict[str, set[tuple[str, Any]]] = {  # what an architecture is anyway, G and D with a norm of "none"
+    "mlp": {("depth", 2)},
+    "dcgan": {("kernel", 4), ("init", "normal"), ("head", "conv"), ("depth", 1), ("upsampling", "transposed"), ("downsampling", "strided")},
+    "resnet": {("kernel", 3), ("head", "dense"), ("upsampling", "nearest"), ("downsampling", "average")},
+    "infogan": {
+        ("kernel", 4),
+        ("init", "normal"),
+        ("head", "dense"),
+        ("depth", 1),
+        ("upsampling", "transposed"),
+        ("downsampling", "strided"),
+    },
+    "r3": {("kernel", 3), ("depth", 2), ("upsampling", "bilinear")},
+}
+EVERYWHERE = {("norm", "none"), ("output", "tanh")}
+every_arch = pytest.mark.parametrize("arch", ARCHS)
+every_side = pytest.mark.parametrize("side", ["g", "d"])
+
+
+def with_knob(arch: str, side: str, knob: str, value: Any) -> dict[str, Any]:
+    also = {f"{side}.activation": "leaky_relu"} if knob == "slope" else {}
+    return {**plain(arch, side, knob), **also, f"{side}.{knob}": value}
+
+
+def plain(arch: str, side: str, knob: str) -> dict[str, Any]:
+    """Without norms; two also without their own start: an r3's hides what its blocks do, and of an infogan so narrow hardly anything comes."""
+    return {**BASE, "arch": arch, "g.norm": "none", **({f"{side}.init": "xavier"} if arch in ("r3", "infogan") and knob != "init" else {})}
+
+
+def built(settings: dict[str, Any], side: str, shape: tuple[int, ...]) -> nn.Module:
+    torch.manual_seed(0)
+    arch, config = ARCHS[settings["arch"]], TrialConfig.from_flat(settings)
+    return arch.generator(config, shape) if side == "g" else arch.discriminator(config, shape)
+
+
+def read(net: nn.Module, side: str) -> dict[str, Any]:
+    return network(net) | (of_generator(net) if side == "g" else of_discriminator(net))
+
+
+def made(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
+    """What it makes of the same batch."""
+    torch.manual_seed(1)
+    return net(torch.randn(5, 6) if side == "g" else torch.rand(5, *shape) * 2 - 1)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 12)])
+@every_side
+@every_arch
+def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, shape: tuple[int, ...]) -> None:
+    for knob, values in (KNOBS | OF_SIDE[side]).items():
+        for value in values:
+            settings = with_knob(arch, side, knob, value)
+            if (knob, value) in REFUSED[arch]:
+                with pytest.raises(ValueError, match=rf"^{side}\.{knob}.*given {value!r}|given arch: {arch}"):
+                    TrialConfig.from_flat(settings)
+                continue
+            net, others = built(settings, side, shape), {k: v for k, v in settings.items() if k != f"{side}.{knob}"}
+            usual = built(others if knob == "slope" else plain(arch, side, knob), side, shape)
+            y = made(net, side, shape)
+            assert y.shape == ((5, *shape) if side == "g" else (5,))
+            y.sum().backward()
+            assert all(p.grad is not None for p in net.parameters())
+            assert read(net, side).get(knob, value) == value
+            assert read(net, side)["width"] == 8
+            same = y.shape == (expected := made(usual, side, shape)).shape and torch.equal(y, expected)
+            assert same == ((knob, value) in THE_SAME[arch] | EVERYWHERE or (arch, side, knob, value) == ("resnet", "g", "depth", 1)), (
+                knob,
+                value,
+            )
+
+
+# Any two together ------------------------------------------------------------------------------------
+
+
+@cache
+def rows(arch: str, side: str) -> list[dict[str, Any]]:
+    """Few networks, in which every two values of knobs meet that may meet."""
+    choices = {knob: [None, *values] if knob not in ("norm", "output") else values for knob, values in (KNOBS | OF_SIDE[side]).items()}
+    choices |= {"dropout": [0.0, 0.4], "activation": ["relu", "leaky_relu", "gelu"]}
+    entries = [(knob, value) for knob, values in choices.items() for value in values]
+    refused: dict[pairs.Pair, str] = {}
+    for pair in combinations(entries, 2):
+        suits_all = {"norm": "none", "activation": "leaky_relu"}
+        try:
+            TrialConfig.model_validate({"arch": arch, side: suits_all | dict(pair)})
+        except ValueError as reason:
+            refused[pair] = str(reason)
+    return pairs.covering(choices, refused)
+
+
+@every_side
+@every_arch
+def test_any_two_knobs_together(arch: str, side: str) -> None:
+    for row in rows(arch, side):
+        settings = {**BASE, "arch": arch, **{f"{side}.{knob}": value for knob, value in row.items()}}
+        net = built(settings, side, (1, 8, 8))
+        y = made(net, side, (1, 8, 8))
+        assert y.isfinite().all()
+        y.sum().backward()
+        assert all(p.grad is not None for p in net.parameters())
+        shown = read(net, side)
+        assert {knob: value for knob, value in row.items() if knob in shown and value is not None} == {
+            knob: shown[knob] for knob, value in row.items() if knob in shown and value is not None
+        }
+
+
+@pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch != "mlp"])
+def test_goes_on_bit_for_bit(arch: str) -> None:
+    """With dropout and running statistics, and tricks that look at images."""
+    fits = {"g.upsampling": "nearest", "d.downsampling": "max", "g.kernel": 3, "d.kernel": 5, "g.depth": 2, "d.depth": 1}
+    others = {"g.dropout": 0.3, "d.dropout": 0.5, "g.output": "sigmoid", "d.norm": "batch", "latent.distribution": "truncated"}
+    check_going_on({"arch": arch, **fits, **others, **dict.fromkeys(("instance_noise", "diffaugment", "packing", "r1"), True)})
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@every_arch
+def test_networks_of_any_knobs_train_and_go_on_bit_for_bit(arch: str, which: int) -> None:
+    """Two of the rows above, those in which most is not as it is by itself."""
+    unusual = {side: sorted(rows(arch, side), key=lambda row: sum(value in (None, 0.0) for value in row.values()))[which] for side in "gd"}
+    knobs = {f"{side}.{knob}": value for side, row in unusual.items() for knob, value in row.items()}
+    check_going_on({"arch": arch, "data": "digits", **knobs})
+
+
+def check_going_on(settings: dict[str, Any]) -> None:
+    whole, resumed = tiny(settings), tiny(settings)
+    ticks = whole.ticks()
+    next(ticks), next(ticks)
+    state = through_a_file(whole.state_dict())
+    whole.sampler().sample(7)  # looking draws nothing from what dropout draws from
+    expected = list(ticks)
+    torch.manual_seed(987654321)
+    resumed.load_state_dict(state)
+    assert list(resumed.ticks()) == expected
+    assert equal(resumed.state_dict(), whole.state_dict())
+    assert torch.equal(resumed.sampler().sample(5), whole.sampler().sample(5))
+
+
+# Each of them ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "groups"), [(64, 32), (128, 32), (48, 24), (8, 4), (2, 1), (7, 1), (1, 1)])
+def test_groups_are_32_or_as_many_as_divide(n: int, groups: int) -> None:
+    norm = group_norm(n)
+    assert isinstance(norm, nn.GroupNorm)
+    assert norm.num_groups == groups
+    x = torch.randn(3, n, 4, 4)
+    means = norm(x).view(3, groups, -1)
+    torch.testing.assert_close(means.mean(2), torch.zeros(3, groups), atol=1e-5, rtol=0)
+    torch.testing.assert_close(means.var(2, unbiased=False), torch.ones(3, groups), atol=1e-3, rtol=0)
+
+
+def test_group_norm_is_one_of_both_tables() -> None:
+    assert NORMS_1D["group"] is NORMS_2D["group"] is group_norm
+
+
+@every_arch
+def test_dropout_is_there_in_training_only(arch: str) -> None:
+    """A share of what each activation gives is 0, and the rest larger: its mean stays. Samples and looks at gradients know none of it."""
+    run = tiny({"arch": arch, "g.dropout": 0.4, "d.dropout": 0.4})
+    for net in (run.nets.g, run.nets.d):
+        modules = list(net.modules())
+        drops = [i for i, module in enumerate(modules) if isinstance(module, nn.Dropout)]
+        activations = [i for i, module in enumerate(modules) if isinstance(module, (nn.ReLU, nn.LeakyReLU))]
+        assert [i - 1 for i in drops] == activations  # after each of them
+    seen: list[Tensor] = []
+    drop = next(module for module in run.nets.d.modules() if isinstance(module, nn.Dropout))
+    drop.register_forward_hook(lambda module, inputs, output: seen.append(output / inputs[0]))
+    list(run.ticks())
+    for factors in seen[:2]:
+        left = factors[factors.isfinite() & (factors != 0)]
+        assert 0 < len(left) < factors.isfinite().sum()
+        torch.testing.assert_close(left, torch.full_like(left, 1 / 0.6))
+    seen.clear()
+    run.closer_look()
+    assert {value for factors in seen for value in factors[factors.isfinite()].unique().tolist()} == {1.0}
+    sampler = run.sampler()
+    assert torch.equal(sampler.sample(5), sampler.sample(5))
+
+
+@pytest.mark.parametrize("upsampling", get_args(Upsampling))
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_each_way_of_doubling(upsampling: str, kernel: int) -> None:
+    """Nearest and bilinear of a constant keep it; of the four, only those with weights of their own per place can make a checkerboard of it."""
+    g = tiny_config({"arch": "dcgan", "g.upsampling": upsampling, "g.kernel": kernel}).g
+    torch.manual_seed(0)
+    y = nn.Sequential(*doubled(3, 2, g, bias=True))(torch.ones(1, 3, 12, 12))
+    assert y.shape == (1, 2, 24, 24)
+    inner = y[0, :, 6:-6, 6:-6]
+    flat = inner.std((1, 2)).max().item() < 1e-5
+    assert flat == (upsampling in ("nearest", "bilinear"))
+
+
+# What there was --------------------------------------------------------------------------------------
+
+STATES = {  # of generators and discriminators that people have stored: names and shapes of all they hold
+    "mlp": ("9750e4afdc", "08e7ef58ff"),
+    "dcgan": ("46035a99bc", "729441fec7"),
+    "resnet": ("c0f1e1f3d7", "b03e5fd5c7"),
+}
+
+
+def fingerprint(net: nn.Module) -> str:
+    lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in net.state_dict().items()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:10]
+
+
+@pytest.mark.parametrize("arch", STATES)
+def test_stored_networks_still_load(arch: str) -> None:
+    config = TrialConfig.from_flat({"arch": arch, "d.norm": "batch"})
+    g, d = ARCHS[arch].generator(config, (1, 28, 28)), ARCHS[arch].discriminator(config, (1, 28, 28))
+    assert (fingerprint(g), fingerprint(d)) == STATES[arch]
+    extra = (nn.Dropout, ToUnit, Unit)
+    assert not any(isinstance(module, extra) for net in (g, d) for module in net.modules())  # the plain path has nothing to do
+    copy.deepcopy(g).load_state_dict(g.state_dict())

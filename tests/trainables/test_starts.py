@@ -1,0 +1,140 @@
+"""How weights begin: the law of each start, and what fixup makes of residual networks."""
+
+from typing import get_args
+
+import pytest
+import torch
+from tiny import tiny_config
+from torch import nn
+
+from trainables.config import Init, TrialConfig
+from trainables.models import ARCHS
+from trainables.models.base import Discriminator
+from trainables.models.layers import Residual
+from trainables.models.starts import STARTS, Scale, Shift
+from trainables.readback import layers
+
+Layers = list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(400, 300), nn.Conv2d(50, 60, 3), nn.ConvTranspose2d(60, 50, 4, 2, 1), nn.ConvTranspose2d(100, 40, 4)]
+)
+def test_kaiming_keeps_the_size_of_what_passes(layer: nn.Module, slope: float) -> None:
+    """He et al. 2015: after leaky_relu, a layer's outputs have the mean square that its inputs had before it. Of a first layer the map is one place."""
+    torch.manual_seed(0)
+    STARTS["kaiming"](layer, slope)  # type: ignore[arg-type]
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    shape = {nn.Linear: (200, 400), nn.Conv2d: (20, 50, 9, 9), nn.ConvTranspose2d: (20, 60, 9, 9)}[type(layer)]
+    x = torch.randn(500, 100, 1, 1) if getattr(layer, "in_channels", 0) == 100 else torch.randn(shape)
+    y = layer(nn.functional.leaky_relu(x, slope))
+    y = y if y.ndim == 2 or x.shape[-1] == 1 else y[..., 2:-2, 2:-2]  # the border sees less
+    assert y.square().mean().item() == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("name", get_args(Init))
+def test_the_law_of_a_start(name: Init) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(30, 40, 3)
+    STARTS[name](layer, 0.2)
+    weight = layer.weight.detach()
+    if name == "orthogonal":
+        torch.testing.assert_close(weight.flatten(1) @ weight.flatten(1).T, torch.eye(40), atol=1e-5, rtol=0)
+        return
+    std = {"normal": 0.02, "xavier": (2 / (9 * 70)) ** 0.5, "kaiming": (2 / 1.04 / 270) ** 0.5, "fixup": (2 / 1.04 / 270) ** 0.5}[name]
+    assert weight.std().item() == pytest.approx(std, rel=0.03)
+    assert weight.mean().item() == pytest.approx(0, abs=4 * std / weight.numel() ** 0.5)
+    assert weight.abs().max().item() == pytest.approx(3**0.5 * std, rel=0.01) if name == "xavier" else weight.abs().max() > 3 * std
+
+
+@pytest.mark.parametrize("name", ["normal", "xavier", "kaiming", "orthogonal"])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_biases_begin_at_0_and_the_slope_counts(arch: str, name: str) -> None:
+    for side in ("g", "d"):
+        nets = []
+        for slope in (0.1, 0.9):
+            torch.manual_seed(0)
+            settings = {
+                "arch": arch,
+                f"{side}.init": name,
+                f"{side}.activation": "leaky_relu",
+                f"{side}.slope": slope,
+                f"{side}.norm": "none",
+            }
+            make = ARCHS[arch].generator if side == "g" else ARCHS[arch].discriminator
+            nets.append(layers(make(tiny_config(settings), (2,) if arch == "mlp" else (1, 8, 8))))
+        assert all(not layer.bias.any() for net in nets for layer in net if layer.bias is not None)
+        gains = {round((a.weight / b.weight).mean().item(), 4) for a, b in zip(*nets, strict=True)}
+        assert gains == {round((1.81 / 1.01) ** 0.5, 4) if name == "kaiming" else 1.0}
+
+
+def test_dcgan_starts_from_the_normal_by_itself() -> None:
+    """But for the gains of norms, which the normal start leaves at 1."""
+    weights = []
+    for init in (None, "normal"):
+        torch.manual_seed(0)
+        net = ARCHS["dcgan"].generator(TrialConfig.from_flat({"g.norm": "none", "g.init": init}), (1, 16, 16))
+        weights.append([layer.weight for layer in layers(net)])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+# Fixup -----------------------------------------------------------------------------------------------
+
+
+def fixed_up(arch: str) -> tuple[nn.Module, Discriminator]:
+    torch.manual_seed(0)
+    both = {
+        f"{side}.{knob}": value
+        for side in "gd"
+        for knob, value in (("init", "fixup"), ("norm", "none"), ("width", 48), ("activation", "relu"))
+    }
+    config = TrialConfig.from_flat({"arch": arch, **both})
+    return ARCHS[arch].generator(config, (1, 16, 16)), ARCHS[arch].discriminator(config, (1, 16, 16))
+
+
+@pytest.mark.parametrize(("arch", "m"), [("resnet", 2), ("r3", 3)])
+def test_fixup_is_the_one_of_zhang(arch: str, m: int) -> None:
+    """Rule by rule: the last of each way 0, those before it smaller by L^(-1/(2m - 2)), scalars before all that acts and one at the end; D's last layer 0."""
+    for net in fixed_up(arch):
+        blocks = [module for module in net.modules() if isinstance(module, Residual)]
+        for block in blocks:
+            *earlier, last = layers(block.residual)
+            assert len(earlier) == m - 1
+            assert not last.weight.any()
+            for layer in earlier:
+                expected = (2 / layer.weight[0].numel()) ** 0.5 * len(blocks) ** (-1 / (2 * m - 2))
+                assert layer.weight.std().item() == pytest.approx(expected, rel=0.1 if layer.weight.numel() > 1000 else 0.3)
+            assert all(layer.bias is None for layer in layers(block.residual))
+            parts = [part for part in block.residual if not isinstance(part, nn.Identity)]  # where a norm would be
+            acting = [i for i, part in enumerate(parts) if isinstance(part, (nn.Conv2d, nn.ReLU))]
+            assert all(isinstance(parts[i - 1], Shift) for i in acting)
+            assert isinstance(parts[-1], Scale)
+            assert len(parts) == 2 * len(acting) + 1
+        assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Shift)} == {0.0}
+        assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Scale)} == {1.0}
+    assert not net.head.weight.any()
+    assert not net(torch.randn(3, 1, 16, 16)).any()
+
+
+@pytest.mark.parametrize("arch", ["resnet", "r3"])
+def test_a_network_that_is_fixed_up_learns_in_all_its_layers(arch: str) -> None:
+    """Although so much of it begins at 0: after two steps nothing does."""
+    for net, x in zip(fixed_up(arch), (torch.randn(8, 64), torch.randn(8, 1, 16, 16)), strict=True):
+        weights = [p for p in net.parameters() if p.ndim > 1]
+        opt = torch.optim.Adam(net.parameters(), 1e-3)
+        for _ in range(3):
+            opt.zero_grad()
+            (net(x) - torch.randn(8, *[1] * (net(x).ndim - 1))).square().mean().backward()
+            opt.step()
+        assert all(p.grad is not None and p.grad.any() for p in weights)
+        assert all(p.any() for p in weights)
+
+
+def test_fixup_is_refused_where_it_has_no_place() -> None:
+    with pytest.raises(ValueError, match=r"g.init: fixup needs residual blocks, which resnet and r3 have; given arch: dcgan"):
+        TrialConfig.from_flat({"arch": "dcgan", "g.init": "fixup", "g.norm": "none"})
+    with pytest.raises(
+        ValueError, match=r"g.init: fixup takes the place of norms: g.norm must be none \(Zhang et al. 2019\); given 'batch'"
+    ):
+        TrialConfig.from_flat({"arch": "resnet", "g.init": "fixup"})
