@@ -286,36 +286,47 @@ def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
 
 @app.command()
 def train(
-    recipe: Annotated[Path | None, typer.Argument(help="A YAML file of settings.", metavar="RECIPE.yaml")] = None,
+    recipe: Annotated[
+        Path | None, typer.Argument(help="A YAML file of settings, such as recipes/digits_dcgan.yaml.", metavar="RECIPE.yaml")
+    ] = None,
     origin: Annotated[Path | None, typer.Option("--from", help="A study's folder: train the settings of one of its trials.")] = None,
     trial: Trial = None,
     best: Best = False,
     changes: Set = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A folder for samples, curves and the generator.")] = Path("runs/train"),
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A folder for all it writes; runs/RECIPE unless given (runs/STUDY-TRIAL with --from).")
+    ] = None,
+    features: Annotated[str | None, typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`).")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
+    samples: Annotated[int | None, typer.Option(metavar="N", help="Samples judged at each tick; by data set unless given.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """One run without Ray: a recipe's settings, or those of a study's trial, with --set to change them (ten times longer, say)."""
-    from study.files import load_config, parse_changes
+    """One run without Ray, of a recipe or of a study's trial: samples, curves, measurements, a diagnosis and the generator in a folder."""
+    from study.files import changed_config, checked_judge, load_config, parse_changes
     from study.query import open_study
-    from study.space import live
-    from study.spec import Judged
     from study.store import RULER
     from study.train import train as train_one
-    from trainables.config import TrialConfig
 
     if recipe and (trial or best):
         raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
         raise ValueError("train takes a RECIPE.yaml or --from RUN, one of them")
     new = parse_changes(changes or [])
+    judged: dict[str, Any] = {}
+    kept: Path | None = None
     if recipe:
-        train_one(load_config(recipe, new), out, console)
+        config, name = load_config(recipe, new), recipe.stem
     else:
         assert origin
         view = open_study(origin, trust_plugins=trust_plugins)
-        chosen = _chosen(view, trial, best=best)
-        config = TrialConfig.from_flat(live({**chosen.config.flat(), **new}))
-        train_one(config, out, console, judged=Judged.model_validate(view.study.spec["judge"]), kept=origin / RULER)
+        config = changed_config(_chosen(view, trial, best=best).config.flat(), new)
+        judged, kept, name = dict(view.study.spec["judge"]), origin / RULER, f"{view.study.spec['name']}-{config.trial_id}"
+    if features and not weights:
+        judged["weights"] = None  # those of the study's own features
+    asked = {"features": features, "weights": weights, "samples": samples}
+    judge = checked_judge({**judged, **{key: value for key, value in asked.items() if value is not None}})
+    if train_one(config, out or Path("runs") / name, console, judged=judge, kept=kept).ended == "":
+        raise typer.Exit(130)
 
 
 @app.command(name="list")

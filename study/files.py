@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from study.space import SpecError
-from study.spec import StudySpec
+from study.space import SpecError, live
+from study.spec import Judged, StudySpec, check_names
 from trainables.config import TrialConfig, in_words, settings
 from trainables.registry import nearest
 
@@ -68,17 +68,51 @@ def fields_of(where: tuple[str, ...]) -> list[str]:
 
 
 def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
-    """A recipe: a YAML file of dotted settings."""
+    """A recipe: a YAML file of dotted settings, one level deep. `changes` are like --set; switching a trick off takes its knobs along."""
     path = Path(path)
+    given = read_yaml(path)
+    if studies := [key for key in ("base", "space") if key in given]:
+        raise ValueError(f"{path} must be a recipe, settings alone; it has {studies[0]}, so it is a study: `ganstudy launch {path}` runs it")
     try:
-        return TrialConfig.from_flat({**read_yaml(path), **changes})
+        check_names(given, ("base",))
+    except SpecError as error:
+        raise ValueError(f"{path}{line_of(path, error.where[1:])}: {error}") from None
+    try:
+        TrialConfig.from_flat(given)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        named = next((name for name in given if str(error).startswith(f"{name} ")), "")
+        raise ValueError(f"{path}{line_of(path, (named,))}: {error}") from None
+    return changed_config(given, changes)
+
+
+def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+    """The settings with changes; what no longer lives, and was not asked for, is left out. ValueError for what cannot hold."""
+    check = {**flat, **changes}
+    return TrialConfig.from_flat({name: value for name, value in check.items() if name in changes or name in live(check)})
+
+
+def checked_judge(given: Mapping[str, Any]) -> Judged:
+    """ValueError in words."""
+    try:
+        return Judged.model_validate(given)
+    except ValidationError as error:
+        inner = error.errors()[0].get("ctx", {}).get("error")
+        raise ValueError(str(inner) if isinstance(inner, SpecError) else in_words(error, prefix="judge.")) from None
+
+
+def write_config(path: Path, config: TrialConfig) -> None:
+    """As a recipe: load_config(path, {}) == config. All that counts is there, defaults included; what is not set (None) follows from the rest."""
+    with path.open("w") as file:
+        file.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {path.name}` runs it again.\n")
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False
+        yaml.dump({name: value for name, value in config.flat().items() if value is not None}, file)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ValueError(f"{path} must be a file; there is none")
+        beside = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise ValueError(f"{path} must be a file; there is none" + (f"; {hint.strip()}" if (hint := nearest(path.name, beside)) else ""))
     try:
         given = YAML(typ="safe", pure=True).load(path)
     except (YAMLError, UnicodeDecodeError) as error:
