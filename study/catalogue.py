@@ -5,8 +5,9 @@ from dataclasses import fields
 
 from analysis.metrics import METRICS
 from study.features import known_features
-from study.ranges import RANGES
+from study.ranges import RANGES, UNRANGED
 from study.space import as_given
+from study.spaces import SPACES
 from trainables.config import settings
 from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
@@ -39,7 +40,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
         "metrics": [(name, f"{metric.description}; {metric.source} ({BETTER[metric.better]})") for name, metric in METRICS.items()],
         "features": list(known_features().items()),
-        "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()],
+        "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
+        + [(name, f"no range: {reason}") for name, reason in UNRANGED.items()],
+        "spaces": [(name, space.source) for name, space in SPACES.items()],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
 

@@ -294,7 +294,8 @@ def train(
     best: Best = False,
     changes: Set = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A folder for all it writes; runs/RECIPE unless given (runs/STUDY-TRIAL with --from).")
+        Path | None,
+        typer.Option("-o", "--out", help="A folder for all it writes; runs/RECIPE unless given (runs/STUDY-TRIAL with --from)."),
     ] = None,
     features: Annotated[str | None, typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`).")] = None,
     weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
@@ -334,11 +335,11 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="data, architectures, conditions, losses, tricks, loops, metrics, features, ranges or settings; all unless given."
+            help="data, architectures, conditions, losses, tricks, loops, metrics, features, ranges, spaces or settings; all unless given."
         ),
     ] = None,
 ) -> None:
-    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, features, ranges; a line each, with its source."""
+    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, features, ranges, published spaces; a line each, with its source."""
     from study.catalogue import catalogue
 
     tables = catalogue()

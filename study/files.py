@@ -72,7 +72,9 @@ def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
     path = Path(path)
     given = read_yaml(path)
     if studies := [key for key in ("base", "space") if key in given]:
-        raise ValueError(f"{path} must be a recipe, settings alone; it has {studies[0]}, so it is a study: `ganstudy launch {path}` runs it")
+        raise ValueError(
+            f"{path} must be a recipe, settings alone; it has {studies[0]}, so it is a study: `ganstudy launch {path}` runs it"
+        )
     try:
         check_names(given, ("base",))
     except SpecError as error:
@@ -126,7 +128,8 @@ def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
     head, *rest = name.split(".")
     if head not in StudySpec.model_fields or head in ("base", "space"):
-        if any(name in (part or {}) for part in (given.get("space") or {}).values()):
+        space = given.get("space")
+        if any(name in part for part in (space.values() if isinstance(space, Mapping) else ()) if isinstance(part, Mapping)):
             raise ValueError(f"{name} varies in this study, so it cannot be set; change its domain in the study file")
         return {**given, "base": {**(given.get("base") or {}), name: value}}
     if not rest:

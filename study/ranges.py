@@ -1,8 +1,10 @@
-"""RANGES: every setting's sensible range, and who says so. One line per setting; `g.lr: range` in a study file takes it from here."""
+"""RANGES: every setting's sensible range, and who says so. One line per setting; `g.lr: range` in a study file takes it from here. UNRANGED: those that have none, and why."""
 
 from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from trainables.config import DataConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ RANGES: dict[str, Range] = {
         one_of("minimax", "nonsaturating", "hinge", "least_squares", "wasserstein", "relativistic", "relativistic_average"),
         "Lucic et al. 2018; Kurach et al. 2019; Jolicoeur-Martineau 2018",
     ),
-    "margin": Range(log(1.0, 100.0), "Zhao et al. 2017 take 10 for MNIST, 20 and 80 for faces and rooms"),
+    "margin": Range(log(1.0, 100.0), "Zhao et al. 2017: 10 for MNIST (fixed, not tuned), 20 for CelebA, 80 for LSUN"),
     "g.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Kurach et al. 2019"),
     "d.lr": Range(log(1e-5, 1e-2), "Lucic et al. 2018, wide range; Heusel et al. 2017 set it apart from g.lr"),
     "optimiser": Range(
@@ -149,16 +151,20 @@ RANGES: dict[str, Range] = {
     "dragan.weight": Range(log(1e-1, 1e2), "Lucic et al. 2018; Kodali et al. 2017 use 10"),
     "minibatch_discrimination.kernels": Range(whole(5, 200), "Salimans et al. 2016: 100 in their code; tutorials take 5 on points"),
     "minibatch_discrimination.dims": Range(whole(3, 50), "Salimans et al. 2016: 5 in their code; others up to 50"),
-    "top_k.least": Range(one_of(0.5, 0.75, 0.9), "Sinha et al. 2020: .5 and .75"),
-    "top_k.decay": Range(one_of(0.9, 0.99, 0.999), "Sinha et al. 2020: .99"),
+    "top_k.least": Range(one_of(0.5, 0.75, 0.9), "Sinha et al. 2020, section 3; public implementations take .5"),
+    "top_k.decay": Range(one_of(0.9, 0.99, 0.999), "Sinha et al. 2020, section 3: .99, as public implementations have it"),
     "feature_matching.weight": Range(log(0.01, 10.0), "Salimans et al. 2016: 1, a decade or two around it"),
     "feature_matching.adversarial": Range(uniform(0.0, 1.0), "Salimans et al. 2016: 0; 1 is both objectives at once"),
     "mode_seeking.weight": Range(log(0.01, 10.0), "Mao et al. 2019: 1, two decades below and one above"),
     "historical_averaging.weight": Range(log(1e-4, 10.0), "Salimans et al. 2016: 1, and less as of weight_penalty"),
     "experience_replay.share": Range(uniform(0.1, 0.9), "Shrivastava et al. 2017: .5"),
-    "experience_replay.images": Range(whole(512, 16384), "Zhu et al. 2017 keep 50, Shrivastava et al. 2017 far more; a batch or more"),
-    "lecam.weight": Range(log(1e-3, 1.0), "Tseng et al. 2021: .3 for BigGAN, far less for StyleGAN2"),
-    "lecam.decay": Range(one_of(0.9, 0.99, 0.999), "Tseng et al. 2021: .99"),
+    "experience_replay.images": Range(
+        whole(512, 16384), "Zhu et al. 2017 keep 50; Shrivastava et al. 2017 do not state theirs; here 8 to 256 batches of 64"
+    ),
+    "lecam.weight": Range(
+        log(1e-3, 1.0), "Tseng et al. 2021, code: .3 for BigGAN on CIFAR, 3e-7 for StyleGAN2 on FFHQ; two decades below the first"
+    ),
+    "lecam.decay": Range(one_of(0.9, 0.99, 0.999), "Tseng et al. 2021, code: .99"),
     "gradient_clipping.norm": Range(log(0.01, 10.0), "Pascanu et al. 2013: half to ten times the usual norm; 1 in most code"),
     "lr_schedule.shape": Range(one_of("constant", "linear", "cosine"), "Gulrajani et al. 2017; Huang et al. 2024"),
     "lr_schedule.warmup": Range(uniform(0.0, 0.1), "Goyal et al. 2017 take 5 of 90 epochs"),
@@ -167,4 +173,20 @@ RANGES: dict[str, Range] = {
     "ema.rampup": Range(log(0.01, 1.0), "Karras et al. 2020 (ADA): .05"),
     "swa.share": Range(uniform(0.05, 0.9), "Izmailov et al. 2018: a quarter; Yazici et al. 2019: nearly all"),
     "ema.halflife_kimg": Range(log(0.1, 100.0), "Karras et al. 2020 use 10 to 20; Huang et al. 2024 up to 500"),
+}
+
+# Settings without a range, each with the reason; tests hold that every setting is in one of the two tables.
+UNRANGED: dict[str, str] = {
+    "seed": "every trial gets a seed of its own",
+    "budget_kimg": "runs of different length cannot be compared",
+    "tick_kimg": "it says how often a run is measured, and changes nothing in it",
+    "loop": "there is one; a plugin's is a choice to list",
+    "data": "numbers judged on different data cannot be compared",
+    "data.size": "sensible values depend on the data; for a learning curve give {low: …, high: …, log: true}",
+    **dict.fromkeys(
+        (f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size", "root", "download")),
+        "it makes another data set, and numbers judged on different data cannot be compared",
+    ),
+    "data.root": "it says where the files lie",
+    "data.download": "it says how the files come",
 }

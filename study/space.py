@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from study.ranges import RANGES
+from study.ranges import RANGES, UNRANGED
 from trainables.config import settings, switch_of, yaml_hint
 
 
@@ -72,10 +72,8 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     kind = type(settings()[name])
     if given == "range":
         if name not in RANGES:
-            raise SpecError(
-                where,
-                f"{name} has no range of its own; give a list of choices or {{low: …, high: …}}. `ganstudy list ranges` shows those that have one",
-            )
+            because = f": {UNRANGED[name]}" if name in UNRANGED else ""
+            raise SpecError(where, f"{name} has no range of its own{because}; give a list of choices or {{low: …, high: …}}")
         return RANGES[name].domain
     if isinstance(given, list):
         if len(given) < 2 or len({repr(choice) for choice in given}) < len(given):

@@ -15,6 +15,7 @@ from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
 from study.space import Asked, Space, SpecError, Variants, as_given, domain, extremes, live
+from study.spaces import with_published
 from trainables.config import (
     Count,
     DataConfig,
@@ -139,8 +140,9 @@ class StudySpec(Section):
         if isinstance(plugins, (list, tuple)) and all(isinstance(module, str) for module in plugins):
             given["plugins"] = tuple(plugins)
             import_plugins(given["plugins"])
-        if isinstance(given.get("space"), Mapping):
-            given["space"] = read_space(given["space"])
+        if isinstance(given.get("space"), (str, Mapping)):
+            base = given.get("base")
+            given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
         given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
         scheduler = given.get("scheduler")
         if scheduler == "pbt" or (isinstance(scheduler, Mapping) and scheduler.get("name") == "pbt"):

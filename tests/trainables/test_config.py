@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from tiny import another, needs, together
 
-from study.ranges import RANGES
+from study.ranges import RANGES, UNRANGED
 from study.space import at, extremes
 from trainables.config import Activation, Count, Positive, TrialConfig, settings, switch_of
 from trainables.data import OWN
@@ -20,16 +20,6 @@ from trainables.updates.alternating import Alternating
 from trainables.updates.base import Update, update
 
 KNOBS = [name for name in settings() if switch_of(name)]
-WITHOUT_RANGE = {
-    "seed": "no setting of a method, but a repetition of it",
-    "budget_kimg": "what all trials of a study share: runs of different length cannot be compared",
-    "tick_kimg": "says how often a run is measured, and changes nothing in it",
-    "data.size": "a question to ask, whose sensible values depend on the data",
-    "data.resolution": "of the data",
-    "data.root": "a place",
-    **dict.fromkeys(("data.classes", "data.imbalance", *(f"data.{name}" for name in OWN)), "of the data, which never vary within a study"),
-}
-NAMES = {"data", "loop", "data.download"}  # names of registered things, and switches, need no range: their choices are all there is
 
 DEFAULTS: dict[str, Any] = {
     "data": "digits",
@@ -375,8 +365,9 @@ def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> No
 
 
 def test_every_setting_has_a_range_and_every_range_a_setting() -> None:
-    assert settings().keys() - TRICKS.keys() - NAMES == RANGES.keys() | WITHOUT_RANGE.keys()
-    assert not RANGES.keys() & WITHOUT_RANGE.keys()
+    assert settings().keys() - TRICKS.keys() == RANGES.keys() | UNRANGED.keys()  # a trick is on or off
+    assert not RANGES.keys() & UNRANGED.keys()
+    assert all(UNRANGED.values())
 
 
 @pytest.mark.parametrize("name", RANGES)

@@ -18,7 +18,7 @@ class TopK(Trick):
     """G learns only from the k of its samples that D takes most for real. Sinha et al. 2020, section 3.
 
     k begins as the whole batch and is multiplied by `decay` after each epoch of D, down to the share `least` of the batch. With a loss of
-    pairs, the real ones of the same pairs are kept.
+    pairs, the real ones of the same pairs are kept. .99 and a half are also what public implementations of it take.
     """
 
     least: Fraction = 0.5

@@ -1,0 +1,83 @@
+"""Published spaces by name: each is one, its values are settings, and it takes its place in a study."""
+
+from typing import Any
+
+import pytest
+
+from study.catalogue import catalogue
+from study.space import as_given
+from study.spaces import SPACES, with_published
+from study.spec import StudySpec
+
+METHODS = {
+    "nsgan": {},
+    "wgan": {"loss": "wasserstein", "weight_clipping": True},
+    "wgan_gp": {"loss": "wasserstein", "wgan_gp": True},
+    "dragan": {"dragan": True},
+    "decayed": {"weight_penalty": True},
+    "penalised": {"gradient_penalty": True},
+}
+
+
+def study(space: Any, **more: Any) -> StudySpec:
+    return StudySpec.from_dict(
+        {"name": "s", "question": "which?", "n_configs": 4, "base": {"data": "ring8", "arch": "mlp"}, "space": space} | more
+    )
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_each_makes_sense_beside_the_methods_it_was_published_for(name: str) -> None:
+    if variants := {key for key, value in SPACES[name].settings.items() if isinstance(value, dict) and "low" not in value}:
+        spec = study({"scientific": [name, {"method": METHODS}]}, n_configs=64)
+        assert variants < spec.space.scientific.keys()
+    else:
+        spec = study({"scientific": {"method": METHODS}, "nuisance": name}, n_configs=64)
+        assert spec.space.nuisance.keys() == SPACES[name].settings.keys()
+        for setting, domain in spec.space.nuisance.items():
+            assert as_given(domain) == SPACES[name].settings[setting]
+    assert StudySpec.from_dict(spec.as_dict()) == spec
+    for asked in spec.designed():  # what it means has been checked whole; and knobs live with their tricks
+        assert ("weight_clipping.limit" in asked.flat) == (
+            asked.flat.get("weight_clipping", False) and "weight_clipping.limit" in SPACES[name].settings
+        )
+    assert any(word.isdigit() for word in SPACES[name].source.split())
+    assert (name, SPACES[name].source) in catalogue()["spaces"]
+
+
+def test_what_the_study_never_turns_on_and_what_it_asks_about_is_left_out() -> None:
+    spec = study({"scientific": {"g.lr": [1e-4, 1e-3], "method": {"plain": {}, "slow": {"beta1": 0.0}}}, "nuisance": "lucic2018_wide"})
+    assert spec.space.nuisance.keys() == {"d.lr", "d_steps", "d.norm"}
+    whole = study("lucic2018_wide", base={"data": "ring8", "arch": "mlp", "loss": "wasserstein", "weight_clipping": True})
+    assert whole.space.scientific.keys() == {"g.lr", "d.lr", "beta1", "d_steps", "d.norm", "weight_clipping.limit"}
+
+
+def test_a_later_entry_has_the_say() -> None:
+    mixed = with_published({"scientific": {"r1": [False, True]}, "nuisance": ["lucic2018_narrow", {"g.lr": [1.0, 2.0]}, "kurach2019"]}, {})
+    assert mixed["nuisance"]["g.lr"] == SPACES["kurach2019"].settings["g.lr"]
+    mixed = with_published({"scientific": {"r1": [False, True]}, "nuisance": ["kurach2019", {"g.lr": [1.0, 2.0]}]}, {})
+    assert mixed["nuisance"]["g.lr"] == [1.0, 2.0]
+
+
+def test_the_fixed_grid_of_kurach_et_al_has_24_points() -> None:
+    spec = study("kurach2019_grid", sampler="factorial", base={"data": "ring8", "arch": "mlp", "wgan_gp": True}, n_configs=24)
+    points = {
+        (flat["g.lr"], flat["d.lr"], flat["beta1"], flat["beta2"], flat["d_steps"], flat["wgan_gp.weight"])
+        for flat in (a.flat for a in spec.designed())
+    }
+    assert len(points) == 24
+    assert {g for g, *_ in points} == {1e-4, 2e-4, 1e-3}
+    assert all(g == d for g, d, *_ in points)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("lucic2018", "no published space named 'lucic2018'; did you mean 'lucic2018_wide'?"),
+        ({"scientific": {"r1": [False, True]}, "nuisance": ["kurach2019", 3]}, "or a list of these; given 3"),
+        ({"scientific": {"r1": [False, True]}, "nuisance": "kurach2019_grid"}, "the variants of rate belong into space.scientific"),
+    ],
+)
+def test_refused_with_the_reason(space: Any, message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (its words follow)
+        study(space)
+    assert message in str(error.value)
