@@ -23,6 +23,10 @@ def both(of: str, values: Any) -> dict[str, Any]:
     return {f"g.{of}": values, f"d.{of}": values}
 
 
+def of_penalties(values: Any) -> dict[str, Any]:
+    return {f"{penalty}.weight": values for penalty in ("wgan_gp", "dragan", "gradient_penalty")}
+
+
 LUCIC = "Lucic et al. 2018, section 5 and compare_gan v1.0, params.py"
 KURACH = "Kurach et al. 2019, section 2"
 
@@ -32,19 +36,17 @@ SPACES |= {
         both("lr", log(1e-5, 1e-2))
         | {"beta1": {"low": 0.0, "high": 0.99}, "d_steps": [1, 5], "d.norm": ["none", "batch"]}
         | {"weight_clipping.limit": log(1e-3, 1.0)}
-        | dict.fromkeys(("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight"), log(0.1, 100.0)),
+        | of_penalties(log(0.1, 100.0)),
         f"{LUCIC}, wide: 100 configurations of each GAN. One rate for both networks there, one each here; beta1 up to 1 there",
     ),
     "lucic2018_narrow": Published(
-        both("lr", log(1e-4, 1e-3))
-        | {"d.norm": ["none", "batch"], "weight_clipping.limit": log(1e-2, 1.0)}
-        | dict.fromkeys(("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight"), log(0.1, 10.0)),
+        both("lr", log(1e-4, 1e-3)) | {"d.norm": ["none", "batch"], "weight_clipping.limit": log(1e-2, 1.0)} | of_penalties(log(0.1, 10.0)),
         f"{LUCIC}, narrow: 50 configurations; beta1 .5, one D step. One rate for both networks there; no batch norm in D with a gradient penalty",
     ),
     "kurach2019": Published(
         both("lr", log(1e-5, 1e-2))
         | {"beta1": {"low": 0.0, "high": 0.99}, "beta2": {"low": 0.0, "high": 0.999}, "d_steps": [1, 5]}
-        | dict.fromkeys(("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight"), log(0.1, 100.0))
+        | of_penalties(log(0.1, 100.0))
         | {"weight_penalty.weight": log(1e-4, 10.0)},
         f"{KURACH}, the search: 12 rounds of 10 configurations for each of 1 and 5 D steps. One rate for both networks there; betas up to 1 there",
     ),
@@ -56,7 +58,7 @@ SPACES |= {
                 for beta1, beta2, d_steps in ((0.5, 0.9, 5), (0.5, 0.999, 1), (0.5, 0.999, 5), (0.9, 0.999, 5))
             },
         }
-        | dict.fromkeys(("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight"), [1.0, 10.0]),
+        | of_penalties([1.0, 10.0]),
         f"{KURACH}, the fixed grid: 3 rates × 4 of (beta1, beta2, D steps) × 2 weights of the gradient penalty. For space.scientific: it has variants",
     ),
 }
