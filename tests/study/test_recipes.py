@@ -1,0 +1,85 @@
+"""Every recipe that ships: it says where it comes from, is checked whole, and trains, by the command that users type, on a few images of its data's shape."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from study.cli import app
+from study.files import load_config, parse_changes, read_yaml, write_config
+from trainables.config import DataConfig, TrialConfig
+from trainables.data import DATA, Source, load
+from trainables.generators import load_generator
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+SAID = ("Source", "Shows", "Time")  # in every header, in this order; others may stand between them
+SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "stacked_mnist": (3, 28, 28)}
+TINY = ("g.width=8", "d.width=8", "batch_size=8", "budget_kimg=0.008", "tick_kimg=0.008")  # one step
+
+
+def few(config: DataConfig) -> Source:
+    """Noise of the data's shape, without classes, so that nobody trains a classifier of them; labelled where it is asked for by `classes`."""
+    images = np.random.default_rng(0).integers(0, 256, (150, *SHAPES[config.name]), dtype=np.uint8)
+    return Source(name=config.name, train=images[:100], heldout=images[100:])
+
+
+def header(path: Path) -> dict[str, str]:
+    """ "Source" -> its text, lines joined."""
+    comment = [line.removeprefix("#").strip() for line in path.read_text().splitlines() if line.startswith("#")]
+    parts = re.split(r"(?:^|\n)(Source|Shows|Differs|Time|Offline|Smaller|Variants)\b[^:]*: ", "\n".join(comment))
+    return {"": parts[0], **{name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}}
+
+
+def test_there_are_recipes() -> None:
+    assert len(RECIPES) >= 17
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_says_where_it_comes_from_and_is_checked_whole(path: Path, tmp_path: Path) -> None:
+    said = header(path)
+    assert said[""].strip()
+    assert [name for name in said if name in SAID] == list(SAID)
+    assert re.search(r"\b(19|20)\d\d\b", said["Source"]), "a source has a year"
+    assert re.search(r"section|table|algorithm|eq\.|appendix|code|course", said["Source"]), "and a place in it"
+    given = read_yaml(path)
+    config = load_config(path, {})
+    assert config == TrialConfig.from_flat(given)
+    assert {name: config.flat()[name] for name in given} == given
+    write_config(tmp_path / "config.yaml", config)
+    assert load_config(tmp_path / "config.yaml", {}) == config
+    for variant in re.findall(r"--set ([\w.]+=[\w.-]*\w)", " ".join(said.values())):
+        load_config(path, parse_changes([variant]))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_trains_by_the_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SHAPES:
+        monkeypatch.setitem(DATA, name, few)
+    monkeypatch.setattr("study.train_page.write_page", lambda *args: None)  # a second of plotly; test_train.py looks at it
+    config = load_config(path, {})
+    changes = [*TINY, "g.depth=1", "d.depth=1"] if config.arch == "mlp" else [*TINY]
+    if config.flat()["g.condition"]:
+        labels = np.arange(150, dtype=np.int64) % 10
+        classes = tuple("0123456789")
+        monkeypatch.setitem(
+            DATA, config.data.name, lambda data: replace(few(data), train_labels=labels[:100], heldout_labels=labels[100:], classes=classes)
+        )
+        monkeypatch.setattr("study.judge.classifier_of", lambda *args, **kwargs: None)
+    words = ["train", str(path), "--samples", "100", "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, [*words, *(word for change in changes for word in ("--set", change))], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    last = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[-1])
+    assert last["images"] >= 8
+    assert np.isfinite(list(last.values())).all()
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["metrics"]["fd"].keys() == {"value", "real"}
+    assert f"diagnosis: {found['diagnosis']['outcome']}" in result.output
+    assert len(list((tmp_path / "samples").glob("*.png"))) == 3  # real, untrained, trained
+    trained = load_generator(tmp_path / "generator.safetensors")
+    assert trained.sample(2).shape[1:] == load(config.data).shape
+    assert load_config(tmp_path / "config.yaml", {}) == load_config(path, parse_changes(changes))

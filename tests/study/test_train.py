@@ -1,0 +1,144 @@
+"""ganstudy train: what it writes and says, and its mistakes at the door."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from study.cli import app
+from study.files import changed_config, load_config
+from trainables.config import TrialConfig
+from trainables.run import LOOPS, Diverged, Run, Tick
+
+RECIPE = """\
+# A ring.
+data: ring8
+arch: mlp
+g.norm: none
+g.width: 8
+d.width: 8
+r1: true
+r1.gamma: 0.1
+budget_kimg: 0.6
+tick_kimg: 0.2
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with the recipe ring.yaml."""
+    (tmp_path / "ring.yaml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs a second, and one test looks at it."""
+    monkeypatch.setattr("study.train_page.write_page", lambda *args: None)
+
+
+def train(*words: str) -> Result:
+    return CliRunner().invoke(app, ["train", *words, "--samples", "100"], catch_exceptions=False)
+
+
+def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
+    said = train("ring.yaml")
+    assert said.exit_code == 0
+    out = here / "runs" / "ring"
+    assert load_config(out / "config.yaml", {}) == load_config(here / "ring.yaml", {})
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in history] == [0, 256, 448, 640]
+    assert {path.name for path in (out / "samples").iterdir()} == {"real.png", *(f"{line['images']:09d}.png" for line in history)}
+    found = json.loads((out / "metrics.json").read_text())
+    assert found["ended"] == "budget"
+    assert found["images"] == 640
+    assert found["metrics"]["fd"]["value"] == history[-1]["fd"]
+    assert found["metrics"]["modes"]["real"] == 8
+    assert found["ruler"]["n_fake"] == 100
+    assert found["signals"].keys() >= {"d/adv", "g/adv", "d/r1"}
+    page = (out / "curves.html").read_text()
+    for words in ("mlp with nonsaturating on ring8", found["diagnosis"]["evidence"][:20], "0.448 kimg", "chart-0", "r1.gamma"):
+        assert words in page
+    for words in ("0.64 kimg", "real data score", f"diagnosis: {found['diagnosis']['outcome']}", "curves.html"):
+        assert words in said.output
+
+
+@pytest.mark.usefixtures("no_page")
+def test_the_same_recipe_twice_is_the_same_run_but_not_in_the_same_folder(here: Path) -> None:
+    train("ring.yaml", "-o", "a")
+    train("a/config.yaml", "-o", "b")
+    a, b = ([json.loads(line) for line in (here / name / "history.jsonl").read_text().splitlines()] for name in "ab")
+    assert [line | {"seconds": 0} for line in a] == [line | {"seconds": 0} for line in b]
+    with pytest.raises(ValueError, match=r"a must be free of an earlier run; it holds history.jsonl. Give another folder with --out"):
+        train("ring.yaml", "-o", "a")
+
+
+class Cut(Run):
+    """Ends as `why` does after two ticks."""
+
+    why: type[BaseException] = Diverged
+
+    def ticks(self) -> Iterator[Tick]:
+        for i, tick in enumerate(super().ticks()):
+            if i == 2:
+                raise self.why("at once")
+            yield tick
+
+
+class Stopped(Cut):
+    """By Ctrl-C."""
+
+    why = KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("no_page")
+@pytest.mark.parametrize(("loop", "code", "ended", "reason"), [(Cut, 0, "dead", "at once"), (Stopped, 130, "stopped", "stopped by Ctrl-C")])
+def test_a_run_that_is_cut_short_keeps_what_there_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch, loop: type[Cut], code: int, ended: str, reason: str
+) -> None:
+    monkeypatch.setitem(LOOPS, "cut", loop)
+    said = train("ring.yaml", "--set", "loop=cut")
+    assert said.exit_code == code
+    found = json.loads((here / "runs" / "ring" / "metrics.json").read_text())
+    assert (found["ended"], found["reason"], found["images"]) == (ended, reason, 256)
+    assert f"{ended}: {reason}. What is kept is from 0.256 kimg" in said.output
+    assert (here / "runs" / "ring" / "generator.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "message"),
+    [
+        ("base: {g.lr: 1}", (), "ring.yaml must be a recipe, settings alone; it has base, so it is a study: `ganstudy launch ring.yaml`"),
+        ("g.lrr: 1", (), "ring.yaml, line 11: no setting named 'g.lrr'; did you mean 'g.lr'?"),
+        ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma is a knob of r2, which is off; give 'r2: true' too, or leave r2.gamma out"),
+        ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be greater than 0; given -1"),
+        ("r2: {gamma: 1.0}", (), "ring.yaml, line 11: settings are written with dots: r2.gamma: 1.0, not nested under r2"),
+        ("", ("--set", "r2.gamma=1.0"), "r2.gamma is a knob of r2, which is off"),
+        ("", ("--set", "data=mist"), "no data set named 'mist'; did you mean 'mnist'?"),
+        ("", ("--set", "arch=dcgan"), "the data are (2,)"),
+        ("", ("--features", "pixel"), "no features named 'pixel'; did you mean 'pixels'?"),
+        ("", ("--trial", "x"), "--trial and --best choose from a study"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_is_written(here: Path, lines: str, words: tuple[str, ...], message: str) -> None:
+    (here / "ring.yaml").write_text(RECIPE + lines)
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (its words follow)
+        train("ring.yaml", *words)
+    assert message in str(error.value)
+    assert not (here / "runs").exists()
+
+
+def test_a_misspelt_file_is_guessed(here: Path) -> None:
+    with pytest.raises(ValueError, match=r"rings.yaml must be a file; there is none; did you mean 'ring.yaml'\?"):
+        train("rings.yaml")
+
+
+def test_switching_a_trick_off_takes_its_knobs_along() -> None:
+    given = {"arch": "mlp", "data": "ring8", "r1": True, "r1.gamma": 0.1}
+    assert changed_config(given, {"r1": False}) == TrialConfig.from_flat({"arch": "mlp", "data": "ring8"})
+    assert changed_config(given, {"r1.gamma": 0.3}).tricks["r1"]["gamma"] == 0.3
+    with pytest.raises(ValueError, match=r"r1.gamma is a knob of r1, which is off"):
+        changed_config(given, {"r1": False, "r1.gamma": 0.3})
