@@ -3,7 +3,6 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +11,8 @@ from study.cli import app
 from study.judge import Judge
 from study.preview import Cost
 from study.spec import StudySpec
-from trainables.data import Source
+from trainables.config import DataConfig
+from trainables.data import load
 
 FILES = sorted((Path(__file__).parents[2] / "studies" / "questions").glob("*.yaml"))
 
@@ -21,25 +21,20 @@ def test_there_are_questions() -> None:
     assert len(FILES) >= 11
 
 
+BUILD = Judge.build
+
+
+@cache
+def ruler(name: str) -> Judge:
+    """One of few samples for all that ask for the same data."""
+    return BUILD(load(DataConfig(name=name)), n_fake=100, n_real=500)
+
+
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No training, and one ruler for all that ask for the same data."""
-    built = Judge.build
-
-    @cache
-    def of(name: str) -> Judge:
-        return built(sources[name])
-
-    def build(source: Source, **given: Any) -> Judge:
-        sources.setdefault(source.name, source)
-        return of(source.name)
-
-    sources: dict[str, Source] = {}
-    monkeypatch.setattr(Judge, "build", BUILT.setdefault("build", build))
+    """No training, and hardly any judging."""
+    monkeypatch.setattr(Judge, "build", lambda source, **given: ruler(source.name))
     monkeypatch.setattr("study.preview.probe", lambda config, prepared: Cost(images_per_second=1e4, judge_seconds=0.1, checkpoint_mb=1.0))
-
-
-BUILT: dict[str, Any] = {}  # the same for all tests of this file
 
 
 @pytest.mark.usefixtures("cheap")

@@ -35,6 +35,15 @@ def header(path: Path) -> dict[str, str]:
     return {"": parts[0], **{name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}}
 
 
+def told(path: Path) -> list[list[str]]:
+    """The changes that a header speaks of: those of a line, or between two semicolons, are made together."""
+    comment = re.sub(
+        r"\(.*?\)", lambda found: f";{found[0][1:-1]};", "\n".join(line for line in path.read_text().splitlines() if line[:1] == "#")
+    )
+    chunks = [re.findall(r"(?<!\S)[a-z_0-9]+(?:\.[a-z_0-9]+)?=[\w.-]*\w", chunk) for chunk in re.split(r"[;\n]|, or |, --", comment)]
+    return [chunk for chunk in chunks if chunk]
+
+
 def test_there_are_recipes() -> None:
     assert len(RECIPES) >= 17
 
@@ -52,8 +61,8 @@ def test_a_recipe_says_where_it_comes_from_and_is_checked_whole(path: Path, tmp_
     assert {name: config.flat()[name] for name in given} == given
     write_config(tmp_path / "config.yaml", config)
     assert load_config(tmp_path / "config.yaml", {}) == config
-    for variant in re.findall(r"--set ([\w.]+=[\w.-]*\w)", " ".join(said.values())):
-        load_config(path, parse_changes([variant]))
+    for changes in told(path):
+        load_config(path, parse_changes(changes))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
