@@ -9,6 +9,7 @@ COPY study study
 COPY trainables trainables
 COPY analysis analysis
 COPY studies studies
+COPY recipes recipes
 # torch from PyPI is built for CUDA on x86-64; the driver of the host comes in by `docker run --gpus all`.
 RUN pip install --no-cache-dir . "ray[default]"
 RUN useradd --create-home ganstudy && chown ganstudy /ganstudy
