@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from recorded import STUDY, Driver
+from toy import TOY
 from typer.testing import CliRunner, Result
 
 from study.cli import app
 from study.files import changed_config, load_config
+from study.records import Ended
+from study.spec import StudySpec
+from study.store import Store
 from trainables.config import TrialConfig
 from trainables.run import LOOPS, Diverged, Run, Tick
 
@@ -74,6 +80,23 @@ def test_the_same_recipe_twice_is_the_same_run_but_not_in_the_same_folder(here: 
     assert [line | {"seconds": 0} for line in a] == [line | {"seconds": 0} for line in b]
     with pytest.raises(ValueError, match=r"a must be free of an earlier run; it holds history.jsonl. Give another folder with --out"):
         train("ring.yaml", "-o", "a")
+
+
+@pytest.mark.usefixtures("no_page")
+def test_the_settings_of_a_trial_train_again_as_its_study_judges(here: Path) -> None:
+    spec = StudySpec.from_dict({**TOY, "judge": {"features": "points"}})
+    with Store.writing(here / "study") as store:
+        store.write_study(replace(STUDY, spec=spec.as_dict()))
+        driver = Driver(store)
+        driver.open("aa-s4", **TOY["base"])
+        driver.tick("aa-s4", 1, Ended.BUDGET)
+    said = train("--from", "study", "--set", "budget_kimg=0.2", "--set", "r1=false")
+    assert said.exit_code == 0
+    (out,) = (here / "runs").iterdir()
+    config = load_config(out / "config.yaml", {})
+    assert out.name == f"toy-{config.trial_id}"
+    assert (config.seed, config.g.lr, config.g.width, config.tricks, config.budget_kimg) == (4, 1e-3, 8, {}, 0.2)
+    assert json.loads((out / "metrics.json").read_text())["ruler"]["features"] == "points"
 
 
 class Cut(Run):
