@@ -102,6 +102,8 @@ def train(
             found.reason = "stopped by Ctrl-C"
     if found.ticks:
         conclude(found, out, console)
+    else:
+        console.print(f"{found.ended or 'stopped'} before anything was measured: {escape(found.reason)}", soft_wrap=True)
     return found
 
 

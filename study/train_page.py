@@ -37,7 +37,7 @@ def write_page(found: Trained, verdict: Diagnosis, out: Path) -> None:
 
 
 def grids(out: Path) -> str:
-    files = sorted(out.joinpath(SAMPLES).glob("0*.png"))
+    files = sorted(out.joinpath(SAMPLES).glob("[0-9]*.png"))
     chosen = [files[i] for i in sorted(set(np.linspace(0, len(files) - 1, GRIDS).round().astype(int)))]
     cards = [page.picture((out / SAMPLES / "real.png").read_bytes(), heading="Real data", text="what the generator is meant to imitate")]
     cards += [page.picture(file.read_bytes(), heading=f"{int(file.stem) / 1000:g} kimg", text="from the same latents") for file in chosen]
