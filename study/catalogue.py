@@ -42,7 +42,10 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "features": list(known_features().items()),
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
         + [(name, f"no range: {reason}") for name, reason in UNRANGED.items()],
-        "spaces": [(name, space.source) for name, space in SPACES.items()],
+        "spaces": [
+            (name, "; ".join(f"{setting}: {in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
+            for name, space in SPACES.items()
+        ],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
 
@@ -64,6 +67,8 @@ def knobs(entry: type[Trick] | type[Update]) -> str:
 
 
 def in_words(domain: object) -> str:
+    if isinstance(domain, dict) and "low" not in domain:
+        return ", ".join(domain)  # variants
     if isinstance(domain, dict):
         return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")
     assert isinstance(domain, list)
