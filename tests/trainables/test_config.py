@@ -334,8 +334,6 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"g.condition": "concat", "d.condition": "projection", "packing": True},
         "packing must be off with d.condition: projection: a pack is judged once, and its samples are of several classes",
     ),
-    ({"g.depth": 3}, "g.depth has no meaning in a dcgan, whose depth follows from the image size; given 3"),
-    ({"arch": "mlp", "d.norm": "instance"}, "d.norm of a dense network must be one of ['batch', 'layer', 'none']; given 'instance'"),
     # all of it at once
     ({"g.lr": -1.0, "d.lr": "x"}, "g.lr must be greater than 0; given -1.0; d.lr must be a valid number; given 'x'"),
 ]
