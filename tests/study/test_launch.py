@@ -47,6 +47,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     assert again.trials().equals(trials), "a finished study has nothing to do"
 
 
+@pytest.mark.slow
 def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
     """Whole methods side by side: the column is the variant's name, the settings are those that it stands for."""
     methods = {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}

@@ -64,7 +64,8 @@ def start_driver(folder: Path, mode: str, ticks: range) -> "subprocess.Popen[byt
     return driver
 
 
-@pytest.mark.parametrize("mode", ["offline", pytest.param("online", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["offline", "online"])
 def test_each_tick_is_there_once_whoever_is_killed(tmp_path: Path, mode: str, server: WandbServer) -> None:
     """First the driver, whose mirror ends by itself, and the next one waits for it; then the mirror; then all three with wandb-core."""
     expected = {f"digits-e3b0c4-t{n}-s0": list(range(8)) for n in range(4)}

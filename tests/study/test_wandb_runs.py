@@ -70,6 +70,7 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
     assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
 
 
+@pytest.mark.slow
 def test_a_resumed_study_goes_on_in_the_same_runs(tmp_path: Path) -> None:
     """An interrupted trial, one that failed and is tried again, and a finished one that is left alone."""
     for session in range(2):
