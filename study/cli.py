@@ -287,7 +287,7 @@ def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
 @app.command()
 def train(
     recipe: Annotated[
-        Path | None, typer.Argument(help="A YAML file of settings, such as recipes/digits_dcgan.yaml.", metavar="RECIPE.yaml")
+        Path | None, typer.Argument(help="A YAML file of settings, such as recipes/dcgan_mnist.yaml.", metavar="RECIPE.yaml")
     ] = None,
     origin: Annotated[Path | None, typer.Option("--from", help="A study's folder: train the settings of one of its trials.")] = None,
     trial: Trial = None,
