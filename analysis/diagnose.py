@@ -30,6 +30,7 @@ LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # m
 SWINGS = Limit(4, "to the data and back, twice")
 RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
 NEARING = Limit(0.03, "in the last doubling of the images")
+FAST = Limit(0.05, "in the last doubling of the images")
 GROWING = Limit(0.2, "in the last doubling of the images")  # two modes of ten
 CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
 CHANCE = Limit(0.55, "hardly better than a coin")
@@ -212,6 +213,8 @@ def undertrained(run: Curves, ended: str) -> Diagnosis | None:
         return None
     if won > RISING.value and coverage[-1] >= coverage.max() and (cut or coverage[-1] < FULL.value):
         return _found("undertrained", "its coverage still rises", "share of the real coverage won", won, RISING)
+    if coverage[-1] < COVERAGE.value and nearer > FAST.value and run.left[-1] <= run.left.min():
+        return _found("undertrained", "it comes nearer fast", "share of the way to the data, in log fd,", nearer, FAST)
     if cut and nearer > NEARING.value:
         return _found("undertrained", "was cut short while it improved", "share of the way to the data, in log fd,", nearer, NEARING)
     return None

@@ -58,6 +58,8 @@ CASES = {
     "copies, of one mode": ([tick(ONE_PICTURE, memorisation=1.0)] * 4, "mode_collapse", 0.0),
     "coverage rises": ([tick(coverage=c) for c in (0.1, 0.2, 0.3, 0.4)], "undertrained", None),
     "coverage rises, but is nearly there": ([tick(coverage=c) for c in (0.3, 0.4, 0.5, 0.6)], "healthy", None),
+    "comes nearer fast": ([tick(coverage=0.1, fd=fd) for fd in (80.0, 60.0, 40.0, 25.0)], "undertrained", None),
+    "comes nearer slowly": ([tick(coverage=0.1, fd=fd) for fd in (26.0, 25.6, 25.3, 25.0)], "mode_collapse", 0.0),
     "modes still come": ([tick(ONE_PICTURE, modes=m, vendi=m) for m in (2.0, 3.0, 4.0, 6.0)], "undertrained", None),
 }  # fmt: skip
 
