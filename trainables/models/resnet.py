@@ -1,4 +1,4 @@
-"""Residual networks for images of 8 to 64 pixels, of one width throughout. Miyato et al. 2018, table 3; the blocks are Gulrajani et al. 2017's."""
+"""Residual networks for images of 8 to 64 pixels, of one width throughout. Miyato et al. 2018, table 4; the blocks are Gulrajani et al. 2017's."""
 
 from math import sqrt
 
@@ -100,7 +100,7 @@ def check(config: TrialConfig) -> None:
 
 
 RESNET = Architecture(
-    source="Residual blocks of one width, nearest upsampling, average pooling, 8 to 64 pixels. Miyato et al. 2018, table 3",
+    source="Residual blocks of one width, nearest upsampling, average pooling, 8 to 64 pixels. Miyato et al. 2018, table 4",
     generator=generator,
     discriminator=discriminator,
     check=check,
