@@ -7,7 +7,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from scipy.stats import qmc
 
-from study.space import at
+from study.space import Space, SpecError, at
 
 if TYPE_CHECKING:
     from study.spec import StudySpec
@@ -51,3 +51,16 @@ def sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dty
 def seed_of(spec: "StudySpec", config: int, replicate: int) -> int:
     """A seed of its own for every trial: s20003007 is configuration 3's eighth run in the design of seed 2."""
     return 10_000_000 * spec.design_seed + 1_000 * config + replicate
+
+
+def cells_of(space: Space) -> int:
+    """How many combinations a factorial design has. SpecError where a scientific setting is not a choice."""
+    n = 1
+    for name, distribution in space.scientific.items():
+        if not isinstance(distribution, CategoricalDistribution):
+            raise SpecError(
+                ("space", "scientific", name),
+                f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol",
+            )
+        n *= len(distribution.choices)
+    return n

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from study.space import SpecError, live
-from study.spec import Judged, StudySpec, check_names
+from study.space import SpecError, check_names, live
+from study.spec import Judged, StudySpec
 from trainables.config import TrialConfig, in_words, settings
 from trainables.registry import nearest
 

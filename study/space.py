@@ -11,7 +11,20 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from study.ranges import RANGES, UNRANGED
-from trainables.config import settings, switch_of, yaml_hint
+from trainables.config import DataConfig, refuse_unknown, settings, switch_of, yaml_hint
+from trainables.tricks import TRICKS
+
+NEVER_VARIES = {
+    "seed": "every trial gets a seed of its own; `seeds` says how many runs a configuration gets",
+    **dict.fromkeys(
+        ("data", *(f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size"))),
+        "numbers judged on different data cannot be compared; make two studies",
+    ),
+    "data.root": "it only says where the files lie",
+    "data.download": "it only says how the files come",
+    "budget_kimg": "runs of different length cannot be compared",
+    "tick_kimg": "it only says how often a run is measured",
+}
 
 
 class SpecError(ValueError):
@@ -144,3 +157,88 @@ def extremes(distribution: BaseDistribution) -> list[Any]:
         return list(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     return [distribution.low, distribution.high]
+
+
+# As a study file writes it --------------------------------------------------------------------------
+
+
+def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
+    for name, value in names.items():
+        if isinstance(value, Mapping) and where == ("base",):
+            inner = next(iter(value), "…")
+            raise SpecError(
+                (*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}"
+            )
+        try:
+            refuse_unknown([name])
+        except ValueError as error:
+            raise SpecError((*where, name), str(error)) from None
+
+
+def read_space(given: Mapping[str, Any]) -> Space:
+    """{"scientific": {name: domain, …}, "nuisance": …} -> Space. SpecError, which knows where, for what cannot hold."""
+    parts: dict[str, dict[str, Any]] = {}
+    variants: dict[str, Variants] = {}
+    for part, domains in given.items():
+        if part not in ("scientific", "nuisance"):
+            raise SpecError(
+                ("space", part),
+                f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}",
+            )
+        if not isinstance(domains, Mapping):
+            raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
+        for name, value in domains.items():
+            where = ("space", part, name)
+            if are_variants(name, value):
+                if part != "scientific":
+                    raise SpecError(where, f"the variants of {name} belong into space.scientific")
+                parts.setdefault(part, {})[name], variants[name] = read_variants(name, value, where), value
+                continue
+            check_names({name: value}, ("space", part))
+            if name in NEVER_VARIES:
+                raise SpecError(where, f"{name} cannot vary: {NEVER_VARIES[name]}")
+            if name in TRICKS and value == "range":
+                value = [False, True]
+            parts.setdefault(part, {})[name] = domain(name, value, where)
+    for name in parts.get("nuisance", {}):
+        if name in parts.get("scientific", {}):
+            raise SpecError(("space", "nuisance", name), f"{name} is scientific and nuisance; it must be one of them")
+    if not parts.get("scientific"):
+        raise SpecError(("space",), "space.scientific must name at least one setting: the one that the question is about")
+    owner: dict[str, str] = {}  # what decides a setting
+    for name, bundle in [(name, bundle) for name, bundles in variants.items() for bundle in bundles.values()]:
+        for setting in bundle:
+            other = owner.setdefault(setting, name)
+            if setting in parts["scientific"] or setting in parts.get("nuisance", {}) or other != name:
+                by = f"by {other} too" if other != name else "by itself"
+                raise SpecError(
+                    ("space", "scientific", name), f"{setting} is set by a variant of {name}, and varies {by}; one of them must decide"
+                )
+    return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}), variants=variants)
+
+
+def are_variants(name: str, given: Any) -> bool:
+    """Whether a name that is no setting stands for bundles of settings."""
+    return name not in settings() and isinstance(given, Mapping) and any(isinstance(bundle, Mapping) for bundle in given.values())
+
+
+def read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
+    """The choice among bundles of settings: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. SpecError for what makes none."""
+    if not name.isidentifier():
+        raise SpecError(where, f"variants need a name that is a word, such as method; given {name!r}")
+    if len(variants) < 2:
+        raise SpecError(where, f"{name} needs two variants or more; given {list(variants)}")
+    seen: dict[str, str] = {}
+    for variant, bundle in variants.items():
+        if not isinstance(variant, str):
+            raise SpecError(where, f"the names of variants must be text; {name} has {variant!r}" + yaml_hint(variant))
+        if not isinstance(bundle, Mapping):
+            raise SpecError(where, f"the variants of {name} must each be a mapping of settings, {{}} for the base; {variant} is {bundle!r}")
+        check_names(bundle, (*where, variant))
+        for setting in bundle:
+            if setting in NEVER_VARIES:
+                raise SpecError((*where, variant, setting), f"{setting} cannot vary: {NEVER_VARIES[setting]}")
+        alike = seen.setdefault(repr(sorted(bundle.items())), variant)
+        if alike != variant:
+            raise SpecError((*where, variant), f"two variants of {name} must not be the same; {alike} and {variant} are")
+    return CategoricalDistribution(list(variants))

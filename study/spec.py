@@ -14,35 +14,21 @@ from analysis.metrics import METRICS
 from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
-from study.space import Asked, Space, SpecError, Variants, as_given, domain, extremes, live
+from study.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, live, read_space
 from study.spaces import with_published
 from trainables.config import (
     Count,
-    DataConfig,
     Positive,
     Section,
     TrialConfig,
     joined,
-    refuse_unknown,
     settings,
     switch_of,
-    yaml_hint,
 )
 from trainables.registry import nearest
 from trainables.tricks import TRICKS
 
 SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
-NEVER_VARIES = {
-    "seed": "every trial gets a seed of its own; `seeds` says how many runs a configuration gets",
-    **dict.fromkeys(
-        ("data", *(f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size"))),
-        "numbers judged on different data cannot be compared; make two studies",
-    ),
-    "data.root": "it only says where the files lie",
-    "data.download": "it only says how the files come",
-    "budget_kimg": "runs of different length cannot be compared",
-    "tick_kimg": "it only says how often a run is measured",
-}
 
 
 class Score(Section):
@@ -151,7 +137,7 @@ class StudySpec(Section):
                 "population-based training is not done here: a run whose settings change in flight has no config and explains nothing",
             )
         if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
-            given.setdefault("n_configs", cells_of(space))
+            given.setdefault("n_configs", design.cells_of(space))
         return given
 
     @field_validator("base")
@@ -178,10 +164,10 @@ class StudySpec(Section):
             )
         if self.goal == "optimise" and self.seeds > 1:
             raise SpecError(("seeds",), "goal: optimise runs each proposal once; repeated runs belong to goal: explain")
-        if self.sampler == "factorial" and self.n_configs % cells_of(self.space):
+        if self.sampler == "factorial" and self.n_configs % design.cells_of(self.space):
             raise SpecError(
                 ("n_configs",),
-                f"n_configs must be a multiple of the {cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}",
+                f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}",
             )
         self._check_settings()
         return self
@@ -324,100 +310,3 @@ def import_plugins(modules: tuple[str, ...]) -> None:
             importlib.import_module(module)
         except Exception as error:  # a plugin may raise anything at all; its author needs to see what
             raise SpecError(("plugins",), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}") from error
-
-
-def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
-    for name, value in names.items():
-        if isinstance(value, Mapping) and where == ("base",):
-            inner = next(iter(value), "…")
-            raise SpecError(
-                (*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}"
-            )
-        try:
-            refuse_unknown([name])
-        except ValueError as error:
-            raise SpecError((*where, name), str(error)) from None
-
-
-def read_space(given: Mapping[str, Any]) -> Space:
-    parts: dict[str, dict[str, Any]] = {}
-    variants: dict[str, Variants] = {}
-    for part, domains in given.items():
-        if part not in ("scientific", "nuisance"):
-            raise SpecError(
-                ("space", part),
-                f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}",
-            )
-        if not isinstance(domains, Mapping):
-            raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
-        for name, value in domains.items():
-            where = ("space", part, name)
-            if part == "scientific" and name not in settings() and isinstance(value, Mapping) and all(map(is_bundle, value.values())):
-                parts.setdefault(part, {})[name], variants[name] = read_variants(name, value, where), value
-                continue
-            if name not in settings() and isinstance(value, Mapping) and any(map(is_bundle, value.values())):
-                odd = next((variant for variant, bundle in value.items() if not is_bundle(bundle)), None)
-                what = (
-                    "belong into space.scientific"
-                    if odd is None
-                    else f"must each be a mapping of settings, {{}} for the base; {odd} is {value[odd]!r}"
-                )
-                raise SpecError(where, f"the variants of {name} {what}")
-            check_names({name: value}, ("space", part))
-            if name in NEVER_VARIES:
-                raise SpecError(where, f"{name} cannot vary: {NEVER_VARIES[name]}")
-            if name in TRICKS and value == "range":
-                value = [False, True]
-            parts.setdefault(part, {})[name] = domain(name, value, where)
-    for name in parts.get("nuisance", {}):
-        if name in parts.get("scientific", {}):
-            raise SpecError(("space", "nuisance", name), f"{name} is scientific and nuisance; it must be one of them")
-    if not parts.get("scientific"):
-        raise SpecError(("space",), "space.scientific must name at least one setting: the one that the question is about")
-    owner: dict[str, str] = {}  # what decides a setting
-    for name, bundle in [(name, bundle) for name, bundles in variants.items() for bundle in bundles.values()]:
-        for setting in bundle:
-            other = owner.setdefault(setting, name)
-            if setting in parts["scientific"] or setting in parts.get("nuisance", {}) or other != name:
-                by = f"by {other} too" if other != name else "by itself"
-                raise SpecError(
-                    ("space", "scientific", name), f"{setting} is set by a variant of {name}, and varies {by}; one of them must decide"
-                )
-    return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}), variants=variants)
-
-
-def is_bundle(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
-    """The choice among bundles of settings: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. SpecError for what makes none."""
-    if not name.isidentifier():
-        raise SpecError(where, f"variants need a name that is a word, such as method; given {name!r}")
-    if len(variants) < 2:
-        raise SpecError(where, f"{name} needs two variants or more; given {list(variants)}")
-    seen: dict[str, str] = {}
-    for variant, bundle in variants.items():
-        if not isinstance(variant, str):
-            raise SpecError(where, f"the names of variants must be text; {name} has {variant!r}" + yaml_hint(variant))
-        check_names(bundle, (*where, variant))
-        for setting in bundle:
-            if setting in NEVER_VARIES:
-                raise SpecError((*where, variant, setting), f"{setting} cannot vary: {NEVER_VARIES[setting]}")
-        alike = seen.setdefault(repr(sorted(bundle.items())), variant)
-        if alike != variant:
-            raise SpecError((*where, variant), f"two variants of {name} must not be the same; {alike} and {variant} are")
-    return CategoricalDistribution(list(variants))
-
-
-def cells_of(space: Space) -> int:
-    """How many combinations a factorial design has. SpecError where a scientific setting is not a choice."""
-    n = 1
-    for name, distribution in space.scientific.items():
-        if not isinstance(distribution, CategoricalDistribution):
-            raise SpecError(
-                ("space", "scientific", name),
-                f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol",
-            )
-        n *= len(distribution.choices)
-    return n
