@@ -335,11 +335,11 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="data, architectures, conditions, losses, tricks, loops, metrics, features, ranges, spaces or settings; all unless given."
+            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, metrics, features, ranges, spaces or settings; all unless given."
         ),
     ] = None,
 ) -> None:
-    """What there is: data sets, architectures, losses, tricks with their knobs, loops, metrics, features, ranges, published spaces; a line each, with its source."""
+    """What there is: data sets, architectures, losses, tricks with their knobs, update rules, optimisers, loops, metrics, features, ranges, published spaces; a line each, with its source."""
     from study.catalogue import catalogue
 
     tables = catalogue()
