@@ -17,8 +17,8 @@ import psutil
 from bench.figures import Figure, Figures
 from study.drive import launch
 from study.spec import StudySpec
-from trainables.config import DataConfig
 from trainables.data import load
+from trainables.sections import DataConfig
 
 MB = 2**20
 STORE = "/dev/shm/plasma"  # where Ray's object store lies

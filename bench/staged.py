@@ -23,7 +23,8 @@ from torch import Tensor
 from study.judge import Judge
 from trainables.config import TrialConfig
 from trainables.data import Source, load
-from trainables.run import Diverged, Run, Tick
+from trainables.loop import Diverged, Tick
+from trainables.run import Run
 
 Flat = dict[str, Any]
 TICKS = 10  # of a whole run; one cut short has fewer

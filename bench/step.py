@@ -24,7 +24,8 @@ from torch.profiler import ProfilerActivity, profile
 from bench.figures import Figure, Figures, in_turns
 from trainables.config import TrialConfig
 from trainables.data import Source
-from trainables.run import Run, Tick
+from trainables.loop import Tick
+from trainables.run import Run
 
 N_IMAGES = 10_000
 STEPS = 20  # a measurement: a multiple of the five that the example runs at a time

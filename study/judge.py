@@ -22,7 +22,7 @@ from analysis.metrics.pretrained import Pretrained
 from study.features import choose, classifier_of, write_whole
 from trainables.batches import first_rows
 from trainables.data import Source
-from trainables.run import Diverged
+from trainables.loop import Diverged
 
 Array = NDArray[Any]
 

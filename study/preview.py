@@ -21,7 +21,8 @@ from study.spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import DATA, OWN, taken
 from trainables.generators import GENERATOR, save_generator
-from trainables.run import LOOPS, Diverged
+from trainables.loop import Diverged
+from trainables.run import LOOPS
 
 PROBE_BATCHES = 40  # trained to learn the speed, the first quarter to warm up
 

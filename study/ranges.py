@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from trainables.config import DataConfig
+from trainables.sections import DataConfig
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from study.spec import Judged
 from study.store import RULER
 from trainables.data import load
 from trainables.generators import GENERATOR, load_generator
-from trainables.run import Diverged
+from trainables.loop import Diverged
 
 JUDGED = "judged"  # in the study's folder: HASH.csv with the numbers by a ruler, HASH.json with the ruler and its floors
 

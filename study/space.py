@@ -11,7 +11,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from study.ranges import RANGES, UNRANGED
-from trainables.config import DataConfig, refuse_unknown, settings, switch_of, yaml_hint
+from trainables.config import refuse_unknown, settings, switch_of, yaml_hint
+from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
 
 NEVER_VARIES = {

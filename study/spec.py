@@ -16,16 +16,9 @@ from study.features import refuse_unknown_features
 from study.mirrors import Tracking
 from study.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, live, read_space
 from study.spaces import with_published
-from trainables.config import (
-    Count,
-    Positive,
-    Section,
-    TrialConfig,
-    joined,
-    settings,
-    switch_of,
-)
+from trainables.config import TrialConfig, settings, switch_of
 from trainables.registry import nearest
+from trainables.sections import Count, Positive, Section, joined
 from trainables.tricks import TRICKS
 
 SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}

@@ -19,7 +19,8 @@ from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.generators import GENERATOR, save_generator
 from trainables.grid import extent, grid_png, grid_samples, real_png
-from trainables.run import LOOPS, Diverged
+from trainables.loop import Diverged
+from trainables.run import LOOPS
 
 CONFIG, HISTORY, METRICS, CURVES, SAMPLES = "config.yaml", "history.jsonl", "metrics.json", "curves.html", "samples"
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from trainables.config import DataConfig
 from trainables.data import points, stacked
+from trainables.sections import DataConfig
 
 RNG = np.random.default_rng(0)
 

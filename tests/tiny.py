@@ -6,9 +6,10 @@ from typing import Any
 
 from study.ranges import RANGES
 from study.space import extremes
-from trainables.config import DataConfig, TrialConfig, settings, switch_of
+from trainables.config import TrialConfig, settings, switch_of
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run
+from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
 from trainables.tricks.base import ImageTrick
 

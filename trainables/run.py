@@ -1,8 +1,7 @@
 """Run: one trial in progress, and the loop that advances it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from trainables.batches import Batches
 from trainables.conditions import class_terms, classes_of, draw_classes
 from trainables.config import TrialConfig, make_trick, make_update
 from trainables.data import Source
+from trainables.loop import Diverged, Loop, Tick
 from trainables.losses import LOSSES
 from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, told
@@ -25,34 +25,6 @@ from trainables.tricks.base import Nets, Step, Trick
 
 Labels = tuple[Tensor | None, Tensor | None]  # [N] of the real side, [N] of the fake one
 NO_LABELS: Labels = (None, None)
-
-
-class Diverged(Exception):
-    """Training left the finite numbers: a result of the study, not a fault of the program."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    images: int  # real images shown to D so far
-    signals: dict[str, float]  # means since the last tick, and the totals of g/updates
-
-
-class Loop(Protocol):
-    """What a training loop is to a study. A plugin registers its own in LOOPS; one that reads g.condition and d.condition says `conditional = True`."""
-
-    def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu") -> None: ...
-
-    def ticks(self) -> Iterator[Tick]:
-        """Train to the end of the budget, pausing at each tick; the first shows the untrained nets. Raises Diverged at the tick that shows it."""
-
-    def sampler(self) -> Sampler:
-        """The generator to judge."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values: all that going on from here needs."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
 
 LOOPS: Registry[type[Loop]] = Registry("training loop")
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from trainables.conditions import draw_classes
-from trainables.config import LatentConfig
 from trainables.models.conditional import told
 from trainables.registry import nearest
+from trainables.sections import LatentConfig
 
 TRUNCATION = 2.0
 BLOCK = 500  # samples made at a time: bounded memory, however many are asked for

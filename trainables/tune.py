@@ -20,7 +20,8 @@ from trainables.data import Source
 from trainables.effective import effective
 from trainables.generators import GENERATOR, save_generator
 from trainables.grid import extent, grid_png, grid_samples
-from trainables.run import LOOPS, Diverged, Run
+from trainables.loop import Diverged
+from trainables.run import LOOPS, Run
 from trainables.sampler import Sampler
 
 STATE = "run.pt"  # all that going on needs

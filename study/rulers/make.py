@@ -4,8 +4,8 @@ import sys
 
 from analysis.metrics.features import train_classifier
 from study.features import SEED, SHIPPED, accuracy, save_classifier
-from trainables.config import DataConfig
 from trainables.data import load
+from trainables.sections import DataConfig
 
 STEPS = {"digits": 300, "fashion_mnist": 2_000}
 LEAST = {"digits": 0.97, "fashion_mnist": 0.90}  # held-out accuracy below which the features are not worth shipping

@@ -13,8 +13,8 @@ from study.catalogue import catalogue
 from study.features import Composed, classifier_of, keep_classifier, load_classifier
 from study.judge import Judge
 from study.spec import StudySpec
-from trainables.config import DataConfig
 from trainables.data import load
+from trainables.sections import DataConfig
 
 WHOLE = load(DataConfig())
 RNG = np.random.default_rng(0)

@@ -20,10 +20,11 @@ from study.judge import Judge
 from study.query import StudyView, open_study
 from study.rejudge import rejudge
 from study.spec import Judged, StudySpec
-from trainables.config import DataConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models.conditional import DISCRIMINATORS, GENERATORS
 from trainables.run import Run
+from trainables.sections import DataConfig
 
 NAMES = [name for name, metric in METRICS.items() if metric.needs in OF_CLASSES]
 TOLD = {"g.condition": "concat", "d.condition": "projection"}

@@ -13,9 +13,9 @@ from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, tr
 from analysis.metrics.measures import OF_CLASSES
 from study.features import FEATURES, SHIPPED, accuracy, choose, classifier_of, known_features
 from study.judge import Judge, Networks, Ruler, as_bytes
-from trainables.config import DataConfig
 from trainables.data import Source, load
-from trainables.run import Diverged
+from trainables.loop import Diverged
+from trainables.sections import DataConfig
 
 ALWAYS = [name for name, metric in METRICS.items() if metric.needs in ("features", "train")]
 

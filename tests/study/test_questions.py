@@ -11,8 +11,8 @@ from study.cli import app
 from study.judge import Judge
 from study.preview import Cost
 from study.spec import StudySpec
-from trainables.config import DataConfig
 from trainables.data import load
+from trainables.sections import DataConfig
 
 FILES = sorted((Path(__file__).parents[2] / "studies" / "questions").glob("*.yaml"))
 

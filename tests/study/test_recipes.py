@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from study.cli import app
 from study.files import load_config, parse_changes, read_yaml, write_config
-from trainables.config import DataConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.data import DATA, Source, load
 from trainables.generators import load_generator
+from trainables.sections import DataConfig
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -18,8 +18,9 @@ from study.proposals import point
 from study.ranges import RANGES
 from study.space import SpecError, as_given, at, domain, extremes, live
 from study.spec import StudySpec
-from trainables.config import DataConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.data import load
+from trainables.sections import DataConfig
 
 GOOD: dict[str, Any] = {
     "name": "toy",

@@ -16,7 +16,8 @@ from study.records import Ended
 from study.spec import StudySpec
 from study.store import Store
 from trainables.config import TrialConfig
-from trainables.run import LOOPS, Diverged, Run, Tick
+from trainables.loop import Diverged, Tick
+from trainables.run import LOOPS, Run
 
 RECIPE = """\
 # A ring.

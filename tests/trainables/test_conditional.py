@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainables.batches import Batches
 from trainables.conditions import draw_classes
-from trainables.config import DataConfig, TrialConfig, make_trick
+from trainables.config import TrialConfig, make_trick
 from trainables.effective import effective
 from trainables.generators import load_generator, save_generator
 from trainables.grid import ROWS, SIDE, grid_samples
@@ -34,6 +34,7 @@ from trainables.models.conditional import (
 )
 from trainables.run import LOOPS, Run
 from trainables.sampler import Sampler, draw_latent
+from trainables.sections import DataConfig
 from trainables.tricks.constraints import off_diagonal
 
 PAIRS = list(product(GENERATORS, DISCRIMINATORS))

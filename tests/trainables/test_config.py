@@ -11,8 +11,9 @@ from tiny import another, needs, together
 
 from study.ranges import RANGES, UNRANGED
 from study.space import at, extremes
-from trainables.config import Activation, Count, Positive, TrialConfig, settings, switch_of
+from trainables.config import TrialConfig, settings, switch_of
 from trainables.data import OWN
+from trainables.sections import Activation, Count, Positive
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick, trick
 from trainables.updates import UPDATES

@@ -13,8 +13,8 @@ from PIL import Image
 from scipy.io import loadmat
 
 from trainables import idx
-from trainables.config import DataConfig
 from trainables.data import DATA, Source, idx_sets, load, split
+from trainables.sections import DataConfig
 
 POINTS = ("ring8", "grid25", "ring", "grid", "spiral", "mixture1200")
 UNLABELLED = ("spiral", "celeba")

@@ -9,12 +9,13 @@ import torch
 from tiny import BASE, another, needs, source_of, tiny, tiny_config, together
 from torch import nn
 
-from trainables.config import DataConfig, settings
+from trainables.config import settings
 from trainables.data import OWN, load
 from trainables.effective import effective
 from trainables.models import ARCHS
 from trainables.readback import layers
 from trainables.run import LOOPS, Run
+from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
 from trainables.updates import UPDATES
 

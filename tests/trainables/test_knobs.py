@@ -13,11 +13,12 @@ from test_run import equal, through_a_file
 from tiny import BASE, tiny, tiny_config
 from torch import Tensor, nn
 
-from trainables.config import Downsampling, Head, Init, Norm, Output, TrialConfig, Upsampling
+from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import NORMS_1D, NORMS_2D, group_norm
 from trainables.models.layers import ToUnit, Unit, doubled
 from trainables.readback import network, of_discriminator, of_generator
+from trainables.sections import Downsampling, Head, Init, Norm, Output, Upsampling
 
 KNOBS: dict[str, list[Any]] = {
     "norm": list(get_args(Norm)),

@@ -8,9 +8,9 @@ from data_files import small
 from scipy.stats import kstest
 from tiny import another
 
-from trainables.config import DataConfig
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.data.points import INNER
+from trainables.sections import DataConfig
 
 SHAPES = [(name, setting) for name in DATA for setting in taken(name) if setting in OWN]
 

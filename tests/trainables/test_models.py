@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.config import Activation, DiscriminatorConfig, GeneratorConfig, Norm, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, SIZES
 from trainables.models.resnet import Block
 from trainables.readback import layers
+from trainables.sections import Activation, DiscriminatorConfig, GeneratorConfig, Norm
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 convolutional = pytest.mark.parametrize("arch", ["dcgan", "resnet", "r3"])

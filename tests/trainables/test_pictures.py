@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from trainables import pictures
-from trainables.config import DataConfig
 from trainables.data import Source, load
+from trainables.sections import DataConfig
 
 RNG = np.random.default_rng(0)
 RED, WHITE = (255, 0, 0), (255, 255, 255)

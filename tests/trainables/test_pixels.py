@@ -7,10 +7,10 @@ import torch
 from tiny import tiny
 from torch import Tensor, nn
 
-from trainables.config import Output
 from trainables.generators import load_generator, save_generator
 from trainables.models import ARCHS
 from trainables.models.layers import ToUnit, Unit
+from trainables.sections import Output
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.config import DiscriminatorConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models import ARCHS, r3
 from trainables.readback import layers
+from trainables.sections import DiscriminatorConfig
 
 
 def published(width: int) -> TrialConfig:

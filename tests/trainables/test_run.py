@@ -15,10 +15,11 @@ from tiny import tiny, together
 from torch import Tensor, nn
 
 from trainables.effective import effective
+from trainables.loop import Diverged, Tick
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
-from trainables.run import Diverged, Run, Tick
+from trainables.run import Run
 from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Step, Trick, trick

@@ -12,10 +12,10 @@ from tiny import tiny
 from torch import nn
 
 from trainables import sampler as sampling
-from trainables.config import LatentConfig
 from trainables.generators import load_generator, save_generator
 from trainables.models import ARCHS
 from trainables.sampler import Sampler, draw_latent
+from trainables.sections import LatentConfig
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere", "truncated"])

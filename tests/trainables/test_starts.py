@@ -7,12 +7,13 @@ import torch
 from tiny import tiny_config
 from torch import nn
 
-from trainables.config import Init, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.models.layers import Residual
 from trainables.models.starts import STARTS, Scale, Shift
 from trainables.readback import layers
+from trainables.sections import Init
 
 Layers = list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]
 

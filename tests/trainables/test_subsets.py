@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from data_files import prepared, small
 
-from trainables.config import DataConfig, TrialConfig
+from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.data.subsets import with_tail
+from trainables.sections import DataConfig
 
 DIGITS = load(DataConfig())
 

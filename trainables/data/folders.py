@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from trainables import pictures
-from trainables.config import DataConfig
 from trainables.data.source import Source
 from trainables.data.subsets import split
 from trainables.data.table import DATA, refuse
+from trainables.sections import DataConfig
 
 DEFAULT_RESOLUTION = 32  # pixels a side, for pictures of any size
 FEWEST_PICTURES = 20  # fewer leave three or less to judge against

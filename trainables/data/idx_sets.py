@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from trainables import idx
-from trainables.config import DataConfig
 from trainables.data.folders import resized
 from trainables.data.source import Source
 from trainables.data.table import DATA, root_of
+from trainables.sections import DataConfig
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
 DIGITS = tuple("0123456789")

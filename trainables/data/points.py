@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from trainables.config import DataConfig
 from trainables.data.source import Array, Labels, Source
 from trainables.data.table import DATA, refuse, takes
+from trainables.sections import DataConfig
 
 N_TRAIN, N_HELDOUT = 100_000, 20_000
 N_TRAIN_1200, N_HELDOUT_1200 = 20_000, 5_000  # 96 and 24 MB

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.config import DataConfig
+from trainables.sections import DataConfig
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]

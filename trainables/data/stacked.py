@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 
-from trainables.config import DataConfig
 from trainables.data.source import Array, Labels, Source
 from trainables.data.subsets import labels_of
 from trainables.data.table import DATA, load, takes
+from trainables.sections import DataConfig
 
 N_TRAIN, N_HELDOUT = 128_000, 26_000  # 301 and 61 MB of 28 × 28
 

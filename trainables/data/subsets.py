@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainables.config import DataConfig
 from trainables.data.source import Labels, Source
 from trainables.registry import nearest
+from trainables.sections import DataConfig
 
 
 def split(labels: Labels, *, n_heldout: int) -> tuple[Labels, Labels]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from trainables import pictures
-from trainables.config import DataConfig
 from trainables.data.folders import resized
 from trainables.data.source import Array, Source
 from trainables.data.table import DATA, root_of
+from trainables.sections import DataConfig
 
 FACES_RESOLUTION = 64
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainables.config import Activation, Norm, TrialConfig
+from trainables.config import TrialConfig
+from trainables.sections import Activation, Norm
 
 Shape = tuple[int, ...]  # of one sample: (C, H, W), or (D,) for points
 

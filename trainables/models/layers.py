@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from trainables.config import DiscriminatorConfig, GeneratorConfig, Head, Norm
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
+from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head, Norm
 
 Side = GeneratorConfig | DiscriminatorConfig
 POOLS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from trainables.config import Norm, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels, refuse
 from trainables.models.layers import POOLS, Residual, Side, activation, seen, squashed, upsample
 from trainables.models.starts import layers_of, scaled, shifted, started
+from trainables.sections import Norm
 
 BLOCKS = 2  # a resolution
 EXPANSION = 2  # channels between a block's two 1x1 convolutions, for one outside: the inverted bottleneck

@@ -5,11 +5,12 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from trainables.config import DiscriminatorConfig, GeneratorConfig, Norm, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
 from trainables.models.layers import POOLS, Residual, Side, activation, first, seen, squashed, upsample
 from trainables.models.starts import scaled, shifted, started
+from trainables.sections import DiscriminatorConfig, GeneratorConfig, Norm
 
 PLAIN_BLOCKS = 2  # of D, after those that halve the map; it ends at twice the map that G starts from
 

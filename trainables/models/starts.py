@@ -7,9 +7,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from trainables.config import Init
 from trainables.models.base import ACTIVATIONS, Discriminator
 from trainables.models.layers import Residual, Side
+from trainables.sections import Init
 
 Net = TypeVar("Net", bound=nn.Module)
 Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from trainables.config import NotNegative, Positive, TrialConfig
+from trainables.config import TrialConfig
 from trainables.losses import LOSSES
+from trainables.sections import NotNegative, Positive
 from trainables.tricks.augmentations import Policy, augmented
 from trainables.tricks.base import ImageTrick, Nets, Step, trick
 

@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from trainables.config import Positive, TrialConfig
+from trainables.config import TrialConfig
+from trainables.sections import Positive
 from trainables.tricks.base import Nets, Trick, trick
 
 

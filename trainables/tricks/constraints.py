@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from trainables.config import Positive, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.conditional import ConditionalNorm
+from trainables.sections import Positive
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 

@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from trainables.config import Count, Positive, Share, TrialConfig
+from trainables.config import TrialConfig
+from trainables.sections import Count, Positive, Share
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from trainables.config import Share, TrialConfig
+from trainables.config import TrialConfig
 from trainables.losses import LOSSES
+from trainables.sections import Share
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from trainables.config import Positive, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.base import Discriminator
+from trainables.sections import Positive
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 Fraction = Annotated[float, Field(gt=0, le=1)]

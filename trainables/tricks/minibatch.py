@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from trainables.config import Count, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.base import Discriminator
+from trainables.sections import Count
 from trainables.tricks.base import Nets, Trick, trick
 
 

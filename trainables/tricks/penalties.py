@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import relu
 
-from trainables.config import Count, NotNegative, Positive
 from trainables.schedules import between, fade
+from trainables.sections import Count, NotNegative, Positive
 from trainables.tricks.base import Step, Trick, trick
 
 Where = Literal["line", "around", "real", "fake", "both"]

@@ -6,8 +6,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
-from trainables.config import Positive, Share
 from trainables.schedules import Fading, between, fade
+from trainables.sections import Positive, Share
 from trainables.tricks.base import Trick, trick
 
 

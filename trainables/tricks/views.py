@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from trainables.config import Count, NotNegative, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.base import Shape
 from trainables.schedules import Fading, fade
+from trainables.sections import Count, NotNegative
 from trainables.tricks.base import Trick, trick
 
 

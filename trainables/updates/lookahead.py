@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 
-from trainables.config import Count
+from trainables.sections import Count
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, copies, update, weights
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from trainables.config import Count, TrialConfig
+from trainables.config import TrialConfig
 from trainables.models.conditional import told
 from trainables.optimisers import optimisers_of
+from trainables.sections import Count
 from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
