@@ -15,6 +15,7 @@ class Loss:
     d: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits) -> scalar
     g: Callable[[Tensor, Tensor], Tensor]
     paired: bool = False  # g looks at real logits too
+    zero_sum: bool = False  # g is -d, less what D makes of real images
     boundary: float | None = 0.0  # D takes a logit above it for real; None: its logits are no decision
     relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
     margin: float | None = None  # of a loss that has one to set:
@@ -57,6 +58,7 @@ LOSSES |= {
         source="G minimises log(1 - D(G(z))). Goodfellow et al. 2014, eq. 1",
         d=cross_entropy_d,
         g=lambda real, fake: -softplus(fake).mean(),
+        zero_sum=True,
         relabel=cross_entropy_relabel,
     ),
     "nonsaturating": Loss(
@@ -81,6 +83,7 @@ LOSSES |= {
         source="A critic's difference of means; needs a Lipschitz trick to mean anything. Arjovsky et al. 2017, eq. 3",
         d=lambda real, fake: fake.mean() - real.mean(),
         g=lambda real, fake: -fake.mean(),
+        zero_sum=True,
         boundary=None,
     ),
     "relativistic": Loss(
@@ -101,12 +104,14 @@ LOSSES |= {
         source="f-GAN with KL(real, fake): T(x) = x, f*(t) = exp(t - 1); G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
         d=lambda real, fake: (fake - 1).exp().mean() - real.mean(),
         g=lambda real, fake: -(fake - 1).exp().mean(),
+        zero_sum=True,
         boundary=1.0,  # f'(1)
     ),
     "fgan_pearson": Loss(
         source="f-GAN with Pearson's chi²: T(x) = x, f*(t) = t²/4 + t; G minimises the bound. Nowozin et al. 2016, tables 2 and 6",
         d=lambda real, fake: (fake.square() / 4 + fake).mean() - real.mean(),
         g=lambda real, fake: -(fake.square() / 4 + fake).mean(),
+        zero_sum=True,
     ),
     "energy": energy_loss(10.0),  # Zhao et al.'s margin on MNIST
 }

@@ -23,6 +23,7 @@ AT_ZERO = {  # (d, g) where all logits are 0, by hand from the papers' formulas
     "fgan_pearson": (0.0, 0.0),
     "energy": (10.0, LOG2),
 }
+ZERO_SUM = {"minimax", "wasserstein", "fgan_kl", "fgan_pearson"}
 LABELLED = {name: loss for name, loss in LOSSES.items() if loss.relabel}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
@@ -49,6 +50,14 @@ def test_d_parts_the_sides_and_g_moves_fakes_up(name: str) -> None:
     assert (g_real is not None) == loss.paired
     if g_real is not None:
         assert (g_real > 0).all()
+
+
+@every_loss
+def test_in_a_zero_sum_game_g_wins_what_d_loses(name: str) -> None:
+    real, fake, loss = logits(0, low=-12, high=3), logits(1, low=-12, high=3), LOSSES[name]  # on both sides of every margin
+    (lost,) = torch.autograd.grad(loss.d(real, fake), fake)
+    (won,) = torch.autograd.grad(loss.g(real, fake), fake)
+    assert torch.allclose(won, -lost) == loss.zero_sum == (name in ZERO_SUM)
 
 
 @every_loss
@@ -135,6 +144,16 @@ def test_relativistic_looks_at_pairs() -> None:
 def test_wasserstein_is_minus_the_distance() -> None:
     real, fake = logits(0), logits(1)
     assert LOSSES["wasserstein"].d(real, fake).item() == pytest.approx((fake.mean() - real.mean()).item())
+
+
+def test_what_g_minimises_by_torchs_functions() -> None:
+    real, fake = logits(0, low=-5, high=5), logits(1, low=-5, high=5)
+    for name, wanted in {
+        "hinge": -fake.mean(),
+        "wasserstein": -fake.mean(),
+        "least_squares": 0.5 * mse_loss(fake, torch.ones_like(fake)),
+    }.items():
+        torch.testing.assert_close(LOSSES[name].g(real, fake), wanted)
 
 
 def soft(loss: Loss, real: Tensor, fake: Tensor, label: float) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny import tiny
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import leaky_relu, softplus
 
 from trainables.losses import LOSSES, Loss
@@ -208,9 +209,10 @@ def test_simultaneous_looks_at_the_same_point() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_unrolling_is_autograd_through_ds_steps(steps: int) -> None:
-    """D (a dense net of two hidden layers) and Adam written out by hand."""
-    settings = {"update": "unrolled", "unrolled.steps": steps, "d.lr": 0.05, "beta1": 0.3, "beta2": 0.9, "g.norm": "none"}
+@pytest.mark.parametrize("loss", ["nonsaturating", "minimax"])
+def test_unrolling_is_autograd_through_ds_steps(steps: int, loss: str) -> None:
+    """D (a dense net of two hidden layers) and Adam written out by hand. Minimax is a zero-sum game: G wins what the D of after the steps loses on real images, too."""
+    settings = {"update": "unrolled", "unrolled.steps": steps, "loss": loss, "d.lr": 0.05, "beta1": 0.3, "beta2": 0.9, "g.norm": "none"}
     run = tiny(settings)
     run.d_step()
     g, d, opt = copy.deepcopy(run.nets.g), run.nets.d, copy.deepcopy(run.d_opt.state_dict()["state"])
@@ -231,12 +233,14 @@ def test_unrolling_is_autograd_through_ds_steps(steps: int) -> None:
     w = [p.detach().requires_grad_() for p in d.parameters()]
     m, v = ([opt[i][name] for i in range(6)] for name in ("exp_avg", "exp_avg_sq"))
     for t in range(2, 2 + steps):
-        loss = softplus(-logits(real, w)).mean() + softplus(logits(fake, w)).mean()
-        slopes = torch.autograd.grad(loss, w, create_graph=True)
+        lost = softplus(-logits(real, w)).mean() + softplus(logits(fake, w)).mean()
+        slopes = torch.autograd.grad(lost, w, create_graph=True)
         m = [0.3 * a + 0.7 * s for a, s in zip(m, slopes, strict=True)]
         v = [0.9 * a + 0.1 * s**2 for a, s in zip(v, slopes, strict=True)]
         w = [p - 0.05 * (a / (1 - 0.3**t)) / ((b / (1 - 0.9**t)).sqrt() + 1e-8) for p, a, b in zip(w, m, v, strict=True)]
-    expected = torch.autograd.grad(softplus(-logits(fake, w)).mean(), list(g.parameters()))
+    on_real, on_fake = (softplus(-logits(images, w)).mean() for images in (real, fake))
+    wanted = -(on_real + softplus(logits(fake, w)).mean()) if loss == "minimax" else on_fake
+    expected = torch.autograd.grad(wanted, list(g.parameters()))
     for p, gradient in zip(run.nets.g.parameters(), expected, strict=True):
         torch.testing.assert_close(p.grad, gradient, rtol=1e-4, atol=1e-7)
 
@@ -254,6 +258,32 @@ def test_unrolling_leaves_d_as_it_is_with_every_penalty() -> None:
     assert all(torch.equal(p.grad, was) for p, was in zip(run.nets.d.parameters(), gradients, strict=True) if p.grad is not None)
     assert all(p.requires_grad for p in run.nets.d.parameters())
     assert all(p.grad is not None and p.grad.isfinite().all() for p in run.nets.g.parameters())
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2", "gradient_penalty"])
+def test_a_penalty_within_unrolled_steps_is_of_ds_gradient_by_images_alone(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D's later weights depend on the images of its earlier steps: not a part of |dD(x)/dx|, which is the one of weights held fixed."""
+    knobs = {"gradient_penalty.where": "both", "gradient_penalty.to": "zero"} if penalty == "gradient_penalty" else {}
+    run = tiny({"update": "unrolled", "unrolled.steps": 3, "d.lr": 0.02, "g.norm": "none", penalty: True, **knobs})
+    run.d_step()
+    d_look, d_terms, found = run.d_look, run.d_terms, []
+
+    def looked(*args: Any, **more: Any) -> Any:
+        step = d_look(*args, **more)
+        weights = {name: p.detach() for name, p in run.nets.d.named_parameters()}
+        sides = [x.detach().requires_grad_() for x in (*step.reals()[:1], step.fake)]
+        slopes = [
+            torch.autograd.grad(functional_call(run.nets.d, weights, (x,)).sum(), x)[0].square().flatten(1).sum(1).mean() for x in sides
+        ]
+        found.append({"r1": 5 * slopes[0], "r2": 5 * slopes[1], "gradient_penalty": 10 * (slopes[0] + slopes[1])}[penalty])
+        return step
+
+    monkeypatch.setattr(run, "d_look", looked)
+    terms: list[Tensor] = []
+    monkeypatch.setattr(run, "d_terms", lambda step: (made := d_terms(step), terms.append(made[f"d/{penalty}"].detach()))[0])
+    run.rule.g_step(run)  # type: ignore[attr-defined]
+    assert len(terms) == 3
+    torch.testing.assert_close(torch.stack(terms), torch.stack(found), rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize("rule", UPDATES)

@@ -1,6 +1,7 @@
 """Unrolling: G is differentiated through the steps with which D would answer."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,7 +28,9 @@ class Unrolled(Alternating):
     """G's loss is taken after `steps` more Adam steps of D, and differentiated through them. Metz et al. 2017, eq. 7 to 10, and its code.
 
     The steps see one batch of each side, as in the authors' code, whose D is unrolled with Adam and its means so far. D itself moves one
-    step, from where it is. Where a gradient penalty looks (points that tricks make of the fakes) is held fixed.
+    step, from where it is. In a zero-sum loss (minimax, wasserstein, f-GAN's; the paper and its code have minimax) G wins all that D then
+    loses, on real images too: D's answer depends on G. Of other losses only G's own is differentiated. Where a gradient penalty looks
+    (points that tricks make of the fakes) is held fixed.
     """
 
     steps: Count = 5
@@ -50,16 +53,22 @@ class Unrolled(Alternating):
                 f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
             )
 
+    def build(self, run: "Run") -> None:
+        if run.loss.zero_sum:
+            lost = run.loss.d
+            run.loss = replace(run.loss, g=lambda real, fake: -lost(real, fake))
+
     def g_step(self, run: "Run") -> Signals:
         (real, real_labels), z, d = run.batches.next_labelled(), run.noise(), run.nets.d
         labels = real_labels, run.g_labels(real_labels)
         fake = told(run.nets.g, z, labels[1])
         answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, run.d_opt)
         for updates in range(run.d_updates, run.d_updates + self.steps):
-            terms = within(d, answer, lambda: run.d_terms(run.d_look(real, fake, labels=labels, updates=updates)))  # noqa: B023  (called at once)
+            # views: D's weights are functions of the images of earlier steps, by which a penalty of this one must not differentiate
+            terms = within(d, answer, lambda: run.d_terms(run.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
             answer, moments = adam_step(answer, gradient, moments, run.d_opt)
-        shown = real if run.real_in_g else None
+        shown = real if run.real_in_g or run.loss.zero_sum else None
         terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, labels=labels, updates=run.g_updates, latents=z)))
         norm = run.differentiate(run.g_opt, terms)
         run.g_move()
@@ -78,7 +87,7 @@ def moments_of(net: nn.Module, opt: Optimizer) -> Moments:
         joined([state.get(name, torch.zeros_like(p)) for state, p in zip(states, net.parameters(), strict=True)])
         for name in ("exp_avg", "exp_avg_sq")
     )
-    return max(float(state.get("step", 0)) for state in states), mean, square
+    return float(next((state["step"] for state in states if state), 0)), mean, square
 
 
 class Within(nn.Module):
