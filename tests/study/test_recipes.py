@@ -64,6 +64,8 @@ def test_a_recipe_says_where_it_comes_from_and_is_checked_whole(path: Path, tmp_
     assert load_config(tmp_path / "config.yaml", {}) == config
     for changes in told(path):
         load_config(path, parse_changes(changes))
+    for steps in re.findall(r"^budget_kimg: .*# ([\d,]+) steps of G", path.read_text(), re.MULTILINE):
+        assert 1000 * config.budget_kimg / config.batch_size / config.d_steps * config.g_steps == int(steps.replace(",", ""))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

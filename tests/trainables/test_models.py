@@ -129,7 +129,7 @@ def test_dcgan_starts_as_radford_says() -> None:
 
 
 def test_resnet_is_the_one_of_miyato() -> None:
-    """Their nets for CIFAR-10: G of width 256 from 128 latents, D of width 128 without a norm; parameters counted by hand from table 3."""
+    """Their nets for CIFAR-10: G of width 256 from 128 latents, D of width 128 without a norm; parameters counted by hand from table 4."""
     settings = config("resnet", g__width=256, d__width=128, g__norm="batch", latent__dim=128)
     g, d = ARCHS["resnet"].generator(settings, (3, 32, 32)), ARCHS["resnet"].discriminator(settings, (3, 32, 32))
     conv, skip, norm = 256 * 256 * 9, 256 * 256 + 256, 2 * 256
