@@ -57,13 +57,13 @@ def first_line(thing: object) -> str:
 def shape(name: str) -> str:
     """ "[data.modes, data.std] " of a data set that has these settings to itself."""
     own = ", ".join(f"data.{setting}" for setting in taken(name) if setting in OWN)
-    return rf"\[{own}] " if own else ""
+    return f"[{own}] " if own else ""
 
 
 def knobs(entry: type[Trick] | type[Update]) -> str:
     """ "[gamma = 10.0] " for r1."""
     given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
-    return rf"\[{given}] " if given else ""
+    return f"[{given}] " if given else ""
 
 
 def in_words(domain: object) -> str:

@@ -292,7 +292,9 @@ def train(
     origin: Annotated[Path | None, typer.Option("--from", help="A study's folder: train the settings of one of its trials.")] = None,
     trial: Trial = None,
     best: Best = False,
-    changes: Set = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe, or of the study's trial.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="A folder for all it writes; runs/RECIPE unless given (runs/STUDY-TRIAL with --from)."),
@@ -311,7 +313,7 @@ def train(
     if recipe and (trial or best):
         raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
-        raise ValueError("train takes a RECIPE.yaml or --from RUN, one of them")
+        raise ValueError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
     judged: dict[str, Any] = {}
     kept: Path | None = None
@@ -339,7 +341,7 @@ def list_(
         ),
     ] = None,
 ) -> None:
-    """What there is: data sets, architectures, losses, tricks with their knobs, update rules, optimisers, loops, metrics, features, ranges, published spaces; a line each, with its source."""
+    """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their knobs, update rules, …, and all settings."""
     from study.catalogue import catalogue
 
     tables = catalogue()
@@ -351,7 +353,7 @@ def list_(
             table.add_column(no_wrap=True, style="cyan")
             table.add_column()
             for row in rows:
-                table.add_row(*row)
+                table.add_row(*map(escape, row))
             console.print(table)
             console.print()
 

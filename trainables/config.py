@@ -237,12 +237,13 @@ def _make(table: Registry[type[Entry]], name: str, knobs: Mapping[str, Any]) -> 
 
 
 def in_words(error: ValidationError, *, prefix: str = "") -> str:
-    """What pydantic found, one sentence a finding: the dotted name, what must hold, what was given."""
+    """What pydantic found, one sentence a finding: the dotted name, what must hold, what was given. prefix: of the trick or rule whose knob it is."""
     lines = []
     for found in error.errors():
         name = prefix + ".".join(str(part) for part in found["loc"])
         if found["type"] == "value_error":  # ours, a whole sentence already
-            lines.append(str(found["ctx"]["error"]))
+            sentence = str(found["ctx"]["error"])
+            lines.append(f"{name}: {sentence}" if prefix else sentence)
         else:
             must = found["msg"].removeprefix("Input should be ")
             lines.append(f"{name.replace('data.name', 'data')} must be {must}; given {found['input']!r}" + yaml_hint(found["input"]))

@@ -19,6 +19,58 @@ METHODS = {
 }
 
 
+RATES = {"low": 1e-5, "high": 1e-2, "log": True}
+PUBLISHED = {  # as the papers print them
+    "lucic2018_wide": {
+        "g.lr": RATES,
+        "d.lr": RATES,
+        "beta1": {"low": 0.0, "high": 0.99},
+        "d_steps": [1, 5],
+        "d.norm": ["none", "batch"],
+        "weight_clipping.limit": {"low": 1e-3, "high": 1.0, "log": True},
+        "wgan_gp.weight": {"low": 0.1, "high": 100.0, "log": True},
+        "dragan.weight": {"low": 0.1, "high": 100.0, "log": True},
+        "gradient_penalty.weight": {"low": 0.1, "high": 100.0, "log": True},
+    },
+    "lucic2018_narrow": {
+        "g.lr": {"low": 1e-4, "high": 1e-3, "log": True},
+        "d.lr": {"low": 1e-4, "high": 1e-3, "log": True},
+        "d.norm": ["none", "batch"],
+        "weight_clipping.limit": {"low": 1e-2, "high": 1.0, "log": True},
+        "wgan_gp.weight": {"low": 0.1, "high": 10.0, "log": True},
+        "dragan.weight": {"low": 0.1, "high": 10.0, "log": True},
+        "gradient_penalty.weight": {"low": 0.1, "high": 10.0, "log": True},
+    },
+    "kurach2019": {
+        "g.lr": RATES,
+        "d.lr": RATES,
+        "beta1": {"low": 0.0, "high": 0.99},
+        "beta2": {"low": 0.0, "high": 0.999},
+        "d_steps": [1, 5],
+        "wgan_gp.weight": {"low": 0.1, "high": 100.0, "log": True},
+        "dragan.weight": {"low": 0.1, "high": 100.0, "log": True},
+        "gradient_penalty.weight": {"low": 0.1, "high": 100.0, "log": True},
+        "weight_penalty.weight": {"low": 1e-4, "high": 10.0, "log": True},
+    },
+    "kurach2019_grid": {
+        "rate": {f"lr{lr:g}": {"g.lr": lr, "d.lr": lr} for lr in (2e-4, 1e-4, 1e-3)},
+        "adam": {
+            "beta0.5_0.9_steps5": {"beta1": 0.5, "beta2": 0.9, "d_steps": 5},
+            "beta0.5_0.999_steps1": {"beta1": 0.5, "beta2": 0.999, "d_steps": 1},
+            "beta0.5_0.999_steps5": {"beta1": 0.5, "beta2": 0.999, "d_steps": 5},
+            "beta0.9_0.999_steps5": {"beta1": 0.9, "beta2": 0.999, "d_steps": 5},
+        },
+        "wgan_gp.weight": [1.0, 10.0],
+        "dragan.weight": [1.0, 10.0],
+        "gradient_penalty.weight": [1.0, 10.0],
+    },
+}
+
+
+def test_the_numbers_are_the_published_ones() -> None:
+    assert {name: dict(space.settings) for name, space in SPACES.items()} == PUBLISHED
+
+
 def study(space: Any, **more: Any) -> StudySpec:
     return StudySpec.from_dict(
         {"name": "s", "question": "which?", "n_configs": 4, "base": {"data": "ring8", "arch": "mlp"}, "space": space} | more

@@ -116,7 +116,9 @@ def test_points_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", IMAGE_TRICKS)
 @pytest.mark.parametrize("policy", ["", "color", "flip, cutout"])
 def test_a_policy_is_of_known_names(name: str, policy: str) -> None:
-    with pytest.raises(ValueError, match=r"a policy is names of \['colour', 'cutout', 'flip', 'translation'\], joined by commas;.*given"):
+    with pytest.raises(
+        ValueError, match=rf"{name}\.policy: a policy is names of \['colour', 'cutout', 'flip', 'translation'\], joined by commas;.*given"
+    ):
         tiny_config({**needs(name), name: True, f"{name}.policy": policy})
 
 

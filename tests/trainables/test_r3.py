@@ -48,6 +48,10 @@ def test_r3_starts_as_huang_s_code_does() -> None:
             assert grouped.weight.std().item() == pytest.approx(gain / (16 * 9) ** 0.5, rel=0.1)
         x = torch.randn(2, 32, 8, 8)
         assert torch.equal(blocks[0](x), x)
+    (first, *_, last), basis = layers(d), g[0].basis
+    assert basis.std().item() == pytest.approx(1, rel=0.15)
+    for layer, inputs in ((g[0].linear, 64), (layers(g)[-1], 32), (first, 3), (last, 32)):  # outside of the blocks the gain is 1
+        assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.3)
 
 
 def test_r3_s_block_by_hand() -> None:
