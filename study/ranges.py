@@ -57,7 +57,7 @@ RANGES: dict[str, Range] = {
         one_of("alternating", "simultaneous", "optimistic", "extragradient", "lookahead", "unrolled"),
         "Goodfellow et al. 2014; Nowozin et al. 2016; Daskalakis et al. 2018; Gidel et al. 2019; Chavdarova et al. 2021; Metz et al. 2017",
     ),
-    "lookahead.k": Range(whole(3, 5000), "Chavdarova et al. 2021 use 5 for small images, up to 10,000 for ImageNet"),
+    "lookahead.k": Range(whole(3, 300), "Chavdarova et al. 2021 use 5 for small images, up to 10,000 for ImageNet and its long runs"),
     "lookahead.alpha": Range(uniform(0.2, 0.8), "Zhang et al. 2019 search .2 to .8; Chavdarova et al. 2021 use .5"),
     "unrolled.steps": Range(one_of(1, 5, 10), "Metz et al. 2017, table 1; Lin et al. 2018, table 3"),
     "g.condition": Range(one_of("concat", "batchnorm"), "Mirza & Osindero 2014; Dumoulin et al. 2017 and Miyato & Koyama 2018"),
@@ -88,7 +88,9 @@ RANGES: dict[str, Range] = {
     "d.slope": Range(log(0.01, 0.3), SLOPE),
     "g.kernel": Range(one_of(3, 4, 5), KERNEL),
     "d.kernel": Range(one_of(3, 4, 5), KERNEL),
-    "g.dropout": Range(uniform(0.0, 0.5), "Chintala et al. 2016, tip 17, and Isola et al. 2017: .5 in G"),
+    "g.dropout": Range(
+        uniform(0.0, 0.5), "Chintala et al. 2016, tip 17, and Isola et al. 2017: .5 in G, while sampling too, where there is none here"
+    ),
     "d.dropout": Range(uniform(0.0, 0.5), "Goodfellow et al. 2014, section 5; Salimans et al. 2016: .5 in D; tutorials take .25 to .4"),
     "g.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
     "d.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
@@ -127,7 +129,9 @@ RANGES: dict[str, Range] = {
     "label_smoothing.real": Range(uniform(0.7, 1.0), "Salimans et al. 2016 use .9; courses go down to .7"),
     "label_smoothing.fake": Range(uniform(0.0, 0.3), "Salimans et al. 2016 keep 0 and warn of more; courses go up to .3"),
     "weight_clipping.limit": Range(log(1e-3, 1.0), "Lucic et al. 2018, wide range; Arjovsky et al. 2017 use .01"),
-    "weight_penalty.weight": Range(log(1e-4, 10.0), "Kurach et al. 2019, L2"),
+    "weight_penalty.weight": Range(
+        log(1e-5, 1.0), "Kurach et al. 2019, L2: 1e-4 to 10 of the mean over layers, of which there are about 10"
+    ),
     "orthogonal_regularisation.weight": Range(log(1e-5, 1e-2), "Brock et al. 2019 sweep 1e-5 to 1e-2 and take 1e-4"),
     "orthogonal_regularisation.net": Range(one_of("d", "g", "both"), "Brock et al. 2019 use it on G"),
     "gradient_penalty.where": Range(

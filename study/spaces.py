@@ -48,7 +48,7 @@ SPACES |= {
         | {"beta1": {"low": 0.0, "high": 0.99}, "beta2": {"low": 0.0, "high": 0.999}, "d_steps": [1, 5]}
         | of_penalties(log(0.1, 100.0))
         | {"weight_penalty.weight": log(1e-4, 10.0)},
-        f"{KURACH}, the search: 12 rounds of 10 configurations for each of 1 and 5 D steps. One rate for both networks there; betas up to 1 there",
+        f"{KURACH}, the search: 12 rounds of 10 configurations for each of 1 and 5 D steps. One rate for both networks there; betas up to 1 there; L2 there of a mean over layers, here of the sum",
     ),
     "kurach2019_grid": Published(
         {

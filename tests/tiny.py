@@ -34,6 +34,7 @@ BASE = {
 BESIDE: dict[str, dict[str, Any]] = {  # what a setting waits for, where that is not its switch
     "weight_decay": {"optimiser": "adamw"},
     "margin": {"loss": "energy"},
+    "lookahead.k": {"budget_kimg": 20.0},  # with updates of G for all of its range
     "latent.truncation": {"latent.distribution": "truncated"},
     "g.slope": {"g.activation": "leaky_relu"},
     "g.output": {"data": "digits"},

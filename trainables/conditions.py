@@ -5,8 +5,9 @@ from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.data.source import Source
+from trainables.losses import LOSSES
 from trainables.models.conditional import AuxiliaryDiscriminator
-from trainables.tricks.base import Step
+from trainables.tricks.base import TRICKS, Step, Trick
 
 
 def check_conditions(config: TrialConfig) -> None:
@@ -25,6 +26,12 @@ def check_conditions(config: TrialConfig) -> None:
         raise ValueError(f"d.class_weight needs d.condition: auxiliary, whose loss it weighs; given {d.class_weight} with {d.condition!r}")
     if g.condition == "batchnorm" and g.norm != "batch":
         raise ValueError(f"g.condition: batchnorm needs g.norm: batch, whose gains and biases it makes the class's own; given {g.norm!r}")
+    if g.condition is not None and LOSSES.pick(config.loss).paired:
+        for name in config.tricks:
+            if (trick := TRICKS.pick(name)).fakes is not Trick.fakes or trick.classes is not Trick.classes:
+                raise ValueError(
+                    f"{name} must be off with g.condition and loss: {config.loss}: pairs are of one class, and it gives fakes others"
+                )
     if g.condition is not None and not getattr(LOOPS.pick(config.loop), "conditional", False):
         able = sorted(name for name, loop in LOOPS.items() if getattr(loop, "conditional", False))
         raise ValueError(f"g.condition needs a loop that hands out classes (conditional = True), one of {able}; given {config.loop!r}")

@@ -6,12 +6,14 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import ray
 import torch
+from pynvml import NVMLError
 from ray import cloudpickle, tune
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
@@ -150,6 +152,7 @@ def assigned_device(resources: Mapping[str, float]) -> torch.device:
         raise RuntimeError(
             "Ray assigned a GPU to this trial, but torch sees none on this node: is its torch built for CUDA, and its driver there?"
         )
+    torch.cuda.init()  # whose memory counters are asked for before anything else may have used the device
     if share < 1:
         torch.cuda.set_per_process_memory_fraction(share)
     return torch.device("cuda", 0)  # Ray narrows CUDA_VISIBLE_DEVICES to what it assigned
@@ -158,7 +161,7 @@ def assigned_device(resources: Mapping[str, float]) -> torch.device:
 def device_load(device: torch.device) -> dict[str, float]:
     if device.type != "cuda":
         return {}
-    return {
-        "device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20,
-        "device/utilisation": float(torch.cuda.utilization(device)),
-    }
+    load = {"device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20}
+    with suppress(NVMLError):  # slices of a GPU (MIG), some virtual ones and WSL do not tell
+        load["device/utilisation"] = float(torch.cuda.utilization(device))
+    return load

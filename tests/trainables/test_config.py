@@ -129,7 +129,7 @@ DEFAULTS: dict[str, Any] = {
 def random_flat(seed: int) -> dict[str, Any]:
     """Every range, at random; half of the tricks."""
     rng = random.Random(seed)
-    flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed}
+    flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed, "budget_kimg": 1000.0}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.kernel": 3, "d.kernel": 5}
     if flat["arch"] == "mlp":
         flat |= dict.fromkeys(("g.kernel", "d.kernel", "g.head", "d.head", "g.upsampling", "d.downsampling"))
@@ -334,6 +334,18 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"g.condition": "concat", "d.condition": "projection", "packing": True},
         "packing must be off with d.condition: projection: a pack is judged once, and its samples are of several classes",
+    ),
+    (
+        {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "experience_replay": True},
+        "experience_replay must be off with g.condition and loss: relativistic: pairs are of one class, and it gives fakes others",
+    ),
+    (
+        {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "mode_seeking": True},
+        "mode_seeking must be off with g.condition and loss: relativistic",
+    ),
+    (
+        {"update": "lookahead", "lookahead.k": 32, "batch_size": 64, "budget_kimg": 2.0},
+        "lookahead.k must be at most the updates of G within budget_kimg, 31, or nothing ever comes back; given 32",
     ),
     # all of it at once
     ({"g.lr": -1.0, "d.lr": "x"}, "g.lr must be greater than 0; given -1.0; d.lr must be a valid number; given 'x'"),

@@ -137,6 +137,17 @@ def test_lookahead_is_the_average_of_where_it_began_and_where_it_came(k: int, al
         assert max(abs(np.linalg.eigvals(loop))) < 1  # and so the circle becomes a spiral inwards
 
 
+def test_an_average_is_of_the_weights_that_came_back() -> None:
+    """As in the code of Chavdarova et al.: SWA over the whole run, whose only two updates of G end in a return, is the mean of fast 1 and slow 2."""
+    run = tiny({"update": "lookahead", "lookahead.k": 2, "swa": True, "swa.share": 1.0, "g.norm": "none", "g.lr": 0.1})
+    run.rule.step(run)
+    first = vector(run.nets.g)
+    run.rule.step(run)
+    returned = vector(run.nets.g)
+    torch.testing.assert_close(returned, torch.cat([p.flatten() for p in run.rule.slow[: len(list(run.nets.g.parameters()))]]))  # type: ignore[attr-defined]
+    torch.testing.assert_close(vector(run.sampler().net), (first + returned) / 2)
+
+
 @pytest.mark.usefixtures("game")
 @pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 3), (2, 1), (2, 2)])
 def test_rounds(d_steps: int, g_steps: int) -> None:

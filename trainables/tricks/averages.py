@@ -55,7 +55,10 @@ class Ema(Trick):
 
 @trick("swa")
 class Swa(Trick):
-    """Judge the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter."""
+    """Judge the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter.
+
+    The running statistics of norms are averaged as the weights are; Izmailov et al. estimate them anew.
+    """
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
 

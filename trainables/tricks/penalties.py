@@ -1,4 +1,8 @@
-"""Penalties on the gradient of D's logits by its images: terms of D's loss. Each is *where* the gradient is taken times *what* its norm should be."""
+"""Penalties on the gradient of D's logits by its images: terms of D's loss. Each is *where* the gradient is taken times *what* its norm should be.
+
+Images are those that D is shown: after noise, augmentations and packing. (The codes of StyleGAN2-ADA and R3GAN differentiate by images before their
+augmentations; without any the two are the same.)
+"""
 
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import Field
+from torch.optim import Optimizer
 
+from trainables.config import TrialConfig
 from trainables.sections import Count
 from trainables.updates.alternating import Alternating
-from trainables.updates.base import Signals, copies, update, weights
+from trainables.updates.base import copies, update, weights
 
 if TYPE_CHECKING:
     from trainables.run import Run
@@ -15,22 +17,31 @@ if TYPE_CHECKING:
 
 @update("lookahead")
 class Lookahead(Alternating):
-    """After every k updates of G, both networks go back to slow + alpha (fast - slow), the new slow. Chavdarova et al. 2021, algorithm 1 (LA-AltGAN)."""
+    """After every k updates of G, both networks go back to slow + alpha (fast - slow), the new slow. Chavdarova et al. 2021, algorithm 1 (LA-AltGAN).
+
+    Averages of G (ema, swa) are taken after that, as in the authors' code. A tick between two returns judges the fast weights.
+    """
 
     k: Count = 5
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
 
+    def check(self, config: TrialConfig) -> None:
+        updates = int(1000 * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps
+        if self.k > updates:
+            raise ValueError(
+                f"lookahead.k must be at most the updates of G within budget_kimg, {updates}, or nothing ever comes back; given {self.k}"
+            )
+
     def build(self, run: "Run") -> None:
+        self.run = run
         self.fast = weights(run.nets.g, run.nets.d)
         self.slow = copies(self.fast)
 
-    def step(self, run: "Run") -> Signals:
-        before = run.g_updates
-        signals = super().step(run)
-        if run.g_updates // self.k > before // self.k:
+    def move(self, opt: Optimizer) -> None:
+        super().move(opt)
+        if opt is self.run.g_opt and (self.run.g_updates + 1) % self.k == 0:
             torch._foreach_lerp_(self.slow, self.fast, self.alpha)
             torch._foreach_copy_(self.fast, self.slow)
-        return signals
 
     def state_dict(self) -> dict[str, Any]:
         return {"slow": self.slow}

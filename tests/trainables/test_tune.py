@@ -1,0 +1,19 @@
+"""What a trial says of the device that it is on."""
+
+from unittest.mock import Mock
+
+import pytest
+import torch
+from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
+
+from trainables.tune import device_load
+
+
+def test_a_driver_that_does_not_tell_stops_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of a GPU and some virtual ones have no count of their use; their memory is known all the same."""
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    monkeypatch.setattr(torch.cuda, "utilization", lambda device: 40)
+    assert device_load(torch.device("cuda", 0)) == {"device/memory_mb": 3.0, "device/utilisation": 40.0}
+    monkeypatch.setattr(torch.cuda, "utilization", Mock(side_effect=NVMLError(NVML_ERROR_NOT_SUPPORTED)))
+    assert device_load(torch.device("cuda", 0)) == {"device/memory_mb": 3.0}
+    assert device_load(torch.device("cpu")) == {}
