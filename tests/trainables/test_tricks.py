@@ -146,6 +146,18 @@ def test_spectral_norm_leaves_no_singular_value_above_one(arch: str, others: dic
     assert not any(hasattr(module, "parametrizations") for module in run.nets.g.modules())
 
 
+def test_spectral_norm_takes_one_power_iteration_a_look() -> None:
+    """Miyato et al. 2018, algorithm 1: u and v of one look are where the next begins."""
+    run = tiny({"spectral_norm": True})
+    layer = next(module for module in run.nets.d.modules() if isinstance(module, nn.Linear))
+    norm = layer.parametrizations.weight[0]  # type: ignore[union-attr, index]
+    w, v = layer.parametrizations.weight.original.detach(), norm._v.clone()  # type: ignore[union-attr, operator]
+    run.nets.d(run.batches.next_batch())
+    u = nn.functional.normalize(w @ v, dim=0)
+    torch.testing.assert_close(norm._u, u)
+    torch.testing.assert_close(norm._v, nn.functional.normalize(w.T @ u, dim=0))
+
+
 def test_orthogonal_rows_cost_nothing_whatever_their_length() -> None:
     """weight times the squared products of different rows, each pair counted twice; biases never count."""
     d, g = nn.Conv2d(1, 2, (1, 2)), nn.Linear(2, 2)
@@ -308,6 +320,11 @@ def test_the_closeness_of_a_minibatch(shape: tuple[int, ...]) -> None:
         for b in range(3):
             expected = sum(math.exp(-(rows[i] - rows[j])[2 * b : 2 * b + 2].abs().sum().item()) for j in range(5))
             torch.testing.assert_close(out[i, 4 + b], torch.full(shape[2:], expected))
+
+
+def test_closeness_starts_as_the_authors_code_has_it() -> None:
+    torch.manual_seed(0)
+    assert WithCloseness(100, 20, 5, torch.device("cpu")).t.std().item() == pytest.approx(0.05, rel=0.05)
 
 
 def test_a_collapsed_minibatch_is_as_close_as_can_be() -> None:
