@@ -1,7 +1,7 @@
 """Combinations of table entries: each entry alone, and a pairwise covering array, in which every two entries meet that may meet."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -76,11 +76,19 @@ def refused() -> dict[Pair, str]:
 
 def rows() -> list[dict[str, Any]]:
     """Settings name -> entry, few rows, in which every pair that is not refused stands at least once. Always the same."""
-    return covering(CHOICES, refused())
+    return covering(CHOICES, refused(), clash=mixed_pairs)
 
 
-def covering(choices: Mapping[str, list[Any]], refused: Mapping[Pair, str]) -> list[dict[str, Any]]:
-    """The same of any choices, given which pairs may not meet."""
+def mixed_pairs(row: Mapping[str, Any]) -> bool:
+    """The one refusal between three entries: a loss of pairs, classes, and a trick that gives fakes other classes than the real ones have."""
+    loss, tricks = row.get("loss"), ("experience_replay", "mode_seeking")
+    return loss is not None and LOSSES[loss].paired and bool(row.get("condition")) and any(row.get(name) for name in tricks)
+
+
+def covering(
+    choices: Mapping[str, list[Any]], refused: Mapping[Pair, str], *, clash: Callable[[Mapping[str, Any]], bool] = lambda row: False
+) -> list[dict[str, Any]]:
+    """The same of any choices, given which pairs may not meet, and what else may not be in one row."""
     rng, order = random.Random(0), {name: i for i, name in enumerate(choices)}
 
     def pairs(row: Mapping[str, Any]) -> set[Pair]:
@@ -92,7 +100,7 @@ def covering(choices: Mapping[str, list[Any]], refused: Mapping[Pair, str]) -> l
         for name in rng.sample(list(choices), len(choices)):
             if name not in row:
                 gains = {value: pairs(row | {name: value}) - pairs(row) for value in choices[name]}
-                allowed = [value for value, pairs in gains.items() if not pairs & refused.keys()]
+                allowed = [value for value, pairs in gains.items() if not pairs & refused.keys() and not clash(row | {name: value})]
                 row[name] = max(allowed, key=lambda value: (len(gains[value] & missing), rng.random()))
         return {name: row[name] for name in choices}
 

@@ -271,10 +271,10 @@ class Run:
         return labels
 
     def sampler(self) -> Sampler:
-        g = self.nets.g
+        sampler = Sampler(self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes)
         for trick in self.tricks.values():
-            g = trick.sampler(g)
-        return Sampler(g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes)
+            sampler = trick.sampler(sampler)
+        return sampler
 
     # Stopping and going on -----------------------------------------------------------------------
 

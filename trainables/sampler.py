@@ -43,6 +43,14 @@ class Sampler(nn.Module):
         self.shares = None if shares is None else shares.detach().cpu()
         self.classes = tuple(classes)
 
+    def of(self, net: nn.Module) -> "Sampler":
+        """The same draws, made into images by another network."""
+        return Sampler(net, self.latent, shares=self.shares, classes=self.classes)
+
+    def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """What n samples are made of, on rng's device: latents [n, latent.dim], and classes [n] where the generator is told them."""
+        return draw_latent(n, self.latent, rng), None if self.shares is None else draw_classes(n, self.shares.to(rng.device), rng)
+
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return told(self.net, z, labels)
 
@@ -56,12 +64,8 @@ class Sampler(nn.Module):
     @torch.no_grad()
     def labelled(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """The same samples, and the class of each [n]; None where the generator is told none."""
-        rng = torch.Generator().manual_seed(seed)
-        z = draw_latent(n, self.latent, rng)
-        if labels is not None:
-            labels = self.checked(labels, n)
-        elif self.shares is not None:
-            labels = draw_classes(n, self.shares, rng)
+        z, drawn = self.draw(n, torch.Generator().manual_seed(seed))
+        labels = drawn if labels is None else self.checked(labels, n)
         training, device = self.net.training, next(self.net.parameters()).device
         self.net.eval()
         try:

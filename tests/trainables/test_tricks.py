@@ -18,6 +18,8 @@ from trainables.config import TrialConfig, make_trick, settings
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
+from trainables.sampler import Sampler
+from trainables.sections import LatentConfig
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick
 from trainables.tricks.minibatch import WithCloseness, WithDeviation
@@ -361,5 +363,6 @@ def test_a_trick_that_overrides_nothing_does_nothing() -> None:
     assert idle.d_term(step) is idle.g_term(step) is None
     assert idle.view(images, 0.5, rng()) is images
     assert idle.d_shape((3, 4, 4)) == (3, 4, 4)
-    assert idle.sampler(step.nets.d) is step.nets.d
+    sampler = Sampler(step.nets.d, LatentConfig())
+    assert idle.sampler(sampler) is sampler
     assert idle.state_dict() == {}

@@ -1,7 +1,7 @@
 """Averages over the course of training."""
 
 import copy
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import Field
@@ -10,6 +10,12 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Trick, trick
+
+if TYPE_CHECKING:
+    from trainables.sampler import Sampler
+
+
+SETTLING = 32  # batches
 
 
 @torch.no_grad()
@@ -21,6 +27,20 @@ def mix(average: nn.Module, g: nn.Module, new: float) -> None:
             mean.lerp_(now, new)
         else:
             mean.copy_(now)
+
+
+@torch.no_grad()
+def settle(sampler: "Sampler", batch_size: int) -> None:
+    """The running statistics of a network's batch norms, anew: the means over SETTLING batches of its own samples, always the same."""
+    sampler.eval()
+    norms = [module for module in sampler.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    for norm in norms:
+        norm.train().reset_running_stats()
+        norm.momentum = None  # torch's word for a plain mean
+    rng = torch.Generator(next(sampler.parameters()).device).manual_seed(0)
+    for _ in range(SETTLING if norms else 0):
+        sampler(*sampler.draw(batch_size, rng))
+    sampler.eval()
 
 
 @trick("ema")
@@ -42,8 +62,8 @@ class Ema(Trick):
         mix(self.average, nets.g, 1 - 0.5 ** ((images - self.images) / halflife))
         self.images = images
 
-    def sampler(self, g: nn.Module) -> nn.Module:
-        return self.average
+    def sampler(self, sampler: "Sampler") -> "Sampler":
+        return sampler.of(self.average)
 
     def state_dict(self) -> dict[str, Any]:
         return {"average": self.average.state_dict(), "images": self.images}
@@ -57,7 +77,7 @@ class Ema(Trick):
 class Swa(Trick):
     """Judge the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter.
 
-    The running statistics of norms are averaged as the weights are; Izmailov et al. estimate them anew.
+    The running statistics of batch norms are estimated anew for the mean, as Izmailov et al. do: they are not the mean of those along the way.
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
@@ -69,6 +89,7 @@ class Swa(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
         self.start = 1000 * config.budget_kimg * (1 - self.share)
+        self.batch_size = config.batch_size
         self.times = 0
 
     def after_g(self, nets: Nets, images: int) -> None:
@@ -76,8 +97,12 @@ class Swa(Trick):
             self.times += 1
             mix(self.average, nets.g, 1 / self.times)
 
-    def sampler(self, g: nn.Module) -> nn.Module:
-        return self.average if self.times else g
+    def sampler(self, sampler: "Sampler") -> "Sampler":
+        if not self.times:
+            return sampler
+        averaged = sampler.of(copy.deepcopy(self.average))
+        settle(averaged, self.batch_size)
+        return averaged
 
     def state_dict(self) -> dict[str, Any]:
         return {"average": self.average.state_dict(), "times": self.times}

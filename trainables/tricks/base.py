@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from trainables.config import TrialConfig
 from trainables.models.base import Shape
 from trainables.models.conditional import told
 from trainables.registry import Registry, with_knobs
+
+if TYPE_CHECKING:
+    from trainables.sampler import Sampler
 
 
 @plain_dataclass
@@ -123,9 +126,9 @@ class Trick:
     def after_g(self, nets: Nets, images: int) -> None:
         """After each G update. images: real images shown to D so far."""
 
-    def sampler(self, g: nn.Module) -> nn.Module:
-        """The generator to judge."""
-        return g
+    def sampler(self, sampler: "Sampler") -> "Sampler":
+        """The generator to judge, given G; for another network than G, `sampler.of(network)`."""
+        return sampler
 
     def state_dict(self) -> dict[str, Any]:
         return {}
