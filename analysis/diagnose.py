@@ -26,6 +26,7 @@ PRECISION = Limit(1 / 3, "a third of what real data reach")
 SPREAD = Limit(1 / 3, "a third of the real variance within a mode")
 ALIKE = Limit(0.01, "a hundredth of the real number of different samples")  # all samples are one
 COPIES = Limit(0.5, "half way from what real data score to what copies do")
+LIFELIKE = Limit(3 / 4, "three quarters of what real data reach")  # copies look as real as what they copy
 LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
 SWINGS = Limit(4, "to the data and back, twice")
 RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
@@ -167,6 +168,10 @@ def memorising(run: Curves, ended: str) -> Diagnosis | None:
     copied, floor = run["memorisation"], run.floors.get("memorisation", np.nan)
     limit = Limit(floor + COPIES.value * (1 - floor), COPIES.source)
     if not good(run)[-1] or not copied[-1] > limit.value:
+        return None
+    if (
+        run.share("precision")[-1] < LIFELIKE.value
+    ):  # samples off the data all lie nearest to the few outermost real ones: chance, not copies
         return None
     return _found("memorising", "copies training data", "memorisation", copied[-1], limit, run.since(copied > limit.value))
 

@@ -55,6 +55,7 @@ CASES = {
     "logits overflow": ([tick(UNTRAINED, D_SURE, {"d/fake_logit": -90.0})] * 4, "diverged", 10.0),
     "logits overflow, and all is well": ([tick({"d/fake_logit": -90.0})] * 4, "healthy", None),
     "copies": ([tick(), tick(memorisation=0.3), tick(memorisation=0.6), tick(memorisation=0.7)], "memorising", 30.0),
+    "off the data, where few real ones are nearest": ([tick(memorisation=0.6, precision=0.4)] * 4, "healthy", None),
     "copies, of one mode": ([tick(ONE_PICTURE, memorisation=1.0)] * 4, "mode_collapse", 0.0),
     "coverage rises": ([tick(coverage=c) for c in (0.1, 0.2, 0.3, 0.4)], "undertrained", None),
     "coverage rises, but is nearly there": ([tick(coverage=c) for c in (0.3, 0.4, 0.5, 0.6)], "healthy", None),
