@@ -109,6 +109,6 @@ def test_a_study_file_may_list_classes_and_never_varies_them() -> None:
 
 def test_the_catalogue_shows_what_a_data_set_takes() -> None:
     lines = dict(catalogue()["data"])
-    assert lines["ring"].startswith(r"\[data.modes, data.radius, data.std] A ring of Gaussians")
+    assert lines["ring"].startswith("[data.modes, data.radius, data.std] A ring of Gaussians")
     assert lines["stacked_mnist"].startswith("Three random digits of MNIST as the colour channels, 1,000 modes")
     assert lines["mnist"].startswith("Handwritten digits")
