@@ -1,4 +1,4 @@
-"""A study of variants as the table that papers print: mean ± standard error over seeds, the real data's score beside them.
+"""A study of variants as the table that papers print: mean ± standard error over seeds, what real data score beside them.
 
 python -m bench.literature runs/literature_ring studies/literature/ring.csv   # what is needed of a study's folder, and its table
 python -m bench.literature studies/literature/ring.csv                        # the table again
@@ -7,16 +7,23 @@ python -m bench.literature studies/literature/ring.csv                        # 
 import sys
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from analysis.metrics import kl, kl_floor, nearest_centre
+
+Floats = npt.NDArray[np.float32]
+
 REAL = "real data"
-COLUMNS = {  # of a table; those that a study has not measured are left out
-    "modes_seen": ("modes", "{:.1f}", 1),
-    "hq": ("high quality, %", "{:.1f}", 100),
-    "kl": ("reverse KL", "{:.3f}", 1),
+SAMPLES = 2500  # of a run on points, as VEEGAN and PacGAN judge them
+COLUMNS = {  # of a table, with their scale; those that a study has not measured are left out
+    "modes": ("modes", "{:.1f}", 1),
+    "high_quality": ("high quality, %", "{:.1f}", 100),
+    "reverse_kl": ("reverse KL", "{:.3f}", 1),
     "mode_spread": ("variance within modes", "{:.2f}", 1),
     "coverage": ("coverage", "{:.2f}", 1),
-    "fd": ("Fréchet distance", "{:.4f}", 1),
+    "fd": ("Fréchet distance", "{:.1f}", 1),
     "d/real_accuracy": ("D right on real, %", "{:.0f}", 100),
     "d/fake_accuracy": ("D right on fake, %", "{:.0f}", 100),
     "images_per_second": ("images/s", "{:.0f}", 1),
@@ -26,18 +33,42 @@ COLUMNS = {  # of a table; those that a study has not measured are left out
 def trials_of(folder: Path) -> pd.DataFrame:
     """A row per finished trial of a study with one set of variants, and one of what real data score: `variant`, `seed`, `outcome` and COLUMNS."""
     from study import open_study
+    from trainables.data import load
 
     view = open_study(folder)
     (variants,) = view.spec.space.variants
     trials = view.trials()
-    trials = trials[trials["outcome"] != ""]
+    trials = trials[trials["outcome"] != ""].drop(columns="modes", errors="ignore")  # ours counts otherwise
     trials["images_per_second"] = trials["images"] / trials["seconds"]
+    real = dict(view.study.floors)
+    data = load(view.trial(trials.index[0]).config.data)
+    if data.centres is not None and data.std is not None:
+        samples = {name: view.trial(name).sample(SAMPLES, seed=0).numpy() for name in trials.index}
+        found = {name: published_protocol(points, data.centres, std=data.std) for name, points in samples.items()}
+        trials = trials.drop(columns="fd").join(pd.DataFrame.from_dict(found, orient="index"))
+        real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_floor(len(data.centres), n=SAMPLES)}
     columns = [name for name in COLUMNS if name in trials]
     table = trials.rename(columns={variants: "variant"})[["variant", "seed", "outcome", *columns]]
     order = list(view.spec.space.variants[variants])
     table = table.sort_values(["variant", "seed"], key=lambda column: column.map(order.index) if column.name == "variant" else column)
-    real = {"variant": REAL, **{name: view.study.floors[name] for name in columns if name in view.study.floors}}
-    return pd.concat([table, pd.DataFrame([real])], ignore_index=True)
+    return pd.concat([table, pd.DataFrame([{"variant": REAL} | {name: real[name] for name in columns if name in real}])], ignore_index=True)
+
+
+def published_protocol(points: Floats, centres: Floats, *, std: float) -> dict[str, float]:
+    """Samples [N, D] as Srivastava et al. 2017 (VEEGAN) and the code of Lin et al. 2018 (PacGAN) judge them.
+
+    Of high quality: less than 3 standard deviations from a centre [K, D]. A mode is there that has one such sample. The reverse KL takes the
+    shares of those samples alone, against even ones.
+    """
+    nearest = nearest_centre(points, centres)
+    good = np.linalg.norm(points - centres[nearest], axis=1) < 3 * std
+    counts = np.bincount(nearest[good], minlength=len(centres))
+    even = np.full(len(centres), 1 / len(centres))
+    return {
+        "modes": float((counts > 0).sum()),
+        "high_quality": float(good.mean()),
+        "reverse_kl": kl(counts / counts.sum(), even) if good.any() else float("nan"),
+    }
 
 
 def markdown(trials: pd.DataFrame) -> str:

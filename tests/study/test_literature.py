@@ -1,14 +1,17 @@
 """The studies that test published methods again, and the table that is made of them."""
 
+from math import log
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from bench.literature import REAL, markdown
+from bench.literature import REAL, markdown, published_protocol
 from study.spec import StudySpec
 
-STUDIES = sorted(Path(__file__).parents[2].glob("studies/literature/*.yaml"))
+FOLDER = Path(__file__).parents[2] / "studies" / "literature"
+STUDIES = sorted(FOLDER.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -22,8 +25,8 @@ def test_a_study_of_variants_over_seeds(path: Path) -> None:
 
 def test_the_table_has_means_with_their_standard_errors_beside_real_data() -> None:
     runs = [("plain", "mode_collapse", 6, 0.5), ("plain", "healthy", 8, 0.7), ("packed", "healthy", 8, 0.9)]
-    rows = [{"variant": v, "seed": i, "outcome": o, "modes_seen": m, "hq": hq} for i, (v, o, m, hq) in enumerate(runs)]
-    table = markdown(pd.DataFrame([*rows, {"variant": REAL, "modes_seen": 8, "hq": 0.98889}]))
+    rows = [{"variant": v, "seed": i, "outcome": o, "modes": m, "high_quality": hq} for i, (v, o, m, hq) in enumerate(runs)]
+    table = markdown(pd.DataFrame([*rows, {"variant": REAL, "modes": 8, "high_quality": 0.98889}]))
     assert table.splitlines() == [
         "| | runs | failed | modes | high quality, % |",
         "|---|---|---|---|---|",
@@ -31,3 +34,26 @@ def test_the_table_has_means_with_their_standard_errors_beside_real_data() -> No
         "| packed | 1 | 0 | 8.0 | 90.0 |",
         "| real data |  |  | 8.0 | 98.9 |",
     ]
+
+
+def test_modes_are_counted_as_they_were_published() -> None:
+    """Four samples on one centre, one near a second, one far from all: two of three modes, five of six samples, shares 4/5 and 1/5."""
+    centres = np.array([[0, 0], [10, 0], [0, 10]], dtype=np.float32)
+    points = np.array([*[[0, 0]] * 4, [10, 2.9], [3.1, 9.9]], dtype=np.float32)
+    found = published_protocol(points, centres, std=1.0)
+    assert found["modes"] == 2
+    assert found["high_quality"] == pytest.approx(5 / 6)
+    assert found["reverse_kl"] == pytest.approx(0.8 * log(2.4) + 0.2 * log(0.6))
+    nothing = published_protocol(points + 100, centres, std=1.0)
+    assert (nothing["modes"], nothing["high_quality"]) == (0, 0)
+    assert np.isnan(nothing["reverse_kl"])
+
+
+@pytest.mark.parametrize("path", [path for path in STUDIES if path.with_suffix(".csv").exists()], ids=lambda path: path.stem)
+def test_the_page_has_the_table_of_what_was_measured(path: Path) -> None:
+    trials = pd.read_csv(path.with_suffix(".csv"))
+    spec = StudySpec.load(path)
+    (variants,) = spec.space.variants.values()
+    runs = trials[trials["variant"] != REAL]
+    assert runs.groupby("variant")["seed"].nunique().to_dict() == dict.fromkeys(variants, spec.seeds)
+    assert markdown(trials) in (FOLDER / "README.md").read_text()
