@@ -169,9 +169,8 @@ def memorising(run: Curves, ended: str) -> Diagnosis | None:
     limit = Limit(floor + COPIES.value * (1 - floor), COPIES.source)
     if not good(run)[-1] or not copied[-1] > limit.value:
         return None
-    if (
-        run.share("precision")[-1] < LIFELIKE.value
-    ):  # samples off the data all lie nearest to the few outermost real ones: chance, not copies
+    # Samples off the data all lie nearest to the few outermost real ones: chance, not copies.
+    if run.share("precision")[-1] < LIFELIKE.value:
         return None
     return _found("memorising", "copies training data", "memorisation", copied[-1], limit, run.since(copied > limit.value))
 
