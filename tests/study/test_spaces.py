@@ -20,6 +20,7 @@ METHODS = {
 
 
 RATES = {"low": 1e-5, "high": 1e-2, "log": True}
+PENALTIES = ("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight")
 PUBLISHED = {  # as the papers print them
     "lucic2018_wide": {
         "g.lr": RATES,
@@ -28,18 +29,14 @@ PUBLISHED = {  # as the papers print them
         "d_steps": [1, 5],
         "d.norm": ["none", "batch"],
         "weight_clipping.limit": {"low": 1e-3, "high": 1.0, "log": True},
-        "wgan_gp.weight": {"low": 0.1, "high": 100.0, "log": True},
-        "dragan.weight": {"low": 0.1, "high": 100.0, "log": True},
-        "gradient_penalty.weight": {"low": 0.1, "high": 100.0, "log": True},
+        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 100.0, "log": True}),
     },
     "lucic2018_narrow": {
         "g.lr": {"low": 1e-4, "high": 1e-3, "log": True},
         "d.lr": {"low": 1e-4, "high": 1e-3, "log": True},
         "d.norm": ["none", "batch"],
         "weight_clipping.limit": {"low": 1e-2, "high": 1.0, "log": True},
-        "wgan_gp.weight": {"low": 0.1, "high": 10.0, "log": True},
-        "dragan.weight": {"low": 0.1, "high": 10.0, "log": True},
-        "gradient_penalty.weight": {"low": 0.1, "high": 10.0, "log": True},
+        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 10.0, "log": True}),
     },
     "kurach2019": {
         "g.lr": RATES,
@@ -47,9 +44,7 @@ PUBLISHED = {  # as the papers print them
         "beta1": {"low": 0.0, "high": 0.99},
         "beta2": {"low": 0.0, "high": 0.999},
         "d_steps": [1, 5],
-        "wgan_gp.weight": {"low": 0.1, "high": 100.0, "log": True},
-        "dragan.weight": {"low": 0.1, "high": 100.0, "log": True},
-        "gradient_penalty.weight": {"low": 0.1, "high": 100.0, "log": True},
+        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 100.0, "log": True}),
         "weight_penalty.weight": {"low": 1e-4, "high": 10.0, "log": True},
     },
     "kurach2019_grid": {
@@ -60,9 +55,7 @@ PUBLISHED = {  # as the papers print them
             "beta0.5_0.999_steps5": {"beta1": 0.5, "beta2": 0.999, "d_steps": 5},
             "beta0.9_0.999_steps5": {"beta1": 0.9, "beta2": 0.999, "d_steps": 5},
         },
-        "wgan_gp.weight": [1.0, 10.0],
-        "dragan.weight": [1.0, 10.0],
-        "gradient_penalty.weight": [1.0, 10.0],
+        **dict.fromkeys(PENALTIES, [1.0, 10.0]),
     },
 }
 
