@@ -29,14 +29,14 @@ PUBLISHED = {  # as the papers print them
         "d_steps": [1, 5],
         "d.norm": ["none", "batch"],
         "weight_clipping.limit": {"low": 1e-3, "high": 1.0, "log": True},
-        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 100.0, "log": True}),
+        **{key: {"low": 0.1, "high": 100.0, "log": True} for key in PENALTIES},
     },
     "lucic2018_narrow": {
         "g.lr": {"low": 1e-4, "high": 1e-3, "log": True},
         "d.lr": {"low": 1e-4, "high": 1e-3, "log": True},
         "d.norm": ["none", "batch"],
         "weight_clipping.limit": {"low": 1e-2, "high": 1.0, "log": True},
-        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 10.0, "log": True}),
+        **{key: {"low": 0.1, "high": 10.0, "log": True} for key in PENALTIES},
     },
     "kurach2019": {
         "g.lr": RATES,
@@ -44,7 +44,7 @@ PUBLISHED = {  # as the papers print them
         "beta1": {"low": 0.0, "high": 0.99},
         "beta2": {"low": 0.0, "high": 0.999},
         "d_steps": [1, 5],
-        **dict.fromkeys(PENALTIES, {"low": 0.1, "high": 100.0, "log": True}),
+        **{key: {"low": 0.1, "high": 100.0, "log": True} for key in PENALTIES},
         "weight_penalty.weight": {"low": 1e-4, "high": 10.0, "log": True},
     },
     "kurach2019_grid": {
@@ -55,7 +55,7 @@ PUBLISHED = {  # as the papers print them
             "beta0.5_0.999_steps5": {"beta1": 0.5, "beta2": 0.999, "d_steps": 5},
             "beta0.9_0.999_steps5": {"beta1": 0.9, "beta2": 0.999, "d_steps": 5},
         },
-        **dict.fromkeys(PENALTIES, [1.0, 10.0]),
+        **{key: [1.0, 10.0] for key in PENALTIES},
     },
 }
 
