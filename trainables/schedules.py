@@ -13,6 +13,11 @@ def fade(t: float, until: float, shape: Fading) -> float:
     return {"constant": 1.0, "linear": 1 - t / until, "cosine": (1 + cos(pi * t / until)) / 2}[shape]
 
 
+def rise(t: float, over: float) -> float:
+    """From 0 at t = 0 along a line to 1 at `over` and after."""
+    return 1.0 if t >= over else t / over
+
+
 def between(start: float, end: float, left: float) -> float:
     """`start` where `left` is 1, `end` where it is 0, a mixture between."""
     return end + (start - end) * left

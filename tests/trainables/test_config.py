@@ -99,7 +99,7 @@ DEFAULTS: dict[str, Any] = {
     **{
         f"{name}.{knob}": value
         for name in ("gradient_penalty", "r1", "r2")
-        for knob, value in (("interval", 1), ("end", 1.0), ("until", 1.0))
+        for knob, value in (("interval", 1), ("warmup", 0.0), ("end", 1.0), ("until", 1.0), ("shape", "cosine"))
     },
     "gradient_clipping.norm": 1.0,
     "lr_schedule.shape": "linear",
@@ -363,7 +363,10 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
     ("tricks", "message"),
     [
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
-        ({"r1": {"gama": 1.0}}, "r1 has no knob 'gama'; did you mean 'gamma'? it has ['gamma', 'interval', 'end', 'until']"),
+        (
+            {"r1": {"gama": 1.0}},
+            "r1 has no knob 'gama'; did you mean 'gamma'? it has ['interval', 'warmup', 'end', 'until', 'shape', 'gamma']",
+        ),
     ],
 )
 def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> None:

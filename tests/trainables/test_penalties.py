@@ -159,6 +159,24 @@ def test_a_weight_goes_to_its_end_along_a_cosine(name: str, end: float, until: f
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize(
+    ("schedule", "t", "left"),
+    [
+        ({"end": 0.2, "until": 0.8, "shape": "linear"}, 0.2, 0.8),
+        ({"end": 0.2, "until": 0.8, "shape": "constant"}, 0.7, 1.0),
+        ({"end": 0.2, "until": 0.8, "shape": "constant"}, 0.8, 0.2),
+        ({"warmup": 0.4}, 0.1, 0.25),
+        ({"warmup": 0.4}, 0.5, 1.0),
+        ({"warmup": 0.4, "end": 3.0, "until": 0.5}, 0.25, 0.625 * 2),
+    ],
+)
+def test_how_a_weight_is_scheduled(name: str, schedule: dict[str, Any], t: float, left: float) -> None:
+    ratio = term(make_trick(name, schedule), linear_step((3,), t=t)[0]) / term(TRICKS[name](), linear_step((3,))[0])
+    assert ratio.item() == pytest.approx(left, rel=1e-5)
+
+
 def test_a_weight_that_ends_at_nothing_costs_nothing() -> None:
     step, _ = linear_step((3,), t=0.5)
     assert make_trick("r1", {"end": 0.0, "until": 0.5}).d_term(step) is None
+    assert make_trick("r1", {"warmup": 0.1}).d_term(linear_step((3,), t=0.0)[0]) is None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.config import make_trick
 from trainables.effective import effective
-from trainables.schedules import between, fade
+from trainables.schedules import between, fade, rise
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
     """At none, a quarter, half and three quarters of the way; then there is nothing left."""
     assert [fade(t, 0.4, shape) for t in (0.0, 0.1, 0.2, 0.3)] == pytest.approx(values)  # type: ignore[arg-type]
     assert fade(0.4, 0.4, shape) == fade(0.9, 0.4, shape) == fade(0.0, 0.0, shape) == 0  # type: ignore[arg-type]
+    assert [rise(t, 0.4) for t in (0.0, 0.1, 0.4, 0.9)] == [0.0, 0.25, 1.0, 1.0]
+    assert rise(0.0, 0.0) == 1.0
     assert [between(3.0, 1.0, left) for left in (1.0, 0.5, 0.0)] == [3.0, 2.0, 1.0]
 
 

@@ -39,7 +39,7 @@ SHOWN = {  # where what each trick is, is shown
     "test_rates": {"gradient_clipping", "lr_schedule"},
 }
 BESIDE = {  # what a knob needs beside its trick to mean something
-    **{f"{name}.until": {f"{name}.end": 0.0} for name in ("gradient_penalty", "r1", "r2")},
+    **{f"{name}.{knob}": {f"{name}.end": 0.0} for name in ("gradient_penalty", "r1", "r2") for knob in ("until", "shape")},
     "swa.share": {"budget_kimg": 0.288},
     "top_k.least": {"top_k.decay": 0.1},
     "experience_replay.images": {"experience_replay.share": 0.5},

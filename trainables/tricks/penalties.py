@@ -5,6 +5,7 @@ augmentations; without any the two are the same.)
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -12,8 +13,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import relu
 
-from trainables.schedules import between, fade
-from trainables.sections import Count, NotNegative, Positive
+from trainables.schedules import Fading, between, fade, rise
+from trainables.sections import Count, NotNegative, Positive, Share
 from trainables.tricks.base import Step, Trick, trick
 
 Where = Literal["line", "around", "real", "fake", "both"]
@@ -89,64 +90,69 @@ def penalty(step: Step, where: Where, to: Target) -> Tensor:
     return torch.stack([TARGETS[to](squared).mean() for squared in PLACES[where](step)]).sum()
 
 
-def strength(step: Step, interval: int, end: float, until: float) -> float:
-    """What a weight is multiplied by in this step: 0 where the step is left out, else `interval`, along a cosine to `end` of it at `until`."""
-    return 0.0 if step.updates % interval else interval * between(1.0, end, fade(step.t, until, "cosine"))
-
-
 # Tricks ------------------------------------------------------------------------------------------------
 
 
+@dataclass(kw_only=True)
+class Scheduled(Trick):
+    """A penalty on gradients that is lazy, and whose weight changes over training."""
+
+    of_gradients = True
+    interval: Count = 1
+    warmup: Share = 0.0
+    end: NotNegative = 1.0
+    until: Until = 1.0
+    shape: Fading = "cosine"
+
+    def strength(self, step: Step) -> float:
+        """What the weight is multiplied by in this step; 0 where the step is left out."""
+        if step.updates % self.interval:
+            return 0.0
+        return self.interval * rise(step.t, self.warmup) * between(1.0, self.end, fade(step.t, self.until, self.shape))
+
+
 @trick("gradient_penalty")
-class GradientPenalty(Trick):
+class GradientPenalty(Scheduled):
     """weight E of a distance of |grad D(x)| from 1 (Gulrajani et al. 2017), from at most 1 (one-sided: Petzka et al. 2018) or from 0 (Mescheder et al. 2018).
 
     `where`: on lines between real and fake, around real images (Kodali et al. 2017), at the real, the fake, or both (their sum); R1 is at the
     real to zero, with gamma/2 as weight. `interval`: at every n-th D step only, n times as strong (Karras et al. 2020, StyleGAN2, section 3.1);
-    it shares D's loss and optimiser, so StyleGAN2's corrections of Adam for a step of its own have no place here. The weight goes along a
-    cosine to `end` of itself at `until` of the budget (Huang et al. 2024, R3GAN, gamma).
+    it shares D's loss and optimiser, so StyleGAN2's corrections of Adam for a step of its own have no place here. The weight rises from 0 over
+    `warmup` of the budget, and goes to `end` of itself at `until` of it: along a cosine (Huang et al. 2024, R3GAN, gamma), a line, or at once.
     """
 
-    of_gradients = True
     where: Where = "line"
     to: Target = "one"
     weight: Positive = 10.0
-    interval: Count = 1
-    end: NotNegative = 1.0
-    until: Until = 1.0
 
     def needs_image_grad(self, updates: int) -> bool:
         return self.where in ("real", "fake", "both") and updates % self.interval == 0
 
     def d_term(self, step: Step) -> Tensor | None:
-        if not (factor := strength(step, self.interval, self.end, self.until)):
+        if not (factor := self.strength(step)):
             return None
         return factor * self.weight * penalty(step, self.where, self.to)
 
 
 @trick("r1")
-class R1(Trick):
-    """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9; `interval`, `end` and `until` as in gradient_penalty."""
+class R1(Scheduled):
+    """gamma/2 E|grad D(real)|^2. Mescheder et al. 2018, eq. 9; `interval` and the schedule of gamma as in gradient_penalty."""
 
-    of_gradients = True
     where: ClassVar[Where] = "real"
     gamma: Positive = 10.0
-    interval: Count = 1
-    end: NotNegative = 1.0
-    until: Until = 1.0
 
     def needs_image_grad(self, updates: int) -> bool:
         return updates % self.interval == 0
 
     def d_term(self, step: Step) -> Tensor | None:
-        if not (factor := strength(step, self.interval, self.end, self.until)):
+        if not (factor := self.strength(step)):
             return None
         return factor * self.gamma / 2 * penalty(step, self.where, "zero")
 
 
 @trick("r2")
 class R2(R1):
-    """gamma/2 E|grad D(fake)|^2. Mescheder et al. 2018, eq. 10; `interval`, `end` and `until` as in gradient_penalty."""
+    """gamma/2 E|grad D(fake)|^2. Mescheder et al. 2018, eq. 10; `interval` and the schedule of gamma as in gradient_penalty."""
 
     where = "fake"
 

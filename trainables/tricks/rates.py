@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 
-from trainables.schedules import Fading, between, fade
+from trainables.schedules import Fading, between, fade, rise
 from trainables.sections import Positive, Share
 from trainables.tricks.base import Trick, trick
 
@@ -35,6 +35,5 @@ class LrSchedule(Trick):
     end: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def rate(self, t: float) -> float:
-        rising = min(1.0, t / self.warmup) if self.warmup else 1.0
         fallen = max(0.0, t - self.start) / (1 - self.start)
-        return rising * between(1.0, self.end, fade(fallen, 1.0, self.shape))
+        return rise(t, self.warmup) * between(1.0, self.end, fade(fallen, 1.0, self.shape))
