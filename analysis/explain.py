@@ -9,7 +9,7 @@ import numpy as np
 from analysis import estimate
 from analysis.settings import Side, adjustable, covariates, sides, split_at_median, units
 from analysis.table import Bools, Direction, Scale, TrialTable
-from analysis.words import RISKS, listed, number, percent, plural, value_text
+from analysis.words import RISKS, SCORES, listed, number, percent, plural, value_text
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,11 @@ def _said_risk(name: str, level: str, reference: str, outcome: str, found: estim
 
 def _said_score(name: str, level: str, reference: str, outcome: str, found: estimate.Interval, scale: Scale) -> str:
     span = f"95 % {number(found.low)} to {number(found.high)}"
+    what = SCORES.get(outcome, f"final {outcome}")
     if scale == "log":
-        return f"With {name} {level} the final {outcome} is {number(found.value)} times that with {reference}, {span}"
+        return f"With {name} {level} the {what} is {number(found.value)} times that with {reference}, {span}"
     more = "higher" if found.value >= 0 else "lower"
-    return f"With {name} {level} the final {outcome} is {number(abs(found.value))} {more} than with {reference}, difference {span}"
+    return f"With {name} {level} the {what} is {number(abs(found.value))} {more} than with {reference}, difference {span}"
 
 
 def _points(share: float) -> str:

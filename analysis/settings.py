@@ -21,7 +21,8 @@ class Side:
 def sides(table: TrialTable, setting: str) -> list[Side]:
     """The levels of a setting, the reference first; only trials where the setting is live and that carry evidence.
 
-    A boolean is off or on; a name is one of its names, in the order of the study file; a number is split at its median, two numbers are two levels.
+    A boolean is off or on; of a list of choices (a categorical column) each is a level, in the order of the study file; a number of a range is split
+    at its median, two numbers are two levels.
     """
     knob = table.knobs[setting].where(table.evidence)
     live = knob.dropna()
@@ -60,8 +61,9 @@ def levels(live: pd.Series) -> list[object]:
 
 
 def numeric(live: pd.Series) -> bool:
-    """Numbers that have an order; truth values have not."""
-    return len(live) > 0 and all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in live)
+    """Numbers that have an order; truth values have not, and those of a list are levels as names are."""
+    listed = isinstance(live.dtype, pd.CategoricalDtype)
+    return not listed and len(live) > 0 and all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in live)
 
 
 def adjustable(table: TrialTable, settings: Sequence[str]) -> list[str]:

@@ -28,6 +28,8 @@ RISKS = {
     "undertrained": "being undertrained",
 }
 
+SCORES = {"seconds": "training time"}  # that are not the last value of a metric
+
 
 def number(value: float) -> str:
     """Three significant digits; a dash for what is not there."""

@@ -197,7 +197,7 @@ def judge(
 @app.command()
 def explain(
     run: Folder,
-    outcome: Annotated[str, typer.Option(help="failed, a failure such as mode_collapse, or a metric.")] = "failed",
+    outcome: Annotated[str, typer.Option(help="failed, a failure such as mode_collapse, a metric, or seconds (of training).")] = "failed",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """What each setting does to the risk of failing (or to a metric), with interval, n and kind of evidence."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COST = "seconds"  # of training, a score beside what is judged
+
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
     """The study in a folder. ValueError if there is none. A study's plugins are code: they are imported only where they are trusted."""
@@ -140,7 +142,7 @@ class StudyView:
         found = [self.diagnosis(record) for record in records]
         knobs = pd.DataFrame([self.settings(record) for record in records], index=ids)
         for name, form in {**space["scientific"], **space["nuisance"]}.items():
-            if name in knobs and "low" not in form and all(isinstance(choice, str) for choice in form):
+            if name in knobs and "low" not in form and not any(isinstance(choice, bool) or choice is None for choice in form):
                 knobs[name] = pd.Categorical(knobs[name], categories=list(form))  # the first that the file names is the reference
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
@@ -152,12 +154,12 @@ class StudyView:
             diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
             onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
             knobs=knobs.drop(columns="seed", errors="ignore"),
-            final=pd.DataFrame([record.last.values if record.last else {} for record in records], index=ids),
+            final=pd.DataFrame([{**record.last.values, COST: record.last.seconds} if record.last else {} for record in records], index=ids),
             curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
             images=curve(lambda m: m.images),
             scientific=tuple(space["scientific"]),
             nuisance=tuple(space["nuisance"]),
-            better={**{name: metric.better for name, metric in METRICS.items() if metric.better}, self.score: self._better()},
+            better={**{name: metric.better for name, metric in METRICS.items() if metric.better}, self.score: self._better(), COST: "min"},
             floors=dict(self.study.floors),
         )
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.explain import answer, explain
-from analysis.settings import sides
+from analysis.settings import covariates, sides
 
 
 def by_name(claims):
@@ -108,6 +108,17 @@ def test_sides_by_eye(stage, values, expected):
     found = sides(replace(table, knobs=knobs_), "loss")
     assert {side.label: np.flatnonzero(side.trials).tolist() for side in found} == expected
     assert [side.label for side in found] == list(expected)
+
+
+def test_numbers_of_a_list_are_levels_in_its_order(stage):
+    """And names to adjust for: nothing says that an effect goes along a line."""
+    table = stage(12, 2, risk=lambda k: 0.0)
+    listed = pd.Categorical(np.tile([50, 200, 800], 8), categories=[800, 200, 50])
+    table = replace(knobs(table, data__size=listed), scientific=("data.size", "r1"))
+    found = by_name(explain(table, "fd", settings=["data.size"]))
+    assert {(level, claim.reference) for (_, level), claim in found.items()} == {("200", "800"), ("50", "800")}
+    assert all("split" not in claim.context for claim in found.values())
+    assert covariates(table, ["data.size"]).shape == (24, 2)
 
 
 def test_an_adaptive_search_only_observes(stage):
