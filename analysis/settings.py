@@ -63,7 +63,9 @@ def levels(live: pd.Series) -> list[object]:
 def numeric(live: pd.Series) -> bool:
     """Numbers that have an order; truth values have not, and those of a list are levels as names are."""
     listed = isinstance(live.dtype, pd.CategoricalDtype)
-    return not listed and len(live) > 0 and all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in live)
+    return (
+        not listed and len(live) > 0 and all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in live)
+    )
 
 
 def adjustable(table: TrialTable, settings: Sequence[str]) -> list[str]:

@@ -84,7 +84,8 @@ def markdown(trials: pd.DataFrame) -> str:
 def cell(values: pd.Series, form: str) -> str:
     if values.isna().all():
         return "–"
-    return form.format(values.mean()) + (f" ± {form.format(values.sem())}" if values.count() > 1 else "")
+    left = "" if values.notna().all() else f" (n = {values.count()})"  # of runs that have no such number, such as the KL of no sample
+    return form.format(values.mean()) + (f" ± {form.format(values.sem())}" if values.count() > 1 else "") + left
 
 
 def main() -> None:

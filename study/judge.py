@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure
+from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure, measure_by_class
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
 from study.features import choose, classifier_of, write_whole
@@ -199,10 +199,17 @@ class Judge:
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
         """Metric -> value. Raises Diverged where samples are not finite, ValueError where they have another shape than the data."""
+        return measure(self._compare(sampler))
+
+    def by_class(self, sampler: Sampler) -> dict[int, dict[str, float]]:
+        """Class -> the metrics of conditional runs, of the samples alone that were asked to be of it. Raises as a call does."""
+        return measure_by_class(self._compare(sampler))
+
+    def _compare(self, sampler: Sampler) -> Comparison:
         blocks = list(self._samples(sampler))
         fake = self.networks.see(np.concatenate([samples for samples, _ in blocks]))
         labels = [of for _, of in blocks if of is not None]
-        return measure(Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake))
+        return Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake)
 
     def _samples(self, sampler: Sampler) -> Iterator[tuple[Array, Array | None]]:
         """n_fake samples as the data are stored, in blocks: uint8 images or float32 points; and the classes that were asked for."""

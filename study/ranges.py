@@ -141,21 +141,6 @@ RANGES: dict[str, Range] = {
     ),
     "gradient_penalty.to": Range(one_of("one", "at_most_one", "zero"), "Gulrajani et al. 2017; Petzka et al. 2018; Mescheder et al. 2018"),
     "gradient_penalty.weight": Range(log(1e-1, 1e2), "Lucic et al. 2018 and Kurach et al. 2019; Gulrajani et al. 2017 use 10"),
-    "gradient_penalty.interval": Range(one_of(1, 4, 16), LAZY),
-    "gradient_penalty.end": Range(uniform(0.0, 1.0), FADING),
-    "gradient_penalty.until": Range(uniform(0.1, 1.0), FADING),
-    "gradient_penalty.shape": Range(one_of("cosine", "linear", "constant"), FADING),
-    "gradient_penalty.warmup": Range(uniform(0.0, 0.1), WARMING),
-    "r1.interval": Range(one_of(1, 4, 16), LAZY),
-    "r1.end": Range(uniform(0.0, 1.0), FADING),
-    "r1.until": Range(uniform(0.1, 1.0), FADING),
-    "r1.shape": Range(one_of("cosine", "linear", "constant"), FADING),
-    "r1.warmup": Range(uniform(0.0, 0.1), WARMING),
-    "r2.interval": Range(one_of(1, 4, 16), LAZY),
-    "r2.end": Range(uniform(0.0, 1.0), FADING),
-    "r2.until": Range(uniform(0.1, 1.0), FADING),
-    "r2.shape": Range(one_of("cosine", "linear", "constant"), FADING),
-    "r2.warmup": Range(uniform(0.0, 0.1), WARMING),
     "r1.gamma": Range(log(1e-2, 1e2), "Mescheder et al. 2018 use 10; Huang et al. 2024 use .05 to 150 by data set"),
     "r2.gamma": Range(log(1e-2, 1e2), "Mescheder et al. 2018 use 10; Huang et al. 2024 use .05 to 150 by data set"),
     "wgan_gp.weight": Range(log(1e-1, 1e2), "Lucic et al. 2018 and Kurach et al. 2019; Gulrajani et al. 2017 use 10"),
@@ -185,6 +170,18 @@ RANGES: dict[str, Range] = {
     "swa.share": Range(uniform(0.05, 0.9), "Izmailov et al. 2018: a quarter; Yazici et al. 2019: nearly all"),
     "ema.halflife_kimg": Range(log(0.1, 100.0), "Karras et al. 2020 use 10 to 20; Huang et al. 2024 up to 500"),
 }
+
+RANGES |= {
+    f"{penalty}.{knob}": line
+    for penalty in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan", "weight_penalty", "orthogonal_regularisation")
+    for knob, line in {
+        "warmup": Range(uniform(0.0, 0.1), WARMING),
+        "end": Range(uniform(0.0, 1.0), FADING),
+        "until": Range(uniform(0.1, 1.0), FADING),
+        "shape": Range(one_of("cosine", "linear", "constant"), FADING),
+    }.items()
+}
+RANGES |= {f"{penalty}.interval": Range(one_of(1, 4, 16), LAZY) for penalty in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan")}
 
 # Settings without a range, each with the reason; tests hold that every setting is in one of the two tables.
 UNRANGED: dict[str, str] = {

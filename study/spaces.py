@@ -41,7 +41,7 @@ SPACES |= {
     ),
     "lucic2018_narrow": Published(
         both("lr", log(1e-4, 1e-3)) | {"d.norm": ["none", "batch"], "weight_clipping.limit": log(1e-2, 1.0)} | of_penalties(log(0.1, 10.0)),
-        f"{LUCIC}, narrow: 50 configurations; beta1 .5, one D step. One rate for both networks there; no batch norm in D with a gradient penalty",
+        f"{LUCIC}, narrow: 50 configurations; beta1 .5 and one D step, which a base gives. One rate for both networks there; no batch norm in D with a gradient penalty",
     ),
     "kurach2019": Published(
         both("lr", log(1e-5, 1e-2))

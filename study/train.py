@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from study.spec import Judged
 from study.verdict import curves_of
 from trainables.config import TrialConfig
 from trainables.data import load
-from trainables.generators import GENERATOR, save_generator
+from trainables.generators import GENERATOR, load_generator, save_generator
 from trainables.grid import extent, grid_png, grid_samples, real_png
 from trainables.loop import Diverged
 from trainables.run import LOOPS
+from trainables.sampler import Sampler
 
 CONFIG, HISTORY, METRICS, CURVES, SAMPLES = "config.yaml", "history.jsonl", "metrics.json", "curves.html", "samples"
 
@@ -117,8 +118,13 @@ def remaining(found: Trained) -> str:
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 
-def headline(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {values[name]:.4g}" for name in HEADLINE if name in values)
+def headline(values: Mapping[str, float], names: Iterable[str] = HEADLINE) -> str:
+    return "  ".join(f"{name} {values[name]:.4g}" for name in names if name in values)
+
+
+def classes_of(judge: Judge, generator: Sampler) -> dict[str, dict[str, float]]:
+    """Class -> how well the generator makes it when asked."""
+    return {generator.classes[k]: values for k, values in judge.by_class(generator).items()}
 
 
 def conclude(found: Trained, out: Path, console: Console) -> None:
@@ -140,10 +146,14 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
         "signals": {name: value for name, value in values.items() if name not in found.floors},
         "ruler": found.judge.ruler.as_dict(),
     }
+    if found.config.g.condition is not None:
+        summary["classes"] = classes_of(found.judge, load_generator(out / GENERATOR))
     (out / METRICS).write_text(json.dumps(summary, indent=2) + "\n")
     write_page(found, verdict, out)
     if found.reason:
         console.print(f"{summary['ended']}: {escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
     console.print(f"real data score  {headline(found.floors)}", soft_wrap=True)
+    for name, of in summary.get("classes", {}).items():
+        console.print(f"asked for {escape(name)}: {headline(of, of)}", soft_wrap=True)
     console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {escape(verdict.evidence)}", soft_wrap=True)
     console.print(f"{out}: {CURVES} (open it in a browser), {SAMPLES}/, {METRICS}, {HISTORY}, {CONFIG}, {GENERATOR}", soft_wrap=True)

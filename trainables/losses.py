@@ -43,7 +43,7 @@ def energy(logits: Tensor) -> Tensor:
 
 def energy_loss(margin: float) -> Loss:
     return Loss(
-        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit); margin 10 unless set. Zhao et al. 2017 (EBGAN), eq. 1 and 2",
+        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit), where Zhao et al. 2017 (EBGAN, eq. 1 and 2) have an auto-encoder's error; margin 10 unless set",
         d=lambda real, fake: energy(real).mean() + relu(margin - energy(fake)).mean(),
         g=lambda real, fake: energy(fake).mean(),
         boundary=None,

@@ -49,6 +49,8 @@ class DataConfig(Section):
     side: Count | None = None  # modes along each side of a grid
     spacing: Positive | None = None  # between them
     turns: Positive | None = None  # of a spiral
+    dim: Count | None = None  # coordinates of a point of mixture1200
+    inner: Count | None = None  # those of them in which a mode varies
 
 
 class NetConfig(Section):

@@ -1,12 +1,12 @@
 """Pure functions of arrays: how near generated samples are to real data, and what real data themselves would score."""
 
 from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
-from analysis.metrics.classes import class_agreement, class_frechet_distance
+from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
 from analysis.metrics.comparison import Comparison, Mixture, Reference, Samples
 from analysis.metrics.floors import Floor, floor, floors
 from analysis.metrics.frechet import FrechetStatistics, frechet_distance, frechet_statistics
 from analysis.metrics.kernel import Kid, kid
-from analysis.metrics.measures import METRICS, Metric, measure
+from analysis.metrics.measures import METRICS, Metric, measure, measure_by_class
 from analysis.metrics.memorisation import memorisation
 from analysis.metrics.modes import (
     class_imbalance,
@@ -46,7 +46,9 @@ __all__ = [
     "balls",
     "bins_of",
     "class_agreement",
+    "class_agreements",
     "class_frechet_distance",
+    "class_frechet_distances",
     "class_imbalance",
     "class_imbalance_floor",
     "excess_kl",
@@ -61,6 +63,7 @@ __all__ = [
     "kl",
     "kl_floor",
     "measure",
+    "measure_by_class",
     "memorisation",
     "mode_spread",
     "mode_traces",

@@ -16,13 +16,18 @@ def class_frechet_distance(x: ArrayLike, x_labels: ArrayLike, y: ArrayLike, y_la
     than 2 on a side is left out. The bias of the distance grows as the points of a class get fewer: never compare values of different N, M
     or K. Raises ValueError where no class has 2 points on both sides.
     """
+    return float(np.mean(list(class_frechet_distances(x, x_labels, y, y_labels).values())))
+
+
+def class_frechet_distances(x: ArrayLike, x_labels: ArrayLike, y: ArrayLike, y_labels: ArrayLike) -> dict[int, float]:
+    """The same, class by class: class -> distance, of those that have 2 points on both sides."""
     a, b = as_points("x", x), as_points("y", y)
     same_dimension("x", a, "y", b)
     of_a, of_b = _labels("x_labels", x_labels, len(a)), _labels("y_labels", y_labels, len(b))
     shared = [k for k in np.intersect1d(of_a, of_b) if min((of_a == k).sum(), (of_b == k).sum()) >= LEAST]
     if not shared:
         raise ValueError(f"a class must have {LEAST} points on both sides; none of those in x_labels and y_labels has")
-    return float(np.mean([_distance(a[of_a == k], b[of_b == k]) for k in shared]))
+    return {int(k): _distance(a[of_a == k], b[of_b == k]) for k in shared}
 
 
 def class_agreement(decisions: ArrayLike, labels: ArrayLike) -> float:
@@ -33,6 +38,13 @@ def class_agreement(decisions: ArrayLike, labels: ArrayLike) -> float:
     """
     found = np.asarray(decisions)
     return float((found == _labels("labels", labels, len(found))).mean())
+
+
+def class_agreements(decisions: ArrayLike, labels: ArrayLike) -> dict[int, float]:
+    """The same, class by class: class that was asked for -> share of its samples that are of it."""
+    found = np.asarray(decisions)
+    asked = _labels("labels", labels, len(found))
+    return {int(k): float((found[asked == k] == k).mean()) for k in np.unique(asked)}
 
 
 def _labels(name: str, labels: ArrayLike, n: int) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Literal
 from scipy.stats import chi2
 
 from analysis.metrics.bins import ndb
-from analysis.metrics.classes import class_agreement, class_frechet_distance
+from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
 from analysis.metrics.comparison import Comparison, Reference
 from analysis.metrics.frechet import frechet_distance
 from analysis.metrics.kernel import kid
@@ -226,3 +226,14 @@ METRICS: dict[str, Metric] = {
 def measure(comparison: Comparison) -> dict[str, float]:
     """All of METRICS that can be computed for the comparison: name -> value."""
     return {name: metric.of(comparison) for name, metric in METRICS.items() if metric.needs in comparison.known}
+
+
+def measure_by_class(comparison: Comparison) -> dict[int, dict[str, float]]:
+    """Class that was asked for -> class_fd and class_agreement of its samples alone, as far as they can be computed for it."""
+    of: dict[str, dict[int, float]] = {}
+    if "labels" in comparison.known:
+        of["class_fd"] = class_frechet_distances(comparison.features, comparison.labels, comparison.real.points, comparison.real_labels)
+    if "labelled modes" in comparison.known:
+        of["class_agreement"] = class_agreements(comparison.decisions, comparison.labels)
+    classes = sorted({k for values in of.values() for k in values})
+    return {k: {name: values[k] for name, values in of.items() if k in values} for k in classes}

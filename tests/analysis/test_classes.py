@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.metrics import class_agreement, class_frechet_distance, frechet_distance
+from analysis.metrics import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances, frechet_distance
 
 
 def test_the_distance_within_classes_by_hand():
@@ -11,6 +11,7 @@ def test_the_distance_within_classes_by_hand():
     x = np.array([[-1.0], [0.0], [1.0], [5.0], [7.0]])
     y = np.array([[7.0], [5.0], [0.0], [3.0], [6.0]])
     assert class_frechet_distance(x, [0, 0, 0, 1, 1], y, [1, 1, 0, 0, 0]) == pytest.approx((13 + 0) / 2)
+    assert class_frechet_distances(x, [0, 0, 0, 1, 1], y, [1, 1, 0, 0, 0]) == pytest.approx({0: 13, 1: 0})
     assert class_frechet_distance(x, [1, 1, 1, 0, 0], y, [0, 0, 1, 1, 1]) == pytest.approx((13 + 0) / 2)  # by any name
 
 
@@ -54,6 +55,7 @@ def test_collapsed_classes_are_finite():
 
 def test_agreement_is_a_share():
     assert class_agreement([0, 1, 2, 2], [0, 1, 2, 1]) == 0.75
+    assert class_agreements([0, 1, 2, 2], [0, 1, 2, 1]) == {0: 1.0, 1: 0.5, 2: 1.0}
     assert class_agreement([1], [0]) == 0
     rng = np.random.default_rng(0)
     assert class_agreement(rng.integers(10, size=20_000), rng.integers(10, size=20_000)) == pytest.approx(0.1, abs=0.01)

@@ -24,20 +24,33 @@ def constant(value: float) -> Nets:
 
 @pytest.mark.parametrize("halflife", [0.5, 10.0])
 @pytest.mark.parametrize("batch_size", [10, 64, 500])
-def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int) -> None:
+@pytest.mark.parametrize("g_steps", [1, 3])
+def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int, g_steps: int) -> None:
     """From 0 to a constant 1: 1 - 2^(-images / half-life), however many updates it takes; running statistics too."""
     ema = Ema(halflife_kimg=halflife)
-    ema.build(constant(0.0), TrialConfig())
+    ema.build(constant(0.0), TrialConfig(g_steps=g_steps))
     target, start = constant(1.0), 10**6  # late, so that the ramp of the beginning is over
     target.g[1].num_batches_tracked.fill_(7)  # type: ignore[index, operator, union-attr]
     ema.images, images = start, start
     while images < start + 2000:
         images += batch_size
-        ema.after_g(target, images)
+        for _ in range(g_steps):
+            ema.after_g(target, images)
     expected = 1 - 0.5 ** ((images - start) / (1000 * halflife))
     for name, value in ema.average.state_dict().items():
         reached = torch.full_like(value, 7) if name.endswith("tracked") else torch.full_like(value, expected)
         torch.testing.assert_close(value, reached, rtol=1e-4, atol=1e-6)
+
+
+def test_each_update_of_a_round_weighs_as_much() -> None:
+    """Of weights 0, 1, 2 and 3 in a round of three half-lives: each update is one of them, the newest counts a half."""
+    ema = Ema(halflife_kimg=1.0)
+    ema.build(constant(0.0), TrialConfig(g_steps=3))
+    ema.images = 10**6
+    for value in (1.0, 2.0, 3.0):
+        ema.after_g(constant(value), 10**6 + 3000)
+    assert ema.images == 10**6 + 3000
+    torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 1 / 8 + 2 / 4 + 3 / 2))
 
 
 @pytest.mark.parametrize("rampup", [0.05, 0.2])

@@ -32,6 +32,7 @@ from trainables.models.conditional import (
     discriminator,
     takes_points,
 )
+from trainables.models.starts import LAYERS
 from trainables.run import LOOPS, Run
 from trainables.sampler import Sampler, draw_latent
 from trainables.sections import DataConfig
@@ -138,18 +139,19 @@ def test_a_generator_is_given_the_class_beside_z(arch: str, embedding: int | Non
     ("arch", "shape", "seen_as"),
     [("mlp", (2,), (12,)), ("mlp", (1, 8, 8), (74,)), ("dcgan", (3, 8, 8), (13, 8, 8)), ("resnet", (1, 8, 8), (11, 8, 8))],
 )
-def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...]) -> None:
-    """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows."""
-    config = tiny_config({"arch": arch, **conditions(of_d="concat")})
+@pytest.mark.parametrize("output", ["tanh", "sigmoid"])
+def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...], output: str) -> None:
+    """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows; 0 and 1 in any case."""
+    config = tiny_config({"arch": arch, "g.output": output, **conditions(of_d="concat")})
     assert takes_points(config) == (arch == "mlp")
     d, seen = discriminator(config, shape, classes=10), []
     assert isinstance(d, ConcatDiscriminator)
-    d.body.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+    next(layer for layer in d.modules() if isinstance(layer, LAYERS)).register_forward_pre_hook(lambda _, x: seen.append(x[0]))
     images = torch.randn(5, *shape, generator=rng())
     assert d(images, LABELS).shape == (5,)
     assert seen[0].shape == (5, *seen_as)
     rows = images.flatten(1) if arch == "mlp" else images
-    assert torch.equal(seen[0][:, : rows.shape[1]], rows)
+    assert torch.equal(seen[0][:, : rows.shape[1]], (rows + 1) / 2 if output == "sigmoid" else rows)
     for i, maps in enumerate(seen[0][:, rows.shape[1] :]):
         assert torch.equal(maps, torch.eye(10)[LABELS[i]].view(10, *[1] * (maps.ndim - 1)).expand_as(maps))
 

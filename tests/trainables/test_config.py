@@ -98,9 +98,10 @@ DEFAULTS: dict[str, Any] = {
     "gradient_penalty.weight": 10.0,
     **{
         f"{name}.{knob}": value
-        for name in ("gradient_penalty", "r1", "r2")
-        for knob, value in (("interval", 1), ("warmup", 0.0), ("end", 1.0), ("until", 1.0), ("shape", "cosine"))
+        for name in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan", "weight_penalty", "orthogonal_regularisation")
+        for knob, value in (("warmup", 0.0), ("end", 1.0), ("until", 1.0), ("shape", "cosine"))
     },
+    **{f"{name}.interval": 1 for name in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan")},
     "gradient_clipping.norm": 1.0,
     "lr_schedule.shape": "linear",
     "lr_schedule.warmup": 0.0,
@@ -365,7 +366,7 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
         (
             {"r1": {"gama": 1.0}},
-            "r1 has no knob 'gama'; did you mean 'gamma'? it has ['interval', 'warmup', 'end', 'until', 'shape', 'gamma']",
+            "r1 has no knob 'gama'; did you mean 'gamma'? it has ['warmup', 'end', 'until', 'shape', 'interval', 'gamma']",
         ),
     ],
 )

@@ -9,7 +9,6 @@ from scipy.stats import kstest
 from tiny import another
 
 from trainables.data import DATA, OWN, Source, load, taken
-from trainables.data.points import INNER
 from trainables.sections import DataConfig
 
 SHAPES = [(name, setting) for name in DATA for setting in taken(name) if setting in OWN]
@@ -85,17 +84,17 @@ def test_a_spirals_std_is_its_noise() -> None:
     assert (blurred.train - sharp.train).std() == pytest.approx(0.05, rel=0.03)
 
 
-@pytest.mark.parametrize(("modes", "std"), [(10, 0.1), (3, 0.5)])
-def test_the_1200_dimensions_hold_gaussians_of_700(modes: int, std: float) -> None:
-    source = made("mixture1200", **({} if modes == 10 else {"modes": modes, "std": std}))
+@pytest.mark.parametrize(("modes", "std", "dim", "inner"), [(10, 0.1, 1200, 700), (3, 0.5, 1000, 600), (4, 0.1, 500, 500)])
+def test_the_1200_dimensions_hold_gaussians_of_700(modes: int, std: float, dim: int, inner: int) -> None:
+    source = made("mixture1200", **({} if modes == 10 else {"modes": modes, "std": std, "dim": dim, "inner": inner}))
     assert source.centres is not None
     assert source.train_labels is not None
-    assert (source.shape, source.centres.shape, source.std) == ((1200,), (modes, 1200), std)
+    assert (source.shape, source.centres.shape, source.std) == ((dim,), (modes, dim), std)
     assert gaps(source.centres).min() > 60 * std  # told apart by the nearest centre
     errors = source.train - source.centres[source.train_labels]
     for k in range(modes):
         live = source.centres[k] != 0
-        assert live.sum() == INNER
+        assert live.sum() == inner
         own = errors[source.train_labels == k]
         assert (own[:, ~live] == 0).all()
         assert own[:, live].std() == pytest.approx(std, rel=0.03)

@@ -134,7 +134,7 @@ def test_the_named_penalties_are_cases_of_the_general_one(name: str, same: dict[
 # Lazily, and fading ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
 def test_a_lazy_penalty_comes_every_nth_step_n_times_as_strong(name: str) -> None:
     weight = TRICKS[name]()
     lazy = make_trick(name, {"interval": 4})
@@ -149,7 +149,7 @@ def test_a_lazy_penalty_comes_every_nth_step_n_times_as_strong(name: str) -> Non
     assert [f"d/{name}" in run.d_step() for _ in range(6)] == [True, False, False, False, True, False]
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
 @pytest.mark.parametrize(
     ("end", "until", "t", "left"), [(0.1, 0.5, 0.0, 1.0), (0.1, 0.5, 0.25, 0.55), (0.1, 0.5, 0.7, 0.1), (0.0, 1.0, 0.5, 0.5)]
 )
@@ -159,7 +159,7 @@ def test_a_weight_goes_to_its_end_along_a_cosine(name: str, end: float, until: f
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
 @pytest.mark.parametrize(
     ("schedule", "t", "left"),
     [

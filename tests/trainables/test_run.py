@@ -59,6 +59,10 @@ def equal(a: Any, b: Any) -> bool:
 def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any]) -> None:
     settings = pairs.asked(entries)
     whole = tiny(settings)
+    shown = effective(whole)
+    assert {name: shown[name] for name in settings.keys() & shown.keys()} == {
+        name: settings[name] for name in settings.keys() & shown.keys()
+    }
     ticks = whole.ticks()
     untrained, first, second = next(ticks), next(ticks), next(ticks)
     state = through_a_file(whole.state_dict())  # inside the second round

@@ -23,6 +23,7 @@ from trainables.sections import LatentConfig
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick
 from trainables.tricks.minibatch import WithCloseness, WithDeviation
+from trainables.tricks.scheduled import Scheduled
 
 SHAPES = [(2,), (3, 4, 4)]
 every_shape = pytest.mark.parametrize("shape", SHAPES)
@@ -39,7 +40,7 @@ SHOWN = {  # where what each trick is, is shown
     "test_rates": {"gradient_clipping", "lr_schedule"},
 }
 BESIDE = {  # what a knob needs beside its trick to mean something
-    **{f"{name}.{knob}": {f"{name}.end": 0.0} for name in ("gradient_penalty", "r1", "r2") for knob in ("until", "shape")},
+    **{f"{name}.{knob}": {f"{name}.end": 0.0} for name, cls in TRICKS.items() if issubclass(cls, Scheduled) for knob in ("until", "shape")},
     "swa.share": {"budget_kimg": 0.288},
     "top_k.least": {"top_k.decay": 0.1},
     "experience_replay.images": {"experience_replay.share": 0.5},

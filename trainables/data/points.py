@@ -12,7 +12,6 @@ from trainables.sections import DataConfig
 
 N_TRAIN, N_HELDOUT = 100_000, 20_000
 N_TRAIN_1200, N_HELDOUT_1200 = 20_000, 5_000  # 96 and 24 MB
-DIM, INNER = 1200, 700
 
 
 @DATA.register("ring8")
@@ -64,9 +63,9 @@ def spiral(config: DataConfig) -> Source:
 
 
 @DATA.register("mixture1200")
-@takes("modes", "std")
+@takes("modes", "std", "dim", "inner")
 def mixture1200(config: DataConfig) -> Source:
-    """data.modes (10) Gaussians of 700 dimensions, of data.std (0.1), embedded in 1,200. Srivastava et al. 2017 (VEEGAN), section 4.1.
+    """data.modes (10) Gaussians of data.inner (700) dimensions, of data.std (0.1), embedded in data.dim (1,200). Srivastava et al. 2017 (VEEGAN), section 4.1.
 
     The paper gives the three numbers and no more. Here each Gaussian has 700 of the 1,200 coordinates for its own, drawn at random; its mean
     is N(0, I) in these, and the other 500 are exactly 0. (A rotation would look less simple, but matrix products differ from machine to
@@ -75,18 +74,21 @@ def mixture1200(config: DataConfig) -> Source:
     """
     _computed(config)
     modes, std = config.modes or 10, config.std or 0.1
+    dim, inner = config.dim or 1200, config.inner or 700
+    if inner > dim:
+        raise ValueError(f"data.inner must be at most data.dim, {dim}; given {inner}")
     rng = np.random.default_rng(0)
-    own = np.stack([np.sort(rng.permutation(DIM)[:INNER]) for _ in range(modes)])
-    means = rng.standard_normal((modes, INNER)).astype(np.float32)
-    centres = np.zeros((modes, DIM), np.float32)
+    own = np.stack([np.sort(rng.permutation(dim)[:inner]) for _ in range(modes)])
+    means = rng.standard_normal((modes, inner)).astype(np.float32)
+    centres = np.zeros((modes, dim), np.float32)
     np.put_along_axis(centres, own, means, axis=1)
 
     def draw(n: int) -> tuple[Array, Labels]:
         labels = np.arange(n, dtype=np.int64) % modes
-        points = np.zeros((n, DIM), np.float32)
+        points = np.zeros((n, dim), np.float32)
         for k in range(modes):  # one mode at a time: its noise is all that is held beside the points
             rows = np.flatnonzero(labels == k)
-            points[np.ix_(rows, own[k])] = means[k] + np.float32(std) * rng.standard_normal((len(rows), INNER), np.float32)
+            points[np.ix_(rows, own[k])] = means[k] + np.float32(std) * rng.standard_normal((len(rows), inner), np.float32)
         return points, labels
 
     (train, train_labels), (heldout, heldout_labels) = draw(N_TRAIN_1200), draw(N_HELDOUT_1200)

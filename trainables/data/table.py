@@ -13,7 +13,7 @@ from trainables.sections import DataConfig
 
 Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])
 
-OWN = ("modes", "radius", "std", "side", "spacing", "turns")  # settings that a data set reads only if it says so
+OWN = ("modes", "radius", "std", "side", "spacing", "turns", "dim", "inner")  # settings that a data set reads only if it says so
 
 DATA: Registry[Callable[[DataConfig], Source]] = Registry("data set")
 

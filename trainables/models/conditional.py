@@ -125,10 +125,13 @@ class ConcatDiscriminator(ConditionalDiscriminator):
         shape = (prod(shape),) if flat else shape
         super().__init__(config, (shape[0] + classes, *shape[1:]))
         self.flat, self.classes = flat, classes
+        self.off = -1.0 if config.g.output == "sigmoid" else 0.0  # D's beginning makes 0 of it, as of a black pixel
 
     def features(self, images: Tensor, labels: Tensor) -> Tensor:
         images = images.flatten(1) if self.flat else images
-        of_class = one_hot(labels, self.classes).to(images.dtype).view(len(images), -1, *[1] * (images.ndim - 2))
+        of_class = self.off + (1 - self.off) * one_hot(labels, self.classes).to(images.dtype).view(
+            len(images), -1, *[1] * (images.ndim - 2)
+        )
         features: Tensor = self.body(torch.cat([images, of_class.expand(-1, -1, *images.shape[2:])], 1))
         return features
 

@@ -55,22 +55,27 @@ class Ema(Trick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
-        self.images = 0
+        self.g_steps = config.g_steps
+        self.updates = 0
+        self.images = 0.0  # up to which it has averaged
 
     def after_g(self, nets: Nets, images: int) -> None:
+        self.updates += 1
+        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # a round's images are shared among its updates of G
         halflife = min(1000 * self.halflife_kimg, self.rampup * images)
-        mix(self.average, nets.g, 1 - 0.5 ** ((images - self.images) / halflife))
-        self.images = images
+        mix(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
+        self.images += elapsed
 
     def sampler(self, sampler: "Sampler") -> "Sampler":
         return sampler.of(self.average)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"average": self.average.state_dict(), "images": self.images}
+        return {"average": self.average.state_dict(), "images": self.images, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.average.load_state_dict(state["average"])
         self.images = state["images"]
+        self.updates = state.get("updates", 0)  # a state of before it was kept has none
 
 
 @trick("swa")

@@ -10,6 +10,7 @@ from trainables.config import TrialConfig
 from trainables.models.conditional import ConditionalNorm
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Step, Trick, trick
+from trainables.tricks.scheduled import Scheduled
 
 
 @trick("weight_clipping")
@@ -26,17 +27,18 @@ class WeightClipping(Trick):
 
 
 @trick("weight_penalty")
-class WeightPenalty(Trick):
+class WeightPenalty(Scheduled):
     """weight/2 times the squared norm of D's weights, biases and gains left out. Krogh & Hertz 1992; on D in courses, and Kurach et al. 2019 ("L2").
 
-    The sum over all layers. The code of Kurach et al. has their mean: its 10 are 10 divided by the number of layers here.
+    The sum over all layers. The code of Kurach et al. has their mean: its 10 are 10 divided by the number of layers here. The weight's schedule is
+    as in gradient_penalty.
     """
 
     weight: Positive = 1e-3
 
     def d_term(self, step: Step) -> Tensor:
         norms = torch._foreach_norm([p for p in step.nets.d.parameters() if p.ndim > 1])
-        return self.weight / 2 * torch.stack(list(norms)).square().sum()
+        return self.strength(step) * self.weight / 2 * torch.stack(list(norms)).square().sum()
 
 
 @trick("spectral_norm")
@@ -50,21 +52,21 @@ class SpectralNorm(Trick):
 
 
 @trick("orthogonal_regularisation")
-class OrthogonalRegularisation(Trick):
+class OrthogonalRegularisation(Scheduled):
     """weight |W W' * (1 - I)|^2 of each weight: its rows, an output's each, should be at right angles, of any length. Brock et al. 2019 (BigGAN), eq. 3.
 
     It is the form of 2019, without the diagonal that Brock et al. 2017 have too. BigGAN uses it on G; the default here is D. Rows are those of the
-    first dimension, as in BigGAN's code.
+    first dimension, as in BigGAN's code. The weight's schedule is as in gradient_penalty.
     """
 
     weight: Positive = 1e-4
     net: Literal["d", "g", "both"] = "d"
 
     def d_term(self, step: Step) -> Tensor | None:
-        return None if self.net == "g" else self.weight * off_diagonal(step.nets.d)
+        return None if self.net == "g" else self.strength(step) * self.weight * off_diagonal(step.nets.d)
 
     def g_term(self, step: Step) -> Tensor | None:
-        return None if self.net == "d" else self.weight * off_diagonal(step.nets.g)
+        return None if self.net == "d" else self.strength(step) * self.weight * off_diagonal(step.nets.g)
 
 
 def off_diagonal(net: nn.Module) -> Tensor:
