@@ -75,7 +75,7 @@ def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
 
 @pytest.mark.usefixtures("no_page")
 def test_a_conditional_run_says_how_well_it_makes_each_class(here: Path) -> None:
-    """Their mean, weighed by how often each was asked for, is what the run scored."""
+    """The mean of their distances is what the run scored."""
     said = train("ring.yaml", "--set", "g.condition=concat", "--set", "d.condition=concat")
     found = json.loads((here / "runs" / "ring" / "metrics.json").read_text())
     assert list(found["classes"]) == [f"{45 * k}°" for k in range(8)]
