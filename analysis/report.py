@@ -99,8 +99,8 @@ def _evidence(table: TrialTable, claims: Sequence[Claim], score: str) -> str:
         )
         kinds.append("strong" if claim.clear else "weak")
     note = (
-        "Strongest first; bold where the interval excludes no effect. Numbers are split at the median of their configurations. Effects on "
-        "a risk are differences in percentage points, effects marked × are ratios of geometric means; effects on a score are among runs "
+        "Strongest first; bold where the interval excludes no effect. Numbers of a range are split at the median of their configurations. Effects "
+        "on a risk are differences in percentage points, effects marked × are ratios of geometric means; effects on a score are among runs "
         "that reached the end, adjusted for the other scientific settings where that can be estimated. q is the share of false findings "
         "to expect among claims at least as strong (Benjamini and Hochberg, per outcome); one comparison in twenty looks clear by chance. "
         "Seeds are nested in configurations. Designed: all runs are of a randomised design; observed: a search chose some of the runs, "

@@ -70,7 +70,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
         settings = ", ".join(
-            short(name, row[name]) for name in trials.scientific if row[name] not in (False, None) and row[name] == row[name]
+            short(name, value) for name in trials.scientific if (value := row[name]) is not False and value is not None and value == value
         )
         table.add_row(place(row), number(row["mean"]), f"{number(row['low'])}–{number(row['high'])}" if row["low"] == row["low"] else "–",
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip

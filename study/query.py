@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COST = "seconds"  # of training, a score beside what is judged
+NULL = "default"  # what a level of a list is called that is null; None is left to settings that are not live
 
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
@@ -35,6 +36,11 @@ def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView
         there = "holds no records" if Path(folder).is_dir() else "is not there"
         raise ValueError(f"{folder} must be the folder of a study, with records.jsonl in it; it {there}")
     return StudyView(store, store.study, trust_plugins=trust_plugins)
+
+
+def named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, Any]:
+    """Null by its name, in the settings that are listed."""
+    return {name: NULL if value is None and name in lists else value for name, value in settings.items()}
 
 
 class StudyView:
@@ -140,10 +146,12 @@ class StudyView:
 
         space = self.study.spec["space"]
         found = [self.diagnosis(record) for record in records]
-        knobs = pd.DataFrame([self.settings(record) for record in records], index=ids)
-        for name, form in {**space["scientific"], **space["nuisance"]}.items():
-            if name in knobs and "low" not in form and not any(isinstance(choice, bool) or choice is None for choice in form):
-                knobs[name] = pd.Categorical(knobs[name], categories=list(form))  # the first that the file names is the reference
+        lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
+        knobs = pd.DataFrame([named_nulls(self.settings(record), lists) for record in records], index=ids)
+        for name, choices in lists.items():
+            if name in knobs and not any(isinstance(choice, bool) for choice in choices):
+                # the first that the file names is the reference
+                knobs[name] = pd.Categorical(knobs[name], categories=[NULL if choice is None else choice for choice in choices])
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
             config_id=np.array([config_id(record) for record in records], dtype=np.str_),

@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from analysis.metrics import METRICS
 from study.ranges import RANGES, UNRANGED
 from trainables.config import refuse_unknown, settings, switch_of, yaml_hint
 from trainables.sections import DataConfig
@@ -26,6 +27,11 @@ NEVER_VARIES = {
     "budget_kimg": "runs of different length cannot be compared",
     "tick_kimg": "it only says how often a run is measured",
 }
+
+TAKEN = (  # columns of StudyView.trials(), beside settings and metrics
+    *("number", "config_id", "phase", "ruler", "ended", "outcome", "onset_kimg", "images", "seconds", "judge_seconds", "seed"),
+    *("diagnosis", "reason", "failures"),
+)
 
 
 class SpecError(ValueError):
@@ -227,6 +233,8 @@ def read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> Cate
     """The choice among bundles of settings: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. SpecError for what makes none."""
     if not name.isidentifier():
         raise SpecError(where, f"variants need a name that is a word, such as method; given {name!r}")
+    if name in TAKEN or name in METRICS:
+        raise SpecError(where, f"variants need a name of their own, such as method; {name!r} is a column of the trials' table")
     if len(variants) < 2:
         raise SpecError(where, f"{name} needs two variants or more; given {list(variants)}")
     seen: dict[str, str] = {}

@@ -90,13 +90,13 @@ def train(
                 values = {**judge(sampler), **tick.signals}
                 found.seconds += trained - began
                 found.judge_seconds += time.perf_counter() - trained
+                save_generator(sampler, config, source.shape, out / GENERATOR)  # first: what is concluded of the last tick looks at it
                 found.ticks.append((tick.images, values))
                 history.write(json.dumps({"images": tick.images, "seconds": round(found.seconds, 3), **values}) + "\n")
                 history.flush()
                 (out / SAMPLES / f"{tick.images:09d}.png").write_bytes(
                     grid_png(grid_samples(sampler, source.shape), extent=extent(source.train))
                 )
-                save_generator(sampler, config, source.shape, out / GENERATOR)
                 console.print(f"{tick.images / 1000:>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
         except Diverged as reason:
             found.ended, found.reason = "dead", str(reason)

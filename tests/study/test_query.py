@@ -1,21 +1,34 @@
 """What becomes of records in the table that `analysis` takes."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recorded import SPEC, STUDY, Driver
+from rich.console import Console
 
 import analysis
+from study.judge import Ruler
+from study.present import print_ranking
 from study.query import open_study
 from study.records import Ended
+from study.space import TAKEN, SpecError, read_space
 from study.store import Store
+from trainables.config import settings
 
 WHOLE = {**SPEC, "plugins": []}
+RULER = Ruler(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
 @pytest.mark.parametrize(
-    ("listed", "levels"), [([5, 1, 2], ["5", "1", "2"]), (["b", "a", "c"], ["b", "a", "c"]), ([0.5, 0.25, 1], ["0.5", "0.25", "1"])]
+    ("listed", "levels"),
+    [
+        ([5, 1, 2], ["5", "1", "2"]),
+        (["b", "a", "c"], ["b", "a", "c"]),
+        ([0.5, 0.25, 1], ["0.5", "0.25", "1"]),
+        ([None, 800, 200], ["default", "800", "200"]),
+    ],
 )
 def test_choices_are_levels_in_the_order_of_the_file(tmp_path: Path, listed: list[object], levels: list[str]) -> None:
     with Store.writing(tmp_path) as store:
@@ -28,6 +41,37 @@ def test_choices_are_levels_in_the_order_of_the_file(tmp_path: Path, listed: lis
     claims = analysis.explain(table, "fd")
     assert [(c.level, c.reference) for name in levels[1:] for c in claims if c.level == name] == [(name, levels[0]) for name in levels[1:]]
     assert [(c.level, c.reference) for c in claims if c.setting == "r1"] == [("on", "off")]
+
+
+def test_columns_that_variants_may_not_be_called(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=WHOLE, ruler=RULER.as_dict()))
+        driver = Driver(store)
+        driver.open("t0")
+        driver.tick("t0", 2, Ended.BUDGET)
+    view = open_study(tmp_path)
+    (record,) = view.store.trials.values()
+    assert record.last
+    assert set(view.trials()) - settings().keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
+    for name in ("images", "coverage"):
+        with pytest.raises(SpecError, match=f"'{name}' is a column of the trials' table"):
+            read_space({"scientific": {name: {"few": {"data.size": 10}, "many": {}}}})
+
+
+def test_a_setting_of_0_is_named_where_one_that_is_off_is_not(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        store.write_study(
+            replace(STUDY, spec={**WHOLE, "space": {"scientific": {"beta1": [0.0, 0.5], "r1": [False, True]}, "nuisance": {}}})
+        )
+        driver = Driver(store)
+        for i, (beta1, r1) in enumerate([(0.0, False), (0.5, False), (0.0, True)]):
+            driver.open(f"c{i}-s0", beta1=beta1, r1=r1)
+            driver.tick(f"c{i}-s0", 2, Ended.BUDGET)
+    console = Console(width=200, record=True, file=io.StringIO())
+    view = open_study(tmp_path)
+    print_ranking(view.table(), "fd", console, n=9)
+    said = console.export_text()
+    assert [said.count(words) for words in ("beta1 0 ", "beta1 0.5 ", "beta1 0, r1 ")] == [1, 1, 1], said
 
 
 def test_training_time_is_a_score(tmp_path: Path) -> None:

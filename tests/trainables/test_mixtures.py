@@ -84,6 +84,11 @@ def test_a_spirals_std_is_its_noise() -> None:
     assert (blurred.train - sharp.train).std() == pytest.approx(0.05, rel=0.03)
 
 
+def test_a_mode_varies_within_the_dimensions_there_are() -> None:
+    with pytest.raises(ValueError, match=r"data.inner \(700 unless set\) must be at most data.dim \(1,200 unless set\); given 700 and 500"):
+        made("mixture1200", dim=500)
+
+
 @pytest.mark.parametrize(("modes", "std", "dim", "inner"), [(10, 0.1, 1200, 700), (3, 0.5, 1000, 600), (4, 0.1, 500, 500)])
 def test_the_1200_dimensions_hold_gaussians_of_700(modes: int, std: float, dim: int, inner: int) -> None:
     source = made("mixture1200", **({} if modes == 10 else {"modes": modes, "std": std, "dim": dim, "inner": inner}))

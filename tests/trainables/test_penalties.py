@@ -14,6 +14,7 @@ from trainables.config import make_trick
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step
 from trainables.tricks.penalties import PLACES, TARGETS, Target, Where
+from trainables.tricks.scheduled import Scheduled
 
 every_shape = pytest.mark.parametrize("shape", [(2,), (3, 4, 4)])
 
@@ -159,8 +160,7 @@ def test_a_weight_goes_to_its_end_along_a_cosine(name: str, end: float, until: f
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
-@pytest.mark.parametrize(
+schedules = pytest.mark.parametrize(
     ("schedule", "t", "left"),
     [
         ({"end": 0.2, "until": 0.8, "shape": "linear"}, 0.2, 0.8),
@@ -171,9 +171,31 @@ def test_a_weight_goes_to_its_end_along_a_cosine(name: str, end: float, until: f
         ({"warmup": 0.4, "end": 3.0, "until": 0.5}, 0.25, 0.625 * 2),
     ],
 )
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
+@schedules
 def test_how_a_weight_is_scheduled(name: str, schedule: dict[str, Any], t: float, left: float) -> None:
     ratio = term(make_trick(name, schedule), linear_step((3,), t=t)[0]) / term(TRICKS[name](), linear_step((3,))[0])
     assert ratio.item() == pytest.approx(left, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "knobs"),
+    [("weight_penalty", "d", {}), ("orthogonal_regularisation", "d", {"net": "both"}), ("orthogonal_regularisation", "g", {"net": "both"})],
+)
+@schedules
+def test_so_are_those_of_weights(name: str, side: str, knobs: dict[str, Any], schedule: dict[str, Any], t: float, left: float) -> None:
+    torch.manual_seed(0)
+    nets = Nets(nn.Linear(3, 2), nn.Linear(3, 2))
+    looks = {"nets": nets, "real": None, "fake": torch.zeros(1), "real_logits": None, "fake_logits": torch.zeros(1), "rng": rng()}
+    ratio = term(make_trick(name, {**knobs, **schedule}), Step(**looks, t=t), side) / term(make_trick(name, knobs), Step(**looks), side)
+    assert ratio.item() == pytest.approx(left, rel=1e-5)
+
+
+def test_every_penalty_with_a_schedule_is_here() -> None:
+    shown = {"r1", "r2", "wgan_gp", "dragan", "gradient_penalty", "weight_penalty", "orthogonal_regularisation"}
+    assert shown == {name for name, cls in TRICKS.items() if issubclass(cls, Scheduled)}
 
 
 def test_a_weight_that_ends_at_nothing_costs_nothing() -> None:

@@ -68,7 +68,7 @@ def mixture1200(config: DataConfig) -> Source:
     """data.modes (10) Gaussians of data.inner (700) dimensions, of data.std (0.1), embedded in data.dim (1,200). Srivastava et al. 2017 (VEEGAN), section 4.1.
 
     The paper gives the three numbers and no more. Here each Gaussian has 700 of the 1,200 coordinates for its own, drawn at random; its mean
-    is N(0, I) in these, and the other 500 are exactly 0. (A rotation would look less simple, but matrix products differ from machine to
+    is N(0, I) in these, and the other 500 are exactly 0; what follows is of these numbers. (A rotation would look less simple, but matrix products differ from machine to
     machine in their last bits, and the fingerprint with them.) Two means are about 37 apart. `hq` says nothing here: even a real sample lies 26
     standard deviations from its mean, the square root of 700, so it is 0 for real data too, as it would be by the 10 of the paper.
     """
@@ -76,7 +76,7 @@ def mixture1200(config: DataConfig) -> Source:
     modes, std = config.modes or 10, config.std or 0.1
     dim, inner = config.dim or 1200, config.inner or 700
     if inner > dim:
-        raise ValueError(f"data.inner must be at most data.dim, {dim}; given {inner}")
+        raise ValueError(f"data.inner (700 unless set) must be at most data.dim (1,200 unless set); given {inner} and {dim}")
     rng = np.random.default_rng(0)
     own = np.stack([np.sort(rng.permutation(dim)[:inner]) for _ in range(modes)])
     means = rng.standard_normal((modes, inner)).astype(np.float32)
