@@ -5,11 +5,13 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from steps import rng
 from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, SIZES
+from trainables.models.layers import FromOnePlace, ToOnePlace
 from trainables.models.resnet import Block
 from trainables.readback import layers
 from trainables.sections import Activation, DiscriminatorConfig, GeneratorConfig, Norm
@@ -88,6 +90,28 @@ def test_sizes_are_what_doubling_gives() -> None:
     assert all(size == start * 2**doublings for size, (start, doublings) in SIZES.items())
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("layer", "shape"), [(FromOnePlace, (5, 6, 1, 1)), (ToOnePlace, (5, 6, 3, 3))])
+def test_ends_that_are_products_are_the_convolutions_that_they_replace(
+    layer: type[nn.ConvTranspose2d | nn.Conv2d], shape: tuple[int, ...], order: torch.memory_format, bias: bool
+) -> None:
+    """Values, first derivatives, and the second that a penalty takes; in either order of memory."""
+    torch.manual_seed(0)
+    ours = layer(6, 4, 3, bias=bias).double().to(memory_format=order)
+    theirs = layer.__bases__[0](6, 4, 3, bias=bias).double()
+    theirs.load_state_dict(ours.state_dict())
+    found = []
+    for net in (ours, theirs):
+        x = torch.randn(shape, generator=rng(), dtype=torch.float64).requires_grad_()
+        y = net(x)
+        (by_x,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+        (y.square().sum() + by_x.square().sum()).backward()
+        found.append((y, by_x, x.grad, *(p.grad for p in net.parameters())))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize("size", [8, 32, 64])
 def test_dcgan_widths_double_as_maps_halve(size: int) -> None:
     g, d = check_pair(config("dcgan"), (3, size, size))
@@ -104,9 +128,13 @@ def test_dcgan_is_the_one_of_radford() -> None:
     up = [(100, 512, 4, 1, 0), (512, 256, 4, 2, 1), (256, 128, 4, 2, 1), (128, 64, 4, 2, 1), (64, 3, 4, 2, 1)]
     down = [(3, 64, 4, 2, 1), (64, 128, 4, 2, 1), (128, 256, 4, 2, 1), (256, 512, 4, 2, 1), (512, 1, 4, 1, 0)]
     for net, kind, expected in ((g, nn.ConvTranspose2d, up), (d, nn.Conv2d, down)):
-        assert all(type(layer) is kind for layer in layers(net))
+        assert all(isinstance(layer, kind) for layer in layers(net))
         assert [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0], m.padding[0]) for m in layers(net)] == expected
-    assert [type(m).__name__ for m in g[1:]] == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
+    assert [type(m).__name__ for m in g[1:]] == [
+        *("FromOnePlace", "BatchNorm2d", "ReLU"),
+        *("ConvTranspose2d", "BatchNorm2d", "ReLU") * 3,
+        *("ConvTranspose2d", "Tanh"),
+    ]
     assert [type(m).__name__ for m in d.body] == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
     assert {m.negative_slope for m in d.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
     assert d.body(torch.zeros(2, 3, 64, 64)).shape == (2, 512, 4, 4)

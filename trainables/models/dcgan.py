@@ -6,7 +6,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models.base import Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import check_init, check_kernels
-from trainables.models.layers import biased, doubled, finish, first, halved, more, seen, squashed
+from trainables.models.layers import ToOnePlace, biased, doubled, finish, first, halved, more, seen, squashed
 from trainables.models.starts import normal, started
 
 
@@ -29,7 +29,7 @@ def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
         layers += halved(wide, 2 * wide, d) + more(2 * wide, d)
         wide *= 2
     dense = d.head == "dense"
-    head = nn.Linear(wide * start * start, 1) if dense else nn.Conv2d(wide, 1, start)
+    head = nn.Linear(wide * start * start, 1) if dense else ToOnePlace(wide, 1, start)
     net = Discriminator(nn.Sequential(*layers, *([nn.Flatten()] if dense else [])), head)
     return started(net, d, own=initialised).to(
         memory_format=torch.channels_last

@@ -1,6 +1,7 @@
 """Layers by the settings of a network: what the architectures are composed of."""
 
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head, Norm
@@ -84,11 +85,30 @@ def halved(n: int, out: int, d: DiscriminatorConfig, *, normed: bool = True) -> 
 # Ends ------------------------------------------------------------------------------------------------
 
 
+class FromOnePlace(nn.ConvTranspose2d):
+    """A transposed convolution of a map of one place: as the product of matrices that it is, which a CPU does up to four times as fast."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """[N, C, 1, 1] -> [N, out, h, w], with channels last in memory, as the weights are."""
+        y = x.flatten(1) @ self.weight.permute(0, 2, 3, 1).flatten(1)
+        y = y.view(len(x), *self.kernel_size, self.out_channels).permute(0, 3, 1, 2)
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
+class ToOnePlace(nn.Conv2d):
+    """A valid convolution of a map of the kernel's size: likewise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, h, w] -> [N, out, 1, 1]."""
+        y = linear(x.permute(0, 2, 3, 1).flatten(1), self.weight.permute(0, 2, 3, 1).flatten(1), self.bias)
+        return y[:, :, None, None]
+
+
 def first(latents: int, n: int, start: int, head: Head, *, bias: bool) -> list[nn.Module]:
     """From latents to the first map, [N, n, start, start]: a dense layer, or a transposed convolution, whose bias is one a channel."""
     if head == "dense":
         return [nn.Linear(latents, n * start * start, bias=bias), nn.Unflatten(1, (n, start, start))]
-    return [nn.Unflatten(1, (latents, 1, 1)), nn.ConvTranspose2d(latents, n, start, bias=bias)]
+    return [nn.Unflatten(1, (latents, 1, 1)), FromOnePlace(latents, n, start, bias=bias)]
 
 
 class Unit(nn.Module):

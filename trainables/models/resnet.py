@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
-from trainables.models.layers import POOLS, Residual, Side, activation, first, seen, squashed, upsample
+from trainables.models.layers import POOLS, Residual, Side, ToOnePlace, activation, first, seen, squashed, upsample
 from trainables.models.starts import scaled, shifted, started
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Norm
 
@@ -80,7 +80,7 @@ def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
         *activation(d, fresh=True),
         *([] if conv else [Pooled()]),
     )
-    head = nn.Conv2d(d.width, 1, 2 * start) if conv else nn.Linear(d.width, 1)
+    head = ToOnePlace(d.width, 1, 2 * start) if conv else nn.Linear(d.width, 1)
     return started(Discriminator(body, head), d, own=initialised).to(memory_format=torch.channels_last)
 
 

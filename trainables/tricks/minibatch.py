@@ -48,7 +48,7 @@ def widen(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: 
     if isinstance(last, nn.Linear):
         wider: nn.Linear | nn.Conv2d = nn.Linear(last.in_features + channels, 1, bias=last.bias is not None, device=last.weight.device)
     else:
-        wider = nn.Conv2d(last.in_channels + channels, 1, last.kernel_size, device=last.weight.device)  # type: ignore[arg-type]  # a pair of ints
+        wider = type(last)(last.in_channels + channels, 1, last.kernel_size, device=last.weight.device)  # type: ignore[arg-type]  # a pair of ints
     with torch.no_grad():
         wider.weight[:, :-channels] = last.weight
         wider.weight[:, -channels:] = 0
