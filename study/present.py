@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from study.rejudge import Rejudged
 
 COLUMNS = 8  # of a table of curves
-HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation")  # of the metrics, where one line has to do
+HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation", "class_agreement")  # of the metrics, where one line has to do
 GRIDS = 6  # sample grids of the best and of failed runs in the report
 
 

@@ -146,14 +146,15 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
         "signals": {name: value for name, value in values.items() if name not in found.floors},
         "ruler": found.judge.ruler.as_dict(),
     }
-    if found.config.g.condition is not None:
-        summary["classes"] = classes_of(found.judge, load_generator(out / GENERATOR))
+    classes = {} if found.config.g.condition is None else classes_of(found.judge, load_generator(out / GENERATOR))
+    if classes:
+        summary["classes"] = classes
     (out / METRICS).write_text(json.dumps(summary, indent=2) + "\n")
-    write_page(found, verdict, out)
+    write_page(found, verdict, classes, out)
     if found.reason:
         console.print(f"{summary['ended']}: {escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
     console.print(f"real data score  {headline(found.floors)}", soft_wrap=True)
-    for name, of in summary.get("classes", {}).items():
+    for name, of in classes.items():
         console.print(f"asked for {escape(name)}: {headline(of, of)}", soft_wrap=True)
     console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {escape(verdict.evidence)}", soft_wrap=True)
     console.print(f"{out}: {CURVES} (open it in a browser), {SAMPLES}/, {METRICS}, {HISTORY}, {CONFIG}, {GENERATOR}", soft_wrap=True)

@@ -1,5 +1,6 @@
 """curves.html: one run as a page that fetches nothing: what it came to, its samples over time, and its curves beside real data."""
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -17,7 +18,8 @@ SIGNALS = ("d/adv", "g/adv", "d/real_logit", "d/fake_logit", "d/real_accuracy", 
 GRIDS = 6  # sample grids, evenly spaced over the run
 
 
-def write_page(found: Trained, verdict: Diagnosis, out: Path) -> None:
+def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]], out: Path) -> None:
+    """classes: of a conditional run, how well each class is made when asked for."""
     config, table = found.config, table_of(found, verdict)
     title = f"{config.arch} with {config.loss} on {config.data.name}"
     head = page.paragraph("GAN run", kind="kicker") + f"<h1>{escape(title)}</h1>"
@@ -26,8 +28,11 @@ def write_page(found: Trained, verdict: Diagnosis, out: Path) -> None:
     _, values = found.ticks[-1]
     rows = [[name, aligned(values[name]), aligned(floor)] for name, floor in found.floors.items() if name in values]
     shown = [name for name in (*HEADLINE, *SIGNALS) if name in table.curves]
+    measures = list(dict.fromkeys(name for of in classes.values() for name in of))
+    by_class = [[asked, *(aligned(of.get(name, np.nan)) for name in measures)] for asked, of in classes.items()]
     sections = [
         page.Section("Measured", page.grid(["Metric", "At the end", "Real data"], rows, numbers=["At the end", "Real data"])),
+        *([page.Section("Classes", page.grid(["Asked for", *measures], by_class, numbers=measures))] if classes else []),
         page.Section("Samples", grids(out)),
         page.Section("Curves", "".join(page.chart(plots.curves(table, name), name=str(i)) for i, name in enumerate(shown))),
         page.Section("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),

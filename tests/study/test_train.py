@@ -73,16 +73,17 @@ def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
         assert words in said.output
 
 
-@pytest.mark.usefixtures("no_page")
 def test_a_conditional_run_says_how_well_it_makes_each_class(here: Path) -> None:
     """The mean of their distances is what the run scored."""
     said = train("ring.yaml", "--set", "g.condition=concat", "--set", "d.condition=concat")
     found = json.loads((here / "runs" / "ring" / "metrics.json").read_text())
     assert list(found["classes"]) == [f"{45 * k}°" for k in range(8)]
+    page = (here / "runs" / "ring" / "curves.html").read_text()
     assert all(of.keys() == {"class_fd", "class_agreement"} for of in found["classes"].values())
     mean = sum(of["class_fd"] for of in found["classes"].values()) / 8
     assert found["metrics"]["class_fd"]["value"] == pytest.approx(mean)
     for name, of in found["classes"].items():
+        assert f"<td>{name}</td>" in page
         assert f"asked for {name}: class_fd {of['class_fd']:.4g}  class_agreement {of['class_agreement']:.4g}" in said.output
 
 
