@@ -56,7 +56,7 @@ class Ema(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
         self.g_steps = config.g_steps
-        self.updates = 0
+        self.updates = 0  # not in the state: a run never pauses between the updates of a round
         self.images = 0.0  # up to which it has averaged
 
     def after_g(self, nets: Nets, images: int) -> None:
@@ -70,12 +70,11 @@ class Ema(Trick):
         return sampler.of(self.average)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"average": self.average.state_dict(), "images": self.images, "updates": self.updates}
+        return {"average": self.average.state_dict(), "images": self.images}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.average.load_state_dict(state["average"])
         self.images = state["images"]
-        self.updates = state.get("updates", 0)  # a state of before it was kept has none
 
 
 @trick("swa")
