@@ -38,14 +38,14 @@ def trials_of(folder: Path) -> pd.DataFrame:
     view = open_study(folder)
     (variants,) = view.spec.space.variants
     trials = view.trials()
-    trials = trials[trials["outcome"] != ""].drop(columns="modes", errors="ignore")  # ours counts otherwise
+    trials = trials[trials["outcome"] != ""]
     trials["images_per_second"] = trials["images"] / trials["seconds"]
     real = dict(view.study.floors)
     data = load(view.trial(trials.index[0]).config.data)
     if data.centres is not None and data.std is not None:
         samples = {name: view.trial(name).sample(SAMPLES, seed=0).numpy() for name in trials.index}
         found = {name: published_protocol(points, data.centres, std=data.std) for name, points in samples.items()}
-        trials = trials.drop(columns="fd").join(pd.DataFrame.from_dict(found, orient="index"))
+        trials = trials.drop(columns=["fd", "modes"]).join(pd.DataFrame.from_dict(found, orient="index"))
         real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_floor(len(data.centres), n=SAMPLES)}
     columns = [name for name in COLUMNS if name in trials]
     table = trials.rename(columns={variants: "variant"})[["variant", "seed", "outcome", *columns]]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
@@ -174,11 +176,12 @@ def print_study(view: StudyView, console: Console) -> None:
     console.print(
         f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['score']['metric']}"
     )
-    for part in ("scientific", "nuisance"):
-        for name, domain in spec["space"][part].items():
-            console.print(f"  {name}: {domain}  [dim]{part}[/dim]", soft_wrap=True)
-    for name, value in spec["base"].items():
-        console.print(f"  {name}: {value}  [dim]base[/dim]", soft_wrap=True)
+    for part, flow in (("base", False), ("space", None)):  # as a study file has them; None: the innermost in a line
+        yaml, text = YAML(typ="safe", pure=True), StringIO()
+        yaml.default_flow_style, yaml.width = flow, 150
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its hint knows None only
+        yaml.dump({part: spec[part]}, text)
+        console.print(escape(text.getvalue()), end="", soft_wrap=True)
     console.print("trials: " + " ".join(view.store.trials), soft_wrap=True)
 
 

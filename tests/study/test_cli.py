@@ -35,7 +35,9 @@ def run(*words: str) -> str:
 
 def test_status_show_rank_explain(folder: Path) -> None:
     assert "8 of 8 trials opened; nobody drives it" in run("status", str(folder))
-    assert "Does R1 keep a small GAN" in run("show", str(folder))
+    design = run("show", str(folder))
+    assert "Does R1 keep a small GAN" in design
+    assert "    r1: [false, true]\n  nuisance:\n    g.lr: {low: 0.0001, high: 0.01, log: true}\n" in design
     best = json.loads(run("best", str(folder), "-n", "2", "--min-seeds", "2", "--json"))
     assert len(best) == 2
     shown = run("show", str(folder), best[0]["trial_id"])
