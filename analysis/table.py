@@ -97,10 +97,20 @@ class TrialTable:
 
     @property
     def fixed(self) -> dict[str, object]:
-        """Knobs that hold one value over all trials: the conditions under which any conclusion was drawn."""
+        """Knobs that hold one value wherever they live: the conditions under which any conclusion was drawn."""
         varied = {*self.scientific, *self.nuisance}
         values = {str(name): self.knobs[name].dropna().unique() for name in self.knobs.columns if name not in varied}
-        return {name: found[0] for name, found in values.items() if len(found) == 1}
+        return {
+            name: found[0] for name, found in values.items() if len(found) == 1 and (self.knobs[name].notna() == self.lives(name)).all()
+        }
+
+    def lives(self, knob: str) -> Bools:
+        """[T]: where a knob has a meaning: `r1.gamma` where `r1` is on, `lookahead.k` where `update` is lookahead, all others everywhere."""
+        head, dot, _ = knob.partition(".")
+        for switch, at in ((head, True), ("update", head)):
+            if dot and switch in self.knobs and (on := np.array([value == at for value in self.knobs[switch]])).any():
+                return on
+        return np.ones(len(self), dtype=bool)
 
     def where(self, mask: Bools) -> Self:
         """The trials where `mask` [T] is true, as a table of the same study."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def points(spec: "StudySpec") -> list[dict[str, Any]]:
-    """The n_configs points of the space; StudySpec.flat leaves out the knobs of tricks that are off. A longer design begins with the shorter one.
+    """The n_configs points of the space; StudySpec.asked leaves out the knobs of tricks that are off. A longer design begins with the shorter one.
 
     sobol: a scrambled Sobol sequence over all domains (Owen 1998); random: independent uniforms;
     factorial: rounds of every combination of the scientific choices, each in random order, the nuisance settings from a Sobol sequence.

@@ -14,6 +14,21 @@ def test_what_counts_what_failed_and_what_was_fixed(stage):
     assert (table.scale("fd"), table.scale("coverage")) == ("log", "linear")
 
 
+def test_fixed_is_what_has_one_value_wherever_it_lives(stage):
+    """A knob of what is on in some trials only counts; a setting that others leave to its default, or a switch of some variants, does not."""
+    table = stage(4, 1)
+    knobs = table.knobs.assign(
+        **{"r1.interval": 16.0, "update": "alternating", "lookahead.k": np.nan, "g.kernel": np.nan, "packing": np.nan}
+    )
+    knobs["r1.interval"] = knobs["r1.interval"].where(knobs["r1"])
+    knobs["packing"] = knobs["packing"].astype(object)
+    for setting, value in {"update": "lookahead", "lookahead.k": 5, "g.kernel": 3, "packing": True}.items():
+        knobs.loc["t001", setting] = value
+    assert table.knobs["r1"].nunique() == 2
+    fixed = replace(table, knobs=knobs).fixed
+    assert fixed == {"data.name": "digits", "arch": "dcgan", "r1.interval": 16.0, "lookahead.k": 5}
+
+
 def test_a_part_is_a_table_of_the_same_study(stage):
     table = stage(4, 3)
     part = table.where(table.outcome == "healthy")
