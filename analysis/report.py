@@ -223,7 +223,9 @@ def _own_caveats(table: TrialTable, claims: Sequence[Claim], score: str) -> list
     said = []
     if table.fixed:
         fixed = ", ".join(f"{name} {value_text(value)}" for name, value in table.fixed.items())
-        said.append(f"Everything here holds under these fixed settings (those of a trick where it is on), and may not hold under others: {fixed}.")
+        said.append(
+            f"Everything here holds under these fixed settings (those of a trick where it is on), and may not hold under others: {fixed}."
+        )
     left_out = len(table) - len(counted)
     if left_out:
         said.append(

@@ -35,6 +35,7 @@ FADING = "Huang et al. 2024: gamma to a tenth, along a cosine over the first par
 SLOPE = "Maas et al. 2013: .01; Radford et al. 2016: .2; Metz et al. 2017: .3"
 KERNEL = "Metz et al. 2017: 3; Miyato et al. 2018: 3 and 4; Radford et al. 2016: 5"
 INIT = "Radford et al. 2016; Gulrajani et al. 2017; He et al. 2015; Brock et al. 2019. fixup waits for residual blocks without norms"
+GAIN = "Glorot & Bengio 2010 and Saxe et al. 2014: 1; Metz et al. 2017, the code of the authors' demo: 1.4 with orthogonal weights"
 HEAD = "Radford et al. 2016 describe dense ones, most code since has convolutions; Chen et al. 2016 and Miyato et al. 2018: dense"
 
 RANGES: dict[str, Range] = {
@@ -95,6 +96,8 @@ RANGES: dict[str, Range] = {
     "d.dropout": Range(uniform(0.0, 0.5), "Goodfellow et al. 2014, section 5; Salimans et al. 2016: .5 in D; tutorials take .25 to .4"),
     "g.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
     "d.init": Range(one_of("normal", "xavier", "kaiming", "orthogonal"), INIT),
+    "g.gain": Range(log(0.5, 2.0), GAIN),
+    "d.gain": Range(log(0.5, 2.0), GAIN),
     "g.head": Range(one_of("conv", "dense"), HEAD),
     "d.head": Range(one_of("conv", "dense"), HEAD),
     "g.upsampling": Range(

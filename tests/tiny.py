@@ -37,6 +37,8 @@ BESIDE: dict[str, dict[str, Any]] = {  # what a setting waits for, where that is
     "lookahead.k": {"budget_kimg": 20.0},  # with updates of G for all of its range
     "latent.truncation": {"latent.distribution": "truncated"},
     "g.slope": {"g.activation": "leaky_relu"},
+    "g.gain": {"g.init": "orthogonal"},
+    "d.gain": {"d.init": "orthogonal"},
     "g.output": {"data": "digits"},
     "g.upsampling": {"g.kernel": 3},  # which suits all ways of resizing
     "d.downsampling": {"d.kernel": 3},

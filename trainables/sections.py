@@ -61,6 +61,7 @@ class NetConfig(Section):
     kernel: Annotated[int, Field(ge=2)] | None = None  # pixels a side of the convolutions; None: the architecture's own
     dropout: Share = 0.0  # of what leaves each hidden activation; none where samples are judged
     init: Init | None = None  # how weights start; None: as the architecture's authors have it
+    gain: Positive | None = None  # times as large as init has them; None: 1
     head: Head | None = None  # G's first layer, D's last, in convolutional networks; None: the architecture's own
 
 

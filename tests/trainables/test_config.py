@@ -51,7 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "g.upsampling": None,
     "g.output": "tanh",
     "d.downsampling": None,
-    **{f"{side}.{knob}": None for side in "gd" for knob in ("slope", "kernel", "init", "head")},
+    **{f"{side}.{knob}": None for side in "gd" for knob in ("slope", "kernel", "init", "gain", "head")},
     "g.dropout": 0.0,
     "d.dropout": 0.0,
     "beta1": 0.5,
@@ -259,6 +259,8 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"data.download": "yes"}, "data.download must be a valid boolean; given 'yes' (YAML 1.2"),
     # out of bounds
     ({"g.lr": 0.0}, "g.lr must be greater than 0; given 0.0"),
+    ({"g.gain": 1.4}, "g.gain needs g.init: normal, xavier, kaiming or orthogonal, whose weights it makes larger; given 1.4 with None"),
+    ({"arch": "resnet", "d.norm": "none", "d.init": "fixup", "d.gain": 2.0}, "d.gain needs d.init: normal, xavier, kaiming or orthogonal"),
     ({"d.lr": float("inf")}, "d.lr must be a finite number; given inf"),
     ({"d.lr": float("nan")}, "d.lr must be"),
     ({"beta1": float("nan")}, "beta1 must be"),

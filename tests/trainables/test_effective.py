@@ -28,6 +28,8 @@ SHOWN_BY_BEHAVIOUR = {
     "latent.truncation": "test_the_latents_are_of_the_distribution_asked_for",
     "g.init": "test_the_weights_start_as_asked",
     "d.init": "test_the_weights_start_as_asked",
+    "g.gain": "test_the_weights_start_as_asked",
+    "d.gain": "test_the_weights_start_as_asked",
     "budget_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
     "tick_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
     "seed": "test_the_seed_decides_the_weights_the_latents_and_the_order",
@@ -160,6 +162,9 @@ def test_the_weights_start_as_asked(arch: str, side: str) -> None:
         rows = started.weight.detach().flatten(1)
         gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
         torch.testing.assert_close(gram, torch.eye(len(gram)), atol=1e-5, rtol=0)
+    larger = tiny({"arch": arch, f"{side}.init": "orthogonal", f"{side}.gain": 1.4}).nets
+    for started, more in zip(layers(getattr(other, side)), layers(getattr(larger, side)), strict=True):
+        torch.testing.assert_close(more.weight, 1.4 * started.weight)
     if side == "d":
         assert all(torch.equal(p, q) for p, q in zip(own.g.parameters(), other.g.parameters(), strict=True))
 

@@ -41,8 +41,16 @@ def check_kernels(config: TrialConfig, *, strided: bool) -> None:
 
 
 def check_init(config: TrialConfig, *, starts_at_zero: bool = False) -> None:
-    """ValueError for fixup where it has no place, and for a norm of weights that begin at 0. `starts_at_zero`: some do unless d.init says otherwise."""
+    """ValueError for fixup where it has no place, a gain of what has its own, and a norm of weights that begin at 0.
+
+    `starts_at_zero`: some do unless d.init says otherwise.
+    """
     for name, init, norm in (("g", config.g.init, config.g.norm), ("d", config.d.init, config.d.norm)):
+        gain = setting(config, f"{name}.gain")
+        if gain is not None and init in (None, "fixup"):
+            raise ValueError(
+                f"{name}.gain needs {name}.init: normal, xavier, kaiming or orthogonal, whose weights it makes larger; given {gain} with {init!r}"
+            )
         if init == "fixup" and config.arch not in RESIDUAL:
             raise ValueError(f"{name}.init: fixup needs residual blocks, which {' and '.join(RESIDUAL)} have; given arch: {config.arch}")
         if init == "fixup" and norm != "none":

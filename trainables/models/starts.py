@@ -22,13 +22,16 @@ def layers_of(net: nn.Module) -> list[Layer]:
 
 
 def started(net: Net, side: Side, *, own: Callable[[nn.Module], None]) -> Net:
-    """The network, its weights by side.init and its biases 0; or as `own`, the architecture's own start, leaves them."""
+    """The network, its weights by side.init, times side.gain, and its biases 0; or as `own`, the architecture's own start, leaves them."""
     if side.init is None:
         own(net)
         return net
     slope = 0.0 if side.activation != "leaky_relu" else 0.2 if side.slope is None else side.slope
     for layer in layers_of(net):
         STARTS[side.init](layer, slope)
+        if side.gain is not None:
+            with torch.no_grad():
+                layer.weight *= side.gain
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     if side.init == "fixup":
