@@ -5,6 +5,7 @@ FROM python:3.11-slim
 
 WORKDIR /ganstudy
 COPY pyproject.toml README.md ./
+COPY ganstudy ganstudy
 COPY study study
 COPY trainables trainables
 COPY analysis analysis

@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 def code_hash() -> str:
     """10 hex digits over our own files: releases have numbers, the states between them do not."""
     root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for package in ("analysis", "study", "trainables"):
+    for package in ("analysis", "ganstudy", "study", "trainables"):
         for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:10]

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from analysis.metrics.features import FEATURES as PER_PICTURE
 from analysis.metrics.features import Classifier, Extractor, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
 from analysis.metrics.pretrained import FROM_FILE, Pretrained, pretrained_names
+from ganstudy.registry import Registry, nearest
 from trainables.data import Source, load
-from trainables.registry import Registry, nearest
 
 if TYPE_CHECKING:
     from study.judge import Judge

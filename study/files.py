@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from ganstudy.registry import nearest
 from study.space import SpecError, check_names, live
 from study.spec import Judged, StudySpec
 from trainables.config import TrialConfig, in_words, settings
-from trainables.registry import nearest
 
 
 def load_spec(path: Path | str, changes: Mapping[str, Any]) -> StudySpec:

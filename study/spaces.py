@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ganstudy.registry import Registry
 from study.space import SpecError
 from trainables.config import settings, switch_of
-from trainables.registry import Registry
 
 
 @dataclass(frozen=True)

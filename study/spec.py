@@ -11,13 +11,13 @@ from optuna.distributions import CategoricalDistribution
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from analysis.metrics import METRICS
+from ganstudy.registry import nearest
 from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
 from study.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, live, read_space
 from study.spaces import with_published
 from trainables.config import TrialConfig, settings, switch_of
-from trainables.registry import nearest
 from trainables.sections import Count, Positive, Section, joined
 from trainables.tricks import TRICKS
 

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MAY = {"trainables": {"trainables"}, "analysis": {"analysis"}, "study": {"study", "trainables", "analysis"}}
+MAY = {
+    "ganstudy": {"ganstudy"},
+    "trainables": {"ganstudy", "trainables"},
+    "analysis": {"ganstudy", "analysis"},
+    "study": {"ganstudy", "study", "trainables", "analysis"},
+}
 HOMES = {
     "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py", "study/stopping.py"},
     "wandb": {"study/wandb_runs.py"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from trainables.registry import Registry, nearest
+from ganstudy.registry import Registry, nearest
 from trainables.sections import (
     Count,
     DataConfig,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from trainables.registry import Registry
+from ganstudy.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)

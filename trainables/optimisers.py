@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from ganstudy.registry import Registry
 from trainables.config import TrialConfig
-from trainables.registry import Registry
 
 OPTIMISERS: Registry[Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer]] = Registry("optimiser")
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from ganstudy.registry import Registry
 from trainables.batches import Batches
 from trainables.conditions import class_terms, classes_of, draw_classes
 from trainables.config import TrialConfig, make_trick, make_update
@@ -17,7 +18,6 @@ from trainables.losses import LOSSES
 from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, told
 from trainables.optimisers import OPTIMISERS, optimisers_of
-from trainables.registry import Registry
 from trainables.sampler import Sampler, draw_latent
 from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS

@@ -6,9 +6,9 @@ from math import erf, sqrt
 import torch
 from torch import Tensor, nn
 
+from ganstudy.registry import nearest
 from trainables.conditions import draw_classes
 from trainables.models.conditional import told
-from trainables.registry import nearest
 from trainables.sections import LatentConfig
 
 TRUNCATION = 2.0

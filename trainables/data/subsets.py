@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ganstudy.registry import nearest
 from trainables.data.source import Labels, Source
-from trainables.registry import nearest
 from trainables.sections import DataConfig
 
 

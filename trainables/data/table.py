@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from platformdirs import user_cache_dir
 
+from ganstudy.registry import Registry
 from trainables.data.source import Source
 from trainables.data.subsets import of_classes, with_tail
-from trainables.registry import Registry
 from trainables.sections import DataConfig
 
 Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])

@@ -7,7 +7,7 @@ import torch
 from pydantic import AfterValidator
 from torch import Tensor
 
-from trainables.registry import nearest
+from ganstudy.registry import nearest
 
 SHIFT = 0.125  # of the width and height, at most. Zhao et al. 2020 (DiffAugment)
 HOLE = 0.5  # a cutout's side in those of the image. Zhao et al. 2020 (DiffAugment)

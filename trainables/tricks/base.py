@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import torch
 from torch import Tensor, nn
 
+from ganstudy.registry import Registry
 from trainables.config import TrialConfig
+from trainables.entries import with_settings
 from trainables.models.base import Shape
 from trainables.models.conditional import told
-from trainables.registry import Registry, with_knobs
 
 if TYPE_CHECKING:
     from trainables.sampler import Sampler
@@ -155,4 +156,4 @@ T = TypeVar("T", bound=type[Trick])
 @dataclass_transform(kw_only_default=True)
 def trick(name: str) -> Callable[[T], T]:
     """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
-    return with_knobs(TRICKS, name)
+    return with_settings(TRICKS, name)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ganstudy.registry import Registry
 from trainables.config import TrialConfig
-from trainables.registry import Registry, with_knobs
+from trainables.entries import with_settings
 
 if TYPE_CHECKING:
     from trainables.run import Run
@@ -49,7 +50,7 @@ T = TypeVar("T", bound=type[Update])
 @dataclass_transform(kw_only_default=True)
 def update(name: str) -> Callable[[T], T]:
     """Name an update rule. Its annotated fields become its knobs, known everywhere as "name.field"; each needs a default, its paper's."""
-    return with_knobs(UPDATES, name)
+    return with_settings(UPDATES, name)
 
 
 def refuse_rounds(config: TrialConfig, *, name: str) -> None:
