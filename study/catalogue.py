@@ -12,7 +12,7 @@ from trainables.config import settings
 from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
-from trainables.models.conditional import DISCRIMINATORS, GENERATORS
+from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS
 from trainables.optimisers import OPTIMISERS
 from trainables.run import LOOPS
 from trainables.tricks import TRICKS
@@ -30,8 +30,8 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
         "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
         "conditions": [
-            *((f"g.condition: {name}", first_line(cls)) for name, cls in GENERATORS.items()),
-            *((f"d.condition: {name}", first_line(cls)) for name, cls in DISCRIMINATORS.items()),
+            *((f"g.condition: {name}", first_line(cls)) for name, cls in G_CONDITIONS.items()),
+            *((f"d.condition: {name}", first_line(cls)) for name, cls in D_CONDITIONS.items()),
         ],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
         "tricks": [(name, knobs(trick) + first_line(trick)) for name, trick in TRICKS.items()],

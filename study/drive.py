@@ -27,11 +27,11 @@ from study.spec import StudySpec, identity
 from study.stopping import Stopping
 from study.store import RULER, Store, driver
 from study.tracking import watching
-from trainables.conditions import classes_of
 from trainables.data import Source, load
 from trainables.generators import GENERATOR
 from trainables.grid import real_png
 from trainables.models import conditional
+from trainables.models.conditional import classes_of
 from trainables.tricks import TRICKS
 from trainables.tune import SAMPLES, STATE, GanTrainable, Shared
 

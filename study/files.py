@@ -9,9 +9,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganstudy.registry import nearest
-from study.space import SpecError, check_names, live
+from study.space import SpecError, check_names
 from study.spec import Judged, StudySpec
-from trainables.config import TrialConfig, in_words, settings
+from trainables.config import TrialConfig, live, settings
+from trainables.messages import validation_message
 
 
 def load_spec(path: Path | str, changes: Mapping[str, Any]) -> StudySpec:
@@ -54,7 +55,7 @@ def checked_spec(given: Mapping[str, Any]) -> StudySpec:
             raise SpecError(
                 where, f"there is no {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}"
             ) from None
-        raise SpecError(where, in_words(error)) from None
+        raise SpecError(where, validation_message(error)) from None
 
 
 def fields_of(where: tuple[str, ...]) -> list[str]:
@@ -99,7 +100,7 @@ def checked_judge(given: Mapping[str, Any]) -> Judged:
         return Judged.model_validate(given)
     except ValidationError as error:
         inner = error.errors()[0].get("ctx", {}).get("error")
-        raise ValueError(str(inner) if isinstance(inner, SpecError) else in_words(error, prefix="judge.")) from None
+        raise ValueError(str(inner) if isinstance(inner, SpecError) else validation_message(error, prefix="judge.")) from None
 
 
 def write_config(path: Path, config: TrialConfig) -> None:

@@ -25,7 +25,7 @@ from study import design
 from study.records import Ended, Measurement, TrialRecord
 from study.space import Asked
 from study.spec import StudySpec
-from trainables.config import TrialConfig, switch_of
+from trainables.config import TrialConfig, lives
 
 MAX_ASKS = 100  # for one proposal that can be trained
 
@@ -125,11 +125,10 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
 
 
 def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:
-    """Ask for the settings of the space that live: "r1.gamma" only where "r1" is on."""
+    """Ask for the settings of the space that live: "r1.gamma" only where "r1" is on, "g.slope" only with leaky_relu."""
     found: dict[str, Any] = {}
     for name, domain in spec.space.domains.items():  # switches before their knobs
-        switch = switch_of(name)
-        if switch is None or switch.on({**spec.base, **spec.space.spelt_out(found)}):
+        if lives(name, {**spec.base, **spec.space.spelt_out(found)}):
             found[name] = suggest(trial, name, domain)
     return found
 

@@ -225,8 +225,7 @@ class StudyView:
 
     def settings(self, record: TrialRecord) -> dict[str, Any]:
         """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
-        from study.space import live
-        from trainables.config import settings
+        from trainables.config import live, settings
         from trainables.tricks import TRICKS
 
         defaults = {name: value for name, value in settings().items() if name not in TRICKS}

@@ -12,7 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from analysis.metrics import METRICS
 from study.ranges import RANGES, UNRANGED
-from trainables.config import refuse_unknown, settings, switch_of, yaml_hint
+from trainables.config import field_needs, refuse_unknown, settings, switch_of
+from trainables.messages import yaml_hint
 from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
 
@@ -66,9 +67,17 @@ class Space:
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:
-        """All of them: variants, then switches, then their knobs."""
+        """All of them: variants first, and a setting after those that it needs."""
         everything = {**self.scientific, **self.nuisance}
-        return dict(sorted(everything.items(), key=lambda item: (item[0] not in self.variants, switch_of(item[0]) is not None)))
+        decided = {setting for variants in self.variants.values() for bundle in variants.values() for setting in bundle}
+
+        def waits(name: str) -> bool:
+            need = field_needs().get(name)
+            return switch_of(name) is not None or (
+                need is not None and any(other in everything or other in decided for other in need.names)
+            )
+
+        return dict(sorted(everything.items(), key=lambda item: (item[0] not in self.variants, waits(item[0]))))
 
     def spelt_out(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """A point's settings, those that its variants stand for in place of the variants' names."""
@@ -80,11 +89,6 @@ class Space:
         """That the study can give a setting, by itself or by a variant: all choices, the ends of a range, [] where it does not vary."""
         own = extremes(self.domains[name]) if name in self.domains else []
         return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
-
-
-def live(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without the knobs of tricks that are off, and of update rules that are not the one."""
-    return {name: value for name, value in flat.items() if (switch := switch_of(name)) is None or switch.on(flat)}
 
 
 def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ganstudy.registry import Registry
 from study.space import SpecError
-from trainables.config import settings, switch_of
+from trainables.config import need_of, settings
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def with_published(space: Any, base: Mapping[str, Any]) -> Any:
         merged: dict[str, Any] = {}
         for entry in entries:
             merged |= (
-                entry if isinstance(entry, Mapping) else {n: v for n, v in pick(entry, part).items() if n not in asked and lives(n, on)}
+                entry if isinstance(entry, Mapping) else {n: v for n, v in pick(entry, part).items() if n not in asked and can_live(n, on)}
             )
         parts[part] = merged
     return parts
@@ -102,9 +102,14 @@ def pick(name: Any, part: str) -> Mapping[str, Any]:
         raise SpecError(("space", part), str(error)) from None
 
 
-def lives(name: str, on: set[tuple[str, Any]]) -> bool:
-    switch = switch_of(name)
-    return switch is None or (switch.setting, switch.value) in on
+def can_live(name: str, mentioned: set[tuple[str, Any]]) -> bool:
+    """Whether the study, of which these settings and values are mentioned, ever meets what a setting needs. What is not mentioned has its default."""
+    if (need := need_of(name)) is None:
+        return True
+    names = {setting for setting, _ in mentioned}
+    return any((other, value) in mentioned for other in need.names for value in need.values()) or need.met(
+        lambda other: settings()[other] if other not in names else None
+    )
 
 
 def mentioned(given: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -15,9 +15,10 @@ from ganstudy.registry import nearest
 from study import design
 from study.features import refuse_unknown_features
 from study.mirrors import Tracking
-from study.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, live, read_space
+from study.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, read_space
 from study.spaces import with_published
-from trainables.config import TrialConfig, settings, switch_of
+from trainables.config import TrialConfig, live, lives, need_of, settings
+from trainables.needs import Need
 from trainables.sections import Count, Positive, Section, joined
 from trainables.tricks import TRICKS
 
@@ -172,19 +173,22 @@ class StudySpec(Section):
                 raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
         for where, names in {"base": self.base, "space": self.space.domains}.items():
             for name in names:
-                if (switch := switch_of(name)) and not (switch.on(self.base) or switch.value in self.space.values(switch.setting)):
-                    either = f"{switch.setting}: [{str(settings()[switch.setting]).lower()}, {str(switch.value).lower()}]"
+                if (need := need_of(name)) and not self._meeting(need):
+                    (other, value), *_ = need.first.items()
+                    both = f"{other}: [{_yaml(settings()[other])}, {_yaml(value)}]"
                     raise SpecError(
                         (where, name),
-                        f"{name} is a knob of {name.partition('.')[0]}, which this study never turns on; add `{switch}` to base, or `{either}` to the space",
+                        f"{name} needs {need}, which this study never has; add `{other}: {_yaml(value)}` to base, or `{both}` to the space",
                     )
         for choice, variants in self.space.variants.items():
             for variant, bundle in variants.items():
                 for name in bundle:
-                    if (switch := switch_of(name)) and not switch.on({**self.base, **bundle}):
+                    need = need_of(name)
+                    if need and not lives(name, {**self.base, **bundle}) and not any(other in self.space.domains for other in need.names):
+                        (other, value), *_ = need.first.items()
                         raise SpecError(
                             ("space", "scientific", choice, variant, name),
-                            f"{name} is a knob of {name.partition('.')[0]}, which the variant {variant} does not turn on; add `{switch}` to it",
+                            f"{name} needs {need}, which the variant {variant} does not have; add `{other}: {_yaml(value)}` to it",
                         )
         for name, value in self.base.items():
             self._try({name: value}, ("base", name))
@@ -206,12 +210,24 @@ class StudySpec(Section):
 
     def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
         """The base with some settings of the space, the rest of the space at the first of its values."""
-        on = {switch.setting: switch.value for name in some if (switch := switch_of(name))}
         rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS and name not in some}
+        flat = {**self.base, **self.space.spelt_out(rest), **self.space.spelt_out(some)}
+        for name in some:
+            if (need := need_of(name)) and not lives(name, flat):
+                flat = {**self.base, **self.space.spelt_out(rest), **(self._meeting(need) or {}), **self.space.spelt_out(some)}
         try:
-            TrialConfig.from_flat(live({**self.base, **self.space.spelt_out(rest), **on, **self.space.spelt_out(some)}))
+            TrialConfig.from_flat(live(flat))
         except ValueError as error:
             raise SpecError(where, str(error)) from None
+
+    def _meeting(self, need: Need) -> dict[str, Any] | None:
+        """A setting and a value that meet the need in some trials of the study; None if it is never met."""
+        for name in need.names:
+            values = self.space.values(name) + ([] if name in self.space.domains else [self.base.get(name, settings()[name])])
+            for value in values:
+                if value in need.values():
+                    return {name: value}
+        return None
 
     def _part(self, name: str) -> str:
         return "scientific" if name in self.space.scientific else "nuisance"
@@ -232,7 +248,7 @@ class StudySpec(Section):
         return self.n_configs * self.seeds
 
     def asked(self, point: Mapping[str, Any], seed: int) -> Asked:
-        """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
+        """A trial: base and point, with the switches that are off, without settings whose needs are not met."""
         named = {name: point[name] for name in self.space.variants if name in point}
         return Asked(live({**self.base, **self.space.spelt_out(point), "seed": seed}), named)
 
@@ -292,6 +308,10 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
     judge = {name: value for name, value in spec["judge"].items() if name != "weights"}  # the ruler holds their hash
     return {key: value for key, value in {**spec, "base": base, "judge": judge}.items() if key not in free}
+
+
+def _yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:

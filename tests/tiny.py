@@ -6,20 +6,14 @@ from typing import Any
 
 from study.ranges import RANGES
 from study.space import extremes
-from trainables.config import TrialConfig, settings, switch_of
-from trainables.data import DATA, OWN, Source, load, taken
+from trainables.config import TrialConfig, lives, need_of, settings
+from trainables.data import Source, load
 from trainables.run import Run
 from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
 from trainables.tricks.base import ImageTrick
 
 DATA_OF = {"mlp": "ring8", "dcgan": "digits", "resnet": "digits", "infogan": "digits", "r3": "digits"}
-CONDITIONS: dict[str, dict[str, Any]] = {  # both networks are told classes, or neither
-    "g.condition": {"g.condition": "concat", "d.condition": "concat"},
-    "g.embedding": {"g.condition": "concat", "d.condition": "concat"},
-    "d.condition": {"g.condition": "concat", "d.condition": "concat"},
-    "d.class_weight": {"g.condition": "concat", "d.condition": "auxiliary"},
-}
 BASE = {
     "g.width": 8,
     "d.width": 8,
@@ -31,17 +25,17 @@ BASE = {
 }
 
 
-BESIDE: dict[str, dict[str, Any]] = {  # what a setting waits for, where that is not its switch
-    "weight_decay": {"optimiser": "adamw"},
-    "margin": {"loss": "energy"},
+BESIDE: dict[str, dict[str, Any]] = {  # what a setting goes with, where that is not its need
     "lookahead.k": {"budget_kimg": 20.0},  # with updates of G for all of its range
-    "latent.truncation": {"latent.distribution": "truncated"},
-    "g.slope": {"g.activation": "leaky_relu"},
     "g.gain": {"g.init": "orthogonal"},
     "d.gain": {"d.init": "orthogonal"},
     "g.output": {"data": "digits"},
     "g.upsampling": {"g.kernel": 3},  # which suits all ways of resizing
     "d.downsampling": {"d.kernel": 3},
+    "g.condition": {"g.condition": "concat", "d.condition": "concat"},  # both networks are conditional, or neither
+    "d.condition": {"g.condition": "concat", "d.condition": "concat"},
+    "g.embedding": {"d.condition": "concat"},
+    "d.class_weight": {"g.condition": "concat"},
 }
 
 
@@ -65,17 +59,13 @@ def tiny(settings: Mapping[str, Any] = {}) -> Run:
 
 def needs(name: str) -> dict[str, Any]:
     """What else must be set for a setting to have a meaning."""
-    head, _, knob = name.partition(".")
+    head = name.partition(".")[0]
     also: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
-    if head == "data" and knob in OWN:
-        also["data"] = next(data for data in DATA if knob in taken(data))
     if head in TRICKS and issubclass(TRICKS[head], ImageTrick):
         also["data"] = "digits"
-    if switch := switch_of(name):
-        also[switch.setting] = switch.value
-    if knob in ("kernel", "head", "upsampling", "downsampling"):
-        also["arch"] = "dcgan"
-    return also | {**BESIDE, **CONDITIONS}.get(name, {})
+    if (need := need_of(name)) and not lives(name, also):
+        also |= need.first
+    return also | BESIDE.get(name, {})
 
 
 def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ganstudy.errors import UserError
+
 KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay with the host, and travel batch by batch
 
 
@@ -21,7 +23,7 @@ class Batches:
     An epoch shows each row once. A batch may end one epoch and begin the next, so every batch is full. `size` keeps the first rows
     of one fixed order: a smaller subset is part of every larger one, and all seeds see the same. The array is never copied on
     the host: it may be read-only, shared between processes, or mapped from a file. `labels` [N]: the class of each row, where batches are
-    to come with them. Raises ValueError for a size the data cannot give.
+    to come with them. Raises UserError for a size the data cannot give.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Batches:
         labels: npt.NDArray[np.int64] | None = None,
     ):
         if size is not None and not 1 <= size <= len(images):
-            raise ValueError(f"data.size must be from 1 to the {len(images)} images that there are to train on; given {size}")
+            raise UserError(f"data.size must be from 1 to the {len(images)} images that there are to train on; given {size}")
         self.batch_size, self.device = batch_size, torch.device(device)
         self._images: npt.NDArray[Any] = np.asarray(images)  # a memory map without its class, which would slow each access
         self._kept: Tensor | None = None

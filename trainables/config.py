@@ -1,18 +1,23 @@
 """TrialConfig: everything that decides what a trial computes, and nothing else.
 
 One dotted name stands for a setting everywhere: in the space, the config, the records, the tables and the axis labels.
-`r1: true` switches a trick on, `r1.gamma: 10` is a knob of it; `g.lr` belongs to the generator, `data.size` to the data.
+`r1: true` switches a trick on, `r1.gamma: 10` is a setting of it; `g.lr` belongs to the generator, `data.size` to the data.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from ganstudy.registry import Registry, nearest
+from ganstudy.errors import UserError
+from ganstudy.registry import nearest
+from trainables.entries import make_entry, settings_of
+from trainables.messages import validation_message, yaml_hint
+from trainables.needs import Need, given_names, needs_taker
 from trainables.sections import (
     Count,
     DataConfig,
@@ -25,31 +30,35 @@ from trainables.sections import (
     Section,
     Share,
 )
+from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LOSSES, OPTIMISERS, TRICKS, UPDATES
 
-if TYPE_CHECKING:
-    from trainables.tricks.base import Trick
-    from trainables.updates.base import Update
+SECTIONS = ("data", "g", "d", "latent")
+OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # one of them is each network's
 
 
 class TrialConfig(Section):
-    """Frozen. A default never changes: config_id, the name of a configuration for ever, hashes what differs from the defaults."""
+    """All settings of a trial; frozen. A default never changes: config_id, the lasting name of a config, hashes what differs from the defaults."""
 
     data: DataConfig = DataConfig()
     loop: str = "gan"
     arch: str = "dcgan"
     loss: str = "nonsaturating"
-    margin: Positive | None = None  # None: the loss's own
+    margin: Annotated[Positive | None, needs_taker(LOSSES, "margin", "loss")] = None  # None: the loss's own
     g: GeneratorConfig = GeneratorConfig()
     d: DiscriminatorConfig = DiscriminatorConfig()
     latent: LatentConfig = LatentConfig()
     optimiser: str = "adam"
-    beta1: Share = 0.5  # share of the past in the mean of gradients: Adam's, and momentum
-    beta2: Share = 0.999  # share of the past in the mean of their squares: Adam's, and RMSprop's alpha
-    weight_decay: NotNegative | None = None  # None: as much as the optimiser has
+    beta1: Share = 0.5  # decay of the mean of gradients: Adam's, and momentum
+    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *OPTIMISER_NAMES)] = (
+        0.999  # decay of the mean of squares: Adam's, and RMSprop's alpha
+    )
+    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *OPTIMISER_NAMES)] = (
+        None  # None: the optimiser's own
+    )
     update: str = "alternating"
-    update_knobs: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # of the update rule: {"k": 5}
-    d_steps: Count = 1  # D updates, after which come
-    g_steps: Count = 1  # G updates
+    update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # of the update rule: {"k": 5}
+    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # D updates in a round
+    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # G updates after them
     batch_size: Count = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D
@@ -58,84 +67,91 @@ class TrialConfig(Section):
 
     @field_validator("tricks")
     @classmethod
-    def _whole_tricks(cls, tricks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Every knob of every trick that is on, its defaults included."""
-        return {name: knobs_of(make_trick(name, knobs)) for name, knobs in sorted(tricks.items())}
+    def _complete_tricks(cls, tricks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """All settings of each trick that is on, defaults included."""
+        return {name: settings_of(make_entry(TRICKS, name, given)) for name, given in sorted(tricks.items())}
 
-    @field_validator("update_knobs")
+    @field_validator("update_settings")
     @classmethod
-    def _whole_update(cls, knobs: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
-        """Every knob of the update rule, its defaults included."""
-        return knobs_of(make_update(others.data["update"], knobs)) if "update" in others.data else knobs
+    def _complete_update(cls, given: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        """All settings of the update rule, defaults included."""
+        return settings_of(make_entry(UPDATES, others.data["update"], given)) if "update" in others.data else given
 
     @model_validator(mode="after")
-    def _known_and_sensible(self) -> "TrialConfig":
-        from trainables.conditions import check_conditions
-        from trainables.data import check
-        from trainables.losses import LOSSES
-        from trainables.models import ARCHS
-        from trainables.optimisers import check_optimisers
-        from trainables.run import LOOPS
-
-        check(self.data)
-        LOOPS.pick(self.loop)
-        if self.margin is not None and LOSSES.pick(self.loss).with_margin is None:
-            having = sorted(name for name, loss in LOSSES.items() if loss.with_margin)
-            raise ValueError(f"margin needs a loss that has one, one of {having}; given {self.margin} with {self.loss!r}")
+    def _check(self) -> "TrialConfig":
+        """Names must be known, needs met, and each entry checks itself against the other settings."""
+        DATA.pick(self.data.name)
+        loop, arch = LOOPS.pick(self.loop), ARCHS.pick(self.arch)
         LOSSES.pick(self.loss)
-        if self.latent.truncation is not None and self.latent.distribution != "truncated":
-            raise ValueError(
-                f"latent.truncation needs latent.distribution: truncated; given {self.latent.truncation} with {self.latent.distribution!r}"
+        for name in self.optimisers:
+            OPTIMISERS.pick(name)
+        self._check_needs()
+        arch.check(self)
+        if (self.g.condition is None) != (self.d.condition is None):
+            raise UserError(
+                "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; "
+                f"given {self.g.condition!r} and {self.d.condition!r}"
             )
-        for name, slope, activation in (("g", self.g.slope, self.g.activation), ("d", self.d.slope, self.d.activation)):
-            if slope is not None and activation != "leaky_relu":
-                raise ValueError(f"{name}.slope needs {name}.activation: leaky_relu; given {slope} with {activation!r}")
-        ARCHS.pick(self.arch).check(self)
-        check_optimisers(self)
-        check_conditions(self)
-        make_update(self.update, self.update_knobs).check(self)
-        for name, knobs in self.tricks.items():
-            make_trick(name, knobs).check(self)
+        if self.g.condition is not None and self.d.condition is not None:
+            if not getattr(loop, "conditional", False):
+                able = sorted(name for name, other in LOOPS.items() if getattr(other, "conditional", False))
+                raise UserError(f"g.condition needs a loop that draws classes (conditional = True), one of {able}; given {self.loop!r}")
+            G_CONDITIONS.pick(self.g.condition).check(self)
+            D_CONDITIONS.pick(self.d.condition).check(self)
+        if hasattr(loop, "check"):
+            loop.check(self)
+        make_entry(UPDATES, self.update, self.update_settings).check(self)
+        for name, given in self.tricks.items():
+            make_entry(TRICKS, name, given).check(self)
         return self
+
+    def _check_needs(self) -> None:
+        flat = self.flat()
+        for name, need in field_needs().items():
+            if flat[name] != default_of(name) and not need.met(flat.__getitem__):
+                raise UserError(f"{name} needs {need}; given {flat[name]!r} with {given_names(need, flat)}")
+
+    @property
+    def optimisers(self) -> tuple[str, str]:
+        """The names of G's and of D's optimiser."""
+        return self.optimiser, self.d.optimiser or self.optimiser
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, Any]) -> "TrialConfig":
-        """{"d.lr": 1e-4, "r1": True, "r1.gamma": 10.0} -> TrialConfig. ValueError for an unknown name, a knob of a trick that is off, a bad value."""
-        from trainables.tricks import TRICKS
-
+        """{"d.lr": 1e-4, "r1": True, "r1.gamma": 10.0} -> TrialConfig. Raises UserError for an unknown name, a need that is not met, a bad value."""
         refuse_unknown(flat)
-        nested: dict[str, Any] = {"tricks": {}, "update_knobs": {}}
+        nested: dict[str, Any] = {"tricks": {}, "update_settings": {}}
         for key, value in flat.items():
-            head, _, knob = key.partition(".")
-            if (switch := switch_of(key)) and not switch.on(flat):
-                raise ValueError(f"{key} is a knob of {head}, which is off; give '{switch}' too, or leave {key} out")
-            if switch and switch.setting == "update":
-                nested["update_knobs"][knob] = value
+            head, _, rest = key.partition(".")
+            if (switch := switch_of(key)) and not switch.met(flat.get):
+                raise UserError(f"{key} needs {switch}; set that too, or leave {key} out")
+            if switch and head in UPDATES:
+                nested["update_settings"][rest] = value
             elif head in TRICKS:
-                if not knob and not isinstance(value, bool):
-                    raise ValueError(f"{key} is a trick: true or false; given {value!r}" + yaml_hint(value))
+                if not rest and not isinstance(value, bool):
+                    raise UserError(f"{key} is a trick: true or false; given {value!r}" + yaml_hint(value))
                 if flat[head]:
-                    nested["tricks"].setdefault(head, {}).update({knob: value} if knob else {})
+                    nested["tricks"].setdefault(head, {}).update({rest: value} if rest else {})
             elif head == "data":
-                nested.setdefault("data", {})[knob or "name"] = value
-            elif knob:
-                nested.setdefault(head, {})[knob] = value
+                nested.setdefault("data", {})[rest or "name"] = value
+            elif rest:
+                nested.setdefault(head, {})[rest] = value
             else:
                 nested[key] = value
         try:
             return cls.model_validate(nested)
         except ValidationError as error:
-            raise ValueError(in_words(error)) from None
+            raise UserError(validation_message(error)) from None
 
     def flat(self) -> dict[str, Any]:
-        """One level of dotted names. Tricks that are off are not named."""
+        """One level of dotted names. Tricks that are off are left out."""
         out: dict[str, Any] = {}
         for key, value in self.model_dump().items():
             if key == "tricks":
-                for trick, knobs in value.items():
+                for trick, given in value.items():
                     out[trick] = True
-                    out |= {f"{trick}.{k}": v for k, v in knobs.items()}
-            elif key == "update_knobs":
+                    out |= {f"{trick}.{k}": v for k, v in given.items()}
+            elif key == "update_settings":
                 out |= {f"{self.update}.{k}": v for k, v in value.items()}
             elif key == "data":
                 out["data"] = value.pop("name")
@@ -158,97 +174,83 @@ class TrialConfig(Section):
         return f"{self.config_id}-s{self.seed}"
 
 
-def settings() -> dict[str, Any]:
-    """Dotted name -> default, of every setting there is: those of TrialConfig, each trick's switch, and the knobs of tricks and update rules."""
-    from trainables.tricks import TRICKS
-    from trainables.updates import UPDATES
+# All settings ----------------------------------------------------------------------------------------
 
+
+def settings() -> Mapping[str, Any]:
+    """Dotted name -> default, of every setting: the fields of TrialConfig, the switch of each trick, the settings of tricks and update rules."""
+    return _settings((*TRICKS.items(), *UPDATES.items()))
+
+
+@lru_cache(maxsize=8)  # computed again only when a plugin adds a trick or a rule
+def _settings(entries: tuple[tuple[str, type[Any]], ...]) -> Mapping[str, Any]:
     out = TrialConfig().flat() | dict.fromkeys(TRICKS, False)
-    entries: dict[str, type[Trick] | type[Update]] = {**TRICKS, **UPDATES}
-    for name, entry in entries.items():
-        out |= {f"{name}.{knob}": value for knob, value in knobs_of(entry()).items()}
-    return out
-
-
-@dataclass(frozen=True)
-class Switch:
-    """What a knob waits for: a setting at a value."""
-
-    setting: str
-    value: bool | str
-
-    def __str__(self) -> str:
-        return f"{self.setting}: {str(self.value).lower()}"
-
-    def on(self, flat: Mapping[str, Any]) -> bool:
-        return bool(flat.get(self.setting) == self.value)
-
-
-def switch_of(name: str) -> Switch | None:
-    """`r1: true` for r1.gamma, `update: lookahead` for lookahead.k; None for a setting that always counts."""
-    from trainables.tricks import TRICKS
-    from trainables.updates import UPDATES
-
-    head, _, knob = name.partition(".")
-    if knob and head in TRICKS:
-        return Switch(head, True)
-    return Switch("update", head) if knob and head in UPDATES else None
+    for name, entry in entries:
+        out |= {f"{name}.{setting}": value for setting, value in settings_of(entry()).items()}
+    return MappingProxyType(out)
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
+    """Raises UserError for a name that is no setting."""
     known = settings()
     for name in names:
         if name not in known:
             hint = nearest(name, known) or f"settings are {', '.join(sorted(known))}"
-            raise ValueError(f"no setting named {name!r}; {hint.strip()}")
+            raise UserError(f"no setting named {name!r}; {hint.strip()}")
 
 
-def knobs_of(entry: "Trick | Update") -> dict[str, Any]:
-    return asdict(entry)
+# What a setting needs --------------------------------------------------------------------------------
 
 
-def make_trick(name: str, knobs: Mapping[str, Any]) -> "Trick":
-    """A checked Trick. ValueError for an unknown trick or knob, or a knob out of its bounds."""
-    from trainables.tricks import TRICKS
-
-    return _make(TRICKS, name, knobs)
-
-
-def make_update(name: str, knobs: Mapping[str, Any]) -> "Update":
-    """A checked update rule. ValueError for an unknown rule or knob, or a knob out of its bounds."""
-    from trainables.updates import UPDATES
-
-    return _make(UPDATES, name, knobs)
-
-
-Entry = TypeVar("Entry", bound="Trick | Update")
+@lru_cache(maxsize=1)
+def field_needs() -> Mapping[str, Need]:
+    """Dotted name -> its Need, of the fields of TrialConfig that have one."""
+    found: dict[str, Need] = {}
+    for section in ("", *SECTIONS):
+        model = TrialConfig.model_fields[section].annotation if section else TrialConfig
+        for field, info in model.model_fields.items():  # type: ignore[union-attr]  # sections are models
+            for need in info.metadata:
+                if isinstance(need, Need):
+                    found[f"{section}.{field}" if section else field] = need.within(section)
+    return found
 
 
-def _make(table: Registry[type[Entry]], name: str, knobs: Mapping[str, Any]) -> Entry:
-    cls = table.pick(name)
-    own = [field.name for field in fields(cls)]
-    for knob in knobs:
-        if knob not in own:
-            raise ValueError(f"{name} has no knob {knob!r}; {nearest(knob, own)}it has {own}")
-    try:
-        return cls(**knobs)
-    except ValidationError as error:
-        raise ValueError(in_words(error, prefix=f"{name}.")) from None
+@lru_cache(maxsize=1)
+def _field_defaults() -> Mapping[str, Any]:
+    """Without the settings of tricks and rules, and without a check, since the check asks for them."""
+    out = {name: info.default for name, info in TrialConfig.model_fields.items() if name not in SECTIONS}
+    for section in SECTIONS:
+        out |= {f"{section}.{name}": value for name, value in TrialConfig.model_fields[section].default.model_dump().items()}
+    return out | {"data": out.pop("data.name")}
 
 
-def in_words(error: ValidationError, *, prefix: str = "") -> str:
-    """What pydantic found, one sentence a finding: the dotted name, what must hold, what was given. prefix: of the trick or rule whose knob it is."""
-    lines = []
-    for found in error.errors():
-        name = prefix + ".".join(str(part) for part in found["loc"])
-        if found["type"] == "value_error":  # ours, a whole sentence already
-            sentence = str(found["ctx"]["error"])
-            lines.append(f"{name}: {sentence}" if prefix else sentence)
-        else:
-            must = found["msg"].removeprefix("Input should be ")
-            lines.append(f"{name.replace('data.name', 'data')} must be {must}; given {found['input']!r}" + yaml_hint(found["input"]))
-    return "; ".join(lines)
+def default_of(name: str) -> Any:
+    """The default of a field of TrialConfig, by its dotted name."""
+    return _field_defaults()[name]
 
 
-def yaml_hint(value: object) -> str:
-    return " (YAML 1.2 reads on, off, yes and no as text: write true or false)" if str(value).lower() in {"on", "off", "yes", "no"} else ""
+def switch_of(name: str) -> Need | None:
+    """`r1: true` for r1.gamma, `update: lookahead` for lookahead.k; None for a field of TrialConfig and for a trick."""
+    head, _, rest = name.partition(".")
+    if rest and head in TRICKS:
+        return Need((head,), lambda: (True,))
+    return Need(("update",), lambda: (head,)) if rest and head in UPDATES else None
+
+
+def need_of(name: str) -> Need | None:
+    """What a setting needs; None for one that always counts."""
+    return switch_of(name) or field_needs().get(name)
+
+
+def lives(name: str, flat: Mapping[str, Any]) -> bool:
+    """Whether a setting has a meaning beside these: its need is met by settings that live themselves. What is not given has its default."""
+    need = need_of(name)
+    if need is None:
+        return True
+    defaults = settings()
+    return need.met(lambda other: flat.get(other, defaults[other]) if lives(other, flat) else None)
+
+
+def live(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that live: without `r1.gamma` where r1 is off, without `g.slope` where g.activation is not leaky_relu."""
+    return {name: value for name, value in flat.items() if lives(name, flat)}

@@ -4,12 +4,13 @@ from typing import Any
 
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from trainables.config import knobs_of
+from trainables.entries import settings_of
 from trainables.losses import LOSSES
-from trainables.models.conditional import DISCRIMINATORS, GENERATORS, AuxiliaryDiscriminator, ConcatGenerator, unconditional
+from trainables.models.conditional import AuxiliaryDiscriminator, ConcatGenerator, unconditional
 from trainables.optimisers import RMSprop
 from trainables.readback import latent_dim, network, of_discriminator, of_generator
 from trainables.run import Run
+from trainables.tables import D_CONDITIONS, G_CONDITIONS
 from trainables.tricks.base import Nets
 from trainables.updates import UPDATES
 
@@ -35,14 +36,14 @@ def effective(run: Run) -> dict[str, Any]:
         "beta2": of_d["beta2"],
         "weight_decay": of_d["weight_decay"] if of_g["weight_decay"] is None else of_g["weight_decay"],
         "update": rule,
-        **{f"{rule}.{knob}": value for knob, value in knobs_of(run.rule).items()},
+        **{f"{rule}.{knob}": value for knob, value in settings_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
         "latent.dim": None if inputs is None else inputs - getattr(run.nets.g, "more", 0),
         **{f"g.{k}": v for k, v in (network(g) | of_generator(g)).items()},
         **{f"d.{k}": v for k, v in (network(d) | of_discriminator(d)).items()},
         **conditions(run.nets),
         **dict.fromkeys(run.tricks, True),
-        **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in knobs_of(trick).items()},
+        **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in settings_of(trick).items()},
     }
 
 
@@ -50,9 +51,9 @@ def conditions(nets: Nets) -> dict[str, Any]:
     """How the networks are told classes."""
     embedding = nets.g.embedding if isinstance(nets.g, ConcatGenerator) else None
     return {
-        "g.condition": next((name for name, cls in GENERATORS.items() if isinstance(nets.g, cls)), None),
+        "g.condition": next((name for name, cls in G_CONDITIONS.items() if type(nets.g) is cls), None),
         "g.embedding": None if embedding is None else embedding.embedding_dim,
-        "d.condition": next((name for name, cls in DISCRIMINATORS.items() if isinstance(nets.d, cls)), None),
+        "d.condition": next((name for name, cls in D_CONDITIONS.items() if type(nets.d) is cls), None),
         "d.class_weight": nets.d.class_weight if isinstance(nets.d, AuxiliaryDiscriminator) else None,
     }
 

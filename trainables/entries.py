@@ -1,13 +1,15 @@
 """Entries with settings of their own: tricks and update rules are classes whose annotated fields are settings."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ganstudy.errors import UserError
-from ganstudy.registry import Registry
+from ganstudy.registry import Registry, nearest
+from trainables.messages import validation_message
 
 T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
@@ -26,3 +28,21 @@ def with_settings(table: Registry[type[T]], name: str) -> Callable[[Class], Clas
         return table.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
 
     return enter
+
+
+def make_entry(table: Registry[type[T]], name: str, settings: Mapping[str, Any]) -> T:
+    """An instance of the entry `name`. Raises UserError for an unknown entry, an unknown setting, or a value out of its bounds."""
+    cls = table.pick(name)
+    own = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # with_settings made it a dataclass
+    for setting in settings:
+        if setting not in own:
+            raise UserError(f"{name} has no setting {setting!r}; {nearest(setting, own)}it has {own}")
+    try:
+        return cls(**settings)
+    except ValidationError as error:
+        raise UserError(validation_message(error, prefix=f"{name}.")) from None
+
+
+def settings_of(entry: Any) -> dict[str, Any]:
+    """The entry's own settings, {"gamma": 10.0, ...}."""
+    return asdict(entry)

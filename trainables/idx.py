@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ganstudy.errors import UserError
+
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -22,14 +24,14 @@ def find(places: Sequence[Path], names: Sequence[str] = FILES) -> list[Path] | N
 
 
 def read(path: Path) -> npt.NDArray[np.uint8]:
-    """0 0 8 (bytes), the number of axes, their lengths (big-endian uint32), the data. LeCun 1998. ValueError if it is not whole."""
+    """0 0 8 (bytes), the number of axes, their lengths (big-endian uint32), the data. LeCun 1998. UserError if it is not whole."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             raw = file.read()
     except (EOFError, gzip.BadGzipFile) as reason:
-        raise ValueError(f"{path} must be a whole gzip file: {reason}; get it again") from reason
+        raise UserError(f"{path} must be a whole gzip file: {reason}; get it again") from reason
     axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) >= 4 + 4 * raw[3] else 0
     shape = tuple(np.frombuffer(raw[4 : 4 + 4 * axes], ">u4").tolist())
     if not axes or len(raw) != 4 + 4 * axes + math.prod(shape):
-        raise ValueError(f"{path} must be a whole IDX file of bytes; it holds {len(raw)} bytes, its head says {list(shape)}; get it again")
+        raise UserError(f"{path} must be a whole IDX file of bytes; it holds {len(raw)} bytes, its head says {list(shape)}; get it again")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)

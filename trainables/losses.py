@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganstudy.registry import Registry
+from trainables import tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,11 @@ class Loss:
     relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
     margin: float | None = None  # of a loss that has one to set:
     with_margin: Callable[[float], "Loss"] | None = None  # the same loss with another
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The settings it reads that not every loss does."""
+        return ("margin",) if self.with_margin else ()
 
 
 def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -52,7 +58,7 @@ def energy_loss(margin: float) -> Loss:
     )
 
 
-LOSSES: Registry[Loss] = Registry("loss")
+LOSSES: Registry[Loss] = tables.LOSSES
 LOSSES |= {
     "minimax": Loss(
         source="G minimises log(1 - D(G(z))). Goodfellow et al. 2014, eq. 1",

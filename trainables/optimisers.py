@@ -1,33 +1,46 @@
 """Optimisers, by name. A step whose gradient is not finite has never been: each heeds `found_inf`, a number on the device, so that nothing waits."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ganstudy.registry import Registry
+from trainables import tables
 from trainables.config import TrialConfig
 
-OPTIMISERS: Registry[Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer]] = Registry("optimiser")
+OPTIMISERS: Registry[Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer]] = tables.OPTIMISERS
+Make = TypeVar("Make", bound=Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer])
 
 DECAY = 0.01  # of AdamW where the config does not say; PyTorch's
 
 
-@OPTIMISERS.register("adam")
+def optimiser(name: str, *, takes: tuple[str, ...] = ()) -> Callable[[Make], Make]:
+    """Decorator: add an optimiser. `takes`: which of beta2 and weight_decay it reads. It must skip steps where `found_inf` is not 0."""
+
+    def enter(make: Make) -> Make:
+        make.takes = takes  # type: ignore[attr-defined]
+        return OPTIMISERS.register(name)(make)
+
+    return enter
+
+
+@optimiser("adam", takes=("beta2",))
 def adam(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Means of gradients (beta1) over means of their squares (beta2). Kingma & Ba 2015, algorithm 1"""
     return Adam(parameters, lr, (config.beta1, config.beta2), fused=True)
 
 
-@OPTIMISERS.register("adamw")
+@optimiser("adamw", takes=("beta2", "weight_decay"))
 def adamw(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Adam, and each weight shrinks by lr × weight_decay (0.01 unless set). Loshchilov & Hutter 2019, algorithm 2"""
     decay = DECAY if config.weight_decay is None else config.weight_decay
     return AdamW(parameters, lr, (config.beta1, config.beta2), weight_decay=decay, fused=True)
 
 
-@OPTIMISERS.register("sgd")
+@optimiser("sgd")
 def sgd(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Gradient descent with momentum beta1 (0: plain). Sutskever et al. 2013, as in PyTorch; the D of Chintala et al. 2016, tip 9"""
     opt = SGD(parameters, lr, momentum=config.beta1, fused=True)
@@ -37,7 +50,7 @@ def sgd(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> O
     return opt
 
 
-@OPTIMISERS.register("rmsprop")
+@optimiser("rmsprop", takes=("beta2",))
 def rmsprop(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Gradients over the mean of their squares (beta2: alpha), momentum beta1. Tieleman & Hinton 2012; Arjovsky et al. 2017 take 0 and .99"""
     return RMSprop(parameters, lr, alpha=config.beta2, momentum=config.beta1)
@@ -68,21 +81,3 @@ class RMSprop(Optimizer):
             torch._foreach_mul_(moments, torch.where(bad, 1.0, group["momentum"]))
             torch._foreach_addcdiv_(moments, gradients, scales)
             torch._foreach_add_(moving, torch._foreach_mul(moments, torch.where(bad, 0.0, -group["lr"])))
-
-
-def optimisers_of(config: TrialConfig) -> tuple[str, str]:
-    """Names of G's and of D's."""
-    return config.optimiser, config.d.optimiser or config.optimiser
-
-
-def check_optimisers(config: TrialConfig) -> None:
-    """ValueError for a name that is none, or a setting that no optimiser has a use for."""
-    names = optimisers_of(config)
-    for name in names:
-        OPTIMISERS.pick(name)
-    if set(names) == {"sgd"} and config.beta2 != TrialConfig.model_fields["beta2"].default:
-        raise ValueError(f"beta2 has no meaning in sgd, which takes no mean of squares; given {config.beta2}, leave it out")
-    if config.weight_decay is not None and "adamw" not in names:
-        raise ValueError(
-            f"weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss); given {config.weight_decay} with {config.optimiser!r}"
-        )

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 from platformdirs import user_cache_dir
 
+from ganstudy.errors import UserError
+
 Bytes = npt.NDArray[np.uint8]
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -37,7 +39,7 @@ def listed(root: Path) -> list[str]:
     """Names of the pictures in `root` and its sub-folders, relative to it, with "/", sorted. What is hidden is left out."""
     root = root.expanduser()
     if not root.is_dir():
-        raise ValueError(f"data.root must be a folder of pictures; {root} " + ("is not a folder" if root.exists() else "does not exist"))
+        raise UserError(f"data.root must be a folder of pictures; {root} " + ("is not a folder" if root.exists() else "does not exist"))
     names: list[str] = []
     for folder, below, files in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".")]
@@ -49,7 +51,7 @@ def listed(root: Path) -> list[str]:
 def read(root: Path, names: Sequence[str], *, resolution: int) -> Bytes:
     """uint8 [N, C, resolution, resolution] of these pictures, in this order: C = 1 if all of them are grey, else 3.
 
-    Decoded anew only when a name, a size, a time of change or the resolution differs. Raises ValueError naming the pictures
+    Decoded anew only when a name, a size, a time of change or the resolution differs. Raises UserError naming the pictures
     that cannot be decoded.
     """
     root = root.expanduser().resolve()
@@ -82,7 +84,7 @@ def _decode(root: Path, names: Sequence[str], *, resolution: int, to: Path) -> N
         with ThreadPoolExecutor() as pool:  # PIL decodes and resizes outside the interpreter's lock
             broken = [trouble for trouble in pool.map(decode, range(len(names))) if trouble]
         if broken:
-            raise ValueError(
+            raise UserError(
                 f"every picture in {root} must be readable; {len(broken)} of {len(names)} are not: "
                 + "; ".join(broken[:5])
                 + (" …" if len(broken) > 5 else "")
@@ -100,10 +102,10 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16 bits of grey, in all the ways PIL calls them
         levels = np.asarray(picture)
         if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError(f"its pixels must be of 8 or 16 bits; they run from {levels.min()} to {levels.max()}")
+            raise UserError(f"its pixels must be of 8 or 16 bits; they run from {levels.min()} to {levels.max()}")
         picture = Image.fromarray(np.round(levels / 257).astype(np.uint8))  # 65535 / 257 = 255
     if picture.mode == "F":
-        raise ValueError("its pixels must be of 8 or 16 bits; they are floating-point numbers")
+        raise UserError("its pixels must be of 8 or 16 bits; they are floating-point numbers")
     if "A" in picture.getbands() or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -1,34 +1,17 @@
 """Sampler: a generator with what it needs to be asked for images."""
 
 from collections.abc import Sequence
-from math import erf, sqrt
 
 import torch
 from torch import Tensor, nn
 
+from ganstudy.errors import UserError
 from ganstudy.registry import nearest
-from trainables.conditions import draw_classes
+from trainables.latents import draw_classes, draw_latent
 from trainables.models.conditional import told
 from trainables.sections import LatentConfig
 
-TRUNCATION = 2.0
 BLOCK = 500  # samples made at a time: bounded memory, however many are asked for
-
-
-def draw_latent(n: int, latent: LatentConfig, rng: torch.Generator) -> Tensor:
-    """[n, latent.dim] on rng's device: of unit variance (normal, sphere: the normal's directions at length sqrt(dim)), from U(-1, 1), or truncated.
-
-    truncated: N(0, 1), each coordinate drawn again while its size is above latent.truncation (Brock et al. 2019, section 3.1), as one draw by the
-    inverse of the distribution function. Its variance stays below 1, as there. None is 2, the largest threshold in their figure 2.
-    """
-    if latent.distribution in ("uniform", "truncated"):
-        u = 2 * torch.rand(n, latent.dim, generator=rng, device=rng.device) - 1
-        if latent.distribution == "uniform":
-            return u
-        limit = latent.truncation or TRUNCATION
-        return ((u * erf(limit / sqrt(2))).erfinv_() * sqrt(2)).clamp_(-limit, limit)  # erfinv(±1) is not finite
-    z = torch.randn(n, latent.dim, generator=rng, device=rng.device)
-    return z if latent.distribution == "normal" else z * (latent.dim**0.5 / z.norm(dim=1, keepdim=True))
 
 
 class Sampler(nn.Module):
@@ -76,25 +59,25 @@ class Sampler(nn.Module):
             self.net.train(training)
 
     def checked(self, labels: Tensor, n: int) -> Tensor:
-        """Classes that can be asked for: int64 [n], on the CPU. ValueError for others."""
+        """Classes that can be asked for: int64 [n], on the CPU. UserError for others."""
         if self.shares is None:
-            raise ValueError("this generator is told no class; one that is comes of g.condition and d.condition")
+            raise UserError("this generator is told no class; one that is comes of g.condition and d.condition")
         labels = torch.as_tensor(labels).cpu()
         if labels.shape != (n,) or labels.is_floating_point() or (n and not 0 <= labels.min() <= labels.max() < len(self.shares)):
-            raise ValueError(f"labels must be {n} whole numbers from 0 to {len(self.shares) - 1}, one a sample; given {labels}")
+            raise UserError(f"labels must be {n} whole numbers from 0 to {len(self.shares) - 1}, one a sample; given {labels}")
         return labels.long()
 
     def label_of(self, name: str) -> int:
-        """The class of this name, or else of this number. ValueError for none, with all names."""
+        """The class of this name, or else of this number. UserError for none, with all names."""
         if self.shares is None:
-            raise ValueError(
+            raise UserError(
                 f"there is no class {name!r} to ask for: this generator is told none; one that is comes of g.condition and d.condition"
             )
         if name in self.classes:
             return self.classes.index(name)
         if name.isdecimal() and int(name) < len(self.shares):
             return int(name)
-        raise ValueError(
+        raise UserError(
             f"a class must be one of {', '.join(self.classes)}, or its number from 0 to {len(self.shares) - 1}; "
             f"{nearest(name, self.classes)}given {name!r}"
         )

@@ -22,7 +22,7 @@ from study.rejudge import rejudge
 from study.spec import Judged, StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
-from trainables.models.conditional import DISCRIMINATORS, GENERATORS
+from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS
 from trainables.run import Run
 from trainables.sections import DataConfig
 
@@ -209,5 +209,5 @@ def test_refused_before_anything_starts(tmp_path: Path) -> None:
 
 def test_the_list_shows_every_condition_with_its_source() -> None:
     lines = dict(catalogue()["conditions"])
-    assert lines.keys() == {*(f"g.condition: {name}" for name in GENERATORS), *(f"d.condition: {name}" for name in DISCRIMINATORS)}
+    assert lines.keys() == {*(f"g.condition: {name}" for name in G_CONDITIONS), *(f"d.condition: {name}" for name in D_CONDITIONS)}
     assert all("20" in line for line in lines.values())

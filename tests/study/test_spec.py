@@ -16,9 +16,9 @@ from study.drive import check_networks
 from study.files import parse_changes
 from study.proposals import point
 from study.ranges import RANGES
-from study.space import SpecError, as_given, at, domain, extremes, live
+from study.space import SpecError, as_given, at, domain, extremes
 from study.spec import StudySpec
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, live
 from trainables.data import load
 from trainables.sections import DataConfig
 

@@ -8,10 +8,9 @@ from steps import linear_step, rng, step_of, term
 from tiny import needs, tiny, tiny_config
 from torch import Tensor, nn
 
-from trainables.config import make_trick
 from trainables.tricks import TRICKS
 from trainables.tricks.augmentations import AUGMENTATIONS, augmented, brightness, contrast, cutout, flip, saturation, translation
-from trainables.tricks.base import ImageTrick, Nets
+from trainables.tricks.base import ImageTrick, Nets, make_trick
 
 COLOURED = 2 * torch.rand(500, 3, 16, 8, generator=rng(7)) - 1
 IMAGE_TRICKS = [name for name, cls in TRICKS.items() if issubclass(cls, ImageTrick)]

@@ -7,11 +7,11 @@ import torch
 from tiny import tiny
 from torch import nn
 
-from trainables.config import TrialConfig, make_trick
+from trainables.config import TrialConfig
 from trainables.sampler import Sampler
 from trainables.sections import LatentConfig
 from trainables.tricks.averages import Ema
-from trainables.tricks.base import Nets
+from trainables.tricks.base import Nets, make_trick
 
 
 def constant(value: float) -> Nets:

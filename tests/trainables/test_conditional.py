@@ -13,16 +13,16 @@ from tiny import another, needs, source_of, tiny, tiny_config
 from torch import Tensor, nn
 
 from trainables.batches import Batches
-from trainables.conditions import draw_classes
-from trainables.config import TrialConfig, make_trick
+from trainables.config import TrialConfig
 from trainables.effective import effective
 from trainables.generators import load_generator, save_generator
 from trainables.grid import ROWS, SIDE, grid_samples
+from trainables.latents import draw_classes, draw_latent
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.models.conditional import (
-    DISCRIMINATORS,
-    GENERATORS,
+    D_CONDITIONS,
+    G_CONDITIONS,
     AuxiliaryDiscriminator,
     ConcatDiscriminator,
     ConcatGenerator,
@@ -34,14 +34,15 @@ from trainables.models.conditional import (
 )
 from trainables.models.starts import LAYERS
 from trainables.run import LOOPS, Run
-from trainables.sampler import Sampler, draw_latent
+from trainables.sampler import Sampler
 from trainables.sections import DataConfig
+from trainables.tricks.base import make_trick
 from trainables.tricks.constraints import off_diagonal
 
-PAIRS = list(product(GENERATORS, DISCRIMINATORS))
+PAIRS = list(product(G_CONDITIONS, D_CONDITIONS))
 LABELS = torch.tensor([2, 0, 9, 2, 5])
 every_arch = pytest.mark.parametrize("arch", ARCHS)
-every_d = pytest.mark.parametrize("of_d", DISCRIMINATORS)
+every_d = pytest.mark.parametrize("of_d", D_CONDITIONS)
 
 
 def conditions(of_g: str = "concat", of_d: str = "projection", **more: Any) -> dict[str, Any]:
@@ -420,7 +421,7 @@ def test_data_without_labels_have_no_classes_to_tell() -> None:
 def test_a_loop_must_hand_out_classes() -> None:
     LOOPS["other"] = type("Other", (), {})
     try:
-        with pytest.raises(ValueError, match=r"g.condition needs a loop that hands out classes .* one of \['gan'\]; given 'other'"):
+        with pytest.raises(ValueError, match=r"g.condition needs a loop that draws classes .* one of \['gan'\]; given 'other'"):
             TrialConfig.from_flat({"loop": "other", "g.condition": "concat", "d.condition": "concat"})
         LOOPS["other"].conditional = True  # type: ignore[attr-defined]
         TrialConfig.from_flat({"loop": "other", "g.condition": "concat", "d.condition": "concat"})

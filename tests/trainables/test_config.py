@@ -11,7 +11,7 @@ from tiny import another, needs, together
 
 from study.ranges import RANGES, UNRANGED
 from study.space import at, extremes
-from trainables.config import TrialConfig, settings, switch_of
+from trainables.config import TrialConfig, live, settings, switch_of
 from trainables.data import OWN
 from trainables.sections import Activation, Count, Positive
 from trainables.tricks import TRICKS
@@ -132,25 +132,14 @@ def random_flat(seed: int) -> dict[str, Any]:
     rng = random.Random(seed)
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed, "budget_kimg": 1000.0}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.kernel": 3, "d.kernel": 5}
-    if flat["arch"] == "mlp":
-        flat |= dict.fromkeys(("g.kernel", "d.kernel", "g.head", "d.head", "g.upsampling", "d.downsampling"))
-    flat |= {f"{side}.slope": None for side in "gd" if flat[f"{side}.activation"] != "leaky_relu"}
-    flat |= {"latent.truncation": None} if flat["latent.distribution"] != "truncated" else {}
-    flat |= {"weight_decay": None} if flat["optimiser"] != "adamw" else {"d.optimiser": "adam"}
-    flat |= {"margin": None} if flat["loss"] != "energy" else {}
-    flat |= {"beta2": 0.999} if flat["optimiser"] == "sgd" else {}
     if rng.random() < 0.5:
-        flat |= dict.fromkeys(("g.condition", "g.embedding", "d.condition", "d.class_weight"))
-    flat |= {"g.norm": "batch", "g.embedding": None} if flat["g.condition"] == "batchnorm" else {}
-    flat |= {"d.class_weight": None} if flat["d.condition"] != "auxiliary" else {}
-    if flat["update"] in ("simultaneous", "extragradient"):
-        flat |= {"d_steps": 1, "g_steps": 1}
+        flat |= dict.fromkeys(("g.condition", "d.condition"))
+    flat |= {"g.norm": "batch"} if flat["g.condition"] == "batchnorm" else {}
     if flat["update"] == "unrolled":
-        flat |= {"d.optimiser": "adam", "d.norm": "layer"}
+        flat |= {"optimiser": "adam", "d.optimiser": "adam", "d.norm": "layer"}
     flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)  # whatever the packing
-    plain = {name: value for name, value in flat.items() if (switch := switch_of(name)) is None or switch.on(flat)}
-    on = together([name for name in TRICKS if rng.random() < 0.5], {"data": "digits", **plain})
-    return {name: value for name, value in {**flat, **on}.items() if (switch := switch_of(name)) is None or switch.on(on)}
+    on = together([name for name in TRICKS if rng.random() < 0.5], live({"data": "digits", **flat}))
+    return live({**flat, **on})
 
 
 # Round trips and identities --------------------------------------------------------------------------
@@ -173,10 +162,11 @@ def test_the_settings_are_the_defaults() -> None:
     assert TrialConfig.from_flat(off) == TrialConfig()
     on = [name for name, value in together(TRICKS, {"data": "digits", "arch": "dcgan"}).items() if value is True]
     assert len(on) > len(TRICKS) / 2
-    live = {name: value for name, value in {**defaults, **dict.fromkeys(on, True)}.items() if name not in TRICKS or value}
-    everything = {name: value for name, value in live.items() if (switch := switch_of(name)) is None or switch.on(live)}
+    given = {name: value for name, value in {**defaults, **dict.fromkeys(on, True)}.items() if name not in TRICKS or value}
+    everything = {name: value for name, value in given.items() if (switch := switch_of(name)) is None or switch.met(given.get)}
     assert TrialConfig.from_flat(everything) == TrialConfig(tricks={name: {} for name in on})
     assert TrialConfig.from_flat(everything).flat() == everything
+    assert TrialConfig.from_flat(live(everything)) == TrialConfig.from_flat(everything)
 
 
 def test_a_trick_that_is_off_leaves_no_trace() -> None:
@@ -259,8 +249,11 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"data.download": "yes"}, "data.download must be a valid boolean; given 'yes' (YAML 1.2"),
     # out of bounds
     ({"g.lr": 0.0}, "g.lr must be greater than 0; given 0.0"),
-    ({"g.gain": 1.4}, "g.gain needs g.init: normal, xavier, kaiming or orthogonal, whose weights it makes larger; given 1.4 with None"),
-    ({"arch": "resnet", "d.norm": "none", "d.init": "fixup", "d.gain": 2.0}, "d.gain needs d.init: normal, xavier, kaiming or orthogonal"),
+    ({"g.gain": 1.4}, "g.gain needs g.init: one of normal, xavier, kaiming, orthogonal; given 1.4 with g.init: None"),
+    (
+        {"arch": "resnet", "d.norm": "none", "d.init": "fixup", "d.gain": 2.0},
+        "d.gain needs d.init: one of normal, xavier, kaiming, orthogonal; given 2.0 with d.init: fixup",
+    ),
     ({"d.lr": float("inf")}, "d.lr must be a finite number; given inf"),
     ({"d.lr": float("nan")}, "d.lr must be"),
     ({"beta1": float("nan")}, "beta1 must be"),
@@ -271,34 +264,43 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"budget_kimg": 0.0}, "budget_kimg must be greater than or equal to 0.001; given 0.0"),
     ({"r1": True, "r1.gamma": -1.0}, "r1.gamma must be greater than 0; given -1.0"),
     # what does not go together
-    ({"r1.gamma": 1.0}, "r1.gamma is a knob of r1, which is off; give 'r1: true' too, or leave r1.gamma out"),
-    ({"r1": False, "r1.gamma": 1.0}, "r1.gamma is a knob of r1, which is off"),
+    ({"r1.gamma": 1.0}, "r1.gamma needs r1: true; set that too, or leave r1.gamma out"),
+    ({"r1": False, "r1.gamma": 1.0}, "r1.gamma needs r1: true"),
     ({"label_smoothing": True, "loss": "hinge"}, "label_smoothing needs a loss with labels, one of ['least_squares', 'minimax', 'nonsat"),
     ({"packing": True, "batch_size": 33}, "batch_size must be a multiple of packing.samples = 2; given 33"),
-    ({"lookahead.k": 5}, "lookahead.k is a knob of lookahead, which is off; give 'update: lookahead' too, or leave lookahead.k out"),
-    ({"update": "unrolled", "lookahead.k": 5}, "lookahead.k is a knob of lookahead, which is off"),
-    ({"update": "simultaneous", "d_steps": 5}, "d_steps must be 1 with update: simultaneous, which moves D and G at once; given 5"),
-    ({"update": "extragradient", "g_steps": 2}, "g_steps must be 1 with update: extragradient, which moves D and G at once; given 2"),
+    ({"lookahead.k": 5}, "lookahead.k needs update: lookahead; set that too, or leave lookahead.k out"),
+    ({"update": "unrolled", "lookahead.k": 5}, "lookahead.k needs update: lookahead"),
+    (
+        {"update": "simultaneous", "d_steps": 5},
+        "d_steps needs update: one of alternating, lookahead, optimistic, unrolled; given 5 with update: simultaneous",
+    ),
+    (
+        {"update": "extragradient", "g_steps": 2},
+        "g_steps needs update: one of alternating, lookahead, optimistic, unrolled; given 2 with update: extragradient",
+    ),
     (
         {"update": "unrolled", "optimiser": "sgd"},
         "update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimi",
     ),
     ({"update": "unrolled", "weight_clipping": True}, "weight_clipping must be off with update: unrolled"),
     ({"update": "unrolled", "r1": True, "d.norm": "batch"}, "r1 with update: unrolled takes third derivatives of D, which PyTorch has not"),
-    ({"optimiser": "sgd", "beta2": 0.9}, "beta2 has no meaning in sgd, which takes no mean of squares; given 0.9, leave it out"),
+    (
+        {"optimiser": "sgd", "beta2": 0.9},
+        "beta2 needs optimiser or d.optimiser: one of adam, adamw, rmsprop; given 0.9 with optimiser: sgd, d.optimiser: None",
+    ),
     (
         {"optimiser": "rmsprop", "weight_decay": 0.1},
-        "weight_decay needs optimiser: adamw (the trick weight_penalty adds a penalty to D's loss)",
+        "weight_decay needs optimiser or d.optimiser: adamw; given 0.1 with optimiser: rmsprop",
     ),
-    ({"loss": "hinge", "margin": 3.0}, "margin needs a loss that has one, one of ['energy']; given 3.0 with 'hinge'"),
+    ({"loss": "hinge", "margin": 3.0}, "margin needs loss: energy; given 3.0 with loss: hinge"),
     (
         {"arch": "mlp", "d.norm": "instance"},
         "d.norm of a dense network must be one of ['batch', 'group', 'layer', 'none']; given 'instance'",
     ),
-    ({"latent.truncation": 1.0}, "latent.truncation needs latent.distribution: truncated; given 1.0 with 'normal'"),
+    ({"latent.truncation": 1.0}, "latent.truncation needs latent.distribution: truncated; given 1.0 with latent.distribution: normal"),
     ({"latent.dim": 10_001}, "latent.dim must be less than or equal to 10000; given 10001"),
-    ({"g.slope": 0.1}, "g.slope needs g.activation: leaky_relu; given 0.1 with 'relu'"),
-    ({"d.slope": 0.1, "d.activation": "elu"}, "d.slope needs d.activation: leaky_relu; given 0.1 with 'elu'"),
+    ({"g.slope": 0.1}, "g.slope needs g.activation: leaky_relu; given 0.1 with g.activation: relu"),
+    ({"d.slope": 0.1, "d.activation": "elu"}, "d.slope needs d.activation: leaky_relu; given 0.1 with d.activation: elu"),
     (
         {"g.kernel": 4, "g.depth": 2},
         "g.kernel must be odd where convolutions keep the size of the map (only strided and transposed ones may",
@@ -306,7 +308,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"d.kernel": 4, "d.downsampling": "max"}, "d.kernel must be odd where convolutions keep the size of the map"),
     (
         {"arch": "r3", "g.head": "dense"},
-        "g.head has no meaning with arch: r3, whose first and last layers are its own, a learned basis; given 'd",
+        "g.head needs arch: one of dcgan, infogan, resnet; given 'dense' with arch: r3",
     ),
     ({"d.dropout": 1.0}, "d.dropout must be less than 1; given 1.0"),
     ({"d.kernel": 1}, "d.kernel must be greater than or equal to 2; given 1"),
@@ -317,30 +319,30 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"arch": "resnet", "spectral_norm": True, "d.init": "fixup"}, "some of D begin at 0 with arch: resnet, d.init: fixup; give d.init"),
     (
         {"g.condition": "concat"},
-        "g.condition and d.condition go together: a class that D does not judge by teaches G nothing, and one that G",
+        "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; given 'concat' and None",
     ),
-    ({"d.condition": "projection"}, "cannot answer for; given None and 'projection'"),
-    ({"g.embedding": 8}, "g.embedding needs g.condition: concat, which puts it beside z; given 8 with None"),
+    ({"d.condition": "projection"}, "given None and 'projection'"),
+    ({"g.embedding": 8}, "g.embedding needs g.condition: concat; given 8 with g.condition: None"),
     (
         {"g.condition": "batchnorm", "d.condition": "projection", "g.embedding": 8},
-        "g.embedding needs g.condition: concat, which puts it beside z; given 8 with 'batchnorm'",
+        "g.embedding needs g.condition: concat; given 8 with g.condition: batchnorm",
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "d.class_weight": 2.0},
-        "d.class_weight needs d.condition: auxiliary, whose loss it weighs; given 2.0 with 'projection'",
+        "d.class_weight needs d.condition: auxiliary; given 2.0 with d.condition: projection",
     ),
     (
         {"g.condition": "batchnorm", "d.condition": "projection", "g.norm": "layer"},
-        "g.condition: batchnorm needs g.norm: batch, whose gains and biases it makes the class's own; given 'layer'",
+        "g.condition: batchnorm needs g.norm: batch, whose gains and biases depend on the class; given 'layer'",
     ),
-    ({"g.condition": "spade", "d.condition": "concat"}, "g.condition must be 'concat' or 'batchnorm'; given 'spade'"),
+    ({"g.condition": "spade", "d.condition": "concat"}, "no condition of G named 'spade'; there are ['batchnorm', 'concat']"),
     (
         {"g.condition": "concat", "d.condition": "projection", "packing": True},
         "packing must be off with d.condition: projection: a pack is judged once, and its samples are of several classes",
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "experience_replay": True},
-        "experience_replay must be off with g.condition and loss: relativistic: pairs are of one class, and it gives fakes others",
+        "experience_replay must be off with g.condition and loss: relativistic: both images of a pair are of one class",
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "mode_seeking": True},
@@ -368,7 +370,7 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
         (
             {"r1": {"gama": 1.0}},
-            "r1 has no knob 'gama'; did you mean 'gamma'? it has ['warmup', 'end', 'until', 'shape', 'interval', 'gamma']",
+            "r1 has no setting 'gama'; did you mean 'gamma'? it has ['warmup', 'end', 'until', 'shape', 'interval', 'gamma']",
         ),
     ],
 )
@@ -454,8 +456,8 @@ def test_an_update_rule_from_outside_is_known_everywhere() -> None:
 
     assert settings()["lazy.every"] == 2
     config = TrialConfig.from_flat({"update": "lazy", "lazy.every": 3})
-    assert (config.update_knobs, config.flat()["lazy.every"]) == ({"every": 3}, 3)
-    assert TrialConfig(update="lazy").update_knobs == {"every": 2}
+    assert (config.update_settings, config.flat()["lazy.every"]) == ({"every": 3}, 3)
+    assert TrialConfig(update="lazy").update_settings == {"every": 2}
     assert len({config.config_id, TrialConfig(update="lazy").config_id, TrialConfig().config_id}) == 3
     with pytest.raises(ValueError, match=r"lazy.every must be greater than or equal to 1; given 0"):
         TrialConfig.from_flat({"update": "lazy", "lazy.every": 0})

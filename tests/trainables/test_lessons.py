@@ -9,9 +9,9 @@ from steps import rng, step_of, term
 from tiny import tiny, tiny_config
 from torch import Tensor, nn
 
-from trainables.config import TrialConfig, make_trick
+from trainables.config import TrialConfig
 from trainables.losses import LOSSES
-from trainables.tricks.base import Nets
+from trainables.tricks.base import Nets, make_trick
 
 # Top k -----------------------------------------------------------------------------------------------
 

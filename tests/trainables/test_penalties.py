@@ -10,9 +10,8 @@ from steps import linear_step, rng, term
 from tiny import tiny
 from torch import Tensor, nn
 
-from trainables.config import make_trick
 from trainables.tricks import TRICKS
-from trainables.tricks.base import Nets, Step
+from trainables.tricks.base import Nets, Step, make_trick
 from trainables.tricks.penalties import PLACES, TARGETS, Target, Where
 from trainables.tricks.scheduled import Scheduled
 

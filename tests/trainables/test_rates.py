@@ -7,9 +7,9 @@ import torch
 from tiny import tiny
 from torch import Tensor
 
-from trainables.config import make_trick
 from trainables.effective import effective
 from trainables.schedules import between, fade, rise
+from trainables.tricks.base import make_trick
 
 
 @pytest.mark.parametrize(

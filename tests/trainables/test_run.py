@@ -377,7 +377,7 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
         ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan makes square images of one of \[8, 12, 16"),
         ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
-        ({"update": "extragradient", "d_steps": 2}, r"d_steps must be 1 with update: extragradient, which moves D and G at once; given 2"),
+        ({"update": "extragradient", "d_steps": 2}, r"d_steps needs update: one of alternating, .*; given 2 with update: extragradient"),
         ({"packing": True, "batch_size": 13}, r"batch_size must be a multiple of packing.samples"),
     ],
 )

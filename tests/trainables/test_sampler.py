@@ -13,8 +13,9 @@ from torch import nn
 
 from trainables import sampler as sampling
 from trainables.generators import load_generator, save_generator
+from trainables.latents import draw_latent
 from trainables.models import ARCHS
-from trainables.sampler import Sampler, draw_latent
+from trainables.sampler import Sampler
 from trainables.sections import LatentConfig
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)

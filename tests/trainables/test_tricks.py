@@ -14,14 +14,14 @@ from steps import linear_step, rng, step_of, term
 from tiny import another, needs, tiny
 from torch import Tensor, nn
 
-from trainables.config import TrialConfig, make_trick, settings
+from trainables.config import TrialConfig, settings
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.sampler import Sampler
 from trainables.sections import LatentConfig
 from trainables.tricks import TRICKS
-from trainables.tricks.base import Nets, Step, Trick
+from trainables.tricks.base import Nets, Step, Trick, make_trick
 from trainables.tricks.minibatch import WithCloseness, WithDeviation
 from trainables.tricks.scheduled import Scheduled
 

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ganstudy.errors import UserError
 from trainables import pictures
 from trainables.data.source import Source
 from trainables.data.subsets import split
@@ -40,11 +41,11 @@ def digits(config: DataConfig) -> Source:
 def image_folder(config: DataConfig) -> Source:
     """A folder of your own pictures (data.root), cut to squares of data.resolution; 15 % held out; sub-folders are classes."""
     if config.root is None:
-        raise ValueError("image_folder reads your own pictures: data.root must name their folder; it is not given")
+        raise UserError("image_folder reads your own pictures: data.root must name their folder; it is not given")
     refuse(config, "download", because="its pictures are your own")
     names = pictures.listed(Path(config.root))
     if len(names) < FEWEST_PICTURES:
-        raise ValueError(
+        raise UserError(
             f"image_folder needs at least {FEWEST_PICTURES} pictures, to train and to judge; {config.root} holds {len(names)} "
             f"(hidden files are left out; extensions read: {sorted(pictures.EXTENSIONS)})"
         )

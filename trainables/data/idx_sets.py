@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganstudy.errors import UserError
 from trainables import idx
 from trainables.data.folders import resized
 from trainables.data.source import Source
@@ -67,7 +68,7 @@ def _source(
             trouble = f" The download failed: {reason}."
         found = idx.find(places, files)
     if found is None:
-        raise ValueError(
+        raise UserError(
             f"{config.name} needs {', '.join(files)} (plain or .gz) together in one folder; "
             f"looked in {', '.join(map(str, places))}.{trouble} Put them there, or set data.root to where they are"
             + (f", or install Debian's package {package}" if package else "")

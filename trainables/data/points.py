@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from ganstudy.errors import UserError
 from trainables.data.source import Array, Labels, Source
 from trainables.data.table import DATA, refuse, takes
 from trainables.sections import DataConfig
@@ -76,7 +77,7 @@ def mixture1200(config: DataConfig) -> Source:
     modes, std = config.modes or 10, config.std or 0.1
     dim, inner = config.dim or 1200, config.inner or 700
     if inner > dim:
-        raise ValueError(f"data.inner (700 unless set) must be at most data.dim (1,200 unless set); given {inner} and {dim}")
+        raise UserError(f"data.inner (700 unless set) must be at most data.dim (1,200 unless set); given {inner} and {dim}")
     rng = np.random.default_rng(0)
     own = np.stack([np.sort(rng.permutation(dim)[:inner]) for _ in range(modes)])
     means = rng.standard_normal((modes, inner)).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ganstudy.errors import UserError
 from trainables.sections import DataConfig
 
 Array = npt.NDArray[Any]
@@ -16,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """A data set with its fixed split. Raises ValueError where the arrays do not fit together."""
+    """A data set with its fixed split. Raises UserError where the arrays do not fit together."""
 
     name: str
     train: Array  # uint8 [N, C, H, W] images, or float32 [N, D] points
@@ -34,17 +35,17 @@ class Source:
     def __post_init__(self) -> None:
         for part, rows, labels in (("train", self.train, self.train_labels), ("heldout", self.heldout, self.heldout_labels)):
             if (str(rows.dtype), rows.ndim) not in (("uint8", 4), ("float32", 2)) or not rows.flags.c_contiguous or not rows.size:
-                raise ValueError(
+                raise UserError(
                     f"{self.name}.{part} must be uint8 images [N, C, H, W] or float32 points [N, D], C-contiguous and not empty; "
                     f"given {rows.dtype} {list(rows.shape)}" + ("" if rows.flags.c_contiguous else ", not contiguous")
                 )
             if labels is not None and (labels.shape != rows.shape[:1] or labels.min() < 0 or labels.max() >= len(self.classes)):
-                raise ValueError(
+                raise UserError(
                     f"{self.name}.{part}_labels must be one index into the {len(self.classes)} classes for each of the {len(rows)} rows; "
                     f"given {list(labels.shape)}, from {labels.min()} to {labels.max()}"
                 )
         if self.train.shape[1:] != self.heldout.shape[1:] or self.train.dtype != self.heldout.dtype:
-            raise ValueError(
+            raise UserError(
                 f"{self.name}: train and heldout must be alike; given {self.train.dtype} {list(self.train.shape[1:])} "
                 f"and {self.heldout.dtype} {list(self.heldout.shape[1:])}"
             )

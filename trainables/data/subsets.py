@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 from trainables.data.source import Labels, Source
 from trainables.sections import DataConfig
@@ -31,7 +32,7 @@ def of_classes(source: Source, config: DataConfig) -> Source:
     assert config.classes is not None
     chosen = np.array(sorted(_index(item, source) for item in config.classes.split(",")), np.int64)
     if len(set(chosen)) < len(chosen):
-        raise ValueError(
+        raise UserError(
             f"data.classes must name each class once; given {config.classes!r}, in which a name and a number are the same class"
         )
     kept = replace(
@@ -66,7 +67,7 @@ def with_tail(source: Source, config: DataConfig) -> Source:
 
 def labels_of(source: Source, setting: str) -> tuple[Labels, Labels]:
     if source.train_labels is None or source.heldout_labels is None:
-        raise ValueError(f"data.{setting} needs labelled data; {source.name} has no labels")
+        raise UserError(f"data.{setting} needs labelled data; {source.name} has no labels")
     return source.train_labels, source.heldout_labels
 
 
@@ -75,7 +76,7 @@ def _index(item: str, source: Source) -> int:
         return source.classes.index(item)
     if item.isdecimal() and int(item) < len(source.classes):
         return int(item)
-    raise ValueError(
+    raise UserError(
         f"data.classes must name classes of {source.name}, or give their numbers from 0 to {len(source.classes) - 1}; "
         f"there is no {item!r}; {nearest(item, source.classes)}there are {', '.join(source.classes[:100])}"
     )
@@ -87,7 +88,7 @@ def _tail(labels: Labels, *, classes: tuple[str, ...], ratio: float, what: str) 
     profile = ratio ** (-np.arange(len(classes)) / max(1, len(classes) - 1))
     kept = (float((counts / profile).min()) * profile + 1e-9).astype(int)  # a machine's last bit takes no row away
     if not kept.all():
-        raise ValueError(
+        raise UserError(
             f"data.imbalance must leave a row of every class; {ratio:g} leaves none of {classes[int(kept.argmin())]!r} in {what}, whose "
             f"classes have {counts.min()} to {counts.max()} rows"
         )

@@ -6,7 +6,9 @@ from typing import TypeVar
 
 from platformdirs import user_cache_dir
 
+from ganstudy.errors import UserError
 from ganstudy.registry import Registry
+from trainables import needs, tables
 from trainables.data.source import Source
 from trainables.data.subsets import of_classes, with_tail
 from trainables.sections import DataConfig
@@ -15,7 +17,7 @@ Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])
 
 OWN = ("modes", "radius", "std", "side", "spacing", "turns", "dim", "inner")  # settings that a data set reads only if it says so
 
-DATA: Registry[Callable[[DataConfig], Source]] = Registry("data set")
+DATA: Registry[Callable[[DataConfig], Source]] = tables.DATA
 
 
 def takes(*settings: str) -> Callable[[Loader], Loader]:
@@ -30,11 +32,11 @@ def takes(*settings: str) -> Callable[[Loader], Loader]:
 
 def taken(name: str) -> tuple[str, ...]:
     """What the data set `name` said that it takes."""
-    return tuple(getattr(DATA.pick(name), "takes", ()))
+    return needs.takes(DATA, name)
 
 
 def check(config: DataConfig) -> None:
-    """ValueError for an unknown data set, or a setting of the shape of another one."""
+    """UserError for an unknown data set, or a setting of the shape of another one."""
     for setting in set(OWN) - set(taken(config.name)):
         who = sorted(name for name in DATA if setting in taken(name))
         refuse(config, setting, because=f"it is a setting of {', '.join(who)}")
@@ -55,10 +57,10 @@ def load(config: DataConfig) -> Source:
 
 
 def refuse(config: DataConfig, *settings: str, because: str) -> None:
-    """ValueError for settings that would otherwise be passed over in silence."""
+    """UserError for settings that would otherwise be passed over in silence."""
     for setting in settings:
         if value := getattr(config, setting):
-            raise ValueError(f"data.{setting} must be left out for {config.name}: {because}; given {value!r}")
+            raise UserError(f"data.{setting} must be left out for {config.name}: {because}; given {value!r}")
 
 
 def root_of(config: DataConfig) -> Path:

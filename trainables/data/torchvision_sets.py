@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganstudy.errors import UserError
 from trainables import pictures
 from trainables.data.folders import resized
 from trainables.data.source import Array, Source
@@ -86,7 +87,7 @@ def celeba(config: DataConfig) -> Source:
         except (RuntimeError, OSError, ImportError) as reason:  # it wants the package gdown
             trouble = f" The download failed: {reason}."
     if not (parts.is_file() and shown.is_dir()):
-        raise ValueError(
+        raise UserError(
             f"celeba needs {parts} and the aligned pictures in {shown}; they are not there.{trouble} "
             f"Unpack img_align_celeba.zip of mmlab.ie.cuhk.edu.hk/projects/CelebA.html in {folder}, with that list beside it, or set data.root to "
             "the folder that celeba is in" + ("" if config.download else ", or set data.download: true (with the package gdown)")
@@ -94,7 +95,7 @@ def celeba(config: DataConfig) -> Source:
     train, heldout = _partition(parts)
     missing = [name for name in (*train, *heldout) if not (shown / name).is_file()]
     if missing or not train or not heldout:
-        raise ValueError(
+        raise UserError(
             f"{shown} must hold every picture of {parts}, which must name some to train on (0) and some to test (2); "
             f"it names {len(train)} and {len(heldout)}, of which {len(missing)} are not there: {', '.join(missing[:5])}"
         )
@@ -106,7 +107,7 @@ def _partition(path: Path) -> tuple[list[str], list[str]]:
     """The names of those to train on and of those to test: lines "000001.jpg 0", where 0 is train, 1 valid and 2 test."""
     lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     if bad := [line for line in lines if len(line) != 2 or line[1] not in ("0", "1", "2")]:
-        raise ValueError(f"{path} must hold lines like `000001.jpg 0`; one is {' '.join(bad[0])[:80]!r}")
+        raise UserError(f"{path} must hold lines like `000001.jpg 0`; one is {' '.join(bad[0])[:80]!r}")
     train, heldout = ([name for name, part in lines if part == wanted] for wanted in ("0", "2"))
     return train, heldout
 
@@ -126,12 +127,12 @@ def _cifar(config: DataConfig, dataset: Any) -> Source:
 
 
 def _parts(config: DataConfig, make: Callable[[bool], Any], *, needs: str, how: str) -> tuple[Any, Any]:
-    """torchvision's training and test part. ValueError with what it `needs` and `how` to get it where it is not there, or not whole."""
+    """torchvision's training and test part. UserError with what it `needs` and `how` to get it where it is not there, or not whole."""
     try:
         return make(True), make(False)
     except (RuntimeError, OSError) as reason:
         also = "" if config.download else ", or set data.download: true"
-        raise ValueError(f"{config.name} needs {needs}: {reason}. {how}{also}") from reason
+        raise UserError(f"{config.name} needs {needs}: {reason}. {how}{also}") from reason
 
 
 def _labelled(config: DataConfig, train: Sequence[Array], heldout: Sequence[Array], *, classes: tuple[str, ...]) -> Source:

@@ -1,8 +1,9 @@
 """Architectures, by name."""
 
 from ganstudy.registry import Registry
-from trainables.models import dcgan, infogan, mlp, r3, resnet
+from trainables import tables
+from trainables.models import conditional, dcgan, infogan, mlp, r3, resnet  # noqa: F401  (conditional registers its own)
 from trainables.models.base import Architecture
 
-ARCHS: Registry[Architecture] = Registry("architecture")
+ARCHS: Registry[Architecture] = tables.ARCHS
 ARCHS |= {"mlp": mlp.MLP, "dcgan": dcgan.DCGAN, "resnet": resnet.RESNET, "infogan": infogan.INFOGAN, "r3": r3.R3}

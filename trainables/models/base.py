@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.sections import Activation, Norm
 
@@ -16,7 +17,8 @@ class Architecture:
     source: str  # one line: what it is, and where it comes from
     generator: Callable[[TrialConfig, Shape], nn.Module]  # z [N, latent.dim] -> [N, *shape]; images in [-1, 1]
     discriminator: Callable[[TrialConfig, Shape], "Discriminator"]  # [N, *shape] -> logits [N]
-    check: Callable[[TrialConfig], None]  # ValueError for settings that it has no use for
+    check: Callable[[TrialConfig], None]  # raises UserError for values that it cannot build
+    takes: tuple[str, ...] = ()  # of kernel, head, upsampling and downsampling: those that it reads
 
 
 class Discriminator(nn.Module):
@@ -42,9 +44,9 @@ SIZES = {
 
 
 def doublings_of(arch: str, shape: Shape) -> tuple[int, int]:
-    """Of a convolutional architecture: the pixels of the smallest map, and how often it doubles. ValueError for other shapes of data."""
+    """Of a convolutional architecture: the pixels of the smallest map, and how often it doubles. UserError for other shapes of data."""
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
-        raise ValueError(
+        raise UserError(
             f"arch: {arch} makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
         )
     return SIZES[shape[1]]

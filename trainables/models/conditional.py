@@ -1,14 +1,19 @@
 """Conditional networks: whatever an architecture builds, told the class of each sample. Classes are whole numbers [N] from 0 to K - 1."""
 
 from math import prod
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, one_hot
 
+from ganstudy.errors import UserError
+from ganstudy.registry import Registry
+from trainables import tables
 from trainables.config import TrialConfig
-from trainables.models import ARCHS
-from trainables.models.base import Discriminator, Shape
+from trainables.data.source import Source
+from trainables.models.base import Architecture, Discriminator, Shape
+from trainables.tables import ARCHS
 
 
 def told(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
@@ -29,7 +34,24 @@ class ConditionalGenerator(nn.Module):
         super().__init__()
         self.net = net
 
+    @classmethod
+    def check(cls, config: TrialConfig) -> None:
+        """Raises UserError where the condition cannot work with the other settings."""
 
+
+class Conditional(Protocol):
+    """How a network is made conditional: built for a config, samples of this shape, and a number of classes."""
+
+    def __call__(self, config: TrialConfig, shape: Shape, classes: int) -> nn.Module: ...
+
+    def check(self, config: TrialConfig) -> None: ...
+
+
+G_CONDITIONS: Registry[Conditional] = tables.G_CONDITIONS
+D_CONDITIONS: Registry[Conditional] = tables.D_CONDITIONS
+
+
+@G_CONDITIONS.register("concat")
 class ConcatGenerator(ConditionalGenerator):
     """The class beside z: one-hot, or g.embedding numbers of its own, learned. Mirza & Osindero 2014, section 3.2"""
 
@@ -64,6 +86,7 @@ class ConditionalNorm(nn.Module):
         return bias + gain * normed
 
 
+@G_CONDITIONS.register("batchnorm")
 class NormGenerator(ConditionalGenerator):
     """Gains and biases of the class's own in each batch norm. Dumoulin et al. 2017; de Vries et al. 2017; in GANs Miyato & Koyama 2018"""
 
@@ -76,7 +99,14 @@ class NormGenerator(ConditionalGenerator):
                     self.norms.append(ConditionalNorm(child, classes))
                     setattr(module, name, self.norms[-1])
         if not self.norms:
-            raise ValueError(f"g.condition: batchnorm needs a G with batch norms; that of {config.arch!r} has none")
+            raise UserError(f"g.condition: batchnorm needs a G with batch norms; that of {config.arch!r} has none")
+
+    @classmethod
+    def check(cls, config: TrialConfig) -> None:
+        if config.g.norm != "batch":
+            raise UserError(
+                f"g.condition: batchnorm needs g.norm: batch, whose gains and biases depend on the class; given {config.g.norm!r}"
+            )
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         for norm in self.norms:
@@ -96,10 +126,14 @@ class ConditionalDiscriminator(Discriminator):
     def __init__(self, config: TrialConfig, shape: Shape):
         plain = ARCHS.pick(config.arch).discriminator(config, shape)
         if not isinstance(plain, Discriminator):
-            raise ValueError(
+            raise UserError(
                 f"d.condition needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(plain).__name__}"
             )
         super().__init__(plain.body, plain.head)  # type: ignore[arg-type]  # an architecture's head is a layer still
+
+    @classmethod
+    def check(cls, config: TrialConfig) -> None:
+        """Raises UserError where the condition cannot work with the other settings."""
 
     def features(self, images: Tensor, labels: Tensor) -> Tensor:
         """What the body gives the head: [N, C, …]."""
@@ -114,6 +148,7 @@ class ConditionalDiscriminator(Discriminator):
         return self.logits(self.features(images, labels), labels)
 
 
+@D_CONDITIONS.register("concat")
 class ConcatDiscriminator(ConditionalDiscriminator):
     """The class beside what D sees, one-hot: K constant maps beside an image's channels (Perarnau et al. 2016), K more coordinates of a point. Mirza & Osindero 2014
 
@@ -136,6 +171,7 @@ class ConcatDiscriminator(ConditionalDiscriminator):
         return features
 
 
+@D_CONDITIONS.register("projection")
 class ProjectionDiscriminator(ConditionalDiscriminator):
     """The logit gains <v_y, features summed over places>, v_y a learned row of each class. Miyato & Koyama 2018, eq. 3"""
 
@@ -150,6 +186,7 @@ class ProjectionDiscriminator(ConditionalDiscriminator):
         return logits
 
 
+@D_CONDITIONS.register("auxiliary")
 class AuxiliaryDiscriminator(ConditionalDiscriminator):
     """A second linear head tells the classes apart; both networks gain by its being right, d.class_weight times. Odena et al. 2017 (AC-GAN), eq. 2 and 3"""
 
@@ -163,28 +200,31 @@ class AuxiliaryDiscriminator(ConditionalDiscriminator):
         return cross_entropy(self.classifier(features), labels)
 
 
-GENERATORS: dict[str, type[ConcatGenerator] | type[NormGenerator]] = {"concat": ConcatGenerator, "batchnorm": NormGenerator}
-DISCRIMINATORS: dict[str, type[ConcatDiscriminator] | type[ProjectionDiscriminator] | type[AuxiliaryDiscriminator]] = {
-    "concat": ConcatDiscriminator,
-    "projection": ProjectionDiscriminator,
-    "auxiliary": AuxiliaryDiscriminator,
-}
+def classes_of(config: TrialConfig, source: Source) -> int | None:
+    """The number of classes that the networks are conditioned on; None for an unconditional config. UserError if the data have no labels."""
+    if config.g.condition is None:
+        return None
+    if source.train_labels is None:
+        raise UserError(f"g.condition: {config.g.condition} needs labelled data; {source.name} has no labels")
+    return len(source.classes)
 
 
 def generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
     """The config's G for samples of this shape. classes: how many there are where it is told them, else None."""
+    arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:
-        return ARCHS.pick(config.arch).generator(config, shape)
+        return arch.generator(config, shape)
     assert config.g.condition
-    return GENERATORS[config.g.condition](config, shape, classes)
+    return G_CONDITIONS.pick(config.g.condition)(config, shape, classes)
 
 
 def discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
     """The config's D of what has this shape."""
+    arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:
-        return ARCHS.pick(config.arch).discriminator(config, shape)
+        return arch.discriminator(config, shape)
     assert config.d.condition
-    return DISCRIMINATORS[config.d.condition](config, shape, classes)
+    return D_CONDITIONS.pick(config.d.condition)(config, shape, classes)
 
 
 def unconditional(net: nn.Module) -> nn.Module:
@@ -199,7 +239,7 @@ def takes_points(config: TrialConfig) -> bool:
     try:
         with torch.random.fork_rng(devices=[]):
             ARCHS.pick(config.arch).discriminator(config, (2,))
-    except ValueError:
+    except UserError:
         return False
     return True
 

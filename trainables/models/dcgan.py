@@ -59,4 +59,5 @@ DCGAN = Architecture(
     generator=generator,
     discriminator=discriminator,
     check=check,
+    takes=("kernel", "head", "upsampling", "downsampling"),
 )

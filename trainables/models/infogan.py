@@ -7,6 +7,7 @@ code d.norm: batch (on and off in their search), g.activation: leaky_relu, slope
 import torch
 from torch import nn
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
 from trainables.models.checks import allow, check_init, check_kernels
@@ -17,9 +18,9 @@ DENSE = 16  # units of the dense layer for one of width: 1024 for 64
 
 
 def places(shape: Shape) -> tuple[int, int]:
-    """Rows and columns of the smallest map. ValueError for other shapes of data."""
+    """Rows and columns of the smallest map. UserError for other shapes of data."""
     if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
-        raise ValueError(
+        raise UserError(
             f"arch: infogan makes images whose sides are multiples of 4 pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
         )
     return shape[1] // 4, shape[2] // 4
@@ -55,7 +56,7 @@ def initialised(net: nn.Module) -> None:
 def check(config: TrialConfig) -> None:
     for name, norm in {"g.norm": config.g.norm, "d.norm": config.d.norm}.items():
         if norm not in NORMS_1D:
-            raise ValueError(f"{name} must be one of {sorted(NORMS_1D)} with arch: infogan, which has dense layers too; given {norm!r}")
+            raise UserError(f"{name} must be one of {sorted(NORMS_1D)} with arch: infogan, which has dense layers too; given {norm!r}")
     allow(config, {"g.head": ["dense"], "d.head": ["dense"]}, "which is known by its dense layers")
     check_kernels(config, strided=True)
     check_init(config)
@@ -69,4 +70,5 @@ INFOGAN = Architecture(
     generator=generator,
     discriminator=discriminator,
     check=check,
+    takes=("kernel", "head", "upsampling", "downsampling"),
 )

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from ganstudy.errors import UserError
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head, Norm
 
@@ -133,7 +134,7 @@ class Unbounded(nn.Module):
 
 
 def squashed(g: GeneratorConfig, shape: Shape) -> nn.Module:
-    """The end of G: what keeps pixels within bounds. ValueError for bounds of points.
+    """The end of G: what keeps pixels within bounds. UserError for bounds of points.
 
     With sigmoid the two networks work in pixels of [0, 1], as Lucic et al. 2018 have it, and all between them in [-1, 1]: noise, augmentations and
     penalties mean the same whatever the output. (So |grad D| is by pixels of [-1, 1], half of that by pixels of [0, 1].)
@@ -141,7 +142,7 @@ def squashed(g: GeneratorConfig, shape: Shape) -> nn.Module:
     if len(shape) == 3:
         return {"tanh": nn.Tanh, "sigmoid": Unit, "linear": Unbounded}[g.output]()
     if g.output == "sigmoid":
-        raise ValueError(f"g.output: sigmoid makes pixels in [0, 1], and points have no bounds; the data are {shape}, so leave it out")
+        raise UserError(f"g.output: sigmoid makes pixels in [0, 1], and points have no bounds; the data are {shape}, so leave it out")
     return nn.Identity()
 
 

@@ -4,9 +4,10 @@ from math import prod
 
 from torch import nn
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
-from trainables.models.checks import check_init, refuse
+from trainables.models.checks import check_init
 from trainables.models.layers import Side, activation, seen, squashed
 from trainables.models.starts import started
 
@@ -43,9 +44,7 @@ def as_built(net: nn.Module) -> None:
 def check(config: TrialConfig) -> None:
     for name, norm in {"g.norm": config.g.norm, "d.norm": config.d.norm}.items():
         if norm not in NORMS_1D:
-            raise ValueError(f"{name} of a dense network must be one of {sorted(NORMS_1D)}; given {norm!r}")
-    convolutional = ("g.kernel", "d.kernel", "g.head", "d.head", "g.upsampling", "d.downsampling")
-    refuse(config, convolutional, "whose layers are all dense")
+            raise UserError(f"{name} of a dense network must be one of {sorted(NORMS_1D)}; given {norm!r}")
     check_init(config)
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
-from trainables.models.checks import allow, check_init, check_kernels, refuse
+from trainables.models.checks import allow, check_init, check_kernels
 from trainables.models.layers import POOLS, Residual, Side, activation, seen, squashed, upsample
 from trainables.models.starts import layers_of, scaled, shifted, started
 from trainables.sections import Norm
@@ -126,7 +126,6 @@ def initialised(net: nn.Module) -> None:
 
 
 def check(config: TrialConfig) -> None:
-    refuse(config, ("g.head", "d.head"), "whose first and last layers are its own, a learned basis")
     choices = {"g.upsampling": ["bilinear", "nearest"], "d.downsampling": ["average", "max"]}
     allow(config, choices, "which resizes without weights")
     check_kernels(config, strided=False)
@@ -141,4 +140,5 @@ R3 = Architecture(
     generator=generator,
     discriminator=discriminator,
     check=check,
+    takes=("kernel", "upsampling", "downsampling"),
 )

@@ -105,4 +105,5 @@ RESNET = Architecture(
     generator=generator,
     discriminator=discriminator,
     check=check,
+    takes=("kernel", "head", "upsampling", "downsampling"),
 )

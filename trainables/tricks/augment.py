@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.losses import LOSSES
 from trainables.sections import NotNegative, Positive
@@ -41,7 +42,7 @@ class Ada(ImageTrick):
     def check(self, config: TrialConfig) -> None:
         if LOSSES.pick(config.loss).boundary is None:
             decided = sorted(name for name, loss in LOSSES.items() if loss.boundary is not None)
-            raise ValueError(f"ada needs a loss that decides between real and fake, one of {decided}; given {config.loss!r}")
+            raise UserError(f"ada needs a loss that decides between real and fake, one of {decided}; given {config.loss!r}")
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.boundary = LOSSES.pick(config.loss).boundary or 0.0
@@ -81,7 +82,7 @@ class Consistency(ImageTrick):
 
     def check(self, config: TrialConfig) -> None:
         if not self.real + self.fake:
-            raise ValueError("consistency.real or consistency.fake must be above 0; given 0 for both")
+            raise UserError("consistency.real or consistency.fake must be above 0; given 0 for both")
 
     def d_term(self, step: Step) -> Tensor:
         real, real_logits = step.reals()

@@ -7,6 +7,7 @@ import torch
 from pydantic import AfterValidator
 from torch import Tensor
 
+from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 
 SHIFT = 0.125  # of the width and height, at most. Zhao et al. 2020 (DiffAugment)
@@ -77,10 +78,10 @@ AUGMENTATIONS: dict[str, tuple[Callable[[Tensor, torch.Generator], Tensor], ...]
 
 
 def known(policy: str) -> str:
-    """ "colour,cutout": names of AUGMENTATIONS, by commas. ValueError for anything else."""
+    """ "colour,cutout": names of AUGMENTATIONS, by commas. UserError for anything else."""
     for name in policy.split(","):
         if name not in AUGMENTATIONS:
-            raise ValueError(
+            raise UserError(
                 f"a policy is names of {sorted(AUGMENTATIONS)}, joined by commas; {nearest(name, AUGMENTATIONS)}given {policy!r}"
             )
     return policy

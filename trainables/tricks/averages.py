@@ -1,19 +1,17 @@
 """Averages over the course of training."""
 
 import copy
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import nn
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
+from trainables.sampler import Sampler
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Trick, trick
-
-if TYPE_CHECKING:
-    from trainables.sampler import Sampler
-
 
 SETTLING = 32  # batches
 
@@ -30,7 +28,7 @@ def mix(average: nn.Module, g: nn.Module, new: float) -> None:
 
 
 @torch.no_grad()
-def settle(sampler: "Sampler", batch_size: int) -> None:
+def settle(sampler: Sampler, batch_size: int) -> None:
     """The running statistics of a network's batch norms, anew: the means over SETTLING batches of its own samples, always the same."""
     sampler.eval()
     norms = [module for module in sampler.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
@@ -66,7 +64,7 @@ class Ema(Trick):
         mix(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
         self.images += elapsed
 
-    def sampler(self, sampler: "Sampler") -> "Sampler":
+    def sampler(self, sampler: Sampler) -> Sampler:
         return sampler.of(self.average)
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,7 +86,7 @@ class Swa(Trick):
 
     def check(self, config: TrialConfig) -> None:
         if "ema" in config.tricks:
-            raise ValueError("swa and ema each name the generator that is judged; only one of them can be on")
+            raise UserError("swa and ema each name the generator that is judged; only one of them can be on")
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
@@ -101,7 +99,7 @@ class Swa(Trick):
             self.times += 1
             mix(self.average, nets.g, 1 / self.times)
 
-    def sampler(self, sampler: "Sampler") -> "Sampler":
+    def sampler(self, sampler: Sampler) -> Sampler:
         if not self.times:
             return sampler
         averaged = sampler.of(copy.deepcopy(self.average))

@@ -1,21 +1,21 @@
 """Trick: one idea for steadier training. Its dataclass fields are its knobs; it overrides only the moments it acts on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor, nn
 
+from ganstudy.errors import UserError
 from ganstudy.registry import Registry
+from trainables import tables
 from trainables.config import TrialConfig
-from trainables.entries import with_settings
+from trainables.entries import make_entry, with_settings
 from trainables.models.base import Shape
 from trainables.models.conditional import told
-
-if TYPE_CHECKING:
-    from trainables.sampler import Sampler
+from trainables.sampler import Sampler
 
 
 @plain_dataclass
@@ -72,7 +72,7 @@ class Trick:
     real_in_g: ClassVar[bool] = False  # g_term looks at real images too
 
     def check(self, config: TrialConfig) -> None:
-        """ValueError where the trick makes no sense beside the other settings."""
+        """UserError where the trick makes no sense beside the other settings."""
 
     def d_shape(self, shape: Shape) -> Shape:
         """The shape of what D is shown, given that of one sample."""
@@ -127,7 +127,7 @@ class Trick:
     def after_g(self, nets: Nets, images: int) -> None:
         """After each G update. images: real images shown to D so far."""
 
-    def sampler(self, sampler: "Sampler") -> "Sampler":
+    def sampler(self, sampler: Sampler) -> Sampler:
         """The generator to judge, given G; for another network than G, `sampler.of(network)`."""
         return sampler
 
@@ -144,11 +144,11 @@ class ImageTrick(Trick):
     def d_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
             name = next(name for name, cls in TRICKS.items() if cls is type(self))
-            raise ValueError(f"{name} works on images [C, H, W]; the data are points of shape {shape}, so leave it out")
+            raise UserError(f"{name} works on images [C, H, W]; the data are points of shape {shape}, so leave it out")
         return shape
 
 
-TRICKS: Registry[type[Trick]] = Registry("trick")
+TRICKS: Registry[type[Trick]] = tables.TRICKS
 
 T = TypeVar("T", bound=type[Trick])
 
@@ -157,3 +157,8 @@ T = TypeVar("T", bound=type[Trick])
 def trick(name: str) -> Callable[[T], T]:
     """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
     return with_settings(TRICKS, name)
+
+
+def make_trick(name: str, settings: Mapping[str, Any]) -> Trick:
+    """A checked trick. Raises UserError for an unknown trick or setting, or a value out of its bounds."""
+    return make_entry(TRICKS, name, settings)

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.sections import Count, Positive, Share
 from trainables.tricks.base import Nets, Step, Trick, trick
@@ -67,7 +68,7 @@ class ExperienceReplay(Trick):
     def check(self, config: TrialConfig) -> None:
         replayed = self.replayed(config.batch_size)
         if not 1 <= replayed <= self.images:
-            raise ValueError(
+            raise UserError(
                 f"experience_replay.share of batch_size must be from 1 to experience_replay.images = {self.images} samples; "
                 f"given {self.share} of {config.batch_size}, {replayed}"
             )

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.losses import LOSSES
 from trainables.sections import Share
@@ -42,7 +43,7 @@ class LabelSmoothing(Trick):
     def check(self, config: TrialConfig) -> None:
         if LOSSES.pick(config.loss).relabel is None:
             labelled = sorted(name for name, loss in LOSSES.items() if loss.relabel)
-            raise ValueError(f"label_smoothing needs a loss with labels, one of {labelled}; given {config.loss!r}")
+            raise UserError(f"label_smoothing needs a loss with labels, one of {labelled}; given {config.loss!r}")
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.loss = LOSSES.pick(config.loss)

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import Discriminator
 from trainables.sections import Positive
@@ -27,7 +28,7 @@ class TopK(Trick):
 
     def check(self, config: TrialConfig) -> None:
         if config.tricks.get("feature_matching", {}).get("adversarial") == 0:
-            raise ValueError(
+            raise UserError(
                 "top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing of that loss"
             )
 
@@ -52,7 +53,7 @@ class FeatureMatching(Trick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         if not isinstance(nets.d, Discriminator):
-            raise ValueError(
+            raise UserError(
                 f"feature_matching needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(nets.d).__name__}"
             )
 
@@ -77,7 +78,7 @@ class ModeSeeking(Trick):
 
     def check(self, config: TrialConfig) -> None:
         if config.batch_size < 2:
-            raise ValueError(f"mode_seeking compares pairs: batch_size must be 2 at least; given {config.batch_size}")
+            raise UserError(f"mode_seeking compares pairs: batch_size must be 2 at least; given {config.batch_size}")
 
     def classes(self, labels: Tensor) -> Tensor:
         half = len(labels) // 2

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import Discriminator
 from trainables.sections import Count
@@ -35,12 +36,12 @@ class WithCloseness(nn.Module):
 
 
 def last_layer(d: nn.Module, name: str, arch: str) -> nn.Linear | nn.Conv2d:
-    """The last layer of a Discriminator's head. ValueError where there is none to widen."""
+    """The last layer of a Discriminator's head. UserError where there is none to widen."""
     head = d.head if isinstance(d, Discriminator) else None
     last = head[-1] if isinstance(head, nn.Sequential) else head
     if isinstance(last, (nn.Linear, nn.Conv2d)):
         return last
-    raise ValueError(f"{name} needs a Discriminator with a Linear or Conv2d head; {arch!r} has {head}")
+    raise UserError(f"{name} needs a Discriminator with a Linear or Conv2d head; {arch!r} has {head}")
 
 
 def widen(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: int) -> None:

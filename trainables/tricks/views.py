@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import Shape
 from trainables.schedules import Fading, fade
@@ -34,9 +35,9 @@ class Packing(Trick):
 
     def check(self, config: TrialConfig) -> None:
         if config.batch_size % self.samples:
-            raise ValueError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
+            raise UserError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
         if config.d.condition is not None:
-            raise ValueError(
+            raise UserError(
                 f"packing must be off with d.condition: {config.d.condition}: a pack is judged once, and its samples are of several classes"
             )
 

@@ -1,19 +1,18 @@
 """Update: a rule by which D and G move. Its dataclass fields are its knobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganstudy.registry import Registry
+from trainables import tables
 from trainables.config import TrialConfig
-from trainables.entries import with_settings
-
-if TYPE_CHECKING:
-    from trainables.run import Run
+from trainables.entries import make_entry, with_settings
+from trainables.gan import Gan
 
 Signals = dict[str, Tensor]
 
@@ -22,13 +21,15 @@ Signals = dict[str, Tensor]
 class Update:
     """A subclass says what a step is; the rest it overrides where it must."""
 
-    def check(self, config: TrialConfig) -> None:
-        """ValueError where the rule makes no sense beside the other settings."""
+    takes: ClassVar[tuple[str, ...]] = ()  # of d_steps and g_steps: those that it reads
 
-    def build(self, run: "Run") -> None:
+    def check(self, config: TrialConfig) -> None:
+        """UserError where the rule makes no sense beside the other settings."""
+
+    def build(self, gan: Gan) -> None:
         """Once, when networks and optimisers exist."""
 
-    def step(self, run: "Run") -> Signals:
+    def step(self, gan: Gan) -> Signals:
         """Move D, and G where it is due: the smallest part of training that a tick may follow. -> scalars to report."""
         raise NotImplementedError  # the one moment that every rule has; the others may stay empty, which an abstract class would forbid
 
@@ -42,7 +43,7 @@ class Update:
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-UPDATES: Registry[type[Update]] = Registry("update rule")
+UPDATES: Registry[type[Update]] = tables.UPDATES
 
 T = TypeVar("T", bound=type[Update])
 
@@ -51,13 +52,6 @@ T = TypeVar("T", bound=type[Update])
 def update(name: str) -> Callable[[T], T]:
     """Name an update rule. Its annotated fields become its knobs, known everywhere as "name.field"; each needs a default, its paper's."""
     return with_settings(UPDATES, name)
-
-
-def refuse_rounds(config: TrialConfig, *, name: str) -> None:
-    """ValueError for numbers of steps, in a rule that moves both networks at once."""
-    for setting, given in {"d_steps": config.d_steps, "g_steps": config.g_steps}.items():
-        if given > 1:
-            raise ValueError(f"{setting} must be 1 with update: {name}, which moves D and G at once; given {given}")
 
 
 def weights(*nets: nn.Module) -> list[Tensor]:
@@ -74,3 +68,8 @@ def means(steps: Sequence[Signals]) -> Signals:
     if len(steps) == 1:
         return steps[0]
     return {name: torch.stack([step[name].detach() for step in steps]).mean() for name in steps[0]}
+
+
+def make_update(name: str, settings: Mapping[str, Any]) -> Update:
+    """A checked update rule. Raises UserError for an unknown rule or setting, or a value out of its bounds."""
+    return make_entry(UPDATES, name, settings)

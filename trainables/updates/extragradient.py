@@ -1,14 +1,9 @@
 """Extragradient: look ahead, come back, and move by what was seen."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from trainables.config import TrialConfig
-from trainables.updates.base import Signals, Update, copies, means, refuse_rounds, update, weights
-
-if TYPE_CHECKING:
-    from trainables.run import Run
+from trainables.gan import Gan
+from trainables.updates.base import Signals, Update, copies, means, update, weights
 
 
 @update("extragradient")
@@ -19,21 +14,18 @@ class Extragradient(Update):
     that D is shown count: a step spends two batches of the budget, as it takes twice the work. D's constraints hold ahead too.
     """
 
-    def check(self, config: TrialConfig) -> None:
-        refuse_rounds(config, name="extragradient")
+    def build(self, gan: Gan) -> None:
+        self.weights = weights(gan.nets.g, gan.nets.d)
 
-    def build(self, run: "Run") -> None:
-        self.weights = weights(run.nets.g, run.nets.d)
-
-    def step(self, run: "Run") -> Signals:
+    def step(self, gan: Gan) -> Signals:
         here = copies(self.weights)
-        at_first = run.d_gradient() | run.g_gradient()
-        run.d_opt.step()
-        run.g_opt.step()
-        for trick in run.tricks.values():
-            trick.constrain(run.nets)
-        ahead = run.d_gradient() | run.g_gradient()
+        at_first = gan.d_gradient() | gan.g_gradient()
+        gan.d_opt.step()
+        gan.g_opt.step()
+        for trick in gan.tricks.values():
+            trick.constrain(gan.nets)
+        ahead = gan.d_gradient() | gan.g_gradient()
         torch._foreach_copy_(self.weights, here)
-        run.d_move()
-        run.g_move()
+        gan.d_move()
+        gan.g_move()
         return means([at_first, ahead])

@@ -1,18 +1,17 @@
 """Lookahead: the weights come back part of the way."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch.optim import Optimizer
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
+from trainables.gan import Gan
 from trainables.sections import Count
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import copies, update, weights
-
-if TYPE_CHECKING:
-    from trainables.run import Run
 
 
 @update("lookahead")
@@ -28,18 +27,18 @@ class Lookahead(Alternating):
     def check(self, config: TrialConfig) -> None:
         updates = int(1000 * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps
         if self.k > updates:
-            raise ValueError(
+            raise UserError(
                 f"lookahead.k must be at most the updates of G within budget_kimg, {updates}, or nothing ever comes back; given {self.k}"
             )
 
-    def build(self, run: "Run") -> None:
-        self.run = run
-        self.fast = weights(run.nets.g, run.nets.d)
+    def build(self, gan: Gan) -> None:
+        self.gan = gan
+        self.fast = weights(gan.nets.g, gan.nets.d)
         self.slow = copies(self.fast)
 
     def move(self, opt: Optimizer) -> None:
         super().move(opt)
-        if opt is self.run.g_opt and (self.run.g_updates + 1) % self.k == 0:
+        if opt is self.gan.g_opt and (self.gan.g_updates + 1) % self.k == 0:
             torch._foreach_lerp_(self.slow, self.fast, self.alpha)
             torch._foreach_copy_(self.fast, self.slow)
 

@@ -1,15 +1,13 @@
 """Optimism: the next gradient is expected to be the last one."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
+from trainables.gan import Gan
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import copies, update, weights
-
-if TYPE_CHECKING:
-    from trainables.run import Run
 
 
 @update("optimistic")
@@ -19,8 +17,8 @@ class Optimistic(Alternating):
     theta += 2 s_t - s_(t-1), where s_t is the step that the optimiser takes of itself (Adam's in the paper), and s_0 = 0.
     """
 
-    def build(self, run: "Run") -> None:
-        self.weights = {opt: weights(net) for opt, net in ((run.d_opt, run.nets.d), (run.g_opt, run.nets.g))}
+    def build(self, gan: Gan) -> None:
+        self.weights = {opt: weights(net) for opt, net in ((gan.d_opt, gan.nets.d), (gan.g_opt, gan.nets.g))}
         self.last = {opt: [torch.zeros_like(w) for w in own] for opt, own in self.weights.items()}
 
     def move(self, opt: Optimizer) -> None:

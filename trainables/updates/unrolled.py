@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
+from ganstudy.errors import UserError
 from trainables.config import TrialConfig
+from trainables.gan import Gan
 from trainables.models.conditional import told
-from trainables.optimisers import optimisers_of
 from trainables.sections import Count
 from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
-
-if TYPE_CHECKING:
-    from trainables.run import Run
 
 Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
 
@@ -36,42 +33,40 @@ class Unrolled(Alternating):
     steps: Count = 5
 
     def check(self, config: TrialConfig) -> None:
-        if (name := optimisers_of(config)[1]) != "adam":
-            raise ValueError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
+        if (name := config.optimisers[1]) != "adam":
+            raise UserError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
         if constraints := [name for name in config.tricks if TRICKS.pick(name).constrain is not Trick.constrain]:
-            raise ValueError(
+            raise UserError(
                 f"{constraints[0]} must be off with update: unrolled: the steps that it differentiates through hold no constraint"
             )
         if "gradient_clipping" in config.tricks:
-            raise ValueError(
-                "gradient_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped"
-            )
+            raise UserError("gradient_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped")
         if counts := [name for name in config.tricks if TRICKS.pick(name).counts_steps]:
-            raise ValueError(f"{counts[0]} must be off with update: unrolled, whose steps of D are not taken: it would count them")
+            raise UserError(f"{counts[0]} must be off with update: unrolled, whose steps of D are not taken: it would count them")
         if config.d.norm in ("batch", "instance") and (penalties := [name for name in config.tricks if TRICKS.pick(name).of_gradients]):
-            raise ValueError(
+            raise UserError(
                 f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
             )
 
-    def build(self, run: "Run") -> None:
-        if run.loss.zero_sum:
-            lost = run.loss.d
-            run.loss = replace(run.loss, g=lambda real, fake: -lost(real, fake))
+    def build(self, gan: Gan) -> None:
+        if gan.loss.zero_sum:
+            lost = gan.loss.d
+            gan.loss = replace(gan.loss, g=lambda real, fake: -lost(real, fake))
 
-    def g_step(self, run: "Run") -> Signals:
-        (real, real_labels), z, d = run.batches.next_labelled(), run.noise(), run.nets.d
-        labels = real_labels, run.g_labels(real_labels)
-        fake = told(run.nets.g, z, labels[1])
-        answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, run.d_opt)
-        for updates in range(run.d_updates, run.d_updates + self.steps):
+    def g_step(self, gan: Gan) -> Signals:
+        (real, real_labels), z, d = gan.batches.next_labelled(), gan.noise(), gan.nets.d
+        labels = real_labels, gan.g_labels(real_labels)
+        fake = told(gan.nets.g, z, labels[1])
+        answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, gan.d_opt)
+        for updates in range(gan.d_updates, gan.d_updates + self.steps):
             # views: D's weights are functions of the images of earlier steps, by which a penalty of this one must not differentiate
-            terms = within(d, answer, lambda: run.d_terms(run.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
+            terms = within(d, answer, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
-            answer, moments = adam_step(answer, gradient, moments, run.d_opt)
-        shown = real if run.real_in_g or run.loss.zero_sum else None
-        terms = within(d, answer, lambda: run.g_terms(run.look(shown, fake, labels=labels, updates=run.g_updates, latents=z)))
-        norm = run.differentiate(run.g_opt, terms)
-        run.g_move()
+            answer, moments = adam_step(answer, gradient, moments, gan.d_opt)
+        shown = real if gan.real_in_g or gan.loss.zero_sum else None
+        terms = within(d, answer, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        norm = gan.differentiate(gan.g_opt, terms)
+        gan.g_move()
         return terms | {"g/grad_norm": norm}
 
 
