@@ -28,7 +28,7 @@ from study.judge import Judge
 from study.spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
-from trainables.run import Run
+from trainables.trial import Trial
 
 BASE = {"data": "ring8", "arch": "mlp", "g.width": 16, "d.width": 16, "budget_kimg": 0.064, "tick_kimg": 0.064}
 LR = (1e-5, 1e-2)
@@ -112,6 +112,8 @@ def plain_tune(trainable: Any, n_trials: int, folder: Path) -> float:
 
 def as_function(config: dict[str, Any], *, source: Source, judge: Judge) -> None:
     """The same trial for Ray's function API."""
-    run = Run(TrialConfig.from_flat({**BASE, **config}), source)
-    for tick in run.ticks():
-        tune.report({"images": tick.images, **judge(run.sampler()), **tick.signals})
+    trial, finished = Trial(TrialConfig.from_flat({**BASE, **config}), source, judge), False
+    while not finished:
+        measured = trial.advance()
+        finished = measured.finished
+        tune.report({"images": measured.images, **measured.values})

@@ -9,7 +9,7 @@ import gzip
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,8 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.figures import Figure, Figures, in_turns
 from trainables.config import TrialConfig
 from trainables.data import Source
-from trainables.loop import Tick
-from trainables.run import Run
+from trainables.trial import Trial
 
 N_IMAGES = 10_000
 STEPS = 20  # a measurement: a multiple of the five that the example runs at a time
@@ -38,17 +37,16 @@ TICK_KIMG = STEPS * example.batch_size / 1000
 def figures() -> Figures:
     torch.set_num_threads(1)
     small = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 28, 28), dtype=np.uint8)
-    run = our_run(np.pad(small, ((0, 0), (2, 2), (2, 2)))[:, None])
-    ticks = run.ticks()
-    next(ticks)  # the one before training
+    trial = our_trial(np.pad(small, ((0, 0), (2, 2), (2, 2)))[:, None])
+    trial.advance()  # to the tick before training
     with tempfile.TemporaryDirectory() as folder:
         write_mnist(small, Path(folder))
         peer = Example(folder)
-        yield from compared("loop as it is", lambda: next(ticks), peer.as_it_is)
-        yield from compared("loop without its score, loader in the process", lambda: next(ticks), peer.without_extras)
-        yield from compared("updates alone, batches ready", lambda: next(ticks), peer.updates_alone)
-    yield Figure("share of our step in convolutions", [100 * share_of_convolutions(ticks)], "% of CPU")
-    ours, theirs = ([n_weights(net) for net in nets] for nets in ((run.nets.g, run.nets.d), (peer.g, peer.d)))
+        yield from compared("loop as it is", trial.advance, peer.as_it_is)
+        yield from compared("loop without its score, loader in the process", trial.advance, peer.without_extras)
+        yield from compared("updates alone, batches ready", trial.advance, peer.updates_alone)
+    yield Figure("share of our step in convolutions", [100 * share_of_convolutions(trial)], "% of CPU")
+    ours, theirs = ([n_weights(net) for net in nets] for nets in ((trial.run.nets.g, trial.run.nets.d), (peer.g, peer.d)))
     yield (
         f"Weights (G, D): ours {ours}, the example's {theirs}: ours have a bias where no norm follows. Ours draws new latents for G's "
         "step (Goodfellow et al. 2014, algorithm 1), which costs a pass of G that the example, showing D the same images again, saves; "
@@ -57,9 +55,10 @@ def figures() -> Figures:
     )
 
 
-def our_run(images: np.ndarray) -> Run:
+def our_trial(images: np.ndarray) -> Trial:
+    """Without evaluation: the training step alone is timed."""
     config = TrialConfig.from_flat({**SETTINGS, "tick_kimg": TICK_KIMG, "budget_kimg": 1e6})
-    return Run(config, Source(name="noise", train=images, heldout=images[:1000]))
+    return Trial(config, Source(name="noise", train=images, heldout=images[:1000]), lambda sampler: {})
 
 
 def write_mnist(images: np.ndarray, folder: Path) -> None:
@@ -117,9 +116,9 @@ def speed(steps: Callable[[], Any]) -> float:
     return STEPS * example.batch_size / (time.perf_counter() - start)
 
 
-def share_of_convolutions(ticks: Iterator[Tick]) -> float:
+def share_of_convolutions(trial: Trial) -> float:
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        next(ticks)
+        trial.advance()
     spent = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
     return float(sum(spent[name] for name in spent if name.startswith("aten::") and "conv" in name) / sum(spent.values()))
 

@@ -32,8 +32,9 @@ from trainables.generators import GENERATOR
 from trainables.grid import real_png
 from trainables.models import conditional
 from trainables.models.conditional import classes_of
+from trainables.trial import SAMPLES, STATE
 from trainables.tricks import TRICKS
-from trainables.tune import SAMPLES, STATE, GanTrainable, Shared
+from trainables.tune import GanTrainable, Shared
 
 log = logging.getLogger(__name__)
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # misses the result files that we turn off
@@ -176,12 +177,15 @@ class Recorder(tune.Callback):
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         """`done` is set by the trial (budget, dead), by the stopper (dead) or by the scheduler. A run that died at once has measured nothing."""
         hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
-        ended = Ended(result["ended"] or (Ended.DEAD if hopeless else Ended.SCHEDULER)) if result["done"] else None
+        ended = None
+        if result["done"]:
+            dead = result["diverged"] or hopeless
+            ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
         self.tell(
             trial,
             measured if result["values"] else None,
-            Closed(ended=ended, reason=result["reason"] or hopeless) if ended else None,
+            Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
             result["effective"],
         )
 

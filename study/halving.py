@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from ray.tune.schedulers import FIFOScheduler
 
-from study.records import Ended, TrialRecord
+from study.records import TrialRecord
 from study.spec import StudySpec
 
 
@@ -41,5 +41,5 @@ class Halving(FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tune does not ask about the last result of a trial; it counts all the same."""
-        if result.get("ended") == Ended.BUDGET:
+        if result.get("finished"):
             self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.score}"])

@@ -2,7 +2,6 @@
 
 import math
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.metrics import Floor
+from ganstudy.units import to_kimg
 from study import cluster
 from study.catalogue import first_line
 from study.drive import Prepared, prepare
@@ -20,11 +20,10 @@ from study.space import as_given
 from study.spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import DATA, OWN, taken
-from trainables.generators import GENERATOR, save_generator
 from trainables.loop import Diverged
-from trainables.run import LOOPS
+from trainables.trial import Trial
 
-PROBE_BATCHES = 40  # trained to learn the speed, the first quarter to warm up
+PROBE_BATCHES = 40  # trained to learn the speed, the first half to warm up
 
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
@@ -97,27 +96,24 @@ class Cost:
 
 
 def probe(config: TrialConfig, prepared: Prepared) -> Cost:
-    """Trains a little. Networks of other widths in the space cost more or less."""
+    """Train for a few batches: half to warm up, half to time. Raises Diverged. Networks of other widths in the space cost more or less."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        kimg = config.batch_size / 1000
-        short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 4 * kimg})
+        kimg = to_kimg(config.batch_size)
+        short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 2 * kimg})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        run, judge = LOOPS.pick(config.loop)(short, prepared.source, device=device), prepared.judge.on(device)
-        ticks = run.ticks()
-        next(ticks)
-        warm = next(ticks).images
-        start = time.perf_counter()
-        images = [tick.images for tick in ticks][-1] - warm
-        trained = time.perf_counter() - start
-        start = time.perf_counter()
-        judge(run.sampler())
-        judged = time.perf_counter() - start
+        trial = Trial(short, prepared.source, prepared.judge.on(device), device=device)
+        _, warm, last = (trial.advance() for _ in range(3))
+        if last.diverged:
+            raise Diverged(last.diverged)
         with tempfile.TemporaryDirectory() as folder:
-            torch.save(run.state_dict(), Path(folder) / "run.pt")
-            save_generator(run.sampler(), config, prepared.source.shape, Path(folder) / GENERATOR)
+            trial.save(Path(folder))
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
-        return Cost(images_per_second=images / trained, judge_seconds=judged, checkpoint_mb=size / 2**20)
+        return Cost(
+            images_per_second=(last.images - warm.images) / (last.seconds - warm.seconds),
+            judge_seconds=last.judge_seconds - warm.judge_seconds,
+            checkpoint_mb=size / 2**20,
+        )
     finally:
         torch.set_num_threads(threads)

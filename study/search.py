@@ -17,7 +17,7 @@ from study.space import Asked
 from study.spec import StudySpec
 from study.store import Store
 from trainables.config import TrialConfig
-from trainables.tune import STATE
+from trainables.trial import STATE
 
 
 class Search(Searcher):

@@ -173,7 +173,7 @@ class StudySpec(Section):
                 raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
         for where, names in {"base": self.base, "space": self.space.domains}.items():
             for name in names:
-                if (need := need_of(name)) and not self._meeting(need):
+                if (need := need_of(name)) and self._meeting(need) is None:
                     (other, value), *_ = need.first.items()
                     both = f"{other}: [{_yaml(settings()[other])}, {_yaml(value)}]"
                     raise SpecError(
@@ -211,23 +211,27 @@ class StudySpec(Section):
     def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
         """The base with some settings of the space, the rest of the space at the first of its values."""
         rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS and name not in some}
-        flat = {**self.base, **self.space.spelt_out(rest), **self.space.spelt_out(some)}
+        flat = {**self.base, **self.space.spelt_out({**rest, **some})}
         for name in some:
             if (need := need_of(name)) and not lives(name, flat):
-                flat = {**self.base, **self.space.spelt_out(rest), **(self._meeting(need) or {}), **self.space.spelt_out(some)}
+                flat = {**self.base, **self.space.spelt_out({**rest, **(self._meeting(need) or {}), **some})}
         try:
             TrialConfig.from_flat(live(flat))
         except ValueError as error:
             raise SpecError(where, str(error)) from None
 
     def _meeting(self, need: Need) -> dict[str, Any] | None:
-        """A setting and a value that meet the need in some trials of the study; None if it is never met."""
-        for name in need.names:
-            values = self.space.values(name) + ([] if name in self.space.domains else [self.base.get(name, settings()[name])])
-            for value in values:
+        """What of the space meets the need: a choice, or a variant; {} if the base does; None if nothing in this study does."""
+        domains, defaults = self.space.domains, settings()
+        for other in need.names:
+            for value in extremes(domains[other]) if other in domains else []:
                 if value in need.values():
-                    return {name: value}
-        return None
+                    return {other: value}
+        for choice, variants in self.space.variants.items():
+            for variant, bundle in variants.items():
+                if any(other in bundle and bundle[other] in need.values() for other in need.names):
+                    return {choice: variant}
+        return {} if need.met(lambda other: self.base.get(other, defaults[other]) if other not in domains else None) else None
 
     def _part(self, name: str) -> str:
         return "scientific" if name in self.space.scientific else "nuisance"

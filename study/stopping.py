@@ -22,7 +22,7 @@ class Stopping(tune.Stopper):
         """Tune asks before it tells anybody of a result, so the records do not hold it yet."""
         study, record = self.store.study, self.store.trials[result["config"]["trial_id"]]
         assert study
-        if result["ended"]:
+        if result["finished"] or result["diverged"]:
             return False
         ticks = [(m.images, m.values) for m in record.measurements if m.images < result["images"]]
         images, curves = curves_of([*ticks, (result["images"], result["values"])])

@@ -6,16 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from study.drive import launch, prepare
 from study.query import StudyView
 from study.records import Closed, Ended, Measurement, Saved
 from study.spec import StudySpec
 from study.store import Store
 from trainables.config import TrialConfig
-from trainables.generators import GENERATOR, save_generator
-from trainables.run import LOOPS
+from trainables.trial import Trial
 
 TOY: dict[str, Any] = {
     "name": "toy",
@@ -49,19 +46,20 @@ def in_this_process(spec: StudySpec, folder: Path) -> None:
         for asked in spec.designed():
             config = TrialConfig.from_flat(asked.flat)
             store.write(config.trial_id, opened={"phase": spec.phase, **asdict(asked)})
-            loop = LOOPS.pick(config.loop)(config, prepared.source, device=torch.device("cpu"))
-            for tick in loop.ticks():
-                values = {**prepared.judge(loop.sampler()), **tick.signals}
-                closed = Closed(ended=Ended.BUDGET) if tick.images >= 1000 * config.budget_kimg else None
+            trial, finished = Trial(config, prepared.source, prepared.judge), False
+            while not finished:
+                measured = trial.advance()
+                finished = measured.finished
+                values = {name: value for name, value in measured.values.items() if name != "images_per_second"}  # never twice the same
                 store.write(
                     config.trial_id,
-                    measured=Measurement(images=tick.images, seconds=0.0, judge_seconds=0.0, values=values),
-                    closed=closed,
+                    measured=Measurement(images=measured.images, seconds=0.0, judge_seconds=0.0, values=values),
+                    closed=Closed(ended=Ended.BUDGET) if finished else None,
                 )
-                path = f"tune/{config.trial_id}/{tick.images}"
+                path = f"tune/{config.trial_id}/{measured.images}"
                 (folder / path).mkdir(parents=True)
-                save_generator(loop.sampler(), config, prepared.source.shape, folder / path / GENERATOR)
-                store.write(config.trial_id, saved=Saved(images=tick.images, path=path))
+                trial.save(folder / path)
+                store.write(config.trial_id, saved=Saved(images=measured.images, path=path))
 
 
 def lines(folder: Path) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from ganstudy.units import to_images
 from trainables.batches import Batches
 from trainables.config import TrialConfig
 from trainables.data import Source
@@ -53,7 +54,7 @@ class Gan:
         self.shares = None if classes is None else self.batches.shares(classes)  # [K], of the classes that G is told
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
-        self.budget = round(config.budget_kimg * 1000)  # images
+        self.budget = to_images(config.budget_kimg)
         self.move: Callable[[Optimizer], None] = lambda opt: opt.step()  # an update rule may replace it
 
     # The algorithm -------------------------------------------------------------------------------

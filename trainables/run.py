@@ -7,6 +7,7 @@ import torch
 
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
+from ganstudy.units import to_images
 from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data import Source
@@ -31,6 +32,7 @@ class Run(Gan):
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         super().__init__(config, source, device=device)
+        self.tick = to_images(config.tick_kimg)
         self.rule = make_update(config.update, config.update_settings)
         self.move = self.rule.move
         self.rule.build(self)
@@ -82,10 +84,6 @@ class Run(Gan):
             f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels) for side, (images, labels) in looks.items()
         }
         return {**gradients, "g/updates": float(self.g_updates)}
-
-    @property
-    def tick(self) -> int:
-        return round(self.config.tick_kimg * 1000)
 
     def sampler(self) -> Sampler:
         sampler = Sampler(self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes)

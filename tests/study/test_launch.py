@@ -15,7 +15,7 @@ from study.drive import unfinished
 from study.records import Ended
 from study.spec import StudySpec
 from study.store import Store
-from trainables.tune import STATE
+from trainables.trial import STATE
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 Toy = Callable[..., StudySpec]

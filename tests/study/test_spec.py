@@ -50,10 +50,16 @@ BAD = {
     "a variant that is no mapping": (methods(r1=True), "the variants of method must each be a mapping of settings"),
     "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method needs two variants or more; given ['plain']"),
     "misspelt setting in a variant": (methods(big={"g.widht": 8}), "no setting named 'g.widht'; did you mean 'g.width'"),
-    "a knob of what a variant leaves off": (methods(r={"r1.gamma": 1.0}), "which the variant r does not turn on; add `r1: true` to it"),
+    "a knob of what a variant leaves off": (
+        methods(r={"r1.gamma": 1.0}),
+        "r1.gamma needs r1: true, which the variant r does not have; add `r1: true` to it",
+    ),
     "two equal variants": (methods(same={}), "two variants of method must not be the same; plain and same are"),
     "a variant of other data": (methods(d={"data": "digits"}), "data cannot vary"),
-    "a variant that makes no sense": (methods(bad={"margin": 1.0}), "margin needs a loss that has one"),
+    "a variant that makes no sense": (
+        methods(bad={"margin": 1.0}),
+        "margin needs loss: energy, which the variant bad does not have; add `loss: energy` to it",
+    ),
     "a setting that a variant decides too": (methods(slow={"d.lr": 1e-5}), "d.lr is set by a variant of method, and varies by itself"),
     "variants that are nuisance": (good(space=space(nuisance={"method": METHODS})), "the variants of method belong into space.scientific"),
     "misspelt key": (good(n_config=8), "a study has no 'n_config'; did you mean 'n_configs'"),
@@ -87,17 +93,17 @@ BAD = {
     ),
     "knob never on, space": (
         good(space=space(nuisance={"r2.gamma": "range"})),
-        "r2.gamma is a knob of r2, which this study never turns on",
+        "r2.gamma needs r2: true, which this study never has; add `r2: true` to base, or `r2: [false, true]` to the space",
     ),
     "rule never chosen": (
         good(space=space(nuisance={"lookahead.k": "range"})),
-        "lookahead.k is a knob of lookahead, which this study never turns on; add `update: lookahead` to base, or `update: [alternating, lookahead]`",
+        "lookahead.k needs update: lookahead, which this study never has; add `update: lookahead` to base, or `update: [alternating, lookahead]`",
     ),
-    "rule and rounds": (
-        good(space=space(scientific={"update": ["alternating", "simultaneous"], "d_steps": [1, 5]}, nuisance={})),
-        "d_steps must be 1 with update: simultaneous",
+    "rounds of a rule that has none": (
+        good(base={"update": "simultaneous", "d_steps": 5}),
+        "d_steps needs update: one of alternating, lookahead, optimistic, unrolled, which this study never has",
     ),
-    "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg is a knob of ema, which this study never turns on"),
+    "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg needs ema: true, which this study never has"),
     "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
     "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "scientific and nuisance"),
     "seed in base": (good(base={"seed": 3}), "seed cannot be set"),

@@ -16,7 +16,7 @@ from study.records import Closed, Ended, Measurement, Saved, TrialRecord
 from study.search import Search, newest
 from study.spec import StudySpec
 from study.store import Store, driver
-from trainables.tune import STATE
+from trainables.trial import STATE
 
 OPTIMISE = StudySpec.from_dict(
     {

@@ -151,10 +151,10 @@ def test_a_run_that_is_cut_short_keeps_what_there_is(
     [
         ("base: {g.lr: 1}", (), "ring.yaml must be a recipe, settings alone; it has base, so it is a study: `ganstudy launch ring.yaml`"),
         ("g.lrr: 1", (), "ring.yaml, line 11: no setting named 'g.lrr'; did you mean 'g.lr'?"),
-        ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma is a knob of r2, which is off; give 'r2: true' too, or leave r2.gamma out"),
+        ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma needs r2: true; set that too, or leave r2.gamma out"),
         ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be greater than 0; given -1"),
         ("r2: {gamma: 1.0}", (), "ring.yaml, line 11: settings are written with dots: r2.gamma: 1.0, not nested under r2"),
-        ("", ("--set", "r2.gamma=1.0"), "r2.gamma is a knob of r2, which is off"),
+        ("", ("--set", "r2.gamma=1.0"), "r2.gamma needs r2: true"),
         ("", ("--set", "data=mist"), "no data set named 'mist'; did you mean 'mnist'?"),
         ("", ("--set", "arch=dcgan"), "the data are (2,)"),
         ("", ("--features", "pixel"), "no features named 'pixel'; did you mean 'pixels'?"),
@@ -178,5 +178,5 @@ def test_switching_a_trick_off_takes_its_knobs_along() -> None:
     given = {"arch": "mlp", "data": "ring8", "r1": True, "r1.gamma": 0.1}
     assert changed_config(given, {"r1": False}) == TrialConfig.from_flat({"arch": "mlp", "data": "ring8"})
     assert changed_config(given, {"r1.gamma": 0.3}).tricks["r1"]["gamma"] == 0.3
-    with pytest.raises(ValueError, match=r"r1.gamma is a knob of r1, which is off"):
+    with pytest.raises(ValueError, match=r"r1.gamma needs r1: true"):
         changed_config(given, {"r1": False, "r1.gamma": 0.3})

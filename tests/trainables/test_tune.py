@@ -6,7 +6,7 @@ import pytest
 import torch
 from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
 
-from trainables.tune import device_load
+from trainables.trial import device_load
 
 
 def test_a_driver_that_does_not_tell_stops_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:

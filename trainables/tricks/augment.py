@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganstudy.errors import UserError
+from ganstudy.units import KIMG
 from trainables.config import TrialConfig
 from trainables.losses import LOSSES
 from trainables.sections import NotNegative, Positive
@@ -46,7 +47,7 @@ class Ada(ImageTrick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.boundary = LOSSES.pick(config.loss).boundary or 0.0
-        self.step = EVERY * config.batch_size / (1000 * self.speed_kimg)
+        self.step = EVERY * config.batch_size / (KIMG * self.speed_kimg)
         device = next(nets.d.parameters()).device
         self.p, self.signs, self.batches = torch.zeros((), device=device), torch.zeros((), device=device), 0
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from ganstudy.errors import UserError
+from ganstudy.units import KIMG
 from trainables.config import TrialConfig
 from trainables.sampler import Sampler
 from trainables.sections import Positive
@@ -60,7 +61,7 @@ class Ema(Trick):
     def after_g(self, nets: Nets, images: int) -> None:
         self.updates += 1
         elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # a round's images are shared among its updates of G
-        halflife = min(1000 * self.halflife_kimg, self.rampup * images)
+        halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
         mix(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
         self.images += elapsed
 
@@ -90,7 +91,7 @@ class Swa(Trick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
-        self.start = 1000 * config.budget_kimg * (1 - self.share)
+        self.start = KIMG * config.budget_kimg * (1 - self.share)
         self.batch_size = config.batch_size
         self.times = 0
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch.optim import Optimizer
 
 from ganstudy.errors import UserError
+from ganstudy.units import KIMG
 from trainables.config import TrialConfig
 from trainables.gan import Gan
 from trainables.sections import Count
@@ -25,7 +26,7 @@ class Lookahead(Alternating):
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
 
     def check(self, config: TrialConfig) -> None:
-        updates = int(1000 * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps
+        updates = int(KIMG * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps
         if self.k > updates:
             raise UserError(
                 f"lookahead.k must be at most the updates of G within budget_kimg, {updates}, or nothing ever comes back; given {self.k}"

@@ -1,0 +1,95 @@
+"""Settings that need others: in designs and in adaptive search each is there exactly where its need is met. One rule for all of them."""
+
+from typing import Any
+
+import optuna
+import pytest
+from tiny import BESIDE
+
+from study.proposals import point
+from study.ranges import RANGES
+from study.spec import StudySpec
+from trainables.config import TrialConfig, field_needs, need_of, settings
+from trainables.tricks import TRICKS
+from trainables.updates import UPDATES
+
+N = 32
+BASE = {"data": "digits", "budget_kimg": 20.0}
+OTHER = {  # a value that does not meet the need
+    "arch": "mlp",
+    "loss": "nonsaturating",
+    "optimiser": "sgd",
+    "update": "simultaneous",
+    "g.activation": "relu",
+    "d.activation": "relu",
+    "latent.distribution": "normal",
+}
+CHOSEN = [name for name, need in field_needs().items() if need.names[0] in OTHER and name in RANGES]
+BUNDLED = [name for name, need in field_needs().items() if need.names[0] not in (*OTHER, "data") and name in RANGES]
+
+
+def test_every_need_is_tried_below() -> None:
+    of_data = {name for name, need in field_needs().items() if need.names == ("data",)}  # data never vary
+    assert {*CHOSEN, *BUNDLED} | of_data == field_needs().keys()
+    assert {"g.slope", "margin", "g.embedding", "d.class_weight", "weight_decay", "latent.truncation", "g.gain", "d_steps"} <= {
+        *CHOSEN,
+        *BUNDLED,
+    }
+
+
+def study(name: str, scientific: dict[str, Any], **more: Any) -> StudySpec:
+    return StudySpec.from_dict(
+        {
+            "name": "needs",
+            "question": "Is it there where it has a meaning?",
+            "base": BASE,
+            "space": {"scientific": scientific, "nuisance": {name: "range"}},
+            "n_configs": N,
+            **more,
+        }
+    )
+
+
+def choice(name: str) -> dict[str, Any]:
+    """The setting that is needed, at a value that meets the need and at one that does not."""
+    need = need_of(name)
+    assert need
+    other = need.names[0]
+    meeting = "dcgan" if other == "arch" else need.values()[0]
+    return {other: [OTHER[other], meeting]}
+
+
+def check(spec: StudySpec, name: str) -> None:
+    """In 32 configs of a design and 32 proposals: the setting is there where it lives, never elsewhere, and both happen."""
+    search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    flats = [asked.flat for asked in spec.designed()] + [spec.asked(point(spec, search.ask()), 0).flat for _ in range(N)]
+    need = need_of(name)
+    assert need
+    met = [need.met({**settings(), **flat}.__getitem__) for flat in flats]
+    assert [name in flat for flat in flats] == met
+    assert set(met[:N]) == set(met[N:]) == {False, True}
+    for flat in flats:
+        TrialConfig.from_flat(flat)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_setting_lives_where_the_choice_that_it_needs_is_made(name: str) -> None:
+    check(study(name, choice(name)), name)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_setting_lives_where_a_variant_meets_its_need(name: str) -> None:
+    need = need_of(name)
+    assert need
+    bundle = need.first | {other: value for other, value in BESIDE.get(name, {}).items() if other not in BASE}
+    check(study(name, {"method": {"plain": {}, "with": bundle}}), name)
+
+
+@pytest.mark.parametrize("name", ["r1.gamma", "ema.halflife_kimg"])
+def test_settings_of_tricks_follow_the_same_rule(name: str) -> None:
+    check(study(name, {name.partition(".")[0]: [False, True]}), name)
+
+
+def test_no_entry_of_a_table_is_called_as_a_section() -> None:
+    """Else `g.lr` could be a setting of a trick."""
+    assert not {"g", "d", "data", "latent"} & {*TRICKS, *UPDATES}

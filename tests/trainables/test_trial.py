@@ -1,0 +1,106 @@
+"""Trial: what a tick reports, divergence as a result, and checkpoints that resume as if the trial had never stopped."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from test_run import equal
+from tiny import source_of, tiny_config
+
+from trainables.generators import GENERATOR, load_generator
+from trainables.run import Run
+from trainables.sampler import Sampler
+from trainables.sections import DataConfig
+from trainables.trial import SAMPLES, STATE, Measured, Trial
+
+
+def spread(sampler: Sampler) -> dict[str, float]:
+    return {"spread": float(sampler.sample(20, seed=5).std())}
+
+
+def trial(evaluate: object = spread, **settings: object) -> Trial:
+    config = tiny_config(settings)
+    return Trial(config, source_of(DataConfig(name=config.data.name)), evaluate)  # type: ignore[arg-type]
+
+
+def to_the_end(trial: Trial) -> list[Measured]:
+    out = [trial.advance()]
+    while not out[-1].finished and not out[-1].diverged:
+        out.append(trial.advance())
+    return out
+
+
+def same(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name != "images_per_second"}
+
+
+def test_every_tick_is_evaluated_and_the_last_one_finishes() -> None:
+    ticks = to_the_end(trial())
+    assert [tick.images for tick in ticks] == [0, 48, 96, 144]
+    assert [tick.kimg for tick in ticks] == [0.0, 0.048, 0.096, 0.144]
+    assert [tick.finished for tick in ticks] == [False, False, False, True]
+    assert all("spread" in tick.values for tick in ticks)
+    assert all("d/adv" in tick.values and tick.values["images_per_second"] > 0 for tick in ticks[1:])
+    assert all(a.seconds < b.seconds for a, b in pairwise(ticks))
+    assert all(math.isfinite(value) for tick in ticks for value in tick.values.values())
+
+
+def test_the_effective_settings_are_those_of_the_run_and_none_of_a_loop_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trial(**{"g.lr": 3e-3})
+    assert one.effective["g.lr"] == 3e-3
+    monkeypatch.setattr(one, "run", object())
+    assert one.effective == {}
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2])
+def test_a_trial_that_resumes_equals_one_that_never_stopped(tmp_path: Path, stop: int) -> None:
+    whole = trial(ema=True, instance_noise=True)
+    expected = to_the_end(whole)
+    first = trial(ema=True, instance_noise=True)
+    for _ in range(stop + 1):
+        last = first.advance()
+    first.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {STATE, GENERATOR, SAMPLES}
+    resumed = trial(ema=True, instance_noise=True)
+    resumed.load(tmp_path)
+    ticks = to_the_end(resumed)
+    assert [same(tick.values) for tick in ticks] == [same(tick.values) for tick in expected[stop + 1 :]]
+    assert all(tick.seconds > last.seconds for tick in ticks)  # the clocks go on
+    assert equal(resumed.run.state_dict(), whole.run.state_dict())
+    resumed.save(tmp_path)
+    assert torch.equal(load_generator(tmp_path / GENERATOR).sample(5), whole.run.sampler().sample(5))
+
+
+def test_a_run_that_leaves_the_finite_numbers_has_diverged_at_its_last_finite_tick() -> None:
+    """The first update makes the weights so large that the logits overflow."""
+    *ticks, last = to_the_end(trial(**{"d.lr": 1e30, "optimiser": "sgd", "loss": "wasserstein"}))
+    assert [tick.images for tick in ticks] == [0]
+    assert "not finite after" in last.diverged
+    assert not last.finished
+    assert (last.images, last.values) == (ticks[-1].images, ticks[-1].values)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("call", [0, 2])
+def test_an_evaluation_that_is_not_finite_is_no_measurement(bad: float, call: int) -> None:
+    calls: list[int] = []
+
+    def evaluate(sampler: Sampler) -> dict[str, float]:
+        calls.append(1)
+        return {"fd": bad if len(calls) > call else 1.0}
+
+    *ticks, last = to_the_end(trial(evaluate))
+    assert len(ticks) == call
+    assert last.diverged == f"fd not finite after {48 * call} images"
+    assert last.values == (ticks[-1].values if ticks else {})
+
+
+def test_evaluation_never_moves_the_training() -> None:
+    quiet, looked_at = trial(lambda sampler: {}), trial()
+    for one in (quiet, looked_at):
+        to_the_end(one)
+    assert isinstance(quiet.run, Run)
+    assert equal(quiet.run.state_dict(), looked_at.run.state_dict())
