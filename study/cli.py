@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from study.console import terminal
-from study.store import STOP, driver
+from study.store.store import STOP, driver
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,12 +42,12 @@ def launch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one trial in full; run nothing.")] = False,
 ) -> None:
     """Run a study; on a folder that holds it already, go on. Ends with its answer, its ranking and a report."""
-    from study.files import parse_changes
-    from study.spec import StudySpec
+    from study.spec.files import parse_changes
+    from study.spec.study_spec import StudySpec
 
     spec = StudySpec.load(file, parse_changes(changes or []))
     if dry_run:
-        from study.preview import preview
+        from study.engine.dry_run import preview
 
         preview(spec, folder or Path("runs") / spec.name, console, address=address)
         return
@@ -57,8 +57,8 @@ def launch(
 @app.command()
 def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
     """Go on with a study that was stopped, killed, or is to be extended (--set n_configs=…, --set seeds=…)."""
-    from study.files import changed, checked, parse_changes
-    from study.query import open_study
+    from study.api import open_study
+    from study.spec.files import changed, checked, parse_changes
 
     given: dict[str, Any] = dict(open_study(run, trust_plugins=trust_plugins).spec.as_dict())
     for name, value in parse_changes(changes or []).items():
@@ -67,7 +67,7 @@ def resume(run: Folder, changes: Set = None, address: Address = None, trust_plug
 
 
 def _run(spec: Any, folder: Path, address: str | None) -> None:
-    from study.drive import launch, unfinished
+    from study.engine.launch import launch, unfinished
 
     began = time.monotonic()
     try:
@@ -79,7 +79,7 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
         console.print(f"Stopped with {done} of {spec.n_trials} trials done. `ganstudy resume {folder}` goes on.", soft_wrap=True)
         return
-    from study.present import print_answer, write_report
+    from study.show.terminal import print_answer, write_report
 
     console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
     print_answer(view, console)
@@ -90,8 +90,8 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
 @app.command()
 def status(run: Folder) -> None:
     """How far a study is, and who drives it."""
-    from study.present import print_status
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_status
 
     print_status(open_study(run), driver(run), console)
 
@@ -119,8 +119,8 @@ def show(
     trust_plugins: Trust = False,
 ) -> None:
     """A study's design, or one trial: its config, curve, outcome and error."""
-    from study.present import print_study, print_trial
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_study, print_trial
 
     view = open_study(run, trust_plugins=trust_plugins)
     if trial:
@@ -139,7 +139,7 @@ def best(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
 ) -> None:
     """The best configurations, ranked on a bound, not on a lucky seed."""
-    from study.query import open_study
+    from study.api import open_study
 
     view = open_study(run)
     found = view.best(n, by=by, where=where, min_seeds=min_seeds)
@@ -147,7 +147,7 @@ def best(
         rows = [{"trial_id": t.trial_id, "outcome": t.outcome, "config": dict(t.record.flat), "values": dict(t.values)} for t in found]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    from study.present import print_best
+    from study.show.terminal import print_best
 
     print_best(view, found, by or view.score, console)
 
@@ -159,8 +159,8 @@ def rank(
     n: Annotated[int, typer.Option("-n", help="Rows.")] = 20,
 ) -> None:
     """All configurations in order, with intervals."""
-    from study.present import print_ranking
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_ranking
 
     view = open_study(run)
     print_ranking(view.table(), by or view.score, console, n=n)
@@ -178,10 +178,10 @@ def judge(
     trust_plugins: Trust = False,
 ) -> None:
     """Judge the stored generators by another ruler, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
-    from study.files import checked
-    from study.present import print_judged
-    from study.query import open_study
-    from study.rejudge import rejudge
+    from study.api import open_study
+    from study.evaluation.reevaluate import rejudge
+    from study.show.terminal import print_judged
+    from study.spec.files import checked
 
     view = open_study(run, trust_plugins=trust_plugins)
     spec = view.spec.as_dict()
@@ -204,8 +204,8 @@ def explain(
     from dataclasses import asdict
 
     import analysis
-    from study.present import print_answer, print_claims
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_answer, print_claims
 
     view = open_study(run)
     claims = analysis.explain(view.table(), outcome)
@@ -222,8 +222,8 @@ def report(
     run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None
 ) -> None:
     """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
-    from study.present import write_report
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import write_report
 
     console.print(f"Report: {write_report(open_study(run), out or run / 'report.html').absolute()}", soft_wrap=True)
 
@@ -247,7 +247,7 @@ def sample(
     trust_plugins: Trust = False,
 ) -> None:
     """A grid of fresh samples of one trial's generator; of a conditional one, a row for each class unless --class names one."""
-    from study.query import open_study
+    from study.api import open_study
     from trainables.grid import grid_png, grid_samples
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
@@ -268,7 +268,7 @@ def export(
     best_tick: BestTick = False,
 ) -> None:
     """One trial's generator as a file: safetensors with its config in the header."""
-    from study.query import open_study
+    from study.api import open_study
 
     view = _chosen(open_study(run), trial, best=best)
     view.export(out, best_tick=best_tick)
@@ -305,10 +305,10 @@ def train(
     trust_plugins: Trust = False,
 ) -> None:
     """One run without Ray, of a recipe or of a study's trial: samples, curves, measurements, a diagnosis and the generator in a folder."""
-    from study.files import changed_config, checked_judge, load_config, parse_changes
-    from study.query import open_study
-    from study.store import RULER
-    from study.train import train as train_one
+    from study.api import open_study
+    from study.engine.train import train as train_one
+    from study.spec.files import changed_config, checked_judge, load_config, parse_changes
+    from study.store.store import RULER
 
     if recipe and (trial or best):
         raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
@@ -342,7 +342,7 @@ def list_(
     ] = None,
 ) -> None:
     """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their knobs, update rules, …, and all settings."""
-    from study.catalogue import catalogue
+    from study.show.catalogue import catalogue
 
     tables = catalogue()
     if kind is not None and kind not in tables:

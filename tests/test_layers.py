@@ -13,9 +13,13 @@ MAY = {
     "study": {"ganstudy", "study", "trainables", "analysis"},
 }
 HOMES = {
-    "ray": {"trainables/tune.py", "study/drive.py", "study/cluster.py", "study/search.py", "study/halving.py", "study/stopping.py"},
-    "wandb": {"study/wandb_runs.py"},
-    "optuna": {"study/proposals.py", "study/space.py", "study/ranges.py", "study/design.py", "study/spec.py", "study/dashboard.py"},
+    "ray": {"trainables/tune.py", *(f"study/engine/{name}.py" for name in ("launch", "cluster", "searcher", "schedulers", "stopping"))},
+    "wandb": {"study/tracking/wandb_tracker.py"},
+    "optuna": {
+        "study/engine/samplers.py",
+        "study/tracking/optuna_tracker.py",
+        *(f"study/spec/{name}.py" for name in ("space", "ranges", "design", "study_spec")),
+    },
     "torchvision": {"trainables/data/idx_sets.py", "trainables/data/torchvision_sets.py", "trainables/grid.py", "trainables/pictures.py"},
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for top in MAY for path in (ROOT / top).rglob("*.py"))

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from study.ranges import RANGES
-from study.space import extremes
+from study.spec.ranges import RANGES
+from study.spec.space import extremes
 from trainables.config import TrialConfig, settings, switch_of
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.run import Run

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from study.drive import launch, prepare
-from study.query import StudyView
-from study.records import Closed, Ended, Measurement, Saved
-from study.spec import StudySpec
-from study.store import Store
+from study.api import StudyView
+from study.engine.launch import launch, prepare
+from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, Measurement, Saved
+from study.store.store import Store
 from trainables.config import TrialConfig
 from trainables.generators import GENERATOR, save_generator
 from trainables.run import LOOPS

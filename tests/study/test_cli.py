@@ -12,8 +12,8 @@ from toy import TOY
 from typer.testing import CliRunner
 
 from study.cli import app, main
-from study.drive import launch
-from study.spec import StudySpec
+from study.engine.launch import launch
+from study.spec.study_spec import StudySpec
 from trainables.generators import load_generator
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_list_prints_every_name_with_its_line() -> None:
-    from study.catalogue import catalogue
+    from study.show.catalogue import catalogue
 
     said = run("list")
     letters = "".join(said.split())  # lines are broken to the terminal's width

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from study import cluster
-from study.spec import StudySpec
+from study.engine import cluster
+from study.spec.study_spec import StudySpec
 
 Toy = Callable[..., StudySpec]
 GIB = 2**30
@@ -55,9 +55,9 @@ HEAD = """
 import sys
 sys.path[:0] = {paths!r}
 import ray
-from study import cluster
-from study.drive import launch
-from study.spec import StudySpec
+from study.engine import cluster
+from study.engine.launch import launch
+from study.spec.study_spec import StudySpec
 from toy import TOY
 """
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from analysis.metrics import METRICS
 from analysis.metrics.measures import OF_CLASSES
-from study.catalogue import catalogue
+from study.api import StudyView, open_study
 from study.cli import app
-from study.drive import check_networks, prepare
-from study.judge import Judge
-from study.query import StudyView, open_study
-from study.rejudge import rejudge
-from study.spec import Judged, StudySpec
+from study.engine.launch import check_networks, prepare
+from study.evaluation.evaluator import Judge
+from study.evaluation.reevaluate import rejudge
+from study.show.catalogue import catalogue
+from study.spec.study_spec import Judged, StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models.conditional import DISCRIMINATORS, GENERATORS

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from study.store import Store, driver
+from study.store.store import Store, driver
 
 pytestmark = pytest.mark.slow
 

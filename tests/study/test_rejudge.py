@@ -12,12 +12,12 @@ import torch
 from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
-import study.rejudge
+import study.evaluation.reevaluate
+from study.api import StudyView, open_study
 from study.cli import app
-from study.judge import Ruler
-from study.query import StudyView, open_study
-from study.rejudge import rejudge
-from study.spec import Judged, StudySpec
+from study.evaluation.evaluator import Ruler
+from study.evaluation.reevaluate import rejudge
+from study.spec.study_spec import Judged, StudySpec
 from trainables.generators import GENERATOR, save_generator
 from trainables.sampler import Sampler
 
@@ -46,7 +46,7 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     return copytree(finished, tmp_path / "toy")
 
 
-def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.rejudge.Rejudged:
+def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Rejudged:
     """By so many samples as the study; `asked` hears of every trial that is measured."""
     return rejudge(
         view, Judged(**{"samples": SAMPLES, **how}), said=lambda trial, number, trials: asked is not None and asked.append(trial)

@@ -11,13 +11,13 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from study.design import factorial, points
-from study.drive import check_networks
-from study.files import parse_changes
-from study.proposals import point
-from study.ranges import RANGES
-from study.space import SpecError, as_given, at, domain, extremes, live
-from study.spec import StudySpec
+from study.engine.launch import check_networks
+from study.engine.samplers import point
+from study.spec.design import factorial, points
+from study.spec.files import parse_changes
+from study.spec.ranges import RANGES
+from study.spec.space import SpecError, as_given, at, domain, extremes, live
+from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import load
 from trainables.sections import DataConfig

@@ -10,12 +10,12 @@ import pytest
 import torch
 from ray.tune.schedulers import ASHAScheduler
 
-from study.halving import Halving
-from study.proposals import Adaptive
-from study.records import Closed, Ended, Measurement, Saved, TrialRecord
-from study.search import Search, newest
-from study.spec import StudySpec
-from study.store import Store, driver
+from study.engine.samplers import Adaptive
+from study.engine.schedulers import Halving
+from study.engine.searcher import Search, newest
+from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, Measurement, Saved, TrialRecord
+from study.store.store import Store, driver
 from trainables.tune import STATE
 
 OPTIMISE = StudySpec.from_dict(
