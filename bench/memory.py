@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from bench.figures import Figure, Figures
-from study.engine.launch import launch
+from study.api import launch
 from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig

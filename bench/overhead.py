@@ -23,7 +23,7 @@ from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
 
 from bench.figures import Figure, Figures
-from study.engine.launch import launch
+from study.api import launch
 from study.evaluation.evaluator import Judge
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.api import StudyView as StudyView
+    from study.api import launch as launch
     from study.api import open_study as open_study
-    from study.engine.launch import launch as launch
     from study.spec.study_spec import StudySpec as StudySpec
 
 __all__ = ["StudySpec", "StudyView", "launch", "open_study"]
 
-HOMES = {"StudySpec": "study.spec.study_spec", "launch": "study.engine.launch", "open_study": "study.api", "StudyView": "study.api"}
+HOMES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,6 @@
-"""Reading a study folder: records -> tables, best trials, generators. Works while the study runs, and needs no Ray."""
+"""What people call: launch a study, open one, and read it. Reading works while the study runs, and needs no Ray."""
 
 import logging
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,14 +10,18 @@ import pandas as pd
 
 from analysis import Diagnosis, TrialTable, rank
 from analysis.metrics import METRICS
+from ganstudy import UserError
+from ganstudy.files import write_output
+from study.evaluation.protocol import Ruler
+from study.spec.plugins import import_plugins
 from study.store.diagnosis import diagnosis
+from study.store.judged import read_judged
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from study.evaluation.evaluator import Ruler
     from study.spec.study_spec import StudySpec
     from trainables.config import TrialConfig
     from trainables.sampler import Sampler
@@ -29,12 +32,23 @@ COST = "seconds"  # of training, a score beside what is judged
 NULL = "default"  # what a level of a list is called that is null; None is left to settings that are not live
 
 
+def launch(spec: "StudySpec", folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> "StudyView":
+    """Run the study until its trials are done, or it is stopped. Call it again to go on.
+
+    folder: runs/NAME unless given. address: a Ray cluster's; else the Ray that this process uses, else one started here.
+    Raises UserError for what cannot run, before anything is started or written, and while another driver has the folder.
+    """
+    from study.engine.launch import launch as run  # here, since Ray costs seconds, which reading a study must not
+
+    return open_study(run(spec, folder, address=address, progress=progress).folder, trust_plugins=True)
+
+
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
-    """The study in a folder. ValueError if there is none. A study's plugins are code: they are imported only where they are trusted."""
+    """The study in a folder. Raises UserError if there is none. A study's plugins are code: they are imported only where they are trusted."""
     store = Store(Path(folder))
     if store.study is None:
         there = "holds no records" if Path(folder).is_dir() else "is not there"
-        raise ValueError(f"{folder} must be the folder of a study, with records.jsonl in it; it {there}")
+        raise UserError(f"{folder} must be the folder of a study, with {store.path.name} in it; it {there}")
     return StudyView(store, store.study, trust_plugins=trust_plugins)
 
 
@@ -51,8 +65,6 @@ class StudyView:
         self.plugins: tuple[str, ...] = tuple(study.spec["plugins"])
         self.trusted = trust_plugins or not self.plugins
         if trust_plugins:
-            from study.spec.study_spec import import_plugins
-
             import_plugins(self.plugins)
 
     def __repr__(self) -> str:
@@ -68,8 +80,6 @@ class StudyView:
     @property
     def ruler(self) -> "Ruler":
         """What the numbers were measured with; those of another ruler (another `hash`) are not to be compared with these."""
-        from study.evaluation.evaluator import Ruler
-
         return Ruler(**self.study.ruler)
 
     @property
@@ -93,7 +103,7 @@ class StudyView:
                 {
                     "trial_id": record.trial_id,
                     "number": record.number,
-                    "config_id": config_id(record),
+                    "config_id": record.config_id,
                     "phase": record.phase,
                     "ruler": ruler,
                     "ended": record.closed.ended.value if record.closed else "",
@@ -127,9 +137,7 @@ class StudyView:
 
     def judged(self) -> dict[str, pd.DataFrame]:
         """Hash of a ruler -> what `ganstudy judge` measured by it: images and metrics by trial_id; its ruler and floors are in the frame's attrs."""
-        from study.evaluation.reevaluate import JUDGED, read_judged
-
-        return {path.stem: read_judged(path) for path in sorted((self.folder / JUDGED).glob("*.csv"))}
+        return {ruler: read_judged(self.folder, ruler) for ruler in self.store.layout.rulers()}
 
     def table(self) -> TrialTable:
         """What the functions of `analysis` take."""
@@ -154,7 +162,7 @@ class StudyView:
                 knobs[name] = pd.Categorical(knobs[name], categories=[NULL if choice is None else choice for choice in choices])
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
-            config_id=np.array([config_id(record) for record in records], dtype=np.str_),
+            config_id=np.array([record.config_id for record in records], dtype=np.str_),
             seed=np.array([record.flat["seed"] for record in records], dtype=np.int64),
             phase=np.array([record.phase for record in records], dtype=np.str_),
             ended=np.array([record.closed.ended.value if record.closed else "" for record in records], dtype=np.str_),
@@ -184,19 +192,19 @@ class StudyView:
             try:
                 chosen = trials.query(where).index
             except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
-                raise ValueError(
+                raise UserError(
                     f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r}: {error}"
                 ) from None
             passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
             table = table.where(np.isin(table.config_id, passed.index[passed > 0.5]))  # on all their runs, not on the lucky ones
         if not table.evidence.any():
-            raise ValueError(
+            raise UserError(
                 f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none"
             )
         ranked = rank(table, by)
         ranked = ranked[ranked["n"] > 0]
         if not len(ranked):
-            raise ValueError(
+            raise UserError(
                 f"the best must have reached the end of their budget; no run of {self.folder} has" + (f" with {where}" if where else "")
             )
         most = int(ranked["n"].max())
@@ -214,7 +222,7 @@ class StudyView:
         """By its id, or the beginning of it where that is unique."""
         matches = [known for known in self.store.trials if known.startswith(trial_id)]
         if len(matches) != 1 and trial_id not in self.store.trials:
-            raise ValueError(
+            raise UserError(
                 f"a trial id, or the unique beginning of one, is needed; given {trial_id!r}, which {len(matches)} trials of {self.folder} begin with"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
@@ -235,7 +243,7 @@ class StudyView:
 
     def _need_trust(self) -> None:
         if not self.trusted:
-            raise ValueError(
+            raise UserError(
                 f"{self.folder} uses plugins {list(self.plugins)}, which are code; open_study(folder, trust_plugins=True) (--trust-plugins) imports them"
             )
 
@@ -281,18 +289,15 @@ class TrialView:
     @property
     def stored(self) -> list[Saved]:
         """Its checkpoints whose generator is kept, the newest last."""
-        from trainables.generators import GENERATOR
-
-        return [each for each in self.record.saved if (self.study.folder / each.path / GENERATOR).exists()]
+        return self.study.store.generators(self.trial_id)
 
     def generator_path(self, *, best_tick: bool = False) -> Path:
-        """Its newest generator.safetensors, or that of the tick where its score was best. ValueError if none was saved."""
-        from trainables.generators import GENERATOR
-
+        """Its newest generator.safetensors, or that of the tick where its score was best. Raises UserError if none was saved."""
         if not (saved := self.stored):
-            raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
-        at = best_images(self.record, self.study.score, self.study.study.spec["score"]["direction"]) if best_tick else saved[-1].images
-        return self.study.folder / next(each.path for each in saved if each.images == at) / GENERATOR
+            raise UserError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
+        score = self.study.study.spec["score"]
+        at = self.record.best_images(score["metric"], score["direction"]) if best_tick else saved[-1].images
+        return self.study.store.layout.generator(next(each for each in saved if each.images == at))
 
     def generator(self, *, best_tick: bool = False) -> "Sampler":
         """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode. best_tick: as it was when its score was best.
@@ -315,20 +320,9 @@ class TrialView:
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""
-        return Path(shutil.copyfile(self.generator_path(best_tick=best_tick), path))
+        return write_output(Path(path), self.generator_path(best_tick=best_tick).read_bytes())
 
     def samples_png(self) -> bytes | None:
         """Its newest sample grid; None if it saved none."""
-        grids = sorted((self.study.folder / "trials" / self.trial_id / "samples").glob("*.png"))
+        grids = self.study.store.layout.grids(self.trial_id)
         return grids[-1].read_bytes() if grids else None
-
-
-def best_images(record: TrialRecord, metric: str, direction: str) -> int:
-    """The images at which its score was best, among the ticks that were saved."""
-    scores = {m.images: m.values[metric] for m in record.measurements}
-    pick = min if direction == "minimize" else max
-    return pick((saved.images for saved in record.saved), key=lambda images: scores[images])
-
-
-def config_id(record: TrialRecord) -> str:
-    return record.trial_id.rpartition("-s")[0]

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ganstudy import UserError
+from ganstudy.files import write_output
 from study.console import terminal
-from study.store.store import STOP, driver
+from study.store.layout import Layout, default_folder
+from study.store.lock import driver, stop_driver
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Which settings keep a GAN's training stable, and how sure are we?",
 )
 console = terminal()
 errors = terminal(stderr=True)
@@ -31,6 +34,26 @@ Set = Annotated[
 ]
 Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the study's plugins; they are code.")]
 Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, or its address. Without one, Ray is started here.")]
+
+
+def print_versions(asked: bool) -> None:
+    if asked:
+        from study.engine.provenance import versions
+
+        console.print(
+            "  ".join(f"{name} {version}" for name, version in versions().items() if name in ("ganstudy", "ray", "torch", "python"))
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_versions, is_eager=True, help="Print the versions of ganstudy, Ray, PyTorch and Python."),
+    ] = False,
+) -> None:
+    """Which settings keep a GAN's training stable, and how sure are we?"""
 
 
 @app.command()
@@ -49,25 +72,27 @@ def launch(
     if dry_run:
         from study.engine.dry_run import preview
 
-        preview(spec, folder or Path("runs") / spec.name, console, address=address)
+        preview(spec, folder or default_folder(spec.name), console, address=address)
         return
-    _run(spec, folder or Path("runs") / spec.name, address)
+    _run(spec, folder or default_folder(spec.name), address)
 
 
 @app.command()
 def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
     """Go on with a study that was stopped, killed, or is to be extended (--set n_configs=…, --set seeds=…)."""
     from study.api import open_study
-    from study.spec.files import changed, checked, parse_changes
+    from study.spec.files import parse_changes
+    from study.spec.study_spec import StudySpec, changed
 
     given: dict[str, Any] = dict(open_study(run, trust_plugins=trust_plugins).spec.as_dict())
     for name, value in parse_changes(changes or []).items():
         given = changed(given, name, value)
-    _run(checked(given), run, address)
+    _run(StudySpec.from_dict(given), run, address)
 
 
 def _run(spec: Any, folder: Path, address: str | None) -> None:
-    from study.engine.launch import launch, unfinished
+    from study.api import launch
+    from study.engine.launch import unfinished
 
     began = time.monotonic()
     try:
@@ -79,12 +104,13 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
         console.print(f"Stopped with {done} of {spec.n_trials} trials done. `ganstudy resume {folder}` goes on.", soft_wrap=True)
         return
-    from study.show.terminal import print_answer, write_report
+    from study.show.report import write_report
+    from study.show.terminal import print_answer
 
     console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
     print_answer(view, console)
     console.print(f"\n{spec.n_trials} trials, {time.monotonic() - began:.0f} s")
-    console.print(f"Report: {write_report(view, folder / 'report.html').absolute()}", soft_wrap=True)
+    console.print(f"Report: {write_report(view, Layout(folder).report).absolute()}", soft_wrap=True)
 
 
 @app.command()
@@ -99,17 +125,8 @@ def status(run: Folder) -> None:
 @app.command()
 def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for its driver to end.")] = 60.0) -> None:
     """Ask the driver of a study to stop. Nothing is lost: resume goes on."""
-    who = driver(run)
-    if not who:
-        console.print(f"Nobody drives {run}.")
-        return
-    (run / STOP).touch()
-    end = time.monotonic() + wait_s
-    while driver(run) and time.monotonic() < end:
-        time.sleep(0.2)
-    if driver(run):
-        raise ValueError(f"{who} must stop at its next measurement, but has not within {wait_s:g} s; it will when a trial comes to one")
-    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on.")
+    who = stop_driver(run, wait_s=wait_s)
+    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on." if who else f"Nobody drives {run}.")
 
 
 @app.command()
@@ -181,16 +198,13 @@ def judge(
     from study.api import open_study
     from study.evaluation.reevaluate import rejudge
     from study.show.terminal import print_judged
-    from study.spec.files import checked
+    from study.spec.sections import judged_as
 
     view = open_study(run, trust_plugins=trust_plugins)
-    spec = view.spec.as_dict()
-    asked = {"features": features, "weights": weights, "samples": samples}
-    if features and not weights:
-        spec["judge"]["weights"] = None  # those of the study's own features
-    judged = checked({**spec, "judge": spec["judge"] | {name: value for name, value in asked.items() if value is not None}}).judge
+    spec = view.spec
+    judged = judged_as(spec.as_dict()["judge"], features=features, weights=weights, samples=samples)
     with console.status("preparing the ruler") as status:  # which a pipe does not see
-        found = rejudge(view, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
+        found = rejudge(view.store, spec, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
     print_judged(view, found, console, n=20)
 
 
@@ -223,7 +237,7 @@ def report(
 ) -> None:
     """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
     from study.api import open_study
-    from study.show.terminal import write_report
+    from study.show.report import write_report
 
     console.print(f"Report: {write_report(open_study(run), out or run / 'report.html').absolute()}", soft_wrap=True)
 
@@ -254,7 +268,7 @@ def sample(
     generator = view.generator(best_tick=best_tick)
     shape = tuple(generator.sample(1).shape[1:])
     samples = grid_samples(generator, shape, seed=seed, label=None if class_ is None else generator.label_of(class_))
-    out.write_bytes(grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
+    write_output(out, grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
 
@@ -280,7 +294,7 @@ def export(
 
 def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
     if trial and best:
-        raise ValueError("--trial and --best are two choices; give one of them")
+        raise UserError("--trial and --best are two choices; give one of them")
     return view.trial(trial) if trial else view.best(1)[0]
 
 
@@ -307,13 +321,15 @@ def train(
     """One run without Ray, of a recipe or of a study's trial: samples, curves, measurements, a diagnosis and the generator in a folder."""
     from study.api import open_study
     from study.engine.train import train as train_one
-    from study.spec.files import changed_config, checked_judge, load_config, parse_changes
-    from study.store.store import RULER
+    from study.show.run_page import conclude
+    from study.spec.files import parse_changes
+    from study.spec.recipes import changed_config, load_config
+    from study.spec.sections import judged_as
 
     if recipe and (trial or best):
-        raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
+        raise UserError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
-        raise ValueError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
+        raise UserError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
     judged: dict[str, Any] = {}
     kept: Path | None = None
@@ -323,12 +339,12 @@ def train(
         assert origin
         view = open_study(origin, trust_plugins=trust_plugins)
         config = changed_config(_chosen(view, trial, best=best).config.flat(), new)
-        judged, kept, name = dict(view.study.spec["judge"]), origin / RULER, f"{view.study.spec['name']}-{config.trial_id}"
-    if features and not weights:
-        judged["weights"] = None  # those of the study's own features
-    asked = {"features": features, "weights": weights, "samples": samples}
-    judge = checked_judge({**judged, **{key: value for key, value in asked.items() if value is not None}})
-    if train_one(config, out or Path("runs") / name, console, judged=judge, kept=kept).ended == "":
+        judged, kept, name = dict(view.study.spec["judge"]), Layout(origin).classifier, f"{view.study.spec['name']}-{config.trial_id}"
+    judge = judged_as(judged, features=features, weights=weights, samples=samples)
+    folder = out or default_folder(name)
+    found = train_one(config, folder, console, judged=judge, kept=kept)
+    conclude(found, folder, console)
+    if found.ended == "":
         raise typer.Exit(130)
 
 
@@ -346,7 +362,7 @@ def list_(
 
     tables = catalogue()
     if kind is not None and kind not in tables:
-        raise ValueError(f"there is no list of {kind!r}; there are {list(tables)}")
+        raise UserError(f"there is no list of {kind!r}; there are {list(tables)}")
     for name, rows in tables.items():
         if kind in (None, name):
             table = Table(title=name, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
@@ -359,15 +375,20 @@ def list_(
 
 
 def main() -> None:
-    """The entry point: errors that are the user's to mend are one message, without a traceback."""
+    """The entry point: what a person can mend is one message without a traceback; anything else is a bug, and says so."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         app()
-    except (ValueError, RuntimeError, OSError) as error:
-        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
-            raise
+    except UserError as error:
         errors.print("[bold red]error[/bold red]:", escape(str(error)), soft_wrap=True)
         sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        errors.print(
+            "This is a bug of ganstudy: please report it to the project's issue tracker with this traceback, the command and the output of `ganstudy --version`",
+            soft_wrap=True,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

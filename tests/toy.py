@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from study.api import StudyView
-from study.engine.launch import launch, prepare
+from study.api import StudyView, launch
+from study.engine.prepare import prepare
 from study.spec.study_spec import StudySpec
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store

@@ -1,12 +1,8 @@
 """What a study needs of a cluster, and whether the cluster has it."""
 
-import hashlib
-import importlib.metadata
 import os
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -14,6 +10,8 @@ import psutil
 import ray
 import torch
 
+from ganstudy import UserError
+from study.engine.provenance import versions
 from study.spec.study_spec import StudySpec
 
 ENVIRONMENT = {
@@ -23,12 +21,14 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # its kills escape fit(); the kernel's are only a dead worker
 }
-PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """The Ray that runs in this process already, the cluster at `address` (or in RAY_ADDRESS), or one started on this machine and stopped again."""
+    """The Ray that runs in this process already, the cluster at `address` (or in RAY_ADDRESS), or one started on this machine and stopped again.
+
+    Raises UserError where no cluster answers at the address.
+    """
     for name, setting in ENVIRONMENT.items():  # before Ray starts, as its processes take them from here
         os.environ.setdefault(name, setting)
     if ray.is_initialized():
@@ -37,7 +37,12 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
-        ray.init(address=address, **quiet)
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:  # what Ray raises, by address
+            raise UserError(
+                f"there must be a Ray cluster at {address} (--address or RAY_ADDRESS); it cannot be reached: {error}"
+            ) from error
     else:
         ray.init(address="local", num_cpus=int(this_machine()["CPU"]), include_dashboard=False, **quiet)
     try:
@@ -71,7 +76,7 @@ def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]
 
 
 def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
-    """How many trials run at a time: as many as fit on the nodes, which each hold whole trials. ValueError if none fits, as Ray would wait for ever."""
+    """How many trials run at a time: as many as fit on the nodes, which each hold whole trials. Raises UserError if none fits, as Ray would wait for ever."""
     asked = per_trial(spec, total(nodes))
     names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
     fits = [min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in asked.items() if amount) for node in nodes]
@@ -81,7 +86,7 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
             for node in nodes
         )
         wants = f"{asked['cpu']:g} CPU, {asked['gpu']:g} GPU" + (f", {spec.resources.memory_gb:g} GB" if spec.resources.memory_gb else "")
-        raise ValueError(f"a trial must fit on one node of the cluster; resources ask for {wants}, and the nodes have {have}")
+        raise UserError(f"a trial must fit on one node of the cluster; resources ask for {wants}, and the nodes have {have}")
     return min(sum(fits), spec.resources.concurrent or sum(fits), spec.n_trials)
 
 
@@ -96,21 +101,8 @@ def total(nodes: list[Mapping[str, float]]) -> dict[str, float]:
     return {kind: sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU", "memory")}
 
 
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}, "code": code_hash()}
-
-
-def code_hash() -> str:
-    """10 hex digits over our own files: releases have numbers, the states between them do not."""
-    root, digest = Path(__file__).parents[2], hashlib.sha256()
-    for package in ("analysis", "ganstudy", "study", "trainables"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:10]
-
-
 def check_versions() -> None:
-    """RuntimeError if a node of the cluster would train with other versions than the driver's: results would mix two programs."""
+    """Raises UserError if a node of the cluster would train with other versions than the driver's: results would mix two programs."""
     here = versions()
     for node in ray.nodes():
         if not node["Alive"] or node["NodeID"] == ray.get_runtime_context().get_node_id():
@@ -119,11 +111,11 @@ def check_versions() -> None:
         try:
             there = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=120)
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(
+            raise UserError(
                 f"node {node['NodeManagerAddress']} must have ganstudy {here['ganstudy']} installed; it answers: {error.cause}"
             ) from None
         if different := {name: (version, there[name]) for name, version in here.items() if there[name] != version}:
             words = "; ".join(f"{name} {driver} here, {worker} there" for name, (driver, worker) in different.items())
-            raise RuntimeError(
+            raise UserError(
                 f"driver and workers must run the same versions; on node {node['NodeManagerAddress']}: {words}. The Dockerfile builds an image for all of them"
             )

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.metrics import Floor
+from ganstudy.registry import first_line
 from study.engine import cluster
-from study.engine.launch import Prepared, prepare
+from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
-from study.show.catalogue import first_line
 from study.spec.space import as_given
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig

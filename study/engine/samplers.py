@@ -21,6 +21,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
+from ganstudy import UserError
 from study.spec import design
 from study.spec.space import Asked
 from study.spec.study_spec import StudySpec
@@ -78,14 +79,14 @@ class Adaptive:
         self.study.sampler = sampler(self.spec, number)
         for _ in range(MAX_ASKS):
             self.asked = self.study.ask()
-            asked = self.spec.asked(point(self.spec, self.asked), design.seed_of(self.spec, number, 0))
+            asked = self.spec.asked(point(self.spec, self.asked), design.seed_of(self.spec.design_seed, config=number, replicate=0))
             try:
                 TrialConfig.from_flat(asked.flat)
                 return asked
-            except ValueError as error:  # settings that make no sense beside each other
+            except UserError as error:  # settings that make no sense beside each other
                 self.study.tell(self.asked, state=TrialState.FAIL)
                 reason = error
-        raise ValueError(f"the space must hold settings that can be trained; of {MAX_ASKS} proposals none could: {reason}")
+        raise UserError(f"the space must hold settings that can be trained; of {MAX_ASKS} proposals none could: {reason}")
 
     def opened(self, trial_id: str) -> None:
         self.trials[trial_id] = self.asked

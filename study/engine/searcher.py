@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 from study.engine.samplers import Adaptive, Designed
 from study.spec.space import Asked
 from study.spec.study_spec import StudySpec
+from study.store.layout import Layout
 from study.store.records import Ended, Measurement, TrialRecord
 from study.store.store import Store
 from trainables.config import TrialConfig
@@ -87,5 +88,5 @@ def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
     """The newest checkpoint that is there and whole: a torn torch file has lost the directory at its end."""
-    paths = (folder.absolute() / saved.path for saved in reversed(record.saved))
+    paths = (Layout(folder.absolute()).checkpoint(saved) for saved in reversed(record.saved))
     return next((str(path) for path in paths if is_zipfile(path / STATE)), None)

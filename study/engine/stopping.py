@@ -7,7 +7,7 @@ from ray import tune
 from analysis.diagnose import hopeless
 from study.store.diagnosis import curves_of
 from study.store.records import HOPELESS
-from study.store.store import STOP, Store
+from study.store.store import Store
 
 
 class Stopping(tune.Stopper):
@@ -15,7 +15,7 @@ class Stopping(tune.Stopper):
 
     def __init__(self, store: Store, *, budget_kimg: float):
         self.store, self.budget = store, 1000 * budget_kimg
-        self.file = store.folder.absolute() / STOP
+        self.file = store.layout.stop.absolute()
         self.reasons: dict[str, str] = {}  # trial id -> why it was ended
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

@@ -3,27 +3,24 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
+from ganstudy import UserError
+from ganstudy.files import users_path, write_whole
 from study.evaluation.evaluator import Judge
-from study.show.terminal import HEADLINE
-from study.spec.files import write_config
-from study.spec.study_spec import Judged
-from study.store.diagnosis import curves_of
+from study.evaluation.protocol import HEADLINE
+from study.spec.recipes import write_config
+from study.spec.sections import Judged
+from study.store.layout import RunLayout
 from trainables.config import TrialConfig
 from trainables.data import load
-from trainables.generators import GENERATOR, load_generator, save_generator
+from trainables.generators import save_generator
 from trainables.grid import extent, grid_png, grid_samples, real_png
 from trainables.loop import Diverged
 from trainables.run import LOOPS
-from trainables.sampler import Sampler
-
-CONFIG, HISTORY, METRICS, CURVES, SAMPLES = "config.yaml", "history.jsonl", "metrics.json", "curves.html", "samples"
 
 
 @dataclass
@@ -48,13 +45,16 @@ def train(
 ) -> Trained:
     """Train on the GPU where there is one, judged at each tick as a study would judge it (`judged`, and its own classifier in `kept`).
 
-    Writes config.yaml first, a line of history.jsonl, a grid of samples and generator.safetensors at each tick, and at the end, or where
-    Ctrl-C stops it, metrics.json and curves.html. Raises ValueError for what cannot run, before anything is written.
+    Writes config.yaml first, and a line of history.jsonl, a grid of samples and generator.safetensors at each tick. study.show.run_page.conclude
+    writes the rest. Raises UserError for what cannot run, before anything is written.
     """
     import torch
 
-    if (out / HISTORY).exists():
-        raise ValueError(f"{out} must be free of an earlier run; it holds {HISTORY}. Give another folder with --out, or remove it")
+    layout = RunLayout(out)
+    if layout.history.exists():
+        raise UserError(
+            f"{out} must be free of an earlier run; it holds {layout.history.name}. Give another folder with --out, or remove it"
+        )
     source = load(config.data)
     judged = judged or Judged()
     on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -68,16 +68,16 @@ def train(
             kept=kept,
             conditional=config.g.condition is not None,
         ).on(on)
-    (out / SAMPLES).mkdir(parents=True, exist_ok=True)
-    write_config(out / CONFIG, config)
-    (out / SAMPLES / "real.png").write_bytes(real_png(source.train))
+    with users_path(out, "be a folder that can be written", do="Give another one with --out"):
+        write_config(layout.config, config)
+    write_whole(layout.real, real_png(source.train))
     console.print(
         f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg on {on}, into {out}",
         soft_wrap=True,
     )
     found = Trained(config, judge)
     ticks = run.ticks()
-    with (out / HISTORY).open("w") as history:
+    with layout.history.open("w") as history:
         try:
             while True:
                 began = time.perf_counter()
@@ -90,22 +90,16 @@ def train(
                 values = {**judge(sampler), **tick.signals}
                 found.seconds += trained - began
                 found.judge_seconds += time.perf_counter() - trained
-                save_generator(sampler, config, source.shape, out / GENERATOR)  # first: what is concluded of the last tick looks at it
+                save_generator(sampler, config, source.shape, layout.generator)  # first: what is concluded of the last tick looks at it
                 found.ticks.append((tick.images, values))
                 history.write(json.dumps({"images": tick.images, "seconds": round(found.seconds, 3), **values}) + "\n")
                 history.flush()
-                (out / SAMPLES / f"{tick.images:09d}.png").write_bytes(
-                    grid_png(grid_samples(sampler, source.shape), extent=extent(source.train))
-                )
+                write_whole(layout.grid(tick.images), grid_png(grid_samples(sampler, source.shape), extent=extent(source.train)))
                 console.print(f"{tick.images / 1000:>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
         except Diverged as reason:
             found.ended, found.reason = "dead", str(reason)
         except KeyboardInterrupt:
             found.reason = "stopped by Ctrl-C"
-    if found.ticks:
-        conclude(found, out, console)
-    else:
-        console.print(f"{found.ended or 'stopped'} before anything was measured: {escape(found.reason)}", soft_wrap=True)
     return found
 
 
@@ -120,41 +114,3 @@ def remaining(found: Trained) -> str:
 
 def headline(values: Mapping[str, float], names: Iterable[str] = HEADLINE) -> str:
     return "  ".join(f"{name} {values[name]:.4g}" for name in names if name in values)
-
-
-def classes_of(judge: Judge, generator: Sampler) -> dict[str, dict[str, float]]:
-    """Class -> how well the generator makes it when asked."""
-    return {generator.classes[k]: values for k, values in judge.by_class(generator).items()}
-
-
-def conclude(found: Trained, out: Path, console: Console) -> None:
-    """The diagnosis in words, metrics.json and curves.html."""
-    from analysis.diagnose import diagnose  # here, as plotly and pandas cost seconds
-    from study.show.run_page import write_page
-
-    images, curves = curves_of(found.ticks)
-    verdict = diagnose(images, curves, ended=found.ended, floors=found.floors, n_modes=found.judge.n_modes)
-    last, values = found.ticks[-1]
-    summary: dict[str, Any] = {
-        "ended": found.ended or "stopped",
-        "reason": found.reason,
-        "images": last,
-        "seconds": round(found.seconds, 3),
-        "judge_seconds": round(found.judge_seconds, 3),
-        "diagnosis": asdict(verdict) | {"evidence": verdict.evidence},
-        "metrics": {name: {"value": values[name], "real": floor} for name, floor in found.floors.items() if name in values},
-        "signals": {name: value for name, value in values.items() if name not in found.floors},
-        "ruler": found.judge.ruler.as_dict(),
-    }
-    classes = {} if found.config.g.condition is None else classes_of(found.judge, load_generator(out / GENERATOR))
-    if classes:
-        summary["classes"] = classes
-    (out / METRICS).write_text(json.dumps(summary, indent=2) + "\n")
-    write_page(found, verdict, classes, out)
-    if found.reason:
-        console.print(f"{summary['ended']}: {escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
-    console.print(f"real data score  {headline(found.floors)}", soft_wrap=True)
-    for name, of in classes.items():
-        console.print(f"asked for {escape(name)}: {headline(of, of)}", soft_wrap=True)
-    console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {escape(verdict.evidence)}", soft_wrap=True)
-    console.print(f"{out}: {CURVES} (open it in a browser), {SAMPLES}/, {METRICS}, {HISTORY}, {CONFIG}, {GENERATOR}", soft_wrap=True)

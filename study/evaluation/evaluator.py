@@ -1,10 +1,9 @@
-"""Judge: a generator's sampler -> numbers that say how good its samples are. Ruler: what those numbers were measured with."""
+"""Judge: a generator's sampler -> numbers that say how good its samples are."""
 
 import copy
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +18,11 @@ from torch import Tensor
 from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure, measure_by_class
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
-from study.evaluation.features import choose, classifier_of, write_whole
+from ganstudy import UserError
+from ganstudy.files import write_whole
+from study.evaluation.classifiers import classifier_of
+from study.evaluation.features import choose
+from study.evaluation.protocol import Ruler
 from trainables.batches import first_rows
 from trainables.data import Source
 from trainables.loop import Diverged
@@ -40,33 +43,6 @@ class Sampler(Protocol):
     """
 
     def sample(self, n: int, *, seed: int) -> Tensor: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ruler:
-    """What a number was measured with. Numbers of different rulers are never compared, ranked or resumed together."""
-
-    data: str
-    split: str  # fingerprint of the data's split
-    features: str  # name of the extractor
-    weights: str  # hash of its weights
-    classifier: str | None = None  # hash of the weights that tell the classes; None where they are not known, or by place
-    n_real: int  # held-out samples; neighbours are sought among n_fake of them at most
-    n_fake: int
-    k: int  # neighbours
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @property
-    def hash(self) -> str:
-        """10 hex digits."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:10]
-
-    def axis(self, metric: str) -> str:
-        """The metric's full name, which says what it is without its study: "fd" -> "fd_classifier_2k"; in Inception's features "fid_2k"."""
-        n = f"{self.n_fake // 1000}k" if self.n_fake % 1000 == 0 else str(self.n_fake)
-        return f"fid_{n}" if (metric, self.features) == ("fd", "inception") else f"{metric}_{self.features}_{n}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,16 +111,16 @@ class Judge:
         """Choose the `features` (`study.evaluation.features.choose`) and prepare the real side from at most `n_real` held-out data.
 
         `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most. `kept`: where a study
-        keeps its classifier. `conditional`: samples of generators that are told classes are judged by those too. Raises ValueError where there
+        keeps its classifier. `conditional`: samples of generators that are told classes are judged by those too. Raises UserError where there
         are too few data for `k` neighbours, or the features are not to be had, or the data have no labels and are to be judged by them.
         """
         images = len(source.shape) == 3
         n_fake = n_fake or (min(N_IMAGES, 2 * len(source.heldout)) if images else N_POINTS)
         n_real = min(n_real, len(source.heldout))
         if min(n_real, n_fake) <= k:
-            raise ValueError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
+            raise UserError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
         if conditional and (source.train_labels is None or source.heldout_labels is None):
-            raise ValueError(f"g.condition needs labelled data; {source.name} has no labels")
+            raise UserError(f"g.condition needs labelled data; {source.name} has no labels")
         classifier = classifier_of(source, kept=kept)
         extractor = choose(source, features=features, weights=weights, classifier=classifier)
         networks = Networks(extractor=extractor, classifier=classifier)
@@ -198,7 +174,7 @@ class Judge:
         return replace(self, networks=self.networks.on(device))
 
     def __call__(self, sampler: Sampler) -> dict[str, float]:
-        """Metric -> value. Raises Diverged where samples are not finite, ValueError where they have another shape than the data."""
+        """Metric -> value. Raises Diverged where samples are not finite, UserError where they have another shape than the data."""
         return measure(self._compare(sampler))
 
     def by_class(self, sampler: Sampler) -> dict[int, dict[str, float]]:
@@ -219,7 +195,7 @@ class Judge:
             drawn, labels = labelled(n, seed=SEED + i) if labelled else (sampler.sample(n, seed=SEED + i), None)
             samples = drawn.detach().float().cpu().numpy()
             if samples.shape != (n, *self.shape):
-                raise ValueError(f"samples must have the shape {[n, *self.shape]} of {self.ruler.data}; given is {list(samples.shape)}")
+                raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.ruler.data}; given is {list(samples.shape)}")
             if bad := int((~np.isfinite(samples)).reshape(n, -1).any(axis=1).sum()):
                 raise Diverged(f"{bad} of {n} samples of the generator are not finite")
             yield as_bytes(samples) if len(self.shape) == 3 else samples, None if labels is None else labels.cpu().numpy()

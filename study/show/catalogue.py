@@ -1,10 +1,10 @@
 """What `ganstudy list` prints: every name that a study file can use, with one line on it."""
 
-import inspect
 from dataclasses import fields
 
 from analysis.metrics import METRICS
-from study.evaluation.features import known_features
+from ganstudy.registry import first_line
+from study.spec.features import known_features
 from study.spec.published import SPACES
 from study.spec.ranges import RANGES, UNRANGED
 from study.spec.space import as_given
@@ -48,10 +48,6 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         ],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
-
-
-def first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
 def shape(name: str) -> str:

@@ -1,21 +1,73 @@
-"""curves.html: one run as a page that fetches nothing: what it came to, its samples over time, and its curves beside real data."""
+"""How a run of `ganstudy train` ends: its diagnosis in words, its numbers, and curves.html, a page that fetches nothing: what it came to, its
+samples over time, and its curves beside real data."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich import markup
+from rich.console import Console
 
 from analysis import Diagnosis, TrialTable, page, plots
+from analysis.diagnose import diagnose
 from analysis.metrics import METRICS
 from analysis.words import OUTCOMES, aligned
-from study.engine.train import CURVES, SAMPLES, Trained
-from study.show.terminal import HEADLINE
+from ganstudy.files import write_whole
+from study.engine.train import Trained, headline
+from study.evaluation.evaluator import Judge
+from study.evaluation.protocol import HEADLINE
 from study.store.diagnosis import curves_of
+from study.store.layout import RunLayout
+from trainables.generators import load_generator
+from trainables.sampler import Sampler
 
 SIGNALS = ("d/adv", "g/adv", "d/real_logit", "d/fake_logit", "d/real_accuracy", "d/fake_accuracy", "d/grad_norm", "g/grad_norm")
 GRIDS = 6  # sample grids, evenly spaced over the run
+
+
+def conclude(found: Trained, out: Path, console: Console) -> None:
+    """The diagnosis in words, metrics.json and curves.html."""
+    if not found.ticks:
+        console.print(f"{found.ended or 'stopped'} before anything was measured: {markup.escape(found.reason)}", soft_wrap=True)
+        return
+    layout = RunLayout(out)
+    images, curves = curves_of(found.ticks)
+    verdict = diagnose(images, curves, ended=found.ended, floors=found.floors, n_modes=found.judge.n_modes)
+    last, values = found.ticks[-1]
+    summary: dict[str, Any] = {
+        "ended": found.ended or "stopped",
+        "reason": found.reason,
+        "images": last,
+        "seconds": round(found.seconds, 3),
+        "judge_seconds": round(found.judge_seconds, 3),
+        "diagnosis": asdict(verdict) | {"evidence": verdict.evidence},
+        "metrics": {name: {"value": values[name], "real": floor} for name, floor in found.floors.items() if name in values},
+        "signals": {name: value for name, value in values.items() if name not in found.floors},
+        "ruler": found.judge.ruler.as_dict(),
+    }
+    classes = {} if found.config.g.condition is None else classes_of(found.judge, load_generator(layout.generator))
+    if classes:
+        summary["classes"] = classes
+    write_whole(layout.metrics, json.dumps(summary, indent=2) + "\n")
+    write_page(found, verdict, classes, out)
+    if found.reason:
+        console.print(f"{summary['ended']}: {markup.escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
+    console.print(f"real data score  {headline(found.floors)}", soft_wrap=True)
+    for name, of in classes.items():
+        console.print(f"asked for {markup.escape(name)}: {headline(of, of)}", soft_wrap=True)
+    console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {markup.escape(verdict.evidence)}", soft_wrap=True)
+    others = ", ".join(path.name for path in (layout.metrics, layout.history, layout.config, layout.generator))
+    console.print(f"{out}: {layout.curves.name} (open it in a browser), {layout.samples.name}/, {others}", soft_wrap=True)
+
+
+def classes_of(judge: Judge, generator: Sampler) -> dict[str, dict[str, float]]:
+    """Class -> how well the generator makes it when asked."""
+    return {generator.classes[k]: values for k, values in judge.by_class(generator).items()}
 
 
 def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]], out: Path) -> None:
@@ -38,13 +90,14 @@ def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping
         page.Section("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),
         page.Section("Ruler", page.pairs({name: str(value) for name, value in found.judge.ruler.as_dict().items()})),
     ]
-    (out / CURVES).write_text(page.page(title, head, sections), encoding="utf-8")
+    write_whole(RunLayout(out).curves, page.page(title, head, sections))
 
 
 def grids(out: Path) -> str:
-    files = sorted(out.joinpath(SAMPLES).glob("[0-9]*.png"))
+    layout = RunLayout(out)
+    files = layout.grids()
     chosen = [files[i] for i in sorted(set(np.linspace(0, len(files) - 1, GRIDS).round().astype(int)))]
-    cards = [page.picture((out / SAMPLES / "real.png").read_bytes(), heading="Real data", text="what the generator is meant to imitate")]
+    cards = [page.picture(layout.real.read_bytes(), heading="Real data", text="what the generator is meant to imitate")]
     cards += [page.picture(file.read_bytes(), heading=f"{int(file.stem) / 1000:g} kimg", text="from the same latents") for file in chosen]
     return f'<div class="cards">{"".join(cards)}</div>'
 

@@ -1,9 +1,8 @@
-"""What the commands print, and the report: a study's view in words and tables."""
+"""What the commands print: a study's view in words and tables."""
 
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,23 +14,15 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
-from analysis.table import FAILURES
 from study.api import StudyView, TrialView
+from study.evaluation.protocol import HEADLINE, Ruler
+from study.show.report import claims_of
 from study.store.records import Ended
-from trainables.config import settings
 
 if TYPE_CHECKING:
     from study.evaluation.reevaluate import Rejudged
 
 COLUMNS = 8  # of a table of curves
-HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation", "class_agreement")  # of the metrics, where one line has to do
-GRIDS = 6  # sample grids of the best and of failed runs in the report
-
-
-def claims_of(view: StudyView) -> list[analysis.Claim]:
-    """On the risk of failing, and on the study's score."""
-    table = view.table()
-    return [*analysis.explain(table, "failed"), *analysis.explain(table, view.score)]
 
 
 def print_answer(view: StudyView, console: Console) -> None:
@@ -84,8 +75,6 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
 
 def print_judged(view: StudyView, judged: "Rejudged", console: Console, *, n: int) -> None:
     """The ranking by another ruler, and how far it agrees with the study's own."""
-    from study.evaluation.evaluator import Ruler
-
     ruler, own, by = judged.ruler, Ruler(**view.study.ruler), view.score
     theirs = own.as_dict()
     others = ", ".join(f"{name} {theirs[name]}" for name, value in ruler.as_dict().items() if theirs[name] != value)
@@ -99,7 +88,7 @@ def print_judged(view: StudyView, judged: "Rejudged", console: Console, *, n: in
     for reason, count in Counter(judged.left_out.values()).items():
         first = next(trial_id for trial_id, why in judged.left_out.items() if why == reason)
         console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {escape(reason)}", soft_wrap=True)
-    table, before = judged.table(view), view.table()
+    table, before = judged.table(view.table()), view.table()
     there = np.isfinite(table.at_end(by))
     if not there.any():
         console.print("None of them has come to the end of its budget; there is no ranking yet.")
@@ -211,49 +200,3 @@ def print_trial(trial: TrialView, console: Console) -> None:
         if columns[0] in metrics:
             table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
         console.print(table)
-
-
-def write_report(view: StudyView, path: Path) -> Path:
-    """The page, written whole or not at all."""
-    table, study = view.table(), view.study
-    if not table.evidence.any():
-        raise ValueError(f"a report needs a trial that came to an end; none of the {len(table)} of {view.folder} has")
-    real = view.folder / "real.png"
-    spec = study.spec
-    trials = view.trials()
-    design = {
-        "goal": spec["goal"],
-        "design": f"{spec['sampler']}: {spec['n_configs']} configurations × {spec['seeds']} run(s), {len(trials)} trials so far; design seed {spec['design_seed']}",
-        "score": f"{view.score}, in full {view.ruler.axis(view.score)}",
-        "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg a trial",
-        "ruler": f"{view.ruler.hash}: " + ", ".join(f"{key} {value}" for key, value in study.ruler.items()) + accuracy(view),
-        "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['judge_seconds'].sum()))} of judging, summed over trials",
-    }
-    caveats: list[str] = []
-    codes = {str(each.provenance.get("code")) for each in view.store.studies}
-    if len(codes) > 1:
-        caveats.append(f"The trials were run by {len(codes)} different states of the program ({', '.join(sorted(codes))}).")
-    caveats += ["Every number holds for this data set, this budget and this ruler, and for the settings that the study did not vary."]
-    return analysis.report(
-        table, path, question=str(spec["question"]), score=view.score, claims=claims_of(view), design=design, images=grids(view),
-        real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
-    )  # fmt: skip
-
-
-def accuracy(view: StudyView) -> str:
-    """ "; its classifier finds the class of 98.8 % of held-out images", where there is a classifier."""
-    found = view.study.accuracy
-    return "" if found is None else f"; its classifier finds the class of {found:.1%} of the held-out images"
-
-
-def grids(view: StudyView) -> dict[str, bytes]:
-    """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
-    trials = view.trials()
-    good = (
-        trials[trials["outcome"] == "healthy"]
-        .sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize")
-        .head(GRIDS)
-    )
-    bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
-    found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}
-    return {trial: png for trial, png in found.items() if png}

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ganstudy import UserError
 from ganstudy.registry import Registry
-from study.spec.space import SpecError
+from study.spec.errors import SpecError
 from trainables.config import settings, switch_of
 
 
@@ -98,7 +99,7 @@ def pick(name: Any, part: str) -> Mapping[str, Any]:
         )
     try:
         return SPACES.pick(name).settings
-    except ValueError as error:
+    except UserError as error:
         raise SpecError(("space", part), str(error)) from None
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from analysis.metrics import METRICS
+from ganstudy import UserError
+from study.spec.errors import SpecError
 from study.spec.ranges import RANGES, UNRANGED
 from trainables.config import refuse_unknown, settings, switch_of, yaml_hint
 from trainables.sections import DataConfig
@@ -32,14 +34,6 @@ TAKEN = (  # columns of StudyView.trials(), beside settings and metrics
     *("number", "config_id", "phase", "ruler", "ended", "outcome", "onset_kimg", "images", "seconds", "judge_seconds", "seed"),
     *("diagnosis", "reason", "failures"),
 )
-
-
-class SpecError(ValueError):
-    """Something in a study file that cannot hold. `where` are the keys that lead to it."""
-
-    def __init__(self, where: tuple[str, ...], message: str):
-        super().__init__(message)
-        self.where = where
 
 
 Variants = Mapping[str, Mapping[str, Any]]  # name -> the settings that it stands for
@@ -75,6 +69,14 @@ class Space:
         bundles = [self.variants[name][chosen] for name, chosen in point.items() if name in self.variants]
         settings = {name: value for name, value in point.items() if name not in self.variants}
         return {name: value for bundle in (*bundles, settings) for name, value in bundle.items()}
+
+    def asked(self, point: Mapping[str, Any], *, base: Mapping[str, Any], seed: int) -> Asked:
+        """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
+        named = {name: point[name] for name in self.variants if name in point}
+        return Asked(live({**base, **self.spelt_out(point), "seed": seed}), named)
+
+    def part(self, name: str) -> str:
+        return "scientific" if name in self.scientific else "nuisance"
 
     def values(self, name: str) -> list[Any]:
         """That the study can give a setting, by itself or by a variant: all choices, the ends of a range, [] where it does not vary."""
@@ -178,7 +180,7 @@ def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
             )
         try:
             refuse_unknown([name])
-        except ValueError as error:
+        except UserError as error:
             raise SpecError((*where, name), str(error)) from None
 
 

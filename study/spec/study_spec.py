@@ -1,91 +1,25 @@
-"""StudySpec: what a study asks, and with what means. Checked before anything starts; study/files.py reads it from YAML."""
+"""StudySpec: what a study asks, and with what means. Checked before anything starts."""
 
-import importlib
-import os
-import sys
 from collections.abc import Mapping
-from itertools import combinations, product
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
-from optuna.distributions import CategoricalDistribution
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from analysis.metrics import METRICS
+from ganstudy import UserError
 from ganstudy.registry import nearest
-from study.evaluation.features import refuse_unknown_features
-from study.spec import design
+from study.spec import checks, design
+from study.spec.errors import SpecError
+from study.spec.files import line_of, read_yaml
+from study.spec.plugins import import_plugins
 from study.spec.published import with_published
-from study.spec.space import NEVER_VARIES, Asked, Space, SpecError, as_given, check_names, extremes, live, read_space
+from study.spec.sections import Asha, Judged, Resources, Score
+from study.spec.space import NEVER_VARIES, Asked, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
-from trainables.config import TrialConfig, settings, switch_of
-from trainables.sections import Count, Positive, Section, joined
-from trainables.tricks import TRICKS
+from trainables.config import TrialConfig, in_words, settings
+from trainables.sections import Section, joined
 
 SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
-
-
-class Score(Section):
-    metric: str = "fd"
-    direction: Literal["minimize", "maximize"] = "minimize"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _its_own_direction(cls, given: Any) -> Any:
-        """`score: coverage` is enough: METRICS knows which way is better."""
-        if not isinstance(given, (str, Mapping)):
-            raise SpecError(("score",), f"score must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
-        given = {"metric": given} if isinstance(given, str) else dict(given)
-        if isinstance(name := given.get("metric", "fd"), str):
-            if name not in METRICS:
-                raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
-            better = METRICS[name].better
-            if better is None:
-                raise SpecError(
-                    ("score",), f"score must be a metric that is better the less, or the more; {name} is best near what real data score"
-                )
-            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[better])
-        return given
-
-
-class Asha(Section):
-    """Asynchronous successive halving, by its usual names. Li et al. 2020."""
-
-    name: Literal["asha"] = "asha"
-    grace_kimg: Positive  # the first rung
-    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one in so many goes on from a rung
-
-
-class Judged(Section):
-    """How samples are judged: the ruler of the study."""
-
-    features: str = "auto"  # what distances are measured in; `ganstudy list` prints all
-    weights: str | None = None  # a file of weights for pretrained features; None: from torch's cache, or downloaded into it
-    samples: Annotated[int, Field(ge=100)] | None = None  # generated samples judged at each tick; None: by data set
-
-    @field_validator("features")
-    @classmethod
-    def _known(cls, features: str) -> str:
-        try:
-            refuse_unknown_features(features)
-        except ValueError as error:
-            raise SpecError(("judge", "features"), str(error)) from None
-        return features
-
-
-class Resources(Section):
-    """Of one trial."""
-
-    cpu: Positive = 1.0
-    gpu: Annotated[float, Field(ge=0)] | None = None  # None: one where the cluster has any; below 1: a share of one
-    memory_gb: Positive | None = None
-    concurrent: Count | None = None  # trials at a time; None: as many as fit
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_above_one(cls, gpu: float | None) -> float | None:
-        if gpu is not None and gpu > 1 and gpu != int(gpu):
-            raise SpecError(("resources", "gpu"), f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
-        return gpu
 
 
 class StudySpec(Section):
@@ -141,7 +75,7 @@ class StudySpec(Section):
             raise SpecError(("base", "seed"), f"seed cannot be set: {NEVER_VARIES['seed']}")
         try:
             return {name: joined(value) if name == "data.classes" else value for name, value in base.items()}
-        except ValueError as error:
+        except UserError as error:
             raise SpecError(("base", "data.classes"), str(error)) from None
 
     @model_validator(mode="after")
@@ -162,59 +96,8 @@ class StudySpec(Section):
                 ("n_configs",),
                 f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}",
             )
-        self._check_settings()
+        checks.check_settings(self.space, self.base, self.designed if self.goal == "explain" else None)
         return self
-
-    def _check_settings(self) -> None:
-        """Every value that the space can give must make a TrialConfig, alone and beside the choices of the others."""
-        for name in self.space.domains:
-            if name in self.base:
-                raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
-        for where, names in {"base": self.base, "space": self.space.domains}.items():
-            for name in names:
-                if (switch := switch_of(name)) and not (switch.on(self.base) or switch.value in self.space.values(switch.setting)):
-                    either = f"{switch.setting}: [{str(settings()[switch.setting]).lower()}, {str(switch.value).lower()}]"
-                    raise SpecError(
-                        (where, name),
-                        f"{name} is a knob of {name.partition('.')[0]}, which this study never turns on; add `{switch}` to base, or `{either}` to the space",
-                    )
-        for choice, variants in self.space.variants.items():
-            for variant, bundle in variants.items():
-                for name in bundle:
-                    if (switch := switch_of(name)) and not switch.on({**self.base, **bundle}):
-                        raise SpecError(
-                            ("space", "scientific", choice, variant, name),
-                            f"{name} is a knob of {name.partition('.')[0]}, which the variant {variant} does not turn on; add `{switch}` to it",
-                        )
-        for name, value in self.base.items():
-            self._try({name: value}, ("base", name))
-        for name, distribution in self.space.domains.items():
-            for value in extremes(distribution):
-                self._try({name: value}, ("space", self._part(name), name))
-        if self.goal == "explain":
-            for asked in self.designed():
-                try:
-                    TrialConfig.from_flat(asked.flat)
-                except ValueError as error:
-                    raise SpecError(
-                        ("space",), f"every configuration of the design must make sense; one of them does not: {error}"
-                    ) from None
-        choices = {name: d.choices for name, d in self.space.domains.items() if isinstance(d, CategoricalDistribution)}
-        for a, b in combinations(choices, 2):
-            for pair in product(choices[a], choices[b]):
-                self._try(dict(zip((a, b), pair, strict=True)), ("space", self._part(b), b))
-
-    def _try(self, some: Mapping[str, Any], where: tuple[str, ...]) -> None:
-        """The base with some settings of the space, the rest of the space at the first of its values."""
-        on = {switch.setting: switch.value for name in some if (switch := switch_of(name))}
-        rest = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS and name not in some}
-        try:
-            TrialConfig.from_flat(live({**self.base, **self.space.spelt_out(rest), **on, **self.space.spelt_out(some)}))
-        except ValueError as error:
-            raise SpecError(where, str(error)) from None
-
-    def _part(self, name: str) -> str:
-        return "scientific" if name in self.space.scientific else "nuisance"
 
     # What it comes to ----------------------------------------------------------------------------
 
@@ -233,8 +116,7 @@ class StudySpec(Section):
 
     def asked(self, point: Mapping[str, Any], seed: int) -> Asked:
         """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
-        named = {name: point[name] for name in self.space.variants if name in point}
-        return Asked(live({**self.base, **self.space.spelt_out(point), "seed": seed}), named)
+        return self.space.asked(point, base=self.base, seed=seed)
 
     def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
         return TrialConfig.from_flat(self.asked(point, seed).flat)
@@ -242,36 +124,33 @@ class StudySpec(Section):
     @property
     def corners(self) -> list[TrialConfig]:
         """One of each combination of architecture, output, conditions and variants that the study has and that makes sense, the rest of its space
-        at the first of its values, its tricks off. SpecError where none makes sense."""
-        first = {name: extremes(domain)[0] for name, domain in self.space.domains.items() if name not in TRICKS}
-        varying = [name for name in ("arch", "g.output", "g.condition", "d.condition", *self.space.variants) if name in first]
-        found, reason = [], ""
-        for values in product(*(extremes(self.space.domains[name]) for name in varying)):
-            try:
-                found.append(self.config({**first, **dict(zip(varying, values, strict=True))}))
-            except ValueError as error:
-                reason = str(error)
-        if not found:
-            raise SpecError(("space",), f"no combination of {', '.join(varying)} makes sense: {reason}")
-        return found
+        at the first of its values, its tricks off. Raises SpecError where none makes sense."""
+        return checks.corners(self.space, self.base)
 
     def designed(self) -> list[Asked]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
-        points = design.points(self)
-        return [self.asked(point, design.seed_of(self, i, replicate)) for replicate in range(self.seeds) for i, point in enumerate(points)]
+        points = design.points(self.space, sampler=self.sampler, n_configs=self.n_configs, design_seed=self.design_seed)
+        return [
+            self.asked(point, design.seed_of(self.design_seed, config=i, replicate=replicate))
+            for replicate in range(self.seeds)
+            for i, point in enumerate(points)
+        ]
 
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
-        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. ValueError with file and line for anything that cannot hold."""
-        from study.spec.files import load_spec
-
-        return load_spec(path, changes or {})
+        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError with file and line for anything that cannot hold."""
+        path = Path(path)
+        given = read_yaml(path)
+        for name, value in (changes or {}).items():
+            given = changed(given, name, value)
+        try:
+            return checked(given)
+        except SpecError as error:
+            raise SpecError(error.where, f"{path}{line_of(path, error.where)}: {error}") from None
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "StudySpec":
-        """Of the form that a study file has. ValueError in words."""
-        from study.spec.files import checked
-
+        """Of the form that a study file has. Raises SpecError, which knows where, for anything that cannot hold."""
         return checked(given)
 
     def as_dict(self) -> dict[str, Any]:
@@ -294,12 +173,57 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**spec, "base": base, "judge": judge}.items() if key not in free}
 
 
-def import_plugins(modules: tuple[str, ...]) -> None:
-    """Import them, from the folder where the command was called too, as other programs with plugins do."""
-    if modules and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # a plugin may raise anything at all; its author needs to see what
-            raise SpecError(("plugins",), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}") from error
+def checked(given: Mapping[str, Any]) -> StudySpec:
+    """StudySpec.from_dict."""
+    for key in given:
+        if key not in StudySpec.model_fields:
+            place = " (is it a setting? those belong into base)" if key in settings() else ""
+            raise SpecError(
+                (key,), f"a study has no {key!r}{place}; {nearest(key, StudySpec.model_fields)}it has {list(StudySpec.model_fields)}"
+            )
+    try:
+        return StudySpec.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):
+            raise inner from None
+        where = tuple(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise SpecError(where, f"a study needs {where[0] if len(where) == 1 else '.'.join(where)}: it is not there") from None
+        if first["type"] == "extra_forbidden":
+            known = fields_of(where[:-1])
+            raise SpecError(
+                where, f"there is no {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}"
+            ) from None
+        raise SpecError(where, in_words(error)) from None
+
+
+def fields_of(where: tuple[str, ...]) -> list[str]:
+    """The keys of a section of StudySpec: of ("tracking", "wandb") entity, project …"""
+    model: Any = StudySpec
+    for name in where:
+        kinds = [model.model_fields[name].annotation]
+        kinds = [*get_args(kinds[0]), *kinds]
+        model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)
+
+
+def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
+    head, *rest = name.split(".")
+    if head not in StudySpec.model_fields or head in ("base", "space"):
+        space = given.get("space")
+        if any(name in part for part in (space.values() if isinstance(space, Mapping) else ()) if isinstance(part, Mapping)):
+            raise UserError(f"{name} varies in this study, so it cannot be set; change its domain in the study file")
+        return {**given, "base": {**(given.get("base") or {}), name: value}}
+    if not rest:
+        return {**given, head: value}
+    inner = given.get(head)
+    return {**given, head: _inside(inner if isinstance(inner, Mapping) else {}, rest, value)}
+
+
+def _inside(given: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    if len(keys) == 1:
+        return {**given, keys[0]: value}
+    inner = given.get(keys[0])
+    return {**given, keys[0]: _inside(inner if isinstance(inner, Mapping) else {}, keys[1:], value)}

@@ -66,6 +66,17 @@ class TrialRecord:
     def last(self) -> Measurement | None:
         return self.measurements[-1] if self.measurements else None
 
+    @property
+    def config_id(self) -> str:
+        """All settings but the seed."""
+        return self.trial_id.rpartition("-s")[0]
+
+    def best_images(self, metric: str, direction: str) -> int:
+        """The images at which its score was best, among the ticks that were saved. direction: minimize or maximize."""
+        scores = {m.images: m.values[metric] for m in self.measurements}
+        pick = min if direction == "minimize" else max
+        return pick((saved.images for saved in self.saved), key=lambda images: scores[images])
+
     def needs_run(self, max_failures: int) -> bool:
         """Unfinished, or failed and still worth another try, or finished without the checkpoint of its last tick."""
         if self.closed is None:

@@ -9,35 +9,32 @@
 A last measurement and its ending share a line, so that no kill can part them.
 """
 
-import fcntl
 import json
 import os
-import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from ganstudy.files import users_path
+from study.store.layout import Layout
+from study.store.lock import driving
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
-
-RECORDS = "records.jsonl"
-LOCK = "lock"
-RULER = "ruler.safetensors"  # the classifier that judges, where it is not a shipped one
-STOP = "stop"  # a file whose presence asks the driver to stop
 
 
 class Store:
     """Reads the records. `Store.writing(folder)` also appends to them."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, read: bool = True):
         self.folder = folder
         self.studies: list[StudyRecord] = []  # one a driver
         self.trials: dict[str, TrialRecord] = {}
         self._file: IO[bytes] | None = None
-        if self.path.exists():
-            for line in whole_lines(self.path.read_bytes()).splitlines():
+        if read and self.path.exists():
+            with users_path(self.path, "be a file that can be read", do="Check its permissions"):
+                data = self.path.read_bytes()
+            for line in whole_lines(data).splitlines():
                 self._learn(json.loads(line))
 
     @property
@@ -46,33 +43,33 @@ class Store:
         return self.studies[-1] if self.studies else None
 
     @property
+    def layout(self) -> Layout:
+        return Layout(self.folder)
+
+    @property
     def path(self) -> Path:
-        return self.folder / RECORDS
+        return self.layout.records
+
+    def generators(self, trial_id: str) -> list[Saved]:
+        """A trial's checkpoints whose generator is kept, the newest last."""
+        return [each for each in self.trials[trial_id].saved if self.layout.generator(each).exists()]
 
     @classmethod
     @contextmanager
     def writing(cls, folder: Path) -> Iterator["Store"]:
-        """The one writer. The lock goes with the process, however it ends. RuntimeError while another holds it; OSError if the folder cannot be written."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("a+") as lock, (folder / RECORDS).open("ab") as file:
-            for _ in range(5):  # driver() holds it for a moment when somebody looks
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(0.1)
-            else:
-                raise RuntimeError(
-                    f"{folder} has a driver already: {driver(folder)}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
-                )
-            lock.truncate(0)
-            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-            lock.flush()
-            file.truncate(len(whole_lines((folder / RECORDS).read_bytes())))
-            (folder / STOP).unlink(missing_ok=True)
-            store = cls(folder)
-            store._file = file
-            yield store
+        """The one writer. Raises UserError while another process writes, or where the folder cannot be written."""
+        with driving(folder):
+            layout = Layout(folder)
+            with users_path(
+                layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"
+            ):
+                file = layout.records.open("ab")
+            with file:
+                file.truncate(len(whole_lines(layout.records.read_bytes())))
+                layout.stop.unlink(missing_ok=True)
+                store = cls(folder)
+                store._file = file
+                yield store
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles whatever it is given, for a restore that we never make. A copy is a reader."""
@@ -136,16 +133,3 @@ class Store:
 def whole_lines(data: bytes) -> bytes:
     """Without the torn last line that a killed writer may leave."""
     return data[: data.rfind(b"\n") + 1]
-
-
-def driver(folder: Path) -> str | None:
-    """Who drives the study now, in words; None if nobody does."""
-    path = folder / LOCK
-    if not path.exists():
-        return None
-    with path.open("r") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return lock.read() or "a process that is just starting"
-    return None

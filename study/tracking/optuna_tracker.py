@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from study.store.diagnosis import diagnosis
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
+from study.tracking.tracker import verdict
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 
-class OptunaMirror:
+class OptunaTracker:
     """Finished trials, for optuna-dashboard. The study's own search never looks at them."""
 
     def __init__(self, address: str, study: StudyRecord):
@@ -79,20 +79,3 @@ def _holds(domain: "BaseDistribution", value: Any) -> bool:
         return domain._contains(domain.to_internal_repr(value))
     except ValueError:
         return False
-
-
-def verdict(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """How it ended and what it came to, for people who look at it elsewhere."""
-    assert trial.closed
-    return {
-        "ended": str(trial.closed.ended),
-        **told(trial, study),
-        "reason": trial.closed.reason[-1000:],  # the end of a traceback says most
-        "failures": trial.failures,
-    }
-
-
-def told(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """Its diagnosis, as far as it came."""
-    found = diagnosis(trial, study)
-    return {"outcome": found.outcome, "diagnosis": found.evidence, "onset_kimg": found.onset_kimg}

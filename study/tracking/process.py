@@ -1,6 +1,6 @@
-"""Mirrors of a study: Weights & Biases (`wandb_runs`), and an Optuna storage (`dashboard`).
+"""Tracking in a process of its own: `python -m study.tracking.process`.
 
-The records are the truth. A process of its own reads them and writes what they say, so that no server can stop or delay a study.
+The records are the truth. This process reads them and writes what they say, so that no server can stop or delay a study.
 """
 
 import fcntl
@@ -10,23 +10,22 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 
+from ganstudy.files import users_path
 from study.spec.tracking import Tracking
-from study.store.records import StudyRecord, TrialRecord
-from study.store.store import Store, whole_lines
-from study.tracking.optuna_tracker import OptunaMirror
-from study.tracking.wandb_tracker import HOME, WandbMirror, log, mirrored, state
+from study.store.layout import Layout
+from study.store.records import StudyRecord
+from study.store.store import Store
+from study.tracking.optuna_tracker import OptunaTracker
+from study.tracking.tracker import Tail, Tracker, follow
+from study.tracking.wandb_tracker import WandbTracker, mirrored, state
 
-LOG = "log.txt"
 LIMIT_S = 60.0
-POLL_S = 0.25
 
 
 # In the driver -----------------------------------------------------------------------------------
@@ -39,11 +38,12 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
     if mode == "disabled" and tracking.optuna is None:
         yield
         return
-    home = folder / HOME
-    home.mkdir(parents=True, exist_ok=True)
+    home, log_file = Layout(folder).tracking, Layout(folder).tracking_log
+    with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
+        home.mkdir(parents=True, exist_ok=True)
     if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
         say(f"W&B: no API key here, so runs are written to {home} (`wandb login` stores one)")
-    with (home / LOG).open("ab") as output:
+    with log_file.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
             stdin=subprocess.PIPE,
@@ -75,7 +75,7 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
             missing, send = (
                 (_missing(folder), f", or send what is there with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
             )
-            say(f"tracking: {how} ({home / LOG}); {missing}resume the study to go on{send}")
+            say(f"tracking: {how} ({log_file}); {missing}resume the study to go on{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
 
@@ -93,38 +93,7 @@ def _kill(process: psutil.Process) -> None:
             each.kill()
 
 
-# In the process that mirrors ---------------------------------------------------------------------
-
-
-class Mirror(Protocol):
-    def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
-        """Write what is new of a trial; `last` means that nothing more will come. False if it must be called again, new lines or not."""
-
-    def close(self) -> None: ...
-
-
-class Tail(Store):
-    """The records, read on from where the last reading stopped."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.studies = []
-        self.trials = {}
-        self._file = None
-        self._position = 0
-
-    def read_on(self) -> list[str]:
-        """The ids of the trials with new lines. A line that is still being written waits for the next time."""
-        if not self.path.exists():
-            return []
-        with self.path.open("rb") as file:
-            file.seek(self._position)
-            data = whole_lines(file.read())
-        self._position += len(data)
-        lines = [json.loads(line) for line in data.splitlines()]
-        for line in lines:
-            self._learn(line)
-        return [line["trial"] for line in lines if "trial" in line]
+# In the process that tracks ----------------------------------------------------------------------
 
 
 def main() -> None:
@@ -133,14 +102,14 @@ def main() -> None:
     tracking = Tracking.model_validate(told["tracking"])
     ending = threading.Event()
     threading.Thread(target=_heed, args=(ending, told["limit_s"]), daemon=True).start()
-    with (folder / HOME / "lock").open("w") as lock:
+    with Layout(folder).tracking_lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a killed driver's mirror may still be at it
-        makers: dict[str, Callable[[StudyRecord], Mirror]] = {}
+        makers: dict[str, Callable[[StudyRecord], Tracker]] = {}
         if tracking.wandb and told["mode"] != "disabled":
             config = tracking.wandb
-            makers["W&B"] = lambda study: WandbMirror(folder, config, mode=told["mode"], patience_s=told["limit_s"])
+            makers["W&B"] = lambda study: WandbTracker(folder, config, mode=told["mode"], patience_s=told["limit_s"])
         if address := tracking.optuna:
-            makers["Optuna"] = lambda study: OptunaMirror(address, study)
+            makers["Optuna"] = lambda study: OptunaTracker(address, study)
         sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
 
 
@@ -151,32 +120,6 @@ def _heed(ending: threading.Event, limit_s: float) -> None:
     ending.set()
     time.sleep(limit_s + 1)  # a driver that lives is quicker
     _kill(psutil.Process())
-
-
-def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Mirror]], ending: threading.Event) -> bool:
-    """Mirror until `ending` is set and all that was written by then is mirrored. False if a mirror broke."""
-    left = dict(makers)
-    mirrors: dict[str, Mirror] = {}
-    waiting: dict[str, set[str]] = {name: set() for name in makers}
-    while left:
-        last = ending.is_set()  # looked at before the reading, so that the last reading comes after the last line
-        fresh = tail.read_on()
-        for name in list(left) if tail.study else []:
-            assert tail.study
-            try:
-                if name not in mirrors:
-                    mirrors[name] = left[name](tail.study)
-                todo = dict.fromkeys([*waiting[name], *fresh, *(tail.trials if last else ())])
-                waiting[name] = {each for each in todo if not mirrors[name].update(tail.trials[each], tail.study, last=last)}
-                if last:
-                    mirrors[name].close()
-            except Exception:  # whatever a client throws, it must not take the other mirror down
-                log(f"{name} is no longer mirrored:\n{traceback.format_exc()}")
-                del left[name]
-        if last:
-            break
-        ending.wait(POLL_S)
-    return len(left) == len(makers)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
+from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
-from study.tracking.optuna_tracker import told, verdict
+from study.tracking.tracker import log, told, verdict
 
 if TYPE_CHECKING:
     import wandb
 
-HOME = "wandb"  # W&B's own name for its folder, here the one in the study's
-MIRRORED = "mirrored.json"  # trial id -> [ticks, ended] of the runs that are complete
 PICTURE_S = 5.0  # a tick's picture is written shortly after its measurement
 DOWN_S = 60.0  # after a failure, runs are written offline for so long before the server is tried again
 INTERRUPTED = 255  # W&B's exit code of a run that was stopped
@@ -37,7 +37,7 @@ class OpenRun:
     since: float = 0.0  # when that changed
 
 
-class WandbMirror:
+class WandbTracker:
     """One wandb-core for all runs: the first costs half a second, a further one hundredths.
 
     A server is given a sixth of `patience_s` to take up a run and a third to take its rest, so that a failure at the very end leaves
@@ -45,7 +45,7 @@ class WandbMirror:
     """
 
     def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float):
-        self.folder = folder
+        self.layout = Layout(folder)
         self.config = config
         self.mode = mode
         self.patience_s = patience_s
@@ -85,7 +85,7 @@ class WandbMirror:
         import wandb
 
         run_id = f"{mark(study)}-{trial.trial_id}"
-        for file in (self.folder / HOME).glob(f"*run-*/run-{run_id}.wandb"):
+        for file in self.layout.tracking.glob(f"*run-*/run-{run_id}.wandb"):
             shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished one; all that it held is written again
         online = self.mode == "online" and time.monotonic() > self.down_until
         try:
@@ -98,11 +98,11 @@ class WandbMirror:
                 job_type=trial.phase,
                 tags=[name for name, value in trial.flat.items() if value is True],
                 config={
-                    **nested({**trial.settings, "trial_id": trial.trial_id, "config_id": trial.trial_id.rpartition("-s")[0]}),
+                    **nested({**trial.settings, "trial_id": trial.trial_id, "config_id": trial.config_id}),
                     "ruler": dict(study.ruler),
                     "floors": dict(study.floors),
                 },
-                dir=self.folder,
+                dir=self.layout.folder,
                 mode="online" if online else "offline",
                 resume="allow" if online else None,
                 reinit="create_new",
@@ -140,7 +140,7 @@ class WandbMirror:
             "judge_seconds": measured.judge_seconds,
             **measured.values,
         }
-        picture = self.folder / "trials" / trial.trial_id / "samples" / f"{measured.images:09d}.png"
+        picture = self.layout.grid(trial.trial_id, measured.images)
         if picture.exists():
             row["samples"] = wandb.Image(str(picture))
         run.log(row, step=tick, commit=True)
@@ -156,9 +156,7 @@ class WandbMirror:
             self.update(trial, study, last=True)  # again, offline
             return
         self.done[trial.trial_id] = state(trial)
-        path = self.folder / HOME / MIRRORED
-        path.with_suffix(".new").write_text(json.dumps(self.done))
-        path.with_suffix(".new").replace(path)
+        write_whole(self.layout.mirrored, json.dumps(self.done))
 
     def _down(self, error: Exception) -> None:
         log(f"W&B's server cannot be used, so runs are written offline for {DOWN_S:g} s: {error}")
@@ -192,14 +190,10 @@ def _has_last_picture(trial: TrialRecord) -> bool:
 
 def mirrored(folder: Path) -> dict[str, Any]:
     """The states of the trials whose runs are complete."""
-    path = folder / HOME / MIRRORED
+    path = Layout(folder).mirrored
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def state(trial: TrialRecord) -> list[Any]:
     """What of a trial a run can hold: it is complete when it held all this."""
     return [len(trial.measurements), trial.closed and str(trial.closed.ended)]
-
-
-def log(line: str) -> None:
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), line, flush=True)

@@ -11,8 +11,8 @@ from PIL import Image
 from toy import TOY
 from typer.testing import CliRunner
 
+from study.api import launch
 from study.cli import app, main
-from study.engine.launch import launch
 from study.spec.study_spec import StudySpec
 from trainables.generators import load_generator
 

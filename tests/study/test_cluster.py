@@ -56,7 +56,7 @@ import sys
 sys.path[:0] = {paths!r}
 import ray
 from study.engine import cluster
-from study.engine.launch import launch
+from study.api import launch
 from study.spec.study_spec import StudySpec
 from toy import TOY
 """
@@ -85,7 +85,7 @@ real = importlib.metadata.version
 importlib.metadata.version = lambda name: "0.0" if name == "torch" else real(name)
 try:
     cluster.check_versions()
-except RuntimeError as error:
+except ValueError as error:
     print(error)
 importlib.metadata.version = real
 print(len(launch(StudySpec.from_dict(TOY), "toy", progress=False).trials()), "trials")

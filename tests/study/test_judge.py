@@ -6,13 +6,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
+import study.evaluation.classifiers
 import study.evaluation.evaluator
-import study.evaluation.features
 from analysis.metrics import METRICS
 from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, train_classifier, weights_hash
 from analysis.metrics.measures import OF_CLASSES
-from study.evaluation.evaluator import Judge, Networks, Ruler, as_bytes
-from study.evaluation.features import FEATURES, SHIPPED, accuracy, choose, classifier_of, known_features
+from study.evaluation.classifiers import SHIPPED, accuracy, classifier_of
+from study.evaluation.evaluator import Judge, Networks, as_bytes
+from study.evaluation.features import choose
+from study.evaluation.protocol import Ruler
+from study.spec.features import FEATURES, known_features
 from trainables.data import Source, load
 from trainables.loop import Diverged
 from trainables.sections import DataConfig
@@ -64,9 +67,9 @@ def cache(tmp_path, monkeypatch):
         trained.append(len(images))
         return train_classifier(images, labels, classes=classes, seed=seed, steps=30)
 
-    for module in (study.evaluation.features, study.evaluation.evaluator):
+    for module in (study.evaluation.classifiers, study.evaluation.evaluator):
         monkeypatch.setattr(module, "user_cache_dir", lambda app: str(tmp_path / app))
-    monkeypatch.setattr(study.evaluation.features, "train_classifier", quick)
+    monkeypatch.setattr(study.evaluation.classifiers, "train_classifier", quick)
     return trained
 
 

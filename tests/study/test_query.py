@@ -10,9 +10,10 @@ from rich.console import Console
 
 import analysis
 from study.api import open_study
-from study.evaluation.evaluator import Ruler
+from study.evaluation.protocol import Ruler
 from study.show.terminal import print_ranking
-from study.spec.space import TAKEN, SpecError, read_space
+from study.spec.errors import SpecError
+from study.spec.space import TAKEN, read_space
 from study.store.records import Ended
 from study.store.store import Store
 from trainables.config import settings

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli import app
-from study.spec.files import load_config, parse_changes, read_yaml, write_config
+from study.spec.files import parse_changes, read_yaml
+from study.spec.recipes import load_config, write_config
 from trainables.config import TrialConfig
 from trainables.data import DATA, Source, load
 from trainables.generators import load_generator

@@ -11,7 +11,7 @@ from toy import TOY
 from typer.testing import CliRunner, Result
 
 from study.cli import app
-from study.spec.files import changed_config, load_config
+from study.spec.recipes import changed_config, load_config
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store

@@ -3,7 +3,7 @@
 import sys
 
 from analysis.metrics.features import train_classifier
-from study.evaluation.features import SEED, SHIPPED, accuracy, save_classifier
+from study.evaluation.classifiers import SEED, SHIPPED, accuracy, save_classifier
 from trainables.data import load
 from trainables.sections import DataConfig
 
