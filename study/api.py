@@ -1,15 +1,14 @@
 """What people call: launch a study, open one, and read it. Reading works while the study runs, and needs no Ray."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import Diagnosis, TrialTable, rank
-from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.files import write_output
 from study.evaluation.protocol import Ruler
@@ -18,6 +17,7 @@ from study.store.diagnosis import diagnosis
 from study.store.judged import read_judged
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
+from study.store.tables import ended_as, history_frame, settings_of, trial_table, trials_frame
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from trainables.sampler import Sampler
 
 log = logging.getLogger(__name__)
-
-COST = "seconds"  # of training, a score beside what is judged
-NULL = "default"  # what a level of a list is called that is null; None is left to settings that are not live
 
 
 def launch(spec: "StudySpec", folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> "StudyView":
@@ -52,11 +49,6 @@ def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView
     return StudyView(store, store.study, trust_plugins=trust_plugins)
 
 
-def named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, Any]:
-    """Null by its name, in the settings that are listed."""
-    return {name: NULL if value is None and name in lists else value for name, value in settings.items()}
-
-
 class StudyView:
     """What a folder's records held when it was opened. Open it again for what came since."""
 
@@ -72,7 +64,7 @@ class StudyView:
 
     @property
     def spec(self) -> "StudySpec":
-        from study.spec.study_spec import StudySpec
+        from study.spec.study_spec import StudySpec  # here, since it imports torch, which costs seconds
 
         self._need_trust()
         return StudySpec.from_dict(self.study.spec)
@@ -87,53 +79,16 @@ class StudyView:
         """The metric that the study ranks by."""
         return str(self.study.spec["score"]["metric"])
 
-    def _better(self) -> Literal["min", "max"]:
-        return "min" if self.study.spec["score"]["direction"] == "minimize" else "max"
-
     def trials(self) -> pd.DataFrame:
         """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
 
         attrs["floors"]: what real data score.
         """
-        rows, ruler = [], self.ruler.hash
-        for record in self.store.trials.values():
-            last = record.last
-            found = self.diagnosis(record)
-            rows.append(
-                {
-                    "trial_id": record.trial_id,
-                    "number": record.number,
-                    "config_id": record.config_id,
-                    "phase": record.phase,
-                    "ruler": ruler,
-                    "ended": record.closed.ended.value if record.closed else "",
-                    "outcome": found.outcome,
-                    "onset_kimg": found.onset_kimg,
-                    "images": last.images if last else 0,
-                    "seconds": last.seconds if last else 0.0,
-                    "judge_seconds": last.judge_seconds if last else 0.0,
-                    **self.settings(record),
-                    **(last.values if last else {}),
-                    "diagnosis": found.evidence,
-                    "reason": record.closed.reason if record.closed else "",
-                    "failures": record.failures,
-                }
-            )
-        return self._beside_floors(pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame())
+        return trials_frame(self.store, ruler=self.ruler.hash)
 
     def history(self) -> pd.DataFrame:
         """A row per trial and tick: images, seconds, and all that was measured. attrs["floors"]: what real data score."""
-        return self._beside_floors(
-            pd.DataFrame(
-                {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "judge_seconds": m.judge_seconds, **m.values}
-                for record in self.store.trials.values()
-                for m in record.measurements
-            )
-        )
-
-    def _beside_floors(self, frame: pd.DataFrame) -> pd.DataFrame:
-        frame.attrs = {"floors": dict(self.study.floors), "ruler": dict(self.study.ruler)}
-        return frame
+        return history_frame(self.store)
 
     def judged(self) -> dict[str, pd.DataFrame]:
         """Hash of a ruler -> what `ganstudy judge` measured by it: images and metrics by trial_id; its ruler and floors are in the frame's attrs."""
@@ -141,43 +96,7 @@ class StudyView:
 
     def table(self) -> TrialTable:
         """What the functions of `analysis` take."""
-        records = list(self.store.trials.values())
-        ids = [record.trial_id for record in records]
-        ticks = max((len(record.measurements) for record in records), default=0)
-        names = sorted({name for record in records for m in record.measurements for name in m.values})
-
-        def curve(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-            out = np.full((len(records), ticks), np.nan)
-            for row, record in zip(out, records, strict=True):
-                row[: len(record.measurements)] = [read(m) for m in record.measurements]
-            return out
-
-        space = self.study.spec["space"]
-        found = [self.diagnosis(record) for record in records]
-        lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
-        knobs = pd.DataFrame([named_nulls(self.settings(record), lists) for record in records], index=ids)
-        for name, choices in lists.items():
-            if name in knobs and not any(isinstance(choice, bool) for choice in choices):
-                # the first that the file names is the reference
-                knobs[name] = pd.Categorical(knobs[name], categories=[NULL if choice is None else choice for choice in choices])
-        return TrialTable(
-            trial_id=np.array(ids, dtype=np.str_),
-            config_id=np.array([record.config_id for record in records], dtype=np.str_),
-            seed=np.array([record.flat["seed"] for record in records], dtype=np.int64),
-            phase=np.array([record.phase for record in records], dtype=np.str_),
-            ended=np.array([record.closed.ended.value if record.closed else "" for record in records], dtype=np.str_),
-            outcome=np.array([each.outcome for each in found], dtype=np.str_),
-            diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
-            onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
-            knobs=knobs.drop(columns="seed", errors="ignore"),
-            final=pd.DataFrame([{**record.last.values, COST: record.last.seconds} if record.last else {} for record in records], index=ids),
-            curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
-            images=curve(lambda m: m.images),
-            scientific=tuple(space["scientific"]),
-            nuisance=tuple(space["nuisance"]),
-            better={**{name: metric.better for name, metric in METRICS.items() if metric.better}, self.score: self._better(), COST: "min"},
-            floors=dict(self.study.floors),
-        )
+        return trial_table(self.store)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
         """The best n configurations, each by its median run among those that reached the end.
@@ -229,17 +148,11 @@ class StudyView:
 
     def diagnosis(self, record: TrialRecord) -> Diagnosis:
         """What happened to a trial. One that has not ended has no outcome yet."""
-        return diagnosis(record, self.study) if record.closed else Diagnosis("", "unfinished: no evidence yet")
+        return ended_as(record, self.study)
 
     def settings(self, record: TrialRecord) -> dict[str, Any]:
         """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
-        from study.spec.space import live
-        from trainables.config import settings
-        from trainables.tricks import TRICKS
-
-        defaults = {name: value for name, value in settings().items() if name not in TRICKS}
-        defaults = {name: defaults[name] for name in live({**defaults, **record.flat}) if name in defaults}
-        return {**defaults, **record.settings}
+        return settings_of(record)
 
     def _need_trust(self) -> None:
         if not self.trusted:
@@ -266,7 +179,7 @@ class TrialView:
 
     @property
     def config(self) -> "TrialConfig":
-        from trainables.config import TrialConfig
+        from trainables.config import TrialConfig  # here, since it imports torch, which costs seconds
 
         self.study._need_trust()
         return TrialConfig.from_flat(self.record.flat)
@@ -304,7 +217,7 @@ class TrialView:
 
         The least of several noisy scores flatters; judge such a generator again before quoting its score.
         """
-        from trainables.generators import load_generator
+        from trainables.generators import load_generator  # here, since it imports torch, which costs seconds
 
         self.study._need_trust()
         return load_generator(self.generator_path(best_tick=best_tick))
@@ -314,7 +227,7 @@ class TrialView:
         generator = self.generator()
         if label is None:
             return generator.sample(n, seed=seed)
-        import torch
+        import torch  # here, since it costs seconds
 
         return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
 

@@ -1,4 +1,4 @@
-"""The `ganstudy` command."""
+"""The `ganstudy` command. Long, since all commands are here; each imports what it needs, so that `--help` costs no second."""
 
 import json
 import logging

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from ganstudy import UserError
@@ -48,8 +49,6 @@ def train(
     Writes config.yaml first, and a line of history.jsonl, a grid of samples and generator.safetensors at each tick. study.show.run_page.conclude
     writes the rest. Raises UserError for what cannot run, before anything is written.
     """
-    import torch
-
     layout = RunLayout(out)
     if layout.history.exists():
         raise UserError(

@@ -51,7 +51,7 @@ def print_claims(claims: list[analysis.Claim], console: Console) -> None:
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
-    """Raises ValueError where nothing can be ranked yet."""
+    """Raises UserError where nothing can be ranked yet."""
     ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", by, "95 %", "runs", "failed"):

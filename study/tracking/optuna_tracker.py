@@ -14,6 +14,7 @@ class OptunaTracker:
     """Finished trials, for optuna-dashboard. The study's own search never looks at them."""
 
     def __init__(self, address: str, study: StudyRecord):
+        # here, as in all functions of this file: a study that has no such tracker must not pay for the import of Optuna
         import optuna
         from optuna.storages import BaseStorage, JournalStorage, RDBStorage
         from optuna.storages.journal import JournalFileBackend
@@ -40,7 +41,7 @@ class OptunaTracker:
 
 def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
     """A closed trial as Optuna knows it. A dead one is pruned and infeasible, since FAIL is for what carries no evidence."""
-    from optuna.trial import TrialState, create_trial
+    from optuna.trial import TrialState, create_trial  # here for the same reason
 
     assert trial.closed
     ended = trial.closed.ended
@@ -62,7 +63,7 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
 
 def distribution(form: Any) -> "BaseDistribution":
     """Of a space as the records hold it: a list of choices, {low, high, log, step}, or variants by name. study.space would cost the import of torch."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # here for the same reason
 
     if isinstance(form, list):
         return CategoricalDistribution(form)

@@ -82,7 +82,7 @@ class WandbTracker:
                 entry.run.finish(exit_code=INTERRUPTED)
 
     def _start(self, trial: TrialRecord, study: StudyRecord) -> OpenRun:
-        import wandb
+        import wandb  # here, since a study that has no such tracker must not pay for it
 
         run_id = f"{mark(study)}-{trial.trial_id}"
         for file in self.layout.tracking.glob(f"*run-*/run-{run_id}.wandb"):
@@ -131,7 +131,7 @@ class WandbTracker:
         return OpenRun(run, logged=run.starting_step)
 
     def _log_tick(self, run: "wandb.Run", trial: TrialRecord, tick: int) -> None:
-        import wandb
+        import wandb  # here, since a study that has no such tracker must not pay for it
 
         measured = trial.measurements[tick]
         row: dict[str, Any] = {
