@@ -231,6 +231,15 @@ class TrialView:
 
         return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
 
+    def grid_png(self, *, seed: int = 0, label: str | None = None, best_tick: bool = False) -> bytes:
+        """A grid of fresh samples; of a conditional generator a row for each class, or all of the class `label`."""
+        from trainables.grid import grid_png, grid_samples  # here, since it imports torch, which costs seconds
+
+        generator = self.generator(best_tick=best_tick)
+        shape = tuple(generator.sample(1).shape[1:])
+        samples = grid_samples(generator, shape, seed=seed, label=None if label is None else generator.label_of(label))
+        return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
+
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""
         return write_output(Path(path), self.generator_path(best_tick=best_tick).read_bytes())

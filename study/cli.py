@@ -262,13 +262,9 @@ def sample(
 ) -> None:
     """A grid of fresh samples of one trial's generator; of a conditional one, a row for each class unless --class names one."""
     from study.api import open_study
-    from trainables.grid import grid_png, grid_samples
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
-    generator = view.generator(best_tick=best_tick)
-    shape = tuple(generator.sample(1).shape[1:])
-    samples = grid_samples(generator, shape, seed=seed, label=None if class_ is None else generator.label_of(class_))
-    write_output(out, grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
+    write_output(out, view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
 

@@ -107,7 +107,9 @@ def test_a_room_imports_only_rooms_to_its_left(name: str) -> None:
         if module.partition(".")[0] == "study":
             inside = module.partition(".")[2]
             assert inside, f"{name} must import from a room, not from study itself"
-            assert any(inside == other or inside.startswith(f"{other}.") for other in {room, *ROOMS[room]}), f"{name} may not import {module}"
+            assert any(inside == other or inside.startswith(f"{other}.") for other in {room, *ROOMS[room]}), (
+                f"{name} may not import {module}"
+            )
 
 
 def test_circles_are_found() -> None:

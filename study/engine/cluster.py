@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # its kills escape fit(); the kernel's are only a dead worker
 }
+ANSWER_S = 120  # for a node to say its versions
 
 
 @contextmanager
@@ -109,7 +110,11 @@ def check_versions() -> None:
             continue
         strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         try:
-            there = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=120)
+            there = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=ANSWER_S)
+        except ray.exceptions.GetTimeoutError:
+            raise UserError(
+                f"node {node['NodeManagerAddress']} must say its versions within {ANSWER_S} s; it has not. Is it overloaded, or gone?"
+            ) from None
         except ray.exceptions.RayTaskError as error:
             raise UserError(
                 f"node {node['NodeManagerAddress']} must have ganstudy {here['ganstudy']} installed; it answers: {error.cause}"

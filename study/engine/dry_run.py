@@ -23,6 +23,7 @@ from trainables.data import DATA, OWN, taken
 from trainables.generators import GENERATOR, save_generator
 from trainables.loop import Diverged
 from trainables.run import LOOPS
+from trainables.tune import STATE
 
 PROBE_BATCHES = 40  # trained to learn the speed, the first quarter to warm up
 
@@ -115,7 +116,7 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         judge(run.sampler())
         judged = time.perf_counter() - start
         with tempfile.TemporaryDirectory() as folder:
-            torch.save(run.state_dict(), Path(folder) / "run.pt")
+            torch.save(run.state_dict(), Path(folder) / STATE)
             save_generator(run.sampler(), config, prepared.source.shape, Path(folder) / GENERATOR)
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
         return Cost(images_per_second=images / trained, judge_seconds=judged, checkpoint_mb=size / 2**20)

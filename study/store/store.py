@@ -31,9 +31,9 @@ class Store:
         self.studies: list[StudyRecord] = []  # one a driver
         self.trials: dict[str, TrialRecord] = {}
         self._file: IO[bytes] | None = None
-        if read and self.path.exists():
+        if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
-                data = self.path.read_bytes()
+                data = self.path.read_bytes() if self.path.exists() else b""
             for line in whole_lines(data).splitlines():
                 self._learn(json.loads(line))
 
