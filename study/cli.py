@@ -239,7 +239,7 @@ def report(
     from study.api import open_study
     from study.show.report import write_report
 
-    console.print(f"Report: {write_report(open_study(run), out or run / 'report.html').absolute()}", soft_wrap=True)
+    console.print(f"Report: {write_report(open_study(run), out or Layout(run).report).absolute()}", soft_wrap=True)
 
 
 Trial = Annotated[str | None, typer.Option("--trial", help="A trial's id; the best unless given.")]
