@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from bench.figures import Figure, Figures
-from study.drive import launch
-from study.spec import StudySpec
+from study.api import launch
+from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig
 

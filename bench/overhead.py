@@ -23,9 +23,9 @@ from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
 
 from bench.figures import Figure, Figures
-from study.drive import launch
-from study.judge import Judge
-from study.spec import StudySpec
+from study.api import launch
+from study.evaluation.evaluator import Judge
+from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.trial import Trial

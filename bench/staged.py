@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.judge import Judge
+from study.evaluation.evaluator import Judge
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.loop import Diverged, Tick

@@ -1,5 +1,6 @@
 """Registries: tables of named things that refuse a taken name and suggest the nearest name for an unknown one."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Generic, TypeVar
@@ -14,6 +15,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """ "did you mean 'hinge'? " where a known name is close, else ""."""
     close = get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]!r}? " if close else ""
+
+
+def first_line(entry: object) -> str:
+    """What a list of a registry's entries says of one: the first line of its docstring."""
+    return (inspect.getdoc(entry) or "").partition("\n")[0]
 
 
 class Registry(dict[str, T], Generic[T]):

@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.drive import launch as launch
-    from study.query import StudyView as StudyView
-    from study.query import open_study as open_study
-    from study.spec import StudySpec as StudySpec
+    from study.api import StudyView as StudyView
+    from study.api import launch as launch
+    from study.api import open_study as open_study
+    from study.spec.study_spec import StudySpec as StudySpec
 
 __all__ = ["StudySpec", "StudyView", "launch", "open_study"]
 
-HOMES = {"StudySpec": "study.spec", "launch": "study.drive", "open_study": "study.query", "StudyView": "study.query"}
+HOMES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,10 @@
-"""The `ganstudy` command."""
+"""The `ganstudy` command. Long, since all commands are here; each imports what it needs, so that `--help` costs no second."""
 
 import json
 import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ganstudy import UserError
+from ganstudy.files import write_output
 from study.console import terminal
-from study.store import STOP, driver
+from study.store.layout import Layout, default_folder
+from study.store.lock import driver, stop_driver
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Which settings keep a GAN's training stable, and how sure are we?",
 )
 console = terminal()
 errors = terminal(stderr=True)
@@ -33,6 +36,26 @@ Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the study's
 Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, or its address. Without one, Ray is started here.")]
 
 
+def print_versions(asked: bool) -> None:
+    if asked:
+        from study.engine.provenance import versions
+
+        console.print(
+            "  ".join(f"{name} {version}" for name, version in versions().items() if name in ("ganstudy", "ray", "torch", "python"))
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_versions, is_eager=True, help="Print the versions of ganstudy, Ray, PyTorch and Python."),
+    ] = False,
+) -> None:
+    """Which settings keep a GAN's training stable, and how sure are we?"""
+
+
 @app.command()
 def launch(
     file: File,
@@ -42,32 +65,34 @@ def launch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one trial in full; run nothing.")] = False,
 ) -> None:
     """Run a study; on a folder that holds it already, go on. Ends with its answer, its ranking and a report."""
-    from study.files import parse_changes
-    from study.spec import StudySpec
+    from study.spec.files import parse_changes
+    from study.spec.study_spec import StudySpec
 
     spec = StudySpec.load(file, parse_changes(changes or []))
     if dry_run:
-        from study.preview import preview
+        from study.engine.dry_run import preview
 
-        preview(spec, folder or Path("runs") / spec.name, console, address=address)
+        preview(spec, folder or default_folder(spec.name), console, address=address)
         return
-    _run(spec, folder or Path("runs") / spec.name, address)
+    _run(spec, folder or default_folder(spec.name), address)
 
 
 @app.command()
 def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
     """Go on with a study that was stopped, killed, or is to be extended (--set n_configs=…, --set seeds=…)."""
-    from study.files import changed, checked, parse_changes
-    from study.query import open_study
+    from study.api import open_study
+    from study.spec.files import parse_changes
+    from study.spec.study_spec import StudySpec, changed
 
     given: dict[str, Any] = dict(open_study(run, trust_plugins=trust_plugins).spec.as_dict())
     for name, value in parse_changes(changes or []).items():
         given = changed(given, name, value)
-    _run(checked(given), run, address)
+    _run(StudySpec.from_dict(given), run, address)
 
 
 def _run(spec: Any, folder: Path, address: str | None) -> None:
-    from study.drive import launch, unfinished
+    from study.api import launch
+    from study.engine.launch import unfinished
 
     began = time.monotonic()
     try:
@@ -79,19 +104,20 @@ def _run(spec: Any, folder: Path, address: str | None) -> None:
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
         console.print(f"Stopped with {done} of {spec.n_trials} trials done. `ganstudy resume {folder}` goes on.", soft_wrap=True)
         return
-    from study.present import print_answer, write_report
+    from study.show.report import write_report
+    from study.show.terminal import print_answer
 
     console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
     print_answer(view, console)
     console.print(f"\n{spec.n_trials} trials, {time.monotonic() - began:.0f} s")
-    console.print(f"Report: {write_report(view, folder / 'report.html').absolute()}", soft_wrap=True)
+    console.print(f"Report: {write_report(view, Layout(folder).report).absolute()}", soft_wrap=True)
 
 
 @app.command()
 def status(run: Folder) -> None:
     """How far a study is, and who drives it."""
-    from study.present import print_status
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_status
 
     print_status(open_study(run), driver(run), console)
 
@@ -99,17 +125,8 @@ def status(run: Folder) -> None:
 @app.command()
 def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for its driver to end.")] = 60.0) -> None:
     """Ask the driver of a study to stop. Nothing is lost: resume goes on."""
-    who = driver(run)
-    if not who:
-        console.print(f"Nobody drives {run}.")
-        return
-    (run / STOP).touch()
-    end = time.monotonic() + wait_s
-    while driver(run) and time.monotonic() < end:
-        time.sleep(0.2)
-    if driver(run):
-        raise ValueError(f"{who} must stop at its next measurement, but has not within {wait_s:g} s; it will when a trial comes to one")
-    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on.")
+    who = stop_driver(run, wait_s=wait_s)
+    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on." if who else f"Nobody drives {run}.")
 
 
 @app.command()
@@ -119,8 +136,8 @@ def show(
     trust_plugins: Trust = False,
 ) -> None:
     """A study's design, or one trial: its config, curve, outcome and error."""
-    from study.present import print_study, print_trial
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_study, print_trial
 
     view = open_study(run, trust_plugins=trust_plugins)
     if trial:
@@ -139,7 +156,7 @@ def best(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
 ) -> None:
     """The best configurations, ranked on a bound, not on a lucky seed."""
-    from study.query import open_study
+    from study.api import open_study
 
     view = open_study(run)
     found = view.best(n, by=by, where=where, min_seeds=min_seeds)
@@ -147,7 +164,7 @@ def best(
         rows = [{"trial_id": t.trial_id, "outcome": t.outcome, "config": dict(t.record.flat), "values": dict(t.values)} for t in found]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    from study.present import print_best
+    from study.show.terminal import print_best
 
     print_best(view, found, by or view.score, console)
 
@@ -159,8 +176,8 @@ def rank(
     n: Annotated[int, typer.Option("-n", help="Rows.")] = 20,
 ) -> None:
     """All configurations in order, with intervals."""
-    from study.present import print_ranking
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_ranking
 
     view = open_study(run)
     print_ranking(view.table(), by or view.score, console, n=n)
@@ -178,19 +195,16 @@ def judge(
     trust_plugins: Trust = False,
 ) -> None:
     """Judge the stored generators by another ruler, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
-    from study.files import checked
-    from study.present import print_judged
-    from study.query import open_study
-    from study.rejudge import rejudge
+    from study.api import open_study
+    from study.evaluation.reevaluate import rejudge
+    from study.show.terminal import print_judged
+    from study.spec.sections import judged_as
 
     view = open_study(run, trust_plugins=trust_plugins)
-    spec = view.spec.as_dict()
-    asked = {"features": features, "weights": weights, "samples": samples}
-    if features and not weights:
-        spec["judge"]["weights"] = None  # those of the study's own features
-    judged = checked({**spec, "judge": spec["judge"] | {name: value for name, value in asked.items() if value is not None}}).judge
+    spec = view.spec
+    judged = judged_as(spec.as_dict()["judge"], features=features, weights=weights, samples=samples)
     with console.status("preparing the ruler") as status:  # which a pipe does not see
-        found = rejudge(view, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
+        found = rejudge(view.store, spec, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
     print_judged(view, found, console, n=20)
 
 
@@ -204,8 +218,8 @@ def explain(
     from dataclasses import asdict
 
     import analysis
-    from study.present import print_answer, print_claims
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.terminal import print_answer, print_claims
 
     view = open_study(run)
     claims = analysis.explain(view.table(), outcome)
@@ -222,10 +236,10 @@ def report(
     run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None
 ) -> None:
     """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
-    from study.present import write_report
-    from study.query import open_study
+    from study.api import open_study
+    from study.show.report import write_report
 
-    console.print(f"Report: {write_report(open_study(run), out or run / 'report.html').absolute()}", soft_wrap=True)
+    console.print(f"Report: {write_report(open_study(run), out or Layout(run).report).absolute()}", soft_wrap=True)
 
 
 Trial = Annotated[str | None, typer.Option("--trial", help="A trial's id; the best unless given.")]
@@ -247,14 +261,10 @@ def sample(
     trust_plugins: Trust = False,
 ) -> None:
     """A grid of fresh samples of one trial's generator; of a conditional one, a row for each class unless --class names one."""
-    from study.query import open_study
-    from trainables.grid import grid_png, grid_samples
+    from study.api import open_study
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
-    generator = view.generator(best_tick=best_tick)
-    shape = tuple(generator.sample(1).shape[1:])
-    samples = grid_samples(generator, shape, seed=seed, label=None if class_ is None else generator.label_of(class_))
-    out.write_bytes(grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max())))
+    write_output(out, view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
 
@@ -268,7 +278,7 @@ def export(
     best_tick: BestTick = False,
 ) -> None:
     """One trial's generator as a file: safetensors with its config in the header."""
-    from study.query import open_study
+    from study.api import open_study
 
     view = _chosen(open_study(run), trial, best=best)
     view.export(out, best_tick=best_tick)
@@ -280,7 +290,7 @@ def export(
 
 def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
     if trial and best:
-        raise ValueError("--trial and --best are two choices; give one of them")
+        raise UserError("--trial and --best are two choices; give one of them")
     return view.trial(trial) if trial else view.best(1)[0]
 
 
@@ -305,15 +315,17 @@ def train(
     trust_plugins: Trust = False,
 ) -> None:
     """One run without Ray, of a recipe or of a study's trial: samples, curves, measurements, a diagnosis and the generator in a folder."""
-    from study.files import changed_config, checked_judge, load_config, parse_changes
-    from study.query import open_study
-    from study.store import RULER
-    from study.train import train as train_one
+    from study.api import open_study
+    from study.engine.train import train as train_one
+    from study.show.run_page import conclude
+    from study.spec.files import parse_changes
+    from study.spec.recipes import changed_config, load_config
+    from study.spec.sections import judged_as
 
     if recipe and (trial or best):
-        raise ValueError("--trial and --best choose from a study: give --from RUN, not a recipe")
+        raise UserError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
-        raise ValueError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
+        raise UserError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
     judged: dict[str, Any] = {}
     kept: Path | None = None
@@ -323,12 +335,12 @@ def train(
         assert origin
         view = open_study(origin, trust_plugins=trust_plugins)
         config = changed_config(_chosen(view, trial, best=best).config.flat(), new)
-        judged, kept, name = dict(view.study.spec["judge"]), origin / RULER, f"{view.study.spec['name']}-{config.trial_id}"
-    if features and not weights:
-        judged["weights"] = None  # those of the study's own features
-    asked = {"features": features, "weights": weights, "samples": samples}
-    judge = checked_judge({**judged, **{key: value for key, value in asked.items() if value is not None}})
-    if train_one(config, out or Path("runs") / name, console, judged=judge, kept=kept).ended == "":
+        judged, kept, name = dict(view.study.spec["judge"]), Layout(origin).classifier, f"{view.study.spec['name']}-{config.trial_id}"
+    judge = judged_as(judged, features=features, weights=weights, samples=samples)
+    folder = out or default_folder(name)
+    found = train_one(config, folder, console, judged=judge, kept=kept)
+    conclude(found, folder, console)
+    if found.ended == "":
         raise typer.Exit(130)
 
 
@@ -342,11 +354,11 @@ def list_(
     ] = None,
 ) -> None:
     """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their knobs, update rules, …, and all settings."""
-    from study.catalogue import catalogue
+    from study.show.catalogue import catalogue
 
     tables = catalogue()
     if kind is not None and kind not in tables:
-        raise ValueError(f"there is no list of {kind!r}; there are {list(tables)}")
+        raise UserError(f"there is no list of {kind!r}; there are {list(tables)}")
     for name, rows in tables.items():
         if kind in (None, name):
             table = Table(title=name, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
@@ -359,15 +371,20 @@ def list_(
 
 
 def main() -> None:
-    """The entry point: errors that are the user's to mend are one message, without a traceback."""
+    """The entry point: what a person can mend is one message without a traceback; anything else is a bug, and says so."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         app()
-    except (ValueError, RuntimeError, OSError) as error:
-        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
-            raise
+    except UserError as error:
         errors.print("[bold red]error[/bold red]:", escape(str(error)), soft_wrap=True)
         sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        errors.print(
+            "This is a bug of ganstudy: please report it to the project's issue tracker with this traceback, the command and the output of `ganstudy --version`",
+            soft_wrap=True,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from typing import Any
 
 from PIL import Image
 
-from study.mirrors import Tracking, WandbConfig
-from study.records import Closed, Ended, Measurement, Saved, StudyRecord
-from study.store import Store
+from study.spec.tracking import Tracking, WandbConfig
+from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord
+from study.store.store import Store
 
 OFFLINE = Tracking(wandb=WandbConfig(mode="offline"))
 ONLINE = Tracking(wandb=WandbConfig(mode="online"))

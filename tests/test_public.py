@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "first", ["", "import study.drive, study.query, study.spec, analysis.report\n"], ids=["at once", "after the modules"]
+    "first", ["", "import study.engine.launch, study.api, study.spec.study_spec, analysis.report\n"], ids=["at once", "after the modules"]
 )
 def test_public_names_are_what_they_say(first: str) -> None:
     script = first + (
@@ -24,7 +24,7 @@ def test_public_names_are_what_they_say(first: str) -> None:
 
 
 def test_reading_a_study_imports_neither_ray_nor_wandb() -> None:
-    script = "import study.query, sys\nassert not {'ray', 'wandb'} & set(sys.modules), sorted(sys.modules)\n"
+    script = "import study.api, sys\nassert not {'ray', 'wandb'} & set(sys.modules), sorted(sys.modules)\n"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
 
 

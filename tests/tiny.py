@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from study.ranges import RANGES
-from study.space import extremes
+from study.spec.ranges import RANGES
+from study.spec.space import extremes
 from trainables.config import TrialConfig, lives, need_of, settings
 from trainables.data import Source, load
 from trainables.run import Run

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from study.drive import launch, prepare
-from study.query import StudyView
-from study.records import Closed, Ended, Measurement, Saved
-from study.spec import StudySpec
-from study.store import Store
+from study.api import StudyView, launch
+from study.engine.prepare import prepare
+from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, Measurement, Saved
+from study.store.store import Store
 from trainables.config import TrialConfig
 from trainables.trial import Trial
 

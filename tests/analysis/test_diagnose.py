@@ -11,7 +11,7 @@ from analysis.curves import Curves
 from analysis.diagnose import Diagnosis, diagnose, hopeless
 from analysis.table import ENDED, FAILURES, OUTCOMES
 from bench import confusion
-from study.records import HOPELESS, Closed, Ended
+from study.store.records import HOPELESS, Closed, Ended
 
 STAGED = Path(__file__).parent.parent / "data" / "staged.jsonl.gz"
 FLOORS = {"fd": 1.0, "coverage": 1.0, "precision": 1.0, "vendi": 11.0, "memorisation": 0.0}

@@ -12,8 +12,8 @@ from recorded import wait_until
 from toy import TOY
 from wandb_server import WandbServer
 
-from study.cluster import ENVIRONMENT
-from study.spec import StudySpec
+from study.engine.cluster import ENVIRONMENT
+from study.spec.study_spec import StudySpec
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from PIL import Image
 from toy import TOY
 from typer.testing import CliRunner
 
+from study.api import launch
 from study.cli import app, main
-from study.drive import launch
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 from trainables.generators import load_generator
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_list_prints_every_name_with_its_line() -> None:
-    from study.catalogue import catalogue
+    from study.show.catalogue import catalogue
 
     said = run("list")
     letters = "".join(said.split())  # lines are broken to the terminal's width
@@ -113,10 +113,7 @@ def test_a_mistake_is_one_message(
         "name: toy\nquestion: why\nn_configs: 2\nbase: {data: ring8, arch: mlp}\nspace: {scientific: {r1: [false, true]}}\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["ganstudy", *words])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
+    assert fails(monkeypatch, *words) == 2
     assert MISTAKES[words] in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
@@ -129,6 +126,67 @@ def test_a_mistake_prints_no_traceback(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert MISTAKES[words] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit code of main()."""
+    monkeypatch.setattr(sys, "argv", ["ganstudy", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def planted() -> None:
+        raise KeyError("planted")
+
+    monkeypatch.setattr("study.show.catalogue.catalogue", planted)
+    assert fails(monkeypatch, "list") == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "KeyError: 'planted'" in said
+    assert said.splitlines()[-1].startswith("This is a bug of ganstudy: please report it")
+    assert "`ganstudy --version`" in said
+
+
+def test_the_version_is_that_of_all_that_matters() -> None:
+    said = run("--version")
+    for name in ("ganstudy 0.", "ray 2.", "torch 2.", "python 3."):
+        assert name in said
+
+
+NOWHERE = {
+    ("sample", "RUN", "-o", "no/such/s.png"): "no/such/s.png must be in a folder that is there; no/such is not",
+    ("export", "RUN", "-o", "no/such/g.safetensors"): "no/such/g.safetensors must be in a folder that is there; no/such is not",
+    ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in a folder that is there; no/such is not",
+    ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in a folder that is there; file is not",
+    ("sample", "RUN", "-o", "folder"): "folder must be a file that can be written: Is a directory. Give another with --out",
+    ("train", "--from", "RUN", "-o", "file"): "file must be a folder that can be written: ",
+    (
+        "train",
+        "--from",
+        "RUN",
+        "-o",
+        "file/below",
+    ): "file/below must be a folder that can be written: Not a directory. Give another one with --out",
+    ("train", "folder"): "folder must be a file; there is none",
+    ("launch", "no.yaml"): "no.yaml must be a file; there is none",
+    ("resume", "file"): "file must be the folder of a study",
+}
+
+
+@pytest.mark.parametrize("words", NOWHERE, ids=" ".join)
+def test_a_path_that_cannot_be_used_is_one_message(
+    folder: Path, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert fails(monkeypatch, *(str(folder) if word == "RUN" else word for word in words)) == 2
+    said = capsys.readouterr().err
+    assert NOWHERE[words] in said
+    assert "Traceback" not in said
 
 
 def test_open_study_is_the_documented_python(folder: Path) -> None:

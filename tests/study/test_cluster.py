@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from study import cluster
-from study.spec import StudySpec
+from study.engine import cluster
+from study.spec.study_spec import StudySpec
 
 Toy = Callable[..., StudySpec]
 GIB = 2**30
@@ -55,9 +55,9 @@ HEAD = """
 import sys
 sys.path[:0] = {paths!r}
 import ray
-from study import cluster
-from study.drive import launch
-from study.spec import StudySpec
+from study.engine import cluster
+from study.api import launch
+from study.spec.study_spec import StudySpec
 from toy import TOY
 """
 
@@ -85,7 +85,7 @@ real = importlib.metadata.version
 importlib.metadata.version = lambda name: "0.0" if name == "torch" else real(name)
 try:
     cluster.check_versions()
-except RuntimeError as error:
+except ValueError as error:
     print(error)
 importlib.metadata.version = real
 print(len(launch(StudySpec.from_dict(TOY), "toy", progress=False).trials()), "trials")

@@ -9,10 +9,10 @@ import torch
 from data_files import small
 
 from analysis.metrics.features import Classifier, weights_hash
-from study.catalogue import catalogue
-from study.features import Composed, classifier_of, keep_classifier, load_classifier
-from study.judge import Judge
-from study.spec import StudySpec
+from study.evaluation.classifiers import Composed, classifier_of, keep_classifier, load_classifier
+from study.evaluation.evaluator import Judge
+from study.show.catalogue import catalogue
+from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig
 
@@ -53,7 +53,7 @@ def test_a_subset_is_told_among_its_classes(single: Classifier) -> None:
 
 
 def test_a_subset_and_a_tail_are_judged_without_any_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.features.train_classifier", lambda *given, **settings: pytest.fail("was trained"))
+    monkeypatch.setattr("study.evaluation.classifiers.train_classifier", lambda *given, **settings: pytest.fail("was trained"))
     source = load(DataConfig(classes=[0, 1, 8], imbalance=8))
     judge = Judge.build(source, n_fake=300)
     assert (judge.n_modes, judge.floors["modes"].value) == (3, 3)
@@ -77,14 +77,14 @@ def test_a_study_of_fashion_stacks_counts_a_thousand_modes(monkeypatch: pytest.M
 
 def test_what_is_kept_beside_a_study_is_the_classifier_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not a shipped one: it serves the next launch, though another machine would train other weights."""
-    monkeypatch.setattr("study.features.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("study.evaluation.classifiers.SHIPPED", tmp_path / "none")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     torch.manual_seed(0)
     net = Classifier(channels=1, side=8, classes=10).eval().requires_grad_(False)
-    monkeypatch.setattr("study.features.train_classifier", lambda *given, **settings: net)
+    monkeypatch.setattr("study.evaluation.classifiers.train_classifier", lambda *given, **settings: net)
     source, kept = load(DataConfig(classes=[0, 1])), tmp_path / "ruler.safetensors"
     judge = Judge.build(source, n_fake=100)
-    keep_classifier(judge, source, kept)
+    keep_classifier(judge.networks.classifier, source, kept)
     there = load_classifier(kept, WHOLE)
     assert there is not None
     assert weights_hash(there) == weights_hash(net)

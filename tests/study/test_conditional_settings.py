@@ -6,9 +6,9 @@ import optuna
 import pytest
 from tiny import BESIDE
 
-from study.proposals import point
-from study.ranges import RANGES
-from study.spec import StudySpec
+from study.engine.samplers import point
+from study.spec.ranges import RANGES
+from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, field_needs, need_of, settings
 from trainables.tricks import TRICKS
 from trainables.updates import UPDATES

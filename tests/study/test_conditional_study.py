@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 
 from analysis.metrics import METRICS
 from analysis.metrics.measures import OF_CLASSES
-from study.catalogue import catalogue
+from study.api import StudyView, open_study
 from study.cli import app
-from study.drive import check_networks, prepare
-from study.judge import Judge
-from study.query import StudyView, open_study
-from study.rejudge import rejudge
-from study.spec import Judged, StudySpec
+from study.engine.prepare import check_networks, prepare
+from study.evaluation.evaluator import Judge
+from study.evaluation.reevaluate import rejudge
+from study.show.catalogue import catalogue
+from study.spec.sections import Judged
+from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS
@@ -158,7 +159,9 @@ def test_the_conditional_trials_alone_have_numbers_of_classes(view: StudyView) -
 def test_judging_again_goes_on_with_both_kinds(view: StudyView) -> None:
     asked: list[str] = []
     for expected in (2, 0):
-        found = rejudge(view, Judged(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial))
+        found = rejudge(
+            view.store, view.spec, Judged(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial)
+        )
         assert len(asked) == expected
         asked.clear()
     assert found.values.loc[trial(view, "told"), NAMES].notna().all()

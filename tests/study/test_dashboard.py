@@ -8,15 +8,15 @@ import optuna
 import pytest
 from recorded import Driver
 
-from study.dashboard import distribution
-from study.mirrors import Tracking
-from study.records import Ended
-from study.store import Store
-from study.tracking import watching
+from study.spec.tracking import Tracking
+from study.store.records import Ended
+from study.store.store import Store
+from study.tracking.optuna_tracker import distribution
+from study.tracking.process import watching
 
 
 def test_spaces_are_read_as_the_records_hold_them() -> None:
-    from study.space import as_given
+    from study.spec.space import as_given
 
     for given in (
         optuna.distributions.CategoricalDistribution([False, True]),

@@ -6,13 +6,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import study.features
-import study.judge
+import study.evaluation.classifiers
+import study.evaluation.evaluator
 from analysis.metrics import METRICS
 from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, train_classifier, weights_hash
 from analysis.metrics.measures import OF_CLASSES
-from study.features import FEATURES, SHIPPED, accuracy, choose, classifier_of, known_features
-from study.judge import Judge, Networks, Ruler, as_bytes
+from study.evaluation.classifiers import SHIPPED, accuracy, classifier_of
+from study.evaluation.evaluator import Judge, Networks, as_bytes
+from study.evaluation.features import choose
+from study.evaluation.protocol import Ruler
+from study.spec.features import FEATURES, known_features
 from trainables.data import Source, load
 from trainables.loop import Diverged
 from trainables.sections import DataConfig
@@ -64,9 +67,9 @@ def cache(tmp_path, monkeypatch):
         trained.append(len(images))
         return train_classifier(images, labels, classes=classes, seed=seed, steps=30)
 
-    for module in (study.features, study.judge):
+    for module in (study.evaluation.classifiers, study.evaluation.evaluator):
         monkeypatch.setattr(module, "user_cache_dir", lambda app: str(tmp_path / app))
-    monkeypatch.setattr(study.features, "train_classifier", quick)
+    monkeypatch.setattr(study.evaluation.classifiers, "train_classifier", quick)
     return trained
 
 
@@ -318,7 +321,7 @@ def test_other_features_leave_the_modes_to_the_classifier(judge, digits, cache):
 
 
 def test_a_large_network_looks_at_the_real_side_once(digits, cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(study.judge, "Pretrained", Pixels)  # stands for one that takes minutes
+    monkeypatch.setattr(study.evaluation.evaluator, "Pretrained", Pixels)  # stands for one that takes minutes
     first = Judge.build(digits, features="pixels")
     assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
     monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("was looked at again"))

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from study.store import Store, driver
+from study.store.lock import driver
+from study.store.store import Store
 
 pytestmark = pytest.mark.slow
 

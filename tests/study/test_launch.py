@@ -11,10 +11,11 @@ import torch
 from toy import doubled, run
 
 from analysis import explain
-from study.drive import unfinished
-from study.records import Ended
-from study.spec import StudySpec
-from study.store import Store
+from study.engine.launch import unfinished
+from study.spec.study_spec import StudySpec
+from study.store.layout import Layout
+from study.store.records import Ended
+from study.store.store import Store
 from trainables.trial import STATE
 
 pytestmark = pytest.mark.usefixtures("one_ray")
@@ -71,7 +72,7 @@ def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -> None:
     """The run inside a reused Ray worker is the run in a plain loop, number for number."""
-    from study.judge import Judge
+    from study.evaluation.evaluator import Judge
     from trainables.config import TrialConfig
     from trainables.data import load
     from trainables.run import Run
@@ -258,8 +259,6 @@ def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 def test_a_stop_file_ends_the_run_and_resume_goes_on(toy: Toy, tmp_path: Path) -> None:
-    from study.store import STOP
-
     folder, spec = tmp_path / "toy", toy(n_configs=6)
     with pytest.MonkeyPatch.context() as patch:
         write = Store.write
@@ -267,7 +266,7 @@ def test_a_stop_file_ends_the_run_and_resume_goes_on(toy: Toy, tmp_path: Path) -
         def stop_after_three(self: Store, trial_id: str, **facts: object) -> bool:
             new = write(self, trial_id, **facts)  # type: ignore[arg-type]
             if sum(record.closed is not None for record in self.trials.values()) == 3:
-                (folder / STOP).touch()
+                Layout(folder).stop.touch()
             return new
 
         patch.setattr(Store, "write", stop_after_three)

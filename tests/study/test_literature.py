@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bench.literature import REAL, markdown, published_protocol
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 
 FOLDER = Path(__file__).parents[2] / "studies" / "literature"
 STUDIES = sorted(FOLDER.glob("*.yaml"))

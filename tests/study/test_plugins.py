@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from toy import TOY, run
 
-from study.present import write_report
-from study.query import open_study
-from study.spec import StudySpec
+from study.api import open_study
+from study.show.report import write_report
+from study.spec.study_spec import StudySpec
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 
@@ -17,7 +17,7 @@ PLUGIN = '''
 import numpy as np
 import torch
 from torch import nn
-from study.features import FEATURES
+from study.spec.features import FEATURES
 from analysis.metrics import METRICS
 from analysis.metrics.measures import Metric
 from trainables.data import DATA, Source
@@ -78,7 +78,7 @@ METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="th
 def forget_plugin() -> None:
     """As if its module had never been imported."""
     from analysis.metrics import METRICS
-    from study.features import FEATURES
+    from study.spec.features import FEATURES
     from trainables.data import DATA
     from trainables.losses import LOSSES
     from trainables.models import ARCHS

@@ -9,12 +9,13 @@ from recorded import SPEC, STUDY, Driver
 from rich.console import Console
 
 import analysis
-from study.judge import Ruler
-from study.present import print_ranking
-from study.query import open_study
-from study.records import Ended
-from study.space import TAKEN, SpecError, read_space
-from study.store import Store
+from study.api import open_study
+from study.evaluation.protocol import Ruler
+from study.show.terminal import print_ranking
+from study.spec.errors import SpecError
+from study.spec.space import TAKEN, read_space
+from study.store.records import Ended
+from study.store.store import Store
 from trainables.config import settings
 
 WHOLE = {**SPEC, "plugins": []}

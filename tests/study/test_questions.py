@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli import app
-from study.judge import Judge
-from study.preview import Cost
-from study.spec import StudySpec
+from study.engine.dry_run import Cost
+from study.evaluation.evaluator import Judge
+from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig
 
@@ -34,7 +34,9 @@ def ruler(name: str) -> Judge:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """No training, and hardly any judging."""
     monkeypatch.setattr(Judge, "build", lambda source, **given: ruler(source.name))
-    monkeypatch.setattr("study.preview.probe", lambda config, prepared: Cost(images_per_second=1e4, judge_seconds=0.1, checkpoint_mb=1.0))
+    monkeypatch.setattr(
+        "study.engine.dry_run.probe", lambda config, prepared: Cost(images_per_second=1e4, judge_seconds=0.1, checkpoint_mb=1.0)
+    )
 
 
 @pytest.mark.usefixtures("cheap")

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli import app
-from study.files import load_config, parse_changes, read_yaml, write_config
+from study.spec.files import parse_changes, read_yaml
+from study.spec.recipes import load_config, write_config
 from trainables.config import TrialConfig
 from trainables.data import DATA, Source, load
 from trainables.generators import load_generator
@@ -72,7 +73,7 @@ def test_a_recipe_says_where_it_comes_from_and_is_checked_whole(path: Path, tmp_
 def test_a_recipe_trains_by_the_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SHAPES:
         monkeypatch.setitem(DATA, name, few)
-    monkeypatch.setattr("study.train_page.write_page", lambda *args: None)  # a second of plotly; test_train.py looks at it
+    monkeypatch.setattr("study.show.run_page.write_page", lambda *args: None)  # a second of plotly; test_train.py looks at it
     config = load_config(path, {})
     kimg = 0.008 * config.d_steps  # one step of G
     changes = [*TINY, f"budget_kimg={kimg}", f"tick_kimg={kimg}", *(["g.depth=1", "d.depth=1"] if config.arch == "mlp" else [])]
@@ -82,7 +83,7 @@ def test_a_recipe_trains_by_the_command(path: Path, tmp_path: Path, monkeypatch:
         monkeypatch.setitem(
             DATA, config.data.name, lambda data: replace(few(data), train_labels=labels[:100], heldout_labels=labels[100:], classes=classes)
         )
-        monkeypatch.setattr("study.judge.classifier_of", lambda *args, **kwargs: None)
+        monkeypatch.setattr("study.evaluation.evaluator.classifier_of", lambda *args, **kwargs: None)
     words = ["train", str(path), "--samples", "100", "-o", str(tmp_path)]
     result = CliRunner().invoke(app, [*words, *(word for change in changes for word in ("--set", change))], catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -12,12 +12,13 @@ import torch
 from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
-import study.rejudge
+import study.evaluation.reevaluate
+from study.api import StudyView, open_study
 from study.cli import app
-from study.judge import Ruler
-from study.query import StudyView, open_study
-from study.rejudge import rejudge
-from study.spec import Judged, StudySpec
+from study.evaluation.protocol import Ruler
+from study.evaluation.reevaluate import rejudge
+from study.spec.sections import Judged
+from study.spec.study_spec import StudySpec
 from trainables.generators import GENERATOR, save_generator
 from trainables.sampler import Sampler
 
@@ -46,10 +47,13 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     return copytree(finished, tmp_path / "toy")
 
 
-def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.rejudge.Rejudged:
+def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Rejudged:
     """By so many samples as the study; `asked` hears of every trial that is measured."""
     return rejudge(
-        view, Judged(**{"samples": SAMPLES, **how}), said=lambda trial, number, trials: asked is not None and asked.append(trial)
+        view.store,
+        view.spec,
+        Judged(**{"samples": SAMPLES, **how}),
+        said=lambda trial, number, trials: asked is not None and asked.append(trial),
     )
 
 
@@ -59,7 +63,7 @@ def newest(view: StudyView, trial_id: str) -> Path:
 
 def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
     view = open_study(folder)
-    found = rejudge(view, view.spec.judge)
+    found = rejudge(view.store, view.spec, view.spec.judge)
     assert found.ruler.hash == view.ruler.hash
     assert found.floors == view.study.floors
     assert list(found.values.index) == list(view.store.trials)
@@ -68,7 +72,7 @@ def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
         row = found.values.loc[trial_id].to_dict()
         assert row.pop("images") == record.last.images
         assert row == {name: record.last.values[name] for name in found.floors}
-    pd.testing.assert_frame_equal(found.table(view).final, view.table().final[list(found.floors)], check_names=False)
+    pd.testing.assert_frame_equal(found.table(view.table()).final, view.table().final[list(found.floors)], check_names=False)
 
 
 def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
@@ -99,7 +103,7 @@ def test_called_again_it_judges_only_the_rest(folder: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rejudge(view, Judged(features="pixels", samples=SAMPLES), said=cut)
+        rejudge(view.store, view.spec, Judged(features="pixels", samples=SAMPLES), said=cut)
     assert asked == trials[:3]
     half = next(iter(view.judged().values()))
     assert list(half.index) == trials[:2]
@@ -139,7 +143,7 @@ def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
     found = judged(view, features="pixels")
     assert found.left_out == {none: "no generator is stored", mad: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite"}
     assert found.values["images"].to_dict() == {early: 50, good: 100}
-    assert list(found.table(view).final["fd"].dropna().index) == [good]
+    assert list(found.table(view.table()).final["fd"].dropna().index) == [good]
     said = run("judge", str(folder), "--features", "pixels")
     assert "2 of 4 trials judged" in said
     assert f"left out: {none}: no generator is stored" in said
@@ -150,7 +154,9 @@ def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) 
     view = open_study(folder)
     first, *others = view.store.trials
     gone = newest(view, first)
-    found = rejudge(view, Judged(features="pixels", samples=SAMPLES), said=lambda trial, number, trials: gone.unlink(missing_ok=True))
+    found = rejudge(
+        view.store, view.spec, Judged(features="pixels", samples=SAMPLES), said=lambda trial, number, trials: gone.unlink(missing_ok=True)
+    )
     assert found.left_out == {first: "it was trained on meanwhile; judge again"}
     assert list(found.values.index) == others
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from study.catalogue import catalogue
-from study.space import as_given
-from study.spaces import SPACES, with_published
-from study.spec import StudySpec
+from study.show.catalogue import catalogue
+from study.spec.published import SPACES, with_published
+from study.spec.space import as_given
+from study.spec.study_spec import StudySpec
 
 METHODS = {
     "nsgan": {},

@@ -11,13 +11,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from study.design import factorial, points
-from study.drive import check_networks
-from study.files import parse_changes
-from study.proposals import point
-from study.ranges import RANGES
-from study.space import SpecError, as_given, at, domain, extremes
-from study.spec import StudySpec
+from study.engine.prepare import check_networks
+from study.engine.samplers import point
+from study.spec import design
+from study.spec.errors import SpecError
+from study.spec.files import parse_changes
+from study.spec.ranges import RANGES
+from study.spec.space import as_given, at, domain, extremes
+from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, live
 from trainables.data import load
 from trainables.sections import DataConfig
@@ -130,6 +131,11 @@ BAD = {
     ),
     "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
 }
+
+
+def points_of(spec: StudySpec) -> list[dict[str, Any]]:
+    """Of its design."""
+    return design.points(spec.space, sampler=spec.sampler, n_configs=spec.n_configs, design_seed=spec.design_seed)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -248,7 +254,7 @@ def test_knobs_of_update_rules_live_where_their_rule_is_the_one() -> None:
 
 @pytest.mark.parametrize("sampler", ["sobol", "random", "factorial"])
 def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
-    short, long = (points(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
+    short, long = (points_of(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
     assert long[:6] == short
     seeds = [asked.flat["seed"] for asked in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
     assert len(set(seeds)) == 72
@@ -282,8 +288,8 @@ def test_a_factorial_has_every_cell_equally_often() -> None:
         good(sampler="factorial", n_configs=None, space={"scientific": {"r1": [False, True], "loss": ["hinge", "minimax", "wasserstein"]}})
         | {"n_configs": 12}
     )
-    cells = factorial(spec)
-    rows = points(spec)
+    cells = design.factorial(spec.space)
+    rows = points_of(spec)
     assert len(cells) == 6
     assert all(rows.count(cell) == 2 for cell in cells)
     left_out = {k: v for k, v in spec.as_dict().items() if k != "n_configs"}
@@ -291,7 +297,7 @@ def test_a_factorial_has_every_cell_equally_often() -> None:
 
 
 def test_a_sobol_design_is_balanced() -> None:
-    rows = points(StudySpec.from_dict(good(n_configs=64)))
+    rows = points_of(StudySpec.from_dict(good(n_configs=64)))
     assert sum(row["r1"] for row in rows) == 32
     logs = np.log10([row["g.lr"] for row in rows])
     assert np.histogram(logs, bins=8, range=(-4, -2))[0].tolist() == [8] * 8

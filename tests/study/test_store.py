@@ -10,12 +10,14 @@ import pytest
 import torch
 from ray.tune.schedulers import ASHAScheduler
 
-from study.halving import Halving
-from study.proposals import Adaptive
-from study.records import Closed, Ended, Measurement, Saved, TrialRecord
-from study.search import Search, newest
-from study.spec import StudySpec
-from study.store import Store, driver
+from ganstudy import UserError
+from study.engine.samplers import Adaptive
+from study.engine.schedulers import Halving
+from study.engine.searcher import Search, newest
+from study.spec.study_spec import StudySpec
+from study.store.lock import driver
+from study.store.records import Closed, Ended, Measurement, Saved, TrialRecord
+from study.store.store import Store
 from trainables.trial import STATE
 
 OPTIMISE = StudySpec.from_dict(
@@ -61,7 +63,7 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert driver(tmp_path) is None
     with Store.writing(tmp_path):
         assert "process" in str(driver(tmp_path))
-        with pytest.raises(RuntimeError, match="has a driver already: process"), Store.writing(tmp_path):
+        with pytest.raises(UserError, match="has a driver already: process"), Store.writing(tmp_path):
             pass
     assert driver(tmp_path) is None
 

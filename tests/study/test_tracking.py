@@ -15,10 +15,10 @@ from recorded import ONLINE, Driver, wait_until
 from wandb_files import read_runs
 from wandb_server import WandbServer
 
-from study.mirrors import Tracking, WandbConfig
-from study.records import Ended
-from study.store import Store
-from study.tracking import Tail, watching
+from study.spec.tracking import Tracking, WandbConfig
+from study.store.records import Ended
+from study.store.store import Store
+from study.tracking.process import Tail, watching
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -29,7 +29,7 @@ def finished(folder: Path) -> dict[str, Any]:
 
 
 def test_naming_a_mirror_imports_none() -> None:
-    code = "import sys, study.tracking; sys.exit(bool({'wandb', 'optuna', 'torch', 'pandas'} & set(sys.modules)))"
+    code = "import sys, study.tracking.process; sys.exit(bool({'wandb', 'optuna', 'torch', 'pandas'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -37,9 +37,9 @@ DRIVER = """
     import sys
     from pathlib import Path
     from recorded import Driver, Tracking, WandbConfig
-    from study.records import Ended
-    from study.store import Store
-    from study.tracking import watching
+    from study.store.records import Ended
+    from study.store.store import Store
+    from study.tracking.process import watching
 
     folder = Path(sys.argv[1])
     with Store.writing(folder) as store, watching(folder, Tracking(wandb=WandbConfig(mode=sys.argv[2])), limit_s=20):

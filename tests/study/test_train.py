@@ -11,10 +11,10 @@ from toy import TOY
 from typer.testing import CliRunner, Result
 
 from study.cli import app
-from study.files import changed_config, load_config
-from study.records import Ended
-from study.spec import StudySpec
-from study.store import Store
+from study.spec.recipes import changed_config, load_config
+from study.spec.study_spec import StudySpec
+from study.store.records import Ended
+from study.store.store import Store
 from trainables.config import TrialConfig
 from trainables.loop import Diverged, Tick
 from trainables.run import LOOPS, Run
@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs a second, and one test looks at it."""
-    monkeypatch.setattr("study.train_page.write_page", lambda *args: None)
+    monkeypatch.setattr("study.show.run_page.write_page", lambda *args: None)
 
 
 def train(*words: str) -> Result:

@@ -11,11 +11,11 @@ from recorded import OFFLINE, ONLINE, Driver, wait_until
 from wandb_files import read_runs
 from wandb_server import WandbServer
 
-from study.mirrors import Tracking, WandbConfig
-from study.records import Ended
-from study.store import Store
-from study.tracking import watching
-from study.wandb_runs import DOWN_S, nested
+from study.spec.tracking import Tracking, WandbConfig
+from study.store.records import Ended
+from study.store.store import Store
+from study.tracking.process import watching
+from study.tracking.wandb_tracker import DOWN_S, nested
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 

@@ -9,8 +9,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from tiny import another, needs, together
 
-from study.ranges import RANGES, UNRANGED
-from study.space import at, extremes
+from study.spec.ranges import RANGES, UNRANGED
+from study.spec.space import at, extremes
 from trainables.config import TrialConfig, live, settings, switch_of
 from trainables.data import OWN
 from trainables.sections import Activation, Count, Positive

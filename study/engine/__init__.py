@@ -1,0 +1,1 @@
+"""Running a study on Ray, and a trial without it."""

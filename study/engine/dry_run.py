@@ -1,0 +1,119 @@
+"""`--dry-run`: the design, its cost, and one trial in full. Starts no Ray and writes nothing."""
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.metrics import Floor
+from ganstudy.registry import first_line
+from ganstudy.units import to_kimg
+from study.engine import cluster
+from study.engine.prepare import Prepared, prepare
+from study.engine.samplers import Adaptive, Designed
+from study.spec.space import as_given
+from study.spec.study_spec import StudySpec
+from trainables.config import TrialConfig
+from trainables.data import DATA, OWN, taken
+from trainables.loop import Diverged
+from trainables.trial import Trial
+
+PROBE_BATCHES = 40  # trained to learn the speed, the first half to warm up
+
+
+def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
+    prepared = prepare(spec, folder, address=address)
+    asked = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
+    assert asked
+    first = TrialConfig.from_flat(asked.flat)
+    console.print(f"[bold]{spec.name}[/bold]: {escape(spec.question)}", soft_wrap=True)
+    console.print(
+        f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
+        soft_wrap=True,
+    )
+    source = prepared.source
+    console.print(
+        f"data {source.name}: {escape(first_line(DATA[source.name]))} Here {len(source.train):,} rows to train on, {len(source.heldout):,} held out"
+        + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for column in ("setting", "part", "values"):
+        table.add_column(column)
+    for part in ("scientific", "nuisance"):
+        for name, domain in getattr(spec.space, part).items():
+            table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
+    console.print(table)
+    console.print("\nthe first trial in full" + "".join(f", {name} {chosen}" for name, chosen in asked.variants.items()) + ":")
+    foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
+    for name, value in first.flat().items():
+        if name in foreign:
+            continue
+        console.print(f"  {name}: {value}" + ("" if name in asked.flat else "  [dim](default)[/dim]"), soft_wrap=True)
+    try:
+        cost = probe(first, prepared)
+    except Diverged as reason:
+        console.print(
+            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no estimate of the time, as the first trial died at once: {reason}",
+            soft_wrap=True,
+        )
+        return
+    nodes = cluster.nodes(address)
+    slots = cluster.slots(spec, nodes) if nodes else 1
+    ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
+    seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.judge_seconds) / slots
+    console.print(
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
+        f" ({cost.images_per_second:,.0f} images/s and {cost.judge_seconds:.2f} s a judgement, measured now on this machine with one trial)",
+        soft_wrap=True,
+    )
+    console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
+    console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
+    if prepared.judge.accuracy is not None:
+        console.print(f"its classifier finds the class of {prepared.judge.accuracy:.1%} of the held-out images")
+    console.print(
+        "real data score " + "  ".join(f"{name} {in_words(floor)}" for name, floor in prepared.judge.floors.items()), soft_wrap=True
+    )
+
+
+def in_words(floor: Floor) -> str:
+    """With the range of its draws, where no formula gives it."""
+    return f"{floor.value:.4g}" + (f" ({floor.low:.4g} to {floor.high:.4g}, {floor.draws} draws)" if floor.draws else "")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one trial, on this machine."""
+
+    images_per_second: float
+    judge_seconds: float
+    checkpoint_mb: float
+
+
+def probe(config: TrialConfig, prepared: Prepared) -> Cost:
+    """Train for a few batches: half to warm up, half to time. Raises Diverged. Networks of other widths in the space cost more or less."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        kimg = to_kimg(config.batch_size)
+        short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 2 * kimg})
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        trial = Trial(short, prepared.source, prepared.judge.on(device), device=device)
+        _, warm, last = (trial.advance() for _ in range(3))
+        if last.diverged:
+            raise Diverged(last.diverged)
+        with tempfile.TemporaryDirectory() as folder:
+            trial.save(Path(folder))
+            size = sum(path.stat().st_size for path in Path(folder).iterdir())
+        return Cost(
+            images_per_second=(last.images - warm.images) / (last.seconds - warm.seconds),
+            judge_seconds=last.judge_seconds - warm.judge_seconds,
+            checkpoint_mb=size / 2**20,
+        )
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,123 @@
+"""Progress of a study, for people: a live table in a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.console import terminal
+from study.spec.study_spec import StudySpec
+from study.store.diagnosis import diagnosis
+from study.store.records import Ended, TrialRecord
+from study.store.store import Store
+
+
+class Progress:
+    """Trials done, best so far, failures, time left. `heard` is told of every trial that has news."""
+
+    def __init__(self, spec: StudySpec, store: Store, *, shown: bool = True):
+        self.spec, self.store, self.shown = spec, store, shown
+        self.outcomes: dict[str, tuple[TrialRecord, str]] = {}
+        self.start, self.images_before = time.monotonic(), self.images()
+        self.console = terminal()
+        self.live = (
+            Live(get_renderable=self.table, console=self.console, refresh_per_second=2) if shown and self.console.is_terminal else None
+        )
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self.live.start()
+        elif self.shown:
+            done = sum(record.closed is not None for record in self.store.trials.values())
+            self.console.print(
+                f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} of them done", soft_wrap=True
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks, for a restore that we never make; a terminal cannot be pickled."""
+        return {}
+
+    def heard(self, record: TrialRecord) -> None:
+        if self.shown and not self.live and record.closed:
+            done = sum(other.closed is not None for other in self.store.trials.values())
+            self.console.print(
+                f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True, markup=False
+            )
+
+    def images(self) -> int:
+        return sum(record.last.images for record in self.store.trials.values() if record.last)
+
+    def left(self) -> str:
+        """The time that is left at the speed so far, "" while there is none to go by."""
+        new = self.images() - self.images_before
+        whole = self.spec.n_trials * 1000 * self.spec.budget_kimg
+        ended_early = sum(
+            1000 * self.spec.budget_kimg - r.last.images
+            for r in self.store.trials.values()
+            if r.closed and r.last and r.closed.ended is not Ended.ERROR
+        )
+        if new <= 0:
+            return ""
+        seconds = (time.monotonic() - self.start) * max(0.0, whole - ended_early - self.images()) / new
+        return f"{timedelta(seconds=round(seconds))} left"
+
+    def in_words(self, record: TrialRecord) -> str:
+        assert record.closed
+        if record.closed.ended is Ended.ERROR:
+            again = "tried again" if record.needs_run(self.spec.max_failures) else "given up"
+            return f"error ({again}): {record.closed.reason.strip().splitlines()[-1] if record.closed.reason.strip() else ''}"
+        metric = self.spec.score.metric
+        score = f"{metric} {record.last.values[metric]:.4g}" if record.last else ""
+        return f"{self.outcome(record)}  {score}"
+
+    def outcome(self, record: TrialRecord) -> str:
+        """Kept for as long as the trial has no news: a table that is drawn twice a second diagnoses nothing twice."""
+        assert self.store.study
+        known = self.outcomes.get(record.trial_id)
+        if known is None or known[0] is not record:
+            known = self.outcomes[record.trial_id] = (record, diagnosis(record, self.store.study).outcome)
+        return known[1]
+
+    def table(self) -> Group:
+        trials = list(self.store.trials.values())
+        done = [record for record in trials if record.closed and record.closed.ended is not Ended.ERROR]
+        counts = Counter(self.outcome(record) for record in done)
+        errors = sum(record.closed is not None and record.closed.ended is Ended.ERROR for record in trials)
+        metric, sign = self.spec.score.metric, 1 if self.spec.score.direction == "minimize" else -1
+        healthy = [record for record in done if record.last and self.outcome(record) == "healthy"]
+        best = min(healthy, key=lambda record: sign * record.last.values[metric], default=None)  # type: ignore[union-attr]
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(
+            Text(self.spec.name, style="bold"),
+            ProgressBar(total=self.spec.n_trials, completed=len(done), width=40),
+            f"{len(done)}/{self.spec.n_trials} trials",
+            self.left(),
+        )
+        said = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "none ended yet"
+        grid.add_row("", said + (f", {errors} error" if errors else ""), "", "")
+        if best and best.last:
+            grid.add_row("", f"best so far: {metric} {best.last.values[metric]:.4g}  {best.trial_id}", "", "")
+        running = [record for record in trials if not record.closed]
+        for record in running[:8]:
+            last = record.last
+            grid.add_row(
+                "",
+                f"{record.trial_id}  {last.images / 1000 if last else 0:g} of {self.spec.budget_kimg:g} kimg"
+                + (f"  {metric} {last.values[metric]:.4g}" if last else "")
+                + (f"  {told} so far" if (told := self.outcome(record)) else ""),
+                "",
+                "",
+            )
+        return Group(grid)

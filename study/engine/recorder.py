@@ -1,0 +1,66 @@
+"""Recorder: what Ray Tune reports goes to the Store, then to the searcher."""
+
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from ganstudy.files import write_whole
+from study.engine.progress import Progress
+from study.engine.searcher import Search
+from study.engine.stopping import Stopping
+from study.store.records import Closed, Ended, Measurement, Saved
+from study.store.store import Store
+from trainables.generators import GENERATOR
+from trainables.trial import SAMPLES, STATE
+
+
+class Recorder(tune.Callback):
+    """Tells the Store, then the searcher, what becomes of each trial."""
+
+    def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress):
+        self.store, self.search, self.stopping, self.display = store, search, stopping, display
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        """`done` is set by the trial (budget, dead), by the stopper (dead) or by the scheduler. A run that died at once has measured nothing."""
+        hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
+        ended = None
+        if result["done"]:
+            dead = result["diverged"] or hopeless
+            ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
+        measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
+        self.tell(
+            trial,
+            measured if result["values"] else None,
+            Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
+            result["effective"],
+        )
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """What breaks after the last result (its checkpoint, say) takes nothing back: needs_run makes up for it at the next start."""
+        if (closed := self.store.trials[trial.config["trial_id"]].closed) and closed.ended is not Ended.ERROR:
+            return
+        self.tell(
+            trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone")
+        )
+
+    def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
+        """Keeps the newest whole, and of the best the generator; Tune's own num_to_keep would write the whole run's state at every tick."""
+        record, folder = self.store.trials[trial.config["trial_id"]], self.store.folder.absolute()
+        images = trial.last_result["images"]
+        write_whole(self.store.layout.grid(record.trial_id, images), (Path(checkpoint.path) / SAMPLES).read_bytes())
+        self.store.write(record.trial_id, saved=Saved(images=images, path=str(Path(checkpoint.path).relative_to(folder))))
+        record = self.store.trials[record.trial_id]
+        best = record.best_images(self.search.spec.score.metric, self.search.spec.score.direction)
+        for old in record.saved[:-1]:
+            unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR)
+            for name in unneeded:
+                (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
+
+    def tell(self, trial: Any, measured: Measurement | None, closed: Closed | None, effective: dict[str, Any] | None = None) -> None:
+        trial_id = trial.config["trial_id"]
+        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective) and measured:
+            self.search.measured(trial_id, measured)
+        if closed:
+            self.search.closed(self.store.trials[trial_id])
+        self.display.heard(self.store.trials[trial_id])

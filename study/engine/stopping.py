@@ -1,0 +1,35 @@
+"""What ends trials early, the scheduler apart: that nothing will come any more, or that somebody asks."""
+
+from typing import Any
+
+from ray import tune
+
+from analysis.diagnose import hopeless
+from study.store.diagnosis import curves_of
+from study.store.records import HOPELESS
+from study.store.store import Store
+
+
+class Stopping(tune.Stopper):
+    """Ends a trial as dead when `analysis.diagnose.hopeless` says so; ends the run when `ganstudy stop` asks, to go on with the next driver."""
+
+    def __init__(self, store: Store, *, budget_kimg: float):
+        self.store, self.budget = store, 1000 * budget_kimg
+        self.file = store.layout.stop.absolute()
+        self.reasons: dict[str, str] = {}  # trial id -> why it was ended
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Tune asks before it tells anybody of a result, so the records do not hold it yet."""
+        study, record = self.store.study, self.store.trials[result["config"]["trial_id"]]
+        assert study
+        if result["finished"] or result["diverged"]:
+            return False
+        ticks = [(m.images, m.values) for m in record.measurements if m.images < result["images"]]
+        images, curves = curves_of([*ticks, (result["images"], result["values"])])
+        reason = hopeless(images, curves, budget=self.budget, floors=study.floors, n_modes=study.n_modes)
+        if reason:
+            self.reasons[record.trial_id] = f"{HOPELESS} {reason}"
+        return bool(reason)
+
+    def stop_all(self) -> bool:
+        return self.file.exists()

@@ -1,0 +1,71 @@
+"""What `ganstudy list` prints: every name that a study file can use, with one line on it."""
+
+from dataclasses import fields
+
+from analysis.metrics import METRICS
+from ganstudy.registry import first_line
+from study.spec.features import known_features
+from study.spec.published import SPACES
+from study.spec.ranges import RANGES, UNRANGED
+from study.spec.space import as_given
+from trainables.config import settings
+from trainables.data import DATA, OWN, taken
+from trainables.losses import LOSSES
+from trainables.models import ARCHS
+from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS
+from trainables.optimisers import OPTIMISERS
+from trainables.run import LOOPS
+from trainables.tricks import TRICKS
+from trainables.tricks.base import Trick
+from trainables.updates import UPDATES
+from trainables.updates.base import Update
+
+BETTER = {"min": "less is better", "max": "more is better", None: "best near the floor"}
+
+
+def catalogue() -> dict[str, list[tuple[str, str]]]:
+    """kind -> (name, one line) of each."""
+    plain = settings()
+    return {
+        "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
+        "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
+        "conditions": [
+            *((f"g.condition: {name}", first_line(cls)) for name, cls in G_CONDITIONS.items()),
+            *((f"d.condition: {name}", first_line(cls)) for name, cls in D_CONDITIONS.items()),
+        ],
+        "losses": [(name, loss.source) for name, loss in LOSSES.items()],
+        "tricks": [(name, knobs(trick) + first_line(trick)) for name, trick in TRICKS.items()],
+        "updates": [(name, knobs(rule) + first_line(rule)) for name, rule in UPDATES.items()],
+        "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
+        "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
+        "metrics": [(name, f"{metric.description}; {metric.source} ({BETTER[metric.better]})") for name, metric in METRICS.items()],
+        "features": list(known_features().items()),
+        "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
+        + [(name, f"no range: {reason}") for name, reason in UNRANGED.items()],
+        "spaces": [
+            (name, "; ".join(f"{setting}: {in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
+            for name, space in SPACES.items()
+        ],
+        "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
+    }
+
+
+def shape(name: str) -> str:
+    """ "[data.modes, data.std] " of a data set that has these settings to itself."""
+    own = ", ".join(f"data.{setting}" for setting in taken(name) if setting in OWN)
+    return f"[{own}] " if own else ""
+
+
+def knobs(entry: type[Trick] | type[Update]) -> str:
+    """ "[gamma = 10.0] " for r1."""
+    given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
+    return f"[{given}] " if given else ""
+
+
+def in_words(domain: object) -> str:
+    if isinstance(domain, dict) and "low" not in domain:
+        return ", ".join(domain)  # variants
+    if isinstance(domain, dict):
+        return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")
+    assert isinstance(domain, list)
+    return ", ".join(map(str, domain))

@@ -1,0 +1,51 @@
+"""YAML 1.2 files, with the line in every message, and --set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ganstudy import UserError
+from ganstudy.registry import nearest
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        beside = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise UserError(f"{path} must be a file; there is none" + (f"; {hint.strip()}" if (hint := nearest(path.name, beside)) else ""))
+    try:
+        given = YAML(typ="safe", pure=True).load(path)
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise UserError(f"{path} must be a file that can be read: {error.strerror}. Check its permissions") from None
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise UserError(f"{path} must hold `key: value` lines; it holds {type(given).__name__}")
+    return given
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}, read as YAML is."""
+    out = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set takes NAME=VALUE; given {text!r}")
+        try:
+            out[name.strip()] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError:
+            raise UserError(f"the value in --set {text} must be YAML, such as 1e-3, true or [1, 2]") from None
+    return out
+
+
+def line_of(path: Path, where: tuple[str, ...]) -> str:
+    """ ", line 12" of the deepest of these keys that the file has."""
+    node, line = YAML(typ="rt").load(path), None
+    for key in where:
+        if not isinstance(node, Mapping) or key not in node:
+            break
+        line = node.lc.key(key)[0] + 1  # type: ignore[attr-defined]  # ruamel's mappings know their lines
+        node = node[key]
+    return "" if line is None else f", line {line}"

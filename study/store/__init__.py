@@ -1,0 +1,1 @@
+"""A study's folder: records, locks, the names of its files."""

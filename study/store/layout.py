@@ -1,0 +1,177 @@
+"""The names of all files and folders that a study leaves, and those of one run of `ganstudy train`. No other module spells them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.store.records import Saved
+
+
+def default_folder(name: str) -> Path:
+    """Where a study, or a run of `ganstudy train`, is kept unless a folder is given."""
+    return Path("runs") / name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folder of a study."""
+
+    folder: Path
+
+    @property
+    def records(self) -> Path:
+        return self.folder / "records.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the driver."""
+        return self.folder / "lock"
+
+    @property
+    def stop(self) -> Path:
+        """Its presence asks the driver to stop."""
+        return self.folder / "stop"
+
+    @property
+    def classifier(self) -> Path:
+        """The classifier that judges, where it is not a shipped one."""
+        return self.folder / "ruler.safetensors"
+
+    @property
+    def real(self) -> Path:
+        """A grid of real data."""
+        return self.folder / "real.png"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    # Of a trial ----------------------------------------------------------------------------------
+
+    def samples(self, trial_id: str) -> Path:
+        """The folder of its grids."""
+        return self.folder / "trials" / trial_id / "samples"
+
+    def grid(self, trial_id: str, images: int) -> Path:
+        """The samples of its generator after so many images."""
+        return _grid(self.samples(trial_id), images)
+
+    def grids(self, trial_id: str) -> list[Path]:
+        """Those that are there, by images."""
+        return _grids(self.samples(trial_id))
+
+    def checkpoint(self, saved: Saved) -> Path:
+        """A folder that Tune made. trainables.tune names what is in it."""
+        return self.folder / saved.path
+
+    def generator(self, saved: Saved) -> Path:
+        from trainables.generators import GENERATOR  # here, since it imports torch, which costs seconds
+
+        return self.checkpoint(saved) / GENERATOR
+
+    # Ray Tune ------------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> Path:
+        """A folder for each run of Tune, which names what is in it."""
+        return self.folder / "tune"
+
+    def next_run(self) -> str:
+        """A name in `runs` that is free."""
+        return f"run{len(list(self.runs.glob('*'))):03}"
+
+    @staticmethod
+    def trial_run(trial_id: str, tune_id: str) -> str:
+        """A trial's folder in a run of Tune. One that failed comes back as another trial of Tune's."""
+        return f"{trial_id}_{tune_id}"
+
+    # Judged again --------------------------------------------------------------------------------
+
+    def judged(self, ruler: str) -> Path:
+        """The numbers by the ruler of this hash. The ruler and its floors are next to them."""
+        return self.folder / "judged" / f"{ruler}.csv"
+
+    def judged_ruler(self, ruler: str) -> Path:
+        return self.judged(ruler).with_suffix(".json")
+
+    def rulers(self) -> list[str]:
+        """The hashes of those that there are numbers of."""
+        return [path.stem for path in sorted(self.judged("").parent.glob("*.csv"))]
+
+    # Tracking ------------------------------------------------------------------------------------
+
+    @property
+    def tracking(self) -> Path:
+        """W&B's own name for its folder, which names the runs in it; our process keeps its files there too."""
+        return self.folder / "wandb"
+
+    @property
+    def tracking_lock(self) -> Path:
+        """Held by the process that tracks."""
+        return self.tracking / "lock"
+
+    @property
+    def tracking_log(self) -> Path:
+        return self.tracking / "log.txt"
+
+    @property
+    def mirrored(self) -> Path:
+        """Trial id -> [ticks, ended] of the runs that are complete in W&B."""
+        return self.tracking / "mirrored.json"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The folder of one run of `ganstudy train`."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """All settings, as a recipe."""
+        return self.folder / "config.yaml"
+
+    @property
+    def history(self) -> Path:
+        """A line a tick."""
+        return self.folder / "history.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def curves(self) -> Path:
+        """The run as a page."""
+        return self.folder / "curves.html"
+
+    @property
+    def generator(self) -> Path:
+        from trainables.generators import GENERATOR  # here, since it imports torch, which costs seconds
+
+        return self.folder / GENERATOR
+
+    @property
+    def samples(self) -> Path:
+        """The folder of its grids."""
+        return self.folder / "samples"
+
+    @property
+    def real(self) -> Path:
+        """A grid of real data."""
+        return self.samples / "real.png"
+
+    def grid(self, images: int) -> Path:
+        """The samples of its generator after so many images."""
+        return _grid(self.samples, images)
+
+    def grids(self) -> list[Path]:
+        """Those that are there, by images."""
+        return _grids(self.samples)
+
+
+def _grid(folder: Path, images: int) -> Path:
+    return folder / f"{images:09d}.png"
+
+
+def _grids(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.png"))

@@ -1,0 +1,1 @@
+"""A study shown elsewhere: Weights & Biases, an Optuna storage."""

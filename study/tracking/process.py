@@ -1,0 +1,126 @@
+"""Tracking in a process of its own: `python -m study.tracking.process`.
+
+The records are the truth. This process reads them and writes what they say, so that no server can stop or delay a study.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from ganstudy.files import users_path
+from study.spec.tracking import Tracking
+from study.store.layout import Layout
+from study.store.records import StudyRecord
+from study.store.store import Store
+from study.tracking.optuna_tracker import OptunaTracker
+from study.tracking.tracker import Tail, Tracker, follow
+from study.tracking.wandb_tracker import WandbTracker, mirrored, state
+
+LIMIT_S = 60.0
+
+
+# In the driver -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = print, limit_s: float = LIMIT_S) -> Iterator[None]:
+    """Mirror the study in `folder` while the block runs, and for at most `limit_s` seconds after it. `say` gets lines for the user."""
+    mode = tracking.wandb.resolved() if tracking.wandb else "disabled"
+    if mode == "disabled" and tracking.optuna is None:
+        yield
+        return
+    home, log_file = Layout(folder).tracking, Layout(folder).tracking_log
+    with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
+        home.mkdir(parents=True, exist_ok=True)
+    if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
+        say(f"W&B: no API key here, so runs are written to {home} (`wandb login` stores one)")
+    with log_file.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "study.tracking.process", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])},
+            start_new_session=True,  # Ctrl-C is for the driver, who then asks it to end
+        )
+    assert child.stdin
+    try:
+        with suppress(BrokenPipeError):  # it is gone already; its exit code is looked at below
+            child.stdin.write(json.dumps({"tracking": tracking.model_dump(), "mode": mode, "limit_s": limit_s}).encode() + b"\n")
+            child.stdin.flush()
+        yield
+    finally:
+        try:
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            child.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            stopped = child.poll() is None
+            if stopped:
+                _kill(psutil.Process(child.pid))
+                child.wait()
+        if child.returncode:
+            how = f"not done within {limit_s:g} s" if stopped else "stopped by an error"
+            missing, send = (
+                (_missing(folder), f", or send what is there with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
+            )
+            say(f"tracking: {how} ({log_file}); {missing}resume the study to go on{send}")
+        elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
+            say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
+
+
+def _missing(folder: Path) -> str:
+    done = mirrored(folder)
+    trials = Store(folder).trials.values()
+    return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
+
+
+def _kill(process: psutil.Process) -> None:
+    """With wandb-core, which has a session of its own and would go on trying."""
+    for each in [*process.children(recursive=True), process]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+
+
+# In the process that tracks ----------------------------------------------------------------------
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    told = json.loads(sys.stdin.readline())
+    tracking = Tracking.model_validate(told["tracking"])
+    ending = threading.Event()
+    threading.Thread(target=_heed, args=(ending, told["limit_s"]), daemon=True).start()
+    with Layout(folder).tracking_lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a killed driver's mirror may still be at it
+        makers: dict[str, Callable[[StudyRecord], Tracker]] = {}
+        if tracking.wandb and told["mode"] != "disabled":
+            config = tracking.wandb
+            makers["W&B"] = lambda study: WandbTracker(folder, config, mode=told["mode"], patience_s=told["limit_s"])
+        if address := tracking.optuna:
+            makers["Optuna"] = lambda study: OptunaTracker(address, study)
+        sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
+
+
+def _heed(ending: threading.Event, limit_s: float) -> None:
+    """The driver closes the pipe when it is done, and the system does when it dies. Ends this process if that takes it too long."""
+    while os.read(0, 1024):
+        pass
+    ending.set()
+    time.sleep(limit_s + 1)  # a driver that lives is quicker
+    _kill(psutil.Process())
+
+
+if __name__ == "__main__":
+    main()

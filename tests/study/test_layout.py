@@ -1,0 +1,77 @@
+"""Layout names every file that a study or a run of `ganstudy train` leaves, and no other module spells one."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from toy import TOY
+from typer.testing import CliRunner
+
+from study.api import StudyView, launch
+from study.cli import app
+from study.evaluation.reevaluate import rejudge
+from study.show.report import write_report
+from study.spec.sections import Judged
+from study.spec.study_spec import StudySpec
+from study.store.layout import Layout, RunLayout
+from study.tracking.process import watching
+
+ROOT = Path(__file__).parents[2]
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
+    """A finished study of 4 tiny trials, with a report, judged again, and shown elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        folder = tmp_path_factory.mktemp("runs") / "toy"
+        spec = StudySpec.from_dict({**TOY, "tracking": {"optuna": str(folder.parent / "optuna.log")}})
+        view = launch(spec, folder, progress=False)
+        write_report(view, view.store.layout.report)
+        rejudge(view.store, spec, Judged(samples=300))
+        with watching(folder, spec.tracking):
+            pass
+    return view
+
+
+def test_every_file_of_a_study_has_its_name_there(view: StudyView) -> None:
+    layout = Layout(view.folder)
+    (ruler,) = layout.rulers()
+    named = {layout.records, layout.lock, layout.real, layout.report, layout.judged(ruler), layout.judged_ruler(ruler)}
+    for trial_id, record in view.store.trials.items():
+        grids = {layout.grid(trial_id, saved.images) for saved in record.saved}
+        assert grids == set(layout.grids(trial_id))
+        named |= grids | {layout.generator(saved) for saved in view.store.generators(trial_id)}
+    assert named <= files(view.folder)
+    others = files(view.folder) - named
+    inside = {layout.runs, layout.tracking}  # whose content Ray Tune and W&B name
+    assert all(inside & set(path.parents) for path in others), sorted(others)
+    assert {layout.tracking_lock, layout.tracking_log} == {path for path in others if layout.tracking in path.parents}
+    assert all(layout.checkpoint(saved).parent.parent.parent == layout.runs for r in view.store.trials.values() for saved in r.saved)
+
+
+def test_every_file_of_a_run_has_its_name_there(tmp_path: Path) -> None:
+    recipe = tmp_path / "ring.yaml"
+    recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
+    layout = RunLayout(tmp_path / "run")
+    said = CliRunner().invoke(app, ["train", str(recipe), "-o", str(layout.folder), "--samples", "100"], catch_exceptions=False)
+    assert said.exit_code == 0
+    named = {layout.config, layout.history, layout.metrics, layout.curves, layout.generator, layout.real}
+    assert len(layout.grids()) == 3
+    assert files(layout.folder) == named | set(layout.grids())
+
+
+def test_no_other_module_spells_such_a_name() -> None:
+    here = ROOT / "study" / "store" / "layout.py"
+    spelt = {node.value for node in ast.walk(ast.parse(here.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = {name for name in spelt if Path(name).suffix in (".jsonl", ".png", ".html", ".safetensors", ".json", ".yaml", ".txt")}
+    assert {"records.jsonl", "real.png", "report.html", "ruler.safetensors", "mirrored.json", "config.yaml", "metrics.json"} <= names
+    for path in (ROOT / "study").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        if path != here:
+            used = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & names
+            assert not used, f"{path} spells {used}"
