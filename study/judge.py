@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure, measure_by_class
+from analysis.metrics import Baseline, Comparison, Mixture, Reference, Samples, baselines, measure, measure_by_class
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
 from study.features import choose, classifier_of, write_whole
@@ -117,7 +117,7 @@ class Judge:
     networks: Networks
     reference: Reference
     accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    floors: Mapping[str, Floor]  # metric -> what real data score
+    floors: Mapping[str, Baseline]  # metric -> what real data score
 
     @classmethod
     def build(
@@ -185,7 +185,7 @@ class Judge:
             networks=networks,
             reference=reference,
             accuracy=accuracy,
-            floors=floors(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
+            floors=baselines(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
         )
 
     @property

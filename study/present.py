@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
-from analysis.table import FAILURES
+from analysis.outcomes import FAILURES
 from study.query import StudyView, TrialView
 from study.records import Ended
 from trainables.config import settings
@@ -44,7 +44,7 @@ def print_answer(view: StudyView, console: Console) -> None:
             soft_wrap=True,
         )
     if not view.table().evidence.any():
-        console.print("No trial has come to an end that says anything; there is no answer yet.")
+        console.print("No answer yet: no trial has finished.")
         return
     console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
     print_ranking(view.table(), view.score, console, n=8)
@@ -54,9 +54,9 @@ def print_claims(claims: list[analysis.Claim], console: Console) -> None:
     for claim in claims:
         console.print(f"{'*' if claim.clear else ' '} {escape(claim.sentence)}", soft_wrap=True)
     if claims:
-        console.print("* the 95 % interval does not hold zero effect")
+        console.print("* the 95 % interval excludes zero effect")
     else:
-        console.print("Nothing can be said yet: no setting has finished runs on both sides.")
+        console.print("No results yet: no setting has finished trials at two levels.")
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
@@ -78,7 +78,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.floors.get(by, float('nan')))}[/dim]", soft_wrap=True
+        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.baselines.get(by, float('nan')))}[/dim]", soft_wrap=True
     )
 
 
@@ -235,7 +235,7 @@ def write_report(view: StudyView, path: Path) -> Path:
         caveats.append(f"The trials were run by {len(codes)} different states of the program ({', '.join(sorted(codes))}).")
     caveats += ["Every number holds for this data set, this budget and this ruler, and for the settings that the study did not vary."]
     return analysis.report(
-        table, path, question=str(spec["question"]), score=view.score, claims=claims_of(view), design=design, images=grids(view),
+        table, path, question=str(spec["question"]), objective=view.score, claims=claims_of(view), design=design, images=grids(view),
         real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
     )  # fmt: skip
 
@@ -250,9 +250,7 @@ def grids(view: StudyView) -> dict[str, bytes]:
     """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
     trials = view.trials()
     good = (
-        trials[trials["outcome"] == "healthy"]
-        .sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize")
-        .head(GRIDS)
+        trials[trials["outcome"] == "healthy"].sort_values(view.score, ascending=view.direction is analysis.Direction.MINIMIZE).head(GRIDS)
     )
     bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
     found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}

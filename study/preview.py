@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.metrics import Floor
+from analysis.metrics import Baseline
 from study import cluster
 from study.catalogue import first_line
 from study.drive import Prepared, prepare
@@ -82,7 +82,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     )
 
 
-def in_words(floor: Floor) -> str:
+def in_words(floor: Baseline) -> str:
     """With the range of its draws, where no formula gives it."""
     return f"{floor.value:.4g}" + (f" ({floor.low:.4g} to {floor.high:.4g}, {floor.draws} draws)" if floor.draws else "")
 

@@ -4,12 +4,12 @@ import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import Diagnosis, TrialTable, rank
+from analysis import Diagnosis, Direction, TrialTable, rank
 from analysis.metrics import METRICS
 from study.records import Saved, StudyRecord, TrialRecord
 from study.store import Store
@@ -77,8 +77,10 @@ class StudyView:
         """The metric that the study ranks by."""
         return str(self.study.spec["score"]["metric"])
 
-    def _better(self) -> Literal["min", "max"]:
-        return "min" if self.study.spec["score"]["direction"] == "minimize" else "max"
+    @property
+    def direction(self) -> Direction:
+        """Whether the study minimizes or maximizes its score."""
+        return Direction(self.study.spec["score"]["direction"])
 
     def trials(self) -> pd.DataFrame:
         """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
@@ -147,11 +149,11 @@ class StudyView:
         space = self.study.spec["space"]
         found = [self.diagnosis(record) for record in records]
         lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
-        knobs = pd.DataFrame([named_nulls(self.settings(record), lists) for record in records], index=ids)
+        settings = pd.DataFrame([named_nulls(self.settings(record), lists) for record in records], index=ids)
         for name, choices in lists.items():
-            if name in knobs and not any(isinstance(choice, bool) for choice in choices):
+            if name in settings and not any(isinstance(choice, bool) for choice in choices):
                 # the first that the file names is the reference
-                knobs[name] = pd.Categorical(knobs[name], categories=[NULL if choice is None else choice for choice in choices])
+                settings[name] = pd.Categorical(settings[name], categories=[NULL if choice is None else choice for choice in choices])
         return TrialTable(
             trial_id=np.array(ids, dtype=np.str_),
             config_id=np.array([config_id(record) for record in records], dtype=np.str_),
@@ -161,14 +163,18 @@ class StudyView:
             outcome=np.array([each.outcome for each in found], dtype=np.str_),
             diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
             onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
-            knobs=knobs.drop(columns="seed", errors="ignore"),
+            settings=settings.drop(columns="seed", errors="ignore"),
             final=pd.DataFrame([{**record.last.values, COST: record.last.seconds} if record.last else {} for record in records], index=ids),
             curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
             images=curve(lambda m: m.images),
             scientific=tuple(space["scientific"]),
             nuisance=tuple(space["nuisance"]),
-            better={**{name: metric.better for name, metric in METRICS.items() if metric.better}, self.score: self._better(), COST: "min"},
-            floors=dict(self.study.floors),
+            directions={
+                **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
+                self.score: self.direction,
+                COST: Direction.MINIMIZE,
+            },
+            baselines=dict(self.study.floors),
         )
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
@@ -265,7 +271,7 @@ class TrialView:
 
     @property
     def outcome(self) -> str:
-        """One of analysis.table.OUTCOMES; "" while it has not ended."""
+        """A key of analysis.outcomes.OUTCOMES; "" while it has not ended."""
         return self.study.diagnosis(self.record).outcome
 
     @property
@@ -291,7 +297,7 @@ class TrialView:
 
         if not (saved := self.stored):
             raise ValueError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
-        at = best_images(self.record, self.study.score, self.study.study.spec["score"]["direction"]) if best_tick else saved[-1].images
+        at = best_images(self.record, self.study.score, self.study.direction) if best_tick else saved[-1].images
         return self.study.folder / next(each.path for each in saved if each.images == at) / GENERATOR
 
     def generator(self, *, best_tick: bool = False) -> "Sampler":
@@ -323,11 +329,10 @@ class TrialView:
         return grids[-1].read_bytes() if grids else None
 
 
-def best_images(record: TrialRecord, metric: str, direction: str) -> int:
+def best_images(record: TrialRecord, metric: str, direction: Direction) -> int:
     """The images at which its score was best, among the ticks that were saved."""
     scores = {m.images: m.values[metric] for m in record.measurements}
-    pick = min if direction == "minimize" else max
-    return pick((saved.images for saved in record.saved), key=lambda images: scores[images])
+    return min((saved.images for saved in record.saved), key=lambda images: direction.sign * scores[images])
 
 
 def config_id(record: TrialRecord) -> str:

@@ -3,18 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
-
-class Ended(StrEnum):
-    """Why a run ended. What it came to is its outcome, which analysis.diagnose says."""
-
-    BUDGET = "budget"  # spent it
-    SCHEDULER = "scheduler"  # cut short: censored at its last tick
-    DEAD = "dead"  # left the finite numbers, or nothing could come any more: a result
-    ERROR = "error"  # the program or machine broke: no evidence, run it again
-
+from analysis.outcomes import Ended as Ended
 
 HOPELESS = "nothing has come since"  # how the reason begins of a run that was ended for that
 

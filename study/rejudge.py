@@ -39,7 +39,7 @@ class Rejudged:
         last = pd.Series({trial_id: record.last.images for trial_id, record in view.store.trials.items() if record.last}, dtype=object)
         final = self.values[self.values["images"] == last.reindex(self.values.index)].drop(columns="images")
         table = view.table()
-        return replace(table, final=final.reindex(table.trial_id), floors=self.floors, curves={})
+        return replace(table, final=final.reindex(table.trial_id), baselines=self.floors, curves={})
 
 
 def rejudge(view: StudyView, judged: Judged, *, said: Callable[[str, int, int], None] | None = None) -> Rejudged:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from optuna.distributions import CategoricalDistribution
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from analysis import Direction
 from analysis.metrics import METRICS
 from ganstudy.registry import nearest
 from study import design
@@ -26,7 +27,7 @@ SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "ra
 
 class Score(Section):
     metric: str = "fd"
-    direction: Literal["minimize", "maximize"] = "minimize"
+    direction: Direction = Direction.MINIMIZE
 
     @model_validator(mode="before")
     @classmethod
@@ -38,12 +39,12 @@ class Score(Section):
         if isinstance(name := given.get("metric", "fd"), str):
             if name not in METRICS:
                 raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
-            better = METRICS[name].better
-            if better is None:
+            direction = METRICS[name].direction
+            if direction is None:
                 raise SpecError(
                     ("score",), f"score must be a metric that is better the less, or the more; {name} is best near what real data score"
                 )
-            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[better])
+            given.setdefault("direction", direction)
         return given
 
 

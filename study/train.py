@@ -133,7 +133,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
     from study.train_page import write_page
 
     images, curves = curves_of(found.ticks)
-    verdict = diagnose(images, curves, ended=found.ended, floors=found.floors, n_modes=found.judge.n_modes)
+    verdict = diagnose(images, curves, ended=found.ended, baselines=found.floors, n_modes=found.judge.n_modes)
     last, values = found.ticks[-1]
     summary: dict[str, Any] = {
         "ended": found.ended or "stopped",
