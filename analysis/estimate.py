@@ -69,7 +69,7 @@ def mean(values: Floats, configs: Strings, *, scale: Scale) -> Interval:
 def rate(events: Bools, configs: Strings) -> Interval:
     """Return the share of trials with the event: Wilson's score interval at the effective number of trials."""
     share = float(np.mean(events))
-    n = effective_n(configs, intraclass_correlation(events.astype(np.float64), configs, np.ones(len(events), dtype=bool)))
+    n = _effective_n(configs, intraclass_correlation(events.astype(np.float64), configs, np.ones(len(events), dtype=bool)))
     low, high = proportion_confint(share * n, n, alpha=1 - _CONFIDENCE, method="wilson")
     return Interval(share, float(low), float(high))
 
@@ -78,14 +78,14 @@ def rate_difference(events: Bools, configs: Strings, group: Bools) -> Interval:
     """Return the rate inside the group minus the rate outside: Newcombe's hybrid score interval (1998, method 10) at effective numbers."""
     icc = intraclass_correlation(events.astype(np.float64), configs, group)
     inside, outside = float(events[group].mean()), float(events[~group].mean())
-    n_inside, n_outside = effective_n(configs[group], icc), effective_n(configs[~group], icc)
+    n_inside, n_outside = _effective_n(configs[group], icc), _effective_n(configs[~group], icc)
     low, high = confint_proportions_2indep(
         inside * n_inside, n_inside, outside * n_outside, n_outside, compare="diff", method="newcomb", alpha=1 - _CONFIDENCE
     )
     return Interval(inside - outside, float(low), float(high))
 
 
-def effective_n(configs: Strings, icc: float) -> float:
+def _effective_n(configs: Strings, icc: float) -> float:
     """Return the number of independent trials that carry the same information, given the intraclass correlation `icc`.
 
     It is n / (1 + (m − 1) icc), where m is the size of a trial's config averaged over trials (Kish 1965), times (t_{n−1} / t_{C−1})²

@@ -17,7 +17,7 @@ from analysis.metrics.modes import nearest_centre, shares
 from analysis.metrics.neighbours import Balls, balls, prdc
 from analysis.metrics.spread import Spread, mode_spread, mode_traces
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _BINS, _PER_BIN = 100, 50  # of NDB: fewer bins for fewer real data, because k-means overfits small bins
 
@@ -175,7 +175,7 @@ class Comparison:
         }
 
 
-def _present(part: T | None) -> T:
+def _present(part: _T | None) -> _T:
     """Return a part that is not None. `known` guards every metric, so a missing part is a bug."""
     assert part is not None
     return part

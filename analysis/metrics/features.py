@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganstudy import UserError
 
-Array = NDArray[np.generic]
+_Array = NDArray[np.generic]
 
 FEATURES = 64  # of the classifier; a covariance of full rank needs more samples than that
 _DEPTHS, _WIDTH = 4, 32  # of the random network: 128 features
@@ -33,7 +33,7 @@ class Extractor(nn.Module, ABC):
         """Map [N, *shape], with the dtype of the array, to features [N, F] float32."""
 
     @torch.inference_mode()
-    def features(self, x: Array) -> NDArray[np.float32]:
+    def features(self, x: _Array) -> NDArray[np.float32]:
         """Return features [N, F] of `x` [N, *shape], N >= 1, computed on the device of the weights."""
         device = next((tensor.device for tensor in self.state_dict().values()), torch.device("cpu"))
         blocks = (torch.from_numpy(np.array(x[i : i + self.block])) for i in range(0, len(x), self.block))
@@ -133,7 +133,7 @@ class RandomConv(Extractor):
         return torch.cat(pooled, dim=1)
 
 
-def train_classifier(images: Array, labels: ArrayLike, *, classes: int, seed: int = 0, steps: int | None = None) -> Classifier:
+def train_classifier(images: _Array, labels: ArrayLike, *, classes: int, seed: int = 0, steps: int | None = None) -> Classifier:
     """Train a Classifier on uint8 `images` [N, C, H, W] with `labels` [N] (0 to classes - 1) and return it in evaluation mode.
 
     AdamW on batches of 128 with a one-cycle learning rate (Smith & Topin 2018); by default 30 epochs, at most 1,000 `steps`. On the same
