@@ -27,7 +27,7 @@ SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "ra
 
 class Score(Section):
     metric: str = "fd"
-    direction: Direction = Direction.MINIMIZE
+    direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # as a word in study files
 
     @model_validator(mode="before")
     @classmethod
