@@ -107,9 +107,9 @@ def hopeless(
 ) -> str:
     """Return since when and why further training of a trial is hopeless; "" if it is not.
 
-    A trial is hopeless if, through a quarter of its `budget` (in images) and three ticks, it is bad and comes no closer to the data, while
-    training has no useful signal: D is always right or always wrong, its logits overflow, or all samples are the same. docs/diagnosis.md
-    states how often this stops a trial that would have recovered. Arguments as in `diagnose`.
+    A trial is hopeless if, for a quarter of its `budget` (in images) and three ticks, it is bad, comes no closer to the data, and has no
+    useful training signal: D is almost always right, or rates fakes as highly as real data, or its logits overflow, or all samples are
+    the same. docs/diagnosis.md states how often this stops a trial that would have recovered. Other arguments as in `diagnose`.
     """
     trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
     ticks = _stuck(trial)

@@ -1,4 +1,4 @@
-"""The levels of a setting: the groups of trials that a comparison can be made between."""
+"""The levels of a setting: groups of trials that can be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

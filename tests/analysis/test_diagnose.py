@@ -21,7 +21,7 @@ UNTRAINED = {"fd": 100.0, "coverage": 0.0, "modes": 1.0, "vendi": 1.0, "precisio
 GOOD = {"fd": 2.0, "coverage": 0.8, "modes": 10.0, "vendi": 10.0, "precision": 0.8, "mode_spread": 1.0, "memorisation": 0.0}
 D_FAIR = {"d/real_accuracy": 0.6, "d/fake_accuracy": 0.6, "d/distance": 0.1, "d/real_logit": 0.1, "d/fake_logit": 0.0}
 D_ALWAYS_RIGHT = {"d/real_accuracy": 1.0, "d/fake_accuracy": 0.99, "d/distance": 9.0, "d/real_logit": 5.0, "d/fake_logit": -4.0}
-D_ALWAYS_WRONG = {"d/real_accuracy": 0.5, "d/fake_accuracy": 0.5, "d/distance": -0.1, "d/real_logit": 0.0, "d/fake_logit": 0.1}
+D_AT_CHANCE = {"d/real_accuracy": 0.5, "d/fake_accuracy": 0.5, "d/distance": -0.1, "d/real_logit": 0.0, "d/fake_logit": 0.1}
 ONE_PICTURE = {**UNTRAINED, "fd": 90.0}
 
 
@@ -50,9 +50,9 @@ CASES = {
     "D always right": ([tick(UNTRAINED, D_ALWAYS_RIGHT, vendi=3.0, fd=50.0)] * 4, "discriminator_too_strong", 10.0),
     "D always right, one picture": ([tick(ONE_PICTURE, D_ALWAYS_RIGHT)] * 4, "discriminator_too_strong", 10.0),
     "D always right, but G is good": ([tick(D_ALWAYS_RIGHT)] * 4, "healthy", None),
-    "D always wrong": ([tick(UNTRAINED, D_ALWAYS_WRONG)] * 4, "discriminator_failed", 10.0),
-    "D at chance, samples differ from the data": ([tick(UNTRAINED, D_ALWAYS_WRONG, {"d/distance": 0.01})] * 4, "discriminator_failed", 10.0),
-    "D at chance, samples like the data": ([tick(D_ALWAYS_WRONG, {"d/distance": 0.01})] * 4, "healthy", None),
+    "D rates fakes above real data": ([tick(UNTRAINED, D_AT_CHANCE)] * 4, "discriminator_failed", 10.0),
+    "D at chance, samples differ from the data": ([tick(UNTRAINED, D_AT_CHANCE, {"d/distance": 0.01})] * 4, "discriminator_failed", 10.0),
+    "D at chance, samples like the data": ([tick(D_AT_CHANCE, {"d/distance": 0.01})] * 4, "healthy", None),
     "logits overflow": ([tick(UNTRAINED, D_ALWAYS_RIGHT, {"d/fake_logit": -90.0})] * 4, "diverged", 10.0),
     "logits overflow, but G is good": ([tick({"d/fake_logit": -90.0})] * 4, "healthy", None),
     "copies": ([tick(), tick(memorisation=0.3), tick(memorisation=0.6), tick(memorisation=0.7)], "memorising", 30.0),
