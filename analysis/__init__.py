@@ -1,10 +1,11 @@
-"""A library: arrays -> numbers, sentences, pictures. Opens no file but the report that it writes."""
+"""A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes."""
 
 from analysis import metrics
 from analysis.diagnose import Diagnosis, diagnose
+from analysis.direction import Direction
 from analysis.explain import Claim, answer, explain
 from analysis.rank import rank
-from analysis.report import report
+from analysis.report import report  # the function: from here on it hides the package of the same name
 from analysis.table import TrialTable
 
-__all__ = ["Claim", "Diagnosis", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]
+__all__ = ["Claim", "Diagnosis", "Direction", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]

@@ -1,4 +1,4 @@
-"""Curves: what a person reads off the curves of one run, beside what real data score."""
+"""Curves: the curves of one trial, and the quantities that a person reads from them, relative to real data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,91 +7,94 @@ from functools import cached_property
 import numpy as np
 
 from analysis.table import Bools, Floats
+from ganstudy import UserError
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """One run of K ticks, the first of them (if it starts at 0 images) of the untrained networks. NaN where something was not measured."""
+    """One trial of K ticks. A first tick at 0 images shows the untrained networks. NaN marks values that were not measured."""
 
     images: Floats  # [K]: real images shown to D
     values: Mapping[str, Floats]  # metric or signal -> [K]
-    floors: Mapping[str, float]  # metric -> what real data score
-    n_modes: int | None  # of the real data; None: not known
+    baselines: Mapping[str, float]  # metric -> what real data score
+    n_modes: int | None  # of the real data; None if unknown
 
     @classmethod
     def of(
-        cls, images: Sequence[float], values: Mapping[str, Sequence[float | None]], *, floors: Mapping[str, float], n_modes: int | None
+        cls, images: Sequence[float], values: Mapping[str, Sequence[float | None]], *, baselines: Mapping[str, float], n_modes: int | None
     ) -> "Curves":
-        """From lists, None where something was not measured. Raises ValueError unless all are as long as `images`, and there is a tick."""
+        """Convert lists, in which None marks a missing value. Raises UserError without ticks, or if a curve and `images` differ in length."""
         if not len(images):
-            raise ValueError("curves must hold a tick; given are none")
+            raise UserError("curves must hold at least one tick; given are none")
         if wrong := {name: len(curve) for name, curve in values.items() if len(curve) != len(images)}:
-            raise ValueError(f"every curve must have one value for each of the {len(images)} ticks; given are {wrong}")
+            raise UserError(f"every curve must have one value for each of the {len(images)} ticks; given are {wrong}")
         arrays = {name: np.array([np.nan if v is None else v for v in curve], dtype=np.float64) for name, curve in values.items()}
-        return cls(np.asarray(images, dtype=np.float64), arrays, floors, n_modes)
+        return cls(np.asarray(images, dtype=np.float64), arrays, baselines, n_modes)
 
     def __getitem__(self, name: str) -> Floats:
-        """[K]: NaN where it was not measured."""
+        """[K]: the curve; all NaN if it was not measured."""
         return self.values.get(name, np.full(len(self.images), np.nan))
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def share(self, name: str) -> Floats:
-        """[K]: of what real data score."""
-        return self[name] / self.floors.get(name, np.nan)
+    def relative(self, name: str) -> Floats:
+        """[K]: the metric divided by its real-data baseline."""
+        return self[name] / self.baselines.get(name, np.nan)
 
     @cached_property
     def modes(self) -> Floats:
-        """[K]: share of the modes that as many real data show; 1 where they are not known."""
-        return self["modes"] / self.floors.get("modes", self.n_modes) if self.n_modes and "modes" in self.values else np.ones(len(self))
+        """[K]: modes found, as a share of those that as many real data show; 1 if modes are unknown."""
+        if not self.n_modes or "modes" not in self.values:
+            return np.ones(len(self))
+        return self["modes"] / self.baselines.get("modes", self.n_modes)
 
     @cached_property
-    def left(self) -> Floats:
-        """[K]: share of the way from the untrained networks (1) to real data (0) that is left, on the log scale of the Fréchet distance."""
-        floor = self.floors.get("fd", np.nan)
-        ratio = np.log(np.maximum(self["fd"], floor) / floor)
+    def remaining(self) -> Floats:
+        """[K]: remaining share of the way from the untrained networks (1) to real data (0), in the logarithm of the Fréchet distance."""
+        baseline = self.baselines.get("fd", np.nan)
+        ratio = np.log(np.maximum(self["fd"], baseline) / baseline)
         return np.asarray(ratio / max(ratio[0], 1.0))
 
     @cached_property
-    def different(self) -> Floats:
-        """[K]: the effective number of different samples (Vendi) less one, as a share of the real one: 0 where all samples are the same."""
-        return (self["vendi"] - 1) / (self.floors.get("vendi", np.nan) - 1)
+    def diversity(self) -> Floats:
+        """[K]: effective number of different samples (Vendi score) minus one, relative to real data; 0 if all samples are the same."""
+        return (self["vendi"] - 1) / (self.baselines.get("vendi", np.nan) - 1)
 
     @cached_property
     def accuracy(self) -> Floats:
-        """[K]: of D over real and fake alike; NaN where the loss has no boundary between the two."""
+        """[K]: accuracy of D, averaged over real and fake; NaN if the loss has no decision boundary."""
         return (self["d/real_accuracy"] + self["d/fake_accuracy"]) / 2
 
     @cached_property
     def logits(self) -> Floats:
-        """[K]: the larger of D's mean logits on real and on fake, without their sign."""
+        """[K]: the larger absolute value of D's mean logits on real and on fake."""
         return np.fmax(np.abs(self["d/real_logit"]), np.abs(self["d/fake_logit"]))
 
-    def late(self, curve: Floats) -> float:
-        """Its mean over the last half of the trained ticks; NaN where it was never measured."""
+    def late_mean(self, curve: Floats) -> float:
+        """Mean over the second half of the trained ticks; NaN if nothing was measured there."""
         trained = curve[self.images > 0]
         half = trained[len(trained) // 2 :]
         return float(np.nanmean(half)) if np.isfinite(half).any() else float("nan")
 
-    def gained(self, curve: Floats) -> float:
-        """What it won since half as many images."""
+    def recent_gain(self, curve: Floats) -> float:
+        """Increase over the last doubling of images."""
         return float(curve[-1] - np.interp(self.images[-1] / 2, self.images, curve))
 
-    def swings(self, curve: Floats, least: float) -> list[int]:
-        """The ticks at which it turned, after it had gone `least` one way, and before it went `least` the other way; the first one first."""
+    def turning_points(self, curve: Floats, *, swing: float) -> list[int]:
+        """Ticks at which the curve turned between movements of at least `swing`; the first tick comes first."""
         turns, way = [0], 0.0
         for i, value in enumerate(curve):
             step = value - curve[turns[-1]]
             if way and np.sign(step) == way:
                 turns[-1] = i
-            elif abs(step) >= least:
+            elif abs(step) >= swing:
                 turns.append(i)
                 way = float(np.sign(step))
         return turns
 
-    def since(self, holds: Bools) -> float:
-        """kimg of the first tick of those up to the end at which it holds; of the last tick if it does not hold there."""
+    def onset(self, holds: Bools) -> float:
+        """kimg of the first tick from which `holds` [K] stays true to the end; of the last tick if it is false there."""
         broken = np.flatnonzero(~holds)
         first = min(broken[-1] + 1, len(holds) - 1) if len(broken) else 0
         return float(self.images[first]) / 1000

@@ -1,7 +1,7 @@
-"""What happened to a run, from its curves: one of OUTCOMES with the signal that says so, its limit and where that comes from, and since when.
+"""The outcome of a trial, diagnosed from its curves: the signal that decides it, its limit, the source of that limit, and the onset.
 
-Limits are relative to what real data score and to the run itself. The rules are asked in order, and the first that applies speaks: a
-cause before its effect, so that a run which lost its modes late is not called collapsed as if it had never had them.
+Limits are relative to the real-data baselines and to the trial itself. Rules are tried in order and the first match decides. Causes come
+before effects: a trial that lost its modes late is a late collapse, not a mode collapse.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,51 +10,53 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.curves import Curves
-from analysis.table import ENDED, Bools, Floats
+from analysis.outcomes import Ended
+from analysis.table import Bools, Floats
+from ganstudy import UserError
 
 
 @dataclass(frozen=True)
-class Limit:
+class _Limit:
     value: float
-    source: str  # where it comes from
+    source: str  # why this value
 
 
-MODES = Limit(0.75, "three quarters of the real modes")  # fewer are lost for good, not missed by a small sample
-COVERAGE = Limit(1 / 6, "a sixth of what real data reach")  # blurred samples of every mode cover more than that, those of a few modes less
-FULL = Limit(1 / 2, "half of what real data reach")  # from here on, what is still won is polish
-PRECISION = Limit(1 / 3, "a third of what real data reach")
-SPREAD = Limit(1 / 3, "a third of the real variance within a mode")
-ALIKE = Limit(0.01, "a hundredth of the real number of different samples")  # all samples are one
-COPIES = Limit(0.5, "half way from what real data score to what copies do")
-LIFELIKE = Limit(3 / 4, "three quarters of what real data reach")  # copies look as real as what they copy
-LEG = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise from tick to tick
-SWINGS = Limit(4, "to the data and back, twice")
-RISING = Limit(0.08, "in the last doubling of the images")  # more than noise from tick to tick
-NEARING = Limit(0.03, "in the last doubling of the images")
-FAST = Limit(0.05, "in the last doubling of the images")
-GROWING = Limit(0.2, "in the last doubling of the images")  # two modes of ten
-CERTAIN = Limit(0.95, "D is right in 19 cases of 20")
-CHANCE = Limit(0.55, "hardly better than a coin")
-DISTANCE = Limit(0.0, "at 0 D tells nothing")
-PATIENCE, PATIENCE_TICKS = 0.25, 3  # of the budget, and ticks, through which nothing came
-OVERFLOW = Limit(float(np.log(np.finfo(np.float32).max)), "beyond, the exponential of a logit is no float32, and a sigmoid has no gradient")
+_MODES = _Limit(0.75, "three quarters of the real modes")  # a small sample misses fewer: below this, modes are lost
+_COVERAGE = _Limit(1 / 6, "a sixth of the real-data baseline")  # blurred samples of all modes are above it, samples of a few modes below
+_FULL = _Limit(1 / 2, "half of the real-data baseline")  # above it, further gains are refinement
+_PRECISION = _Limit(1 / 3, "a third of the real-data baseline")
+_SPREAD = _Limit(1 / 3, "a third of the real variance within a mode")
+_SAME = _Limit(0.01, "a hundredth of the diversity of real data")  # all samples are the same
+_COPIES = _Limit(0.5, "halfway from the real-data baseline to exact copies")
+_REALISTIC = _Limit(3 / 4, "three quarters of the real-data baseline")  # copies look as real as their originals
+_SWING = _Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise between ticks
+_SWINGS = _Limit(4, "to the data and back, twice")
+_RISING = _Limit(0.08, "over the last doubling of images")  # more than noise between ticks
+_APPROACHING = _Limit(0.03, "over the last doubling of images")
+_FAST = _Limit(0.05, "over the last doubling of images")
+_GROWING = _Limit(0.2, "over the last doubling of images")  # two modes of ten
+_CERTAIN = _Limit(0.95, "D is right in 19 of 20 cases")
+_CHANCE = _Limit(0.55, "barely better than chance")
+_DISTANCE = _Limit(0.0, "at 0 D does not separate real from fake")
+_PATIENCE, _PATIENCE_TICKS = 0.25, 3  # share of the budget, and number of ticks, without progress
+_OVERFLOW = _Limit(float(np.log(np.finfo(np.float32).max)), "beyond it exp(logit) overflows float32 and a sigmoid has no gradient")
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`signal` has this `value`, beyond its `limit` (which comes from `source`), since `onset_kimg`; all empty where nothing is wrong."""
+    """An outcome and its evidence: `signal` has this `value`, beyond its `limit`, since `onset_kimg`. Healthy trials have no signal."""
 
-    outcome: str  # one of OUTCOMES; "" where nothing can be said
+    outcome: str  # a key of OUTCOMES; "" if there is no evidence
     because: str
     signal: str = ""
     value: float | None = None
     limit: float | None = None
-    source: str = ""
+    source: str = ""  # of the limit
     onset_kimg: float | None = None
 
     @property
     def evidence(self) -> str:
-        """The sentence for it."""
+        """The evidence as a sentence."""
         since = "" if self.onset_kimg is None else f" since {self.onset_kimg:g} kimg"
         if self.value is None or self.limit is None:
             return self.because + since
@@ -66,32 +68,33 @@ def diagnose(
     curves: Mapping[str, Sequence[float | None]],
     *,
     ended: str,
-    floors: Mapping[str, float],
+    baselines: Mapping[str, float],
     n_modes: int | None,
     finite: bool = False,
 ) -> Diagnosis:
-    """What happened to a run whose ticks came after so many real `images` [K] and showed these `curves`, name -> [K] (None: not measured).
+    """Return the outcome of a trial and the evidence for it.
 
-    `ended` is one of ENDED; a run that still trains ("") is diagnosed as far as it came. One that is
-    "dead" left the finite numbers, unless `finite` says that it was ended since it was `hopeless`. `floors` is what real data score, `n_modes` the
-    number of real modes (None: not known). Raises ValueError for an unknown way to end, and for curves of unlike lengths.
+    `images` [K] counts the real images shown before each tick; `curves` maps a metric or signal to its values [K], None if not measured.
+    `ended` is a value of `Ended`, or "" for a trial that still trains, which is diagnosed from the ticks so far. A "dead" trial has
+    non-finite values, unless `finite` says that it was stopped as `hopeless`. `baselines` are the real-data baselines; `n_modes` is the
+    number of real modes, None if unknown. Raises UserError for an unknown `ended` and for curves of different lengths.
     """
-    if ended not in ENDED:
-        raise ValueError(f"ended must be among {list(ENDED)}; got {ended!r}")
-    if ended == "error":
-        return Diagnosis("", "the program or the machine broke: no evidence")
+    if ended not in ("", *Ended):
+        raise UserError(f"ended must be one of {[*map(str, Ended), '']}; got {ended!r}")
+    if ended == Ended.ERROR:
+        return Diagnosis("", "crashed: no evidence")
     if not len(images):
         images, curves = [0.0], {}
     if images[-1] == 0:
-        return diverged_after(0.0) if ended == "dead" else Diagnosis("", "not trained yet: no evidence")
-    if ended == "dead" and not finite:
-        return diverged_after(images[-1] / 1000)
-    run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
-    for rule in RULES:
-        if found := rule(run, ended):
+        return _non_finite(0.0) if ended == Ended.DEAD else Diagnosis("", "not trained yet: no evidence")
+    if ended == Ended.DEAD and not finite:
+        return _non_finite(images[-1] / 1000)
+    trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
+    for rule in _RULES:
+        if found := rule(trial, ended):
             return found
-    reached = run.share("coverage")[-1]
-    return Diagnosis("healthy", f"covers {reached:.0%} of what real data do" if np.isfinite(reached) else "ended with finite numbers")
+    reached = trial.relative("coverage")[-1]
+    return Diagnosis("healthy", f"coverage is {reached:.0%} of that of real data" if np.isfinite(reached) else "ended with finite values")
 
 
 def hopeless(
@@ -99,33 +102,35 @@ def hopeless(
     curves: Mapping[str, Sequence[float | None]],
     *,
     budget: float,
-    floors: Mapping[str, float],
+    baselines: Mapping[str, float],
     n_modes: int | None,
 ) -> str:
-    """Since when a run that still trains can be ended, as nothing will come any more, and why; "" while something may.
+    """Return since when and why further training of a trial is hopeless; "" if it is not.
 
-    It fails, comes no nearer to the data, and D is always right or always wrong, or all samples are one: through a quarter of its `budget`
-    of images, and three ticks. How often a run that would have come to something is ended by this: docs/diagnosis.md.
+    A trial is hopeless if, for a quarter of its `budget` (in images) and three ticks, it is bad, comes no closer to the data, and has no
+    useful training signal: D is almost always right, or rates fakes as highly as real data, or its logits overflow, or all samples are
+    the same. docs/diagnosis.md states how often this stops a trial that would have recovered. Other arguments as in `diagnose`.
     """
-    run = Curves.of(images, curves, floors=floors, n_modes=n_modes)
-    ticks = stuck(run)
-    if len(ticks) < PATIENCE_TICKS or run.images[-1] - run.images[ticks[0]] < PATIENCE * budget:
+    trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
+    ticks = _stuck(trial)
+    if len(ticks) < _PATIENCE_TICKS or trial.images[-1] - trial.images[ticks[0]] < _PATIENCE * budget:
         return ""
-    found = diagnose(images, curves, ended="", floors=floors, n_modes=n_modes)
-    return f"{run.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
+    found = diagnose(images, curves, ended="", baselines=baselines, n_modes=n_modes)
+    return f"{trial.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
 
 
-def stuck(run: Curves) -> list[int]:
-    """The trained ticks, up to the last one, through which a run fails, without coming nearer, by a sign that training goes on in vain."""
-    vain = (
-        (run.accuracy >= CERTAIN.value)
-        | (run["d/distance"] <= DISTANCE.value)
-        | (run.logits > OVERFLOW.value)
-        | (run.different < ALIKE.value)
+def _stuck(trial: Curves) -> list[int]:
+    """Return the trained ticks, up to the last one, at which a trial is bad, comes no closer, and has no useful training signal."""
+    no_signal = (
+        (trial.accuracy >= _CERTAIN.value)
+        | (trial["d/distance"] <= _DISTANCE.value)
+        | (trial.logits > _OVERFLOW.value)
+        | (trial.diversity < _SAME.value)
     )
     ticks: list[int] = []
-    for i in reversed(range(len(run))):
-        if run.images[i] == 0 or good(run)[i] or not vain[i] or run.left[i] - run.left[-1] > NEARING.value:
+    for i in reversed(range(len(trial))):
+        approached = trial.remaining[i] - trial.remaining[-1] > _APPROACHING.value
+        if trial.images[i] == 0 or _good(trial)[i] or not no_signal[i] or approached:
             break
         ticks.insert(0, i)
     return ticks
@@ -134,119 +139,121 @@ def stuck(run: Curves) -> list[int]:
 # The rules ---------------------------------------------------------------------------------------
 
 
-def good(run: Curves) -> Bools:
-    """[K]: enough modes, and enough of the data covered; what was not measured is not held against it."""
-    return (run.modes >= MODES.value) & ~(run.share("coverage") < COVERAGE.value)
+def _good(trial: Curves) -> Bools:
+    """[K]: enough modes and enough coverage. A metric that was not measured does not count against the trial."""
+    return (trial.modes >= _MODES.value) & ~(trial.relative("coverage") < _COVERAGE.value)
 
 
-def missing(run: Curves) -> tuple[str, Floats, Limit]:
-    """What a run that is not good lacks, in words, [K] and its limit."""
-    if run.modes[-1] < MODES.value:
-        return "share of the modes", run.modes, MODES
-    return "share of the real coverage", run.share("coverage"), COVERAGE
+def _deficit(trial: Curves) -> tuple[str, Floats, _Limit]:
+    """What a bad trial lacks: the signal's name, its values [K], and its limit."""
+    if trial.modes[-1] < _MODES.value:
+        return "share of the modes", trial.modes, _MODES
+    return "coverage relative to real data", trial.relative("coverage"), _COVERAGE
 
 
-def diverged_after(kimg: float) -> Diagnosis:
-    return Diagnosis("diverged", "left the finite numbers", onset_kimg=kimg)
+def _non_finite(kimg: float) -> Diagnosis:
+    return Diagnosis("diverged", "values became non-finite", onset_kimg=kimg)
 
 
-def diverged(run: Curves, ended: str) -> Diagnosis | None:
-    if good(run)[-1] or not (size := run.late(run.logits)) > OVERFLOW.value:
+def _diverged(trial: Curves, ended: str) -> Diagnosis | None:
+    if _good(trial)[-1] or not (size := trial.late_mean(trial.logits)) > _OVERFLOW.value:
         return None
-    return _found("diverged", "logits without a gradient, and samples that fail", "|logit| of D", size, OVERFLOW,
-                  run.since(run.logits > OVERFLOW.value))  # fmt: skip
+    onset = trial.onset(trial.logits > _OVERFLOW.value)
+    return _found("diverged", "logits overflow and samples are bad", "|logit| of D", size, _OVERFLOW, onset)
 
 
-def oscillating(run: Curves, ended: str) -> Diagnosis | None:
-    turns = run.swings(run.left, LEG.value)
-    if len(turns) - 1 < SWINGS.value:
+def _oscillating(trial: Curves, ended: str) -> Diagnosis | None:
+    turns = trial.turning_points(trial.remaining, swing=_SWING.value)
+    if len(turns) - 1 < _SWINGS.value:
         return None
-    return _found("oscillating", "finds the data and loses them again", "swings of fd", len(turns) - 1, SWINGS, run.images[turns[1]] / 1000)
+    onset = trial.images[turns[1]] / 1000
+    return _found("oscillating", "approaches the data and loses them again", "swings of fd", len(turns) - 1, _SWINGS, onset)
 
 
-def memorising(run: Curves, ended: str) -> Diagnosis | None:
-    copied, floor = run["memorisation"], run.floors.get("memorisation", np.nan)
-    limit = Limit(floor + COPIES.value * (1 - floor), COPIES.source)
-    if not good(run)[-1] or not copied[-1] > limit.value:
+def _memorising(trial: Curves, ended: str) -> Diagnosis | None:
+    copied, baseline = trial["memorisation"], trial.baselines.get("memorisation", np.nan)
+    limit = _Limit(baseline + _COPIES.value * (1 - baseline), _COPIES.source)
+    if not _good(trial)[-1] or not copied[-1] > limit.value:
         return None
-    # Samples off the data all lie nearest to the few outermost real ones: chance, not copies.
-    if run.share("precision")[-1] < LIFELIKE.value:
+    # samples far from the data share the few outermost real points as nearest neighbours, so a high score means nothing there
+    if trial.relative("precision")[-1] < _REALISTIC.value:
         return None
-    return _found("memorising", "copies training data", "memorisation", copied[-1], limit, run.since(copied > limit.value))
+    return _found("memorising", "copies training data", "memorisation", copied[-1], limit, trial.onset(copied > limit.value))
 
 
-def late_collapse(run: Curves, ended: str) -> Diagnosis | None:
-    was_good, lost = good(run), run.left - np.fmin.accumulate(run.left)
-    if was_good[-1] or not run.left.min() <= 1 - LEG.value:
+def _late_collapse(trial: Curves, ended: str) -> Diagnosis | None:
+    was_good, lost = _good(trial), trial.remaining - np.fmin.accumulate(trial.remaining)
+    if was_good[-1] or not trial.remaining.min() <= 1 - _SWING.value:
         return None
-    if lost[-1] >= LEG.value:
-        return _found("late_collapse", "came near the data, then lost them", "share of the way to the data, lost again,", lost[-1], LEG,
-                      run.since(lost >= LEG.value))  # fmt: skip
-    if was_good.any() and run.gained(run.left) > 0:
-        signal, share, limit = missing(run)
-        return _found("late_collapse", "was good, then went wrong", signal, share[-1], limit, run.since(~was_good))
+    if lost[-1] >= _SWING.value:
+        onset = trial.onset(lost >= _SWING.value)
+        return _found("late_collapse", "approached the data, then lost them", "share of the way lost again", lost[-1], _SWING, onset)
+    if was_good.any() and trial.recent_gain(trial.remaining) > 0:
+        signal, share, limit = _deficit(trial)
+        return _found("late_collapse", "was good, then got worse", signal, share[-1], limit, trial.onset(~was_good))
     return None
 
 
-def discriminator_failed(run: Curves, ended: str) -> Diagnosis | None:
-    if good(run)[-1]:
+def _discriminator_failed(trial: Curves, ended: str) -> Diagnosis | None:
+    if _good(trial)[-1]:
         return None
-    if (distance := run.late(run["d/distance"])) <= DISTANCE.value:
-        return _found("discriminator_failed", "D holds fakes for real as much as the real", "d/distance", distance, DISTANCE,
-                      run.since(run["d/distance"] <= DISTANCE.value))  # fmt: skip
-    if (accuracy := run.late(run.accuracy)) <= CHANCE.value and run.share("precision")[-1] < PRECISION.value:
-        return _found("discriminator_failed", "D cannot tell samples from data, though they look unlike", "accuracy of D", accuracy, CHANCE,
-                      run.since(run.accuracy <= CHANCE.value))  # fmt: skip
+    if (distance := trial.late_mean(trial["d/distance"])) <= _DISTANCE.value:
+        onset = trial.onset(trial["d/distance"] <= _DISTANCE.value)
+        return _found("discriminator_failed", "D rates fake samples as highly as real ones", "d/distance", distance, _DISTANCE, onset)
+    if (accuracy := trial.late_mean(trial.accuracy)) <= _CHANCE.value and trial.relative("precision")[-1] < _PRECISION.value:
+        because = "D cannot separate samples from data, although they differ"
+        return _found("discriminator_failed", because, "accuracy of D", accuracy, _CHANCE, trial.onset(trial.accuracy <= _CHANCE.value))
     return None
 
 
-def discriminator_too_strong(run: Curves, ended: str) -> Diagnosis | None:
-    if good(run)[-1] or not (accuracy := run.late(run.accuracy)) >= CERTAIN.value:
+def _discriminator_too_strong(trial: Curves, ended: str) -> Diagnosis | None:
+    if _good(trial)[-1] or not (accuracy := trial.late_mean(trial.accuracy)) >= _CERTAIN.value:
         return None
-    because = "D is hardly ever wrong, and all samples are alike" if run.different[-1] < ALIKE.value else "D is hardly ever wrong"
-    return _found("discriminator_too_strong", because, "accuracy of D", accuracy, CERTAIN, run.since(run.accuracy >= CERTAIN.value))
+    because = "D is almost never wrong" + (", and all samples are the same" if trial.diversity[-1] < _SAME.value else "")
+    onset = trial.onset(trial.accuracy >= _CERTAIN.value)
+    return _found("discriminator_too_strong", because, "accuracy of D", accuracy, _CERTAIN, onset)
 
 
-def undertrained(run: Curves, ended: str) -> Diagnosis | None:
-    coverage, modes = run.share("coverage"), run.modes
-    won, grown, nearer = run.gained(coverage), run.gained(modes), -run.gained(run.left)
-    cut = ended == "scheduler"
-    if modes[-1] < MODES.value:
-        if grown >= GROWING.value and modes[-1] >= modes.max():
-            return _found("undertrained", "it still finds modes", "share of the modes won", grown, GROWING)
+def _undertrained(trial: Curves, ended: str) -> Diagnosis | None:
+    coverage, modes = trial.relative("coverage"), trial.modes
+    gain, grown, approached = trial.recent_gain(coverage), trial.recent_gain(modes), -trial.recent_gain(trial.remaining)
+    stopped_early = ended == Ended.SCHEDULER
+    if modes[-1] < _MODES.value:
+        if grown >= _GROWING.value and modes[-1] >= modes.max():
+            return _found("undertrained", "still finds new modes", "gain in the share of the modes", grown, _GROWING)
         return None
-    if won > RISING.value and coverage[-1] >= coverage.max() and (cut or coverage[-1] < FULL.value):
-        return _found("undertrained", "its coverage still rises", "share of the real coverage won", won, RISING)
-    if coverage[-1] < COVERAGE.value and nearer > FAST.value and run.left[-1] <= run.left.min():
-        return _found("undertrained", "it comes nearer fast", "share of the way to the data, in log fd,", nearer, FAST)
-    if cut and nearer > NEARING.value:
-        return _found("undertrained", "was cut short while it improved", "share of the way to the data, in log fd,", nearer, NEARING)
+    if gain > _RISING.value and coverage[-1] >= coverage.max() and (stopped_early or coverage[-1] < _FULL.value):
+        return _found("undertrained", "coverage still rises", "gain in coverage relative to real data", gain, _RISING)
+    if coverage[-1] < _COVERAGE.value and approached > _FAST.value and trial.remaining[-1] <= trial.remaining.min():
+        return _found("undertrained", "still approaches the data fast", "share of the way to the data, in log fd,", approached, _FAST)
+    if stopped_early and approached > _APPROACHING.value:
+        because = "was stopped early while it improved"
+        return _found("undertrained", because, "share of the way to the data, in log fd,", approached, _APPROACHING)
     return None
 
 
-def mode_collapse(run: Curves, ended: str) -> Diagnosis | None:
-    kind = "total" if run.different[-1] < ALIKE.value or run["modes"][-1] <= 1 else "partial"
-    if not good(run)[-1]:
-        signal, share, limit = missing(run)
-        return _found("mode_collapse", f"{kind}: too little of the data", signal, share[-1], limit, run.since(share < limit.value))
-    if (spread := run["mode_spread"])[-1] < SPREAD.value:
-        return _found(
-            "mode_collapse", "within modes: they have shrunk", "mode_spread", spread[-1], SPREAD, run.since(spread < SPREAD.value)
-        )
+def _mode_collapse(trial: Curves, ended: str) -> Diagnosis | None:
+    kind = "total" if trial.diversity[-1] < _SAME.value or trial["modes"][-1] <= 1 else "partial"
+    if not _good(trial)[-1]:
+        signal, share, limit = _deficit(trial)
+        return _found("mode_collapse", f"{kind}: too little of the data", signal, share[-1], limit, trial.onset(share < limit.value))
+    if (spread := trial["mode_spread"])[-1] < _SPREAD.value:
+        onset = trial.onset(spread < _SPREAD.value)
+        return _found("mode_collapse", "within modes: each mode has shrunk", "mode_spread", spread[-1], _SPREAD, onset)
     return None
 
 
-RULES: tuple[Callable[[Curves, str], Diagnosis | None], ...] = (
-    diverged,
-    oscillating,
-    memorising,
-    late_collapse,
-    discriminator_failed,
-    discriminator_too_strong,
-    undertrained,
-    mode_collapse,
+_RULES: tuple[Callable[[Curves, str], Diagnosis | None], ...] = (
+    _diverged,
+    _oscillating,
+    _memorising,
+    _late_collapse,
+    _discriminator_failed,
+    _discriminator_too_strong,
+    _undertrained,
+    _mode_collapse,
 )
 
 
-def _found(outcome: str, because: str, signal: str, value: float, limit: Limit, onset_kimg: float | None = None) -> Diagnosis:
+def _found(outcome: str, because: str, signal: str, value: float, limit: _Limit, onset_kimg: float | None = None) -> Diagnosis:
     return Diagnosis(outcome, because, signal, float(value), limit.value, limit.source, onset_kimg)

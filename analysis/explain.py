@@ -1,4 +1,4 @@
-"""What a setting does to the risk of failing or to the score, as claims in words that carry their n and their interval."""
+"""The effect of each setting on the risk of failure or on a metric, as claims with their n, interval and sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,35 +7,40 @@ from typing import Literal
 import numpy as np
 
 from analysis import estimate
-from analysis.settings import Side, adjustable, covariates, sides, split_at_median, units
-from analysis.table import Bools, Direction, Scale, TrialTable
-from analysis.words import RISKS, SCORES, listed, number, percent, plural, value_text
+from analysis.direction import Direction
+from analysis.levels import Level, adjustable, covariates, independent_units, is_split_at_median, levels
+from analysis.outcomes import RISKS
+from analysis.table import Bools, Scale, TrialTable
+from analysis.words import listed, number, percent, plural, value_text
+from ganstudy import UserError
+
+_PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
 
 
 @dataclass(frozen=True)
 class Count:
-    """How much stands on one side of a comparison."""
+    """Number of trials and configs in one group of a comparison."""
 
     trials: int
     configs: int
 
     def __str__(self) -> str:
-        return f"{plural(self.trials, 'trial')} of {plural(self.configs, 'configuration')}"
+        return f"{plural(self.trials, 'trial')} of {plural(self.configs, 'config')}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What one level of a setting does, against a reference level, to an outcome.
+    """The effect of one level of a setting, compared with a reference level, on an outcome or a metric.
 
-    On the "linear" scale `effect` is a difference (of rates, or of mean scores), on the "log" scale a ratio of geometric means.
+    On the "linear" scale `effect` is a difference (of rates or of means), on the "log" scale a ratio of geometric means.
     """
 
     setting: str
     level: str
     reference: str
-    outcome: str  # failed, one of OUTCOMES that is not healthy, or the name of a score
+    outcome: str  # a key of RISKS, or the name of a metric
     scale: Scale
-    better: Direction
+    direction: Direction  # of the outcome: risks are minimized
     effect: float
     low: float  # 95 %
     high: float
@@ -44,53 +49,58 @@ class Claim:
     n_with: Count
     n_without: Count
     evidence: Literal["designed", "observed"]
-    context: str  # what was fixed, what was adjusted for, which trials
+    context: str  # fixed settings, adjustment, which trials
     sentence: str
 
     @property
     def no_effect(self) -> float:
-        """The value of `effect` that says nothing happens: 0 for a difference, 1 for a ratio."""
+        """The value of `effect` that means no effect: 0 for a difference, 1 for a ratio."""
         return 1.0 if self.scale == "log" else 0.0
 
     @property
     def clear(self) -> bool:
-        """Whether the interval excludes no effect. One in twenty would by chance alone: look at q where there are many."""
+        """Whether the interval excludes zero effect. One in twenty claims is clear by chance, so check `q` when there are many."""
         return not self.low <= self.no_effect <= self.high
 
     @property
     def helps(self) -> bool:
-        """Whether the effect goes the better way (clear or not)."""
-        return (self.effect < self.no_effect) == (self.better == "min")
+        """Whether the effect is an improvement, clear or not."""
+        return (self.effect < self.no_effect) == (self.direction is Direction.MINIMIZE)
 
     @property
     def strength(self) -> float:
         """The effect in half widths of its interval: above 1 it is clear."""
         effect, low, high = (np.log(x) if self.scale == "log" else x for x in (self.effect, self.low, self.high))
-        return float(abs(effect) / max((high - low) / 2, 1e-12))  # 1e-12: a score without any spread
+        return float(abs(effect) / max((high - low) / 2, 1e-12))  # 1e-12: a metric without any spread
 
 
 def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[str] | None = None, seed: int = 0) -> list[Claim]:
-    """Each level of each setting against its reference, strongest claim first.
+    """Compare each level of each setting with its reference level; the strongest claim comes first.
 
-    `outcome` is "failed" or a failure such as "mode_collapse" (an effect is a difference of rates), or the name of a score (a difference of means or
-    ratio of geometric means, among runs that reached the end, adjusted for the other scientific settings where that can be
-    estimated). `settings` are the scientific and nuisance ones unless given; `seed` is of the permutations. If the table holds
-    trials of a randomised design (phase explore) only these are used: an adaptive search chose the others by their results.
-    A side needs two configs, or both sides are one each: then nothing but the seeds varies within them, and the interval is over seeds.
-    A conditional knob is compared among trials where it lives. Raises ValueError for an unknown name.
+    `outcome` is "failed", one failure such as "mode_collapse", or a metric. Effects on failures are differences of rates. Effects on a
+    metric are differences of means or ratios of geometric means, over trials that completed their budget, adjusted for the other
+    scientific settings if possible.
+
+    `settings` defaults to the scientific and nuisance settings; `seed` seeds the permutation test. If the table holds trials of a
+    randomised design (phase explore), only these are used, because an adaptive search selects trials by their results. A conditional
+    setting is compared among trials in which it is active.
+
+    Each group needs two configs. If both groups hold a single config, the interval is over its seeds. Raises UserError for an unknown name.
     """
     names = list(settings) if settings is not None else [*table.scientific, *table.nuisance]
-    unknown = sorted(set(names) - set(map(str, table.knobs.columns)))
+    unknown = sorted(set(names) - set(map(str, table.settings.columns)))
     if unknown:
-        raise ValueError(f"settings must be knobs of this table; got {unknown}; there are {list(table.knobs.columns)}")
-    if outcome not in (*RISKS, *table.better):
-        raise ValueError(f"an outcome must be one of {list(RISKS)} or a score of {sorted(table.better)}; got {outcome!r}")
+        raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
+    if outcome not in (*RISKS, *table.directions):
+        raise UserError(
+            f"an outcome must be one of {list(RISKS)} or a metric with a direction, {sorted(table.directions)}; got {outcome!r}"
+        )
     table = basis(table)
     if outcome not in RISKS:
         table = table.where(np.isfinite(table.at_end(outcome)))
     claims = []
     for name in names:
-        found = sides(table, name)
+        found = levels(table, name)
         for level in found[1:]:
             both = level.trials | found[0].trials
             claim = _compare(table.where(both), name, level, found[0], both, outcome, seed)
@@ -101,44 +111,45 @@ def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[st
 
 
 def basis(table: TrialTable) -> TrialTable:
-    """The trials that claims rest on: those of the randomised design if there are any, else all that carry evidence."""
+    """Return the trials that claims use: those of the randomised design if there are any, else all trials that are evidence."""
     counted = table.where(table.evidence)
     designed = counted.phase == "explore"
     return counted.where(designed) if designed.any() else counted
 
 
-def _compare(table: TrialTable, name: str, level: Side, reference: Side, both: Bools, outcome: str, seed: int) -> Claim | None:
-    """`table` holds the trials of both sides only; None where a side has fewer than two units."""
+def _compare(table: TrialTable, name: str, level: Level, reference: Level, both: Bools, outcome: str, seed: int) -> Claim | None:
+    """Return the claim, or None if a group has fewer than two units. `table` holds the trials of the two levels only."""
     group = level.trials[both]
-    n_with, n_without = (Count(int(side.sum()), len(set(table.config_id[side]))) for side in (group, ~group))
-    of = units(table, group, ~group)
-    if min(len(set(of[side])) for side in (group, ~group)) < 2:
+    n_with, n_without = (Count(int(part.sum()), len(set(table.config_id[part]))) for part in (group, ~group))
+    unit = independent_units(table, group, ~group)
+    if min(len(set(unit[part])) for part in (group, ~group)) < 2:
         return None
     scale: Scale
-    better: Direction
     if outcome in RISKS:
         events = table.failed if outcome == "failed" else table.outcome == outcome
-        scale, better, adjustment = "linear", "min", ""
-        found = estimate.rate_difference(events, of, group)
-        p = estimate.permutation_p(events.astype(np.float64), of, group, seed=seed)
-        said = _said_risk(name, level.label, reference.label, outcome, found, float(events[group].mean()), float(events[~group].mean()))
+        scale, direction, adjustment = "linear", Direction.MINIMIZE, ""
+        found = estimate.rate_difference(events, unit, group)
+        p = estimate.permutation_p(events.astype(np.float64), unit, group, seed=seed)
+        statement, interval = _risk_statement(
+            name, level.label, reference.label, outcome, found, float(events[group].mean()), float(events[~group].mean())
+        )
     else:
-        scale, better = table.scale(outcome), table.direction(outcome)
+        scale, direction = table.scale(outcome), table.direction(outcome)
         others = adjustable(table, [other for other in table.scientific if other != name])
-        found, p, adjusted = estimate.adjusted_difference(table.at_end(outcome), of, group, covariates(table, others), scale=scale)
-        adjustment = "runs that reached the end only; " + (
+        found, p, adjusted = estimate.adjusted_difference(table.at_end(outcome), unit, group, covariates(table, others), scale=scale)
+        adjustment = "only trials that completed their budget; " + (
             f"adjusted for {listed(others)}" if adjusted else "not adjusted for other settings"
         )
-        said = _said_score(name, level.label, reference.label, outcome, found, scale)
+        statement, interval = _metric_statement(name, level.label, reference.label, outcome, found, scale)
     if n_with.configs == n_without.configs == 1:
-        adjustment = "; ".join(filter(None, [adjustment, "one configuration on each side, so the interval is over their seeds alone"]))
+        adjustment = "; ".join(filter(None, [adjustment, "one config in each group, so the interval is over its seeds only"]))
     claim = Claim(
         setting=name,
         level=level.label,
         reference=reference.label,
         outcome=outcome,
         scale=scale,
-        better=better,
+        direction=direction,
         effect=found.value,
         low=found.low,
         high=found.high,
@@ -150,25 +161,29 @@ def _compare(table: TrialTable, name: str, level: Side, reference: Side, both: B
         context=_context(table, name, adjustment),
         sentence="",
     )
-    tail = "" if claim.clear else " The interval includes no effect, so the data cannot tell."
-    return replace(claim, sentence=f"{said} ({n_with} against {n_without}).{tail}")
+    tail = "" if claim.clear else " The interval includes zero effect, so the data cannot tell."
+    return replace(claim, sentence=f"{statement} (95 % interval {interval}; {n_with} against {n_without}).{tail}")
 
 
-def _said_risk(name: str, level: str, reference: str, outcome: str, found: estimate.Interval, inside: float, outside: float) -> str:
-    points = f"{abs(100 * found.value):.0f} points {'less' if found.value < 0 else 'more'}"
-    span = f"difference {_points(found.low)} to {_points(found.high)} points"
+def _risk_statement(
+    name: str, level: str, reference: str, outcome: str, found: estimate.Interval, inside: float, outside: float
+) -> tuple[str, str]:
+    """Return the statement about a rate and its interval as text."""
+    points = f"{abs(100 * found.value):.0f} points {'lower' if found.value < 0 else 'higher'}"
     return (
-        f"With {name} {level} the rate of {RISKS[outcome]} is {percent(inside)}, with {reference} {percent(outside)}: {points}, 95 % {span}"
+        f"With {name} {level}, the rate of {RISKS[outcome]} is {percent(inside)}, against {percent(outside)} with {reference}: {points}",
+        f"{_points(found.low)} to {_points(found.high)} points",
     )
 
 
-def _said_score(name: str, level: str, reference: str, outcome: str, found: estimate.Interval, scale: Scale) -> str:
-    span = f"95 % {number(found.low)} to {number(found.high)}"
-    what = SCORES.get(outcome, f"final {outcome}")
+def _metric_statement(name: str, level: str, reference: str, outcome: str, found: estimate.Interval, scale: Scale) -> tuple[str, str]:
+    """Return the statement about a metric and its interval as text."""
+    interval = f"{number(found.low)} to {number(found.high)}"
+    what = _PHRASES.get(outcome, f"final {outcome}")
     if scale == "log":
-        return f"With {name} {level} the {what} is {number(found.value)} times that with {reference}, {span}"
+        return f"With {name} {level}, the {what} is {number(found.value)} times that with {reference}", interval
     more = "higher" if found.value >= 0 else "lower"
-    return f"With {name} {level} the {what} is {number(abs(found.value))} {more} than with {reference}, difference {span}"
+    return f"With {name} {level}, the {what} is {number(abs(found.value))} {more} than with {reference}", interval
 
 
 def _points(share: float) -> str:
@@ -177,40 +192,44 @@ def _points(share: float) -> str:
 
 def _context(table: TrialTable, name: str, adjustment: str) -> str:
     varied = [other for other in (*table.scientific, *table.nuisance) if other != name]
-    split = "split at the median of its configurations" if split_at_median(table, name) else ""
-    mixed = f"averaged over {listed(varied)}" if varied else ""
-    fixed = ", ".join(f"{knob} {value_text(value)}" for knob, value in table.fixed.items())
-    return "; ".join(filter(None, [split, adjustment, mixed, f"fixed: {fixed}" if fixed else ""]))
+    split = "split at the median of its configs" if is_split_at_median(table, name) else ""
+    averaged = f"averaged over {listed(varied)}" if varied else ""
+    fixed = ", ".join(f"{setting} {value_text(value)}" for setting, value in table.fixed.items())
+    return "; ".join(filter(None, [split, adjustment, averaged, f"fixed: {fixed}" if fixed else ""]))
 
 
 def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
-    """The study's answer in two to four sentences, one a line: what it rests on, what helps, what hurts, what cannot be told."""
+    """Return the study's answer in two to four sentences, one per line: the data, what helps, what hurts, what cannot be told."""
     used = basis(table)
     if not len(used):
-        return "Nothing can be told yet: no trial has finished."
+        return "No answer yet: no trial has finished."
     failing = estimate.rate(used.failed, used.config_id)
-    source = "a randomised design" if (used.phase == "explore").all() else "runs chosen by a search, so what is seen is association"
-    n = f"{plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'configuration')}"
-    said = [f"Of {n} ({source}), {percent(failing.value)} failed (95 % interval {percent(failing.low)} to {percent(failing.high)})."]
+    source = (
+        "a randomised design"
+        if (used.phase == "explore").all()
+        else "chosen by an adaptive search, so effects are associations, not causes"
+    )
+    n = f"{plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'config')}"
+    lines = [f"Of {n} ({source}), {percent(failing.value)} failed (95 % interval {percent(failing.low)} to {percent(failing.high)})."]
     clear = [claim for claim in claims if claim.clear]
-    for heading, group in (("What helps", [c for c in clear if c.helps]), ("What hurts", [c for c in clear if not c.helps])):
-        compared: dict[str, str] = {}  # a comparison is named once, with all that it does
+    for heading, group in (("Helps", [c for c in clear if c.helps]), ("Hurts", [c for c in clear if not c.helps])):
+        compared: dict[str, str] = {}  # each comparison is named once, followed by all its effects
         for claim in group:
             name = f"{claim.setting} {claim.level} against {claim.reference}"
             compared[name] = (f"{compared[name]}, " if name in compared else f"{name}: ") + _short(claim, len(claims))
         if group:
-            said.append(f"{heading}: {'; '.join(compared.values())}.")
-    untold = [name for name in dict.fromkeys(c.setting for c in claims) if name not in {c.setting for c in clear}]
-    untold += [
-        f"{name} (fewer than two configurations on a side, or one seed each)"
+            lines.append(f"{heading}: {'; '.join(compared.values())}.")
+    unclear = [name for name in dict.fromkeys(c.setting for c in claims) if name not in {c.setting for c in clear}]
+    unclear += [
+        f"{name} (a level has fewer than two configs, or a single seed)"
         for name in table.scientific
         if name not in {c.setting for c in claims}
     ]
     if not clear:
-        said.append(f"No setting has a clear effect: of {plural(len(claims), 'comparison')} every interval includes none.")
-    if untold:
-        said.append(f"What cannot be told: the effect of {listed(untold)}.")
-    return "\n".join(said)
+        lines.append(f"No setting has a clear effect: the intervals of all {plural(len(claims), 'comparison')} include zero effect.")
+    if unclear:
+        lines.append(f"Cannot tell: the effect of {listed(unclear)}.")
+    return "\n".join(lines)
 
 
 def _short(claim: Claim, n_claims: int) -> str:

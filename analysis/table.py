@@ -1,6 +1,6 @@
-"""TrialTable: what every function of this package takes. Trials in rows, ticks in columns, NaN where something is not there."""
+"""TrialTable: the input of every function of this package. Rows are trials, columns are ticks, NaN marks missing values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
@@ -8,48 +8,39 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.direction import Direction
+from analysis.outcomes import FAILURES, OUTCOMES, Ended
+from ganstudy import UserError
+
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Direction = Literal["min", "max"]
 Scale = Literal["linear", "log"]
-
-ENDED = ("budget", "scheduler", "dead", "error", "")
-FAILURES = (
-    "mode_collapse",
-    "late_collapse",
-    "oscillating",
-    "discriminator_too_strong",
-    "discriminator_failed",
-    "diverged",
-    "memorising",
-)
-OUTCOMES = ("healthy", "undertrained", *FAILURES, "")  # what analysis.diagnose says
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialTable:
-    """T trials, K ticks. Raises ValueError when the shapes or the vocabulary do not fit.
+    """T trials with K ticks each. Raises UserError if shapes do not match or a name is unknown.
 
-    Only here may NaN stand for "not there": a run that ended early, a metric that was not judged, a knob that was not live.
+    NaN means "missing" here and nowhere else: a trial that stopped early, a metric that was not measured, an inactive conditional setting.
     """
 
     trial_id: Strings  # [T], unique
-    config_id: Strings  # [T]; trials of one config differ in their seed only
+    config_id: Strings  # [T]; trials of one config differ only in their seed
     seed: npt.NDArray[np.int64]  # [T]
     phase: Strings  # [T]: explore, optimise, confirm, ablate
-    ended: Strings  # [T]: budget, scheduler, dead, error; "" while unfinished
-    outcome: Strings  # [T]: one of OUTCOMES; "" unknown: unfinished or error
-    diagnosis: Strings  # [T]: the sentence with the evidence for it
-    onset_kimg: Floats  # [T]: since when; NaN where nothing is wrong
-    knobs: pd.DataFrame  # [T x knobs], index trial_id; NaN or None where a conditional knob is not live
+    ended: Strings  # [T]: values of `Ended`; "" while unfinished
+    outcome: Strings  # [T]: keys of OUTCOMES; "" if unknown (unfinished or error)
+    diagnosis: Strings  # [T]: the evidence for the outcome, as a sentence
+    onset_kimg: Floats  # [T]: when the failure began; NaN if there is none
+    settings: pd.DataFrame  # [T x settings], index trial_id; NaN or None where a conditional setting is inactive
     final: pd.DataFrame  # [T x metrics], index trial_id: the values at each trial's last tick
     curves: Mapping[str, Floats]  # metric or signal -> [T, K]
     images: Floats  # [T, K]: real images shown to D at each tick
-    scientific: tuple[str, ...]  # the knobs that the study asks about
-    nuisance: tuple[str, ...]  # the knobs varied so that the comparison is fair
-    better: Mapping[str, Direction]  # metric -> which way is better
-    floors: Mapping[str, float]  # metric -> what real data score
+    scientific: tuple[str, ...]  # the settings that the study asks about
+    nuisance: tuple[str, ...]  # the settings that vary so that the comparison is fair
+    directions: Mapping[str, Direction]  # metric -> direction; plain words are converted
+    baselines: Mapping[str, float]  # metric -> what real data score
 
     def __post_init__(self) -> None:
         for name in ("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis"):
@@ -57,101 +48,105 @@ class TrialTable:
         object.__setattr__(self, "seed", np.asarray(self.seed, dtype=np.int64))
         for name in ("onset_kimg", "images"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        object.__setattr__(self, "directions", {name: Direction(given) for name, given in self.directions.items()})
         n = len(self.trial_id)
-        if n == 0:  # no trial has named a knob or a metric yet
-            object.__setattr__(self, "knobs", self.knobs.reindex(columns=[*self.scientific, *self.nuisance]))
-            object.__setattr__(self, "final", self.final.reindex(columns=list(self.better)))
+        if n == 0:  # without trials the frames do not know their columns
+            object.__setattr__(self, "settings", self.settings.reindex(columns=[*self.scientific, *self.nuisance]))
+            object.__setattr__(self, "final", self.final.reindex(columns=list(self.directions)))
         for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg"):
-            _same(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
+            _require_shape(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
         if len(set(self.trial_id)) < n:
-            raise ValueError(f"trial ids must be unique; {n - len(set(self.trial_id))} of {n} are repeats")
+            raise UserError(f"trial ids must be unique; {n - len(set(self.trial_id))} of {n} are repeats")
         if self.images.ndim != 2 or len(self.images) != n:
-            raise ValueError(f"images must have shape [{n} trials, ticks]; got {self.images.shape}")
+            raise UserError(f"images must have shape [{n} trials, ticks]; got {self.images.shape}")
         for name, curve in self.curves.items():
-            _same(f"curve {name!r} must have the shape of images", np.shape(curve), self.images.shape)
-        for name in ("knobs", "final"):
+            _require_shape(f"curve {name!r} must have the shape of images", np.shape(curve), self.images.shape)
+        for name in ("settings", "final"):
             if list(getattr(self, name).index) != list(self.trial_id):
-                raise ValueError(f"{name} must be indexed by trial_id, in its order; got {list(getattr(self, name).index)[:5]} …")
-        _known("ended", self.ended, ENDED)
-        _known("outcome", self.outcome, OUTCOMES)
-        _known("better", self.better.values(), ("min", "max"))
-        _known("scientific and nuisance", (*self.scientific, *self.nuisance), tuple(map(str, self.knobs.columns)))
+                raise UserError(f"{name} must be indexed by trial_id, in its order; got {list(getattr(self, name).index)[:5]} …")
+        _require_known("ended", self.ended, (*map(str, Ended), ""))
+        _require_known("outcome", self.outcome, tuple(OUTCOMES))
+        _require_known("scientific and nuisance", (*self.scientific, *self.nuisance), tuple(map(str, self.settings.columns)))
 
     def __len__(self) -> int:
         return len(self.trial_id)
 
     @property
     def evidence(self) -> Bools:
-        """[T]: trials that count. A run that the machine broke, or that still trains, says nothing about its settings."""
+        """[T]: trials that statistics may use. A crashed or unfinished trial is no evidence about its settings."""
         return np.asarray(self.outcome != "")
 
     @property
     def failed(self) -> Bools:
-        """[T]: came to one of FAILURES. A run that is merely undertrained has not failed."""
+        """[T]: trials whose outcome is one of FAILURES. An undertrained trial has not failed."""
         return np.isin(self.outcome, FAILURES)
 
     @property
     def dead(self) -> Bools:
-        """[T]: left the finite numbers, or was ended since nothing could come any more."""
-        return np.asarray(self.ended == "dead")
+        """[T]: trials with non-finite values, and trials stopped because further progress was impossible."""
+        return np.asarray(self.ended == Ended.DEAD.value)
 
     @property
     def fixed(self) -> dict[str, object]:
-        """Knobs that hold one value wherever they live: the conditions under which any conclusion was drawn."""
+        """Settings with a single value wherever they are active: the conditions under which every conclusion holds."""
         varied = {*self.scientific, *self.nuisance}
-        values = {str(name): self.knobs[name].dropna().unique() for name in self.knobs.columns if name not in varied}
+        values = {str(name): self.settings[name].dropna().unique() for name in self.settings.columns if name not in varied}
         return {
-            name: found[0] for name, found in values.items() if len(found) == 1 and (self.knobs[name].notna() == self.lives(name)).all()
+            name: found[0] for name, found in values.items() if len(found) == 1 and (self.settings[name].notna() == self.active(name)).all()
         }
 
-    def lives(self, knob: str) -> Bools:
-        """[T]: where a knob has a meaning: `r1.gamma` where `r1` is on, `lookahead.k` where `update` is lookahead, all others everywhere."""
-        head, dot, _ = knob.partition(".")
+    def active(self, setting: str) -> Bools:
+        """[T]: trials in which a setting has an effect.
+
+        `r1.gamma` is active where `r1` is on, `lookahead.k` where `update` is lookahead; all other settings are active everywhere.
+        """
+        head, dot, _ = setting.partition(".")
         for switch, at in ((head, True), ("update", head)):
-            if dot and switch in self.knobs and (on := np.array([value == at for value in self.knobs[switch]])).any():
+            if dot and switch in self.settings and (on := np.array([value == at for value in self.settings[switch]])).any():
                 return on
         return np.ones(len(self), dtype=bool)
 
     def where(self, mask: Bools) -> Self:
-        """The trials where `mask` [T] is true, as a table of the same study."""
-        _same("mask must hold one truth value per trial", np.shape(mask), (len(self),))
+        """Return the trials where `mask` [T] is true, as a table of the same study."""
+        _require_shape("mask must hold one truth value per trial", np.shape(mask), (len(self),))
         rows = np.flatnonzero(mask)
         arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
         curves = {name: curve[rows] for name, curve in self.curves.items()}
-        return replace(self, **arrays, knobs=self.knobs.iloc[rows], final=self.final.iloc[rows], curves=curves)
+        return replace(self, **arrays, settings=self.settings.iloc[rows], final=self.final.iloc[rows], curves=curves)
 
     def at_end(self, metric: str) -> Floats:
-        """[T]: the metric of runs that spent their budget, NaN for all others.
+        """[T]: the metric of trials that completed their budget, NaN for all others. Raises UserError for an unknown metric.
 
-        A run cut short is measured before its end, and for a dead run nothing is invented.
+        A trial that stopped early was measured before its end, and a dead trial has no final value.
         """
-        self._check(metric)
+        self._require_metric(metric)
         values = self.final[metric].to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.where(self.ended == "budget", values, np.nan)
+        return np.where(self.ended == Ended.BUDGET.value, values, np.nan)
 
     def direction(self, metric: str) -> Direction:
-        """Whether a smaller or a larger value is better. Raises ValueError for a metric without a direction."""
-        if metric not in self.better:
-            raise ValueError(f"no score named {metric!r}; those that are better the less, or the more, are {sorted(self.better)}")
-        return self.better[metric]
+        """Return the direction of a metric. Raises UserError for a metric without one."""
+        if metric not in self.directions:
+            raise UserError(f"a metric must have a direction; got {metric!r}; those with one are {sorted(self.directions)}")
+        return self.directions[metric]
 
     def scale(self, metric: str) -> Scale:
-        """ "log" for a distance (less is better) that is never zero or negative, so that effects are ratios; else "linear"."""
-        self._check(metric)
+        """Return "log" for a minimized metric with positive values only, so that effects are ratios; else "linear"."""
+        self._require_metric(metric)
         values = self.final[metric].dropna()
-        return "log" if self.better.get(metric) == "min" and len(values) > 0 and bool((values > 0).all()) else "linear"
+        minimized = self.directions.get(metric) is Direction.MINIMIZE
+        return "log" if minimized and len(values) > 0 and bool((values > 0).all()) else "linear"
 
-    def _check(self, metric: str) -> None:
+    def _require_metric(self, metric: str) -> None:
         if metric not in self.final.columns:
-            raise ValueError(f"a score must be a metric of this table; got {metric!r}; there are {sorted(map(str, self.final.columns))}")
+            raise UserError(f"a metric must be in this table; got {metric!r}; there are {sorted(map(str, self.final.columns))}")
 
 
-def _same(must: str, given: tuple[int, ...], allowed: tuple[int, ...]) -> None:
+def _require_shape(must: str, given: tuple[int, ...], allowed: tuple[int, ...]) -> None:
     if given != allowed:
-        raise ValueError(f"{must}; got shape {given}, must be {allowed}")
+        raise UserError(f"{must}; got shape {given}, must be {allowed}")
 
 
-def _known(what: str, given: object, allowed: tuple[str, ...]) -> None:
-    unknown = sorted({str(value) for value in given} - set(allowed))  # type: ignore[attr-defined]
+def _require_known(what: str, given: Iterable[object], allowed: tuple[str, ...]) -> None:
+    unknown = sorted({str(value) for value in given} - set(allowed))
     if unknown:
-        raise ValueError(f"{what} must be among {list(allowed)}; got {unknown}")
+        raise UserError(f"{what} must be among {list(allowed)}; got {unknown}")

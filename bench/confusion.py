@@ -1,4 +1,4 @@
-"""How often the diagnosis is right on runs whose cause of failure was built in, and what ending the dead ones saves and costs.
+"""How often the diagnosis is correct for trials with a known cause of failure, and what stopping hopeless trials saves and costs.
 
 `python -m bench.confusion tests/data/staged.jsonl.gz` prints the tables of docs/diagnosis.md.
 """
@@ -15,9 +15,9 @@ from typing import Any
 from scipy.stats import binomtest
 
 from analysis.diagnose import diagnose, hopeless
-from analysis.table import FAILURES, OUTCOMES
+from analysis.outcomes import FAILURES, OUTCOMES
 
-UNSEEN = "digits/resnet"  # not looked at when the limits were chosen
+UNSEEN = "digits/resnet"  # not used to choose the limits
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Confusion:
         return found
 
     def add(self, run: dict[str, Any]) -> None:
-        known = {"floors": run["floors"], "n_modes": run["n_modes"]}
+        known = {"baselines": run["floors"], "n_modes": run["n_modes"]}
         truth, told = run["truth"], diagnose(run["images"], run["curves"], ended=run["ended"], **known)
         self.counts[truth, told.outcome] += 1
         self.right.add(told.outcome == truth)
@@ -87,7 +87,7 @@ class Confusion:
 
     def markdown(self) -> str:
         told = [outcome for outcome in OUTCOMES if any(key[1] == outcome for key in self.counts)]
-        rows = [["built in ↓, told →", *told], ["---", *["---:"] * len(told)]]
+        rows = [["true ↓, diagnosed →", *told], ["---", *["---:"] * len(told)]]
         for truth in OUTCOMES:
             if any(key[0] == truth for key in self.counts):
                 rows.append([truth, *(str(self.counts[truth, outcome] or "·") for outcome in told)])
@@ -96,12 +96,12 @@ class Confusion:
         unseen = self.by_setting.get(UNSEEN, Rate())
         return (
             f"{table}\n\n"
-            f"Right: {self.right}; on {UNSEEN}, which was not looked at when the limits were chosen, {unseen}.\n"
-            f"Healthy or undertrained, and told to have failed: {self.false_alarms}.\n"
-            f"Wrongly ended as dead: {self.wrongly_ended}. Failed runs that are ended: {self.rightly_ended}, "
-            f"which saves {self.images_saved / self.images_failed:.0%} of the images of all failed runs; "
-            f"told the same as when they go on: {self.kept_outcome}.\n\n"
-            f"{settings}\n\nTold wrongly:\n\n" + "\n".join(f"* {line}" for line in self.wrong or ["none"])
+            f"Correct: {self.right}; on {UNSEEN}, which was not used to choose the limits, {unseen}.\n"
+            f"Healthy or undertrained trials diagnosed as failed: {self.false_alarms}.\n"
+            f"Healthy or undertrained trials stopped as hopeless: {self.wrongly_ended}. Failed trials stopped as hopeless: {self.rightly_ended}, "
+            f"which saves {self.images_saved / self.images_failed:.0%} of the images of all failed trials; "
+            f"same outcome as without stopping: {self.kept_outcome}.\n\n"
+            f"{settings}\n\nWrong diagnoses:\n\n" + "\n".join(f"* {line}" for line in self.wrong or ["none"])
         )
 
 
@@ -109,7 +109,7 @@ def ended_at(run: dict[str, Any]) -> int | None:
     """The tick before the last one at which a run would have been ended as dead."""
     for i in range(1, len(run["images"]) - 1):
         curves = {name: curve[: i + 1] for name, curve in run["curves"].items()}
-        known = {"floors": run["floors"], "n_modes": run["n_modes"]}
+        known = {"baselines": run["floors"], "n_modes": run["n_modes"]}
         if hopeless(run["images"][: i + 1], curves, budget=run["budget"], **known):
             return i
     return None

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.metrics import kl, kl_floor, nearest_centre
+from analysis.metrics import kl, kl_baseline, nearest_centre
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def trials_of(folder: Path) -> pd.DataFrame:
         samples = {name: view.trial(name).sample(SAMPLES, seed=0).numpy() for name in trials.index}
         found = {name: published_protocol(points, data.centres, std=data.std) for name, points in samples.items()}
         trials = trials.drop(columns=["fd", "modes"]).join(pd.DataFrame.from_dict(found, orient="index"))
-        real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_floor(len(data.centres), n=SAMPLES)}
+        real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_baseline(len(data.centres), n=SAMPLES)}
     columns = [name for name in COLUMNS if name in trials]
     table = trials.rename(columns={variants: "variant"})[["variant", "seed", "outcome", *columns]]
     order = list(view.spec.space.variants[variants])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import Diagnosis, TrialTable, rank
+from analysis import Diagnosis, Direction, TrialTable, rank
 from ganstudy import UserError
 from ganstudy.files import write_output
 from study.evaluation.protocol import Ruler
@@ -78,6 +78,11 @@ class StudyView:
     def score(self) -> str:
         """The metric that the study ranks by."""
         return str(self.study.spec["score"]["metric"])
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the study minimizes or maximizes its score."""
+        return Direction(self.study.spec["score"]["direction"])
 
     def trials(self) -> pd.DataFrame:
         """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
@@ -186,7 +191,7 @@ class TrialView:
 
     @property
     def outcome(self) -> str:
-        """One of analysis.table.OUTCOMES; "" while it has not ended."""
+        """A key of analysis.outcomes.OUTCOMES; "" while it has not ended."""
         return self.study.diagnosis(self.record).outcome
 
     @property
@@ -208,8 +213,7 @@ class TrialView:
         """Its newest generator.safetensors, or that of the tick where its score was best. Raises UserError if none was saved."""
         if not (saved := self.stored):
             raise UserError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
-        score = self.study.study.spec["score"]
-        at = self.record.best_images(score["metric"], score["direction"]) if best_tick else saved[-1].images
+        at = self.record.best_images(self.study.score, self.study.direction) if best_tick else saved[-1].images
         return self.study.store.layout.generator(next(each for each in saved if each.images == at))
 
     def generator(self, *, best_tick: bool = False) -> "Sampler":

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "first", ["", "import study.engine.launch, study.api, study.spec.study_spec, analysis.report\n"], ids=["at once", "after the modules"]
+    "first",
+    ["", "import study.engine.launch, study.api, study.spec.study_spec, analysis.report, analysis.report.page\n"],
+    ids=["at once", "after the modules"],
 )
 def test_public_names_are_what_they_say(first: str) -> None:
     script = first + (

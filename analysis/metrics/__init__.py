@@ -1,21 +1,21 @@
-"""Pure functions of arrays: how near generated samples are to real data, and what real data themselves would score."""
+"""Metrics as pure functions of arrays: how close generated samples are to real data, and what real data score themselves."""
 
+from analysis.metrics.baselines import Baseline, baseline, baselines
 from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
 from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
 from analysis.metrics.comparison import Comparison, Mixture, Reference, Samples
-from analysis.metrics.floors import Floor, floor, floors
 from analysis.metrics.frechet import FrechetStatistics, frechet_distance, frechet_statistics
 from analysis.metrics.kernel import Kid, kid
 from analysis.metrics.measures import METRICS, Metric, measure, measure_by_class
 from analysis.metrics.memorisation import memorisation
 from analysis.metrics.modes import (
     class_imbalance,
-    class_imbalance_floor,
+    class_imbalance_baseline,
     excess_kl,
     forward_kl,
     high_quality,
     kl,
-    kl_floor,
+    kl_baseline,
     modes_captured,
     modes_seen,
     nearest_centre,
@@ -31,9 +31,9 @@ from analysis.metrics.vendi import vendi_score, vendi_score_of_kernel
 __all__ = [
     "METRICS",
     "Balls",
+    "Baseline",
     "Bins",
     "Comparison",
-    "Floor",
     "FrechetStatistics",
     "InceptionScore",
     "Kid",
@@ -44,16 +44,16 @@ __all__ = [
     "Samples",
     "Spread",
     "balls",
+    "baseline",
+    "baselines",
     "bins_of",
     "class_agreement",
     "class_agreements",
     "class_frechet_distance",
     "class_frechet_distances",
     "class_imbalance",
-    "class_imbalance_floor",
+    "class_imbalance_baseline",
     "excess_kl",
-    "floor",
-    "floors",
     "forward_kl",
     "frechet_distance",
     "frechet_statistics",
@@ -61,7 +61,7 @@ __all__ = [
     "inception_score",
     "kid",
     "kl",
-    "kl_floor",
+    "kl_baseline",
     "measure",
     "measure_by_class",
     "memorisation",

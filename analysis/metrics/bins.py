@@ -1,6 +1,6 @@
-"""NDB: in how many bins of the real data generated samples are too many or too few. Richardson & Weiss 2018, On GANs and GMMs, section 3.
+"""NDB, the number of statistically different bins. Richardson & Weiss 2018, On GANs and GMMs, section 3.
 
-The bins are the cells of a k-means of the real points. A lost or favoured mode is a bin whose share of the samples differs.
+The bins are the k-means clusters of the real points. A lost or overrepresented mode is a bin whose share of the samples differs.
 """
 
 import warnings
@@ -12,11 +12,12 @@ from scipy.cluster.vq import vq
 from scipy.special import rel_entr
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
+from ganstudy import UserError
 
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """Cells of the real data: their `centres` [K, D] and the number of real points in each, `counts` [K], all at least 1."""
+    """Bins of the real data: their `centres` [K, D] and the number of real points in each, `counts` [K], all at least 1."""
 
     centres: Floats
     counts: NDArray[np.int64]
@@ -24,10 +25,10 @@ class Bins:
 
 @dataclass(frozen=True, kw_only=True)
 class Ndb:
-    """How the shares of real and generated points in the bins differ.
+    """Differences between the shares of real and generated points in the bins.
 
-    `different` of the `bins` have shares that lie more than `z` standard errors apart; `share` is that part of the bins, 0 at best.
-    `divergence` is the Jensen-Shannon divergence of the shares, nats, from 0 to ln 2; less is better.
+    In `different` of the `bins` the shares differ by more than `z` standard errors; `share` is their fraction, 0 at best. `divergence` is
+    the Jensen-Shannon divergence of the shares in nats, from 0 to ln 2; less is better.
     """
 
     different: int
@@ -38,52 +39,52 @@ class Ndb:
 
 
 def bins_of(real: ArrayLike, *, bins: int = 100, seed: int = 0) -> Bins:
-    """k-means of the `real` points [N, D] into `bins` cells. Prepare it once and hand it to `ndb`.
+    """Return the k-means clusters of the `real` points [N, D]. Compute them once and pass them to `ndb`.
 
-    Fewer cells where `real` holds fewer distinct points. Cells of few points are cut to fit these very points, so that other real points
-    differ from them: of N(0, I_256), in 13 of 100 cells with 20 points each (at z = 3), in 0.5 with 100 points each.
+    There are fewer bins if `real` has fewer distinct points. Bins of few points overfit: fresh points of N(0, I_256) differ in 13 of 100
+    bins with 20 points each (at z = 3), but in 0.5 with 100 points each.
     """
-    from sklearn.cluster import KMeans  # here, since it costs a second or two: whoever only counts or reads does not need it
+    from sklearn.cluster import KMeans  # here, because it takes a second or two and many callers never need it
     from sklearn.exceptions import ConvergenceWarning
 
     points = as_points("real", real)
     if bins < 1:
-        raise ValueError(f"bins must be at least 1; given is {bins}")
+        raise UserError(f"bins must be at least 1; given is {bins}")
     distinct = len(np.unique(points, axis=0))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of cells that stay empty, where points differ by rounding errors only
+        warnings.simplefilter("ignore", ConvergenceWarning)  # clusters stay empty if points differ only by rounding errors
         clusters = KMeans(min(bins, distinct), random_state=seed).fit(points)
     centres = clusters.cluster_centers_[np.unique(clusters.labels_)]
     return Bins(centres, _counts(points, centres))
 
 
 def ndb(real: ArrayLike | Bins, fake: ArrayLike, *, bins: int = 100, z: float = 3.0, seed: int = 0) -> Ndb:
-    """Number of bins of `real` [N, D] (or prepared ones, to which `bins` and `seed` do not apply) with a different share of `fake` [M, D].
+    """Count the bins of `real` [N, D] in which the share of `fake` [M, D] differs. Prepared bins ignore `bins` and `seed`.
 
-    Each bin has a two-proportion z-test with the pooled standard error, against `z`. For samples of the same distribution 2 to 7 of 100
-    bins differ at z = 1.96, which is the paper's 5 %, and about 0.3 at 3, which the authors' README uses. With more samples smaller
-    differences are found, so compare equal N and M only. The divergence has no threshold; at best it is about
-    (K - 1)(1/N + 1/M) / 8: 0.0025 for K = 100 bins and 10,000 points each.
+    Each bin is tested by a two-proportion z-test with the pooled standard error, against `z`. For samples of the same distribution, 2 to 7 of
+    100 bins differ at z = 1.96, which is the paper's 5 %, and about 0.3 at z = 3, which the authors' README uses. More samples detect
+    smaller differences, so compare only equal N and M. The divergence has no threshold; its expected minimum is about
+    (K - 1)(1/N + 1/M) / 8, which is 0.0025 for K = 100 bins and 10,000 points each.
 
-    A bin that gets no sample differs only where more than z^2 = 9 were expected. With fewer than that in each, even a collapse to one point
-    is one different bin, no more: draw well above 9 samples a bin. The divergence sees the collapse in any case.
+    A bin without samples differs only if more than z^2 = 9 were expected in it. With fewer expected samples per bin, a collapse to one point
+    shows in a single bin, so draw well above 9 samples per bin. The divergence detects the collapse in any case.
     """
-    cells = real if isinstance(real, Bins) else bins_of(real, bins=bins, seed=seed)
+    real_bins = real if isinstance(real, Bins) else bins_of(real, bins=bins, seed=seed)
     points = as_points("fake", fake, least=1)
-    same_dimension("real", cells.centres, "fake", points)
+    same_dimension("real", real_bins.centres, "fake", points)
     if not z > 0:
-        raise ValueError(f"z, the number of standard errors, must be greater than 0; given is {z}")
-    n, m = int(cells.counts.sum()), len(points)
-    fake_counts = _counts(points, cells.centres)
-    p, q, pooled = cells.counts / n, fake_counts / m, (cells.counts + fake_counts) / (n + m)
+        raise UserError(f"z, the number of standard errors, must be greater than 0; given is {z}")
+    n, m = int(real_bins.counts.sum()), len(points)
+    fake_counts = _counts(points, real_bins.centres)
+    p, q, pooled = real_bins.counts / n, fake_counts / m, (real_bins.counts + fake_counts) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    different = int((np.abs(p - q) > z * error).sum())  # no quotient: all points in one bin have an error of 0, and no difference
+    different = int((np.abs(p - q) > z * error).sum())  # not divided: if all points are in one bin, error and difference are both 0
     middle = (p + q) / 2
     divergence = float((rel_entr(p, middle) + rel_entr(q, middle)).sum() / 2)
     return Ndb(different=different, share=different / len(p), divergence=max(0.0, divergence), bins=len(p), z=z)
 
 
 def _counts(points: Floats, centres: Floats) -> NDArray[np.int64]:
-    """Number [K] of the `points` [N, D] nearest to each of the `centres` [K, D]."""
-    offset = centres.mean(axis=0)  # a large common offset would cost the distances their digits
+    """Count [K] the `points` [N, D] nearest to each of the `centres` [K, D]."""
+    offset = centres.mean(axis=0)  # a large common offset would cost precision
     return np.bincount(vq(points - offset, centres - offset, check_finite=False)[0], minlength=len(centres))

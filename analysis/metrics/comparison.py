@@ -1,4 +1,4 @@
-"""What a metric sees: samples beside real data that were prepared once."""
+"""Comparison: the input of a metric, samples together with real data that are prepared once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +17,18 @@ from analysis.metrics.modes import nearest_centre, shares
 from analysis.metrics.neighbours import Balls, balls, prdc
 from analysis.metrics.spread import Spread, mode_spread, mode_traces
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-BINS, PER_BIN = 100, 50  # of NDB: fewer where there are fewer real data, since k-means fits itself to what it sees
+_BINS, _PER_BIN = 100, 50  # of NDB: fewer bins for fewer real data, because k-means overfits small bins
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """M samples, generated or real: `features` [M, F], and where they are needed the `probabilities` [M, K] of the classes and the samples
-    themselves, `data`: images uint8 [M, C, H, W] or points [M, D]. `labels` [M]: their classes; of generated ones, those that were asked for."""
+    """M samples, generated or real.
+
+    `features` [M, F]; if needed, class `probabilities` [M, K] and the samples themselves as `data` (images uint8 [M, C, H, W] or points
+    [M, D]). `labels` [M] are the classes of real samples and the requested classes of generated ones.
+    """
 
     features: Floats | Singles
     probabilities: Floats | None = None
@@ -33,7 +36,7 @@ class Samples:
     labels: NDArray[np.int64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """The samples of these rows."""
+        """Return the samples of these rows."""
         names = ("features", "probabilities", "data", "labels")
         parts = {name: None if (part := getattr(self, name)) is None else part[rows] for name in names}
         return type(self)(**parts)  # type: ignore[arg-type]
@@ -41,7 +44,7 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mixture:
-    """K Gaussians of one standard deviation: `centres` [K, D]."""
+    """K Gaussians with `centres` [K, D] and a common standard deviation."""
 
     centres: Floats
     std: float
@@ -49,31 +52,31 @@ class Mixture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
-    """The real side, prepared once. Make one with `of`."""
+    """The real data, prepared once. Create it with `of`."""
 
     points: Floats | Singles  # [N, F]: the features, of held-out data
     statistics: FrechetStatistics
     balls: Balls
     bins: Bins
-    train: Floats | Singles | None  # [N, F], what the generators learn from; the rest is of data that they never see
-    shares: Floats | None  # [K], all greater than 0; None where the modes are not known
-    traces: Floats | None  # [K]: of the covariance of each mode's features
+    train: Floats | Singles | None  # [N, F], training data; everything else here is from held-out data
+    shares: Floats | None  # [K], all greater than 0; None if modes are unknown
+    traces: Floats | None  # [K]: trace of the covariance of each mode's features
     mixture: Mixture | None
-    labels: NDArray[np.int64] | None  # [N], the classes of `points`, where samples are to be judged by theirs
-    agreement: float | None  # share of `points` that are told to be of their class
+    labels: NDArray[np.int64] | None  # [N], the classes of `points`; None for unconditional generators
+    agreement: float | None  # share of `points` whose class is recognised
 
     @classmethod
     def of(
         cls, real: Samples, *, n: int, train: Floats | Singles | None = None, mixture: Mixture | None = None, k: int = 5, seed: int = 0
     ) -> Self:
-        """From held-out data. Neighbours are sought among `n` of them, as many as there will be samples.
+        """Prepare held-out data. Neighbours are searched among `n` of them, as many as there will be samples.
 
-        Coverage by few samples of the small balls of many real data says little.
+        With many real points the balls are small, and coverage by few samples is not informative.
         """
         decisions = _decisions(real, mixture)
         some = np.random.default_rng(seed).permutation(len(real.features))[:n]
         statistics = frechet_statistics(real.features, name="the real features")
-        statistics.factor  # noqa: B018  (computed here, it travels along)
+        statistics.factor  # noqa: B018  (a cached property, computed here so that it is pickled)
         found: dict[str, Floats | None] = {"shares": None, "traces": None}
         if decisions is not None:
             modes = len(mixture.centres) if mixture else real.probabilities.shape[1]  # type: ignore[union-attr]
@@ -82,7 +85,7 @@ class Reference:
             points=real.features,
             statistics=statistics,
             balls=balls(real.features[some], k=k, name="the real features"),
-            bins=bins_of(real.features, bins=max(2, min(BINS, len(real.features) // PER_BIN)), seed=seed),
+            bins=bins_of(real.features, bins=max(2, min(_BINS, len(real.features) // _PER_BIN)), seed=seed),
             train=train,
             mixture=mixture,
             labels=real.labels,
@@ -93,7 +96,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Samples beside the reference. What several metrics need is computed once."""
+    """Samples and the reference they are compared with. Intermediate results that several metrics need are cached."""
 
     real: Reference
     fake: Samples
@@ -104,11 +107,11 @@ class Comparison:
 
     @property
     def probabilities(self) -> Floats:
-        return _there(self.fake.probabilities)
+        return _present(self.fake.probabilities)
 
     @property
     def data(self) -> NDArray[Any]:
-        return _there(self.fake.data)
+        return _present(self.fake.data)
 
     @property
     def train(self) -> Floats | Singles:
@@ -117,48 +120,48 @@ class Comparison:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """[M]: the classes that were asked for."""
-        return _there(self.fake.labels)
+        """[M]: the requested classes."""
+        return _present(self.fake.labels)
 
     @property
     def real_labels(self) -> NDArray[np.int64]:
-        return _there(self.real.labels)
+        return _present(self.real.labels)
 
     @property
     def real_shares(self) -> Floats:
-        return _there(self.real.shares)
+        return _present(self.real.shares)
 
     @property
     def mixture(self) -> Mixture:
-        return _there(self.real.mixture)
+        return _present(self.real.mixture)
 
     @cached_property
     def prdc(self) -> Mapping[str, float]:
-        """The four numbers of `prdc`, from one pass over the distances."""
+        """Precision, recall, density and coverage, from one pass over the distances."""
         return prdc(self.real.balls, self.features, k=self.real.balls.k)
 
     @cached_property
     def decisions(self) -> NDArray[np.int64]:
         """[M]: the mode of each sample."""
-        return _there(_decisions(self.fake, self.real.mixture))
+        return _present(_decisions(self.fake, self.real.mixture))
 
     @cached_property
     def shares(self) -> Floats:
-        """[K]: of the samples in each mode."""
+        """[K]: share of the samples in each mode."""
         return shares(self.decisions, modes=len(self.real_shares))
 
     @cached_property
     def spread(self) -> Spread:
-        """How wide the modes are beside the real ones."""
-        return mode_spread(self.features, self.decisions, _there(self.real.traces))
+        """Variance within modes relative to the real modes."""
+        return mode_spread(self.features, self.decisions, _present(self.real.traces))
 
     @property
     def known(self) -> set[str]:
-        """Which kinds of metric can be computed."""
+        """The needs that are met: a metric can be computed if its `needs` is among them."""
         labelled = self.fake.labels is not None and self.real.labels is not None
         return {
             name
-            for name, there in {
+            for name, met in {
                 "features": True,
                 "train": self.real.train is not None,
                 "modes": self.real.shares is not None,
@@ -168,25 +171,25 @@ class Comparison:
                 "labels": labelled,
                 "labelled modes": labelled and self.real.agreement is not None,
             }.items()
-            if there
+            if met
         }
 
 
-def _there(part: T | None) -> T:
-    """`known` says what is; METRICS asks for nothing else."""
+def _present(part: _T | None) -> _T:
+    """Return a part that is not None. `known` guards every metric, so a missing part is a bug."""
     assert part is not None
     return part
 
 
 def _decisions(samples: Samples, mixture: Mixture | None) -> NDArray[np.int64] | None:
-    """The nearest centre, or the most probable class; None where neither is known."""
+    """Return the nearest centre or the most probable class of each sample; None if neither is known."""
     if mixture:
-        return nearest_centre(_there(samples.data), mixture.centres)
+        return nearest_centre(_present(samples.data), mixture.centres)
     return None if samples.probabilities is None else samples.probabilities.argmax(axis=1)
 
 
 def _smoothed(decisions: NDArray[np.int64], *, modes: int) -> Floats:
-    """With half a sample more in each mode (Jeffreys' prior): so divergences are finite where a mode has no held-out data."""
+    """Return shares with half a sample added to each mode (Jeffreys' prior), so that divergences are finite for modes without held-out data."""
     counts = np.bincount(decisions, minlength=modes) + 0.5
     smoothed: Floats = counts / counts.sum()
     return smoothed

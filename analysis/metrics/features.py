@@ -1,6 +1,6 @@
-"""What distances are measured in: networks that turn images or points into features. Arrays in, arrays out, block by block.
+"""Feature extractors: networks that turn images or points into features, in blocks, from arrays to arrays.
 
-Distances in features of a network of our own are no FID: that name is for Inception's features.
+Only distances in Inception's features are called FID; distances in other features are not.
 """
 
 import hashlib
@@ -14,33 +14,37 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-Array = NDArray[np.generic]
+from ganstudy import UserError
 
-FEATURES = 64  # of the classifier; each side needs more samples than that for a covariance of full rank
-DEPTHS, WIDTH = 4, 32  # of the random network: 128 features
+_Array = NDArray[np.generic]
+
+FEATURES = 64  # of the classifier; a covariance of full rank needs more samples than that
+_DEPTHS, _WIDTH = 4, 32  # of the random network: 128 features
 
 
 class Extractor(nn.Module, ABC):
-    """Turns inputs [N, *shape] into features [N, F]. `name` is part of a metric's full name."""
+    """Turns inputs [N, *shape] into features [N, F]. `name` becomes part of the full names of metrics."""
 
     name: str
-    block = 500  # images held as activations at a time
+    block = 500  # inputs per forward pass, which bounds the memory for activations
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """[N, *shape] as in the array -> [N, F] float32."""
+        """Map [N, *shape], with the dtype of the array, to features [N, F] float32."""
 
     @torch.inference_mode()
-    def features(self, x: Array) -> NDArray[np.float32]:
-        """Features [N, F] of `x` [N, *shape], N >= 1, computed where the weights are."""
+    def features(self, x: _Array) -> NDArray[np.float32]:
+        """Return features [N, F] of `x` [N, *shape], N >= 1, computed on the device of the weights."""
         device = next((tensor.device for tensor in self.state_dict().values()), torch.device("cpu"))
         blocks = (torch.from_numpy(np.array(x[i : i + self.block])) for i in range(0, len(x), self.block))
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # on a GPU as exact as the real side, which the driver's CPU saw
+        with torch.backends.cudnn.flags(
+            enabled=True, allow_tf32=False
+        ):  # on a GPU as precise as the features of real data, which the driver computes on a CPU
             return np.concatenate([self(block.to(device)).cpu().numpy() for block in blocks])
 
 
 class Points(Extractor):
-    """Points [N, D] are their own features."""
+    """The coordinates of points [N, D] as features."""
 
     name = "points"
 
@@ -49,7 +53,7 @@ class Points(Extractor):
 
 
 class Pixels(Extractor):
-    """Images are their own features: uint8 [N, C, H, W] -> [N, CHW] in [0, 1]. Blind to what they show: for small, aligned images only."""
+    """Pixel values as features: uint8 [N, C, H, W] -> [N, CHW] in [0, 1]. Ignores image content, so only for small, aligned images."""
 
     name = "pixels"
 
@@ -58,7 +62,7 @@ class Pixels(Extractor):
 
 
 class Module(Extractor):
-    """A network of one's own under a name: whatever turns uint8 [N, C, H, W] (points: float32 [N, D]) into features [N, F]."""
+    """A user's network under a name. It maps uint8 [N, C, H, W] (or float32 points [N, D]) to features [N, F]."""
 
     def __init__(self, name: str, net: nn.Module):
         super().__init__()
@@ -68,17 +72,17 @@ class Module(Extractor):
         found = self.net(x)
         if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(x):
             given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ValueError(f"the features {self.name} must be a tensor [{len(x)}, F] of the {len(x)} inputs; given is {given}")
+            raise UserError(f"the features {self.name} must be a tensor [{len(x)}, F] of the {len(x)} inputs; given is {given}")
         return found.float()
 
 
 class Classifier(Extractor):
-    """A small convolutional network; the layer before its decision is the feature. uint8 [N, C, H, W] -> [N, 64], H and W >= 8."""
+    """A small convolutional classifier whose penultimate layer gives the features. uint8 [N, C, H, W] -> [N, 64], H and W >= 8."""
 
     name = "classifier"
 
     def __init__(self, *, channels: int, side: int, classes: int):
-        """`side`: the shorter of H and W, pixels. It is halved until at most 8 are left (at least once)."""
+        """`side` is the shorter of H and W in pixels. It is halved until at most 8 remain, at least once."""
         super().__init__()
         halvings = max(1, math.ceil(math.log2(side / 8)))
         widths = [channels, 32, *[64] * halvings]
@@ -86,7 +90,7 @@ class Classifier(Extractor):
         for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
             conv = nn.Conv2d(fan_in, fan_out, 3, stride=1 if i == 0 else 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(fan_out), nn.ReLU()]
-        # a coarse layout of 2 x 2 survives the pooling: what is where matters
+        # pooling keeps a 2 x 2 grid, because positions matter
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * 64, FEATURES), nn.ReLU())
         self.head = nn.Linear(FEATURES, classes)
 
@@ -96,7 +100,7 @@ class Classifier(Extractor):
 
     @torch.inference_mode()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Of each class, [N, K], by the features [N, 64]."""
+        """Return class probabilities [N, K] from features [N, 64]."""
         logits = self.head(torch.from_numpy(features).to(self.head.weight.device))
         found: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return found
@@ -105,16 +109,16 @@ class Classifier(Extractor):
 class RandomConv(Extractor):
     """A convolutional network with random weights, for images without labels. uint8 [N, C, H, W] -> [N, 128], H and W >= 8.
 
-    Naeem et al. 2020: where no pretrained network fits the data, features of a random network separate good from bad
-    samples as well. Orthogonal weights (Saxe et al. 2014) with the gain of ReLU keep the scale of the signal from depth to depth, and
-    averages at four depths see textures as well as shapes: each has 32 features.
+    Naeem et al. 2020: if no pretrained network suits the data, features of a random network separate good from bad samples too. Orthogonal
+    weights (Saxe et al. 2014) with the gain for ReLU keep the scale of the signal across depths. Averages at four depths, 32 features
+    each, respond to textures as well as shapes.
     """
 
     name = "random_conv"
 
     def __init__(self, *, channels: int, seed: int = 0):
         super().__init__()
-        widths = [channels, *[WIDTH] * DEPTHS]
+        widths = [channels, *[_WIDTH] * _DEPTHS]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.convs = nn.ModuleList(_random_conv(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
@@ -125,21 +129,22 @@ class RandomConv(Extractor):
         for conv in self.convs:
             x = F.relu(conv(x))
             pooled.append(x.mean(dim=(2, 3)))
-            x = F.max_pool2d(x, 2, ceil_mode=True)  # averages would fade from depth to depth
+            x = F.max_pool2d(x, 2, ceil_mode=True)  # average pooling would weaken the signal with depth
         return torch.cat(pooled, dim=1)
 
 
-def train_classifier(images: Array, labels: ArrayLike, *, classes: int, seed: int = 0, steps: int | None = None) -> Classifier:
-    """A Classifier of the uint8 `images` [N, C, H, W] and their `labels` [N] (0 to classes - 1), ready for use.
+def train_classifier(images: _Array, labels: ArrayLike, *, classes: int, seed: int = 0, steps: int | None = None) -> Classifier:
+    """Train a Classifier on uint8 `images` [N, C, H, W] with `labels` [N] (0 to classes - 1) and return it in evaluation mode.
 
-    AdamW on batches of 128 with a one-cycle learning rate (Smith & Topin 2018); by default 30 epochs, at most 1,000 `steps`. On one
-    machine and number of threads the same seed gives the same weights. torch's own generators are left as they are.
+    AdamW on batches of 128 with a one-cycle learning rate (Smith & Topin 2018); by default 30 epochs, at most 1,000 `steps`. On the same
+    machine with the same number of threads, a seed determines the weights. torch's global generators are not changed. Raises
+    UserError for other shapes, dtypes or labels.
     """
     targets = torch.as_tensor(np.asarray(labels, dtype=np.int64))
     if images.dtype != np.uint8 or images.ndim != 4 or min(images.shape[2:]) < 8:
-        raise ValueError(f"images must be uint8 [N, C, H, W], H and W at least 8; given are {images.dtype} {list(images.shape)}")
+        raise UserError(f"images must be uint8 [N, C, H, W], H and W at least 8; given are {images.dtype} {list(images.shape)}")
     if targets.shape != (len(images),) or targets.min() < 0 or targets.max() >= classes:
-        raise ValueError(
+        raise UserError(
             f"labels must be one of 0 to {classes - 1} for each of the {len(images)} images; "
             f"given are {len(targets)} labels from {targets.min()} to {targets.max()}"
         )
@@ -154,7 +159,7 @@ def train_classifier(images: Array, labels: ArrayLike, *, classes: int, seed: in
     for _ in range(steps):
         rows = rng.integers(len(images), size=128)
         logits = net.head(net(torch.from_numpy(images[rows])))
-        # no smoothed labels and few epochs: both gather the training images' features, away from those of equally real unseen ones
+        # label smoothing or more epochs would cluster the features of training images, away from those of unseen real images
         loss = F.cross_entropy(logits, targets[rows])
         optimiser.zero_grad()
         loss.backward()
@@ -164,7 +169,7 @@ def train_classifier(images: Array, labels: ArrayLike, *, classes: int, seed: in
 
 
 def weights_hash(module: nn.Module) -> str:
-    """16 hex digits over the names, shapes and bytes of the module's weights and buffers."""
+    """Return 16 hex digits, a hash of the names, shapes and bytes of the module's weights and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         values = tensor.detach().cpu().contiguous().numpy()
@@ -177,10 +182,10 @@ def _random_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
     conv = nn.Conv2d(fan_in, fan_out, 3, padding=1, padding_mode="replicate")
     assert conv.bias is not None
     nn.init.orthogonal_(conv.weight, gain=math.sqrt(2))
-    nn.init.normal_(conv.bias, std=0.1)  # without it ReLU answers to 2x with twice its answer to x
+    nn.init.normal_(conv.bias, std=0.1)  # without a bias, doubling the input would only double the features
     return conv
 
 
 def _scaled(x: Tensor) -> Tensor:
-    """Bytes -> [-1, 1]."""
+    """Scale bytes to [-1, 1]."""
     return x.float() / 127.5 - 1

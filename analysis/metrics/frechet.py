@@ -1,6 +1,6 @@
 """Fréchet distance between two sets of features. Dowson & Landau 1982; as a score for GANs: Heusel et al. 2017, eq. 6.
 
-The value is biased upwards by about (D(D + 1)/2 + 2D)/N for N = M samples of equal Gaussians: never compare values of different N or D.
+The value has an upward bias of about (D(D + 1)/2 + 2D)/N for N = M samples of equal Gaussians: compare only values of equal N and D.
 """
 
 from collections.abc import Mapping
@@ -13,36 +13,37 @@ from scipy.linalg import eigvalsh, qr
 from scipy.linalg.lapack import dsygst
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
+from ganstudy import UserError
 
 
 @dataclass(frozen=True, eq=False)
 class FrechetStatistics:
-    """A Gaussian fitted to points: their `mean` [D] and `covariance` [D, D] (divided by n - 1)."""
+    """A Gaussian fitted to points: their `mean` [D] and `covariance` [D, D] (normalised by n - 1)."""
 
     mean: Floats
     covariance: Floats
 
     @classmethod
     def from_npz(cls, stored: Mapping[str, ArrayLike], *, name: str = "x") -> "FrechetStatistics":
-        """Of {"mu": [D], "sigma": [D, D]}: what np.load(path) gives of a file that pytorch-fid or TTUR wrote."""
+        """Read {"mu": [D], "sigma": [D, D]}, the content of an .npz file of pytorch-fid or TTUR. Raises UserError for any other content."""
         if not {"mu", "sigma"} <= set(stored):
-            raise ValueError(f"{name} must hold mu and sigma, as the files of pytorch-fid do; it holds {sorted(stored)}")
+            raise UserError(f"{name} must hold mu and sigma, as the files of pytorch-fid do; it holds {sorted(stored)}")
         mean, covariance = (np.asarray(stored[key], dtype=np.float64) for key in ("mu", "sigma"))
         if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
-            raise ValueError(
+            raise UserError(
                 f"{name} must hold mu [D] and sigma [D, D]; given are the shapes {list(mean.shape)} and {list(covariance.shape)}"
             )
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-            raise ValueError(f"{name} must hold finite values only; its mu or sigma holds NaN or infinity")
+            raise UserError(f"{name} must hold finite values only; its mu or sigma holds NaN or infinity")
         return cls(mean, covariance)
 
     def as_npz(self) -> dict[str, Floats]:
-        """np.savez(path, **statistics.as_npz()) writes the layout of pytorch-fid."""
+        """Return arrays such that np.savez(path, **statistics.as_npz()) writes the format of pytorch-fid."""
         return {"mu": self.mean, "sigma": self.covariance}
 
     @cached_property
     def factor(self) -> Floats:
-        """The lower triangular L with L L^T = covariance, [D, D], for singular ones too. Computed once, and kept when pickled."""
+        """Lower triangular L [D, D] with L L^T = covariance, also if that is singular. Cached, and pickled with the object."""
         values, vectors = np.linalg.eigh(self.covariance)
         (upper,) = qr((vectors * _roots(values)) @ vectors.T, mode="r")
         factor: Floats = np.asfortranarray(upper.T)
@@ -50,45 +51,47 @@ class FrechetStatistics:
 
 
 def frechet_statistics(x: ArrayLike, *, name: str = "x") -> FrechetStatistics:
-    """Mean and covariance of the points `x` [N, D], N >= 2. `name` is what messages call them."""
+    """Return mean and covariance of the points `x` [N, D], N >= 2. Error messages call them `name`."""
     points = as_points(name, x)
     mean = points.mean(axis=0)
     centred = points - mean
     return FrechetStatistics(mean, centred.T @ centred / (len(points) - 1))
 
 
-Side = ArrayLike | FrechetStatistics | Mapping[str, ArrayLike]
+_PointsOrStatistics = ArrayLike | FrechetStatistics | Mapping[str, ArrayLike]
 
 
-def frechet_distance(x: Side, y: Side) -> float:
-    """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), at least 0.
+def frechet_distance(x: _PointsOrStatistics, y: _PointsOrStatistics) -> float:
+    """Return |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), at least 0.
 
-    Each side is points [N, D], prepared statistics, or what np.load gives of a file with mu and sigma.
+    Each argument is points [N, D], prepared statistics, or the content of an .npz file with mu and sigma.
 
-    The trace of (S_x S_y)^(1/2) is taken from the eigenvalues of L^T S_x L with L L^T = S_y, which is symmetric: so the distance is a
-    finite real number for collapsed points too, where a square root of the product itself turns complex or NaN. The factor is that of
-    `y`: where one side stays the same (the real data), prepare it and hand it in as `y`.
+    The trace of (S_x S_y)^(1/2) comes from the eigenvalues of the symmetric L^T S_x L with L L^T = S_y. The distance is therefore finite and
+    real for collapsed points too, whereas the square root of the product itself becomes complex or NaN. L is cached on `y`: pass
+    prepared statistics of the real data as `y` if it is used repeatedly.
     """
     a, b = _statistics("x", x), _statistics("y", y)
     same_dimension("x", a.mean, "y", b.mean)
-    product, _ = dsygst(a.covariance, b.factor, itype=2, lower=1)  # half the work of two products of matrices, as both are symmetric
+    product, _ = dsygst(
+        a.covariance, b.factor, itype=2, lower=1
+    )  # half the work of two matrix products, because both matrices are symmetric
     eigenvalues = eigvalsh(product, lower=True, driver="evr", overwrite_a=True, check_finite=False).astype(np.float64)
     trace_of_root = _roots(eigenvalues).sum()
     distance = np.sum((a.mean - b.mean) ** 2) + np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
     return max(0.0, float(distance))
 
 
-def _statistics(name: str, side: Side) -> FrechetStatistics:
-    if isinstance(side, FrechetStatistics):
-        return side
-    return FrechetStatistics.from_npz(side, name=name) if isinstance(side, Mapping) else frechet_statistics(side, name=name)
+def _statistics(name: str, given: _PointsOrStatistics) -> FrechetStatistics:
+    if isinstance(given, FrechetStatistics):
+        return given
+    return FrechetStatistics.from_npz(given, name=name) if isinstance(given, Mapping) else frechet_statistics(given, name=name)
 
 
 def _roots(eigenvalues: Floats) -> Floats:
-    """Square roots of the eigenvalues [D] of a symmetric matrix without negative ones; what rounding made of zeros is 0 again.
+    """Return square roots of the eigenvalues [D] of a positive semidefinite matrix, with rounding errors set to 0.
 
-    Where points have no spread, rounding leaves about +-1e-16 of the largest eigenvalue. Its root would be 1e-8 of the largest root for
-    each of up to D dimensions, which moves the distance of collapsed points by 1e-6.
+    In directions without spread, rounding leaves about +-1e-16 of the largest eigenvalue. The root of that is 1e-8 of the largest root in
+    each of up to D dimensions, which would change the distance of collapsed points by 1e-6.
     """
     noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues.max()
     roots: Floats = np.sqrt(np.where(eigenvalues > noise, eigenvalues, 0.0))

@@ -1,9 +1,9 @@
-"""Kernel distance between two sets of features (KID, where they are Inception's). Binkowski et al. 2018, section 4.
+"""Kernel distance between two sets of features (called KID in Inception's features). Binkowski et al. 2018, section 4.
 
-The squared maximum mean discrepancy (Gretton et al. 2012, eq. 3) for the kernel k(x, y) = (x . y / D + 1)^3, estimated without bias:
-the mean of k over pairs of distinct x, plus that over pairs of distinct y, less twice the mean over all pairs of an x and a y.
-It compares the means, covariances and third moments. Lower is better. Equal distributions score 0 on average whatever N is, so half
-of the values for a perfect generator lie slightly below 0: they are valid and stay. Collapse raises it: moments are lost.
+The unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012, eq. 3) for the kernel k(x, y) = (x . y / D + 1)^3:
+the mean of k over pairs of distinct x, plus that over pairs of distinct y, minus twice the mean over all pairs of an x and a y.
+It compares means, covariances and third moments; lower is better. Equal distributions score 0 on average for any N, so half of the
+values of a perfect generator are slightly below 0, and they are valid. Collapse raises the distance.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
+from ganstudy import UserError
 
-BLOCK = 2_000_000  # numbers in a block of the kernel: 16 MB
+_BLOCK = 2_000_000  # numbers in a block of the kernel: 16 MB
 
 
 @dataclass(frozen=True)
 class Kid:
-    """The estimates over `subsets` pairs of subsets of `subset_size` points each: their mean, and their standard deviation as printed in papers.
+    """Mean and standard deviation, as papers print them, of the estimates over `subsets` pairs of subsets of `subset_size` points each.
 
-    `error` is std / sqrt(subsets): how far another draw of subsets from the *same* points would move the mean. What other samples of the
-    generator, other real data or another training seed would change is not in it, and subsets that overlap count as independent.
+    `error` is std / sqrt(subsets): the standard error due to the draw of subsets from the *same* points. It does not include the variation
+    of generated samples, real data or training seeds, and it treats overlapping subsets as independent.
     """
 
     mean: float
-    std: float  # divided by the number of subsets
+    std: float  # normalised by the number of subsets
     error: float
     subsets: int
     subset_size: int
@@ -33,10 +34,11 @@ class Kid:
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """x [N, D] as what the kernel needs: x . y / D + 1 = unit * near_x . near_y + along_x + along_y.
+    """Points x [N, D] in the form that the kernel needs: x . y / D + 1 = unit * near_x . near_y + along_x + along_y.
 
-    `near` are the points less the common mean of both sides, over their largest coordinate. Only they are rounded to float32, which makes
-    products twice as fast: so the rounding is 1e-7 of the spread of the points, not of their distance from 0, and nothing overflows.
+    `near` are the points minus the common mean of both sets, divided by their largest coordinate. Only `near` is rounded to float32, for
+    products that are twice as fast. The rounding error is then 1e-7 of the spread of the points, not of their distance from 0, and nothing
+    overflows.
     """
 
     near: NDArray[np.float32]  # [N, D]
@@ -47,35 +49,36 @@ class _Points:
 
 
 def kid(x: ArrayLike, y: ArrayLike, *, subsets: int = 100, subset_size: int | None = None, seed: int = 2020) -> Kid:
-    """Kernel distance between the points `x` [N, D] and `y` [M, D], over random subsets without repetition; N, M >= 2.
+    """Return the kernel distance between the points `x` [N, D] and `y` [M, D], over random subsets without repetition; N, M >= 2.
 
-    `subset_size` is 1,000 unless told, or as many as the smaller side has. The subsets are those that torch-fidelity draws for the same seed.
+    `subset_size` defaults to 1,000, or to the size of the smaller set if that is less. For a given seed the subsets are those of
+    torch-fidelity. Raises UserError for invalid sizes.
     """
     a, b = as_points("x", x), as_points("y", y)
     same_dimension("x", a, "y", b)
     most = min(len(a), len(b))
     size = min(1000, most) if subset_size is None else subset_size
     if not 2 <= size <= most:
-        raise ValueError(f"subset_size must lie between 2 and the number of points of the smaller side, {most}; given is {size}")
+        raise UserError(f"subset_size must lie between 2 and the number of points of the smaller set, {most}; given is {size}")
     if subsets < 1:
-        raise ValueError(f"subsets must be at least 1; given is {subsets}")
+        raise UserError(f"subsets must be at least 1; given is {subsets}")
     rng = np.random.RandomState(seed)
     draws = [(rng.choice(len(a), size, replace=False), rng.choice(len(b), size, replace=False)) for _ in range(subsets)]
     one, two, unit = _prepared(a, b)
-    # One kernel between all points (of which a half is mirrored) serves all subsets at once, unless that is more work than three for each.
+    # One kernel between all points, half of it by symmetry, serves all subsets, unless three kernels per subset are less work.
     if (len(a) + len(b)) ** 2 / 2 < subsets * 3 * size**2:
         of_x, of_y = _members([i for i, _ in draws], len(a)), _members([j for _, j in draws], len(b))
         values = _squared_discrepancies(one, two, of_x, of_y, unit, size)
     else:
-        everyone = np.ones((size, 1))
-        values = np.concatenate([_squared_discrepancies(one[i], two[j], everyone, everyone, unit, size) for i, j in draws])
+        all_rows = np.ones((size, 1))
+        values = np.concatenate([_squared_discrepancies(one[i], two[j], all_rows, all_rows, unit, size) for i, j in draws])
     largest = float(np.abs(values).max()) or 1.0
     std = largest * float((values / largest).std())  # squares of large values would overflow
     return Kid(float(values.mean()), std, std / subsets**0.5, subsets, size)
 
 
 def _prepared(a: Floats, b: Floats) -> tuple[_Points, _Points, float]:
-    """Both sides as _Points, and their `unit`."""
+    """Return both sets as _Points, and their `unit`."""
     dimension = a.shape[1]
     centre = (a.mean(axis=0) + b.mean(axis=0)) / 2
     near_a, near_b = a - centre, b - centre
@@ -89,7 +92,7 @@ def _prepared(a: Floats, b: Floats) -> tuple[_Points, _Points, float]:
 
 
 def _members(chosen: list[NDArray[np.int64]], n: int) -> Floats:
-    """[n, subsets]: 1 where the point is in the subset, else 0."""
+    """Return [n, subsets]: 1 where the point is in the subset, else 0."""
     members = np.zeros((n, len(chosen)))
     for subset, rows in enumerate(chosen):
         members[rows, subset] = 1
@@ -97,23 +100,23 @@ def _members(chosen: list[NDArray[np.int64]], n: int) -> Floats:
 
 
 def _squared_discrepancies(x: _Points, y: _Points, of_x: Floats, of_y: Floats, unit: float, size: int) -> Floats:
-    """The unbiased estimate of each subset, [subsets]."""
+    """Return the unbiased estimate of each subset, [subsets]."""
     within = _sums(x, x, of_x, of_x, unit) + _sums(y, y, of_y, of_y, unit)
     return within / (size * (size - 1)) - 2 * _sums(x, y, of_x, of_y, unit) / size**2
 
 
 def _sums(x: _Points, y: _Points, of_x: Floats, of_y: Floats, unit: float) -> Floats:
-    """Sum of k over the pairs in each subset, [subsets]; over pairs of distinct points where y is x. Block by block of rows."""
+    """Return the sum of k over the pairs in each subset, [subsets]; if y is x, over pairs of distinct points. Works in blocks of rows."""
     total = np.zeros(of_x.shape[1])
-    step = max(1, BLOCK // len(y.near))
+    step = max(1, _BLOCK // len(y.near))
     for start in range(0, len(x.near), step):
         rows, columns = slice(start, start + step), slice(start if x is y else 0, None)
         kernel = np.multiply(x.near[rows] @ y.near[columns].T, unit, dtype=np.float64)
         kernel += x.along[rows, None]
         kernel += y.along[columns]
-        kernel *= kernel * kernel  # a power is slower, of negative numbers 30 times
+        kernel *= kernel * kernel  # a power is slower, for negative numbers 30 times
         if x is y:
             np.fill_diagonal(kernel, 0)
-            kernel[:, step:] *= 2  # each of these stands for its mirror image too, which no block holds
+            kernel[:, step:] *= 2  # counts the symmetric entries, which are in no block
         total += np.sum(of_x[rows] * (kernel @ of_y[columns]), axis=0)
     return total

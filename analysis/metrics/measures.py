@@ -1,4 +1,4 @@
-"""METRICS: everything that a set of samples is judged by, as one table. To add a metric: its function, and its line here."""
+"""METRICS: the table of all metrics. To add a metric, write its function and register it: METRICS["name"] = Metric(...)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Literal
 
 from scipy.stats import chi2
 
+from analysis.direction import Direction
 from analysis.metrics.bins import ndb
 from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
 from analysis.metrics.comparison import Comparison, Reference
@@ -18,218 +19,224 @@ from analysis.metrics.scores import inception_score
 from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
 from analysis.metrics.vendi import vendi_score
+from ganstudy.registry import Registry
 
 Needs = Literal["features", "train", "modes", "mixture", "classes", "images", "labels", "labelled modes"]
-OF_CLASSES: tuple[Needs, ...] = ("labels", "labelled modes")  # what only samples have whose classes were asked for
-PROJECTIONS = 100  # of the sliced distance: its error is a hundredth of it, and it costs less than a forward pass
-PAIRS = 10  # of images within a class
+OF_CLASSES: tuple[Needs, ...] = ("labels", "labelled modes")  # needs that only conditional generators meet
+_PROJECTIONS = 100  # of the sliced distance: a relative error of 1 %, at less than the cost of a forward pass
+_PAIRS = 10  # of images per class
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One number of a `Comparison`."""
+    """A function of a `Comparison` that returns one number, and what to know about it. A plain "minimize" or "maximize" is converted."""
 
     of: Callable[[Comparison], float]
     description: str
-    better: Literal["min", "max"] | None  # None: best where real data are, worse on both sides
+    direction: Direction | None  # None: best at the real-data baseline, worse above and below
     source: str
-    needs: Needs = "features"  # what must be known of the data
-    floor: Callable[[Reference, int], float] | None = None  # what n samples of the true data score; None: not known in closed form
+    needs: Needs = "features"  # what the comparison must contain
+    baseline: Callable[[Reference, int], float] | None = None  # score of n real samples; None if there is no closed form
+
+    def __post_init__(self) -> None:
+        if self.direction is not None:
+            object.__setattr__(self, "direction", Direction(self.direction))
 
 
 def _kid(c: Comparison) -> float:
-    """One subset, as large as the smaller side."""
+    """One subset, as large as the smaller set."""
     return kid(c.features, c.real.points, subsets=1, subset_size=min(len(c.features), len(c.real.points))).mean
 
 
-def _coverage(real: Reference, n: int) -> float:
-    """1 - P(none of n samples is among the k nearest of a real point): Naeem et al. 2020, for unequal numbers too."""
-    there, k = len(real.balls.points), real.balls.k
-    return 1 - prod((there - i) / (there + n - i) for i in range(1, k + 1))
+def _coverage_baseline(real: Reference, n: int) -> float:
+    """Return 1 - P(none of n samples is among the k nearest of a real point): Naeem et al. 2020, generalised to unequal numbers."""
+    n_real, k = len(real.balls.points), real.balls.k
+    return 1 - prod((n_real - i) / (n_real + n - i) for i in range(1, k + 1))
 
 
-def _memorisation(real: Reference, n: int) -> float:
-    """Of half the held-out data beside the other half. Not 0 where the features themselves were fitted to the training data."""
+def _memorisation_baseline(real: Reference, n: int) -> float:
+    """Return the score of one half of the held-out data against the other. Not 0 if the features were fitted to the training data."""
     assert real.train is not None
     return memorisation(real.balls.points[::2], real.train, real.balls.points[1::2])
 
 
-def _high_quality(real: Reference, n: int) -> float:
+def _high_quality_baseline(real: Reference, n: int) -> float:
     assert real.mixture
     return float(chi2.cdf(9, real.mixture.centres.shape[1]))
 
 
-def _agreement(real: Reference, n: int) -> float:
-    """Of held-out data of known class: how often whoever tells the classes is right."""
+def _agreement_baseline(real: Reference, n: int) -> float:
+    """Return how often the classes of held-out data are recognised."""
     assert real.agreement is not None
     return real.agreement
 
 
-KYNKAANNIEMI, NAEEM, VEEGAN = "Kynkäänniemi et al. 2019", "Naeem et al. 2020", "Srivastava et al. 2017 (VEEGAN)"
+_KYNKAANNIEMI, _NAEEM, _VEEGAN = "Kynkäänniemi et al. 2019", "Naeem et al. 2020", "Srivastava et al. 2017 (VEEGAN)"
 
-METRICS: dict[str, Metric] = {
+METRICS: Registry[Metric] = Registry("metric")
+METRICS |= {
     "fd": Metric(
         of=lambda c: frechet_distance(c.features, c.real.statistics),
         description="Fréchet distance between the features of generated and real data",
-        better="min",
+        direction=Direction.MINIMIZE,
         source="Heusel et al. 2017, eq. 6; Dowson & Landau 1982",
     ),
     "kid": Metric(
         of=_kid,
-        description="kernel distance (squared maximum mean discrepancy, unbiased, so it can be below 0) of as many of each side as the smaller has",
-        better="min",
+        description="kernel distance (squared maximum mean discrepancy), unbiased, so it can be below 0; on equally many points of each set",
+        direction=Direction.MINIMIZE,
         source="Bińkowski et al. 2018",
-        floor=lambda real, n: 0.0,
+        baseline=lambda real, n: 0.0,
     ),
     "swd": Metric(
-        of=lambda c: sliced_wasserstein(c.features, c.real.points, projections=PROJECTIONS),
-        description="earth mover's distance along random directions, on average",
-        better="min",
+        of=lambda c: sliced_wasserstein(c.features, c.real.points, projections=_PROJECTIONS),
+        description="mean earth mover's distance along random directions",
+        direction=Direction.MINIMIZE,
         source="Rabin et al. 2011; Bonneel et al. 2015",
     ),
     "precision": Metric(
         of=lambda c: c.prdc["precision"],
-        description="share of generated samples that lie among the real data",
-        better="max",
-        source=KYNKAANNIEMI,
+        description="share of generated samples within the real data",
+        direction=Direction.MAXIMIZE,
+        source=_KYNKAANNIEMI,
     ),
     "recall": Metric(
         of=lambda c: c.prdc["recall"],
-        description="share of the real data that lie among the generated samples",
-        better="max",
-        source=KYNKAANNIEMI,
+        description="share of real data within the generated samples",
+        direction=Direction.MAXIMIZE,
+        source=_KYNKAANNIEMI,
     ),
     "density": Metric(
         of=lambda c: c.prdc["density"],
-        description="how densely the real data surround the generated samples; 1 for real data, more for too narrow modes",
-        better="max",
-        source=NAEEM,
-        floor=lambda real, n: 1.0,
+        description="how densely real data surround the generated samples; 1 for real data, above 1 for modes that are too narrow",
+        direction=Direction.MAXIMIZE,
+        source=_NAEEM,
+        baseline=lambda real, n: 1.0,
     ),
     "coverage": Metric(
         of=lambda c: c.prdc["coverage"],
-        description="share of the real data with a generated sample in their neighbourhood",
-        better="max",
-        source=NAEEM,
-        floor=_coverage,
+        description="share of real data with a generated sample in their neighbourhood",
+        direction=Direction.MAXIMIZE,
+        source=_NAEEM,
+        baseline=_coverage_baseline,
     ),
     "vendi": Metric(
         of=lambda c: vendi_score(c.features, centre=c.real.statistics.mean),
-        description="effective number of different samples, by the cosine of their features less the real mean",
-        better="max",
+        description="effective number of different samples, by the cosine of their features relative to the real mean",
+        direction=Direction.MAXIMIZE,
         source="Friedman & Dieng 2023",
     ),
     "ndb": Metric(
         of=lambda c: ndb(c.real.bins, c.features).share,
-        description="share of k-means bins of the real data with too many or too few samples, by 3 standard errors",
-        better="min",
+        description="share of k-means bins of the real data whose share of samples differs by more than 3 standard errors",
+        direction=Direction.MINIMIZE,
         source="Richardson & Weiss 2018",
     ),
     "memorisation": Metric(
         of=lambda c: memorisation(c.features, c.train, c.real.balls.points),
-        description="how far samples keep to the training data rather than to held-out ones; 0 for new samples, 1 for copies",
-        better="min",
+        description="whether samples are closer to training data than to held-out data; 0 for new samples, 1 for copies",
+        direction=Direction.MINIMIZE,
         source="Meehan et al. 2020, by nearest neighbours",
         needs="train",
-        floor=_memorisation,
+        baseline=_memorisation_baseline,
     ),
     "modes": Metric(
         of=lambda c: float(modes_captured(c.shares)),
-        description="number of modes with at least a fifth of an even share of the generated samples",
-        better="max",
-        source=f"{VEEGAN}, with a share instead of one sample",
+        description="number of modes with at least a fifth of a uniform share of the generated samples",
+        direction=Direction.MAXIMIZE,
+        source=f"{_VEEGAN}, with a share instead of one sample",
         needs="modes",
     ),
     "modes_seen": Metric(
         of=lambda c: float(modes_seen(c.shares)),
-        description="number of modes with any generated sample; grows with their number",
-        better="max",
-        source=VEEGAN,
+        description="number of modes with any generated sample; grows with the number of samples",
+        direction=Direction.MAXIMIZE,
+        source=_VEEGAN,
         needs="modes",
     ),
     "kl": Metric(
         of=lambda c: kl(c.shares, c.real_shares),
-        description="KL divergence of the generated samples' shares of the modes from the real ones, nats",
-        better="min",
-        source="Lin et al. 2018 (PacGAN), who call it reverse",
+        description="KL divergence of the generated shares of the modes from the real ones, nats",
+        direction=Direction.MINIMIZE,
+        source="Lin et al. 2018 (PacGAN), there called reverse KL",
         needs="modes",
     ),
     "excess_kl": Metric(
         of=lambda c: excess_kl(c.shares, c.real_shares, n=len(c.features)),
-        description="kl less what as many samples of the true shares score, nats; can be below 0",
-        better="min",
+        description="kl minus its mean for as many samples of the true shares, nats; can be below 0",
+        direction=Direction.MINIMIZE,
         source="(K - 1)/(2N), Miller 1955",
         needs="modes",
     ),
     "forward_kl": Metric(
         of=lambda c: forward_kl(c.shares, c.real_shares, n=len(c.features)),
         description="KL divergence of the real shares of the modes from the generated ones (half a sample added to each), nats",
-        better="min",
+        direction=Direction.MINIMIZE,
         source="Kullback & Leibler 1951; Jeffreys' prior",
         needs="modes",
     ),
     "class_imbalance": Metric(
         of=lambda c: class_imbalance(c.shares, c.real_shares),
-        description="total variation between the generated and the real shares of the modes; 0 for even ones, at most 1",
-        better="min",
+        description="total variation distance of the generated from the real shares of the modes; 0 for equal shares, at most 1",
+        direction=Direction.MINIMIZE,
         source="Levin & Peres 2017, prop. 4.2",
         needs="modes",
     ),
     "mode_spread": Metric(
         of=lambda c: c.spread.median,
-        description="variance within a mode over the real one's, in the median mode; below 1: each mode has shrunk, which coverage cannot see",
-        better=None,
+        description="variance within a mode relative to real data, median over modes; below 1 if modes have shrunk, which coverage cannot detect",
+        direction=None,
         source="per-mode ratio of covariance traces",
         needs="modes",
-        floor=lambda real, n: 1.0,
+        baseline=lambda real, n: 1.0,
     ),
     "classifier_score": Metric(
         of=lambda c: inception_score(c.probabilities, splits=1).mean,
-        description="Inception Score by the classifier of the data: sure of each sample, unsure of which comes next; at most the classes",
-        better="max",
+        description="Inception Score with the classifier of the data: high if each sample clearly has one class and classes are balanced; at most their number",
+        direction=Direction.MAXIMIZE,
         source="Salimans et al. 2016",
         needs="classes",
     ),
     "ms_ssim": Metric(
-        of=lambda c: ms_ssim_within(c.data, c.decisions, pairs=PAIRS),
-        description="structural similarity of two samples of one class; more than real data: less variety within the classes",
-        better="min",
+        of=lambda c: ms_ssim_within(c.data, c.decisions, pairs=_PAIRS),
+        description="structural similarity of two samples of one class; above the real-data baseline if classes lack variety",
+        direction=Direction.MINIMIZE,
         source="Odena et al. 2017; Wang et al. 2003",
         needs="images",
     ),
     "hq": Metric(
         of=lambda c: high_quality(c.data, c.mixture.centres, std=c.mixture.std),
-        description="share of generated samples within 3 standard deviations of a mode's centre",
-        better="max",
-        source=VEEGAN,
+        description="share of generated samples within 3 standard deviations of the centre of a mode",
+        direction=Direction.MAXIMIZE,
+        source=_VEEGAN,
         needs="mixture",
-        floor=_high_quality,
+        baseline=_high_quality_baseline,
     ),
     "class_fd": Metric(
         of=lambda c: class_frechet_distance(c.features, c.labels, c.real.points, c.real_labels),
-        description="conditional runs: Fréchet distance within the class that was asked for, mean over classes; biased upwards by few samples a class",
-        better="min",
+        description="conditional generators: Fréchet distance within the requested class, mean over classes; biased upwards for few samples per class",
+        direction=Direction.MINIMIZE,
         source="intra-FID, Miyato & Koyama 2018",
         needs="labels",
     ),
     "class_agreement": Metric(
         of=lambda c: class_agreement(c.decisions, c.labels),
-        description="conditional runs: share of samples that are of the class that was asked for; at most what real data score",
-        better="max",
+        description="conditional generators: share of samples recognised as the requested class; at most the real-data baseline",
+        direction=Direction.MAXIMIZE,
         source="Odena et al. 2017, by the classifier of the data or the nearest centre",
         needs="labelled modes",
-        floor=_agreement,
+        baseline=_agreement_baseline,
     ),
 }
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
-    """All of METRICS that can be computed for the comparison: name -> value."""
+    """Return name -> value of all METRICS that can be computed for the comparison."""
     return {name: metric.of(comparison) for name, metric in METRICS.items() if metric.needs in comparison.known}
 
 
 def measure_by_class(comparison: Comparison) -> dict[int, dict[str, float]]:
-    """Class that was asked for -> class_fd and class_agreement of its samples alone, as far as they can be computed for it."""
+    """Return requested class -> {metric: value} of class_fd and class_agreement, where they can be computed."""
     of: dict[str, dict[int, float]] = {}
     if "labels" in comparison.known:
         of["class_fd"] = class_frechet_distances(comparison.features, comparison.labels, comparison.real.points, comparison.real_labels)

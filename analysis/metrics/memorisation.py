@@ -1,6 +1,6 @@
-"""Does a generator copy its training data? By whose points its samples are nearest to: those of training, or equally real ones never seen.
+"""Memorisation: whether samples are closer to training data than to held-out real data.
 
-The idea of Meehan, Chaudhuri & Dasgupta 2020 (a test of data-copying), with the nearest neighbour of Lopez-Paz & Oquab 2017.
+The idea of Meehan, Chaudhuri & Dasgupta 2020 (a test for data-copying), with the nearest neighbour of Lopez-Paz & Oquab 2017.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from analysis.metrics.neighbours import TIE, nearest
 
 
 def memorisation(fake: ArrayLike, train: ArrayLike, heldout: ArrayLike) -> float:
-    """(share - p)/(1 - p): share of `fake` [M, D] whose nearest real point is of `train` [N, D], not of `heldout` [H, D]; p = N/(N + H).
+    """Return (share - p)/(1 - p): 1 for copies of the training data, 0 on average for a generator of new samples.
 
-    1 for copies of the training data; 0 on average for a generator that has learned no more than the distribution, whatever N and H, since
-    then each real point is equally likely to be a training point; at least -p/(1 - p). Less is better; values below 0 are chance, or
-    samples that keep away from the training data. Where several real points are equally near, the share of the training points among them
-    counts, as if one were drawn: so copies within the real data change nothing on average.
+    `share` is the share of `fake` [M, D] whose nearest real point is in `train` [N, D] and not in `heldout` [H, D]; p = N/(N + H). A
+    generator that learned only the distribution scores 0 on average for any N and H, because each real point is equally likely to be a
+    training point. Less is better; the minimum is -p/(1 - p). Values below 0 are chance, or samples that avoid the training data. If several
+    real points are equally near, the share of training points among them counts, so duplicates in the real data change nothing on average.
 
-    Standard error around 0: sqrt(p/(1 - p)/M), as long as the samples are nearest to different real points. A collapsed generator scores 0
-    on average too, but its error is that of as few samples as it has different ones: one point repeated scores either 1 or the minimum.
+    The standard error around 0 is sqrt(p/(1 - p)/M) if samples have different nearest neighbours. A collapsed generator also scores 0 on
+    average, with the error of its few distinct samples: one repeated point scores either 1 or the minimum.
 
-    The features must not tell training data from held-out data: those of a network that was fitted to the training data may.
+    The features must not separate training data from held-out data. Those of a network that was fitted to the training data may do so.
     """
     samples, seen, unseen = as_points("fake", fake, least=1), as_points("train", train, least=1), as_points("heldout", heldout, least=1)
     same_dimension("fake", samples, "train", seen)

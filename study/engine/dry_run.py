@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.metrics import Floor
+from analysis.metrics import Baseline
 from ganstudy.registry import first_line
 from ganstudy.units import to_kimg
 from study.engine import cluster
@@ -81,7 +81,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     )
 
 
-def in_words(floor: Floor) -> str:
+def in_words(floor: Baseline) -> str:
     """With the range of its draws, where no formula gives it."""
     return f"{floor.value:.4g}" + (f" ({floor.low:.4g} to {floor.high:.4g}, {floor.draws} draws)" if floor.draws else "")
 

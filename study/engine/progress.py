@@ -95,7 +95,7 @@ class Progress:
         done = [record for record in trials if record.closed and record.closed.ended is not Ended.ERROR]
         counts = Counter(self.outcome(record) for record in done)
         errors = sum(record.closed is not None and record.closed.ended is Ended.ERROR for record in trials)
-        metric, sign = self.spec.score.metric, 1 if self.spec.score.direction == "minimize" else -1
+        metric, sign = self.spec.score.metric, self.spec.score.direction.sign
         healthy = [record for record in done if record.last and self.outcome(record) == "healthy"]
         best = min(healthy, key=lambda record: sign * record.last.values[metric], default=None)  # type: ignore[union-attr]
         grid = Table.grid(padding=(0, 2))

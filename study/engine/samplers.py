@@ -69,7 +69,9 @@ class Adaptive:
     def __init__(self, spec: StudySpec):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec = spec
-        self.study = optuna.create_study(study_name=spec.name, direction=spec.score.direction, sampler=RandomSampler())
+        self.study = optuna.create_study(
+            study_name=spec.name, direction=optuna.study.StudyDirection[spec.score.direction.name], sampler=RandomSampler()
+        )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
 
     def next(self, known: dict[str, TrialRecord]) -> Asked | None:

@@ -15,7 +15,7 @@ class Halving(FIFOScheduler):
     def __init__(self, spec: StudySpec):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
-        self.score, self.sign = spec.score.metric, {"minimize": -1.0, "maximize": 1.0}[spec.score.direction]
+        self.score, self.sign = spec.score.metric, -spec.score.direction.sign  # more is better here
         self.keep = 1 / spec.scheduler.reduction_factor
         self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed score
         images, budget = spec.scheduler.grace_kimg * 1000, spec.budget_kimg * 1000

@@ -15,7 +15,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import Comparison, Floor, Mixture, Reference, Samples, floors, measure, measure_by_class
+from analysis.metrics import Baseline, Comparison, Mixture, Reference, Samples, baselines, measure, measure_by_class
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
 from ganstudy import UserError
@@ -93,7 +93,7 @@ class Judge:
     networks: Networks
     reference: Reference
     accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    floors: Mapping[str, Floor]  # metric -> what real data score
+    floors: Mapping[str, Baseline]  # metric -> what real data score
 
     @classmethod
     def build(
@@ -161,7 +161,7 @@ class Judge:
             networks=networks,
             reference=reference,
             accuracy=accuracy,
-            floors=floors(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
+            floors=baselines(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
         )
 
     @property

@@ -39,7 +39,7 @@ class Rejudged:
         """The study's table, with these numbers for its own, where they are of a trial's last tick. The outcomes are the study's."""
         last = pd.DataFrame(table.images, index=table.trial_id).max(axis=1)
         final = self.values[self.values["images"] == last.reindex(self.values.index)].drop(columns="images")
-        return replace(table, final=final.reindex(table.trial_id), floors=self.floors, curves={})
+        return replace(table, final=final.reindex(table.trial_id), baselines=self.floors, curves={})
 
 
 def rejudge(store: Store, spec: StudySpec, judged: Judged, *, said: Callable[[str, int, int], None] | None = None) -> Rejudged:

@@ -20,8 +20,6 @@ from trainables.tricks.base import Trick
 from trainables.updates import UPDATES
 from trainables.updates.base import Update
 
-BETTER = {"min": "less is better", "max": "more is better", None: "best near the floor"}
-
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
     """kind -> (name, one line) of each."""
@@ -38,7 +36,13 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "updates": [(name, knobs(rule) + first_line(rule)) for name, rule in UPDATES.items()],
         "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
-        "metrics": [(name, f"{metric.description}; {metric.source} ({BETTER[metric.better]})") for name, metric in METRICS.items()],
+        "metrics": [
+            (
+                name,
+                f"{metric.description}; {metric.source} ({metric.direction.phrase if metric.direction else 'best at the real-data baseline'})",
+            )
+            for name, metric in METRICS.items()
+        ],
         "features": list(known_features().items()),
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
         + [(name, f"no range: {reason}") for name, reason in UNRANGED.items()],

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import analysis
-from analysis.table import FAILURES
+from analysis.outcomes import FAILURES
 from ganstudy import UserError
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
@@ -42,7 +42,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     caveats += ["Every number holds for this data set, this budget and this ruler, and for the settings that the study did not vary."]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), score=view.score, claims=claims_of(view), design=design, images=grids(view),
+            table, path, question=str(spec["question"]), objective=view.score, claims=claims_of(view), design=design, images=grids(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
         )  # fmt: skip
 
@@ -57,9 +57,7 @@ def grids(view: StudyView) -> dict[str, bytes]:
     """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
     trials = view.trials()
     good = (
-        trials[trials["outcome"] == "healthy"]
-        .sort_values(view.score, ascending=view.study.spec["score"]["direction"] == "minimize")
-        .head(GRIDS)
+        trials[trials["outcome"] == "healthy"].sort_values(view.score, ascending=view.direction is analysis.Direction.MINIMIZE).head(GRIDS)
     )
     bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
     found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}

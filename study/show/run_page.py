@@ -13,10 +13,12 @@ import pandas as pd
 from rich import markup
 from rich.console import Console
 
-from analysis import Diagnosis, TrialTable, page, plots
+from analysis import Diagnosis, TrialTable, plots
 from analysis.diagnose import diagnose
 from analysis.metrics import METRICS
-from analysis.words import OUTCOMES, aligned
+from analysis.outcomes import OUTCOMES
+from analysis.report import page
+from analysis.words import aligned
 from ganstudy.files import write_whole
 from study.engine.train import Trained, headline
 from study.evaluation.evaluator import Judge
@@ -37,7 +39,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
         return
     layout = RunLayout(out)
     images, curves = curves_of(found.ticks)
-    verdict = diagnose(images, curves, ended=found.ended, floors=found.floors, n_modes=found.judge.n_modes)
+    verdict = diagnose(images, curves, ended=found.ended, baselines=found.floors, n_modes=found.judge.n_modes)
     last, values = found.ticks[-1]
     summary: dict[str, Any] = {
         "ended": found.ended or "stopped",
@@ -75,7 +77,7 @@ def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping
     config, table = found.config, table_of(found, verdict)
     title = f"{config.arch} with {config.loss} on {config.data.name}"
     head = page.paragraph("GAN run", kind="kicker") + f"<h1>{escape(title)}</h1>"
-    outcome = f"{OUTCOMES[verdict.outcome]}: {verdict.evidence}" + (f" ({found.reason})" if found.reason else "")
+    outcome = f"{OUTCOMES[verdict.outcome].label}: {verdict.evidence}" + (f" ({found.reason})" if found.reason else "")
     head += f'<div class="answer">{page.paragraph(outcome)}</div>'
     _, values = found.ticks[-1]
     rows = [[name, aligned(values[name]), aligned(floor)] for name, floor in found.floors.items() if name in values]
@@ -114,12 +116,12 @@ def table_of(found: Trained, verdict: Diagnosis) -> TrialTable:
         outcome=np.array([verdict.outcome]),
         diagnosis=np.array([verdict.evidence]),
         onset_kimg=np.array([np.nan if verdict.onset_kimg is None else verdict.onset_kimg]),
-        knobs=pd.DataFrame([found.config.flat()], index=ids),
+        settings=pd.DataFrame([found.config.flat()], index=ids),
         final=pd.DataFrame([found.ticks[-1][1]], index=ids),
         curves={name: np.array([[np.nan if v is None else v for v in curve]]) for name, curve in curves.items()},
         images=np.array([images]),
         scientific=(),
         nuisance=(),
-        better={name: metric.better for name, metric in METRICS.items() if metric.better},
-        floors=found.floors,
+        directions={name: metric.direction for name, metric in METRICS.items() if metric.direction},
+        baselines=found.floors,
     )

@@ -35,7 +35,7 @@ def print_answer(view: StudyView, console: Console) -> None:
             soft_wrap=True,
         )
     if not view.table().evidence.any():
-        console.print("No trial has come to an end that says anything; there is no answer yet.")
+        console.print("No answer yet: no trial has finished.")
         return
     console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
     print_ranking(view.table(), view.score, console, n=8)
@@ -45,9 +45,9 @@ def print_claims(claims: list[analysis.Claim], console: Console) -> None:
     for claim in claims:
         console.print(f"{'*' if claim.clear else ' '} {escape(claim.sentence)}", soft_wrap=True)
     if claims:
-        console.print("* the 95 % interval does not hold zero effect")
+        console.print("* the 95 % interval excludes zero effect")
     else:
-        console.print("Nothing can be said yet: no setting has finished runs on both sides.")
+        console.print("No results yet: no setting has finished trials at two levels.")
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
@@ -69,7 +69,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.floors.get(by, float('nan')))}[/dim]", soft_wrap=True
+        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.baselines.get(by, float('nan')))}[/dim]", soft_wrap=True
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from analysis import Direction
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import nearest
@@ -16,7 +17,7 @@ from trainables.sections import Count, Positive, Section
 
 class Score(Section):
     metric: str = "fd"
-    direction: Literal["minimize", "maximize"] = "minimize"
+    direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a word in study files
 
     @model_validator(mode="before")
     @classmethod
@@ -28,12 +29,12 @@ class Score(Section):
         if isinstance(name := given.get("metric", "fd"), str):
             if name not in METRICS:
                 raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
-            better = METRICS[name].better
-            if better is None:
+            direction = METRICS[name].direction
+            if direction is None:
                 raise SpecError(
                     ("score",), f"score must be a metric that is better the less, or the more; {name} is best near what real data score"
                 )
-            given.setdefault("direction", {"min": "minimize", "max": "maximize"}[better])
+            given.setdefault("direction", direction)
         return given
 
 

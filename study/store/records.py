@@ -3,18 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
-
-class Ended(StrEnum):
-    """Why a run ended. What it came to is its outcome, which analysis.diagnose says."""
-
-    BUDGET = "budget"  # spent it
-    SCHEDULER = "scheduler"  # cut short: censored at its last tick
-    DEAD = "dead"  # left the finite numbers, or nothing could come any more: a result
-    ERROR = "error"  # the program or machine broke: no evidence, run it again
-
+from analysis import Direction
+from analysis.outcomes import Ended as Ended
 
 HOPELESS = "nothing has come since"  # how the reason begins of a run that was ended for that
 
@@ -71,11 +63,10 @@ class TrialRecord:
         """All settings but the seed."""
         return self.trial_id.rpartition("-s")[0]
 
-    def best_images(self, metric: str, direction: str) -> int:
-        """The images at which its score was best, among the ticks that were saved. direction: minimize or maximize."""
+    def best_images(self, metric: str, direction: Direction) -> int:
+        """The images at which the metric was best, among the ticks that were saved."""
         scores = {m.images: m.values[metric] for m in self.measurements}
-        pick = min if direction == "minimize" else max
-        return pick((saved.images for saved in self.saved), key=lambda images: scores[images])
+        return min((saved.images for saved in self.saved), key=lambda images: direction.sign * scores[images])
 
     def needs_run(self, max_failures: int) -> bool:
         """Unfinished, or failed and still worth another try, or finished without the checkpoint of its last tick."""

@@ -1,12 +1,12 @@
 """Records as tables: pandas frames, and the TrialTable that the functions of `analysis` take."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import Diagnosis, TrialTable
+from analysis import Diagnosis, Direction, TrialTable
 from analysis.metrics import METRICS
 from study.store.diagnosis import diagnosis
 from study.store.records import StudyRecord, TrialRecord
@@ -77,14 +77,13 @@ def trial_table(store: Store) -> TrialTable:
         return out
 
     space = study.spec["space"]
-    better: Literal["min", "max"] = "min" if study.spec["score"]["direction"] == "minimize" else "max"
     found = [ended_as(record, study) for record in records]
     lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
-    knobs = pd.DataFrame([named_nulls(settings_of(record), lists) for record in records], index=ids)
+    settings = pd.DataFrame([named_nulls(settings_of(record), lists) for record in records], index=ids)
     for name, choices in lists.items():
-        if name in knobs and not any(isinstance(choice, bool) for choice in choices):
+        if name in settings and not any(isinstance(choice, bool) for choice in choices):
             # the first that the file names is the reference
-            knobs[name] = pd.Categorical(knobs[name], categories=[NULL if choice is None else choice for choice in choices])
+            settings[name] = pd.Categorical(settings[name], categories=[NULL if choice is None else choice for choice in choices])
     return TrialTable(
         trial_id=np.array(ids, dtype=np.str_),
         config_id=np.array([record.config_id for record in records], dtype=np.str_),
@@ -94,18 +93,18 @@ def trial_table(store: Store) -> TrialTable:
         outcome=np.array([each.outcome for each in found], dtype=np.str_),
         diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
         onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
-        knobs=knobs.drop(columns="seed", errors="ignore"),
+        settings=settings.drop(columns="seed", errors="ignore"),
         final=pd.DataFrame([{**record.last.values, COST: record.last.seconds} if record.last else {} for record in records], index=ids),
         curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
         images=curve(lambda m: m.images),
         scientific=tuple(space["scientific"]),
         nuisance=tuple(space["nuisance"]),
-        better={
-            **{name: metric.better for name, metric in METRICS.items() if metric.better},
-            study.spec["score"]["metric"]: better,
-            COST: "min",
+        directions={
+            **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
+            study.spec["score"]["metric"]: Direction(study.spec["score"]["direction"]),
+            COST: Direction.MINIMIZE,
         },
-        floors=dict(study.floors),
+        baselines=dict(study.floors),
     )
 
 

@@ -1,4 +1,4 @@
-"""Staged studies: tables whose truth is known."""
+"""Simulated studies: tables with known effects."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.table import TrialTable
+from analysis import Direction, TrialTable
 
 Stage = Callable[..., TrialTable]
 
@@ -21,16 +21,16 @@ def staged(
     n_seeds: int = 2,
     *,
     seed: int = 0,
-    risk: Callable[[pd.Series], float] = lambda knobs: 0.3,
-    log_fd: Callable[[pd.Series], float] = lambda knobs: 0.0,
+    risk: Callable[[pd.Series], float] = lambda config: 0.3,
+    log_fd: Callable[[pd.Series], float] = lambda config: 0.0,
     config_sd: float = 0.3,
     seed_sd: float = 0.2,
     dead: float = 0.5,
     n_ticks: int = 6,
 ) -> TrialTable:
-    """A randomised design over r1 (with r1.gamma), loss, d.lr; `risk` and `log_fd` say how a config's knobs act.
+    """A randomised design over r1 (with r1.gamma), loss and d.lr. `risk` and `log_fd` map the settings of a config to their effects.
 
-    Half of the failures (`dead`) are runs that died, the others collapsed modes. fd is log-normal around exp(2 + log_fd).
+    A share `dead` of the failures are dead trials, the others are mode collapses. fd is log-normal around exp(2 + log_fd).
     """
     rng = np.random.default_rng(seed)
     configs = pd.DataFrame(
@@ -42,13 +42,13 @@ def staged(
     )
     configs["r1.gamma"] = np.where(configs["r1"], np.exp(rng.uniform(np.log(0.1), np.log(10), n_configs)), np.nan)
     configs["data.name"], configs["arch"] = "digits", "dcgan"
-    level = np.array([2 + log_fd(row) for _, row in configs.iterrows()]) + config_sd * rng.standard_normal(n_configs)
+    log_mean = np.array([2 + log_fd(row) for _, row in configs.iterrows()]) + config_sd * rng.standard_normal(n_configs)
     risks = np.array([risk(row) for _, row in configs.iterrows()])
     of = np.repeat(np.arange(n_configs), n_seeds)
     n = len(of)
     failed = rng.random(n) < risks[of]
     died = failed & (rng.random(n) < dead)
-    fd = np.exp(level[of] + seed_sd * rng.standard_normal(n) + 1.2 * failed)
+    fd = np.exp(log_mean[of] + seed_sd * rng.standard_normal(n) + 1.2 * failed)
     coverage = np.where(failed, 0.1, 0.8) + 0.05 * rng.standard_normal(n)
     ids = np.array([f"t{i:03d}" for i in range(n)])
     ticks = np.arange(1, n_ticks + 1)
@@ -66,14 +66,16 @@ def staged(
         phase=np.full(n, "explore"),
         ended=np.where(died, "dead", "budget"),
         outcome=np.where(died, "diverged", np.where(failed, "mode_collapse", "healthy")),
-        diagnosis=np.where(died, "left the finite numbers", np.where(failed, "partial: too few modes", "covers 95% of what real data do")),
+        diagnosis=np.where(
+            died, "values became non-finite", np.where(failed, "partial: too little of the data", "coverage is 95% of that of real data")
+        ),
         onset_kimg=np.where(died, n_ticks // 2, np.where(failed, 1.0, np.nan)),
-        knobs=configs.iloc[of].set_axis(pd.Index(ids)),
+        settings=configs.iloc[of].set_axis(pd.Index(ids)),
         final=pd.DataFrame({"fd": fd, "coverage": coverage}, index=ids),
         curves=curves,
         images=images,
         scientific=("r1", "loss"),
         nuisance=("r1.gamma", "d.lr"),
-        better={"fd": "min", "coverage": "max"},
-        floors={"fd": 0.8, "coverage": 0.95},
+        directions={"fd": Direction.MINIMIZE, "coverage": Direction.MAXIMIZE},
+        baselines={"fd": 0.8, "coverage": 0.95},
     )

@@ -5,17 +5,18 @@ from sklearn.cluster import KMeans
 from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
+from ganstudy import UserError
 
 
 def mixture(n: int, *, modes: int = 10, d: int = 8, seed: int = 0) -> np.ndarray:
-    """Samples of the first `modes` of ten well separated ones."""
+    """Samples of the first `modes` of ten well separated modes."""
     centres = 20 * np.random.default_rng(99).normal(size=(10, d))
     rng = np.random.default_rng(seed)
     return centres[rng.integers(modes, size=n)] + rng.normal(size=(n, d))
 
 
 def by_definition(real: np.ndarray, fake: np.ndarray, *, bins: int, z: float, seed: int) -> tuple[int, float]:
-    """Richardson & Weiss' two-proportion tests, bin by bin, and the divergence, with statsmodels' and SciPy's own."""
+    """Richardson & Weiss' two-proportion test of each bin, from statsmodels, and the divergence, from SciPy."""
     centres = KMeans(bins, random_state=seed).fit(real).cluster_centers_
     counts = [np.bincount(cdist(points, centres).argmin(axis=1), minlength=bins) for points in (real, fake)]
     n = np.array([len(real), len(fake)])
@@ -44,7 +45,7 @@ def test_equals_the_definition(real, fake, bins, z):
 
 
 def counted(real: list[int], fake: list[int]) -> tuple[Bins, np.ndarray]:
-    """Bins of known counts, and the samples: bin i holds the point i."""
+    """Bins with given counts, and samples: bin i contains the point i."""
     centres = np.arange(len(real), dtype=float)[:, None]
     return Bins(centres, np.array(real)), np.repeat(centres, fake, axis=0)
 
@@ -57,7 +58,7 @@ def counted(real: list[int], fake: list[int]) -> tuple[Bins, np.ndarray]:
         ([500, 500], [568, 432], 3, 2),  # z = 3.05
         ([500, 500], [568, 432], 4, 0),
         ([990, 10], [1000, 0], 3, 2),  # z = 3.18
-        ([995, 5], [1000, 0], 3, 0),  # z = 2.24: a small mode lost in too few samples
+        ([995, 5], [1000, 0], 3, 0),  # z = 2.24: too few samples to detect that a small mode is lost
         ([100], [7], 3, 0),
     ],
 )
@@ -68,7 +69,7 @@ def test_by_hand(real, fake, z, different):
 
 
 @pytest.mark.parametrize(("samples", "different"), [(80, 1), (100, 10)])
-def test_a_collapse_needs_nine_samples_a_bin(samples, different):
+def test_detecting_a_collapse_takes_nine_samples_per_bin(samples, different):
     found = ndb(*counted([100] * 10, [samples] + [0] * 9))
     assert found.different == different
     assert found.divergence > 0.5  # of at most 0.69
@@ -96,8 +97,8 @@ def test_floor_of_the_same_distribution():
 def test_each_lost_mode_is_seen():
     cells = bins_of(mixture(2000), bins=10)
     found = [ndb(cells, mixture(2000, modes=kept, seed=1)) for kept in (10, 9, 7, 4, 1)]
-    # a lost mode is its bin; what the others gain is seen as soon as it is much
-    assert [one.different for one in found] == sorted(one.different for one in found)
+    # a lost mode is one bin; gains of the other modes are detected once they are large
+    assert [each.different for each in found] == sorted(each.different for each in found)
     assert found[0].different == 0
     assert found[1].different >= 1
     assert found[-1].different == 10
@@ -121,7 +122,7 @@ def test_fewer_distinct_points_than_bins(distinct, offset, scale):
 
 
 def test_points_that_differ_by_rounding_errors():
-    """50 points in one place, as far as k-means can tell, and one elsewhere."""
+    """50 points that k-means cannot separate, and one elsewhere."""
     real = np.concatenate([1e-20 * np.random.default_rng(0).normal(size=(50, 3)), np.ones((1, 3))])
     found = ndb(real, real)
     assert (found.bins, found.different, found.divergence) == (2, 0, 0)
@@ -156,6 +157,6 @@ def test_prepared_bins_and_seed():
         (lambda: ndb(np.eye(3), np.eye(3), z=0), "z, the number of standard errors, must be greater than 0; given is 0"),
     ],
 )
-def test_refuses(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(call, message):
+    with pytest.raises(UserError, match=message):
         call()

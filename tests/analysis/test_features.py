@@ -4,10 +4,11 @@ import torch
 
 from analysis.metrics import frechet_distance
 from analysis.metrics.features import Classifier, Module, Pixels, Points, RandomConv, train_classifier, weights_hash
+from ganstudy import UserError
 
 
 class Mean(torch.nn.Module):
-    """A network of one's own."""
+    """A user's network."""
 
     def forward(self, x):
         return x.float().mean(dim=(1, 2, 3))[:, None]
@@ -24,7 +25,7 @@ EXTRACTORS = {
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Small networks on a shared machine are slower with more."""
+    """On a shared machine more threads slow small networks down."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -36,7 +37,7 @@ def images(n: int, *, channels: int = 1, height: int = 8, width: int = 8, seed: 
 
 
 def stripes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy 8 x 8 images of three classes: lying stripes, standing stripes, none."""
+    """Noisy 8 x 8 images of three classes: horizontal stripes, vertical stripes, none."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(3, size=n)
     pattern = np.zeros((3, 1, 8, 8))
@@ -64,7 +65,7 @@ def test_block_size_changes_nothing(name, monkeypatch):
     assert extractor.name == name
 
 
-def test_points_are_their_own_features():
+def test_features_of_points_are_their_coordinates():
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     assert (Points().features(x) == x).all()
 
@@ -77,12 +78,12 @@ def test_random_features_depend_on_the_seed_alone():
     assert len(weights_hash(a)) == 16
 
 
-def test_random_features_keep_their_scale_from_depth_to_depth():
+def test_random_features_keep_their_scale_across_depths():
     spread = RandomConv(channels=1).features(stripes(200)[0]).reshape(200, 4, 32).std(axis=0).mean(axis=1)
     assert spread.max() < 10 * spread.min()
 
 
-def test_random_features_rank_what_is_worse():
+def test_random_features_rank_generators_by_quality():
     x, labels = stripes(2000)
     noise = np.random.default_rng(0).integers(-60, 60, x.shape)
     extractor = RandomConv(channels=1)
@@ -94,7 +95,7 @@ def test_random_features_rank_what_is_worse():
     assert frechet_distance(extractor.features(noisy), real) > 10 * distances[0]
 
 
-def test_training_learns_and_repeats_itself():
+def test_training_learns_and_is_reproducible():
     x, labels = stripes(400)
     state = torch.random.get_rng_state()
     a, b, c = (train_classifier(x, labels, classes=3, seed=seed, steps=40) for seed in (0, 0, 1))
@@ -114,22 +115,22 @@ def test_training_learns_and_repeats_itself():
         (images(4), [0, 1, 2, 3], "given are 4 labels from 0 to 3"),
     ],
 )
-def test_refuses(x, labels, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(x, labels, message):
+    with pytest.raises(UserError, match=message):
         train_classifier(x, labels, classes=3, steps=1)
 
 
-def test_pixels_are_their_own_features():
+def test_features_of_images_can_be_their_pixels():
     x = images(3, channels=3)
     assert Pixels().features(x) == pytest.approx(x.reshape(3, -1) / 255)
 
 
-def test_a_network_of_ones_own_must_give_features():
-    with pytest.raises(ValueError, match=r"the features flat must be a tensor \[3, F\] of the 3 inputs; given is \[3, 1, 8, 8\]"):
+def test_a_users_network_must_return_features():
+    with pytest.raises(UserError, match=r"the features flat must be a tensor \[3, F\] of the 3 inputs; given is \[3, 1, 8, 8\]"):
         Module("flat", torch.nn.Identity()).features(images(3))
 
 
-def test_probabilities_add_up():
+def test_probabilities_add_up_to_one():
     net = Classifier(channels=1, side=8, classes=3).eval()
     found = net.probabilities(net.features(images(5)))
     assert found.shape == (5, 3)

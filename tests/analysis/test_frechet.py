@@ -4,6 +4,7 @@ import scipy.linalg
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from analysis.metrics import frechet_distance, frechet_statistics
+from ganstudy import UserError
 
 
 def pair(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -17,14 +18,14 @@ def fidelity(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def by_singular_values(x: np.ndarray, y: np.ndarray) -> float:
-    """The trace as the sum of the singular values of (centred x) S_y^(1/2): no root of a zero is taken."""
+    """The distance with the trace as the sum of the singular values of (centred x) S_y^(1/2), which takes no root of rounding errors."""
     centred = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
     covariance = np.cov(y, rowvar=False)
     trace = np.linalg.svd(centred @ scipy.linalg.sqrtm(covariance).real, compute_uv=False).sum()
     return np.sum((x.mean(axis=0) - y.mean(axis=0)) ** 2) + np.sum(centred**2) + np.trace(covariance) - 2 * trace
 
 
-# measured with torch-fidelity, SciPy and eigh, which agreed
+# from torch-fidelity, SciPy and eigh, which agree
 KNOWN = {
     (5000, 64): 0.439615,
     (1000, 64): 2.193457,
@@ -74,7 +75,7 @@ def test_collapsed_points(collapse):
     assert frechet_distance(fake, fake) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(fake, y) == pytest.approx(by_singular_values(fake, y), abs=1e-9)
     assert frechet_distance(y, fake) == pytest.approx(by_singular_values(fake, y), abs=1e-9)
-    # torch-fidelity takes the roots of rounding errors along: 1.6e-6 too little for fewer points than dimensions
+    # torch-fidelity adds roots of rounding errors: its value is 1.6e-6 too small for fewer points than dimensions
     assert frechet_distance(fake, y) == pytest.approx(fidelity(fake, y), abs=2e-6)
 
 
@@ -92,7 +93,7 @@ def test_closed_forms():
     assert frechet_distance(3 * (x - x.mean(axis=0)), x - x.mean(axis=0)) == pytest.approx(4 * np.trace(np.cov(x, rowvar=False)))
 
 
-def test_symmetric_and_the_same_from_statistics():
+def test_symmetry_and_prepared_statistics():
     x, y = pair(300, 16)
     a, b = frechet_statistics(2 * x), frechet_statistics(y)
     assert (b.mean.shape, b.covariance.shape) == ((16,), (16, 16))
@@ -111,8 +112,8 @@ def test_symmetric_and_the_same_from_statistics():
         (np.ones((4, 2)), "x and y must have the same dimension D; given are 2 and 3"),
     ],
 )
-def test_refuses(x, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(x, message):
+    with pytest.raises(UserError, match=message):
         frechet_distance(x, np.eye(3))
 
 
@@ -123,7 +124,7 @@ def test_files_of_pytorch_fid(tmp_path):
         assert sorted(stored) == ["mu", "sigma"]
         assert frechet_distance(x, stored) == frechet_distance(x, y)
         assert frechet_distance(stored, x) == frechet_distance(y, x)
-    mu, sigma = np.zeros(2048), np.eye(2048)  # a shift of 1 in each of 2,048 dimensions, pytorch-fid's own test
+    mu, sigma = np.zeros(2048), np.eye(2048)  # a test of pytorch-fid: a shift of 1 in each of 2,048 dimensions
     assert frechet_distance({"mu": mu, "sigma": sigma}, {"mu": mu + 1, "sigma": sigma}) == pytest.approx(2048)
 
 
@@ -135,6 +136,6 @@ def test_files_of_pytorch_fid(tmp_path):
         ({"mu": np.zeros(2), "sigma": np.full((2, 2), np.nan)}, "mu or sigma holds NaN"),
     ],
 )
-def test_refuses_other_files(stored, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects_other_files(stored, message):
+    with pytest.raises(UserError, match=message):
         frechet_distance(np.eye(2), stored)

@@ -5,6 +5,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from analysis.metrics import kernel
 from analysis.metrics.kernel import kid
+from ganstudy import UserError
 
 
 def normal(n: int, d: int, seed: int) -> np.ndarray:
@@ -18,7 +19,7 @@ def fidelity(x: np.ndarray, y: np.ndarray, *, subsets: int, subset_size: int, se
 
 
 def full(x: np.ndarray, y: np.ndarray) -> float:
-    """The estimate from all points, as the formula stands."""
+    """The unbiased estimate from all points, by its formula."""
     k_xx, k_yy, k_xy = ((a @ b.T / x.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
     n, m = len(x), len(y)
     return (k_xx.sum() - k_xx.trace()) / (n * (n - 1)) + (k_yy.sum() - k_yy.trace()) / (m * (m - 1)) - 2 * k_xy.mean()
@@ -37,7 +38,7 @@ COLLAPSED = {
 }
 
 
-@pytest.mark.parametrize("subsets", [100, 3], ids=["one kernel for all subsets", "a kernel for each"])
+@pytest.mark.parametrize("subsets", [100, 3], ids=["one kernel for all subsets", "one kernel per subset"])
 @pytest.mark.parametrize(
     ("x", "y"),
     [
@@ -56,7 +57,7 @@ def test_equals_torch_fidelity(x, y, subsets):
     assert (found.subsets, found.subset_size, found.error) == (subsets, size, found.std / subsets**0.5)
 
 
-# measured with torch-fidelity: RandomState(0) and RandomState(1), 5000 x 64, 100 subsets of 1000
+# from torch-fidelity: RandomState(0) and RandomState(1), 5000 x 64, 100 subsets of 1000
 @pytest.mark.parametrize(
     ("scale", "shift", "mean", "std"),
     [(1, 0, 9.025e-05, 1.0416e-03), (1, 0.1, 0.031227, 0.003580), (0.9, 0, 0.0017551, 0.0009394)],
@@ -81,14 +82,14 @@ def test_the_mean_of_subsets_is_the_estimate_from_all_points():
 
 
 def test_closed_form_of_single_points():
-    """k(a, a) + k(b, b) - 2 k(a, b) where each side is one point."""
+    """k(a, a) + k(b, b) - 2 k(a, b) if each set is one point."""
     a, b = np.array([1.0, 2.0]), np.array([0.0, -4.0])
     expected = (5 / 2 + 1) ** 3 + (16 / 2 + 1) ** 3 - 2 * (-8 / 2 + 1) ** 3
     assert kid(np.tile(a, (20, 1)), np.tile(b, (30, 1)), subsets=2).mean == pytest.approx(expected, rel=1e-6)
     assert kid(np.tile(a, (20, 1)), np.tile(a, (30, 1)), subsets=2).mean == pytest.approx(0, abs=1e-12)
 
 
-def test_a_perfect_generator_scores_0_on_average_and_below_it_half_of_the_time():
+def test_a_perfect_generator_scores_0_on_average_and_is_often_negative():
     values = [kid(normal(100, 4, seed), normal(100, 4, 1000 + seed), subsets=1).mean for seed in range(300)]
     assert np.mean(values) == pytest.approx(0, abs=4 * np.std(values) / 300**0.5)
     assert 0.4 < np.mean(np.array(values) < 0) < 0.8
@@ -96,7 +97,7 @@ def test_a_perfect_generator_scores_0_on_average_and_below_it_half_of_the_time()
 
 @pytest.mark.parametrize("offset", [0, 30])
 def test_staged_collapse(offset):
-    """The more modes are lost, the larger; also where the modes lie far from 0."""
+    """The distance grows with each lost mode, also for modes far from 0."""
     rng = np.random.RandomState(0)
     centres = offset + rng.normal(size=(10, 8))
     real = centres[np.arange(500) % 10] + 0.1 * rng.normal(size=(500, 8))
@@ -106,17 +107,17 @@ def test_staged_collapse(offset):
 
 
 @pytest.mark.parametrize("subsets", [100, 3])
-def test_a_seed_gives_a_value_whatever_the_block(monkeypatch, subsets):
+def test_the_value_depends_on_the_seed_and_not_on_the_block_size(monkeypatch, subsets):
     x, y = normal(120, 8, 0), 2 * normal(150, 8, 1)
     whole = kid(x, y, subsets=subsets, subset_size=60)
     assert kid(x, y, subsets=subsets, subset_size=60) == whole
     assert kid(x, y, subsets=subsets, subset_size=60, seed=0) != whole
     for block in (1, 1000):
-        monkeypatch.setattr(kernel, "BLOCK", block)
+        monkeypatch.setattr(kernel, "_BLOCK", block)
         assert kid(x, y, subsets=subsets, subset_size=60).mean == pytest.approx(whole.mean, rel=1e-6)
 
 
-def test_points_of_a_generator_that_blew_up():
+def test_huge_points_give_finite_values():
     """torch-fidelity overflows: on float32 features its mean is NaN, on float64 ones its std is infinite."""
     x, y = normal(100, 4, 0), normal(100, 4, 1)
     with np.errstate(all="ignore"):
@@ -133,11 +134,11 @@ def test_points_of_a_generator_that_blew_up():
         (np.ones((4, 2)), {}, "x and y must have the same dimension D; given are 2 and 3"),
         (np.ones((1, 3)), {}, "x must hold at least 2 points; given are 1"),
         (np.full((4, 3), np.nan), {}, "x must hold finite values only; 4 of 4"),
-        (np.ones((4, 3)), {"subset_size": 4}, "subset_size must lie between 2 and the number of points of the smaller side, 3; given is 4"),
+        (np.ones((4, 3)), {"subset_size": 4}, "subset_size must lie between 2 and the number of points of the smaller set, 3; given is 4"),
         (np.ones((4, 3)), {"subset_size": 1}, "subset_size must lie between 2 .* given is 1"),
         (np.ones((4, 3)), {"subsets": 0}, "subsets must be at least 1; given is 0"),
     ],
 )
-def test_refuses(x, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(x, options, message):
+    with pytest.raises(UserError, match=message):
         kid(x, np.eye(3), **options)

@@ -1,4 +1,4 @@
-"""The table of metrics, and what real data score in each."""
+"""The table of metrics and their real-data baselines."""
 
 from dataclasses import replace
 from math import prod
@@ -6,7 +6,9 @@ from math import prod
 import numpy as np
 import pytest
 
-from analysis.metrics import METRICS, Comparison, Mixture, Reference, Samples, floor, floors, measure
+from analysis import Direction
+from analysis.metrics import METRICS, Comparison, Metric, Mixture, Reference, Samples, baseline, baselines, measure
+from ganstudy import UserError
 
 CENTRES = np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(8) / 8])
 STD = 0.05
@@ -14,7 +16,7 @@ MIXTURE = Mixture(centres=CENTRES, std=STD)
 
 
 def ring(n: int, *, modes: int = 8, seed: int = 0, shift: float = 0.0) -> Samples:
-    """Points of a mixture, of the class that was asked for as far as there are modes."""
+    """Points of a mixture. With fewer `modes`, several requested classes give the same mode."""
     rng = np.random.default_rng(seed)
     asked = rng.integers(8, size=n)
     points = CENTRES[asked % modes] + STD * rng.normal(size=(n, 2)) + shift
@@ -22,7 +24,7 @@ def ring(n: int, *, modes: int = 8, seed: int = 0, shift: float = 0.0) -> Sample
 
 
 def pictures(n: int, *, modes: int = 8, seed: int = 0, shift: float = 0.0) -> Samples:
-    """Images of eight brightnesses under noise, and how sure a classifier is of each; without variety where modes are lost."""
+    """Noisy images of eight brightness levels with class probabilities; with fewer `modes`, images lack variety too."""
     rng = np.random.default_rng(seed)
     asked = rng.integers(8, size=n)
     mode = asked % modes
@@ -45,8 +47,8 @@ MAKE = {"ring": ring, "pictures": pictures}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in MAKE for name in METRICS])
-def test_each_metric_says_which_way_is_better(kind, name, references):
-    """A perfect generator against one that has lost all modes but one and lies off it, or copies the training data."""
+def test_each_metric_has_the_right_direction(kind, name, references):
+    """A perfect generator scores better than a shifted collapse to one mode, or than copies of the training data for memorisation."""
     reference, metric = references[kind], METRICS[name]
     good, bad = MAKE[kind](1000), MAKE[kind](1000, modes=1, shift=1)
     if name == "memorisation":
@@ -54,11 +56,11 @@ def test_each_metric_says_which_way_is_better(kind, name, references):
     if metric.needs not in Comparison(real=reference, fake=good).known:
         assert metric.needs in {"ring": ("classes", "images"), "pictures": ("mixture",)}[kind]
         return
-    better, worse = (metric.of(Comparison(real=reference, fake=samples)) for samples in (good, bad))
-    if metric.better is None:
-        assert abs(better - metric.floor(reference, 1000)) < 0.2
+    of_good, of_bad = (metric.of(Comparison(real=reference, fake=samples)) for samples in (good, bad))
+    if metric.direction is None:
+        assert abs(of_good - metric.baseline(reference, 1000)) < 0.2
     else:
-        assert better < worse if metric.better == "min" else better > worse
+        assert metric.direction.sign * of_good < metric.direction.sign * of_bad
     assert metric.description
     assert metric.source
 
@@ -75,7 +77,7 @@ COLLAPSED = {
 
 @pytest.mark.parametrize("data", MAKE)
 @pytest.mark.parametrize("kind", COLLAPSED)
-def test_collapsed_samples_are_measured_like_others(kind, data, references):
+def test_collapsed_samples_have_finite_scores(kind, data, references):
     whole, collapse = MAKE[data](600), COLLAPSED[kind]
     features = collapse(whole.features)
     broken = Samples(
@@ -91,7 +93,7 @@ def test_collapsed_samples_are_measured_like_others(kind, data, references):
     assert found["fd"] > 2 * real["fd"]
 
 
-def test_only_what_is_known_is_measured():
+def test_only_metrics_whose_needs_are_met_are_computed():
     points = Samples(features=ring(100).features)
     needs = {METRICS[name].needs for name in measure(Comparison(real=Reference.of(points, n=100), fake=points))}
     assert needs == {"features"}
@@ -105,21 +107,21 @@ def test_only_what_is_known_is_measured():
 
 
 @pytest.mark.parametrize("data", MAKE)
-def test_floors_are_what_real_data_score(data, references):
-    """Fresh samples of the truth lie around them: beside fresh real data for a formula, beside the same ones for resampling."""
-    found = floors(references[data], MAKE[data](2000, seed=3), 1000, draws=10)
+def test_baselines_are_what_real_data_score(data, references):
+    """Fresh real samples score close to the baseline: against fresh real data for a formula, against the same data for resampling."""
+    found = baselines(references[data], MAKE[data](2000, seed=3), 1000, draws=10)
     values = []
     for seed in range(10, 20):
         fake, other = MAKE[data](1000, seed=seed), MAKE[data](1000, seed=100 + seed)
         fresh = Reference.of(other, n=1000, train=MAKE[data](1000, seed=200 + seed).features, mixture=MIXTURE if data == "ring" else None)
-        same, anew = (measure(Comparison(real=real, fake=fake)) for real in (references[data], fresh))
-        values.append({name: same[name] if found[name].draws else anew[name] for name in found})
+        same, renewed = (measure(Comparison(real=real, fake=fake)) for real in (references[data], fresh))
+        values.append({name: same[name] if found[name].draws else renewed[name] for name in found})
     for name, each in found.items():
         drawn = np.array([value[name] for value in values])
         error = max(drawn.std(), (each.high - each.low) / 3 if each.draws else 0, 1e-3)
-        if name != "memorisation":  # of half as many held-out data
+        if name != "memorisation":  # its baseline uses half of the held-out data
             assert abs(drawn.mean() - each.value) < 2.5 * error, name
-        assert (each.low is None) == (METRICS[name].floor is not None) == (each.draws == 0)
+        assert (each.low is None) == (METRICS[name].baseline is not None) == (each.draws == 0)
     if data == "ring":
         assert found["hq"].value == pytest.approx(1 - np.exp(-4.5))
     assert found["coverage"].value == pytest.approx(1 - prod((1000 - i) / (2000 - i) for i in range(1, 6)))
@@ -137,30 +139,43 @@ def test_coverage_of_unequal_numbers(n):
         )
         for seed in range(1, 6)
     ]
-    assert METRICS["coverage"].floor(Reference.of(Samples(features=real), n=1000), n) == pytest.approx(np.mean(found), abs=0.02)
+    assert METRICS["coverage"].baseline(Reference.of(Samples(features=real), n=1000), n) == pytest.approx(np.mean(found), abs=0.02)
 
 
-def test_the_floor_of_points():
+def test_the_baseline_of_points():
     real = np.random.default_rng(0).normal(size=(2000, 8))
-    fd = floor("fd", real, 1000)
+    fd = baseline("fd", real, 1000)
     assert fd.draws == 20
-    # (d(d + 1)/2 + 2d)/N for equal Gaussians, literature's rule for N = M
+    # (d(d + 1)/2 + 2d)/N for equal Gaussians and N = M
     assert fd.value == pytest.approx((8 * 9 / 2 + 16) / 1000, rel=0.15)
     assert fd.low < fd.value < fd.high
-    assert floor("fd", real, 1000) == fd
-    assert floor("density", real, 500).value == 1
-    assert floor("fd", real, 200).value > fd.value
+    assert baseline("fd", real, 1000) == fd
+    assert baseline("density", real, 500).value == 1
+    assert baseline("fd", real, 200).value > fd.value
 
 
 @pytest.mark.parametrize(
     ("name", "n", "message"),
     [
-        ("fdd", 10, "name must be one of .* given is 'fdd'"),
-        ("modes", 10, "name must be a metric of features alone; modes needs modes too"),
+        ("fdd", 10, "no metric named 'fdd'; did you mean 'fd'"),
+        ("modes", 10, "the metric must need features only; modes also needs modes"),
         ("fd", 1, "n must be at least 2 and leave more than 5 of the 50 real points; given is 1"),
         ("fd", 45, "given is 45"),
     ],
 )
-def test_refuses(name, n, message):
-    with pytest.raises(ValueError, match=message):
-        floor(name, np.random.default_rng(0).normal(size=(50, 2)), n)
+def test_rejects(name, n, message):
+    with pytest.raises(UserError, match=message):
+        baseline(name, np.random.default_rng(0).normal(size=(50, 2)), n)
+
+
+def test_a_metric_is_registered_with_one_line():
+    assert METRICS.pick("fd").direction is Direction.MINIMIZE
+    try:
+        METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="spread", direction="maximize", source="a test")
+        assert METRICS.pick("spread").direction is Direction.MAXIMIZE
+        points = Samples(features=ring(100).features)
+        assert measure(Comparison(real=Reference.of(points, n=100), fake=points))["spread"] == points.features.std()
+    finally:
+        del METRICS["spread"]
+    with pytest.raises(UserError, match=r"a direction must be one of .* got 'max'"):
+        Metric(of=lambda c: 0.0, description="spread", direction="max", source="a test")

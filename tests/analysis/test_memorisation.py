@@ -4,6 +4,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from analysis.metrics import neighbours
 from analysis.metrics.memorisation import memorisation
+from ganstudy import UserError
 
 
 def normal(n: int, d: int, seed: int) -> np.ndarray:
@@ -11,7 +12,7 @@ def normal(n: int, d: int, seed: int) -> np.ndarray:
 
 
 def by_sklearn(fake: np.ndarray, train: np.ndarray, heldout: np.ndarray) -> float:
-    """Without ties."""
+    """Reference implementation for points without ties."""
     rows = NearestNeighbors(n_neighbors=1).fit(np.concatenate([train, heldout])).kneighbors(fake, return_distance=False)
     expected = len(train) / (len(train) + len(heldout))
     return ((rows < len(train)).mean() - expected) / (1 - expected)
@@ -27,7 +28,7 @@ def by_sklearn(fake: np.ndarray, train: np.ndarray, heldout: np.ndarray) -> floa
         5 + 0.1 * normal(300, 8, 2),
         normal(1, 8, 2),
     ],
-    ids=["a generaliser", "near copies", "one point", "three points", "far off", "one sample"],
+    ids=["new samples", "near copies", "one point", "three points", "far from the data", "one sample"],
 )
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(400, 400), (400, 100), (50, 400)])
 def test_equals_sklearn(fake, n_train, n_heldout):
@@ -36,39 +37,39 @@ def test_equals_sklearn(fake, n_train, n_heldout):
 
 
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(1000, 1000), (2000, 200), (200, 2000)])
-def test_a_generaliser_scores_0(n_train, n_heldout):
+def test_new_samples_score_0(n_train, n_heldout):
     m, p = 500, n_train / (n_train + n_heldout)
     value = memorisation(normal(m, 4, 2), normal(n_train, 4, 0), normal(n_heldout, 4, 1))
     assert abs(value) < 4 * np.sqrt(p / (1 - p) / m)
 
 
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(500, 500), (1000, 100), (100, 1000)])
-def test_copies_score_1_and_half_copies_half(n_train, n_heldout):
+def test_copies_score_1_and_half_of_them_score_half(n_train, n_heldout):
     train, heldout, new = normal(n_train, 16, 0), normal(n_heldout, 16, 1), normal(2000, 16, 2)
     assert memorisation(train, train, heldout) == 1
     assert memorisation(train + 1e-3 * normal(n_train, 16, 3), train, heldout) > 0.99
     p = n_train / (n_train + n_heldout)
-    assert memorisation(heldout, train, heldout) == pytest.approx(-p / (1 - p))  # the least there can be
+    assert memorisation(heldout, train, heldout) == pytest.approx(-p / (1 - p))  # the minimum
     copies = train[np.arange(2000) % n_train]
     half = memorisation(np.concatenate([copies, new]), train, heldout)
-    # half the samples score 1; the others score as they do alone
+    # half of the samples score 1, the others as without copies
     assert half == pytest.approx(0.5 + memorisation(new, train, heldout) / 2)
     assert half == pytest.approx(0.5, abs=4 * np.sqrt(p / (1 - p) / 2000))
 
 
-def test_the_same_points_on_both_sides_say_nothing():
+def test_equal_training_and_held_out_data_score_0():
     points = normal(200, 8, 0)
     assert memorisation(points, points, points) == 0
     assert memorisation(normal(100, 8, 1), points, points) == 0
     assert memorisation(np.zeros((10, 2)), np.zeros((30, 2)), np.zeros((70, 2))) == pytest.approx(0)
-    # 3 of the 4 that are as near are training points, as 3 of 4 are of all
+    # 3 of the 4 nearest points are training points, the same share as of all points
     assert memorisation([[0.0]], np.zeros((3, 1)), np.zeros((1, 1))) == 0
     assert memorisation([[0.0]], [[1.0], [1.0], [9.0]], [[-1.0]]) == pytest.approx((2 / 3 - 3 / 4) / (1 / 4))
 
 
 @pytest.mark.parametrize("values", [2, 3, 10], ids=lambda values: f"{values} different values")
 def test_exact_null_under_many_ties(values):
-    """Real points parted at random: 0 on average, however many are equal and whatever the samples are."""
+    """Random splits of the real points score 0 on average, whatever the ties and the samples."""
     rng = np.random.default_rng(0)
     real, fake = rng.integers(values, size=(60, 2)).astype(float), rng.integers(values, size=(30, 2)).astype(float)
     scores = [memorisation(fake, real[rows[:45]], real[rows[45:]]) for rows in (rng.permutation(60) for _ in range(300))]
@@ -79,20 +80,20 @@ def test_one_point_repeated_scores_0_on_average():
     fake, real = np.repeat(normal(1, 4, 0), 50, axis=0), normal(100, 4, 1)
     rng = np.random.default_rng(0)
     scores = [memorisation(fake, real[rows[:75]], real[rows[75:]]) for rows in (rng.permutation(100) for _ in range(300))]
-    assert {round(score) for score in scores} == {1, -3}  # all or none, of p = 3/4
+    assert {round(score) for score in scores} == {1, -3}  # all or none of the samples count, with p = 3/4
     assert abs(np.mean(scores)) < 4 * np.std(scores) / np.sqrt(300)
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(0, 1e-3), (1e4, 1), (0, 1e12)])
-def test_moving_and_scaling_all_changes_nothing(shift, scale):
+def test_invariance_to_shift_and_scale(shift, scale):
     parts = normal(200, 8, 0), normal(300, 8, 1), normal(100, 8, 2)
     assert memorisation(*(scale * part + shift for part in parts)) == memorisation(*parts)
 
 
-def test_block_size_changes_nothing(monkeypatch):
+def test_the_block_size_does_not_change_the_value(monkeypatch):
     parts = normal(60, 8, 0), normal(50, 8, 1), normal(40, 8, 2)
     whole = memorisation(*parts)
-    monkeypatch.setattr(neighbours, "BLOCK", 1)  # row by row
+    monkeypatch.setattr(neighbours, "_BLOCK", 1)  # row by row
     assert memorisation(*parts) == whole
 
 
@@ -107,6 +108,6 @@ def test_block_size_changes_nothing(monkeypatch):
         (np.full((2, 3), np.nan), np.eye(3), np.eye(3), "fake must hold finite values only; 2 of 2"),
     ],
 )
-def test_refuses(fake, train, heldout, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(fake, train, heldout, message):
+    with pytest.raises(UserError, match=message):
         memorisation(fake, train, heldout)

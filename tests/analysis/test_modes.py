@@ -11,8 +11,9 @@ from analysis.metrics import (
     nearest_centre,
     shares,
 )
-from analysis.metrics.modes import class_imbalance, class_imbalance_floor, excess_kl, forward_kl, kl_floor, modes_seen
+from analysis.metrics.modes import class_imbalance, class_imbalance_baseline, excess_kl, forward_kl, kl_baseline, modes_seen
 from analysis.metrics.spread import Spread, mode_spread, mode_traces
+from ganstudy import UserError
 
 CENTRES = np.array([[np.cos(a), np.sin(a)] for a in 2 * np.pi * np.arange(8) / 8])
 STD = 0.05
@@ -39,7 +40,7 @@ def test_high_quality_of_a_perfect_generator():
 @pytest.mark.parametrize(
     ("counts", "captured"),
     [([1, 1, 1, 1], 4), ([19, 1, 0, 0], 2), ([20, 1, 0, 0], 1), ([1, 0, 0, 0], 1), ([1], 1)],
-    ids=["even", "at the least share of 1/20", "just below it", "collapsed", "one mode"],
+    ids=["uniform", "at the minimum share of 1/20", "just below it", "collapsed", "one mode"],
 )
 def test_modes_captured(counts, captured):
     assert modes_captured(np.array(counts) / sum(counts)) == captured
@@ -81,20 +82,22 @@ def test_excess_and_forward_kl_of_a_perfect_generator(modes, n):
     real = np.full(modes, 1 / modes)
     fakes = [shares(rng.integers(modes, size=n), modes=modes) for _ in range(300)]
     excess = [excess_kl(fake, real, n=n) for fake in fakes]
-    error = kl_floor(modes, n=n) * np.sqrt(2 / (modes - 1)) / np.sqrt(300)  # 2N KL is chi-squared with K - 1 degrees of freedom
+    error = kl_baseline(modes, n=n) * np.sqrt(2 / (modes - 1)) / np.sqrt(300)  # 2N KL is chi-squared with K - 1 degrees of freedom
     assert abs(np.mean(excess)) < 4 * error
     assert min(excess) < 0 < max(excess)
-    assert np.mean([forward_kl(fake, real, n=n) for fake in fakes]) == pytest.approx(kl_floor(modes, n=n), rel=0.1)
-    assert kl_floor(modes, n=n) == (modes - 1) / (2 * n)
+    assert np.mean([forward_kl(fake, real, n=n) for fake in fakes]) == pytest.approx(kl_baseline(modes, n=n), rel=0.1)
+    assert kl_baseline(modes, n=n) == (modes - 1) / (2 * n)
 
 
-def test_forward_kl_sees_what_kl_takes_lightly():
-    """A tenth of the modes lost, of 10."""
-    lost, even = np.array([0, *[1 / 9] * 9]), np.full(10, 0.1)
-    assert forward_kl(lost, even, n=1000) > 3 * kl(lost, even)
-    assert forward_kl([1, *[0] * 9], even, n=1000) == pytest.approx(0.9 * np.log(2010) - np.log(10), abs=1e-3)
-    by_samples = [forward_kl(lost, even, n=n) for n in (10**2, 10**3, 10**4)]
-    assert all(b - a == pytest.approx(0.1 * np.log(10), abs=0.05) for a, b in pairwise(by_samples))  # half a sample of ever more
+def test_forward_kl_penalises_a_lost_mode_more_than_kl():
+    """One of 10 modes is lost."""
+    lost, uniform = np.array([0, *[1 / 9] * 9]), np.full(10, 0.1)
+    assert forward_kl(lost, uniform, n=1000) > 3 * kl(lost, uniform)
+    assert forward_kl([1, *[0] * 9], uniform, n=1000) == pytest.approx(0.9 * np.log(2010) - np.log(10), abs=1e-3)
+    by_samples = [forward_kl(lost, uniform, n=n) for n in (10**2, 10**3, 10**4)]
+    assert all(
+        b - a == pytest.approx(0.1 * np.log(10), abs=0.05) for a, b in pairwise(by_samples)
+    )  # the added half sample weighs less for more samples
 
 
 def test_modes_seen():
@@ -116,29 +119,31 @@ def test_class_imbalance(fake, real, distance):
     assert class_imbalance(real, fake) == pytest.approx(distance)
 
 
-@pytest.mark.parametrize("real", [np.full(10, 0.1), np.array([0.5, 0.3, 0.15, 0.05]), np.array([1.0])], ids=["even", "uneven", "one mode"])
+@pytest.mark.parametrize(
+    "real", [np.full(10, 0.1), np.array([0.5, 0.3, 0.15, 0.05]), np.array([1.0])], ids=["uniform", "uneven", "one mode"]
+)
 def test_class_imbalance_of_a_perfect_generator(real):
     rng = np.random.default_rng(0)
     values = [class_imbalance(rng.multinomial(1000, real) / 1000, real) for _ in range(500)]
-    assert np.mean(values) == pytest.approx(class_imbalance_floor(real, n=1000), rel=0.05)
+    assert np.mean(values) == pytest.approx(class_imbalance_baseline(real, n=1000), rel=0.05)
 
 
 def traces(x: np.ndarray, decisions: np.ndarray, modes: int) -> list[float]:
     return [np.trace(np.atleast_2d(np.cov(x[decisions == k], rowvar=False))) if (decisions == k).sum() > 1 else 0.0 for k in range(modes)]
 
 
-def test_mode_traces_equal_numpys():
+def test_mode_traces_equal_those_of_numpy():
     rng = np.random.default_rng(0)
     for d in (1, 2, 16):
         x, decisions = 100 + rng.normal(size=(200, d)), rng.choice([0, 1, 3, 3, 3], size=200)
-        decisions[0] = 4  # one point alone
+        decisions[0] = 4  # a mode with a single point
         assert mode_traces(x, decisions, modes=6) == pytest.approx(traces(x, decisions, 6))
     points = ring(20_000)
     assert mode_traces(points, nearest_centre(points, CENTRES), modes=8) == pytest.approx(2 * STD**2, rel=0.1)
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1, 2])
-def test_spread_of_samples_scaled_within_their_modes(scale):
+def test_the_spread_of_samples_scaled_within_their_modes(scale):
     rng = np.random.default_rng(0)
     decisions = rng.integers(10, size=2000)
     centres, inside = 20 * rng.normal(size=(10, 8)), rng.normal(size=(2000, 8))
@@ -148,7 +153,7 @@ def test_spread_of_samples_scaled_within_their_modes(scale):
     assert spread.modes == 10
 
 
-def test_spread_of_a_perfect_generator():
+def test_the_spread_of_a_perfect_generator():
     real = np.full(8, 2 * STD**2)  # D std^2
     for n in (80, 10_000):
         points = [ring(n, seed=seed) for seed in range(60)]
@@ -156,7 +161,7 @@ def test_spread_of_a_perfect_generator():
         assert np.mean(medians) == pytest.approx(chi2.median(2 * (n / 8 - 1)) / (2 * (n / 8 - 1)), abs=0.03)
 
 
-def test_one_shrunken_mode_shows_in_the_smallest():
+def test_one_shrunken_mode_lowers_the_smallest_ratio():
     points, real = ring(8000), np.full(8, 2 * STD**2)
     decisions = nearest_centre(points, CENTRES)
     points[decisions == 3] = CENTRES[3] + 0.1 * (points[decisions == 3] - CENTRES[3])
@@ -165,7 +170,7 @@ def test_one_shrunken_mode_shows_in_the_smallest():
     assert spread.median == pytest.approx(1, rel=0.1)
 
 
-NOTHING = Spread(median=0.0, smallest=0.0, largest=0.0, modes=0)
+NO_SPREAD = Spread(median=0.0, smallest=0.0, largest=0.0, modes=0)
 
 
 @pytest.mark.parametrize(
@@ -173,17 +178,17 @@ NOTHING = Spread(median=0.0, smallest=0.0, largest=0.0, modes=0)
     [(np.zeros(100, dtype=int), 1), (np.arange(100) % 2, 2), (np.arange(100) % 8, 8), (np.arange(100) % 50, 50)],
     ids=["one point", "two points", "a point in each mode", "two samples of each"],
 )
-def test_spread_of_points_is_0(decisions, modes):
+def test_the_spread_of_single_points_is_0(decisions, modes):
     centres = np.random.default_rng(0).normal(size=(modes, 3)) / 3
     assert mode_spread(centres[decisions], decisions, np.ones(modes)) == Spread(median=0.0, smallest=0.0, largest=0.0, modes=modes)
 
 
-def test_spread_of_few_samples():
+def test_the_spread_of_few_samples():
     x = np.arange(9.0)[:, None]
     assert mode_spread(x[:6], np.array([0, 0, 0, 0, 0, 1]), [2.5, 1]) == Spread(median=1.0, smallest=1.0, largest=1.0, modes=1)
-    assert mode_spread(x[:5], np.array([0, 0, 0, 1, 1]), [1, 1]).modes == 1  # none has 5: the fullest
-    assert mode_spread(x[:3], np.array([0, 1, 2]), [1, 1, 1]) == NOTHING  # no two in any mode
-    assert mode_spread(x, np.zeros(9, dtype=int), [0, 1]) == NOTHING  # nothing is known of the real mode
+    assert mode_spread(x[:5], np.array([0, 0, 0, 1, 1]), [1, 1]).modes == 1  # no mode has 5 samples: the largest counts
+    assert mode_spread(x[:3], np.array([0, 1, 2]), [1, 1, 1]) == NO_SPREAD  # no mode has two samples
+    assert mode_spread(x, np.zeros(9, dtype=int), [0, 1]) == NO_SPREAD  # the real mode has no variance
 
 
 @pytest.mark.parametrize(
@@ -199,8 +204,8 @@ def test_spread_of_few_samples():
         (lambda: high_quality(CENTRES, CENTRES, std=0), "std, the standard deviation of a mode, must be greater than 0"),
         (lambda: forward_kl([0.5, 0.5], [1], n=2), "same dimension D; given are 2 and 1"),
         (lambda: forward_kl([1], [1], n=0), "n, the number of generated samples, must be at least 1; given is 0"),
-        (lambda: class_imbalance_floor([1], n=0), "n, the number of generated samples, must be at least 1; given is 0"),
-        (lambda: kl_floor(0, n=5), "modes and n, the number of samples, must be at least 1; given are 0 and 5"),
+        (lambda: class_imbalance_baseline([1], n=0), "n, the number of generated samples, must be at least 1; given is 0"),
+        (lambda: kl_baseline(0, n=5), "modes and n, the number of samples, must be at least 1; given are 0 and 5"),
         (lambda: class_imbalance([0.5, np.nan], [0.5, 0.5]), "fake_shares must be numbers"),
         (lambda: modes_seen([]), "shares must be numbers"),
         (lambda: mode_traces(CENTRES, np.zeros(3, dtype=int), modes=1), "points and decisions must be equally many; given are 8 and 3"),
@@ -210,6 +215,6 @@ def test_spread_of_few_samples():
         (lambda: nearest_centre(np.ones((3, 3)), CENTRES), "points and centres must have the same dimension D; given are 3 and 2"),
     ],
 )
-def test_refuses(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(call, message):
+    with pytest.raises(UserError, match=message):
         call()

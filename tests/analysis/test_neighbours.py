@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from analysis.metrics import balls, distances, neighbours, prdc
 from analysis.metrics.neighbours import nearest
+from ganstudy import UserError
 
 NAMES = ("precision", "recall", "density", "coverage")
 
@@ -46,7 +47,7 @@ def test_equals_the_package(real, fake, k):
     assert numbers(prdc(real, fake, k=k)) == pytest.approx(package(real, fake, k), abs=1e-12)
 
 
-# measured with the package: RandomState(0), real then fake
+# from the package: RandomState(0), real then fake
 @pytest.mark.parametrize(
     ("n", "d", "k", "shift", "expected"),
     [
@@ -71,8 +72,8 @@ def test_expected_density_and_coverage():
 
 
 def test_copies_of_real_points():
-    """More copies than k make every radius 0; the package then scores identical sets 0."""
-    copies = np.repeat(np.random.RandomState(0).randint(0, 100, (50, 8)).astype(float), 20, axis=0)  # whole numbers: no rounding
+    """With more than k copies of each point every radius is 0, and the package scores identical sets 0."""
+    copies = np.repeat(np.random.RandomState(0).randint(0, 100, (50, 8)).astype(float), 20, axis=0)  # integers: no rounding
     assert package(copies, copies, 5) == [0, 0, 0, 0]
     scores = prdc(copies, copies)
     assert (scores["precision"], scores["recall"], scores["coverage"]) == (1, 1, 1)
@@ -105,16 +106,16 @@ def test_narrow_and_wide_generators():
     assert wide["recall"] > 0.8 > 0.3 > wide["precision"]
 
 
-def test_prepared_balls_and_block_size_change_nothing(monkeypatch):
+def test_prepared_balls_and_the_block_size_do_not_change_the_values(monkeypatch):
     real, fake = normal(300, 8, 0), normal(200, 8, 1)
     whole = prdc(real, fake, k=3)
     assert prdc(balls(real, k=3), fake, k=3) == whole
-    monkeypatch.setattr(neighbours, "BLOCK", 1)  # row by row
+    monkeypatch.setattr(neighbours, "_BLOCK", 1)  # row by row
     assert prdc(real, fake, k=3) == pytest.approx(whole)
 
 
 def exactly(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
-    """The definitions, over differences in float64."""
+    """The definitions, computed from differences in float64."""
     radii_real, radii_fake = (np.sort(cdist(x, x, "sqeuclidean"), axis=1)[:, k, None] for x in (real, fake))
     between = cdist(real, fake, "sqeuclidean")
     in_real, in_fake = between < radii_real, between < radii_fake.T
@@ -134,25 +135,25 @@ CENTRES = 1e3 * normal(5, 600, 9)
         (1e30 * normal(150, 600, 0), 1e30 * normal(120, 600, 1)),
         (1e-30 * normal(150, 600, 0), 1e-30 * normal(120, 600, 1)),
     ],
-    ids=["normal", "clumps far narrower than float32 sees", "one sample far off", "heavy tails", "huge", "tiny"],
+    ids=["normal", "clusters narrower than float32 resolves", "one distant sample", "heavy tails", "huge", "tiny"],
 )
 @pytest.mark.parametrize("many", [0.0, 0.01, 1.0], ids=["all by products", "both", "all by pairs"])
-def test_float64_decides_where_float32_cannot(real, fake, many, monkeypatch):
-    monkeypatch.setattr(distances, "MANY", many)
+def test_values_are_exact_to_float64(real, fake, many, monkeypatch):
+    monkeypatch.setattr(distances, "_MANY", many)
     assert numbers(prdc(real, fake, k=3)) == pytest.approx(exactly(real, fake, 3), abs=1e-12)
 
 
-def test_float32_is_kept_and_scores_as_float64():
+def test_float32_points_stay_float32_and_score_as_float64():
     real, fake = normal(200, 64, 0).astype(np.float32), normal(150, 64, 1).astype(np.float32)
     prepared = balls(real, k=3)
     assert prepared.points.dtype == np.float32
-    assert prepared.reach == pytest.approx(balls(real.astype(float), k=3).reach, rel=1e-12)
+    assert prepared.squared_radius == pytest.approx(balls(real.astype(float), k=3).squared_radius, rel=1e-12)
     assert prdc(prepared, fake, k=3) == prdc(real.astype(float), fake.astype(float), k=3)
 
 
-def test_memory_does_not_grow_with_both_sides(monkeypatch):
-    """N x M distances would be 8 MB here."""
-    monkeypatch.setattr(neighbours, "BLOCK", 10_000)
+def test_memory_does_not_grow_with_n_times_m(monkeypatch):
+    """N x M distances would take 8 MB here."""
+    monkeypatch.setattr(neighbours, "_BLOCK", 10_000)
     real, fake = normal(1000, 4, 0), normal(1000, 4, 1)
     tracemalloc.start()
     try:
@@ -173,7 +174,7 @@ def test_nearest_equals_sklearn():
 
 
 @pytest.mark.parametrize("shift", [0, 1e4])
-def test_moving_and_scaling_both_sides_changes_nothing(shift):
+def test_invariance_to_shift_and_scale(shift):
     real, fake = normal(300, 8, 0), normal(300, 8, 1)
     assert prdc(1e-3 * real + shift, 1e-3 * fake + shift) == pytest.approx(prdc(real, fake))
 
@@ -189,6 +190,6 @@ def test_moving_and_scaling_both_sides_changes_nothing(shift):
         (balls(np.eye(4), k=1), np.eye(4), 2, "real must be prepared with the same k; it was prepared with 1, given is 2"),
     ],
 )
-def test_refuses(real, fake, k, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(real, fake, k, message):
+    with pytest.raises(UserError, match=message):
         prdc(real, fake, k=k)

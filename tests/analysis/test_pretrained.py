@@ -1,4 +1,4 @@
-"""Networks of torch-fidelity, with random weights in place of the ones that would have to be downloaded."""
+"""Networks of torch-fidelity with random weights, so that nothing is downloaded."""
 
 import urllib.error
 import urllib.request
@@ -11,11 +11,12 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from analysis.metrics import frechet_distance
 from analysis.metrics.pretrained import Pretrained, pretrained_names
+from ganstudy import UserError
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Inception's shapes, filled at random, in the format of torch-fidelity's file."""
+    """Random weights with the shapes of Inception, in the format of torch-fidelity's file."""
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         torch.manual_seed(0)
@@ -27,7 +28,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def no_network(tmp_path, monkeypatch):
-    """torch's cache is empty, and nothing can be reached."""
+    """An empty torch cache and no network access."""
 
     def unreachable(*args, **kwargs):
         raise urllib.error.URLError("Name or service not known")
@@ -40,7 +41,7 @@ def images(n: int, *, channels: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(256, size=(n, channels, 28, 28), dtype=np.uint8)
 
 
-@pytest.mark.slow  # torch-fidelity takes the root of a matrix of 2,048
+@pytest.mark.slow  # torch-fidelity takes the square root of a 2,048 x 2,048 matrix
 def test_the_distance_in_inception_is_the_fid_of_torch_fidelity(weights):
     x, y = images(12, channels=3, seed=0), images(12, channels=3, seed=1) // 2
     net = Pretrained("inception", weights=weights)
@@ -52,7 +53,7 @@ def test_the_distance_in_inception_is_the_fid_of_torch_fidelity(weights):
         cuda=False,
         cache=False,
         verbose=False,
-        save_cpu_ram=True,  # no processes to load a dozen images
+        save_cpu_ram=True,  # avoids worker processes for a dozen images
         feature_extractor_weights_path=weights,
     )
     assert frechet_distance(net.features(x), net.features(y)) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
@@ -69,20 +70,20 @@ class Listed(torch.utils.data.Dataset):
         return self.x[i]
 
 
-def test_grey_images_are_shown_in_three_equal_channels(weights):
+def test_grey_images_are_repeated_to_three_channels(weights):
     grey = images(3, channels=1, seed=0)
     net = Pretrained("inception", weights=weights)
     assert net.features(grey) == pytest.approx(net.features(np.repeat(grey, 3, axis=1)), abs=1e-6)
 
 
-def test_all_names_of_torch_fidelity_are_there():
+def test_all_names_of_torch_fidelity_are_available():
     assert {"inception", "vgg16", "dinov2-vit-s-14", "clip-vit-b-32"} <= set(pretrained_names())
     assert "inception-v3-compat" not in pretrained_names()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", ["inception", "vgg16", "dinov2-vit-s-14", "clip-vit-b-32"])
-def test_without_weights_it_says_where_they_are_looked_for(name, no_network, tmp_path):
+def test_the_error_for_missing_weights_names_the_places_searched(name, no_network, tmp_path):
     with pytest.raises(
         ValueError,
         match=f"the features '{name}' need their weights.*{tmp_path}.*or from the network.*(Name or service not known|no internet connection)",
@@ -90,7 +91,7 @@ def test_without_weights_it_says_where_they_are_looked_for(name, no_network, tmp
         Pretrained(name)
 
 
-def test_a_file_that_holds_code_is_refused(tmp_path):
+def test_a_file_that_contains_code_is_rejected(tmp_path):
     class Code:
         def __reduce__(self):
             return (print, ("run",))
@@ -98,16 +99,16 @@ def test_a_file_that_holds_code_is_refused(tmp_path):
     torch.save({"fc.weight": Code()}, tmp_path / "evil.pth")
     (tmp_path / "text.pth").write_text("no weights")
     for path in (tmp_path / "evil.pth", tmp_path / "text.pth", tmp_path / "none.pth"):
-        with pytest.raises(ValueError, match=f"weights must be a file that torch.load.*{path}"):
+        with pytest.raises(UserError, match=f"weights must be a file that torch.load.*{path}"):
             Pretrained("inception", weights=str(path))
 
 
-def test_a_file_for_a_network_that_takes_none_is_refused():
-    with pytest.raises(ValueError, match="weights are read from a file for inception and vgg16 only; given for 'dinov2-vit-s-14'"):
+def test_a_file_for_a_network_that_reads_none_is_rejected():
+    with pytest.raises(UserError, match="weights are read from a file only for inception and vgg16; given for 'dinov2-vit-s-14'"):
         Pretrained("dinov2-vit-s-14", weights="w.pth")
 
 
-def test_weights_of_another_network_are_refused(tmp_path):
+def test_weights_of_another_network_are_rejected(tmp_path):
     torch.save({"fc.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"need their weights.*the file .*other.pth failed.*Missing key"):
+    with pytest.raises(UserError, match=r"need their weights.*the file .*other.pth failed.*Missing key"):
         Pretrained("inception", weights=str(tmp_path / "other.pth"))

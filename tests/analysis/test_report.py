@@ -1,4 +1,5 @@
 import io
+import pickle
 import re
 import shutil
 import subprocess
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 import analysis
-from analysis import plots, words
-from analysis.table import OUTCOMES
+from analysis import plots
+from analysis.outcomes import FAILURES, OUTCOMES, RISKS, Ended
+from ganstudy import UserError
 
 
 def png(size=(64, 64)):
@@ -20,19 +22,19 @@ def png(size=(64, 64)):
     return file.getvalue()
 
 
-def risky(knobs):
-    return 0.1 if knobs["r1"] else 0.6
+def risky(config):
+    return 0.1 if config["r1"] else 0.6
 
 
 @pytest.fixture(scope="module")
 def browser():
     found = shutil.which("chromium")
-    assert found, "the report is looked at in a real browser; install chromium"
+    assert found, "this test renders the report in a browser; install chromium"
     return found
 
 
 class Outline(HTMLParser):
-    """Tags that fetch something, the anchors, the headings and whether tags close."""
+    """Collects the resources a page loads, its anchors and links, and the tags that are still open."""
 
     def __init__(self, text):
         super().__init__()
@@ -52,7 +54,7 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
+def test_the_report_is_complete_and_self_contained(stage, tmp_path):
     table = stage(30, 2, risk=risky)
     images = {str(trial): png() for trial in table.trial_id}
     path = analysis.report(
@@ -71,18 +73,18 @@ def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
     assert outline.open == []
     assert len(outline.ids) == len(set(outline.ids))
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
-    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "What helps"):
+    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "Helps"):
         assert word in text
     assert text.count("<img alt=") == 1 + 3 + 2 + 2  # real, best, collapsed, diverged
     assert len(re.findall(r"plotly\.js v\d", text)) == 1
-    assert [file.name for file in path.parent.iterdir()] == ["report.html"]  # nothing half-written is left
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]  # no partial file remains
     for claim in analysis.explain(table):
         assert claim.setting in text
 
 
 def test_text_is_escaped(stage, tmp_path):
     table = stage(8, 1)
-    table = replace(table, knobs=table.knobs.assign(loss=["<b>x</b>", "y"] * 4))
+    table = replace(table, settings=table.settings.assign(loss=["<b>x</b>", "y"] * 4))
     path = analysis.report(table, tmp_path / "r.html", question="<script>alert(1)</script>", caveats=["<i>"], provenance={"<k>": "<v>"})
     text = path.read_text(encoding="utf-8")
     for markup in ("<script>alert", "<i>", "<k>", "<v>", "<td>&lt;b>"):
@@ -90,11 +92,11 @@ def test_text_is_escaped(stage, tmp_path):
     assert Outline(text).open == []
 
 
-@pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed each", "observed", "no floors"])
-def test_poor_studies_have_a_page_too(stage, tmp_path, case):
+@pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed per config", "observed", "no baselines"])
+def test_incomplete_studies_have_a_report(stage, tmp_path, case):
     table = stage(6, 1)
     if case == "no trials":
-        table = replace(table.where(np.zeros(6, dtype=bool)), knobs=table.knobs.iloc[:0, :0], final=table.final.iloc[:0, :0])
+        table = replace(table.where(np.zeros(6, dtype=bool)), settings=table.settings.iloc[:0, :0], final=table.final.iloc[:0, :0])
     elif case == "unfinished":
         table = replace(table, ended=[""] * 6, outcome=[""] * 6)
     elif case == "one trial":
@@ -103,32 +105,40 @@ def test_poor_studies_have_a_page_too(stage, tmp_path, case):
         table = replace(table, ended=["dead"] * 6, outcome=["diverged"] * 6)
     elif case == "observed":
         table = replace(table, phase=["optimise"] * 6)
-    elif case == "no floors":
-        table = replace(table, floors={})
-    text = analysis.report(table, tmp_path / "r.html", score="coverage").read_text(encoding="utf-8")
+    elif case == "no baselines":
+        table = replace(table, baselines={})
+    text = analysis.report(table, tmp_path / "r.html", objective="coverage").read_text(encoding="utf-8")
     assert Outline(text).open == []
-    assert ("Nothing can be told yet" in text) == (case in ("no trials", "unfinished"))
+    assert ("No answer yet" in text) == (case in ("no trials", "unfinished"))
     assert ("observed, not designed" in text) == (case == "observed")
 
 
-def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage, tmp_path):
+def test_invalid_arguments_are_rejected_and_the_old_page_remains(stage, tmp_path):
     table, path = stage(6, 1), tmp_path / "r.html"
     path.write_text("old")
-    with pytest.raises(ValueError, match="'t999'"):
+    with pytest.raises(UserError, match="'t999'"):
         analysis.report(table, path, images={"t999": png()})
-    with pytest.raises(ValueError, match="'fid'"):
-        analysis.report(table, path, score="fid")
+    with pytest.raises(UserError, match="'fid'"):
+        analysis.report(table, path, objective="fid")
     assert path.read_text() == "old"
 
 
-def test_every_outcome_has_a_look_of_its_own():
-    for look in (plots.COLOURS, plots.SYMBOLS, words.OUTCOMES):
-        assert set(look) == set(OUTCOMES)
-        assert len(set(look.values())) == len(OUTCOMES)
-    assert words.RISKS.keys() - {"failed"} == set(OUTCOMES) - {"healthy", ""}
+def test_every_outcome_has_its_own_label_colour_and_symbol():
+    assert all(name == outcome.name for name, outcome in OUTCOMES.items())
+    for attribute in ("label", "colour", "symbol"):
+        assert len({getattr(outcome, attribute) for outcome in OUTCOMES.values()}) == len(OUTCOMES)
+    assert RISKS.keys() - {"failed"} == set(OUTCOMES) - {"healthy", ""} == {*FAILURES, "undertrained"}
+    assert len(set(RISKS.values())) == len(RISKS)
 
 
-def test_figures_show_every_trial_and_the_floor(stage):
+def test_why_a_trial_stopped_survives_pickling_and_has_a_label():
+    for ended in Ended:
+        assert pickle.loads(pickle.dumps(ended)) is ended is Ended(ended.value)
+        assert ended.label
+    assert [*map(str, Ended)] == ["budget", "scheduler", "dead", "error"]
+
+
+def test_figures_show_every_trial_and_the_baseline(stage):
     table = stage(20, 2, risk=risky)
     drawn = plots.trade_off(table, "fd", "coverage")
     assert sum(len(trace.x) for trace in drawn.data) == 40
@@ -156,5 +166,5 @@ def test_a_browser_draws_all_figures(stage, tmp_path, browser):
     found = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     drawn = found.stdout
     assert drawn.count('class="main-svg"') >= 5
-    for name in ("risk", "score", "trade", "ranking", "curves"):
+    for name in ("risk", "objective", "trade", "ranking", "curves"):
         assert f'id="chart-{name}"' in drawn

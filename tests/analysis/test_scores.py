@@ -5,6 +5,7 @@ from scipy.special import softmax
 from torch_fidelity.metric_isc import isc_features_to_metric
 
 from analysis.metrics.scores import inception_score
+from ganstudy import UserError
 
 
 def logits(n: int, k: int, *, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -42,17 +43,17 @@ def test_probabilities_in_float32():
 @pytest.mark.parametrize("k", [2, 10])
 def test_bounds(k):
     assert inception_score(one_hot(np.arange(20 * k) % k, k), splits=1).mean == pytest.approx(k)
-    assert inception_score(np.full((20, k), 1 / k)).mean == pytest.approx(1)  # never sure
+    assert inception_score(np.full((20, k), 1 / k)).mean == pytest.approx(1)  # no class is likely
     assert inception_score(one_hot(np.zeros(20, dtype=int), k)).mean == 1  # always the same class
-    assert inception_score(one_hot(np.arange(20 * k) % k // 2 * 2, k), splits=1).mean == pytest.approx((k + 1) // 2)  # half of the classes
+    assert inception_score(one_hot(np.arange(20 * k) % k // 2 * 2, k), splits=1).mean == pytest.approx((k + 1) // 2)  # every second class
 
 
 def test_one_class_scores_1():
     assert inception_score(np.ones((20, 1))).mean == 1
 
 
-def test_a_probability_of_0_is_no_nan():
-    """torch-fidelity takes logits; the softmax of logits this far apart is 0, and 0 * log 0 there is NaN once a class is never chosen."""
+def test_a_probability_of_0_gives_no_nan():
+    """torch-fidelity takes logits. For logits this far apart the softmax is 0, and 0 * log 0 makes its score NaN if a class is never chosen."""
     p = np.array([[1, 0, 0], [0, 1, 0]] * 10, dtype=float)
     assert inception_score(p, splits=1).mean == pytest.approx(2)
     with np.errstate(divide="ignore"):
@@ -60,21 +61,21 @@ def test_a_probability_of_0_is_no_nan():
     assert inception_score([[1, 5e-324], [1, 0], [1, 0]], splits=1).mean == pytest.approx(1)
 
 
-def test_blind_to_collapse_within_classes():
-    """Ten distinct samples, one a class, a hundred times over: nothing is lost in its eyes."""
+def test_collapse_within_classes_is_not_detected():
+    """Ten distinct samples, one per class, each repeated a hundred times, get the best score."""
     assert inception_score(one_hot(np.repeat(np.arange(10), 100), 10), splits=1).mean == pytest.approx(10)
 
 
-def test_the_best_to_expect_of_finite_splits():
-    """K exp(-(K - 1)/(2 n)), n = samples a split."""
+def test_the_expected_maximum_for_finite_splits():
+    """K exp(-(K - 1)/(2 n)), where n is the number of samples per split."""
     k, n = 10, 100
     scores = [inception_score(one_hot(np.random.RandomState(s).randint(k, size=10 * n), k)).mean for s in range(20)]
     assert np.mean(scores) == pytest.approx(k * np.exp(-(k - 1) / (2 * n)), rel=0.005)
 
 
-def test_shuffled_by_its_seed():
+def test_samples_are_shuffled_by_the_seed():
     p = one_hot(np.repeat(np.arange(10), 100), 10)
-    assert inception_score(p).mean > 9  # in their order each split would hold one class and score 1
+    assert inception_score(p).mean > 9  # unshuffled, each split would hold one class and score 1
     assert inception_score(p) == inception_score(p) != inception_score(p, seed=0)
 
 
@@ -89,6 +90,6 @@ def test_shuffled_by_its_seed():
         (np.eye(3), {"splits": 0}, "splits must lie between 1 and the number of samples, 3; given is 0"),
     ],
 )
-def test_refuses(p, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(p, options, message):
+    with pytest.raises(UserError, match=message):
         inception_score(p, **options)

@@ -8,6 +8,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from analysis.metrics import similarity
 from analysis.metrics.similarity import WEIGHTS, ms_ssim, ms_ssim_within
+from ganstudy import UserError
 
 SCALES = {176: 5, 200: 5, 175: 4, 88: 4, 64: 3, 45: 3, 28: 2, 22: 2, 21: 1, 11: 1, 8: 1, 1: 1}  # pixels -> scales
 
@@ -27,8 +28,11 @@ def weights(scales: int) -> tuple[float, ...]:
 
 
 def by_torchmetrics(a: np.ndarray, b: np.ndarray, scales: int) -> np.ndarray:
-    """From its maps of each scale, of one channel at a time. Its own product differs in two ways: it takes the mean over the channels
-    before the power, and at the last scale only it counts windows that hang over the image's rim (into its mirror image)."""
+    """The similarity from torchmetrics' maps of each scale, one channel at a time.
+
+    torchmetrics' own product differs in two ways: it averages channels before the power, and at the last scale its windows extend
+    beyond the edge into a reflection of the image.
+    """
     x, y = (torch.tensor(images, dtype=torch.float64).flatten(0, 1)[:, None] for images in (a, b))
     product = torch.ones(len(x), dtype=torch.float64)
     for scale, weight in enumerate(weights(scales)):
@@ -52,15 +56,15 @@ def test_equals_torchmetrics(channels, height, width, scales):
 
 
 @pytest.mark.parametrize("side", [64, 256])
-def test_near_the_whole_of_torchmetrics(side):
-    """One channel and a like image, so that neither of its two differences weighs much."""
+def test_close_to_the_product_of_torchmetrics(side):
+    """With one channel and similar images, both differences are small."""
     a = pictures(1, 1, side, side)
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(noisy(a), dtype=torch.float64)
     theirs = multiscale_structural_similarity_index_measure(x, y, data_range=255.0, betas=weights(3 if side == 64 else 5))
     assert ms_ssim(a, noisy(a)) == pytest.approx([theirs.item()], abs=0.01)
 
 
-# measured with pytorch-msssim 1.0, which takes whole windows only and channels apart, with our weights (its own add up to 1.0001)
+# from pytorch-msssim 1.0, which also uses whole windows and separate channels, with these weights (its default weights add up to 1.0001)
 @pytest.mark.parametrize(("side", "expected"), [(176, 0.9692322), (192, 0.9708642), (256, 0.9717000)])
 def test_known_values(side, expected):
     row, column = np.indices((side, side))
@@ -105,14 +109,14 @@ def luminance(a: float, b: float) -> float:
 
 @pytest.mark.parametrize(("side", "scales"), SCALES.items())
 def test_constant_images(side, scales):
-    """Nothing but the luminance of the last scale differs."""
+    """Only the luminance of the last scale differs."""
     for a, b in [(0, 0), (0, 1), (0, 255), (10, 7), (100, 200), (255, 255)]:
         images = [np.full((2, 3, side, side), value, dtype=np.uint8) for value in (a, b)]
         assert ms_ssim(*images) == pytest.approx([luminance(a, b) ** weights(scales)[-1]] * 2)
 
 
 def test_value_of_compare_gan():
-    """Its test averages pairs of images of the constants 1, 0.7 and 0 of 255. 0.7 is no uint8, so this checks the form of the test above."""
+    """compare_gan averages pairs of constant images 1, 0.7 and 0. 0.7 is not uint8, so this checks the formula of the test above."""
     pairs = [(1, 0.7), (1, 0), (0.7, 0)]
     assert np.mean([luminance(*pair) ** WEIGHTS[-1] for pair in pairs]) == pytest.approx(0.989989, abs=1e-5)
 
@@ -129,32 +133,32 @@ def test_identities(channels, side):
     assert ms_ssim(np.swapaxes(a, 2, 3), np.swapaxes(b, 2, 3)) == pytest.approx(similar)
 
 
-def test_more_noise_is_less_alike():
+def test_more_noise_lowers_the_similarity():
     a = pictures(1, 3, 64, 64)
     scores = [ms_ssim(a, noisy(a, amount))[0] for amount in (1, 10, 40, 120)]
     assert scores == sorted(scores, reverse=True)
 
 
-def test_negatives_are_0_and_not_nan():
+def test_negative_images_score_0():
     a = pictures(2, 1, 64, 64)
     assert ms_ssim(a, 255 - a).tolist() == [0, 0]
 
 
-def test_block_size_changes_nothing(monkeypatch):
+def test_the_block_size_does_not_change_the_value(monkeypatch):
     a, b = pictures(5, 3, 28, 28), pictures(5, 3, 28, 28, seed=1)
     whole = ms_ssim(a, b)
-    monkeypatch.setattr(similarity, "BLOCK", 1)  # image by image
+    monkeypatch.setattr(similarity, "_BLOCK", 1)  # image by image
     assert ms_ssim(a, b).tolist() == whole.tolist()
 
 
 def classes(per_class: int, *, pictures_per_class: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Three classes, each of copies of a few pictures."""
+    """Three classes, each with copies of a few images."""
     kept = [pictures(pictures_per_class, 1, 28, 28, seed=seed + label) for label in range(3)]
     images = np.concatenate([images[np.arange(per_class) % pictures_per_class] for images in kept])
     return images, np.repeat(np.arange(3), per_class)
 
 
-def test_within_is_the_mean_of_all_pairs_where_there_are_few():
+def test_within_classes_it_is_the_mean_over_all_pairs_if_there_are_few():
     images, labels = classes(4, pictures_per_class=4)
     expected = []
     for label in range(3):
@@ -162,7 +166,7 @@ def test_within_is_the_mean_of_all_pairs_where_there_are_few():
         first, second = np.triu_indices(4, k=1)
         expected.append(ms_ssim(members[first], members[second]).mean())
     assert ms_ssim_within(images, labels) == pytest.approx(np.mean(expected))
-    # classes count alike, however many images they have; those with one image do not count
+    # classes have equal weight whatever their size; those with one image are skipped
     more = np.concatenate([images, images[:4], pictures(1, 1, 28, 28, seed=9)]), np.concatenate([labels, [5, 5, 5, 5], [6]])
     assert ms_ssim_within(*more) == pytest.approx(np.mean([*expected, expected[0]]))
 
@@ -177,7 +181,7 @@ def test_random_pairs_estimate_all_pairs():
     assert everything == ms_ssim_within(images, labels, pairs=10_000, seed=1)
 
 
-def test_collapse_raises_it_to_1():
+def test_collapse_raises_the_similarity_to_1():
     scores = [ms_ssim_within(*classes(20, pictures_per_class=kept), pairs=400) for kept in (20, 5, 2, 1)]
     assert scores == sorted(scores)
     assert scores[-1] == 1
@@ -195,12 +199,12 @@ A = pictures(2, 1, 8, 8)
         (lambda: ms_ssim(A, A[0]), r"b must be uint8 images .* given is uint8 \[1, 8, 8\]"),
         (lambda: ms_ssim(A[:0], A[:0]), r"a must be uint8 images .* given is uint8 \[0, 1, 8, 8\]"),
         (lambda: ms_ssim(A, A[:1]), r"a and b must have the same shape; given are \[2, 1, 8, 8\] and \[1, 1, 8, 8\]"),
-        (lambda: ms_ssim_within(A, [0]), r"labels must be one whole number per image; given are int64 \[1\] for 2 images"),
-        (lambda: ms_ssim_within(A, [0.0, 1.0]), "labels must be one whole number per image; given are float64"),
+        (lambda: ms_ssim_within(A, [0]), r"labels must be one integer per image; given are int64 \[1\] for 2 images"),
+        (lambda: ms_ssim_within(A, [0.0, 1.0]), "labels must be one integer per image; given are float64"),
         (lambda: ms_ssim_within(A, [0, 1]), "labels must hold a class with at least 2 images"),
         (lambda: ms_ssim_within(A, [0, 0], pairs=0), "pairs, drawn from each class, must be at least 1; given is 0"),
     ],
 )
-def test_refuses(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(call, message):
+    with pytest.raises(UserError, match=message):
         call()

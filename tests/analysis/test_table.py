@@ -3,37 +3,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis import Direction
+from ganstudy import UserError
 
-def test_what_counts_what_failed_and_what_was_fixed(stage):
+
+def test_evidence_failures_and_fixed_settings(stage):
     table = stage(2, 2)
     table = replace(table, ended=["budget", "dead", "error", ""], outcome=["healthy", "diverged", "", ""])
     assert table.evidence.tolist() == [True, True, False, False]
     assert table.failed.tolist() == [False, True, False, False]
-    assert np.isfinite(table.at_end("fd")).tolist() == [True, False, False, False]  # nothing is invented for a dead run
+    assert np.isfinite(table.at_end("fd")).tolist() == [True, False, False, False]  # a dead trial has no final value
     assert table.fixed == {"data.name": "digits", "arch": "dcgan"}
     assert (table.scale("fd"), table.scale("coverage")) == ("log", "linear")
 
 
-def test_fixed_is_what_has_one_value_wherever_it_lives(stage):
-    """A knob of what is on in some trials only counts; a setting that others leave to its default, or a switch of some variants, does not."""
+def test_a_fixed_setting_has_one_value_wherever_it_is_active(stage):
+    """A setting of a trick that is on in some trials can be fixed. A setting that only some variants set cannot."""
     table = stage(4, 1)
-    knobs = table.knobs.assign(
+    settings = table.settings.assign(
         **{"r1.interval": 16.0, "update": "alternating", "lookahead.k": np.nan, "g.kernel": np.nan, "packing": np.nan}
     )
-    knobs["r1.interval"] = knobs["r1.interval"].where(knobs["r1"])
-    knobs["packing"] = knobs["packing"].astype(object)
-    for setting, value in {"update": "lookahead", "lookahead.k": 5, "g.kernel": 3, "packing": True}.items():
-        knobs.loc["t001", setting] = value
-    assert table.knobs["r1"].nunique() == 2
-    fixed = replace(table, knobs=knobs).fixed
+    settings["r1.interval"] = settings["r1.interval"].where(settings["r1"])
+    settings["packing"] = settings["packing"].astype(object)
+    for name, value in {"update": "lookahead", "lookahead.k": 5, "g.kernel": 3, "packing": True}.items():
+        settings.loc["t001", name] = value
+    assert table.settings["r1"].nunique() == 2
+    fixed = replace(table, settings=settings).fixed
     assert fixed == {"data.name": "digits", "arch": "dcgan", "r1.interval": 16.0, "lookahead.k": 5}
 
 
-def test_a_part_is_a_table_of_the_same_study(stage):
+def test_a_selection_is_a_table_of_the_same_study(stage):
     table = stage(4, 3)
     part = table.where(table.outcome == "healthy")
     assert len(part) == (table.outcome == "healthy").sum() > 0
-    assert list(part.knobs.index) == list(part.trial_id) == list(part.final.index)
+    assert list(part.settings.index) == list(part.trial_id) == list(part.final.index)
     assert part.curves["fd"].shape == part.images.shape == (len(part), 6)
     assert part.scientific == table.scientific
 
@@ -48,16 +51,22 @@ def test_a_part_is_a_table_of_the_same_study(stage):
         ({"trial_id": ["a", "b"]}, "indexed by trial_id"),
         ({"outcome": ["fine", "healthy"]}, "outcome must be among .* got \\['fine'\\]"),
         ({"ended": ["stopped", "dead"]}, "ended must be among"),
-        ({"better": {"fd": "low"}}, "better must be among"),
+        ({"directions": {"fd": "low"}}, "a direction must be one of .* got 'low'"),
         ({"scientific": ("r11",)}, "r11"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused(stage, change, message):
-    with pytest.raises(ValueError, match=message):
+def test_an_inconsistent_table_is_rejected(stage, change, message):
+    with pytest.raises(UserError, match=message):
         replace(stage(2, 1), **change)
 
 
 @pytest.mark.parametrize("ask", ["at_end", "scale", "direction"])
-def test_an_unknown_metric_is_refused_with_the_known_ones(stage, ask):
-    with pytest.raises(ValueError, match=r"'fid'.*\['coverage', 'fd'\]"):
+def test_an_unknown_metric_is_rejected_and_the_known_ones_are_named(stage, ask):
+    with pytest.raises(UserError, match=r"'fid'.*\['coverage', 'fd'\]"):
         getattr(stage(2, 1), ask)("fid")
+
+
+def test_directions_may_be_plain_words(stage):
+    table = replace(stage(2, 1), directions={"fd": "minimize", "coverage": "maximize"})
+    assert table.directions == {"fd": Direction.MINIMIZE, "coverage": Direction.MAXIMIZE}
+    assert (table.direction("fd").sign, table.direction("coverage").sign) == (1, -1)

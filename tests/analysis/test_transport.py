@@ -6,6 +6,7 @@ from scipy.stats import wasserstein_distance
 
 from analysis.metrics import transport
 from analysis.metrics.transport import sliced_wasserstein
+from ganstudy import UserError
 
 
 def normal(n: int, d: int, seed: int) -> np.ndarray:
@@ -35,15 +36,15 @@ def test_equals_scipy_per_direction(x, y):
     assert sliced_wasserstein(x, y, projections=50, seed=3) == pytest.approx(by_scipy(x, y, projections=50, seed=3), rel=1e-10)
 
 
-def test_on_a_line_it_is_the_earth_movers_distance():
+def test_in_one_dimension_it_is_the_earth_movers_distance():
     x, y = normal(100, 1, 0), 2 * normal(37, 1, 1) + 1
     assert sliced_wasserstein(x, y, projections=3) == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]))
     assert sliced_wasserstein([[0.0], [2.0]], [[1.0]]) == pytest.approx(1)
-    assert sliced_wasserstein([[0.0], [0.0], [3.0]], [[0.0], [3.0]]) == pytest.approx(3 / 6)  # a sixth moves by 3
+    assert sliced_wasserstein([[0.0], [0.0], [3.0]], [[0.0], [3.0]]) == pytest.approx(3 / 6)  # a sixth of the mass moves by 3
 
 
 @pytest.mark.parametrize("d", [2, 8, 64])
-def test_a_shift_scores_its_length_along_a_direction(d):
+def test_a_shift_scores_its_mean_length_along_a_direction(d):
     """E|u_1| = Gamma(d/2) / (sqrt(pi) Gamma((d + 1)/2)) over unit directions u."""
     x, shift = normal(50, d, 0), normal(1, d, 1)
     expected = np.linalg.norm(shift) * gamma(d / 2) / (sqrt(pi) * gamma((d + 1) / 2))
@@ -60,14 +61,14 @@ def test_identities():
     assert sliced_wasserstein(-5 * x + 2, -5 * y + 2) == pytest.approx(5 * value)
 
 
-def test_what_a_perfect_generator_and_a_collapsed_one_score():
+def test_scores_of_a_perfect_and_a_collapsed_generator():
     n, s = 400, 3.0
     perfect = np.mean([sliced_wasserstein(s * normal(n, 4, seed), s * normal(n, 4, 100 + seed), projections=50) for seed in range(40)])
     assert perfect == pytest.approx(1.8 * s / sqrt(n), rel=0.05)
     assert sliced_wasserstein(s * normal(5000, 4, 0), np.zeros((9, 4)), projections=200) == pytest.approx(s * sqrt(2 / pi), rel=0.02)
 
 
-def test_falls_with_each_mode_regained():
+def test_the_distance_falls_with_each_mode_added():
     rng = np.random.RandomState(0)
     centres = 5 * rng.normal(size=(10, 8))
     real = centres[np.arange(500) % 10] + rng.normal(size=(500, 8))
@@ -75,13 +76,13 @@ def test_falls_with_each_mode_regained():
     assert values == sorted(values, reverse=True)
 
 
-def test_a_seed_gives_a_value_whatever_the_block(monkeypatch):
+def test_the_value_depends_on_the_seed_and_not_on_the_block_size(monkeypatch):
     x, y = normal(100, 8, 0), normal(70, 8, 1)
     value = sliced_wasserstein(x, y, projections=20)
     assert sliced_wasserstein(x, y, projections=20) == value
     assert sliced_wasserstein(x, y, projections=20, seed=1) != value
     for block in (1, 500):
-        monkeypatch.setattr(transport, "BLOCK", block)
+        monkeypatch.setattr(transport, "_BLOCK", block)
         assert sliced_wasserstein(x, y, projections=20) == pytest.approx(value)
 
 
@@ -94,6 +95,6 @@ def test_a_seed_gives_a_value_whatever_the_block(monkeypatch):
         (np.ones((4, 3)), {"projections": 0}, "projections must be at least 1; given is 0"),
     ],
 )
-def test_refuses(x, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(x, options, message):
+    with pytest.raises(UserError, match=message):
         sliced_wasserstein(x, np.eye(3), **options)

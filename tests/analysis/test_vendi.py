@@ -3,8 +3,9 @@ import pytest
 from vendi_score import vendi
 
 from analysis.metrics.vendi import vendi_score, vendi_score_of_kernel
+from ganstudy import UserError
 
-# the package asks SciPy for a name that SciPy is about to drop
+# the package uses a deprecated name of SciPy
 pytestmark = pytest.mark.filterwarnings("ignore:.*scipy.sparse.csr.*:DeprecationWarning")
 
 ORDERS = [0.1, 0.5, 1, 2, 10, np.inf]
@@ -33,7 +34,7 @@ SETS = {
 }
 
 
-# Of the package's eigenvalues those that rounding made of zeros count too, which shows below q = 1 only.
+# The package counts eigenvalues that are only rounding errors, which matters below q = 1.
 @pytest.mark.parametrize("q", [1, 2, 10, np.inf])
 @pytest.mark.parametrize("points", SETS.values(), ids=SETS)
 def test_equals_the_package(points, q):
@@ -50,8 +51,8 @@ def test_equals_the_package_below_order_one(q):
 
 
 @pytest.mark.parametrize("q", [0, 0.1, 0.5])
-def test_rounding_errors_are_no_samples(q):
-    """One point 100 times: the package's score of order 0.1 is 2.3, for the 1e-17 that rounding leaves of 99 zeros."""
+def test_rounding_errors_do_not_count(q):
+    """For one point repeated 100 times the package scores 2.3 at order 0.1, because 99 eigenvalues are 1e-17 and not 0."""
     one_point = np.repeat(normal(1, 8), 100, axis=0)
     assert vendi.score_K(cosines(one_point), q=0.1) > 1.5
     assert vendi_score(one_point, centre=np.zeros(8), q=q) == pytest.approx(1)
@@ -65,7 +66,9 @@ def test_score_x_of_the_package_ignores_the_order():
 
 def test_known_values():
     numbers = np.array([0, 0, 10, 10, 20, 20])
-    assert vendi_score_of_kernel(np.exp(-np.abs(numbers[:, None] - numbers))) == pytest.approx(3, abs=1e-8)  # printed as 2.9999, cut off
+    assert vendi_score_of_kernel(np.exp(-np.abs(numbers[:, None] - numbers))) == pytest.approx(
+        3, abs=1e-8
+    )  # the paper prints the truncated 2.9999
     assert vendi_score_of_kernel([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]]) == pytest.approx(2.1573, abs=5e-5)
 
 
@@ -77,7 +80,7 @@ def test_grows_with_the_number_of_samples(n, score):
 
 @pytest.mark.parametrize("q", [0, *ORDERS])
 @pytest.mark.parametrize("kinds", [1, 2, 5])
-def test_equal_shares_of_unlike_samples_count_one_each(kinds, q):
+def test_equal_shares_of_unrelated_samples_count_one_each(kinds, q):
     assert vendi_score(np.repeat(np.eye(5)[:kinds], 7, axis=0), centre=np.zeros(5), q=q) == pytest.approx(kinds)
 
 
@@ -91,7 +94,7 @@ def test_entropy_of_unequal_shares(q):
     assert vendi_score(points, centre=np.zeros(3), q=0) == pytest.approx(3)
 
 
-def test_orders_meet_and_fall():
+def test_the_score_is_continuous_and_decreasing_in_the_order():
     points = normal(100, 8) * np.arange(1, 9)
     scores = [vendi_score(points, centre=np.zeros(8), q=q) for q in (0, *ORDERS)]
     assert scores == sorted(scores, reverse=True)
@@ -102,8 +105,8 @@ def test_orders_meet_and_fall():
     assert vendi_score(points, centre=np.zeros(8), q=1e6) == pytest.approx(vendi_score(points, centre=np.zeros(8), q=np.inf), rel=1e-4)
 
 
-def test_the_mean_of_the_real_data_is_the_centre():
-    """An offset hides all variety; the samples' own mean hides the collapse."""
+def test_the_centre_should_be_the_mean_of_the_real_data():
+    """An offset hides variety, and the samples' own mean hides a collapse."""
     real = normal(1000, 16) + 20
     one_point_with_noise = real[:1] + 1e-3 * normal(1000, 16, 1)
     centre = real.mean(axis=0)
@@ -118,31 +121,31 @@ def test_the_mean_of_the_real_data_is_the_centre():
 
 @pytest.mark.parametrize("n", [1, 2, 100, 100_000])
 @pytest.mark.parametrize("value", [0, 0.1, 1e6, -3e-200])
-def test_equal_samples_count_as_one_wherever_the_centre_is(value, n):
-    """0.1 added up 100,000 times and divided is not 0.1: what is left of the difference is no direction."""
+def test_equal_samples_count_as_one_for_any_centre(value, n):
+    """The computed mean of 100,000 times 0.1 is not exactly 0.1; the difference must not count as a direction."""
     points = np.full((n, 3), value)
     for centre in (None, points[0], points[0] + 1, np.zeros(3)):
         assert vendi_score(points, centre=centre) == pytest.approx(1)
 
 
-def test_points_at_the_centre_are_of_one_kind():
+def test_points_at_the_centre_count_as_one_kind():
     points = np.concatenate([np.zeros((50, 4)), np.repeat(np.eye(4)[:1], 50, axis=0)]) + 0.1
     assert vendi_score(points, centre=np.full(4, 0.1)) == pytest.approx(2)
 
 
-def test_collapse_lowers_it():
+def test_collapse_lowers_the_score():
     real = normal(500, 32)
     scores = [vendi_score(np.repeat(real[:kept], 500 // kept, axis=0), centre=np.zeros(32)) for kept in (500, 50, 10, 2, 1)]
     assert scores == sorted(scores, reverse=True)
     assert all(score <= kept + 1e-9 for score, kept in zip(scores, (500, 50, 10, 2, 1), strict=True))
 
 
-def test_moving_turning_and_scaling_changes_nothing():
+def test_invariance_to_shift_rotation_and_scale():
     points, centre = normal(300, 8) * np.arange(1, 9), np.arange(8) / 8
-    turn = np.linalg.qr(normal(8, 8, 1))[0]
+    rotation = np.linalg.qr(normal(8, 8, 1))[0]
     score = vendi_score(points, centre=centre)
     assert vendi_score(points + 100, centre=centre + 100) == pytest.approx(score)
-    assert vendi_score(1e-6 * points @ turn, centre=1e-6 * centre @ turn) == pytest.approx(score)
+    assert vendi_score(1e-6 * points @ rotation, centre=1e-6 * centre @ rotation) == pytest.approx(score)
     assert vendi_score(points[::-1], centre=centre) == pytest.approx(score)
 
 
@@ -163,6 +166,6 @@ def test_moving_turning_and_scaling_changes_nothing():
         (lambda: vendi_score_of_kernel([[1, 2], [2, 1]]), "kernel must be positive semidefinite; its least eigenvalue over N is -0.5"),
     ],
 )
-def test_refuses(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_rejects(call, message):
+    with pytest.raises(UserError, match=message):
         call()

@@ -153,7 +153,7 @@ def test_the_conditional_trials_alone_have_numbers_of_classes(view: StudyView) -
     assert frame.loc[trial(view, "told"), NAMES].notna().all()
     assert frame.loc[trial(view, "plain"), NAMES].isna().all()
     assert set(NAMES) <= view.study.floors.keys()
-    assert view.table().better["class_agreement"] == "max"
+    assert view.table().directions["class_agreement"] == "maximize"
 
 
 def test_judging_again_goes_on_with_both_kinds(view: StudyView) -> None:

@@ -69,7 +69,7 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         "seed": 4,
         "ended": "dead",
         "outcome": "diverged",
-        "diagnosis": "left the finite numbers since 2 kimg",
+        "diagnosis": "values became non-finite since 2 kimg",
         "onset_kimg": 2.0,
         "reason": "",
         "failures": 0,

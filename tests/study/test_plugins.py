@@ -71,7 +71,7 @@ class Squares(nn.Module):
 
 
 FEATURES.register("squares")(lambda source: Squares())
-METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="their spread", better="max", source="nobody")
+METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="their spread", direction="maximize", source="nobody")
 '''
 
 

@@ -85,4 +85,4 @@ def test_training_time_is_a_score(tmp_path: Path) -> None:
             driver.tick(f"t{i}", 4 if i % 2 == 0 else 2, Ended.BUDGET)
     (claim,) = analysis.explain(open_study(tmp_path).table(), "seconds", settings=["r1"])
     assert (claim.effect, claim.scale, claim.helps) == (pytest.approx(2), "log", False)
-    assert "With r1 on the training time is 2 times that with off" in claim.sentence
+    assert "With r1 on, the training time is 2 times that with off" in claim.sentence

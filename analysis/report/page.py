@@ -1,4 +1,4 @@
-"""The bare page: HTML in pieces. Every text is escaped here; what these functions return is markup."""
+"""Pieces of HTML. The functions here escape their texts and return markup."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-STYLE = """
+_STYLE = """
 :root { --ink: #1f2933; --soft: #52606d; --line: #e4e7eb; --accent: #0072b2; --wash: #f5f7fa; }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; }
@@ -57,7 +57,7 @@ figcaption { margin-top: .4rem; line-height: 1.4; font-size: .8rem; overflow-wra
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and the markup under it."""
+    """A heading and the markup below it."""
 
     title: str
     body: str
@@ -68,33 +68,34 @@ class Section:
 
 
 def page(title: str, head: str, sections: Sequence[Section]) -> str:
-    """The whole document: nothing is fetched, plotly.js stands in it once."""
+    """Return the whole document. It loads nothing from elsewhere and contains plotly.js once."""
     contents = "".join(f'<a href="#{escape(s.anchor)}">{escape(s.title)}</a>' for s in sections)
     body = "".join(f'<section id="{escape(s.anchor)}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script></head>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><script>{get_plotlyjs()}</script></head>"
         f'<body><div class="layout"><nav aria-label="Contents">{contents}</nav><main>{head}{body}</main></div></body></html>\n'
     )
 
 
 def paragraph(text: str, *, kind: str = "") -> str:
-    """Plain text as a paragraph of class `kind`; a number is not parted from its %."""
+    """Return plain text as a paragraph of class `kind`. A number and its % stay on one line."""
     opened = f'<p class="{escape(kind)}">' if kind else "<p>"
     return f"{opened}{escape(text).replace(' %', '&nbsp;%')}</p>"
 
 
 def bullets(items: Sequence[str]) -> str:
-    """A list of plain texts."""
+    """Return plain texts as a list."""
     return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 
 def grid(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = (), kinds: Sequence[str] = (), full: bool = False
 ) -> str:
-    """A table of plain texts. `numbers` names the columns aligned right; `kinds` [rows] the class of each row; an empty row is a gap.
+    """Return plain texts as a table.
 
-    `full` stretches it over the page; without column names there is no head.
+    `numbers` names the right-aligned columns; `kinds` [rows] holds the class of each row; an empty row marks omitted rows. `full` stretches
+    the table to the width of the page. Without column names there is no header.
     """
     marks = [' class="number"' if column in numbers else "" for column in columns]
     names = "".join(f"<th{mark}>{escape(column)}</th>" for column, mark in zip(columns, marks, strict=True))
@@ -108,19 +109,19 @@ def grid(
 
 
 def pairs(items: Mapping[str, str]) -> str:
-    """Names and what they are, as a table of two columns."""
+    """Return names and texts as a table of two columns."""
     return grid(["", ""], [[name, text] for name, text in items.items()])
 
 
 def chart(figure: go.Figure, *, name: str) -> str:
-    """An interactive figure; `name` must be its own among the charts of the page."""
+    """Return an interactive figure. `name` must be unique among the charts of the page."""
     config = {"responsive": True, "displaylogo": False, "displayModeBar": False}
     markup: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", default_width="100%", config=config)
     return f'<div class="chart">{markup}</div>'
 
 
 def picture(png: bytes, *, heading: str, text: str) -> str:
-    """A PNG inside the page, with its caption."""
+    """Return a PNG, embedded in the page, with its caption."""
     data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><img alt="{escape(heading)}" src="data:image/png;base64,{data}">'

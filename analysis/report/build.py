@@ -1,0 +1,61 @@
+"""The report page: question, answer, evidence, design, outcomes, ranking, samples, curves, caveats, provenance."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from analysis import plots
+from analysis.explain import Claim, answer, basis, explain
+from analysis.report import page, sections
+from analysis.table import TrialTable
+from analysis.words import listed
+from ganstudy import UserError
+from ganstudy.files import write_whole
+
+
+def report(
+    table: TrialTable,
+    path: str | Path,
+    *,
+    question: str = "",
+    objective: str = "fd",
+    claims: Sequence[Claim] | None = None,
+    design: Mapping[str, str] | None = None,
+    images: Mapping[str, bytes] | None = None,
+    real: bytes | None = None,
+    provenance: Mapping[str, str] | None = None,
+    caveats: Sequence[str] = (),
+) -> Path:
+    """Write the report to `path` atomically and return the path.
+
+    `claims` defaults to those about the risk of failure and about the objective. `images` maps trial ids to PNGs of their sample grids;
+    `real` is a PNG of real data. `design` and `provenance` map names to texts. Raises UserError for an objective without a
+    direction and for an unknown trial in `images`.
+    """
+    table.direction(objective)
+    images = images or {}
+    unknown = sorted(set(images) - set(map(str, table.trial_id)))
+    if unknown:
+        raise UserError(f"images must belong to trials of this table; got {unknown}")
+    if claims is None:
+        claims = [*explain(table, "failed"), *explain(table, objective)]
+    title = question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure"
+    head = page.paragraph("GAN study report", kind="kicker") + f"<h1>{escape(title)}</h1>"
+    head += f'<div class="answer">{"".join(map(page.paragraph, answer(table, claims).splitlines()))}</div>'
+    counted = table.where(table.evidence)
+    parts = []
+    if len(counted):
+        parts.append(page.Section("Evidence", sections.evidence(basis(table), claims, objective)))
+    parts.append(page.Section("Design", sections.design(table, design or {})))
+    parts.append(page.Section("Outcomes", sections.outcomes(table, objective)))
+    if len(counted):
+        parts.append(page.Section("Ranking", sections.ranking(counted, objective)))
+    shown = sections.samples(table, objective, images, real)
+    if shown:
+        parts.append(page.Section("Samples", shown))
+    if objective in table.curves:
+        parts.append(page.Section("Curves", page.chart(plots.curves(table, objective), name="curves")))
+    parts.append(page.Section("Caveats", page.bullets([*sections.caveats(table, claims, objective), *caveats])))
+    if provenance:
+        parts.append(page.Section("Provenance", page.pairs(provenance)))
+    return write_whole(Path(path), page.page(title, head, parts))

@@ -1,0 +1,206 @@
+"""The sections of the report, each a function from a table to markup."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from analysis import plots
+from analysis.estimate import rate
+from analysis.explain import Claim
+from analysis.levels import distinct_values, is_numeric
+from analysis.outcomes import ENDED_LABELS, FAILURES, OUTCOMES, RISKS
+from analysis.rank import rank
+from analysis.report import page
+from analysis.table import TrialTable
+from analysis.words import aligned, listed, number, percent, plural, value_text
+
+_TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
+_BEST, _PER_FAILURE = 3, 2  # sample grids that are shown
+
+
+def evidence(table: TrialTable, claims: Sequence[Claim], objective: str) -> str:
+    """The claims as a table, and figures of risk and objective by setting."""
+    columns = ["Setting", "Compared", "Outcome", "Effect", "95 % interval", "p", "q", "Trials (configs)", "Evidence"]
+    rows, kinds = [], []
+    for claim in claims:
+        show = _points if claim.outcome in RISKS else (lambda x: f"× {aligned(x)}") if claim.scale == "log" else aligned
+        n = " + ".join(f"{group.trials} ({group.configs})" for group in (claim.n_with, claim.n_without))
+        rows.append(
+            [
+                claim.setting,
+                f"{claim.level} against {claim.reference}",
+                RISKS.get(claim.outcome, claim.outcome),
+                show(claim.effect),
+                f"{show(claim.low)} to {show(claim.high)}",
+                _probability(claim.p),
+                _probability(claim.q),
+                n,
+                claim.evidence,
+            ]
+        )
+        kinds.append("strong" if claim.clear else "weak")
+    note = (
+        "The strongest claim comes first; bold marks intervals that exclude zero effect. Ranges are split at the median of their configs. "
+        "Effects on a risk are differences in percentage points; effects marked × are ratios of geometric means. Effects on a metric use "
+        "trials that completed their budget and are adjusted for the other scientific settings where that can be estimated. q is the "
+        "expected share of false findings among claims at least as strong (Benjamini and Hochberg, per outcome); one comparison in "
+        "twenty looks clear by chance. Seeds are nested in configs. Designed: all trials belong to a randomised design. Observed: a "
+        "search chose some of the trials, so the search itself may cause the effect."
+    )
+    shown = page.grid(columns, rows, numbers=columns[3:8], kinds=kinds, full=True)
+    parts = [shown if rows else page.paragraph("No setting could be compared."), page.paragraph(note, kind="note")]
+    varied = any(table.settings[name].nunique() > 1 for name in (*table.scientific, *table.nuisance))
+    if varied:
+        parts += ["<h3>Risk of failure, with 95 % intervals</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
+    if varied and np.isfinite(table.at_end(objective)).any():
+        heading = f"<h3>{escape(objective)} of trials that completed their budget</h3>"
+        parts += [heading, page.chart(plots.metric_by_setting(table, objective), name="objective")]
+    return "".join(parts)
+
+
+def design(table: TrialTable, given: Mapping[str, str]) -> str:
+    """The `given` facts about the design, followed by those in the table."""
+
+    def values(name: str) -> str:
+        active = table.settings[name].dropna()
+        if active.empty:
+            return "–"
+        if is_numeric(active) and active.nunique() > 6:
+            return f"{number(float(active.min()))} to {number(float(active.max()))}"
+        return ", ".join(value_text(value) for value in distinct_values(active))
+
+    own = {
+        "Trials": f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'config')}",
+        "Phases": listed([f"{phase} ({n})" for phase, n in Counter(map(str, table.phase)).items()]),
+        "Scientific settings": "; ".join(f"{name}: {values(name)}" for name in table.scientific),
+        "Nuisance settings": "; ".join(f"{name}: {values(name)}" for name in table.nuisance),
+    }
+    return page.pairs({**given, **{name: text for name, text in own.items() if text}})
+
+
+def outcomes(table: TrialTable, objective: str) -> str:
+    """Counts of outcomes and of why trials stopped, and the objective against coverage."""
+    counted = table.where(table.evidence)
+    rows = []
+    for outcome in OUTCOMES.values():
+        chosen = table.outcome == outcome.name
+        share = rate(counted.outcome == outcome.name, counted.config_id) if outcome.name and len(counted) else None
+        interval = f"{percent(share.low)} to {percent(share.high)}" if share else "–"
+        onsets = table.onset_kimg[chosen & np.isfinite(table.onset_kimg)]
+        onset = (
+            f"{number(float(np.median(onsets)))} ({number(float(onsets.min()))} to {number(float(onsets.max()))})" if len(onsets) else "–"
+        )
+        if chosen.any() or outcome.name == "healthy":
+            rows.append([outcome.label, str(int(chosen.sum())), percent(share.value) if share else "–", interval, onset])
+    columns = ["Outcome", "Trials", "Share", "95 % interval", "Onset in kimg, median (range)"]
+    parts = [page.grid(columns, rows, numbers=columns[1:])]
+    n_ended = Counter(map(str, table.ended))
+    counts = [[label, str(n_ended[ended])] for ended, label in ENDED_LABELS.items() if n_ended[ended]]
+    parts.append(page.grid(["Why trials stopped", "Trials"], counts, numbers=["Trials"]))
+    if "coverage" in table.final.columns and objective != "coverage" and len(counted):
+        parts += [
+            f"<h3>{escape(objective)} and coverage of every trial</h3>",
+            page.chart(plots.trade_off(counted, objective, "coverage"), name="trade"),
+        ]
+    return "".join(parts)
+
+
+def ranking(table: TrialTable, objective: str) -> str:
+    """The best and worst configs as a table, and a figure of the best."""
+    found = rank(table, objective)
+    scientific = list(table.scientific)
+    columns = ["Place", "95 % places", "Config", "Seeds", "Died", "Failed", f"{objective}, mean", "95 % interval", *scientific]
+
+    def row(i: int) -> list[str]:
+        config = found.iloc[i]
+        whole = {name: "–" if pd.isna(config[name]) else str(int(config[name])) for name in ("place", "place_low", "place_high")}
+        seeds = str(config["n"]) if config["n"] == config["n_seeds"] else f"{config['n']} of {config['n_seeds']}"
+        measured = [
+            aligned(config["mean"]),
+            f"{aligned(config['low'])} to {aligned(config['high'])}" if np.isfinite(config["low"]) else "–",
+        ]
+        settings = ["–" if pd.isna(config[name]) else value_text(config[name]) for name in scientific]
+        places = whole["place_low"] if whole["place_low"] == whole["place_high"] else f"{whole['place_low']} to {whole['place_high']}"
+        head = [whole["place"], places, str(config["config_id"]), seeds, str(config["n_dead"]), percent(config["fail_rate"])]
+        return [*head, *measured, *settings]
+
+    if len(found) <= _TOP + _BOTTOM:
+        rows = [row(i) for i in range(len(found))]
+    else:
+        rows = [*(row(i) for i in range(_TOP)), [], *(row(i) for i in range(len(found) - _BOTTOM, len(found)))]
+    dead_last = "A config with a dead trial ranks below all configs without one."
+    assumption = found.attrs["note"]
+    note = (
+        f"Sorted by the worse end of the interval. {dead_last} The interval {assumption}."
+        if np.isfinite(found["low"]).any()
+        else f"Sorted by the mean ({assumption}). {dead_last}"
+    )
+    parts = [page.grid(columns, rows, numbers=[columns[0], columns[1], *columns[3:8]], full=True), page.paragraph(note, kind="note")]
+    if found["mean"].notna().any():
+        heading = f"<h3>{escape(objective)}, mean of seeds with 95 % interval</h3>"
+        parts += [heading, page.chart(plots.ranking(table, objective), name="ranking")]
+    return "".join(parts)
+
+
+def samples(table: TrialTable, objective: str, images: Mapping[str, bytes], real: bytes | None) -> str:
+    """Sample grids of real data, of the best trials and of failed ones, as far as `images` has them; "" if there are none."""
+    values = table.at_end(objective)
+    pictured = np.isin(table.trial_id, list(images))
+    order = np.argsort(table.direction(objective).sign * values, kind="stable")
+    healthy = [int(i) for i in order if np.isfinite(values[i]) and table.outcome[i] == "healthy" and pictured[i]]
+    failed = [int(i) for name in FAILURES for i in np.flatnonzero((table.outcome == name) & pictured)[:_PER_FAILURE]]
+    cards = [page.picture(real, heading="Real data", text="what the generator should imitate")] if real else []
+    for i in [*healthy[:_BEST], *failed]:
+        last = table.final[objective].iloc[i]
+        measured = f"last {objective} {number(float(last)) if pd.notna(last) else '–'}"
+        outcome = OUTCOMES[str(table.outcome[i])]
+        diagnosis = f"{outcome.label}: {table.diagnosis[i]}" if outcome.failure else outcome.label
+        text = f"{diagnosis}; {measured}; {plots.describe(table, i)}; seed {table.seed[i]}"
+        cards.append(page.picture(images[str(table.trial_id[i])], heading=str(table.trial_id[i]), text=text))
+    if not cards:
+        return ""
+    note = (
+        f"Samples at the last tick: up to {_BEST} trials with the best {objective}, then up to {_PER_FAILURE} failed trials of each kind. "
+        "The best trials overstate what to expect, because they are the best of many."
+    )
+    return page.paragraph(note, kind="note") + f'<div class="cards">{"".join(cards)}</div>'
+
+
+def caveats(table: TrialTable, claims: Sequence[Claim], objective: str) -> list[str]:
+    """The caveats that follow from the table and the claims."""
+    counted = table.where(table.evidence)
+    lines = []
+    if table.fixed:
+        fixed = ", ".join(f"{name} {value_text(value)}" for name, value in table.fixed.items())
+        lines.append(
+            f"All results hold under these fixed settings (those of a trick apply where it is on) and may not hold under others: {fixed}."
+        )
+    left_out = len(table) - len(counted)
+    if left_out:
+        lines.append(f"All statistics exclude {plural(left_out, 'trial')} without evidence (unfinished or crashed).")
+    if len(counted):
+        seeds = len(counted) / len(set(counted.config_id))
+        lines.append(
+            f"{plural(len(set(counted.config_id)), 'config')} with {seeds:.1f} seeds each on average: "
+            "effects smaller than the width of the intervals cannot be detected."
+        )
+    if counted.dead.any():
+        n_dead = int(counted.dead.sum())
+        lines.append(
+            f"Effects on {objective} use only trials that completed their budget; {plural(n_dead, 'trial')} died and "
+            f"{'counts' if n_dead == 1 else 'count'} only in the risk of failure."
+        )
+    if any(claim.evidence == "observed" for claim in claims):
+        lines.append("Some claims are observed, not designed: the search chose trials partly by the results of earlier ones.")
+    return lines
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.0f}".replace("-", "−") + " pt"
+
+
+def _probability(p: float) -> str:
+    return "–" if not np.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
