@@ -6,7 +6,7 @@ import pytest
 from analysis.metrics import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances, frechet_distance
 
 
-def test_the_distance_within_classes_by_hand():
+def test_the_distance_within_classes_by_hand() -> None:
     """In one dimension it is (m - m')^2 + (s - s')^2. Class 0: 9 + (1 - 3)^2 = 13, class 1: 0 + 0, and each counts the same."""
     x = np.array([[-1.0], [0.0], [1.0], [5.0], [7.0]])
     y = np.array([[7.0], [5.0], [0.0], [3.0], [6.0]])
@@ -16,7 +16,7 @@ def test_the_distance_within_classes_by_hand():
 
 
 @pytest.mark.parametrize(("n", "d"), [(40, 3), (40, 60), (7, 20), (300, 64)])
-def test_it_is_the_mean_of_the_distances_of_the_classes(n, d):
+def test_it_is_the_mean_of_the_distances_of_the_classes(n: int, d: int) -> None:
     """Also where a class has fewer points than dimensions."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(3 * n, d)) * rng.uniform(0.5, 2, d), rng.normal(size=(6 * n, d)) + 0.3
@@ -27,7 +27,7 @@ def test_it_is_the_mean_of_the_distances_of_the_classes(n, d):
     assert class_frechet_distance(y, of_y, x, of_x) == pytest.approx(expected, rel=1e-6)
 
 
-def test_it_sees_what_the_distance_of_all_does_not():
+def test_it_sees_what_the_distance_of_all_does_not() -> None:
     """Two classes that are taken for each other: all of them together are as they should be."""
     rng = np.random.default_rng(0)
     labels = np.arange(2000) % 2
@@ -37,7 +37,7 @@ def test_it_sees_what_the_distance_of_all_does_not():
     assert class_frechet_distance(x, 1 - labels, y, labels) == pytest.approx(200, rel=0.05)
 
 
-def test_a_class_with_one_point_is_left_out():
+def test_a_class_with_one_point_is_left_out() -> None:
     x, y = np.array([[0.0], [2.0], [99.0]]), np.array([[1.0], [3.0], [5.0], [6.0]])
     assert class_frechet_distance(x, [0, 0, 1], y, [0, 0, 1, 1]) == pytest.approx(1)
     assert class_frechet_distance(x[:2], [0, 0], y, [0, 0, 1, 1]) == pytest.approx(1)
@@ -45,7 +45,7 @@ def test_a_class_with_one_point_is_left_out():
         class_frechet_distance(x, [0, 1, 2], y, [0, 0, 1, 1])
 
 
-def test_collapsed_classes_are_finite():
+def test_collapsed_classes_are_finite() -> None:
     """A class made of one point is as far as its spread is missing: the trace of the real covariance, and the way there."""
     y = np.random.default_rng(0).normal(size=(100, 5))
     found = class_frechet_distance(np.zeros((100, 5)), np.arange(100) % 2, y, np.arange(100) % 2)
@@ -53,7 +53,7 @@ def test_collapsed_classes_are_finite():
     assert found == pytest.approx(np.mean([np.trace(np.cov(h.T)) + (h.mean(0) ** 2).sum() for h in halves]))
 
 
-def test_agreement_is_a_share():
+def test_agreement_is_a_share() -> None:
     assert class_agreement([0, 1, 2, 2], [0, 1, 2, 1]) == 0.75
     assert class_agreements([0, 1, 2, 2], [0, 1, 2, 1]) == {0: 1.0, 1: 0.5, 2: 1.0}
     assert class_agreement([1], [0]) == 0
@@ -69,6 +69,6 @@ def test_agreement_is_a_share():
         ([0.0, 1.0, 2.0], r"x_labels must be 3 whole numbers, the class of each point; given are float64 \[3\]"),
     ],
 )
-def test_refuses(labels, message):
+def test_refuses(labels: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         class_frechet_distance(np.eye(3), labels, np.eye(3), [0, 1, 2])

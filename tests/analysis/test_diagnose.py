@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,14 +26,16 @@ D_BLIND = {"d/real_accuracy": 0.5, "d/fake_accuracy": 0.5, "d/distance": -0.1, "
 ONE_PICTURE = {**UNTRAINED, "fd": 90.0}
 
 
-def told(*ticks, ended="budget", floors=FLOORS, n_modes=10, finite=False):
+def told(
+    *ticks: dict[str, float], ended: str = "budget", floors: Mapping[str, float] = FLOORS, n_modes: int | None = 10, finite: bool = False
+) -> Diagnosis:
     """Diagnosed from the untrained networks and four ticks."""
     rows = [UNTRAINED, *ticks]
     curves = {name: [row.get(name) for row in rows] for name in {name for row in rows for name in row}}
     return diagnose(IMAGES[: len(rows)], curves, ended=ended, floors=floors, n_modes=n_modes, finite=finite)
 
 
-def tick(*parts, **changes):
+def tick(*parts: Mapping[str, float], **changes: float) -> dict[str, float]:
     return {**GOOD, **D_FAIR, **{name: value for part in parts for name, value in part.items()}, **changes}
 
 
@@ -66,7 +70,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_rule(case):
+def test_each_rule(case: str) -> None:
     ticks, outcome, onset = CASES[case]
     found = told(*ticks)
     assert (found.outcome, found.onset_kimg) == (outcome, onset)
@@ -78,11 +82,11 @@ def test_each_rule(case):
         assert f"{found.value:.3g}" in found.evidence
 
 
-def test_cases_cover_every_outcome():
+def test_cases_cover_every_outcome() -> None:
     assert {outcome for _, outcome, _ in CASES.values()} == set(OUTCOMES) - {""}
 
 
-def test_a_run_that_was_cut_short_is_judged_where_it_stood():
+def test_a_run_that_was_cut_short_is_judged_where_it_stood() -> None:
     rising = [tick(fd=8.0, coverage=0.5), tick(fd=4.0, coverage=0.7)]
     assert told(*rising, ended="scheduler").outcome == "undertrained"
     assert told(*rising, ended="budget").outcome == "healthy"
@@ -90,26 +94,26 @@ def test_a_run_that_was_cut_short_is_judged_where_it_stood():
     assert told(tick(ONE_PICTURE), tick(ONE_PICTURE), ended="scheduler").outcome == "mode_collapse"
 
 
-def test_a_run_that_left_the_finite_numbers_diverged_whatever_it_had_been():
+def test_a_run_that_left_the_finite_numbers_diverged_whatever_it_had_been() -> None:
     assert told(tick(), tick(), ended="dead") == Diagnosis("diverged", "left the finite numbers", onset_kimg=20.0)
     assert told(ended="dead").onset_kimg == 0
     assert diagnose([], {}, ended="dead", floors={}, n_modes=None).outcome == "diverged"
 
 
-def test_a_run_that_was_ended_since_nothing_came_has_the_outcome_that_its_curves_say():
+def test_a_run_that_was_ended_since_nothing_came_has_the_outcome_that_its_curves_say() -> None:
     stuck = [tick(ONE_PICTURE, D_SURE)] * 3
     assert told(*stuck, ended="dead", finite=True).outcome == "discriminator_too_strong"
     assert told(*stuck, ended="dead").outcome == "diverged"  # stuck, but it was the numbers that ended it
 
 
-def test_the_records_tell_the_two_kinds_of_dead_apart():
+def test_the_records_tell_the_two_kinds_of_dead_apart() -> None:
     stuck = [tick(ONE_PICTURE, D_SURE)] * 3
     reasons = {"d/adv not finite after 12000 images": "diverged", f"{HOPELESS} 10 kimg: collapsed": "discriminator_too_strong"}
     for reason, outcome in reasons.items():
         assert told(*stuck, ended="dead", finite=Closed(ended=Ended.DEAD, reason=reason).finite).outcome == outcome
 
 
-def test_what_says_nothing():
+def test_what_says_nothing() -> None:
     for ended in ("", "scheduler", "budget"):
         assert told(ended=ended) == Diagnosis("", "not trained yet: no evidence")
     assert told(tick(), ended="error").outcome == ""
@@ -123,7 +127,7 @@ def test_what_says_nothing():
 @pytest.mark.parametrize("ended", [ended for ended in ENDED if ended not in ("", "error")])
 @pytest.mark.parametrize("left_out", [*GOOD, *D_FAIR])
 @pytest.mark.parametrize("case", CASES)
-def test_what_was_not_measured_breaks_nothing(case, left_out, ended):
+def test_what_was_not_measured_breaks_nothing(case: str, left_out: str, ended: str) -> None:
     """A plugin's loop has signals of its own, and older records fewer metrics."""
     ticks = [{name: value for name, value in row.items() if name != left_out} for row in CASES[case][0]]
     curves = {name: [row.get(name) for row in [UNTRAINED, *ticks]] for name in ticks[0]}
@@ -132,12 +136,12 @@ def test_what_was_not_measured_breaks_nothing(case, left_out, ended):
     assert found.evidence
 
 
-def test_without_known_modes_coverage_decides():
+def test_without_known_modes_coverage_decides() -> None:
     assert told(*[tick(modes=1.0)] * 4, n_modes=None).outcome == "healthy"
     assert told(*[tick(modes=1.0, coverage=0.1)] * 4, n_modes=None).outcome == "mode_collapse"
 
 
-def test_limits_go_with_the_floors():
+def test_limits_go_with_the_floors() -> None:
     """In other units, and on data that are harder to cover, nothing changes: no limit is one data set's number."""
     for case, (ticks, outcome, onset) in CASES.items():
         scaled = [
@@ -152,7 +156,7 @@ def test_limits_go_with_the_floors():
 # Ending what is dead -----------------------------------------------------------------------------
 
 
-def ended_at(ticks, *, budget=40_000, images=IMAGES):
+def ended_at(ticks: list[dict[str, float]], *, budget: int = 40_000, images: list[int] = IMAGES) -> int | None:
     """The tick at which a run would have been ended; None if at none."""
     rows = [UNTRAINED, *ticks]
     for i in range(1, len(rows) + 1):
@@ -163,7 +167,7 @@ def ended_at(ticks, *, budget=40_000, images=IMAGES):
     return None
 
 
-def test_a_run_is_ended_when_nothing_came_for_three_ticks_and_a_quarter_of_the_budget():
+def test_a_run_is_ended_when_nothing_came_for_three_ticks_and_a_quarter_of_the_budget() -> None:
     stuck = tick(ONE_PICTURE, D_SURE)
     assert ended_at([stuck] * 4) == 3
     assert ended_at([stuck] * 4, budget=100_000) == 4  # 30 of 100 kimg later
@@ -182,19 +186,19 @@ def test_a_run_is_ended_when_nothing_came_for_three_ticks_and_a_quarter_of_the_b
         [tick(modes=4.0, coverage=0.4)] * 4,  # some modes are missing for good, but what training does is not in vain
     ],
 )
-def test_a_run_in_which_something_may_still_come_is_not_ended(ticks):
+def test_a_run_in_which_something_may_still_come_is_not_ended(ticks: list[dict[str, float]]) -> None:
     assert ended_at(ticks) is None
 
 
 # Runs whose cause was built in -------------------------------------------------------------------
 
 
-def staged():
+def staged() -> list[dict[str, Any]]:
     with gzip.open(STAGED, "rt") as lines:
         return [json.loads(line) for line in lines]
 
 
-def test_staged_runs_are_diagnosed_rightly():
+def test_staged_runs_are_diagnosed_rightly() -> None:
     found = confusion.Confusion.of(staged())
     assert sum(n for (truth, _), n in found.counts.items() if truth == "healthy") >= 60
     assert sum(n for (truth, _), n in found.counts.items() if truth in FAILURES) >= 150
@@ -205,7 +209,7 @@ def test_staged_runs_are_diagnosed_rightly():
     assert found.wrongly_ended.k == 0
 
 
-def test_the_documentation_shows_what_the_staged_runs_say():
+def test_the_documentation_shows_what_the_staged_runs_say() -> None:
     page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
     assert confusion.Confusion.of(staged()).markdown() in page
 
@@ -213,7 +217,7 @@ def test_the_documentation_shows_what_the_staged_runs_say():
 # Curves ------------------------------------------------------------------------------------------
 
 
-def test_curves_are_read_as_a_person_reads_them():
+def test_curves_are_read_as_a_person_reads_them() -> None:
     run = Curves.of([0, 1000, 2000, 4000], {"fd": [100.0, 10.0, 1.0, 0.5], "up": [0.0, 1.0, 2.0, None]}, floors={"fd": 1.0}, n_modes=None)
     assert run.left.tolist() == pytest.approx([1, 0.5, 0, 0])  # below the floor is at the floor
     assert run.gained(run.left) == 0

@@ -11,14 +11,14 @@ def names(n_configs: int, n_seeds: int) -> np.ndarray:
     return np.repeat([f"c{i}" for i in range(n_configs)], n_seeds)
 
 
-def test_config_means_by_eye():
+def test_config_means_by_eye() -> None:
     found = estimate.config_means(np.array([1.0, 3.0, 4.0, 6.0]), names(2, 2), scale="linear")
     assert found["mean"].tolist() == [2, 5]
     assert found.attrs["sd"] == pytest.approx(np.sqrt(2))  # each config's variance is 2, 2 degrees of freedom in all
     assert (found["high"] - found["mean"]).tolist() == pytest.approx([stats.t.ppf(0.975, 2)] * 2)  # sem is sqrt(2)/sqrt(2) = 1
 
 
-def test_log_means_are_geometric_and_their_intervals_ratios():
+def test_log_means_are_geometric_and_their_intervals_ratios() -> None:
     values = np.array([1.0, 4.0, 3.0, 12.0])
     found = estimate.config_means(values, names(2, 2), scale="log")
     assert found["mean"].tolist() == pytest.approx([2, 6])
@@ -27,14 +27,14 @@ def test_log_means_are_geometric_and_their_intervals_ratios():
         estimate.mean(np.array([0.0, 1.0]), names(2, 1), scale="log")
 
 
-def test_one_seed_each_has_a_mean_and_no_interval():
+def test_one_seed_each_has_a_mean_and_no_interval() -> None:
     found = estimate.config_means(np.array([1.0, 2.0]), names(2, 1), scale="linear")
     assert found["mean"].tolist() == [1, 2]
     assert found[["low", "high"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("n_seeds", SEEDS)
-def test_config_mean_intervals_cover(n_seeds):
+def test_config_mean_intervals_cover(n_seeds: int) -> None:
     rng = np.random.default_rng(1)
     covered = []
     for _ in range(400):
@@ -45,18 +45,18 @@ def test_config_mean_intervals_cover(n_seeds):
     assert 0.93 < np.mean(covered) < 0.97  # 3200 intervals: standard error at most 0.006 (intervals of a study are correlated)
 
 
-def test_wilson_is_the_textbook_one_for_single_seeds():
+def test_wilson_is_the_textbook_one_for_single_seeds() -> None:
     found = estimate.rate(np.array([True] * 2 + [False] * 8), names(10, 1))
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0567, 0.5098), abs=1e-4)
 
 
-def test_newcombe_is_his_own_example():
+def test_newcombe_is_his_own_example() -> None:
     events = np.array([True] * 56 + [False] * 14 + [True] * 48 + [False] * 32)  # Newcombe 1998, table II, (a): 56/70 - 48/80
     found = estimate.rate_difference(events, names(150, 1), np.arange(150) < 70)
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
 
 
-def test_seeds_that_always_agree_are_worth_one():
+def test_seeds_that_always_agree_are_worth_one() -> None:
     group = np.arange(60) < 30
     events = np.repeat(np.arange(20) % 2 == 0, 3)
     assert estimate.intraclass(events.astype(float), names(20, 3), group) == 1
@@ -70,7 +70,7 @@ def test_seeds_that_always_agree_are_worth_one():
 
 @pytest.mark.parametrize("n_seeds", SEEDS)
 @pytest.mark.parametrize("alike", [0.0, 0.5])
-def test_rate_intervals_cover(n_seeds, alike):
+def test_rate_intervals_cover(n_seeds: int, alike: float) -> None:
     """16 configs a side; risks of 0.2 and 0.5; `alike` is the intraclass correlation (beta-binomial)."""
     rng = np.random.default_rng(2)
     configs, side = names(32, n_seeds), np.repeat(np.arange(32) < 16, n_seeds)
@@ -85,14 +85,14 @@ def test_rate_intervals_cover(n_seeds, alike):
         assert 0.92 < np.mean(covered) < 0.99  # standard error 0.01
 
 
-def test_permutation_p_is_exact_by_eye():
+def test_permutation_p_is_exact_by_eye() -> None:
     group = np.array([True, True, False, False])
     assert estimate.permutation_p(np.array([1.0, 1, 0, 0]), names(4, 1), group) == pytest.approx(2 / 6)  # 6 ways to choose 2 of 4
     values = np.repeat([1.0, 1, 0, 0], 5)
     assert estimate.permutation_p(values, names(4, 5), np.repeat(group, 5)) == pytest.approx(2 / 6)  # 5 seeds are not 5 configs
 
 
-def test_permutation_p_is_uniform_on_noise():
+def test_permutation_p_is_uniform_on_noise() -> None:
     rng = np.random.default_rng(3)
     configs, group = names(20, 3), np.repeat(np.arange(20) < 10, 3)
     p = [
@@ -102,7 +102,7 @@ def test_permutation_p_is_uniform_on_noise():
     assert 0.02 < np.mean(np.array(p) <= 0.05) < 0.09
 
 
-def test_adjusting_removes_what_another_setting_did():
+def test_adjusting_removes_what_another_setting_did() -> None:
     rng = np.random.default_rng(4)
     group = rng.random(60) < 0.5
     other = group + 0.5 * rng.normal(size=60)  # confounded with the group
@@ -117,7 +117,7 @@ def test_adjusting_removes_what_another_setting_did():
 
 
 @pytest.mark.parametrize("n_seeds", SEEDS)
-def test_adjusted_intervals_cover(n_seeds):
+def test_adjusted_intervals_cover(n_seeds: int) -> None:
     """16 configs; the group spreads twice as much; one covariate."""
     rng = np.random.default_rng(5)
     covered = []
@@ -132,5 +132,5 @@ def test_adjusted_intervals_cover(n_seeds):
     assert 0.92 < np.mean(covered) < 0.99
 
 
-def test_q_values_by_eye():
+def test_q_values_by_eye() -> None:
     assert estimate.q_values(np.array([0.01, np.nan, 0.04, 0.03])).tolist() == pytest.approx([0.03, np.nan, 0.04, 0.04], nan_ok=True)

@@ -1,26 +1,35 @@
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.explain import answer, explain
+from analysis.explain import Claim, answer, explain
 from analysis.settings import covariates, sides
+from analysis.table import TrialTable
+
+Stage = Callable[..., TrialTable]
 
 
-def by_name(claims):
+def by_name(claims: Iterable[Claim]) -> dict[tuple[str, str], Claim]:
     return {(claim.setting, claim.level): claim for claim in claims}
 
 
-def set_outcomes(table, outcome):
-    return replace(table, outcome=outcome, ended=["dead" if o == "diverged" else "error" if o == "" else "budget" for o in outcome])
+def set_outcomes(table: TrialTable, outcome: list[str]) -> TrialTable:
+    return replace(
+        table,
+        outcome=np.array(outcome),
+        ended=np.array(["dead" if o == "diverged" else "error" if o == "" else "budget" for o in outcome]),
+    )
 
 
-def knobs(table, **columns):
+def knobs(table: TrialTable, **columns: Any) -> TrialTable:
     return replace(table, knobs=table.knobs.assign(**{name.replace("__", "."): values for name, values in columns.items()}))
 
 
-def test_four_by_two_by_eye(stage):
+def test_four_by_two_by_eye(stage: Stage) -> None:
     """4 configs x 2 seeds: with r1 0 of 4 fail, without 4 of 4."""
     table = knobs(stage(4, 2), r1=[True] * 4 + [False] * 4)
     claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["mode_collapse"] * 4)))["r1", "on"]
@@ -32,7 +41,7 @@ def test_four_by_two_by_eye(stage):
     assert "data.name digits" in claim.context
 
 
-def test_trials_without_evidence_are_left_out(stage):
+def test_trials_without_evidence_are_left_out(stage: Stage) -> None:
     table = knobs(stage(6, 1), r1=[True] * 3 + [False] * 3)
     claim = by_name(explain(set_outcomes(table, ["healthy", "healthy", "", "mode_collapse", "diverged", "healthy"])))["r1", "on"]
     assert claim.n_with.trials == 2
@@ -40,7 +49,7 @@ def test_trials_without_evidence_are_left_out(stage):
 
 
 @pytest.mark.parametrize(("outcome", "rate"), [("failed", 0.5), ("mode_collapse", 0.25), ("diverged", 0.25)])
-def test_risks_are_told_apart(stage, outcome, rate):
+def test_risks_are_told_apart(stage: Stage, outcome: str, rate: float) -> None:
     table = knobs(stage(8, 1), r1=[True] * 4 + [False] * 4)
     claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["diverged", "mode_collapse", "healthy", "healthy"]), outcome))[
         "r1", "on"
@@ -48,7 +57,7 @@ def test_risks_are_told_apart(stage, outcome, rate):
     assert claim.effect == -rate
 
 
-def test_a_known_effect_is_found_and_leads(stage):
+def test_a_known_effect_is_found_and_leads(stage: Stage) -> None:
     table = stage(60, 2, risk=lambda k: 0.1 if k["r1"] else 0.6, log_fd=lambda k: -0.7 * k["r1"])
     first = explain(table)[0]
     assert (first.setting, first.level, first.clear, first.helps) == ("r1", "on", True, True)
@@ -63,18 +72,17 @@ def test_a_known_effect_is_found_and_leads(stage):
     assert "What cannot be told" in said
 
 
-def test_the_direction_of_the_score_decides_what_helps(stage):
+def test_the_direction_of_the_score_decides_what_helps(stage: Stage) -> None:
     table = stage(40, 2, risk=lambda k: 0.0)
     table = replace(table, final=table.final.assign(coverage=np.where(table.knobs["r1"], 0.8, 0.6)))
     claim = by_name(explain(table, "coverage"))["r1", "on"]
     assert (claim.scale, claim.helps) == ("linear", True)
-    assert (claim.effect, claim.no_effect) == (pytest.approx(0.2), 0)
+    assert (claim.effect, claim.no_effect) == (pytest.approx(0.2), 0)  # type: ignore[comparison-overlap]
 
 
-def test_a_conditional_knob_is_compared_where_it_lives(stage):
+def test_a_conditional_knob_is_compared_where_it_lives(stage: Stage) -> None:
     table = stage(40, 2, risk=lambda k: 0.0)
-    claim = by_name(explain(table, "fd", settings=["r1.gamma"]))
-    (claim,) = claim.values()
+    (claim,) = explain(table, "fd", settings=["r1.gamma"])
     live = table.knobs["r1.gamma"].notna().sum()
     assert claim.n_with.trials + claim.n_without.trials == live == 40
     assert claim.n_with.configs == claim.n_without.configs == 10
@@ -82,7 +90,7 @@ def test_a_conditional_knob_is_compared_where_it_lives(stage):
     assert claim.level.startswith("above ")
 
 
-def test_numbers_with_two_values_are_levels_and_dead_runs_have_no_score(stage):
+def test_numbers_with_two_values_are_levels_and_dead_runs_have_no_score(stage: Stage) -> None:
     table = knobs(stage(20, 2, risk=lambda k: 0.3, dead=1.0), d_steps=[1, 1, 2, 2] * 10)
     table = replace(table, scientific=("d_steps",))
     claim = by_name(explain(table, "fd"))["d_steps", "2"]
@@ -102,7 +110,7 @@ def test_numbers_with_two_values_are_levels_and_dead_runs_have_no_score(stage):
         ([0.1, np.nan, 0.2, 0.3], {"up to 0.2": [0, 2], "above 0.2": [3]}),
     ],
 )
-def test_sides_by_eye(stage, values, expected):
+def test_sides_by_eye(stage: Stage, values: list[Any], expected: dict[str, list[int]]) -> None:
     table = stage(len(values), 1)
     knobs_ = table.knobs.assign(loss=np.array(values, dtype=object))
     found = sides(replace(table, knobs=knobs_), "loss")
@@ -110,35 +118,35 @@ def test_sides_by_eye(stage, values, expected):
     assert [side.label for side in found] == list(expected)
 
 
-def test_numbers_of_a_list_are_levels_in_its_order(stage):
+def test_numbers_of_a_list_are_levels_in_its_order(stage: Stage) -> None:
     """And names to adjust for: nothing says that an effect goes along a line."""
     table = stage(12, 2, risk=lambda k: 0.0)
     listed = pd.Categorical(np.tile([50, 200, 800], 8), categories=[800, 200, 50])
     table = replace(knobs(table, data__size=listed), scientific=("data.size", "r1"))
     found = by_name(explain(table, "fd", settings=["data.size"]))
-    assert {(level, claim.reference) for (_, level), claim in found.items()} == {("200", "800"), ("50", "800")}
+    assert {(claim.level, claim.reference) for claim in found.values()} == {("200", "800"), ("50", "800")}
     assert all("split" not in claim.context for claim in found.values())
     assert covariates(table, ["data.size"]).shape == (24, 2)
 
 
-def test_an_adaptive_search_only_observes(stage):
+def test_an_adaptive_search_only_observes(stage: Stage) -> None:
     table = stage(40, 1)
-    assert {c.evidence for c in explain(replace(table, phase=["optimise"] * 40))} == {"observed"}
-    mixed = replace(table, phase=["optimise"] * 20 + ["explore"] * 20)
+    assert {c.evidence for c in explain(replace(table, phase=np.array(["optimise"] * 40)))} == {"observed"}
+    mixed = replace(table, phase=np.array(["optimise"] * 20 + ["explore"] * 20))
     claims = explain(mixed)
     assert {c.evidence for c in claims} == {"designed"}
     assert max(c.n_with.trials + c.n_without.trials for c in claims) <= 20
-    assert "association" in answer(replace(table, phase=["optimise"] * 40), [])
+    assert "association" in answer(replace(table, phase=np.array(["optimise"] * 40)), [])
 
 
-def test_a_side_with_one_config_carries_no_claim(stage):
+def test_a_side_with_one_config_carries_no_claim(stage: Stage) -> None:
     table = knobs(stage(6, 4), r1=[True] * 4 + [False] * 20)
     claims = explain(table)
     assert "r1" not in {c.setting for c in claims}
     assert "r1 (fewer than two configurations on a side, or one seed each)" in answer(table, claims)
 
 
-def one_config_a_variant(stage, n_seeds, *, seed=0, shift=0.0):
+def one_config_a_variant(stage: Stage, n_seeds: int, *, seed: int = 0, shift: float = 0.0) -> TrialTable:
     """Three configs, each a variant of its own; fd is exp(shift) times as large with `b`."""
     table = stage(3, n_seeds, seed=seed, config_sd=0.0)
     of = dict(zip(dict.fromkeys(table.config_id), ["plain", "b", "a"], strict=True))
@@ -148,7 +156,7 @@ def one_config_a_variant(stage, n_seeds, *, seed=0, shift=0.0):
     return replace(table, final=final, scientific=("method",), nuisance=())
 
 
-def test_variants_of_one_config_each_are_compared_over_their_seeds(stage):
+def test_variants_of_one_config_each_are_compared_over_their_seeds(stage: Stage) -> None:
     found = {c.level: c for c in explain(one_config_a_variant(stage, 8, shift=2.0), "fd")}
     assert {(c.level, c.reference) for c in found.values()} == {("b", "plain"), ("a", "plain")}  # the study names plain first
     assert found["b"].clear
@@ -159,14 +167,14 @@ def test_variants_of_one_config_each_are_compared_over_their_seeds(stage):
 
 
 @pytest.mark.parametrize("outcome", ["failed", "fd"])
-def test_on_noise_one_variant_in_twenty_differs_clearly(stage, outcome):
+def test_on_noise_one_variant_in_twenty_differs_clearly(stage: Stage, outcome: str) -> None:
     claims = [c for seed in range(150) for c in explain(one_config_a_variant(stage, 8, seed=seed), outcome)]
     assert len(claims) == 300
     assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.013
 
 
 @pytest.mark.parametrize("outcome", ["failed", "fd"])
-def test_on_noise_one_claim_in_twenty_is_clear(stage, outcome):
+def test_on_noise_one_claim_in_twenty_is_clear(stage: Stage, outcome: str) -> None:
     claims = [c for seed in range(50) for c in explain(stage(30, 2, seed=seed, n_ticks=2), outcome)]
     assert len(claims) == 250
     assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.014
@@ -175,14 +183,14 @@ def test_on_noise_one_claim_in_twenty_is_clear(stage, outcome):
     assert np.mean([c.clear == (c.p < 0.05) for c in claims]) > 0.95
 
 
-def test_unknown_names_are_refused_with_the_known_ones(stage):
+def test_unknown_names_are_refused_with_the_known_ones(stage: Stage) -> None:
     with pytest.raises(ValueError, match=r"\['failed', 'mode_collapse', 'late_collapse', .*'collapse'"):
         explain(stage(4, 1), "collapse")
     with pytest.raises(ValueError, match="'r11'"):
         explain(stage(4, 1), settings=["r11"])
 
 
-def test_nothing_finished_is_said(stage):
-    table = replace(stage(2, 1), outcome=["", ""], ended=["", "error"])
+def test_nothing_finished_is_said(stage: Stage) -> None:
+    table = replace(stage(2, 1), outcome=np.array(["", ""]), ended=np.array(["", "error"]))
     assert explain(table) == []
     assert "Nothing can be told yet" in answer(table, [])

@@ -1,3 +1,6 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +12,11 @@ from analysis.metrics.features import Classifier, Module, Pixels, Points, Random
 class Mean(torch.nn.Module):
     """A network of one's own."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.float().mean(dim=(1, 2, 3))[:, None]
 
 
-EXTRACTORS = {
+EXTRACTORS: dict[str, tuple[Callable[[int, int], Any], int]] = {
     "points": (lambda channels, side: Points(), 5),
     "pixels": (lambda channels, side: Pixels(), 64),
     "mine": (lambda channels, side: Module("mine", Mean()), 1),
@@ -23,7 +26,7 @@ EXTRACTORS = {
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Small networks on a shared machine are slower with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -46,7 +49,7 @@ def stripes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 48), (3, 64, 64), (1, 17, 9)])
 @pytest.mark.parametrize("name", ["classifier", "random_conv"])
-def test_images_of_any_size(name, channels, height, width):
+def test_images_of_any_size(name: str, channels: int, height: int, width: int) -> None:
     make, dimension = EXTRACTORS[name]
     found = make(channels, min(height, width)).features(images(3, channels=channels, height=height, width=width))
     assert found.shape == (3, dimension)
@@ -55,7 +58,7 @@ def test_images_of_any_size(name, channels, height, width):
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
-def test_block_size_changes_nothing(name, monkeypatch):
+def test_block_size_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extractor = EXTRACTORS[name][0](1, 8)
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32) if name == "points" else images(7)
     whole = extractor.features(x)
@@ -64,12 +67,12 @@ def test_block_size_changes_nothing(name, monkeypatch):
     assert extractor.name == name
 
 
-def test_points_are_their_own_features():
+def test_points_are_their_own_features() -> None:
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     assert (Points().features(x) == x).all()
 
 
-def test_random_features_depend_on_the_seed_alone():
+def test_random_features_depend_on_the_seed_alone() -> None:
     state = torch.random.get_rng_state()
     a, b, c = RandomConv(channels=3), RandomConv(channels=3, seed=0), RandomConv(channels=3, seed=1)
     assert (torch.random.get_rng_state() == state).all()
@@ -77,12 +80,12 @@ def test_random_features_depend_on_the_seed_alone():
     assert len(weights_hash(a)) == 16
 
 
-def test_random_features_keep_their_scale_from_depth_to_depth():
+def test_random_features_keep_their_scale_from_depth_to_depth() -> None:
     spread = RandomConv(channels=1).features(stripes(200)[0]).reshape(200, 4, 32).std(axis=0).mean(axis=1)
     assert spread.max() < 10 * spread.min()
 
 
-def test_random_features_rank_what_is_worse():
+def test_random_features_rank_what_is_worse() -> None:
     x, labels = stripes(2000)
     noise = np.random.default_rng(0).integers(-60, 60, x.shape)
     extractor = RandomConv(channels=1)
@@ -94,7 +97,7 @@ def test_random_features_rank_what_is_worse():
     assert frechet_distance(extractor.features(noisy), real) > 10 * distances[0]
 
 
-def test_training_learns_and_repeats_itself():
+def test_training_learns_and_repeats_itself() -> None:
     x, labels = stripes(400)
     state = torch.random.get_rng_state()
     a, b, c = (train_classifier(x, labels, classes=3, seed=seed, steps=40) for seed in (0, 0, 1))
@@ -114,22 +117,22 @@ def test_training_learns_and_repeats_itself():
         (images(4), [0, 1, 2, 3], "given are 4 labels from 0 to 3"),
     ],
 )
-def test_refuses(x, labels, message):
+def test_refuses(x: Any, labels: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train_classifier(x, labels, classes=3, steps=1)
 
 
-def test_pixels_are_their_own_features():
+def test_pixels_are_their_own_features() -> None:
     x = images(3, channels=3)
     assert Pixels().features(x) == pytest.approx(x.reshape(3, -1) / 255)
 
 
-def test_a_network_of_ones_own_must_give_features():
+def test_a_network_of_ones_own_must_give_features() -> None:
     with pytest.raises(ValueError, match=r"the features flat must be a tensor \[3, F\] of the 3 inputs; given is \[3, 1, 8, 8\]"):
         Module("flat", torch.nn.Identity()).features(images(3))
 
 
-def test_probabilities_add_up():
+def test_probabilities_add_up() -> None:
     net = Classifier(channels=1, side=8, classes=3).eval()
     found = net.probabilities(net.features(images(5)))
     assert found.shape == (5, 3)

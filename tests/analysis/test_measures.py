@@ -1,5 +1,6 @@
 """The table of metrics, and what real data score in each."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
@@ -45,25 +46,26 @@ MAKE = {"ring": ring, "pictures": pictures}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in MAKE for name in METRICS])
-def test_each_metric_says_which_way_is_better(kind, name, references):
+def test_each_metric_says_which_way_is_better(kind: str, name: str, references: dict[str, Reference]) -> None:
     """A perfect generator against one that has lost all modes but one and lies off it, or copies the training data."""
     reference, metric = references[kind], METRICS[name]
     good, bad = MAKE[kind](1000), MAKE[kind](1000, modes=1, shift=1)
     if name == "memorisation":
+        assert reference.train is not None
         bad = Samples(features=reference.train)
     if metric.needs not in Comparison(real=reference, fake=good).known:
         assert metric.needs in {"ring": ("classes", "images"), "pictures": ("mixture",)}[kind]
         return
     better, worse = (metric.of(Comparison(real=reference, fake=samples)) for samples in (good, bad))
     if metric.better is None:
-        assert abs(better - metric.floor(reference, 1000)) < 0.2
+        assert abs(better - metric.floor(reference, 1000)) < 0.2  # type: ignore[misc]
     else:
         assert better < worse if metric.better == "min" else better > worse
     assert metric.description
     assert metric.source
 
 
-COLLAPSED = {
+COLLAPSED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "one point": lambda x: np.repeat(x[:1], len(x), axis=0),
     "two points": lambda x: x[np.arange(len(x)) % 2],
     "zeros": np.zeros_like,
@@ -75,14 +77,14 @@ COLLAPSED = {
 
 @pytest.mark.parametrize("data", MAKE)
 @pytest.mark.parametrize("kind", COLLAPSED)
-def test_collapsed_samples_are_measured_like_others(kind, data, references):
+def test_collapsed_samples_are_measured_like_others(kind: str, data: str, references: dict[str, Reference]) -> None:
     whole, collapse = MAKE[data](600), COLLAPSED[kind]
     features = collapse(whole.features)
     broken = Samples(
         features=features,
-        data=features if data == "ring" else collapse(whole.data),
+        data=features if data == "ring" else collapse(whole.data),  # type: ignore[arg-type]
         probabilities=None if whole.probabilities is None else whole.probabilities[: len(features)],
-        labels=whole.labels[: len(features)],
+        labels=whole.labels[: len(features)],  # type: ignore[index]
     )
     found, real = (measure(Comparison(real=references[data], fake=samples)) for samples in (broken, whole))
     assert list(found) == list(real)
@@ -91,7 +93,7 @@ def test_collapsed_samples_are_measured_like_others(kind, data, references):
     assert found["fd"] > 2 * real["fd"]
 
 
-def test_only_what_is_known_is_measured():
+def test_only_what_is_known_is_measured() -> None:
     points = Samples(features=ring(100).features)
     needs = {METRICS[name].needs for name in measure(Comparison(real=Reference.of(points, n=100), fake=points))}
     assert needs == {"features"}
@@ -105,7 +107,7 @@ def test_only_what_is_known_is_measured():
 
 
 @pytest.mark.parametrize("data", MAKE)
-def test_floors_are_what_real_data_score(data, references):
+def test_floors_are_what_real_data_score(data: str, references: dict[str, Reference]) -> None:
     """Fresh samples of the truth lie around them: beside fresh real data for a formula, beside the same ones for resampling."""
     found = floors(references[data], MAKE[data](2000, seed=3), 1000, draws=10)
     values = []
@@ -116,7 +118,7 @@ def test_floors_are_what_real_data_score(data, references):
         values.append({name: same[name] if found[name].draws else anew[name] for name in found})
     for name, each in found.items():
         drawn = np.array([value[name] for value in values])
-        error = max(drawn.std(), (each.high - each.low) / 3 if each.draws else 0, 1e-3)
+        error = max(drawn.std(), (each.high - each.low) / 3 if each.draws else 0, 1e-3)  # type: ignore[operator]
         if name != "memorisation":  # of half as many held-out data
             assert abs(drawn.mean() - each.value) < 2.5 * error, name
         assert (each.low is None) == (METRICS[name].floor is not None) == (each.draws == 0)
@@ -127,7 +129,7 @@ def test_floors_are_what_real_data_score(data, references):
 
 
 @pytest.mark.parametrize("n", [250, 1000, 4000])
-def test_coverage_of_unequal_numbers(n):
+def test_coverage_of_unequal_numbers(n: int) -> None:
     real = np.random.default_rng(0).normal(size=(1000, 4))
     found = [
         METRICS["coverage"].of(
@@ -137,16 +139,16 @@ def test_coverage_of_unequal_numbers(n):
         )
         for seed in range(1, 6)
     ]
-    assert METRICS["coverage"].floor(Reference.of(Samples(features=real), n=1000), n) == pytest.approx(np.mean(found), abs=0.02)
+    assert METRICS["coverage"].floor(Reference.of(Samples(features=real), n=1000), n) == pytest.approx(np.mean(found), abs=0.02)  # type: ignore[misc]
 
 
-def test_the_floor_of_points():
+def test_the_floor_of_points() -> None:
     real = np.random.default_rng(0).normal(size=(2000, 8))
     fd = floor("fd", real, 1000)
     assert fd.draws == 20
     # (d(d + 1)/2 + 2d)/N for equal Gaussians, literature's rule for N = M
     assert fd.value == pytest.approx((8 * 9 / 2 + 16) / 1000, rel=0.15)
-    assert fd.low < fd.value < fd.high
+    assert fd.low < fd.value < fd.high  # type: ignore[operator]
     assert floor("fd", real, 1000) == fd
     assert floor("density", real, 500).value == 1
     assert floor("fd", real, 200).value > fd.value
@@ -161,6 +163,6 @@ def test_the_floor_of_points():
         ("fd", 45, "given is 45"),
     ],
 )
-def test_refuses(name, n, message):
+def test_refuses(name: str, n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         floor(name, np.random.default_rng(0).normal(size=(50, 2)), n)

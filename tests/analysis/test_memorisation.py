@@ -14,7 +14,7 @@ def by_sklearn(fake: np.ndarray, train: np.ndarray, heldout: np.ndarray) -> floa
     """Without ties."""
     rows = NearestNeighbors(n_neighbors=1).fit(np.concatenate([train, heldout])).kneighbors(fake, return_distance=False)
     expected = len(train) / (len(train) + len(heldout))
-    return ((rows < len(train)).mean() - expected) / (1 - expected)
+    return float(((rows < len(train)).mean() - expected) / (1 - expected))
 
 
 @pytest.mark.parametrize(
@@ -30,20 +30,20 @@ def by_sklearn(fake: np.ndarray, train: np.ndarray, heldout: np.ndarray) -> floa
     ids=["a generaliser", "near copies", "one point", "three points", "far off", "one sample"],
 )
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(400, 400), (400, 100), (50, 400)])
-def test_equals_sklearn(fake, n_train, n_heldout):
+def test_equals_sklearn(fake: np.ndarray, n_train: int, n_heldout: int) -> None:
     train, heldout = normal(n_train, 8, 0), normal(n_heldout, 8, 1)
     assert memorisation(fake, train, heldout) == pytest.approx(by_sklearn(fake, train, heldout), abs=1e-12)
 
 
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(1000, 1000), (2000, 200), (200, 2000)])
-def test_a_generaliser_scores_0(n_train, n_heldout):
+def test_a_generaliser_scores_0(n_train: int, n_heldout: int) -> None:
     m, p = 500, n_train / (n_train + n_heldout)
     value = memorisation(normal(m, 4, 2), normal(n_train, 4, 0), normal(n_heldout, 4, 1))
     assert abs(value) < 4 * np.sqrt(p / (1 - p) / m)
 
 
 @pytest.mark.parametrize(("n_train", "n_heldout"), [(500, 500), (1000, 100), (100, 1000)])
-def test_copies_score_1_and_half_copies_half(n_train, n_heldout):
+def test_copies_score_1_and_half_copies_half(n_train: int, n_heldout: int) -> None:
     train, heldout, new = normal(n_train, 16, 0), normal(n_heldout, 16, 1), normal(2000, 16, 2)
     assert memorisation(train, train, heldout) == 1
     assert memorisation(train + 1e-3 * normal(n_train, 16, 3), train, heldout) > 0.99
@@ -56,7 +56,7 @@ def test_copies_score_1_and_half_copies_half(n_train, n_heldout):
     assert half == pytest.approx(0.5, abs=4 * np.sqrt(p / (1 - p) / 2000))
 
 
-def test_the_same_points_on_both_sides_say_nothing():
+def test_the_same_points_on_both_sides_say_nothing() -> None:
     points = normal(200, 8, 0)
     assert memorisation(points, points, points) == 0
     assert memorisation(normal(100, 8, 1), points, points) == 0
@@ -67,7 +67,7 @@ def test_the_same_points_on_both_sides_say_nothing():
 
 
 @pytest.mark.parametrize("values", [2, 3, 10], ids=lambda values: f"{values} different values")
-def test_exact_null_under_many_ties(values):
+def test_exact_null_under_many_ties(values: int) -> None:
     """Real points parted at random: 0 on average, however many are equal and whatever the samples are."""
     rng = np.random.default_rng(0)
     real, fake = rng.integers(values, size=(60, 2)).astype(float), rng.integers(values, size=(30, 2)).astype(float)
@@ -75,7 +75,7 @@ def test_exact_null_under_many_ties(values):
     assert abs(np.mean(scores)) < 4 * np.std(scores) / np.sqrt(300)
 
 
-def test_one_point_repeated_scores_0_on_average():
+def test_one_point_repeated_scores_0_on_average() -> None:
     fake, real = np.repeat(normal(1, 4, 0), 50, axis=0), normal(100, 4, 1)
     rng = np.random.default_rng(0)
     scores = [memorisation(fake, real[rows[:75]], real[rows[75:]]) for rows in (rng.permutation(100) for _ in range(300))]
@@ -84,12 +84,12 @@ def test_one_point_repeated_scores_0_on_average():
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(0, 1e-3), (1e4, 1), (0, 1e12)])
-def test_moving_and_scaling_all_changes_nothing(shift, scale):
+def test_moving_and_scaling_all_changes_nothing(shift: float, scale: float) -> None:
     parts = normal(200, 8, 0), normal(300, 8, 1), normal(100, 8, 2)
     assert memorisation(*(scale * part + shift for part in parts)) == memorisation(*parts)
 
 
-def test_block_size_changes_nothing(monkeypatch):
+def test_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = normal(60, 8, 0), normal(50, 8, 1), normal(40, 8, 2)
     whole = memorisation(*parts)
     monkeypatch.setattr(neighbours, "BLOCK", 1)  # row by row
@@ -107,6 +107,6 @@ def test_block_size_changes_nothing(monkeypatch):
         (np.full((2, 3), np.nan), np.eye(3), np.eye(3), "fake must hold finite values only; 2 of 2"),
     ],
 )
-def test_refuses(fake, train, heldout, message):
+def test_refuses(fake: np.ndarray, train: np.ndarray, heldout: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         memorisation(fake, train, heldout)

@@ -2,30 +2,36 @@ import io
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import analysis
 from analysis import plots, words
-from analysis.table import OUTCOMES
+from analysis.table import OUTCOMES, TrialTable
+
+Stage = Callable[..., TrialTable]
 
 
-def png(size=(64, 64)):
+def png(size: tuple[int, int] = (64, 64)) -> bytes:
     file = io.BytesIO()
     Image.new("L", size, 90).save(file, "PNG")
     return file.getvalue()
 
 
-def risky(knobs):
+def risky(knobs: "pd.Series[Any]") -> float:
     return 0.1 if knobs["r1"] else 0.6
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> str:
     found = shutil.which("chromium")
     assert found, "the report is looked at in a real browser; install chromium"
     return found
@@ -34,25 +40,28 @@ def browser():
 class Outline(HTMLParser):
     """Tags that fetch something, the anchors, the headings and whether tags close."""
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         super().__init__()
-        self.fetched, self.ids, self.links, self.open = [], [], [], []
+        self.fetched: list[str] = []
+        self.ids: list[str | None] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.ids += [attrs["id"]] if "id" in attrs else []
-        self.links += [attrs["href"]] if tag == "a" else []
-        source = attrs.get("src") or (attrs.get("href") if tag == "link" else None)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"] or ""] if tag == "a" else []
+        source = given.get("src") or (given.get("href") if tag == "link" else None)
         self.fetched += [source] if source and not source.startswith("data:") else []
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
+def test_one_page_that_fetches_nothing_and_says_all(stage: Stage, tmp_path: Path) -> None:
     table = stage(30, 2, risk=risky)
     images = {str(trial): png() for trial in table.trial_id}
     path = analysis.report(
@@ -80,7 +89,7 @@ def test_one_page_that_fetches_nothing_and_says_all(stage, tmp_path):
         assert claim.setting in text
 
 
-def test_text_is_escaped(stage, tmp_path):
+def test_text_is_escaped(stage: Stage, tmp_path: Path) -> None:
     table = stage(8, 1)
     table = replace(table, knobs=table.knobs.assign(loss=["<b>x</b>", "y"] * 4))
     path = analysis.report(table, tmp_path / "r.html", question="<script>alert(1)</script>", caveats=["<i>"], provenance={"<k>": "<v>"})
@@ -91,18 +100,18 @@ def test_text_is_escaped(stage, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed each", "observed", "no floors"])
-def test_poor_studies_have_a_page_too(stage, tmp_path, case):
+def test_poor_studies_have_a_page_too(stage: Stage, tmp_path: Path, case: str) -> None:
     table = stage(6, 1)
     if case == "no trials":
         table = replace(table.where(np.zeros(6, dtype=bool)), knobs=table.knobs.iloc[:0, :0], final=table.final.iloc[:0, :0])
     elif case == "unfinished":
-        table = replace(table, ended=[""] * 6, outcome=[""] * 6)
+        table = replace(table, ended=np.array([""] * 6), outcome=np.array([""] * 6))
     elif case == "one trial":
         table = table.where(np.arange(6) == 0)
     elif case == "all dead":
-        table = replace(table, ended=["dead"] * 6, outcome=["diverged"] * 6)
+        table = replace(table, ended=np.array(["dead"] * 6), outcome=np.array(["diverged"] * 6))
     elif case == "observed":
-        table = replace(table, phase=["optimise"] * 6)
+        table = replace(table, phase=np.array(["optimise"] * 6))
     elif case == "no floors":
         table = replace(table, floors={})
     text = analysis.report(table, tmp_path / "r.html", score="coverage").read_text(encoding="utf-8")
@@ -111,7 +120,7 @@ def test_poor_studies_have_a_page_too(stage, tmp_path, case):
     assert ("observed, not designed" in text) == (case == "observed")
 
 
-def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage, tmp_path):
+def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage: Stage, tmp_path: Path) -> None:
     table, path = stage(6, 1), tmp_path / "r.html"
     path.write_text("old")
     with pytest.raises(ValueError, match="'t999'"):
@@ -121,14 +130,14 @@ def test_what_does_not_fit_is_refused_and_the_old_page_stays(stage, tmp_path):
     assert path.read_text() == "old"
 
 
-def test_every_outcome_has_a_look_of_its_own():
+def test_every_outcome_has_a_look_of_its_own() -> None:
     for look in (plots.COLOURS, plots.SYMBOLS, words.OUTCOMES):
         assert set(look) == set(OUTCOMES)
         assert len(set(look.values())) == len(OUTCOMES)
     assert words.RISKS.keys() - {"failed"} == set(OUTCOMES) - {"healthy", ""}
 
 
-def test_figures_show_every_trial_and_the_floor(stage):
+def test_figures_show_every_trial_and_the_floor(stage: Stage) -> None:
     table = stage(20, 2, risk=risky)
     drawn = plots.trade_off(table, "fd", "coverage")
     assert sum(len(trace.x) for trace in drawn.data) == 40
@@ -142,7 +151,7 @@ def test_figures_show_every_trial_and_the_floor(stage):
     assert risks.data[0].x[0] > risks.data[0].x[1]
 
 
-def test_a_browser_draws_all_figures(stage, tmp_path, browser):
+def test_a_browser_draws_all_figures(stage: Stage, tmp_path: Path, browser: str) -> None:
     path = analysis.report(stage(12, 2, risk=risky), tmp_path / "r.html")
     options = [
         "--headless",

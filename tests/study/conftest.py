@@ -1,5 +1,6 @@
 """What the tests of the program share: tiny studies on points, one Ray, and a W&B of nobody."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def one_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, setting in ENVIRONMENT.items():
             patch.setenv(name, setting)
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         yield
         ray.shutdown()
 

@@ -49,7 +49,9 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.rejudge.Rejudged:
     """By so many samples as the study; `asked` hears of every trial that is measured."""
     return rejudge(
-        view, Judged(**{"samples": SAMPLES, **how}), said=lambda trial, number, trials: asked is not None and asked.append(trial)
+        view,
+        Judged(**{"samples": SAMPLES, **how}),
+        said=lambda trial, number, trials: asked is not None and asked.append(trial),  # type: ignore[arg-type, func-returns-value]
     )
 
 
@@ -173,7 +175,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
-def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, ...]) -> None:
+def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["judge", str(folder), *words], catch_exceptions=False)
     assert not (folder / "judged").exists()
