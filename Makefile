@@ -1,8 +1,9 @@
 # Each command sets up .venv when it is missing, or older than pyproject.toml or constraints.txt; a second call installs nothing.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)  # tests/processes.py says which tests share a process
 
 .PHONY: demo test slow lint bench lock
 
@@ -24,15 +25,15 @@ bench: .venv/dev
 	$(BIN)/python -m bench
 
 # The newest versions that pyproject.toml allows; afterwards run `make lint test slow` with them.
-lock: .venv/python
+lock: .venv/created
 	$(BIN)/python tools/lock.py
 
-.venv/python:
+.venv/created:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ganstudy needs Python 3.11 or newer; $(PYTHON) is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	touch $@
 
-.venv/runtime: pyproject.toml constraints.txt | .venv/python
+.venv/runtime: pyproject.toml constraints.txt | .venv/created
 	$(PIP) -e .
 	touch $@
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,6 @@ EXTRACTORS: dict[str, tuple[Callable[[int, int], Any], int]] = {
     "classifier": (lambda channels, side: Classifier(channels=channels, side=side, classes=3).eval(), 64),
     "random_conv": (lambda channels, side: RandomConv(channels=channels), 128),
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small networks on a shared machine are slower with more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def images(n: int, *, channels: int = 1, height: int = 8, width: int = 8, seed: int = 0) -> np.ndarray:

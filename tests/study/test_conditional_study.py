@@ -122,7 +122,6 @@ def test_a_mixture_tells_classes_by_place() -> None:
 )
 def test_a_small_one_learns_to_make_what_it_is_asked_for(judge: Judge, digits: Source, pair: tuple[str, str], kimg: float) -> None:
     """Chance is 0.1 with a standard error of 0.01; half of the samples are far above it, and by other seeds too (0.8 and more)."""
-    torch.set_num_threads(1)
     settings = {"arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "g.condition": pair[0], "d.condition": pair[1]}
     run = Run(TrialConfig.from_flat({**settings, "budget_kimg": kimg, "tick_kimg": kimg}), digits)
     ticks = run.ticks()
