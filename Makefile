@@ -3,7 +3,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS)  # tests/processes.py says which tests share a process
+# tests/processes.py says which tests share a process.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: demo test slow lint bench lock
 
