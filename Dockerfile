@@ -4,7 +4,7 @@
 FROM python:3.11-slim
 
 WORKDIR /ganstudy
-COPY pyproject.toml README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY ganstudy ganstudy
 COPY study study
 COPY trainables trainables
@@ -12,7 +12,7 @@ COPY analysis analysis
 COPY studies studies
 COPY recipes recipes
 # torch from PyPI is built for CUDA on x86-64; the driver of the host comes in by `docker run --gpus all`.
-RUN pip install --no-cache-dir . "ray[default]"
+RUN pip install --no-cache-dir -c constraints.txt ".[cluster]"
 RUN useradd --create-home ganstudy && chown ganstudy /ganstudy
 USER ganstudy
 CMD ["ganstudy", "--help"]

@@ -1,17 +1,21 @@
-# Each command sets up .venv when it is missing or pyproject.toml is newer; a second call installs nothing.
+# Each command sets up .venv when it is missing, or older than pyproject.toml or constraints.txt; a second call installs nothing.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# tests/processes.py says which tests share a process.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test slow lint bench
+.PHONY: demo test slow lint bench lock
 
 demo: .venv/runtime
 	$(BIN)/ganstudy launch studies/digits.yaml
 
 test: .venv/dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: .venv/dev
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -21,12 +25,19 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m bench
 
-.venv/runtime: pyproject.toml
+# The newest versions that pyproject.toml allows; afterwards run `make lint test slow` with them.
+lock: .venv/created
+	$(BIN)/python tools/lock.py
+
+.venv/created:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ganstudy needs Python 3.11 or newer; $(PYTHON) is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/runtime: pyproject.toml constraints.txt | .venv/created
+	$(PIP) -e .
 	touch $@
 
 .venv/dev: .venv/runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) -e '.[dev]'
 	touch $@

@@ -107,7 +107,7 @@ class OnePicture(Shown):
 
     def latest(self, picture: Tensor) -> Tensor:
         """One for all samples of a tick, also where they are asked for in blocks."""
-        kept = vars(self).setdefault("kept", {})
+        kept: dict[int, Tensor] = vars(self).setdefault("kept", {})
         return kept.setdefault(self.images, picture)
 
 

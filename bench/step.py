@@ -24,6 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.figures import Figure, Figures, in_turns
 from trainables.config import TrialConfig
 from trainables.data import Source
+from trainables.run import Run
 from trainables.trial import Trial
 
 N_IMAGES = 10_000
@@ -39,6 +40,8 @@ def figures() -> Figures:
     small = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 28, 28), dtype=np.uint8)
     trial = our_trial(np.pad(small, ((0, 0), (2, 2), (2, 2)))[:, None])
     trial.advance()  # to the tick before training
+    run = trial.run
+    assert isinstance(run, Run)
     with tempfile.TemporaryDirectory() as folder:
         write_mnist(small, Path(folder))
         peer = Example(folder)
@@ -46,7 +49,7 @@ def figures() -> Figures:
         yield from compared("loop without its score, loader in the process", trial.advance, peer.without_extras)
         yield from compared("updates alone, batches ready", trial.advance, peer.updates_alone)
     yield Figure("share of our step in convolutions", [100 * share_of_convolutions(trial)], "% of CPU")
-    ours, theirs = ([n_weights(net) for net in nets] for nets in ((trial.run.nets.g, trial.run.nets.d), (peer.g, peer.d)))
+    ours, theirs = ([n_weights(net) for net in nets] for nets in ((run.nets.g, run.nets.d), (peer.g, peer.d)))
     yield (
         f"Weights (G, D): ours {ours}, the example's {theirs}: ours have a bias where no norm follows. Ours draws new latents for G's "
         "step (Goodfellow et al. 2014, algorithm 1), which costs a pass of G that the example, showing D the same images again, saves; "

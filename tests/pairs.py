@@ -42,8 +42,8 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
     if told := on.pop("condition", None):
         on |= dict(zip(("g.condition", "d.condition"), told.split("-"), strict=True))
     images = any(issubclass(TRICKS[name], ImageTrick) for name in on if name in TRICKS)
-    return (
-        SHORT
+    return (  # type: ignore[no-any-return]
+        SHORT  # type: ignore[operator]
         | ({"data": "digits"} if images else {})
         | ({} if update in AT_ONCE else ROUND)
         | KNOBS.get(update, {})

@@ -56,4 +56,4 @@ class Driver:
     def whole(self, trial_id: str, ended: Ended = Ended.BUDGET, ticks: int = 3, **values: float) -> None:
         self.open(trial_id)
         for tick in range(ticks):
-            self.tick(trial_id, tick, ended if tick == ticks - 1 else None, **values)
+            self.tick(trial_id, tick, ended if tick == ticks - 1 else None, **values)  # type: ignore[arg-type]

@@ -1,8 +1,12 @@
 """Tiny trials: networks of width 8 on 50 images, three ticks of four steps; and another value for any setting."""
 
+import io
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from study.spec.ranges import RANGES
 from study.spec.space import extremes
@@ -47,7 +51,7 @@ def source_of(data: DataConfig) -> Source:
 def tiny_config(settings: Mapping[str, Any] = {}) -> TrialConfig:
     """A tiny trial with `settings` on top. The data are those of the architecture."""
     arch = settings.get("arch", "mlp")
-    also = {"g.depth": 1, "d.depth": 1} if arch == "r3" else {}
+    also: dict[str, Any] = {"g.depth": 1, "d.depth": 1} if arch == "r3" else {}
     also |= {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # which refuses weights that begin at 0
     return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **also, **settings})
 
@@ -91,3 +95,22 @@ def another(name: str) -> Any:
     without_range |= {"data.classes": "0,3", "data.imbalance": 4.0, "data.modes": 3, "data.radius": 2.0, "data.std": 0.5}
     without_range |= {"data.side": 3, "data.spacing": 1.0, "data.turns": 2.5, "data.dim": 1300, "data.inner": 20}
     return without_range.get(name, not default if isinstance(default, bool) else 2 * (default or 1))
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Bit for bit, in nested containers."""
+    if isinstance(a, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)

@@ -38,7 +38,7 @@ def read_runs(folder: Path) -> dict[str, RunFile]:
     for path in sorted(folder.rglob("*.wandb")):
         run = runs.setdefault(path.stem.removeprefix("run-"), RunFile())
         for payload in payloads(path.read_bytes()):
-            record = wandb_internal_pb2.Record()
+            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
             record.ParseFromString(payload)
             learn(run, record)
     return runs

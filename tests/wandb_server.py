@@ -108,7 +108,7 @@ def handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
             self._answer(lambda body: {})
 
         def do_PUT(self) -> None:
-            self._answer(lambda body: server.uploads.__setitem__(self.path, body) or {})
+            self._answer(lambda body: server.uploads.__setitem__(self.path, body) or {})  # type: ignore[func-returns-value]
 
         def do_POST(self) -> None:
             self._answer(lambda body: server.post(self.path, json.loads(body or b"{}")))

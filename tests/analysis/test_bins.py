@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, jensenshannon
@@ -37,7 +40,7 @@ CASES = {
 @pytest.mark.parametrize("z", [1.96, 3])
 @pytest.mark.parametrize("bins", [1, 10, 40])
 @pytest.mark.parametrize(("real", "fake"), CASES.values(), ids=CASES)
-def test_equals_the_definition(real, fake, bins, z):
+def test_equals_the_definition(real: Any, fake: Any, bins: int, z: float) -> None:
     different, divergence = by_definition(real, fake, bins=bins, z=z, seed=3)
     found = ndb(real, fake, bins=bins, z=z, seed=3)
     assert found == Ndb(different=different, share=different / bins, divergence=found.divergence, bins=bins, z=z)
@@ -62,30 +65,30 @@ def counted(real: list[int], fake: list[int]) -> tuple[Bins, np.ndarray]:
         ([100], [7], 3, 0),
     ],
 )
-def test_by_hand(real, fake, z, different):
+def test_by_hand(real: Any, fake: Any, z: float, different: int) -> None:
     found = ndb(*counted(real, fake), z=z)
     assert (found.different, found.bins, found.z) == (different, len(real), z)
     assert found.share == different / len(real)
 
 
 @pytest.mark.parametrize(("samples", "different"), [(80, 1), (100, 10)])
-def test_detecting_a_collapse_takes_nine_samples_per_bin(samples, different):
+def test_detecting_a_collapse_takes_nine_samples_per_bin(samples: int, different: int) -> None:
     found = ndb(*counted([100] * 10, [samples] + [0] * 9))
     assert found.different == different
     assert found.divergence > 0.5  # of at most 0.69
 
 
-def test_divergence_of_disjoint_and_of_equal_shares():
+def test_divergence_of_disjoint_and_of_equal_shares() -> None:
     assert ndb(*counted([100, 0], [0, 50])).divergence == pytest.approx(np.log(2))
     assert ndb(*counted([100, 40], [50, 20])).divergence == 0
 
 
-def test_same_points():
+def test_same_points() -> None:
     real = mixture(1000)
     assert ndb(real, real, bins=50) == Ndb(different=0, share=0, divergence=0, bins=50, z=3)
 
 
-def test_floor_of_the_same_distribution():
+def test_floor_of_the_same_distribution() -> None:
     """5 % of the bins at z = 1.96, 0.27 % at 3; the divergence of a sampling error."""
     cells = bins_of(np.random.default_rng(0).normal(size=(10_000, 4)), bins=100)
     fakes = [np.random.default_rng(seed).normal(size=(10_000, 4)) for seed in range(1, 6)]
@@ -94,7 +97,7 @@ def test_floor_of_the_same_distribution():
     assert np.mean([ndb(cells, fake).divergence for fake in fakes]) == pytest.approx(99 / 8 * 2 / 10_000, rel=0.25)
 
 
-def test_each_lost_mode_is_seen():
+def test_each_lost_mode_is_seen() -> None:
     cells = bins_of(mixture(2000), bins=10)
     found = [ndb(cells, mixture(2000, modes=kept, seed=1)) for kept in (10, 9, 7, 4, 1)]
     # a lost mode is one bin; gains of the other modes are detected once they are large
@@ -110,7 +113,7 @@ def test_each_lost_mode_is_seen():
 @pytest.mark.parametrize("scale", [1e-6, 0.1, 1e6])
 @pytest.mark.parametrize("offset", [0, 0.1, 1e6])
 @pytest.mark.parametrize("distinct", [1, 2, 5])
-def test_fewer_distinct_points_than_bins(distinct, offset, scale):
+def test_fewer_distinct_points_than_bins(distinct: int, offset: float, scale: float) -> None:
     points = scale * np.random.default_rng(0).normal(size=(distinct, 6)) + offset
     real = points[np.arange(1000) % distinct]
     cells = bins_of(real)
@@ -121,20 +124,20 @@ def test_fewer_distinct_points_than_bins(distinct, offset, scale):
     assert one_point.different == (distinct if distinct > 1 else 0)
 
 
-def test_points_that_differ_by_rounding_errors():
+def test_points_that_differ_by_rounding_errors() -> None:
     """50 points that k-means cannot separate, and one elsewhere."""
     real = np.concatenate([1e-20 * np.random.default_rng(0).normal(size=(50, 3)), np.ones((1, 3))])
     found = ndb(real, real)
     assert (found.bins, found.different, found.divergence) == (2, 0, 0)
 
 
-def test_one_fake_point_and_fewer_points_than_dimensions():
+def test_one_fake_point_and_fewer_points_than_dimensions() -> None:
     real = np.random.default_rng(0).normal(size=(20, 64))
     found = ndb(real, real[:1], bins=100)
     assert (found.bins, found.different) == (20, 1)
 
 
-def test_prepared_bins_and_seed():
+def test_prepared_bins_and_seed() -> None:
     real, fake = mixture(500), mixture(400, modes=8, seed=1)
     whole = ndb(real, fake, bins=30, seed=5)
     assert ndb(bins_of(real, bins=30, seed=5), fake) == whole == ndb(real, fake, bins=30, seed=5)
@@ -157,6 +160,6 @@ def test_prepared_bins_and_seed():
         (lambda: ndb(np.eye(3), np.eye(3), z=0), "z, the number of standard errors, must be greater than 0; given is 0"),
     ],
 )
-def test_rejects(call, message):
+def test_rejects(call: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()

@@ -7,7 +7,7 @@ from analysis.metrics import class_agreement, class_agreements, class_frechet_di
 from ganstudy import UserError
 
 
-def test_the_distance_within_classes_by_hand():
+def test_the_distance_within_classes_by_hand() -> None:
     """In one dimension it is (m - m')^2 + (s - s')^2. Class 0: 9 + (1 - 3)^2 = 13, class 1: 0 + 0, with equal weights."""
     x = np.array([[-1.0], [0.0], [1.0], [5.0], [7.0]])
     y = np.array([[7.0], [5.0], [0.0], [3.0], [6.0]])
@@ -17,7 +17,7 @@ def test_the_distance_within_classes_by_hand():
 
 
 @pytest.mark.parametrize(("n", "d"), [(40, 3), (40, 60), (7, 20), (300, 64)])
-def test_it_is_the_mean_over_the_distances_of_classes(n, d):
+def test_it_is_the_mean_over_the_distances_of_classes(n: int, d: int) -> None:
     """Also for classes with fewer points than dimensions."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(3 * n, d)) * rng.uniform(0.5, 2, d), rng.normal(size=(6 * n, d)) + 0.3
@@ -28,7 +28,7 @@ def test_it_is_the_mean_over_the_distances_of_classes(n, d):
     assert class_frechet_distance(y, of_y, x, of_x) == pytest.approx(expected, rel=1e-6)
 
 
-def test_it_detects_swapped_classes():
+def test_it_detects_swapped_classes() -> None:
     """If two classes are swapped, the distance over all samples stays small."""
     rng = np.random.default_rng(0)
     labels = np.arange(2000) % 2
@@ -38,7 +38,7 @@ def test_it_detects_swapped_classes():
     assert class_frechet_distance(x, 1 - labels, y, labels) == pytest.approx(200, rel=0.05)
 
 
-def test_a_class_with_one_point_is_skipped():
+def test_a_class_with_one_point_is_skipped() -> None:
     x, y = np.array([[0.0], [2.0], [99.0]]), np.array([[1.0], [3.0], [5.0], [6.0]])
     assert class_frechet_distance(x, [0, 0, 1], y, [0, 0, 1, 1]) == pytest.approx(1)
     assert class_frechet_distance(x[:2], [0, 0], y, [0, 0, 1, 1]) == pytest.approx(1)
@@ -46,7 +46,7 @@ def test_a_class_with_one_point_is_skipped():
         class_frechet_distance(x, [0, 1, 2], y, [0, 0, 1, 1])
 
 
-def test_collapsed_classes_are_finite():
+def test_collapsed_classes_are_finite() -> None:
     """The distance of a class collapsed to one point: the trace of the real covariance, plus the squared distance to the real mean."""
     y = np.random.default_rng(0).normal(size=(100, 5))
     found = class_frechet_distance(np.zeros((100, 5)), np.arange(100) % 2, y, np.arange(100) % 2)
@@ -54,7 +54,7 @@ def test_collapsed_classes_are_finite():
     assert found == pytest.approx(np.mean([np.trace(np.cov(h.T)) + (h.mean(0) ** 2).sum() for h in halves]))
 
 
-def test_agreement_is_a_share():
+def test_agreement_is_a_share() -> None:
     assert class_agreement([0, 1, 2, 2], [0, 1, 2, 1]) == 0.75
     assert class_agreements([0, 1, 2, 2], [0, 1, 2, 1]) == {0: 1.0, 1: 0.5, 2: 1.0}
     assert class_agreement([1], [0]) == 0
@@ -70,6 +70,6 @@ def test_agreement_is_a_share():
         ([0.0, 1.0, 2.0], r"x_labels must be 3 integers, the class of each point; given are float64 \[3\]"),
     ],
 )
-def test_rejects(labels, message):
+def test_rejects(labels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         class_frechet_distance(np.eye(3), labels, np.eye(3), [0, 1, 2])

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +27,20 @@ D_AT_CHANCE = {"d/real_accuracy": 0.5, "d/fake_accuracy": 0.5, "d/distance": -0.
 ONE_PICTURE = {**UNTRAINED, "fd": 90.0}
 
 
-def diagnosed(*ticks, ended="budget", baselines=BASELINES, n_modes=10, finite=False):
+def diagnosed(
+    *ticks: Mapping[str, float],
+    ended: str = "budget",
+    baselines: Mapping[str, float] = BASELINES,
+    n_modes: int | None = 10,
+    finite: bool = False,
+) -> Diagnosis:
     """The diagnosis of a trial that starts from untrained networks."""
     rows = [UNTRAINED, *ticks]
     curves = {name: [row.get(name) for row in rows] for name in {name for row in rows for name in row}}
     return diagnose(IMAGES[: len(rows)], curves, ended=ended, baselines=baselines, n_modes=n_modes, finite=finite)
 
 
-def tick(*parts, **changes):
+def tick(*parts: Mapping[str, float], **changes: float) -> dict[str, float]:
     return {**GOOD, **D_FAIR, **{name: value for part in parts for name, value in part.items()}, **changes}
 
 
@@ -67,7 +75,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_rule(case):
+def test_each_rule(case: str) -> None:
     ticks, outcome, onset = CASES[case]
     found = diagnosed(*ticks)
     assert (found.outcome, found.onset_kimg) == (outcome, onset)
@@ -79,11 +87,11 @@ def test_each_rule(case):
         assert f"{found.value:.3g}" in found.evidence
 
 
-def test_cases_cover_every_outcome():
+def test_cases_cover_every_outcome() -> None:
     assert {outcome for _, outcome, _ in CASES.values()} == set(OUTCOMES) - {""}
 
 
-def test_a_trial_stopped_early_is_diagnosed_from_its_last_tick():
+def test_a_trial_stopped_early_is_diagnosed_from_its_last_tick() -> None:
     rising = [tick(fd=8.0, coverage=0.5), tick(fd=4.0, coverage=0.7)]
     assert diagnosed(*rising, ended="scheduler").outcome == "undertrained"
     assert diagnosed(*rising, ended="budget").outcome == "healthy"
@@ -91,26 +99,26 @@ def test_a_trial_stopped_early_is_diagnosed_from_its_last_tick():
     assert diagnosed(tick(ONE_PICTURE), tick(ONE_PICTURE), ended="scheduler").outcome == "mode_collapse"
 
 
-def test_a_trial_with_non_finite_values_has_diverged():
+def test_a_trial_with_non_finite_values_has_diverged() -> None:
     assert diagnosed(tick(), tick(), ended="dead") == Diagnosis("diverged", "values became non-finite", onset_kimg=20.0)
     assert diagnosed(ended="dead").onset_kimg == 0
     assert diagnose([], {}, ended="dead", baselines={}, n_modes=None).outcome == "diverged"
 
 
-def test_the_outcome_of_a_hopeless_trial_comes_from_its_curves():
+def test_the_outcome_of_a_hopeless_trial_comes_from_its_curves() -> None:
     stuck = [tick(ONE_PICTURE, D_ALWAYS_RIGHT)] * 3
     assert diagnosed(*stuck, ended="dead", finite=True).outcome == "discriminator_too_strong"
     assert diagnosed(*stuck, ended="dead").outcome == "diverged"  # non-finite values take precedence
 
 
-def test_records_separate_hopeless_trials_from_non_finite_ones():
+def test_records_separate_hopeless_trials_from_non_finite_ones() -> None:
     stuck = [tick(ONE_PICTURE, D_ALWAYS_RIGHT)] * 3
     reasons = {"d/adv not finite after 12000 images": "diverged", f"{HOPELESS} 10 kimg: collapsed": "discriminator_too_strong"}
     for reason, outcome in reasons.items():
         assert diagnosed(*stuck, ended="dead", finite=Closed(ended=Ended.DEAD, reason=reason).finite).outcome == outcome
 
 
-def test_no_evidence():
+def test_no_evidence() -> None:
     for ended in ("", "scheduler", "budget"):
         assert diagnosed(ended=ended) == Diagnosis("", "not trained yet: no evidence")
     assert diagnosed(tick(), ended="error").outcome == ""
@@ -124,7 +132,7 @@ def test_no_evidence():
 @pytest.mark.parametrize("ended", [Ended.BUDGET, Ended.SCHEDULER, Ended.DEAD])
 @pytest.mark.parametrize("left_out", [*GOOD, *D_FAIR])
 @pytest.mark.parametrize("case", CASES)
-def test_every_signal_may_be_missing(case, left_out, ended):
+def test_every_signal_may_be_missing(case: str, left_out: str, ended: str) -> None:
     """A plugin's loop may report other signals, and old records hold fewer metrics."""
     ticks = [{name: value for name, value in row.items() if name != left_out} for row in CASES[case][0]]
     curves = {name: [row.get(name) for row in [UNTRAINED, *ticks]] for name in ticks[0]}
@@ -133,12 +141,12 @@ def test_every_signal_may_be_missing(case, left_out, ended):
     assert found.evidence
 
 
-def test_without_known_modes_coverage_decides():
+def test_without_known_modes_coverage_decides() -> None:
     assert diagnosed(*[tick(modes=1.0)] * 4, n_modes=None).outcome == "healthy"
     assert diagnosed(*[tick(modes=1.0, coverage=0.1)] * 4, n_modes=None).outcome == "mode_collapse"
 
 
-def test_limits_are_relative_to_the_baselines():
+def test_limits_are_relative_to_the_baselines() -> None:
     """Other units and data that are harder to cover do not change the outcome."""
     for case, (ticks, outcome, onset) in CASES.items():
         scaled = [
@@ -153,7 +161,7 @@ def test_limits_are_relative_to_the_baselines():
 # Stopping hopeless trials ---------------------------------------------------------------------------
 
 
-def stopped_at(ticks, *, budget=40_000, images=IMAGES):
+def stopped_at(ticks: list[dict[str, float]], *, budget: int = 40_000, images: list[int] = IMAGES) -> int | None:
     """The tick at which a trial would be stopped as hopeless; None if there is none."""
     rows = [UNTRAINED, *ticks]
     for i in range(1, len(rows) + 1):
@@ -164,7 +172,7 @@ def stopped_at(ticks, *, budget=40_000, images=IMAGES):
     return None
 
 
-def test_a_trial_is_stopped_after_three_ticks_and_a_quarter_of_the_budget_without_progress():
+def test_a_trial_is_stopped_after_three_ticks_and_a_quarter_of_the_budget_without_progress() -> None:
     stuck = tick(ONE_PICTURE, D_ALWAYS_RIGHT)
     assert stopped_at([stuck] * 4) == 3
     assert stopped_at([stuck] * 4, budget=100_000) == 4  # 30 of 100 kimg later
@@ -183,19 +191,19 @@ def test_a_trial_is_stopped_after_three_ticks_and_a_quarter_of_the_budget_withou
         [tick(modes=4.0, coverage=0.4)] * 4,  # modes are missing, but training has a useful signal
     ],
 )
-def test_a_trial_that_may_recover_is_not_stopped(ticks):
+def test_a_trial_that_may_recover_is_not_stopped(ticks: list[dict[str, float]]) -> None:
     assert stopped_at(ticks) is None
 
 
 # Trials with a known cause of failure -----------------------------------------------------------------
 
 
-def staged():
+def staged() -> list[dict[str, Any]]:
     with gzip.open(STAGED, "rt") as lines:
         return [json.loads(line) for line in lines]
 
 
-def test_diagnoses_of_staged_trials_are_correct():
+def test_diagnoses_of_staged_trials_are_correct() -> None:
     found = confusion.Confusion.of(staged())
     assert sum(n for (truth, _), n in found.counts.items() if truth == "healthy") >= 60
     assert sum(n for (truth, _), n in found.counts.items() if truth in FAILURES) >= 150
@@ -206,7 +214,7 @@ def test_diagnoses_of_staged_trials_are_correct():
     assert found.wrongly_ended.k == 0
 
 
-def test_the_documentation_shows_the_results_for_staged_trials():
+def test_the_documentation_shows_the_results_for_staged_trials() -> None:
     page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
     assert confusion.Confusion.of(staged()).markdown() in page
 
@@ -214,7 +222,7 @@ def test_the_documentation_shows_the_results_for_staged_trials():
 # Curves ------------------------------------------------------------------------------------------
 
 
-def test_quantities_read_from_curves():
+def test_quantities_read_from_curves() -> None:
     trial = Curves.of(
         [0, 1000, 2000, 4000], {"fd": [100.0, 10.0, 1.0, 0.5], "up": [0.0, 1.0, 2.0, None]}, baselines={"fd": 1.0}, n_modes=None
     )

@@ -1,27 +1,36 @@
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import Claim, TrialTable
 from analysis.explain import answer, explain
 from analysis.levels import covariates, levels
 from ganstudy import UserError
 
+Stage = Callable[..., TrialTable]
 
-def by_name(claims):
+
+def by_name(claims: Iterable[Claim]) -> dict[tuple[str, str], Claim]:
     return {(claim.setting, claim.level): claim for claim in claims}
 
 
-def set_outcomes(table, outcome):
-    return replace(table, outcome=outcome, ended=["dead" if o == "diverged" else "error" if o == "" else "budget" for o in outcome])
+def set_outcomes(table: TrialTable, outcome: list[str]) -> TrialTable:
+    return replace(
+        table,
+        outcome=np.array(outcome),
+        ended=np.array(["dead" if o == "diverged" else "error" if o == "" else "budget" for o in outcome]),
+    )
 
 
-def with_settings(table, **columns):
+def with_settings(table: TrialTable, **columns: Any) -> TrialTable:
     return replace(table, settings=table.settings.assign(**{name.replace("__", "."): values for name, values in columns.items()}))
 
 
-def test_four_configs_by_two_seeds_by_hand(stage):
+def test_four_configs_by_two_seeds_by_hand(stage: Stage) -> None:
     """0 of 4 trials fail with r1, 4 of 4 without."""
     table = with_settings(stage(4, 2), r1=[True] * 4 + [False] * 4)
     claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["mode_collapse"] * 4)))["r1", "on"]
@@ -33,7 +42,7 @@ def test_four_configs_by_two_seeds_by_hand(stage):
     assert "data.name digits" in claim.context
 
 
-def test_trials_without_evidence_are_excluded(stage):
+def test_trials_without_evidence_are_excluded(stage: Stage) -> None:
     table = with_settings(stage(6, 1), r1=[True] * 3 + [False] * 3)
     claim = by_name(explain(set_outcomes(table, ["healthy", "healthy", "", "mode_collapse", "diverged", "healthy"])))["r1", "on"]
     assert claim.n_with.trials == 2
@@ -41,7 +50,7 @@ def test_trials_without_evidence_are_excluded(stage):
 
 
 @pytest.mark.parametrize(("outcome", "rate"), [("failed", 0.5), ("mode_collapse", 0.25), ("diverged", 0.25)])
-def test_each_failure_has_its_own_risk(stage, outcome, rate):
+def test_each_failure_has_its_own_risk(stage: Stage, outcome: str, rate: float) -> None:
     table = with_settings(stage(8, 1), r1=[True] * 4 + [False] * 4)
     claim = by_name(explain(set_outcomes(table, ["healthy"] * 4 + ["diverged", "mode_collapse", "healthy", "healthy"]), outcome))[
         "r1", "on"
@@ -49,7 +58,7 @@ def test_each_failure_has_its_own_risk(stage, outcome, rate):
     assert claim.effect == -rate
 
 
-def test_a_known_effect_is_found_and_comes_first(stage):
+def test_a_known_effect_is_found_and_comes_first(stage: Stage) -> None:
     table = stage(60, 2, risk=lambda k: 0.1 if k["r1"] else 0.6, log_fd=lambda k: -0.7 * k["r1"])
     first = explain(table)[0]
     assert (first.setting, first.level, first.clear, first.helps) == ("r1", "on", True, True)
@@ -64,18 +73,17 @@ def test_a_known_effect_is_found_and_comes_first(stage):
     assert "Cannot tell: the effect of " in text
 
 
-def test_the_direction_of_the_metric_decides_what_helps(stage):
+def test_the_direction_of_the_metric_decides_what_helps(stage: Stage) -> None:
     table = stage(40, 2, risk=lambda k: 0.0)
     table = replace(table, final=table.final.assign(coverage=np.where(table.settings["r1"], 0.8, 0.6)))
     claim = by_name(explain(table, "coverage"))["r1", "on"]
     assert (claim.scale, claim.helps) == ("linear", True)
-    assert (claim.effect, claim.no_effect) == (pytest.approx(0.2), 0)
+    assert (claim.effect, claim.no_effect) == (pytest.approx(0.2), 0)  # type: ignore[comparison-overlap]
 
 
-def test_a_conditional_setting_is_compared_where_it_is_active(stage):
+def test_a_conditional_setting_is_compared_where_it_is_active(stage: Stage) -> None:
     table = stage(40, 2, risk=lambda k: 0.0)
-    claim = by_name(explain(table, "fd", settings=["r1.gamma"]))
-    (claim,) = claim.values()
+    (claim,) = explain(table, "fd", settings=["r1.gamma"])
     n_active = table.settings["r1.gamma"].notna().sum()
     assert claim.n_with.trials + claim.n_without.trials == n_active == 40
     assert claim.n_with.configs == claim.n_without.configs == 10
@@ -83,7 +91,7 @@ def test_a_conditional_setting_is_compared_where_it_is_active(stage):
     assert claim.level.startswith("above ")
 
 
-def test_two_numbers_are_two_levels_and_dead_trials_have_no_final_value(stage):
+def test_two_numbers_are_two_levels_and_dead_trials_have_no_final_value(stage: Stage) -> None:
     table = with_settings(stage(20, 2, risk=lambda k: 0.3, dead=1.0), d_steps=[1, 1, 2, 2] * 10)
     table = replace(table, scientific=("d_steps",))
     claim = by_name(explain(table, "fd"))["d_steps", "2"]
@@ -103,7 +111,7 @@ def test_two_numbers_are_two_levels_and_dead_trials_have_no_final_value(stage):
         ([0.1, np.nan, 0.2, 0.3], {"up to 0.2": [0, 2], "above 0.2": [3]}),
     ],
 )
-def test_levels_by_hand(stage, values, expected):
+def test_levels_by_hand(stage: Stage, values: list[Any], expected: dict[str, list[int]]) -> None:
     table = stage(len(values), 1)
     settings = table.settings.assign(loss=np.array(values, dtype=object))
     found = levels(replace(table, settings=settings), "loss")
@@ -111,35 +119,35 @@ def test_levels_by_hand(stage, values, expected):
     assert [level.label for level in found] == list(expected)
 
 
-def test_numbers_from_a_list_are_levels_in_the_order_of_the_list(stage):
+def test_numbers_from_a_list_are_levels_in_the_order_of_the_list(stage: Stage) -> None:
     """As covariates they are categories, because the effect need not be linear."""
     table = stage(12, 2, risk=lambda k: 0.0)
     listed = pd.Categorical(np.tile([50, 200, 800], 8), categories=[800, 200, 50])
     table = replace(with_settings(table, data__size=listed), scientific=("data.size", "r1"))
     found = by_name(explain(table, "fd", settings=["data.size"]))
-    assert {(level, claim.reference) for (_, level), claim in found.items()} == {("200", "800"), ("50", "800")}
+    assert {(claim.level, claim.reference) for claim in found.values()} == {("200", "800"), ("50", "800")}
     assert all("split" not in claim.context for claim in found.values())
     assert covariates(table, ["data.size"]).shape == (24, 2)
 
 
-def test_claims_from_an_adaptive_search_are_observed(stage):
+def test_claims_from_an_adaptive_search_are_observed(stage: Stage) -> None:
     table = stage(40, 1)
-    assert {c.evidence for c in explain(replace(table, phase=["optimise"] * 40))} == {"observed"}
-    mixed = replace(table, phase=["optimise"] * 20 + ["explore"] * 20)
+    assert {c.evidence for c in explain(replace(table, phase=np.array(["optimise"] * 40)))} == {"observed"}
+    mixed = replace(table, phase=np.array(["optimise"] * 20 + ["explore"] * 20))
     claims = explain(mixed)
     assert {c.evidence for c in claims} == {"designed"}
     assert max(c.n_with.trials + c.n_without.trials for c in claims) <= 20
-    assert "association" in answer(replace(table, phase=["optimise"] * 40), [])
+    assert "association" in answer(replace(table, phase=np.array(["optimise"] * 40)), [])
 
 
-def test_a_level_with_one_config_gives_no_claim(stage):
+def test_a_level_with_one_config_gives_no_claim(stage: Stage) -> None:
     table = with_settings(stage(6, 4), r1=[True] * 4 + [False] * 20)
     claims = explain(table)
     assert "r1" not in {c.setting for c in claims}
     assert "r1 (a level has fewer than two configs, or a single seed)" in answer(table, claims)
 
 
-def one_config_per_variant(stage, n_seeds, *, seed=0, shift=0.0):
+def one_config_per_variant(stage: Stage, n_seeds: int, *, seed: int = 0, shift: float = 0.0) -> TrialTable:
     """Three configs, one per variant; variant `b` multiplies fd by exp(shift)."""
     table = stage(3, n_seeds, seed=seed, config_sd=0.0)
     of = dict(zip(dict.fromkeys(table.config_id), ["plain", "b", "a"], strict=True))
@@ -149,7 +157,7 @@ def one_config_per_variant(stage, n_seeds, *, seed=0, shift=0.0):
     return replace(table, final=final, scientific=("method",), nuisance=())
 
 
-def test_variants_with_one_config_each_are_compared_over_seeds(stage):
+def test_variants_with_one_config_each_are_compared_over_seeds(stage: Stage) -> None:
     found = {c.level: c for c in explain(one_config_per_variant(stage, 8, shift=2.0), "fd")}
     assert {(c.level, c.reference) for c in found.values()} == {("b", "plain"), ("a", "plain")}  # plain is the first in the study file
     assert found["b"].clear
@@ -160,14 +168,14 @@ def test_variants_with_one_config_each_are_compared_over_seeds(stage):
 
 
 @pytest.mark.parametrize("outcome", ["failed", "fd"])
-def test_without_effects_one_variant_in_twenty_is_clear(stage, outcome):
+def test_without_effects_one_variant_in_twenty_is_clear(stage: Stage, outcome: str) -> None:
     claims = [c for seed in range(150) for c in explain(one_config_per_variant(stage, 8, seed=seed), outcome)]
     assert len(claims) == 300
     assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.013
 
 
 @pytest.mark.parametrize("outcome", ["failed", "fd"])
-def test_without_effects_one_claim_in_twenty_is_clear(stage, outcome):
+def test_without_effects_one_claim_in_twenty_is_clear(stage: Stage, outcome: str) -> None:
     claims = [c for seed in range(50) for c in explain(stage(30, 2, seed=seed, n_ticks=2), outcome)]
     assert len(claims) == 250
     assert 0.01 < np.mean([c.clear for c in claims]) < 0.09  # standard error 0.014
@@ -176,14 +184,14 @@ def test_without_effects_one_claim_in_twenty_is_clear(stage, outcome):
     assert np.mean([c.clear == (c.p < 0.05) for c in claims]) > 0.95
 
 
-def test_unknown_names_are_rejected_and_the_known_ones_are_named(stage):
+def test_unknown_names_are_rejected_and_the_known_ones_are_named(stage: Stage) -> None:
     with pytest.raises(UserError, match=r"\['failed', 'undertrained', 'mode_collapse', .*'collapse'"):
         explain(stage(4, 1), "collapse")
     with pytest.raises(UserError, match="'r11'"):
         explain(stage(4, 1), settings=["r11"])
 
 
-def test_without_finished_trials_there_is_no_answer(stage):
-    table = replace(stage(2, 1), outcome=["", ""], ended=["", "error"])
+def test_without_finished_trials_there_is_no_answer(stage: Stage) -> None:
+    table = replace(stage(2, 1), outcome=np.array(["", ""]), ended=np.array(["", "error"]))
     assert explain(table) == []
     assert "No answer yet" in answer(table, [])

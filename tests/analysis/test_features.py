@@ -1,3 +1,6 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +13,11 @@ from ganstudy import UserError
 class Mean(torch.nn.Module):
     """A user's network."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.float().mean(dim=(1, 2, 3))[:, None]
 
 
-EXTRACTORS = {
+EXTRACTORS: dict[str, tuple[Callable[[int, int], Any], int]] = {
     "points": (lambda channels, side: Points(), 5),
     "pixels": (lambda channels, side: Pixels(), 64),
     "mine": (lambda channels, side: Module("mine", Mean()), 1),
@@ -24,7 +27,7 @@ EXTRACTORS = {
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """On a shared machine more threads slow small networks down."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -47,7 +50,7 @@ def stripes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 48), (3, 64, 64), (1, 17, 9)])
 @pytest.mark.parametrize("name", ["classifier", "random_conv"])
-def test_images_of_any_size(name, channels, height, width):
+def test_images_of_any_size(name: str, channels: int, height: int, width: int) -> None:
     make, dimension = EXTRACTORS[name]
     found = make(channels, min(height, width)).features(images(3, channels=channels, height=height, width=width))
     assert found.shape == (3, dimension)
@@ -56,7 +59,7 @@ def test_images_of_any_size(name, channels, height, width):
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
-def test_block_size_changes_nothing(name, monkeypatch):
+def test_block_size_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     extractor = EXTRACTORS[name][0](1, 8)
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32) if name == "points" else images(7)
     whole = extractor.features(x)
@@ -65,12 +68,12 @@ def test_block_size_changes_nothing(name, monkeypatch):
     assert extractor.name == name
 
 
-def test_features_of_points_are_their_coordinates():
+def test_features_of_points_are_their_coordinates() -> None:
     x = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     assert (Points().features(x) == x).all()
 
 
-def test_random_features_depend_on_the_seed_alone():
+def test_random_features_depend_on_the_seed_alone() -> None:
     state = torch.random.get_rng_state()
     a, b, c = RandomConv(channels=3), RandomConv(channels=3, seed=0), RandomConv(channels=3, seed=1)
     assert (torch.random.get_rng_state() == state).all()
@@ -78,12 +81,12 @@ def test_random_features_depend_on_the_seed_alone():
     assert len(weights_hash(a)) == 16
 
 
-def test_random_features_keep_their_scale_across_depths():
+def test_random_features_keep_their_scale_across_depths() -> None:
     spread = RandomConv(channels=1).features(stripes(200)[0]).reshape(200, 4, 32).std(axis=0).mean(axis=1)
     assert spread.max() < 10 * spread.min()
 
 
-def test_random_features_rank_generators_by_quality():
+def test_random_features_rank_generators_by_quality() -> None:
     x, labels = stripes(2000)
     noise = np.random.default_rng(0).integers(-60, 60, x.shape)
     extractor = RandomConv(channels=1)
@@ -95,7 +98,7 @@ def test_random_features_rank_generators_by_quality():
     assert frechet_distance(extractor.features(noisy), real) > 10 * distances[0]
 
 
-def test_training_learns_and_is_reproducible():
+def test_training_learns_and_is_reproducible() -> None:
     x, labels = stripes(400)
     state = torch.random.get_rng_state()
     a, b, c = (train_classifier(x, labels, classes=3, seed=seed, steps=40) for seed in (0, 0, 1))
@@ -115,22 +118,22 @@ def test_training_learns_and_is_reproducible():
         (images(4), [0, 1, 2, 3], "given are 4 labels from 0 to 3"),
     ],
 )
-def test_rejects(x, labels, message):
+def test_rejects(x: Any, labels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         train_classifier(x, labels, classes=3, steps=1)
 
 
-def test_features_of_images_can_be_their_pixels():
+def test_features_of_images_can_be_their_pixels() -> None:
     x = images(3, channels=3)
     assert Pixels().features(x) == pytest.approx(x.reshape(3, -1) / 255)
 
 
-def test_a_users_network_must_return_features():
+def test_a_users_network_must_return_features() -> None:
     with pytest.raises(UserError, match=r"the features flat must be a tensor \[3, F\] of the 3 inputs; given is \[3, 1, 8, 8\]"):
         Module("flat", torch.nn.Identity()).features(images(3))
 
 
-def test_probabilities_add_up_to_one():
+def test_probabilities_add_up_to_one() -> None:
     net = Classifier(channels=1, side=8, classes=3).eval()
     found = net.probabilities(net.features(images(5)))
     assert found.shape == (5, 3)

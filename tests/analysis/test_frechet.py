@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -14,7 +17,7 @@ def pair(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 def fidelity(x: np.ndarray, y: np.ndarray) -> float:
     one, two = ({"mu": a.mean(axis=0), "sigma": np.cov(a, rowvar=False)} for a in (x, y))
-    return fid_statistics_to_metric(one, two, False)["frechet_inception_distance"]
+    return float(fid_statistics_to_metric(one, two, False)["frechet_inception_distance"])
 
 
 def by_singular_values(x: np.ndarray, y: np.ndarray) -> float:
@@ -22,7 +25,7 @@ def by_singular_values(x: np.ndarray, y: np.ndarray) -> float:
     centred = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
     covariance = np.cov(y, rowvar=False)
     trace = np.linalg.svd(centred @ scipy.linalg.sqrtm(covariance).real, compute_uv=False).sum()
-    return np.sum((x.mean(axis=0) - y.mean(axis=0)) ** 2) + np.sum(centred**2) + np.trace(covariance) - 2 * trace
+    return float(np.sum((x.mean(axis=0) - y.mean(axis=0)) ** 2) + np.sum(centred**2) + np.trace(covariance) - 2 * trace)
 
 
 # from torch-fidelity, SciPy and eigh, which agree
@@ -37,13 +40,13 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("n", "d"), KNOWN)
-def test_known_values(n, d):
+def test_known_values(n: int, d: int) -> None:
     x, y = pair(n, d)
     assert frechet_distance(x, y) == pytest.approx(KNOWN[n, d], abs=1e-6)
     assert frechet_distance(x, y) == pytest.approx(fidelity(x, y), abs=1e-6)
 
 
-def test_equals_the_matrix_square_root():
+def test_equals_the_matrix_square_root() -> None:
     x, y = pair(500, 16)
     x = 3 * x @ np.random.RandomState(1).normal(size=(16, 16)) + 1
     a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
@@ -51,7 +54,7 @@ def test_equals_the_matrix_square_root():
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
 
 
-def test_value_of_compare_gan():
+def test_value_of_compare_gan() -> None:
     real, fake = np.ones((100, 2)), 9 * np.ones((100, 2))
     real[:50, 0] = 2
     fake[50:, 0] = 2
@@ -69,7 +72,7 @@ def test_value_of_compare_gan():
     ],
     ids=["one point", "constant channels", "fewer points than dimensions", "zeros", "one direction"],
 )
-def test_collapsed_points(collapse):
+def test_collapsed_points(collapse: Callable[[np.ndarray], np.ndarray]) -> None:
     x, y = pair(2000, 64)
     fake = collapse(x)
     assert frechet_distance(fake, fake) == pytest.approx(0, abs=1e-9)
@@ -79,21 +82,21 @@ def test_collapsed_points(collapse):
     assert frechet_distance(fake, y) == pytest.approx(fidelity(fake, y), abs=2e-6)
 
 
-def test_one_point_against_a_gaussian():
+def test_one_point_against_a_gaussian() -> None:
     _, y = pair(2000, 64)
     point = np.full((2000, 64), 0.5)
     expected = np.sum((0.5 - y.mean(axis=0)) ** 2) + np.trace(np.cov(y, rowvar=False))
     assert frechet_distance(point, y) == pytest.approx(expected)
 
 
-def test_closed_forms():
+def test_closed_forms() -> None:
     x, _ = pair(500, 8)
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(x, x + 2) == pytest.approx(4 * 8)  # the squared distance of the means
     assert frechet_distance(3 * (x - x.mean(axis=0)), x - x.mean(axis=0)) == pytest.approx(4 * np.trace(np.cov(x, rowvar=False)))
 
 
-def test_symmetry_and_prepared_statistics():
+def test_symmetry_and_prepared_statistics() -> None:
     x, y = pair(300, 16)
     a, b = frechet_statistics(2 * x), frechet_statistics(y)
     assert (b.mean.shape, b.covariance.shape) == ((16,), (16, 16))
@@ -112,14 +115,14 @@ def test_symmetry_and_prepared_statistics():
         (np.ones((4, 2)), "x and y must have the same dimension D; given are 2 and 3"),
     ],
 )
-def test_rejects(x, message):
+def test_rejects(x: np.ndarray, message: str) -> None:
     with pytest.raises(UserError, match=message):
         frechet_distance(x, np.eye(3))
 
 
-def test_files_of_pytorch_fid(tmp_path):
+def test_files_of_pytorch_fid(tmp_path: Path) -> None:
     x, y = pair(300, 16)
-    np.savez(tmp_path / "real.npz", **frechet_statistics(y).as_npz())
+    np.savez(tmp_path / "real.npz", **frechet_statistics(y).as_npz())  # type: ignore[arg-type]
     with np.load(tmp_path / "real.npz") as stored:
         assert sorted(stored) == ["mu", "sigma"]
         assert frechet_distance(x, stored) == frechet_distance(x, y)
@@ -136,6 +139,6 @@ def test_files_of_pytorch_fid(tmp_path):
         ({"mu": np.zeros(2), "sigma": np.full((2, 2), np.nan)}, "mu or sigma holds NaN"),
     ],
 )
-def test_rejects_other_files(stored, message):
+def test_rejects_other_files(stored: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(UserError, match=message):
         frechet_distance(np.eye(2), stored)

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +26,13 @@ def ring(n: int, *, modes: int = 8, seed: int = 0, std: float = STD) -> np.ndarr
     return CENTRES[rng.integers(modes, size=n)] + std * rng.normal(size=(n, 2))
 
 
-def test_nearest_centre_and_shares():
+def test_nearest_centre_and_shares() -> None:
     assert nearest_centre(CENTRES + 0.1, CENTRES).tolist() == list(range(8))
     assert shares(np.array([0, 0, 2, 0]), modes=4).tolist() == [0.75, 0, 0.25, 0]
     assert shares(nearest_centre(ring(4000), CENTRES), modes=8) == pytest.approx([1 / 8] * 8, abs=0.02)
 
 
-def test_high_quality_of_a_perfect_generator():
+def test_high_quality_of_a_perfect_generator() -> None:
     assert high_quality(ring(50_000), CENTRES, std=STD) == pytest.approx(1 - np.exp(-4.5), abs=0.0015)
     assert high_quality(ring(50_000), CENTRES, std=STD, within=1) == pytest.approx(1 - np.exp(-0.5), abs=0.007)
     assert high_quality(CENTRES, CENTRES, std=STD) == 1
@@ -42,7 +44,7 @@ def test_high_quality_of_a_perfect_generator():
     [([1, 1, 1, 1], 4), ([19, 1, 0, 0], 2), ([20, 1, 0, 0], 1), ([1, 0, 0, 0], 1), ([1], 1)],
     ids=["uniform", "at the minimum share of 1/20", "just below it", "collapsed", "one mode"],
 )
-def test_modes_captured(counts, captured):
+def test_modes_captured(counts: list[int], captured: int) -> None:
     assert modes_captured(np.array(counts) / sum(counts)) == captured
 
 
@@ -56,18 +58,18 @@ def test_modes_captured(counts, captured):
         ([1, 0], [1, 0], 0),
     ],
 )
-def test_kl(fake, real, nats):
+def test_kl(fake: Any, real: Any, nats: float) -> None:
     assert kl(fake, real) == pytest.approx(nats, abs=1e-12)
 
 
-def test_kl_of_a_perfect_generator():
+def test_kl_of_a_perfect_generator() -> None:
     """(K - 1)/(2N): 0.0048 for 25 modes and 2,500 samples."""
     rng = np.random.default_rng(0)
     values = [kl(shares(rng.integers(25, size=2500), modes=25), np.full(25, 1 / 25)) for _ in range(300)]
     assert np.mean(values) == pytest.approx(24 / 5000, rel=0.05)
 
 
-def test_kl_equals_scipy():
+def test_kl_equals_scipy() -> None:
     rng = np.random.default_rng(0)
     for modes in (2, 10, 100):
         fake, real = rng.dirichlet(np.full(modes, 0.1)), rng.dirichlet(np.ones(modes))
@@ -77,7 +79,7 @@ def test_kl_equals_scipy():
 
 
 @pytest.mark.parametrize(("modes", "n"), [(10, 1000), (25, 2500)])
-def test_excess_and_forward_kl_of_a_perfect_generator(modes, n):
+def test_excess_and_forward_kl_of_a_perfect_generator(modes: int, n: int) -> None:
     rng = np.random.default_rng(0)
     real = np.full(modes, 1 / modes)
     fakes = [shares(rng.integers(modes, size=n), modes=modes) for _ in range(300)]
@@ -89,7 +91,7 @@ def test_excess_and_forward_kl_of_a_perfect_generator(modes, n):
     assert kl_baseline(modes, n=n) == (modes - 1) / (2 * n)
 
 
-def test_forward_kl_penalises_a_lost_mode_more_than_kl():
+def test_forward_kl_penalises_a_lost_mode_more_than_kl() -> None:
     """One of 10 modes is lost."""
     lost, uniform = np.array([0, *[1 / 9] * 9]), np.full(10, 0.1)
     assert forward_kl(lost, uniform, n=1000) > 3 * kl(lost, uniform)
@@ -100,7 +102,7 @@ def test_forward_kl_penalises_a_lost_mode_more_than_kl():
     )  # the added half sample weighs less for more samples
 
 
-def test_modes_seen():
+def test_modes_seen() -> None:
     assert modes_seen([0.5, 0.5, 0, 0]) == 2
     assert modes_seen([1]) == 1
     assert (modes_seen([0.999, 0.001]), modes_captured([0.999, 0.001])) == (2, 1)
@@ -114,7 +116,7 @@ def test_modes_seen():
     ("fake", "real", "distance"),
     [([0.5, 0.5], [0.5, 0.5], 0), ([1, 0], [0, 1], 1), ([1, 0, 0, 0], [0.25] * 4, 0.75), ([0.6, 0.4], [0.5, 0.5], 0.1), ([1], [1], 0)],
 )
-def test_class_imbalance(fake, real, distance):
+def test_class_imbalance(fake: Any, real: Any, distance: float) -> None:
     assert class_imbalance(fake, real) == pytest.approx(distance)
     assert class_imbalance(real, fake) == pytest.approx(distance)
 
@@ -122,7 +124,7 @@ def test_class_imbalance(fake, real, distance):
 @pytest.mark.parametrize(
     "real", [np.full(10, 0.1), np.array([0.5, 0.3, 0.15, 0.05]), np.array([1.0])], ids=["uniform", "uneven", "one mode"]
 )
-def test_class_imbalance_of_a_perfect_generator(real):
+def test_class_imbalance_of_a_perfect_generator(real: Any) -> None:
     rng = np.random.default_rng(0)
     values = [class_imbalance(rng.multinomial(1000, real) / 1000, real) for _ in range(500)]
     assert np.mean(values) == pytest.approx(class_imbalance_baseline(real, n=1000), rel=0.05)
@@ -132,7 +134,7 @@ def traces(x: np.ndarray, decisions: np.ndarray, modes: int) -> list[float]:
     return [np.trace(np.atleast_2d(np.cov(x[decisions == k], rowvar=False))) if (decisions == k).sum() > 1 else 0.0 for k in range(modes)]
 
 
-def test_mode_traces_equal_those_of_numpy():
+def test_mode_traces_equal_those_of_numpy() -> None:
     rng = np.random.default_rng(0)
     for d in (1, 2, 16):
         x, decisions = 100 + rng.normal(size=(200, d)), rng.choice([0, 1, 3, 3, 3], size=200)
@@ -143,7 +145,7 @@ def test_mode_traces_equal_those_of_numpy():
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1, 2])
-def test_the_spread_of_samples_scaled_within_their_modes(scale):
+def test_the_spread_of_samples_scaled_within_their_modes(scale: float) -> None:
     rng = np.random.default_rng(0)
     decisions = rng.integers(10, size=2000)
     centres, inside = 20 * rng.normal(size=(10, 8)), rng.normal(size=(2000, 8))
@@ -153,7 +155,7 @@ def test_the_spread_of_samples_scaled_within_their_modes(scale):
     assert spread.modes == 10
 
 
-def test_the_spread_of_a_perfect_generator():
+def test_the_spread_of_a_perfect_generator() -> None:
     real = np.full(8, 2 * STD**2)  # D std^2
     for n in (80, 10_000):
         points = [ring(n, seed=seed) for seed in range(60)]
@@ -161,7 +163,7 @@ def test_the_spread_of_a_perfect_generator():
         assert np.mean(medians) == pytest.approx(chi2.median(2 * (n / 8 - 1)) / (2 * (n / 8 - 1)), abs=0.03)
 
 
-def test_one_shrunken_mode_lowers_the_smallest_ratio():
+def test_one_shrunken_mode_lowers_the_smallest_ratio() -> None:
     points, real = ring(8000), np.full(8, 2 * STD**2)
     decisions = nearest_centre(points, CENTRES)
     points[decisions == 3] = CENTRES[3] + 0.1 * (points[decisions == 3] - CENTRES[3])
@@ -178,12 +180,12 @@ NO_SPREAD = Spread(median=0.0, smallest=0.0, largest=0.0, modes=0)
     [(np.zeros(100, dtype=int), 1), (np.arange(100) % 2, 2), (np.arange(100) % 8, 8), (np.arange(100) % 50, 50)],
     ids=["one point", "two points", "a point in each mode", "two samples of each"],
 )
-def test_the_spread_of_single_points_is_0(decisions, modes):
+def test_the_spread_of_single_points_is_0(decisions: np.ndarray, modes: int) -> None:
     centres = np.random.default_rng(0).normal(size=(modes, 3)) / 3
     assert mode_spread(centres[decisions], decisions, np.ones(modes)) == Spread(median=0.0, smallest=0.0, largest=0.0, modes=modes)
 
 
-def test_the_spread_of_few_samples():
+def test_the_spread_of_few_samples() -> None:
     x = np.arange(9.0)[:, None]
     assert mode_spread(x[:6], np.array([0, 0, 0, 0, 0, 1]), [2.5, 1]) == Spread(median=1.0, smallest=1.0, largest=1.0, modes=1)
     assert mode_spread(x[:5], np.array([0, 0, 0, 1, 1]), [1, 1]).modes == 1  # no mode has 5 samples: the largest counts
@@ -215,6 +217,6 @@ def test_the_spread_of_few_samples():
         (lambda: nearest_centre(np.ones((3, 3)), CENTRES), "points and centres must have the same dimension D; given are 3 and 2"),
     ],
 )
-def test_rejects(call, message):
+def test_rejects(call: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()

@@ -43,7 +43,7 @@ def package(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
     ],
     ids=["equal", "far from 0", "unequal n", "copies of real", "ties on a lattice", "identical"],
 )
-def test_equals_the_package(real, fake, k):
+def test_equals_the_package(real: np.ndarray, fake: np.ndarray, k: int) -> None:
     assert numbers(prdc(real, fake, k=k)) == pytest.approx(package(real, fake, k), abs=1e-12)
 
 
@@ -57,13 +57,13 @@ def test_equals_the_package(real, fake, k):
         (2000, 64, 5, 0.5, [0.301, 0.3075, 0.1652, 0.353]),
     ],
 )
-def test_known_values(n, d, k, shift, expected):
+def test_known_values(n: int, d: int, k: int, shift: float, expected: list[float]) -> None:
     rng = np.random.RandomState(0)
     real, fake = rng.normal(size=(n, d)), rng.normal(size=(n, d)) + shift
     assert numbers(prdc(real, fake, k=k)) == pytest.approx(expected, abs=6e-4)
 
 
-def test_expected_density_and_coverage():
+def test_expected_density_and_coverage() -> None:
     n, k = 400, 5
     scores = [prdc(normal(n, 4, seed), normal(n, 4, 100 + seed), k=k) for seed in range(20)]
     assert np.mean([s["density"] for s in scores]) == pytest.approx(1, abs=0.02)
@@ -71,7 +71,7 @@ def test_expected_density_and_coverage():
     assert np.mean([s["coverage"] for s in scores]) == pytest.approx(1 - prod((n - i) / (2 * n - i) for i in range(1, k + 1)), abs=0.01)
 
 
-def test_copies_of_real_points():
+def test_copies_of_real_points() -> None:
     """With more than k copies of each point every radius is 0, and the package scores identical sets 0."""
     copies = np.repeat(np.random.RandomState(0).randint(0, 100, (50, 8)).astype(float), 20, axis=0)  # integers: no rounding
     assert package(copies, copies, 5) == [0, 0, 0, 0]
@@ -81,7 +81,7 @@ def test_copies_of_real_points():
     assert numbers(prdc(copies, copies + 1)) == [0, 0, 0, 0]
 
 
-def test_staged_collapse():
+def test_staged_collapse() -> None:
     real = normal(400, 8, 0)
     one_point = prdc(real, np.repeat(real[:1], 300, axis=0))
     assert one_point["precision"] == 1
@@ -91,7 +91,7 @@ def test_staged_collapse():
     assert numbers(far) == [0, 0, 0, 0]
 
 
-def test_coverage_falls_with_each_lost_mode():
+def test_coverage_falls_with_each_lost_mode() -> None:
     rng = np.random.RandomState(0)
     centres = 20 * rng.normal(size=(10, 8))
     real = centres[np.arange(1000) % 10] + rng.normal(size=(1000, 8))
@@ -99,14 +99,14 @@ def test_coverage_falls_with_each_lost_mode():
     assert coverage == pytest.approx([0.97, 0.87, 0.79, 0.49, 0.10], abs=0.03)
 
 
-def test_narrow_and_wide_generators():
+def test_narrow_and_wide_generators() -> None:
     real, fake = normal(1000, 16, 0), normal(1000, 16, 1)
     narrow, wide = prdc(3 * real, 0.1 * fake), prdc(0.1 * real, 3 * fake)
     assert narrow["precision"] > 0.8 > 0.3 > narrow["recall"]
     assert wide["recall"] > 0.8 > 0.3 > wide["precision"]
 
 
-def test_prepared_balls_and_the_block_size_do_not_change_the_values(monkeypatch):
+def test_prepared_balls_and_the_block_size_do_not_change_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = normal(300, 8, 0), normal(200, 8, 1)
     whole = prdc(real, fake, k=3)
     assert prdc(balls(real, k=3), fake, k=3) == whole
@@ -138,12 +138,12 @@ CENTRES = 1e3 * normal(5, 600, 9)
     ids=["normal", "clusters narrower than float32 resolves", "one distant sample", "heavy tails", "huge", "tiny"],
 )
 @pytest.mark.parametrize("many", [0.0, 0.01, 1.0], ids=["all by products", "both", "all by pairs"])
-def test_values_are_exact_to_float64(real, fake, many, monkeypatch):
+def test_values_are_exact_to_float64(real: np.ndarray, fake: np.ndarray, many: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distances, "_MANY", many)
     assert numbers(prdc(real, fake, k=3)) == pytest.approx(exactly(real, fake, 3), abs=1e-12)
 
 
-def test_float32_points_stay_float32_and_score_as_float64():
+def test_float32_points_stay_float32_and_score_as_float64() -> None:
     real, fake = normal(200, 64, 0).astype(np.float32), normal(150, 64, 1).astype(np.float32)
     prepared = balls(real, k=3)
     assert prepared.points.dtype == np.float32
@@ -151,7 +151,7 @@ def test_float32_points_stay_float32_and_score_as_float64():
     assert prdc(prepared, fake, k=3) == prdc(real.astype(float), fake.astype(float), k=3)
 
 
-def test_memory_does_not_grow_with_n_times_m(monkeypatch):
+def test_memory_does_not_grow_with_n_times_m(monkeypatch: pytest.MonkeyPatch) -> None:
     """N x M distances would take 8 MB here."""
     monkeypatch.setattr(neighbours, "_BLOCK", 10_000)
     real, fake = normal(1000, 4, 0), normal(1000, 4, 1)
@@ -164,7 +164,7 @@ def test_memory_does_not_grow_with_n_times_m(monkeypatch):
     assert peak < 1e6
 
 
-def test_nearest_equals_sklearn():
+def test_nearest_equals_sklearn() -> None:
     x, y = normal(200, 64, 0), normal(300, 64, 1)
     found = nearest(x, y)
     assert np.sqrt(found.squared) == pytest.approx(NearestNeighbors(n_neighbors=1).fit(y).kneighbors(x)[0][:, 0])
@@ -174,7 +174,7 @@ def test_nearest_equals_sklearn():
 
 
 @pytest.mark.parametrize("shift", [0, 1e4])
-def test_invariance_to_shift_and_scale(shift):
+def test_invariance_to_shift_and_scale(shift: float) -> None:
     real, fake = normal(300, 8, 0), normal(300, 8, 1)
     assert prdc(1e-3 * real + shift, 1e-3 * fake + shift) == pytest.approx(prdc(real, fake))
 
@@ -190,6 +190,6 @@ def test_invariance_to_shift_and_scale(shift):
         (balls(np.eye(4), k=1), np.eye(4), 2, "real must be prepared with the same k; it was prepared with 1, given is 2"),
     ],
 )
-def test_rejects(real, fake, k, message):
+def test_rejects(real: np.ndarray, fake: np.ndarray, k: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         prdc(real, fake, k=k)

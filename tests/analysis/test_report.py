@@ -3,31 +3,36 @@ import pickle
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import analysis
-from analysis import plots
+from analysis import TrialTable, plots
 from analysis.outcomes import FAILURES, OUTCOMES, RISKS, Ended
 from ganstudy import UserError
 
+Stage = Callable[..., TrialTable]
 
-def png(size=(64, 64)):
+
+def png(size: tuple[int, int] = (64, 64)) -> bytes:
     file = io.BytesIO()
     Image.new("L", size, 90).save(file, "PNG")
     return file.getvalue()
 
 
-def risky(config):
+def risky(config: Mapping[str, Any]) -> float:
     return 0.1 if config["r1"] else 0.6
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> str:
     found = shutil.which("chromium")
     assert found, "this test renders the report in a browser; install chromium"
     return found
@@ -36,25 +41,28 @@ def browser():
 class Outline(HTMLParser):
     """Collects the resources a page loads, its anchors and links, and the tags that are still open."""
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         super().__init__()
-        self.fetched, self.ids, self.links, self.open = [], [], [], []
+        self.fetched: list[str] = []
+        self.ids: list[str | None] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.ids += [attrs["id"]] if "id" in attrs else []
-        self.links += [attrs["href"]] if tag == "a" else []
-        source = attrs.get("src") or (attrs.get("href") if tag == "link" else None)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"] or ""] if tag == "a" else []
+        source = given.get("src") or (given.get("href") if tag == "link" else None)
         self.fetched += [source] if source and not source.startswith("data:") else []
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_the_report_is_complete_and_self_contained(stage, tmp_path):
+def test_the_report_is_complete_and_self_contained(stage: Stage, tmp_path: Path) -> None:
     table = stage(30, 2, risk=risky)
     images = {str(trial): png() for trial in table.trial_id}
     path = analysis.report(
@@ -82,7 +90,7 @@ def test_the_report_is_complete_and_self_contained(stage, tmp_path):
         assert claim.setting in text
 
 
-def test_text_is_escaped(stage, tmp_path):
+def test_text_is_escaped(stage: Stage, tmp_path: Path) -> None:
     table = stage(8, 1)
     table = replace(table, settings=table.settings.assign(loss=["<b>x</b>", "y"] * 4))
     path = analysis.report(table, tmp_path / "r.html", question="<script>alert(1)</script>", caveats=["<i>"], provenance={"<k>": "<v>"})
@@ -93,18 +101,18 @@ def test_text_is_escaped(stage, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed per config", "observed", "no baselines"])
-def test_incomplete_studies_have_a_report(stage, tmp_path, case):
+def test_incomplete_studies_have_a_report(stage: Stage, tmp_path: Path, case: str) -> None:
     table = stage(6, 1)
     if case == "no trials":
         table = replace(table.where(np.zeros(6, dtype=bool)), settings=table.settings.iloc[:0, :0], final=table.final.iloc[:0, :0])
     elif case == "unfinished":
-        table = replace(table, ended=[""] * 6, outcome=[""] * 6)
+        table = replace(table, ended=np.array([""] * 6), outcome=np.array([""] * 6))
     elif case == "one trial":
         table = table.where(np.arange(6) == 0)
     elif case == "all dead":
-        table = replace(table, ended=["dead"] * 6, outcome=["diverged"] * 6)
+        table = replace(table, ended=np.array(["dead"] * 6), outcome=np.array(["diverged"] * 6))
     elif case == "observed":
-        table = replace(table, phase=["optimise"] * 6)
+        table = replace(table, phase=np.array(["optimise"] * 6))
     elif case == "no baselines":
         table = replace(table, baselines={})
     text = analysis.report(table, tmp_path / "r.html", objective="coverage").read_text(encoding="utf-8")
@@ -113,7 +121,7 @@ def test_incomplete_studies_have_a_report(stage, tmp_path, case):
     assert ("observed, not designed" in text) == (case == "observed")
 
 
-def test_invalid_arguments_are_rejected_and_the_old_page_remains(stage, tmp_path):
+def test_invalid_arguments_are_rejected_and_the_old_page_remains(stage: Stage, tmp_path: Path) -> None:
     table, path = stage(6, 1), tmp_path / "r.html"
     path.write_text("old")
     with pytest.raises(UserError, match="'t999'"):
@@ -123,7 +131,7 @@ def test_invalid_arguments_are_rejected_and_the_old_page_remains(stage, tmp_path
     assert path.read_text() == "old"
 
 
-def test_every_outcome_has_its_own_label_colour_and_symbol():
+def test_every_outcome_has_its_own_label_colour_and_symbol() -> None:
     assert all(name == outcome.name for name, outcome in OUTCOMES.items())
     for attribute in ("label", "colour", "symbol"):
         assert len({getattr(outcome, attribute) for outcome in OUTCOMES.values()}) == len(OUTCOMES)
@@ -131,14 +139,14 @@ def test_every_outcome_has_its_own_label_colour_and_symbol():
     assert len(set(RISKS.values())) == len(RISKS)
 
 
-def test_why_a_trial_stopped_survives_pickling_and_has_a_label():
+def test_why_a_trial_stopped_survives_pickling_and_has_a_label() -> None:
     for ended in Ended:
         assert pickle.loads(pickle.dumps(ended)) is ended is Ended(ended.value)
         assert ended.label
     assert [*map(str, Ended)] == ["budget", "scheduler", "dead", "error"]
 
 
-def test_figures_show_every_trial_and_the_baseline(stage):
+def test_figures_show_every_trial_and_the_baseline(stage: Stage) -> None:
     table = stage(20, 2, risk=risky)
     drawn = plots.trade_off(table, "fd", "coverage")
     assert sum(len(trace.x) for trace in drawn.data) == 40
@@ -152,7 +160,7 @@ def test_figures_show_every_trial_and_the_baseline(stage):
     assert risks.data[0].x[0] > risks.data[0].x[1]
 
 
-def test_a_browser_draws_all_figures(stage, tmp_path, browser):
+def test_a_browser_draws_all_figures(stage: Stage, tmp_path: Path, browser: str) -> None:
     path = analysis.report(stage(12, 2, risk=risky), tmp_path / "r.html")
     options = [
         "--headless",

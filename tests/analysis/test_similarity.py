@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -48,7 +50,7 @@ def by_torchmetrics(a: np.ndarray, b: np.ndarray, scales: int) -> np.ndarray:
     ("channels", "height", "width", "scales"),
     [(1, 176, 180, 5), (1, 175, 90, 4), (2, 64, 64, 3), (3, 45, 64, 3), (3, 28, 28, 2), (3, 21, 30, 1)],
 )
-def test_equals_torchmetrics(channels, height, width, scales):
+def test_equals_torchmetrics(channels: int, height: int, width: int, scales: int) -> None:
     a = pictures(1, channels, height, width)
     b = np.concatenate([noisy(a), pictures(1, channels, height, width, seed=1), 255 - a])
     a = np.repeat(a, 3, axis=0)
@@ -56,7 +58,7 @@ def test_equals_torchmetrics(channels, height, width, scales):
 
 
 @pytest.mark.parametrize("side", [64, 256])
-def test_close_to_the_product_of_torchmetrics(side):
+def test_close_to_the_product_of_torchmetrics(side: int) -> None:
     """With one channel and similar images, both differences are small."""
     a = pictures(1, 1, side, side)
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(noisy(a), dtype=torch.float64)
@@ -66,7 +68,7 @@ def test_close_to_the_product_of_torchmetrics(side):
 
 # from pytorch-msssim 1.0, which also uses whole windows and separate channels, with these weights (its default weights add up to 1.0001)
 @pytest.mark.parametrize(("side", "expected"), [(176, 0.9692322), (192, 0.9708642), (256, 0.9717000)])
-def test_known_values(side, expected):
+def test_known_values(side: int, expected: float) -> None:
     row, column = np.indices((side, side))
     a = np.stack([128 + 100 * np.sin(row / 5), 128 + 100 * np.cos(column / 7), 128 + 60 * np.sin((row + column) / 9)])
     b = a + 20 * np.sin(row * column / 50)
@@ -74,7 +76,7 @@ def test_known_values(side, expected):
 
 
 @pytest.mark.parametrize("side", [11, 15, 21])
-def test_one_scale_equals_scikit_image(side):
+def test_one_scale_equals_scikit_image(side: int) -> None:
     a = pictures(3, 3, side, side)
     for b in (noisy(a), pictures(3, 3, side, side, seed=1)):
         expected = []
@@ -88,7 +90,7 @@ def test_one_scale_equals_scikit_image(side):
 
 
 @pytest.mark.parametrize(("side", "window"), [(10, 9), (8, 7), (7, 7), (2, 1)])
-def test_small_images_have_a_smaller_window(side, window):
+def test_small_images_have_a_smaller_window(side: int, window: int) -> None:
     a = pictures(1, 1, side, side)
     b = noisy(a)
     tap = np.exp(-0.5 * ((np.arange(window) - window // 2) / 1.5) ** 2)
@@ -108,14 +110,14 @@ def luminance(a: float, b: float) -> float:
 
 
 @pytest.mark.parametrize(("side", "scales"), SCALES.items())
-def test_constant_images(side, scales):
+def test_constant_images(side: int, scales: int) -> None:
     """Only the luminance of the last scale differs."""
     for a, b in [(0, 0), (0, 1), (0, 255), (10, 7), (100, 200), (255, 255)]:
         images = [np.full((2, 3, side, side), value, dtype=np.uint8) for value in (a, b)]
         assert ms_ssim(*images) == pytest.approx([luminance(a, b) ** weights(scales)[-1]] * 2)
 
 
-def test_value_of_compare_gan():
+def test_value_of_compare_gan() -> None:
     """compare_gan averages pairs of constant images 1, 0.7 and 0. 0.7 is not uint8, so this checks the formula of the test above."""
     pairs = [(1, 0.7), (1, 0), (0.7, 0)]
     assert np.mean([luminance(*pair) ** WEIGHTS[-1] for pair in pairs]) == pytest.approx(0.989989, abs=1e-5)
@@ -123,7 +125,7 @@ def test_value_of_compare_gan():
 
 @pytest.mark.parametrize("side", SCALES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_identities(channels, side):
+def test_identities(channels: int, side: int) -> None:
     a, b = pictures(4, channels, side, side), pictures(4, channels, side, side, seed=1)
     assert ms_ssim(a, a).tolist() == [1] * 4
     similar = ms_ssim(a, b)
@@ -133,18 +135,18 @@ def test_identities(channels, side):
     assert ms_ssim(np.swapaxes(a, 2, 3), np.swapaxes(b, 2, 3)) == pytest.approx(similar)
 
 
-def test_more_noise_lowers_the_similarity():
+def test_more_noise_lowers_the_similarity() -> None:
     a = pictures(1, 3, 64, 64)
     scores = [ms_ssim(a, noisy(a, amount))[0] for amount in (1, 10, 40, 120)]
     assert scores == sorted(scores, reverse=True)
 
 
-def test_negative_images_score_0():
+def test_negative_images_score_0() -> None:
     a = pictures(2, 1, 64, 64)
     assert ms_ssim(a, 255 - a).tolist() == [0, 0]
 
 
-def test_the_block_size_does_not_change_the_value(monkeypatch):
+def test_the_block_size_does_not_change_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = pictures(5, 3, 28, 28), pictures(5, 3, 28, 28, seed=1)
     whole = ms_ssim(a, b)
     monkeypatch.setattr(similarity, "_BLOCK", 1)  # image by image
@@ -158,7 +160,7 @@ def classes(per_class: int, *, pictures_per_class: int, seed: int = 0) -> tuple[
     return images, np.repeat(np.arange(3), per_class)
 
 
-def test_within_classes_it_is_the_mean_over_all_pairs_if_there_are_few():
+def test_within_classes_it_is_the_mean_over_all_pairs_if_there_are_few() -> None:
     images, labels = classes(4, pictures_per_class=4)
     expected = []
     for label in range(3):
@@ -171,7 +173,7 @@ def test_within_classes_it_is_the_mean_over_all_pairs_if_there_are_few():
     assert ms_ssim_within(*more) == pytest.approx(np.mean([*expected, expected[0]]))
 
 
-def test_random_pairs_estimate_all_pairs():
+def test_random_pairs_estimate_all_pairs() -> None:
     images, labels = classes(30, pictures_per_class=30)
     everything = ms_ssim_within(images, labels, pairs=30 * 29)
     drawn = [ms_ssim_within(images, labels, pairs=50, seed=seed) for seed in range(10)]
@@ -181,7 +183,7 @@ def test_random_pairs_estimate_all_pairs():
     assert everything == ms_ssim_within(images, labels, pairs=10_000, seed=1)
 
 
-def test_collapse_raises_the_similarity_to_1():
+def test_collapse_raises_the_similarity_to_1() -> None:
     scores = [ms_ssim_within(*classes(20, pictures_per_class=kept), pairs=400) for kept in (20, 5, 2, 1)]
     assert scores == sorted(scores)
     assert scores[-1] == 1
@@ -205,6 +207,6 @@ A = pictures(2, 1, 8, 8)
         (lambda: ms_ssim_within(A, [0, 0], pairs=0), "pairs, drawn from each class, must be at least 1; given is 0"),
     ],
 )
-def test_rejects(call, message):
+def test_rejects(call: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()

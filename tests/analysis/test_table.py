@@ -1,15 +1,19 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis import Direction
+from analysis import Direction, TrialTable
 from ganstudy import UserError
 
+Stage = Callable[..., TrialTable]
 
-def test_evidence_failures_and_fixed_settings(stage):
+
+def test_evidence_failures_and_fixed_settings(stage: Stage) -> None:
     table = stage(2, 2)
-    table = replace(table, ended=["budget", "dead", "error", ""], outcome=["healthy", "diverged", "", ""])
+    table = replace(table, ended=np.array(["budget", "dead", "error", ""]), outcome=np.array(["healthy", "diverged", "", ""]))
     assert table.evidence.tolist() == [True, True, False, False]
     assert table.failed.tolist() == [False, True, False, False]
     assert np.isfinite(table.at_end("fd")).tolist() == [True, False, False, False]  # a dead trial has no final value
@@ -17,22 +21,22 @@ def test_evidence_failures_and_fixed_settings(stage):
     assert (table.scale("fd"), table.scale("coverage")) == ("log", "linear")
 
 
-def test_a_fixed_setting_has_one_value_wherever_it_is_active(stage):
+def test_a_fixed_setting_has_one_value_wherever_it_is_active(stage: Stage) -> None:
     """A setting of a trick that is on in some trials can be fixed. A setting that only some variants set cannot."""
     table = stage(4, 1)
-    settings = table.settings.assign(
-        **{"r1.interval": 16.0, "update": "alternating", "lookahead.k": np.nan, "g.kernel": np.nan, "packing": np.nan}
-    )
+    columns: dict[str, Any] = {"r1.interval": 16.0, "update": "alternating", "lookahead.k": np.nan, "g.kernel": np.nan, "packing": np.nan}
+    settings = table.settings.assign(**columns)
     settings["r1.interval"] = settings["r1.interval"].where(settings["r1"])
     settings["packing"] = settings["packing"].astype(object)
-    for name, value in {"update": "lookahead", "lookahead.k": 5, "g.kernel": 3, "packing": True}.items():
+    values: dict[str, Any] = {"update": "lookahead", "lookahead.k": 5, "g.kernel": 3, "packing": True}
+    for name, value in values.items():
         settings.loc["t001", name] = value
     assert table.settings["r1"].nunique() == 2
     fixed = replace(table, settings=settings).fixed
     assert fixed == {"data.name": "digits", "arch": "dcgan", "r1.interval": 16.0, "lookahead.k": 5}
 
 
-def test_a_selection_is_a_table_of_the_same_study(stage):
+def test_a_selection_is_a_table_of_the_same_study(stage: Stage) -> None:
     table = stage(4, 3)
     part = table.where(table.outcome == "healthy")
     assert len(part) == (table.outcome == "healthy").sum() > 0
@@ -55,18 +59,19 @@ def test_a_selection_is_a_table_of_the_same_study(stage):
         ({"scientific": ("r11",)}, "r11"),
     ],
 )
-def test_an_inconsistent_table_is_rejected(stage, change, message):
+def test_an_inconsistent_table_is_rejected(stage: Stage, change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         replace(stage(2, 1), **change)
 
 
 @pytest.mark.parametrize("ask", ["at_end", "scale", "direction"])
-def test_an_unknown_metric_is_rejected_and_the_known_ones_are_named(stage, ask):
+def test_an_unknown_metric_is_rejected_and_the_known_ones_are_named(stage: Stage, ask: str) -> None:
     with pytest.raises(UserError, match=r"'fid'.*\['coverage', 'fd'\]"):
         getattr(stage(2, 1), ask)("fid")
 
 
-def test_directions_may_be_plain_words(stage):
-    table = replace(stage(2, 1), directions={"fd": "minimize", "coverage": "maximize"})
+def test_directions_may_be_plain_words(stage: Stage) -> None:
+    words: Any = {"fd": "minimize", "coverage": "maximize"}
+    table = replace(stage(2, 1), directions=words)
     assert table.directions == {"fd": Direction.MINIMIZE, "coverage": Direction.MAXIMIZE}
     assert (table.direction("fd").sign, table.direction("coverage").sign) == (1, -1)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from vendi_score import vendi
@@ -17,7 +19,7 @@ def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
 
 def cosines(x: np.ndarray) -> np.ndarray:
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return unit @ unit.T
+    return np.asarray(unit @ unit.T)
 
 
 def order(q: float) -> float | str:
@@ -37,7 +39,7 @@ SETS = {
 # The package counts eigenvalues that are only rounding errors, which matters below q = 1.
 @pytest.mark.parametrize("q", [1, 2, 10, np.inf])
 @pytest.mark.parametrize("points", SETS.values(), ids=SETS)
-def test_equals_the_package(points, q):
+def test_equals_the_package(points: np.ndarray, q: float) -> None:
     ours = vendi_score(points, centre=np.zeros(points.shape[1]), q=q)
     assert ours == pytest.approx(vendi.score_K(cosines(points), q=order(q)), rel=1e-9)
     assert ours == pytest.approx(vendi.score_dual(points, q=order(q)), rel=1e-9)
@@ -45,47 +47,47 @@ def test_equals_the_package(points, q):
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5])
-def test_equals_the_package_below_order_one(q):
+def test_equals_the_package_below_order_one(q: float) -> None:
     full_rank = normal(20, 64)
     assert vendi_score(full_rank, centre=np.zeros(64), q=q) == pytest.approx(vendi.score_K(cosines(full_rank), q=q), rel=1e-9)
 
 
 @pytest.mark.parametrize("q", [0, 0.1, 0.5])
-def test_rounding_errors_do_not_count(q):
+def test_rounding_errors_do_not_count(q: float) -> None:
     """For one point repeated 100 times the package scores 2.3 at order 0.1, because 99 eigenvalues are 1e-17 and not 0."""
     one_point = np.repeat(normal(1, 8), 100, axis=0)
     assert vendi.score_K(cosines(one_point), q=0.1) > 1.5
     assert vendi_score(one_point, centre=np.zeros(8), q=q) == pytest.approx(1)
 
 
-def test_score_x_of_the_package_ignores_the_order():
+def test_score_x_of_the_package_ignores_the_order() -> None:
     points = normal(50, 8)
     assert vendi.score_X(points, q=2) == vendi.score_X(points, q=1) == pytest.approx(vendi_score(points, centre=np.zeros(8)))
     assert vendi_score(points, centre=np.zeros(8), q=2) < 0.99 * vendi.score_X(points, q=2)
 
 
-def test_known_values():
+def test_known_values() -> None:
     numbers = np.array([0, 0, 10, 10, 20, 20])
     assert vendi_score_of_kernel(np.exp(-np.abs(numbers[:, None] - numbers))) == pytest.approx(
         3, abs=1e-8
     )  # the paper prints the truncated 2.9999
-    assert vendi_score_of_kernel([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]]) == pytest.approx(2.1573, abs=5e-5)
+    assert vendi_score_of_kernel([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]]) == pytest.approx(2.1573, abs=5e-5)
 
 
 @pytest.mark.parametrize(("n", "score"), [(500, 60.2), (1000, 62.0), (2000, 63.0), (20_000, 63.9)])
-def test_grows_with_the_number_of_samples(n, score):
+def test_grows_with_the_number_of_samples(n: int, score: float) -> None:
     assert vendi_score(normal(n, 64), centre=np.zeros(64)) == pytest.approx(score, abs=0.05)
     assert vendi_score(normal(n, 64), centre=np.zeros(64)) == pytest.approx(64 * np.exp(-64 / (2 * n)), rel=0.005)
 
 
 @pytest.mark.parametrize("q", [0, *ORDERS])
 @pytest.mark.parametrize("kinds", [1, 2, 5])
-def test_equal_shares_of_unrelated_samples_count_one_each(kinds, q):
+def test_equal_shares_of_unrelated_samples_count_one_each(kinds: int, q: float) -> None:
     assert vendi_score(np.repeat(np.eye(5)[:kinds], 7, axis=0), centre=np.zeros(5), q=q) == pytest.approx(kinds)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 2, 10])
-def test_entropy_of_unequal_shares(q):
+def test_entropy_of_unequal_shares(q: float) -> None:
     shares = np.array([0.7, 0.2, 0.1])
     points = np.repeat(np.eye(3), [70, 20, 10], axis=0)
     assert vendi_score(points, centre=np.zeros(3)) == pytest.approx(np.exp(-np.sum(shares * np.log(shares))))
@@ -94,7 +96,7 @@ def test_entropy_of_unequal_shares(q):
     assert vendi_score(points, centre=np.zeros(3), q=0) == pytest.approx(3)
 
 
-def test_the_score_is_continuous_and_decreasing_in_the_order():
+def test_the_score_is_continuous_and_decreasing_in_the_order() -> None:
     points = normal(100, 8) * np.arange(1, 9)
     scores = [vendi_score(points, centre=np.zeros(8), q=q) for q in (0, *ORDERS)]
     assert scores == sorted(scores, reverse=True)
@@ -105,7 +107,7 @@ def test_the_score_is_continuous_and_decreasing_in_the_order():
     assert vendi_score(points, centre=np.zeros(8), q=1e6) == pytest.approx(vendi_score(points, centre=np.zeros(8), q=np.inf), rel=1e-4)
 
 
-def test_the_centre_should_be_the_mean_of_the_real_data():
+def test_the_centre_should_be_the_mean_of_the_real_data() -> None:
     """An offset hides variety, and the samples' own mean hides a collapse."""
     real = normal(1000, 16) + 20
     one_point_with_noise = real[:1] + 1e-3 * normal(1000, 16, 1)
@@ -121,26 +123,26 @@ def test_the_centre_should_be_the_mean_of_the_real_data():
 
 @pytest.mark.parametrize("n", [1, 2, 100, 100_000])
 @pytest.mark.parametrize("value", [0, 0.1, 1e6, -3e-200])
-def test_equal_samples_count_as_one_for_any_centre(value, n):
+def test_equal_samples_count_as_one_for_any_centre(value: float, n: int) -> None:
     """The computed mean of 100,000 times 0.1 is not exactly 0.1; the difference must not count as a direction."""
     points = np.full((n, 3), value)
     for centre in (None, points[0], points[0] + 1, np.zeros(3)):
         assert vendi_score(points, centre=centre) == pytest.approx(1)
 
 
-def test_points_at_the_centre_count_as_one_kind():
+def test_points_at_the_centre_count_as_one_kind() -> None:
     points = np.concatenate([np.zeros((50, 4)), np.repeat(np.eye(4)[:1], 50, axis=0)]) + 0.1
     assert vendi_score(points, centre=np.full(4, 0.1)) == pytest.approx(2)
 
 
-def test_collapse_lowers_the_score():
+def test_collapse_lowers_the_score() -> None:
     real = normal(500, 32)
     scores = [vendi_score(np.repeat(real[:kept], 500 // kept, axis=0), centre=np.zeros(32)) for kept in (500, 50, 10, 2, 1)]
     assert scores == sorted(scores, reverse=True)
     assert all(score <= kept + 1e-9 for score, kept in zip(scores, (500, 50, 10, 2, 1), strict=True))
 
 
-def test_invariance_to_shift_rotation_and_scale():
+def test_invariance_to_shift_rotation_and_scale() -> None:
     points, centre = normal(300, 8) * np.arange(1, 9), np.arange(8) / 8
     rotation = np.linalg.qr(normal(8, 8, 1))[0]
     score = vendi_score(points, centre=centre)
@@ -161,11 +163,11 @@ def test_invariance_to_shift_rotation_and_scale():
         (lambda: vendi_score(np.eye(3), q=-1), "q, the order, must be at least 0; given is -1"),
         (lambda: vendi_score(np.eye(3), q=np.nan), "q, the order, must be at least 0; given is nan"),
         (lambda: vendi_score_of_kernel(np.ones((2, 3))), "kernel must be a symmetric matrix"),
-        (lambda: vendi_score_of_kernel([[1, 0.5], [0, 1]]), "kernel must be a symmetric matrix"),
+        (lambda: vendi_score_of_kernel(np.array([[1, 0.5], [0, 1]])), "kernel must be a symmetric matrix"),
         (lambda: vendi_score_of_kernel(2 * np.eye(2)), "1 on its diagonal"),
         (lambda: vendi_score_of_kernel([[1, 2], [2, 1]]), "kernel must be positive semidefinite; its least eigenvalue over N is -0.5"),
     ],
 )
-def test_rejects(call, message):
+def test_rejects(call: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()

@@ -1,5 +1,6 @@
 """What the tests of the program share: tiny studies on points, one Ray, and a W&B of nobody."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 import ray
+from processes import STARTS_RAY
 from recorded import wait_until
 from toy import TOY
 from wandb_server import WandbServer
@@ -30,12 +32,13 @@ def toy() -> Callable[..., StudySpec]:
 
 
 @pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
+def one_ray(request: pytest.FixtureRequest) -> Iterator[None]:
     """One Ray of two CPUs for a file of tests; never two at once."""
+    assert request.path.name in STARTS_RAY, "a file that starts Ray must be listed in tests/processes.py"
     with pytest.MonkeyPatch.context() as patch:
         for name, setting in ENVIRONMENT.items():
             patch.setenv(name, setting)
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         yield
         ray.shutdown()
 

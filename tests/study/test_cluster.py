@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ GIB = 2**30
     ],
 )
 def test_what_trials_ask_for_and_how_many_fit(
-    toy: Toy, nodes: list[dict[str, float]], resources: dict[str, Any], asked: dict[str, float], slots: int
+    toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], asked: dict[str, float], slots: int
 ) -> None:
     spec = toy(n_configs=100, resources=resources)
     assert cluster.per_trial(spec, cluster.total(nodes)) == asked

@@ -67,36 +67,38 @@ class Labelled:
 
 
 def test_real_data_score_the_floors_of_their_classes(judge: Judge, digits: Source) -> None:
-    found = judge(Labelled(digits.heldout, digits.heldout_labels))
+    found = judge(Labelled(digits.heldout, digits.heldout_labels))  # type: ignore[arg-type]
     assert set(NAMES) == {"class_fd", "class_agreement"} <= found.keys() == judge.floors.keys()
     assert judge.floors["class_agreement"].value == judge.accuracy
     assert found["class_agreement"] == pytest.approx(judge.accuracy, abs=0.02)
-    assert judge.floors["class_fd"].low < judge.floors["class_fd"].value < judge.floors["class_fd"].high
-    assert found["class_fd"] < judge.floors["class_fd"].low  # they are judged beside themselves
-    assert judge(Labelled(digits.train, digits.train_labels))["class_fd"] == pytest.approx(judge.floors["class_fd"].value, rel=0.2)
+    assert judge.floors["class_fd"].low < judge.floors["class_fd"].value < judge.floors["class_fd"].high  # type: ignore[operator]
+    assert found["class_fd"] < judge.floors["class_fd"].low  # type: ignore[operator]  # they are judged beside themselves
+    assert judge(Labelled(digits.train, digits.train_labels))["class_fd"] == pytest.approx(judge.floors["class_fd"].value, rel=0.2)  # type: ignore[arg-type]
 
 
 def test_who_does_not_listen_is_heard(judge: Judge, digits: Source) -> None:
     """The same images under other classes: only what looks at classes tells."""
-    right = judge(Labelled(digits.train, digits.train_labels))
-    wrong = judge(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))
+    right = judge(Labelled(digits.train, digits.train_labels))  # type: ignore[arg-type]
+    wrong = judge(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))  # type: ignore[arg-type]
     assert wrong["class_agreement"] == pytest.approx(0.1, abs=0.04)  # 4 standard errors of 1,000 samples
     assert wrong["class_fd"] > 10 * right["class_fd"]
     assert {name: value for name, value in right.items() if name not in NAMES} == {n: v for n, v in wrong.items() if n not in NAMES}
     only_3 = np.where(
-        digits.train_labels == 3, 4, digits.train_labels
+        digits.train_labels == 3,
+        4,
+        digits.train_labels,  # type: ignore[arg-type]
     )  # what was asked for as 4 is a 3 as often as a 4; nobody asked for a 3
     classes = judge.by_class(Labelled(digits.train, only_3))
     assert classes.keys() == set(range(10)) - {3}
     assert classes[4]["class_agreement"] == pytest.approx(0.5, abs=0.15)
     assert min(of["class_agreement"] for k, of in classes.items() if k != 4) > 0.8
     assert max(classes, key=lambda k: classes[k]["class_fd"]) == 4
-    swapped = judge(Labelled(digits.train, (digits.train_labels + 1) % 10))
+    swapped = judge(Labelled(digits.train, (digits.train_labels + 1) % 10))  # type: ignore[arg-type, operator]
     assert swapped["class_agreement"] < 0.05
 
 
 def test_only_conditional_generators_are_judged_by_classes(judge: Judge, digits: Source) -> None:
-    conditional = Labelled(digits.train, digits.train_labels)
+    conditional = Labelled(digits.train, digits.train_labels)  # type: ignore[arg-type]
 
     class Plain:
         sample = staticmethod(conditional.sample)
@@ -121,7 +123,6 @@ def test_a_mixture_tells_classes_by_place() -> None:
 )
 def test_a_small_one_learns_to_make_what_it_is_asked_for(judge: Judge, digits: Source, pair: tuple[str, str], kimg: float) -> None:
     """Chance is 0.1 with a standard error of 0.01; half of the samples are far above it, and by other seeds too (0.8 and more)."""
-    torch.set_num_threads(1)
     settings = {"arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "g.condition": pair[0], "d.condition": pair[1]}
     run = Run(TrialConfig.from_flat({**settings, "budget_kimg": kimg, "tick_kimg": kimg}), digits)
     ticks = run.ticks()

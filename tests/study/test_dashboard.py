@@ -78,7 +78,7 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
     shown = ask(create_app(storage), "/api/studies/0" if "log" in address else f"/api/studies/{study._study_id}")
     assert sorted(trial["state"] for trial in shown["trials"]) == ["Complete", "Complete", "Fail", "Pruned", "Pruned"]
     if "sqlite" in address:
-        storage.engine.dispose()
+        storage.engine.dispose()  # type: ignore[union-attr]
 
 
 def ask(app: Any, path: str) -> Any:

@@ -1,5 +1,7 @@
 import pickle
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,11 +61,11 @@ def labelled() -> Source:
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A cache of its own, and a training that takes no time; the list holds the data it was called for."""
     trained: list[int] = []
 
-    def quick(images, labels, *, classes, seed):
+    def quick(images: np.ndarray, labels: np.ndarray, *, classes: int, seed: int) -> Classifier:
         trained.append(len(images))
         return train_classifier(images, labels, classes=classes, seed=seed, steps=30)
 
@@ -79,7 +81,7 @@ def digits() -> Source:
 
 
 @pytest.fixture(scope="module")
-def judge(digits) -> Judge:
+def judge(digits: Source) -> Judge:
     return Judge.build(digits)
 
 
@@ -89,11 +91,11 @@ def grid() -> Source:
 
 
 @pytest.fixture(scope="module")
-def grid_judge(grid) -> Judge:
+def grid_judge(grid: Source) -> Judge:
     return Judge.build(grid)
 
 
-def test_ruler_of_digits(judge, digits):
+def test_ruler_of_digits(judge: Judge, digits: Source) -> None:
     assert (judge.ruler.data, judge.ruler.features, judge.ruler.n_real, judge.ruler.n_fake, judge.ruler.k) == (
         "digits",
         "classifier",
@@ -103,20 +105,20 @@ def test_ruler_of_digits(judge, digits):
     )
     assert judge.ruler.split == digits.fingerprint
     assert judge.ruler.weights == weights_hash(judge.networks.extractor)
-    assert (judge.n_modes, judge.accuracy > 0.97) == (10, True)
+    assert (judge.n_modes, judge.accuracy > 0.97) == (10, True)  # type: ignore[operator]
     assert judge.ruler.axis("fd") == "fd_classifier_1k"
     assert replace(judge.ruler, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
 
 
-def test_any_difference_is_another_ruler():
+def test_any_difference_is_another_ruler() -> None:
     ruler = Ruler(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
-    others = [replace(ruler, **{name: "x" if isinstance(value, str) else 9}) for name, value in ruler.as_dict().items()]
+    others = [replace(ruler, **dict[str, Any]([(name, "x" if isinstance(value, str) else 9)])) for name, value in ruler.as_dict().items()]
     assert len({ruler.hash, *(other.hash for other in others)}) == 9
     assert Ruler(**ruler.as_dict()) == ruler
     assert len(ruler.hash) == 10
 
 
-def test_real_data_score_the_floors(judge, digits):
+def test_real_data_score_the_floors(judge: Judge, digits: Source) -> None:
     """Also when they are drawn with replacement, which costs some variety."""
     heldout, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
     floors = {name: floor.value for name, floor in judge.floors.items()}
@@ -133,11 +135,11 @@ def test_real_data_score_the_floors(judge, digits):
     assert real["memorisation"] == 1
     assert abs(heldout["memorisation"] - floors["memorisation"]) < 4.5  # at least -p/(1 - p): they are nearest to themselves
     assert real["mode_spread"] == pytest.approx(1, abs=0.2)
-    assert judge.floors["fd"].low < floors["fd"] < judge.floors["fd"].high
+    assert judge.floors["fd"].low < floors["fd"] < judge.floors["fd"].high  # type: ignore[operator]
 
 
-def test_staged_collapse_of_digits(judge, digits):
-    kept = [judge(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]
+def test_staged_collapse_of_digits(judge: Judge, digits: Source) -> None:
+    kept = [judge(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]  # type: ignore[operator]
     assert [k["modes"] for k in kept] == [10, 8, 5, 1]
     assert [k["kl"] for k in kept] == pytest.approx([np.log(10 / n) for n in (10, 8, 5, 1)], abs=0.1)
     for metric in ("fd", "kl"):
@@ -147,9 +149,9 @@ def test_staged_collapse_of_digits(judge, digits):
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0, 1e30])
-def test_one_image_for_all_is_finite(judge, value):
+def test_one_image_for_all_is_finite(judge: Judge, value: float) -> None:
     class Constant:
-        def sample(self, n, *, seed):
+        def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.full((n, 1, 8, 8), value)
 
     found = judge(Constant())
@@ -157,7 +159,7 @@ def test_one_image_for_all_is_finite(judge, value):
     assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * judge.floors["fd"].value) == (1, True, True)
 
 
-def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge, digits):
+def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge: Judge, digits: Source) -> None:
     replay = Replay(digits.train)
     first, second = judge(replay), judge(replay)
     assert first == second
@@ -166,14 +168,14 @@ def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge, digits):
     assert len({seed for _, seed in replay.asked}) == 2
 
 
-def test_randomness_outside_is_left_alone(labelled, cache):
-    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+def test_randomness_outside_is_left_alone(labelled: Source, cache: list[int]) -> None:
+    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     Judge.build(labelled)(Replay(labelled.train))
     assert (torch.random.get_rng_state() == state).all()
-    assert (np.random.get_state()[1] == numpy_state).all()
+    assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index]
 
 
-def test_a_pickled_judge_judges_the_same(judge, digits):
+def test_a_pickled_judge_judges_the_same(judge: Judge, digits: Source) -> None:
     stored = pickle.dumps(judge)
     assert len(stored) < 2_000_000
     again = pickle.loads(stored)
@@ -182,9 +184,9 @@ def test_a_pickled_judge_judges_the_same(judge, digits):
 
 
 @pytest.mark.parametrize(("value", "n"), [(np.nan, 1), (np.inf, 1), (-np.inf, 3)])
-def test_samples_that_are_not_finite(judge, value, n):
+def test_samples_that_are_not_finite(judge: Judge, value: float, n: int) -> None:
     class Broken:
-        def sample(self, count, *, seed):
+        def sample(self, count: int, *, seed: int) -> torch.Tensor:
             samples = torch.zeros(count, 1, 8, 8)
             samples[:n, 0, 3] = value
             return samples
@@ -193,16 +195,16 @@ def test_samples_that_are_not_finite(judge, value, n):
         judge(Broken())
 
 
-def test_samples_of_another_shape(judge):
+def test_samples_of_another_shape(judge: Judge) -> None:
     class Wrong:
-        def sample(self, n, *, seed):
+        def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.zeros(n, 8, 8)
 
     with pytest.raises(ValueError, match=r"samples must have the shape \[500, 1, 8, 8\] of digits; given is \[500, 8, 8\]"):
         judge(Wrong())
 
 
-def test_mixture(grid_judge, grid):
+def test_mixture(grid_judge: Judge, grid: Source) -> None:
     assert isinstance(grid_judge.networks.extractor, Points)
     assert (grid_judge.n_modes, grid_judge.accuracy) == (25, None)
     floors = {name: floor.value for name, floor in grid_judge.floors.items()}
@@ -213,43 +215,43 @@ def test_mixture(grid_judge, grid):
     # Naeem et al. 2020, for equally many on both sides
     assert floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.001)
     assert grid_judge(Replay(grid.train))["coverage"] == pytest.approx(floors["coverage"], abs=0.02)
-    few = grid_judge(Replay(grid.train[grid.train_labels < 7]))
-    assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))
+    few = grid_judge(Replay(grid.train[grid.train_labels < 7]))  # type: ignore[operator]
+    assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))  # type: ignore[comparison-overlap]
     assert grid_judge(Replay(grid.train + np.float32(0.5)))["hq"] == 0
 
 
-def test_images_without_labels(digits):
+def test_images_without_labels(digits: Source) -> None:
     source = replace(digits, train_labels=None, heldout_labels=None, classes=())
     found = Judge.build(source)
     assert isinstance(found.networks.extractor, RandomConv)
     assert (found.n_modes, found.accuracy) == (None, None)
     assert list(found.floors) == ALWAYS
     assert found.ruler.axis("coverage") == "coverage_random_conv_1k"
-    good, bad = (found(Replay(digits.train[digits.train_labels < n])) for n in (10, 1))
+    good, bad = (found(Replay(digits.train[digits.train_labels < n])) for n in (10, 1))  # type: ignore[operator]
     assert good["fd"] < bad["fd"]
     assert good["coverage"] > bad["coverage"]
 
 
-def test_a_classifier_is_trained_once_for_its_split(labelled, cache):
+def test_a_classifier_is_trained_once_for_its_split(labelled: Source, cache: list[int]) -> None:
     first, second = classifier_of(labelled), classifier_of(labelled)
     assert cache == [300]
-    assert weights_hash(first) == weights_hash(second)
+    assert weights_hash(first) == weights_hash(second)  # type: ignore[arg-type]
     assert isinstance(second, Classifier)
     assert accuracy(second, labelled) > 0.9
-    classifier_of(replace(labelled, train=labelled.train[::-1].copy(), train_labels=labelled.train_labels[::-1].copy()))
+    classifier_of(replace(labelled, train=labelled.train[::-1].copy(), train_labels=labelled.train_labels[::-1].copy()))  # type: ignore[index]
     assert cache == [300, 300]
 
 
-def test_a_shipped_classifier_serves_its_own_split_only(digits, cache):
+def test_a_shipped_classifier_serves_its_own_split_only(digits: Source, cache: list[int]) -> None:
     classifier_of(digits)
     assert cache == []
-    fewer = replace(digits, train=digits.train[:200].copy(), train_labels=digits.train_labels[:200])
+    fewer = replace(digits, train=digits.train[:200].copy(), train_labels=digits.train_labels[:200])  # type: ignore[index]
     classifier_of(fewer)
     assert cache == [200]
 
 
 @pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("fashion_mnist", 0.90)])
-def test_shipped_classifiers(name, least):
+def test_shipped_classifiers(name: str, least: float) -> None:
     path = SHIPPED / f"{name}.safetensors"
     with safe_open(path, framework="pt") as file:
         header = file.metadata()
@@ -258,30 +260,30 @@ def test_shipped_classifiers(name, least):
     assert path.stat().st_size < 400_000
 
 
-def test_shipped_digits_are_what_their_header_says(judge):
+def test_shipped_digits_are_what_their_header_says(judge: Judge) -> None:
     with safe_open(SHIPPED / "digits.safetensors", framework="pt") as file:
         header = file.metadata()
     assert (header["split"], header["weights"]) == (judge.ruler.split, judge.ruler.weights)
     assert judge.accuracy == pytest.approx(float(header["heldout_accuracy"]), abs=0.003)
 
 
-def test_few_data(labelled):
+def test_few_data(labelled: Source) -> None:
     with pytest.raises(ValueError, match="judging needs more than k = 5 held-out data and samples; stripes has 4 and 8"):
-        Judge.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))
+        Judge.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))  # type: ignore[index]
 
 
-def test_real_samples_repeat_where_there_are_too_few(labelled, cache):
+def test_real_samples_repeat_where_there_are_too_few(labelled: Source, cache: list[int]) -> None:
     """300 training images for 700 samples: each is taken twice or three times."""
     assert Judge.build(labelled, n_fake=700).floors["modes"].value == 3
 
 
-def test_as_bytes_rounds():
+def test_as_bytes_rounds() -> None:
     images = torch.arange(256, dtype=torch.uint8).numpy()
     assert (as_bytes(images.astype(np.float32) / 127.5 - 1) == images).all()
     assert as_bytes(np.array([-5, -1, 1, 5, 3e38], dtype=np.float32)).tolist() == [0, 0, 255, 255, 255]
 
 
-def test_features_by_name(digits):
+def test_features_by_name(digits: Source) -> None:
     classifier = classifier_of(digits)
     assert choose(digits, classifier=classifier) is classifier
     assert choose(digits, features="classifier", classifier=classifier) is classifier
@@ -299,17 +301,17 @@ def test_features_by_name(digits):
         ("digits", "inception", "none.pth", r"weights must be a file that torch.load\(path, weights_only=True\) reads; none.pth"),
     ],
 )
-def test_refuses_features_that_do_not_fit(data, features, weights, message):
+def test_refuses_features_that_do_not_fit(data: str, features: str, weights: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         choose(load(DataConfig(name=data)), features=features, weights=weights)
 
 
-def test_images_without_labels_have_no_classifier(digits):
+def test_images_without_labels_have_no_classifier(digits: Source) -> None:
     with pytest.raises(ValueError, match=r"judge\.features: classifier needs labelled images; digits has no labels"):
         choose(replace(digits, train_labels=None, heldout_labels=None, classes=()), features="classifier")
 
 
-def test_other_features_leave_the_modes_to_the_classifier(judge, digits, cache):
+def test_other_features_leave_the_modes_to_the_classifier(judge: Judge, digits: Source, cache: list[int]) -> None:
     """Distances are measured in pixels, the modes by the classes: the same as ever."""
     pixels = Judge.build(digits, features="pixels")
     found, usual = pixels(Replay(digits.train)), judge(Replay(digits.train))
@@ -320,7 +322,9 @@ def test_other_features_leave_the_modes_to_the_classifier(judge, digits, cache):
     assert replace(pixels.ruler, features="inception").axis("fd") == "fid_1k"
 
 
-def test_a_large_network_looks_at_the_real_side_once(digits, cache, tmp_path, monkeypatch):
+def test_a_large_network_looks_at_the_real_side_once(
+    digits: Source, cache: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(study.evaluation.evaluator, "Pretrained", Pixels)  # stands for one that takes minutes
     first = Judge.build(digits, features="pixels")
     assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
@@ -329,7 +333,7 @@ def test_a_large_network_looks_at_the_real_side_once(digits, cache, tmp_path, mo
     assert again.floors == first.floors
 
 
-def test_networks_move_together(judge):
+def test_networks_move_together(judge: Judge) -> None:
     there = judge.on(torch.device("cpu"))
     assert there.networks.extractor is there.networks.classifier is not judge.networks.extractor
     assert there.ruler == judge.ruler

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy import TOY, run
@@ -94,7 +95,7 @@ def forget_plugin() -> None:
         (METRICS, "spread"),
         (FEATURES, "squares"),
     ):
-        table.pop(name, None)  # type: ignore[attr-defined]
+        table.pop(name, None)
     sys.modules.pop("my_plugin", None)
 
 
@@ -103,7 +104,12 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
     (tmp_path / "my_plugin.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)  # plugins are found in the folder where the command is called
     monkeypatch.setattr(sys, "path", list(sys.path))
-    choices = {"logit_penalty": [False, True], "loop": ["gan", "twice"], "loss": ["nonsaturating", "mean_gap"], "arch": ["mlp", "linear"]}
+    choices: dict[str, list[Any]] = {
+        "logit_penalty": [False, True],
+        "loop": ["gan", "twice"],
+        "loss": ["nonsaturating", "mean_gap"],
+        "arch": ["mlp", "linear"],
+    }
     nuisance = {"logit_penalty.weight": {"low": 0.01, "high": 1.0, "log": True}}
     try:
         base = {name: value for name, value in TOY["base"].items() if name != "arch"} | {"data": "corners"}

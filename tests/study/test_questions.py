@@ -15,10 +15,7 @@ from trainables.data import load
 from trainables.sections import DataConfig
 
 FILES = sorted((Path(__file__).parents[2] / "studies" / "questions").glob("*.yaml"))
-
-
-def test_there_are_questions() -> None:
-    assert len(FILES) >= 11
+assert FILES
 
 
 BUILD = Judge.build

@@ -49,12 +49,12 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 
 def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Rejudged:
     """By so many samples as the study; `asked` hears of every trial that is measured."""
-    return rejudge(
-        view.store,
-        view.spec,
-        Judged(**{"samples": SAMPLES, **how}),
-        said=lambda trial, number, trials: asked is not None and asked.append(trial),
-    )
+
+    def said(trial: str, number: int, trials: int) -> None:
+        if asked is not None:
+            asked.append(trial)
+
+    return rejudge(view.store, view.spec, Judged(**{"samples": SAMPLES, **how}), said=said)
 
 
 def newest(view: StudyView, trial_id: str) -> Path:
@@ -179,7 +179,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
-def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, ...]) -> None:
+def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["judge", str(folder), *words], catch_exceptions=False)
     assert not (folder / "judged").exists()

@@ -309,7 +309,7 @@ def test_spec_errors_know_where() -> None:
     assert error.value.where == ("space", "nuisance", "g.lr")
 
 
-def test_a_variant_stands_for_its_settings():
+def test_a_variant_stands_for_its_settings() -> None:
     spec = StudySpec.from_dict({**methods(slow={"g.lr": 1e-5}), "sampler": "factorial", "n_configs": 6})
     asked = spec.designed()
     assert sorted(each.variants["method"] for each in asked) == ["clipped", "clipped", "plain", "plain", "slow", "slow"]
@@ -323,7 +323,7 @@ def test_a_variant_stands_for_its_settings():
     assert StudySpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
 
 
-def test_a_knob_lives_where_a_variant_turns_it_on():
+def test_a_knob_lives_where_a_variant_turns_it_on() -> None:
     given = good(goal="optimise", space={"scientific": {"method": {"plain": {}, "r": {"r1": True}}}, "nuisance": {"r1.gamma": "range"}})
     spec, trial = StudySpec.from_dict(given), optuna.create_study().ask
     found = [point(spec, trial()) for _ in range(30)]

@@ -18,7 +18,8 @@ from wandb_server import WandbServer
 from study.spec.tracking import Tracking, WandbConfig
 from study.store.records import Ended
 from study.store.store import Store
-from study.tracking.process import Tail, watching
+from study.tracking.process import watching
+from study.tracking.tracker import Tail
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 

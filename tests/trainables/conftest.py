@@ -1,18 +1,12 @@
-"""One thread: these networks are too small for two, and equal bits need the same sums."""
+"""Shared by the tests of training: tables as they were before a test added to them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 
 from trainables.tricks import TRICKS
 from trainables.updates import UPDATES
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_diffaugment_is_on_both_sides_and_never_on_what_is_judged(others: dict[s
     step = run.look(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
     assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a quarter of the smallest square is inside at least
     step.fake_logits.sum().backward()
-    assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)
+    assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)  # type: ignore[union-attr]
     assert ((run.sampler().sample(20) == 0).float().mean()) < 0.1
 
 
@@ -150,10 +150,10 @@ def test_ada_aims_at_its_target(right: int, rises: bool) -> None:
     for loss, boundary in (("nonsaturating", 0.0), ("least_squares", 0.5)):
         ada = make_trick("ada", {"speed_kimg": 0.24})
         ada.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), tiny_config({"arch": "dcgan", "loss": loss}))
-        ada.p += 0.5
+        ada.p += 0.5  # type: ignore[attr-defined]
         for _ in range(4):
             ada.before_d(step_of([boundary + 0.1] * right + [boundary - 0.1] * (10 - right), [0.0]))
-        assert ada.p.item() == pytest.approx(0.7 if rises else 0.3)
+        assert ada.p.item() == pytest.approx(0.7 if rises else 0.3)  # type: ignore[attr-defined]
 
 
 def test_ada_needs_a_loss_that_decides() -> None:

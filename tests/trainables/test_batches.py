@@ -103,7 +103,7 @@ def test_bytes_become_floats_from_minus_one_to_one_and_back(device: str, kept: b
     assert batch.dtype == torch.float32
     assert batch.device.type == device
     assert batch.shape == (4, 1, 8, 8)
-    assert (batch.min(), batch.max()) == (-1, 1)
+    assert (batch.min().item(), batch.max().item()) == (-1, 1)
     back = ((batch + 1) * 127.5).round().byte().cpu().numpy()
     assert np.array_equal(back[np.argsort(back[:, 0, 0, 0])], images)
 
@@ -115,7 +115,7 @@ def test_points_come_as_they_are() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_batch_is_the_callers_own(dtype: type) -> None:
-    images = np.ones((3, 1, 2, 2) if dtype == np.uint8 else (3, 2), dtype)
+    images: np.ndarray = np.ones((3, 1, 2, 2) if dtype == np.uint8 else (3, 2), dtype)
     batches = Batches(images, 3, seed=0)
     first = batches.next_batch()
     before = first.clone()

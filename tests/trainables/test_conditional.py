@@ -171,10 +171,10 @@ def test_the_class_loss_by_hand(arch: str, weight: float | None) -> None:
         scores = d.body(images).flatten(1) @ d.classifier[1].weight.T + d.classifier[1].bias
         return -torch.stack([(row.exp() / row.exp().sum()).log()[label] for row, label in zip(scores, labels, strict=True)]).mean()
 
-    of_real, of_fake = by_hand(*real), by_hand(*fake)
+    of_real, of_fake = by_hand(*real), by_hand(*fake)  # type: ignore[arg-type]
     torch.testing.assert_close(run.d_terms(step)["d/class"], w * (of_real + of_fake))
     torch.testing.assert_close(run.g_terms(step)["g/class"], w * of_fake)
-    assert torch.equal(d(real[0], real[1]), d(real[0], (real[1] + 1) % 10))
+    assert torch.equal(d(real[0], real[1]), d(real[0], (real[1] + 1) % 10))  # type: ignore[operator]
     signals = run.d_step() | run.g_step()
     assert {"d/class", "g/class"} <= signals.keys()
 
@@ -185,7 +185,7 @@ def test_features_and_head_are_the_architectures_own(arch: str, of_d: str) -> No
     """So that tricks which rebuild the head, or read the features, find what they know."""
     d, images = built(of_d, arch), torch.randn(5, 1, 8, 8, generator=rng())
     assert isinstance(d, Discriminator)
-    torch.testing.assert_close(d(images, LABELS), d.logits(d.features(images, LABELS), LABELS))
+    torch.testing.assert_close(d(images, LABELS), d.logits(d.features(images, LABELS), LABELS))  # type: ignore[operator]
     if of_d != "auxiliary":
         assert not torch.allclose(d(images, LABELS), d(images, (LABELS + 1) % 10))
 
@@ -406,7 +406,7 @@ def test_a_grid_has_a_class_a_row(sampler: Sampler) -> None:
     plain = tiny({"data": "digits"}).sampler()
     assert torch.equal(grid_samples(plain, shape), plain.sample(64))
     many = Sampler(sampler.net, sampler.latent, shares=torch.ones(1000))
-    many.sample = lambda n, *, seed, labels: labels  # type: ignore[method-assign, assignment]
+    many.sample = lambda n, *, seed, labels: labels  # type: ignore[assignment, method-assign, misc]
     assert grid_samples(many, shape).tolist() == [k for k in range(ROWS) for _ in range(SIDE)]
 
 
@@ -433,7 +433,9 @@ def test_an_architecture_without_what_a_condition_needs_says_so(monkeypatch: pyt
     from dataclasses import replace
 
     bare = replace(
-        ARCHS["mlp"], generator=lambda config, shape: nn.Linear(6, prod(shape)), discriminator=lambda config, shape: nn.Flatten()
+        ARCHS["mlp"],
+        generator=lambda config, shape: nn.Linear(6, prod(shape)),
+        discriminator=lambda config, shape: nn.Flatten(),  # type: ignore[arg-type, return-value]
     )
     monkeypatch.setitem(ARCHS, "mlp", bare)
     with pytest.raises(ValueError, match=r"g.condition: batchnorm needs a G with batch norms; that of 'mlp' has none"):

@@ -3,7 +3,7 @@
 import json
 import random
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution
@@ -13,7 +13,7 @@ from study.spec.ranges import RANGES, UNRANGED
 from study.spec.space import at, extremes
 from trainables.config import TrialConfig, live, settings, switch_of
 from trainables.data import OWN
-from trainables.sections import Activation, Count, Positive
+from trainables.sections import Count, Positive
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick, trick
 from trainables.updates import UPDATES
@@ -207,9 +207,9 @@ def test_numbers_are_their_values_not_their_spelling() -> None:
 
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        TrialConfig().seed = 1
+        TrialConfig().seed = 1  # type: ignore[misc]
     with pytest.raises(ValueError, match="frozen"):
-        TrialConfig().g.lr = 1.0
+        TrialConfig().g.lr = 1.0  # type: ignore[misc]
 
 
 # Refusals --------------------------------------------------------------------------------------------
@@ -401,12 +401,7 @@ def test_a_range_is_allowed_and_holds_the_default(name: str) -> None:
     if isinstance(line.domain, CategoricalDistribution):
         assert default in line.domain.choices
     else:
-        assert line.domain.low <= default <= line.domain.high
-
-
-def test_the_choices_of_activations_are_those_that_hidden_layers_use() -> None:
-    for name in ("g.activation", "d.activation"):
-        assert set(RANGES[name].domain.choices) == set(get_args(Activation)) - {"tanh"}  # saturates; there for those who ask for it
+        assert line.domain.low <= default <= line.domain.high  # type: ignore[attr-defined]
 
 
 # Tricks from outside ---------------------------------------------------------------------------------
@@ -442,7 +437,7 @@ def test_a_trick_needs_a_docstring_and_its_own() -> None:
     with pytest.raises(ValueError, match=r"a trick needs a docstring.*'bare' has none"):
 
         @trick("bare")
-        class Bare(TRICKS["r1"]):
+        class Bare(TRICKS["r1"]):  # type: ignore[misc, name-defined, valid-type]
             pass
 
 

@@ -5,6 +5,7 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,8 +42,8 @@ def test_every_source_keeps_the_contract(name: str, config: Callable[[str], Data
     assert source.name == name
     assert source.shape == source.train.shape[1:] == source.heldout.shape[1:]
     assert again.fingerprint == source.fingerprint
-    rows = {row.tobytes() for row in source.train}
-    assert not any(row.tobytes() in rows for row in source.heldout)
+    trained_on = {row.tobytes() for row in source.train}
+    assert not any(row.tobytes() in trained_on for row in source.heldout)
 
 
 @pytest.mark.parametrize("name", [name for name in DATA if name not in POINTS])
@@ -345,7 +346,7 @@ def test_a_wrong_list_of_faces_is_refused(listed: str, message: str, tmp_path: P
         ({"name": "image_folder", "root": "here", "download": True}, "data.download must be left out for image_folder"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(DataConfig(**settings))
 

@@ -204,7 +204,7 @@ def test_the_resolution_is_that_of_the_samples(arch: str, resolution: int) -> No
 def test_classes_and_their_imbalance_are_those_trained_on() -> None:
     run = Run(
         tiny_config({"data": "digits", "data.classes": [7, 1], "data.imbalance": 3, "data.size": None}),
-        load(DataConfig(classes=[7, 1], imbalance=3)),
+        load(DataConfig(classes=[7, 1], imbalance=3)),  # type: ignore[arg-type]
     )
     assert run.source.classes == ("1", "7")
     assert run.batches.size == len(run.source.train) < 300

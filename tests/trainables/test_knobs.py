@@ -9,8 +9,7 @@ from typing import Any, get_args
 import pairs
 import pytest
 import torch
-from test_run import equal, through_a_file
-from tiny import BASE, tiny, tiny_config
+from tiny import BASE, equal, through_a_file, tiny, tiny_config
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig

@@ -150,7 +150,7 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
         there = set() if before is None else set(before[:held].flatten().tolist())
         shown, labels = replay.fakes(torch.full((20, 3, 1), float(step)), torch.full((20,), step), draws)
         assert shown.shape == (20, 3, 1)
-        assert torch.equal(labels, shown[:, 0, 0].long())  # old fakes keep their classes
+        assert torch.equal(labels, shown[:, 0, 0].long())  # type: ignore[arg-type]  # old fakes keep their classes
         values = shown[:, 0, 0]
         old = values[values < step]
         assert len(old) == (n if step > 1 else 0)

@@ -236,4 +236,4 @@ def test_energy_is_never_negative_and_has_a_margin(margin: float) -> None:
 def test_a_margin_reaches_the_loss() -> None:
     loss = tiny({"loss": "energy", "margin": 3.0}).loss
     zero = torch.zeros(4)
-    assert (loss.margin, loss.d(zero, zero).item()) == (3.0, pytest.approx(3.0))
+    assert (loss.margin, loss.d(zero, zero).item()) == (3.0, pytest.approx(3.0))  # type: ignore[comparison-overlap]

@@ -25,7 +25,7 @@ def made(name: str, **settings: Any) -> Source:
 
 def gaps(centres: np.ndarray) -> np.ndarray:
     """[K]: from each centre to the nearest other one."""
-    return (np.linalg.norm(centres[:, None] - centres[None], axis=-1) + np.eye(len(centres)) * 1e9).min(axis=1)
+    return np.min(np.linalg.norm(centres[:, None] - centres[None], axis=-1) + np.eye(len(centres)) * 1e9, axis=1)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(("name", "setting"), SHAPES)
@@ -104,5 +104,5 @@ def test_the_1200_dimensions_hold_gaussians_of_700(modes: int, std: float, dim: 
         assert (own[:, ~live] == 0).all()
         assert own[:, live].std() == pytest.approx(std, rel=0.03)
     nearest = np.linalg.norm(source.heldout[:, None] - source.centres[None], axis=-1).argmin(axis=1)
-    assert np.array_equal(nearest, source.heldout_labels)
+    assert np.array_equal(nearest, source.heldout_labels)  # type: ignore[arg-type]
     assert np.linalg.norm(errors, axis=1).min() > 20 * std  # why 3 or 10 standard deviations hold no sample, however real

@@ -129,13 +129,13 @@ def test_dcgan_is_the_one_of_radford() -> None:
     down = [(3, 64, 4, 2, 1), (64, 128, 4, 2, 1), (128, 256, 4, 2, 1), (256, 512, 4, 2, 1), (512, 1, 4, 1, 0)]
     for net, kind, expected in ((g, nn.ConvTranspose2d, up), (d, nn.Conv2d, down)):
         assert all(isinstance(layer, kind) for layer in layers(net))
-        assert [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0], m.padding[0]) for m in layers(net)] == expected
-    assert [type(m).__name__ for m in g[1:]] == [
+        assert [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0], m.padding[0]) for m in layers(net)] == expected  # type: ignore[index]
+    assert [type(m).__name__ for m in g[1:]] == [  # type: ignore[index]
         *("FromOnePlace", "BatchNorm2d", "ReLU"),
         *("ConvTranspose2d", "BatchNorm2d", "ReLU") * 3,
         *("ConvTranspose2d", "Tanh"),
     ]
-    assert [type(m).__name__ for m in d.body] == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3
+    assert [type(m).__name__ for m in d.body] == ["Conv2d", "LeakyReLU"] + ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3  # type: ignore[attr-defined]
     assert {m.negative_slope for m in d.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
     assert d.body(torch.zeros(2, 3, 64, 64)).shape == (2, 512, 4, 4)
 
@@ -153,7 +153,7 @@ def test_dcgan_starts_as_radford_says() -> None:
                 assert module.weight.mean().item() == pytest.approx(1, abs=0.02)
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.5)
             if isinstance(getattr(module, "bias", None), torch.Tensor):
-                assert not module.bias.any()  # type: ignore[union-attr, operator]
+                assert not module.bias.any()  # type: ignore[operator]
 
 
 def test_resnet_is_the_one_of_miyato() -> None:
@@ -215,9 +215,9 @@ def test_infogan_refuses_other_shapes(shape: tuple[int, ...]) -> None:
 def test_a_block_is_its_skip_plus_a_residual(change: dict[str, bool], size: int) -> None:
     x = torch.randn(2, 3, 4, 4)
     side = DiscriminatorConfig(activation="relu") if "down" in change else GeneratorConfig(norm="none")
-    block = Block(3, 3, side, **change)
-    nn.init.zeros_(block.residual[-1].weight)
-    nn.init.zeros_(block.residual[-1].bias)
+    block = Block(3, 3, side, **change)  # type: ignore[arg-type]
+    nn.init.zeros_(block.residual[-1].weight)  # type: ignore[arg-type]
+    nn.init.zeros_(block.residual[-1].bias)  # type: ignore[arg-type]
     before = x.clone()
     y = block(x)
     assert torch.equal(x, before)  # activations in place would spoil what the skip reads
@@ -227,7 +227,7 @@ def test_a_block_is_its_skip_plus_a_residual(change: dict[str, bool], size: int)
 
 def test_resnet_starts_as_miyato_s_code_does() -> None:
     torch.manual_seed(0)
-    block = ARCHS["resnet"].generator(config("resnet", g__width=64), (3, 32, 32))[2]
+    block = ARCHS["resnet"].generator(config("resnet", g__width=64), (3, 32, 32))[2]  # type: ignore[index]
     for conv, gain in ((block.residual[0], 2**0.5), (block.skip, 1.0)):
         fan = 2 * 64 * conv.weight[0, 0].numel()
         assert conv.weight.std().item() == pytest.approx(gain * (2 / fan) ** 0.5, rel=0.05)

@@ -38,7 +38,7 @@ def moved(name: str, gradients: list[Tensor], settings: dict[str, Any]) -> Tenso
 @every_optimiser
 def test_an_optimiser_is_pytorchs(name: str) -> None:
     p = nn.Parameter(torch.ones(3, 2))
-    peer = PEERS[name]([p])
+    peer = PEERS[name]([p])  # type: ignore[no-untyped-call]
     for gradient in numbers(5):
         p.grad = gradient.clone()
         peer.step()

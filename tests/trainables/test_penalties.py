@@ -30,7 +30,7 @@ def test_r1_looks_at_the_real_and_r2_at_the_fake() -> None:
     """D(x) = x²/2 has the gradient x: the penalties are the mean squared norms of each side."""
     real, fake = torch.randn(50, 3, generator=rng(0)), 2 * torch.randn(50, 3, generator=rng(1))
     real.requires_grad_(), fake.requires_grad_()
-    logits = {"real_logits": real.square().sum(1) / 2, "fake_logits": fake.square().sum(1) / 2}
+    logits: dict[str, Any] = {"real_logits": real.square().sum(1) / 2, "fake_logits": fake.square().sum(1) / 2}
     step = Step(nets=Nets(nn.Identity(), nn.Identity()), real=real, fake=fake, rng=rng(), **logits)
     for name, side in (("r1", real), ("r2", fake)):
         assert term(make_trick(name, {"gamma": 2.0}), step).item() == pytest.approx(side.square().sum(1).mean().item(), rel=1e-5)
@@ -187,7 +187,14 @@ def test_how_a_weight_is_scheduled(name: str, schedule: dict[str, Any], t: float
 def test_so_are_those_of_weights(name: str, side: str, knobs: dict[str, Any], schedule: dict[str, Any], t: float, left: float) -> None:
     torch.manual_seed(0)
     nets = Nets(nn.Linear(3, 2), nn.Linear(3, 2))
-    looks = {"nets": nets, "real": None, "fake": torch.zeros(1), "real_logits": None, "fake_logits": torch.zeros(1), "rng": rng()}
+    looks: dict[str, Any] = {
+        "nets": nets,
+        "real": None,
+        "fake": torch.zeros(1),
+        "real_logits": None,
+        "fake_logits": torch.zeros(1),
+        "rng": rng(),
+    }
     ratio = term(make_trick(name, {**knobs, **schedule}), Step(**looks, t=t), side) / term(make_trick(name, knobs), Step(**looks), side)
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 

@@ -40,8 +40,8 @@ def load_folder(root: Path, resolution: int | None = 8) -> Source:
 
 def one(root: Path, picture: Image.Image, *, name: str = "x.png", resolution: int = 8, **saving: object) -> np.ndarray:
     """[C, H, W] of one picture, written and read."""
-    picture.save(root / name, **saving)
-    return pictures.read(root, [name], resolution=resolution)[0]
+    picture.save(root / name, **saving)  # type: ignore[arg-type]
+    return pictures.read(root, [name], resolution=resolution)[0]  # type: ignore[no-any-return]
 
 
 def test_the_default_is_32_pixels_and_15_percent_held_out(root: Path) -> None:

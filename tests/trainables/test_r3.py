@@ -48,9 +48,9 @@ def test_r3_starts_as_huang_s_code_does() -> None:
             assert grouped.weight.std().item() == pytest.approx(gain / (16 * 9) ** 0.5, rel=0.1)
         x = torch.randn(2, 32, 8, 8)
         assert torch.equal(blocks[0](x), x)
-    (first, *_, last), basis = layers(d), g[0].basis
+    (first, *_, last), basis = layers(d), g[0].basis  # type: ignore[index]
     assert basis.std().item() == pytest.approx(1, rel=0.15)
-    for layer, inputs in ((g[0].linear, 64), (layers(g)[-1], 32), (first, 3), (last, 32)):  # outside of the blocks the gain is 1
+    for layer, inputs in ((g[0].linear, 64), (layers(g)[-1], 32), (first, 3), (last, 32)):  # type: ignore[index]  # outside of the blocks the gain is 1
         assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.3)
 
 
@@ -62,9 +62,9 @@ def test_r3_s_block_by_hand() -> None:
         nn.init.normal_(p)
     wide, grouped, narrow = layers(block)
     assert grouped.groups == 3  # of 16 channels
-    y = nn.functional.leaky_relu(nn.functional.conv2d(x, wide.weight) + wide.bias.view(-1, 1, 1), 0.2)
+    y = nn.functional.leaky_relu(nn.functional.conv2d(x, wide.weight) + wide.bias.view(-1, 1, 1), 0.2)  # type: ignore[union-attr]
     parts = [nn.functional.conv2d(y[:, i : i + 16], grouped.weight[i : i + 16], padding=1) for i in (0, 16, 32)]
-    y = nn.functional.leaky_relu(torch.cat(parts, 1) + grouped.bias.view(-1, 1, 1), 0.2)
+    y = nn.functional.leaky_relu(torch.cat(parts, 1) + grouped.bias.view(-1, 1, 1), 0.2)  # type: ignore[union-attr]
     torch.testing.assert_close(block(x), x + nn.functional.conv2d(y, narrow.weight), rtol=1e-4, atol=1e-3)
 
 
@@ -86,5 +86,5 @@ def test_resampling_is_bilinear() -> None:
 def test_r3_begins_with_a_map_of_four_pixels_or_little_more(size: int, start: int) -> None:
     g = ARCHS["r3"].generator(published(4), (1, size, size))
     z = torch.randn(3, 64)
-    assert g[0](z).shape == (3, 4, start, start)
-    torch.testing.assert_close(g[0](z), g[0].basis[None] * (z @ g[0].linear.weight.T)[:, :, None, None])
+    assert g[0](z).shape == (3, 4, start, start)  # type: ignore[index]
+    torch.testing.assert_close(g[0](z), g[0].basis[None] * (z @ g[0].linear.weight.T)[:, :, None, None])  # type: ignore[index]

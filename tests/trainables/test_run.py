@@ -1,7 +1,6 @@
 """The loop: going on bit for bit, what a tick reports, and runs that leave the finite numbers; for every entry of every table, and every two."""
 
 import copy
-import io
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any
 import pairs
 import pytest
 import torch
-from tiny import tiny, together
+from tiny import equal, through_a_file, tiny, together
 from torch import Tensor, nn
 
 from trainables.effective import effective
@@ -29,25 +28,6 @@ G_TERMS = {name for name, cls in TRICKS.items() if cls.g_term is not Trick.g_ter
 D_TERMS = {name for name, cls in TRICKS.items() if cls.d_term is not Trick.d_term}
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    return loaded
-
-
-def equal(a: Any, b: Any) -> bool:
-    """Bit for bit, in nested containers."""
-    if isinstance(a, Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 # Going on --------------------------------------------------------------------------------------------
@@ -209,8 +189,8 @@ def test_signals_are_means_of_the_steps(loss: str) -> None:
     for tick in ticks:
         values: dict[str, list[float]] = {}
         for i in range(4):
-            found = steps.d_step() | (steps.g_step() if i % 2 else {})
-            for name, value in found.items():
+            signals = steps.d_step() | (steps.g_step() if i % 2 else {})
+            for name, value in signals.items():
                 values.setdefault(name, []).append(value.item())
         assert {len(found) for name, found in values.items() if name.startswith("g/")} == {2}
         for name, found in values.items():

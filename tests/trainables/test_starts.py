@@ -114,7 +114,7 @@ def test_fixup_is_the_one_of_zhang(arch: str, m: int) -> None:
             assert len(parts) == 2 * len(acting) + 1
         assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Shift)} == {0.0}
         assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Scale)} == {1.0}
-    assert not net.head.weight.any()
+    assert not net.head.weight.any()  # type: ignore[operator, union-attr]
     assert not net(torch.randn(3, 1, 16, 16)).any()
 
 

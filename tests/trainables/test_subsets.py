@@ -29,7 +29,7 @@ def counts(source: Source) -> list[list[int]]:
 
 
 def test_classes_are_those_rows_on_both_sides() -> None:
-    source = load(DataConfig(classes=[7, 0, 3]))
+    source = load(DataConfig(classes=[7, 0, 3]))  # type: ignore[arg-type]
     assert source.classes == ("0", "3", "7")
     for part, theirs, known, all_known in zip(
         (source.train, source.heldout), (DIGITS.train, DIGITS.heldout), labels(source), labels(DIGITS), strict=True
@@ -52,7 +52,7 @@ def test_classes_have_one_spelling(given: Any) -> None:
 
 
 def test_numbers_come_in_their_order_and_names_after_them() -> None:
-    assert DataConfig(classes=["b", 10, 9, "a"]).classes == "9,10,a,b"
+    assert DataConfig(classes=["b", 10, 9, "a"]).classes == "9,10,a,b"  # type: ignore[arg-type]
 
 
 def test_a_name_comes_before_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_name_comes_before_a_number(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_mixture_keeps_the_centres_of_its_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch)
-    whole, source = load(DataConfig(name="grid")), load(DataConfig(name="grid", classes=[24, 3]))
+    whole, source = load(DataConfig(name="grid")), load(DataConfig(name="grid", classes=[24, 3]))  # type: ignore[arg-type]
     assert whole.centres is not None
     assert source.centres is not None
     assert np.array_equal(source.centres, whole.centres[[3, 24]])
@@ -114,9 +114,9 @@ def test_a_longer_tail_is_part_of_a_shorter_one() -> None:
 
 
 def test_classes_then_tail() -> None:
-    source = load(DataConfig(classes=[9, 1], imbalance=4))
+    source = load(DataConfig(classes=[9, 1], imbalance=4))  # type: ignore[arg-type]
     (first, last), _ = counts(source)
-    assert (source.classes, first / last) == (("1", "9"), pytest.approx(4, rel=0.05))
+    assert (source.classes, first / last) == (("1", "9"), pytest.approx(4, rel=0.05))  # type: ignore[comparison-overlap]
     assert source.whole == DataConfig()
     assert source.of_whole is not None
     assert source.of_whole.ravel().tolist() == [1, 9]

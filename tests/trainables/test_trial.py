@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_run import equal
-from tiny import source_of, tiny_config
+from tiny import equal, source_of, tiny_config
 
 from trainables.generators import GENERATOR, load_generator
 from trainables.run import Run

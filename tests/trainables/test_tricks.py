@@ -130,7 +130,7 @@ def test_the_weight_penalty_is_half_the_squared_norm_of_weights() -> None:
     value = term(make_trick("weight_penalty", {"weight": 3.0}), step)
     assert value.item() == pytest.approx(3 / 2 * 5 * 4)
     value.backward()
-    torch.testing.assert_close(d[0].weight.grad, 3 * d[0].weight.detach())
+    torch.testing.assert_close(d[0].weight.grad, 3 * d[0].weight.detach())  # type: ignore[operator]
     assert d[0].bias.grad is None
 
 
@@ -157,8 +157,8 @@ def test_spectral_norm_takes_one_power_iteration_a_look() -> None:
     w, v = layer.parametrizations.weight.original.detach(), norm._v.clone()  # type: ignore[union-attr, operator]
     run.nets.d(run.batches.next_batch())
     u = nn.functional.normalize(w @ v, dim=0)
-    torch.testing.assert_close(norm._u, u)
-    torch.testing.assert_close(norm._v, nn.functional.normalize(w.T @ u, dim=0))
+    torch.testing.assert_close(norm._u, u)  # type: ignore[union-attr]
+    torch.testing.assert_close(norm._v, nn.functional.normalize(w.T @ u, dim=0))  # type: ignore[union-attr]
 
 
 def test_orthogonal_rows_cost_nothing_whatever_their_length() -> None:
@@ -342,10 +342,10 @@ def test_features_of_the_minibatch_start_as_the_plain_d(on: tuple[str, ...], arc
     plain, wider = tiny({"arch": arch}), tiny({"arch": arch, **dict.fromkeys(on, True)})
     images = plain.batches.next_batch()
     torch.testing.assert_close(wider.nets.d(images), plain.nets.d(images), rtol=1e-6, atol=1e-7)
-    channels = wider.nets.d.head[-1].weight.shape[1] - plain.nets.d.head.weight.shape[1]  # type: ignore[union-attr, index, operator]
+    channels = wider.nets.d.head[-1].weight.shape[1] - plain.nets.d.head.weight.shape[1]  # type: ignore[index, union-attr]
     assert channels == ("minibatch_std" in on) + 100 * ("minibatch_discrimination" in on)
     list(wider.ticks())
-    assert (wider.nets.d.head[-1].weight[:, -channels:] != 0).all()  # type: ignore[union-attr, index, operator]  # but it learns
+    assert (wider.nets.d.head[-1].weight[:, -channels:] != 0).all()  # type: ignore[index, union-attr]  # but it learns
 
 
 @pytest.mark.parametrize("name", ["minibatch_std", "minibatch_discrimination"])

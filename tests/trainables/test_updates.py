@@ -48,7 +48,7 @@ class Y(nn.Module):
 
 @pytest.fixture
 def game() -> Iterator[None]:
-    ARCHS["xy"] = Architecture(source="xy", generator=lambda config, shape: X(), discriminator=lambda *_: Y(), check=lambda config: None)  # type: ignore[arg-type,return-value]
+    ARCHS["xy"] = Architecture(source="xy", generator=lambda config, shape: X(), discriminator=lambda *_: Y(), check=lambda config: None)  # type: ignore[arg-type]
     LOSSES["xy"] = Loss(source="xy", d=lambda real, fake: -fake.mean(), g=lambda real, fake: fake.mean())
     yield
     del ARCHS["xy"], LOSSES["xy"]
@@ -70,7 +70,7 @@ def path(steps: int, settings: dict[str, Any]) -> np.ndarray:
 def in_turn(rate: float) -> np.ndarray:
     """One step of y and then of x, as a matrix."""
     y = np.array([[1, 0], [rate, 1]])
-    return np.array([[1, -rate], [0, 1]]) @ y
+    return np.matmul(np.array([[1, -rate], [0, 1]]), y)  # type: ignore[no-any-return]
 
 
 def test_every_rule_is_shown_here() -> None:
@@ -201,7 +201,7 @@ def test_the_step_ahead_is_within_ds_constraints(monkeypatch: pytest.MonkeyPatch
     run = tiny({"update": "extragradient", "weight_clipping": True, "d.lr": 1.0})
     largest = []
     gradient = run.d_gradient
-    monkeypatch.setattr(run, "d_gradient", lambda: largest.append(vector(run.nets.d).abs().max().item()) or gradient())
+    monkeypatch.setattr(run, "d_gradient", lambda: largest.append(vector(run.nets.d).abs().max().item()) or gradient())  # type: ignore[func-returns-value]
     run.rule.step(run), run.rule.step(run)
     assert largest[0] > 0.1
     assert largest[1:] == pytest.approx([0.01] * 3)
@@ -291,7 +291,7 @@ def test_a_penalty_within_unrolled_steps_is_of_ds_gradient_by_images_alone(penal
 
     monkeypatch.setattr(run, "d_look", looked)
     terms: list[Tensor] = []
-    monkeypatch.setattr(run, "d_terms", lambda step: (made := d_terms(step), terms.append(made[f"d/{penalty}"].detach()))[0])
+    monkeypatch.setattr(run, "d_terms", lambda step: (made := d_terms(step), terms.append(made[f"d/{penalty}"].detach()))[0])  # type: ignore[func-returns-value]
     run.rule.g_step(run)  # type: ignore[attr-defined]
     assert len(terms) == 3
     torch.testing.assert_close(torch.stack(terms), torch.stack(found), rtol=1e-4, atol=1e-9)
