@@ -67,7 +67,7 @@ class Confusion:
         return found
 
     def add(self, run: dict[str, Any]) -> None:
-        known = {"baselines": run["floors"], "n_modes": run["n_modes"]}
+        known = {"baselines": run["baselines"], "n_modes": run["n_modes"]}
         truth, told = run["truth"], diagnose(run["images"], run["curves"], ended=run["ended"], **known)
         self.counts[truth, told.outcome] += 1
         self.right.add(told.outcome == truth)
@@ -109,7 +109,7 @@ def ended_at(run: dict[str, Any]) -> int | None:
     """The tick before the last one at which a run would have been ended as dead."""
     for i in range(1, len(run["images"]) - 1):
         curves = {name: curve[: i + 1] for name, curve in run["curves"].items()}
-        known = {"baselines": run["floors"], "n_modes": run["n_modes"]}
+        known = {"baselines": run["baselines"], "n_modes": run["n_modes"]}
         if hopeless(run["images"][: i + 1], curves, budget=run["budget"], **known):
             return i
     return None

@@ -40,7 +40,7 @@ def trials_of(folder: Path) -> pd.DataFrame:
     trials = view.trials()
     trials = trials[trials["outcome"] != ""]
     trials["images_per_second"] = trials["images"] / trials["seconds"]
-    real = dict(view.study.floors)
+    real = dict(view.study.baselines)
     data = load(view.trial(trials.index[0]).config.data)
     if data.centres is not None and data.std is not None:
         samples = {name: view.trial(name).sample(SAMPLES, seed=0).numpy() for name in trials.index}

@@ -24,7 +24,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from bench.figures import Figure, Figures
 from study.api import launch
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
@@ -32,7 +32,7 @@ from trainables.trial import Trial
 
 BASE = {"data": "ring8", "arch": "mlp", "g.width": 16, "d.width": 16, "budget_kimg": 0.064, "tick_kimg": 0.064}
 LR = (1e-5, 1e-2)
-JUDGED = 100
+EVALUATED = 100
 OURS, PEERS = (10, 100), (2, 6)  # numbers of trials: the peer's take seconds each, ours so little that starting Ray's workers would hide it
 N_OURS, N_PEER = 3, 2
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
@@ -53,7 +53,7 @@ def one_ray() -> Iterator[None]:
 def figures() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         source = load(TrialConfig.from_flat(BASE).data)
-        peer = tune.with_parameters(as_function, source=source, judge=Judge.build(source, n_fake=JUDGED))
+        peer = tune.with_parameters(as_function, source=source, evaluator=Evaluator.build(source, n_fake=EVALUATED))
         ours_s, peers_s = [], []
         for i in range(N_OURS):  # in turns, as far as there are turns
             ours_s.append(slope(ours, OURS, Path(folder) / f"ours-{i}"))
@@ -78,7 +78,7 @@ def ours(n_trials: int, folder: Path) -> float:
             "base": BASE,
             "space": {"scientific": {"g.lr": {"low": LR[0], "high": LR[1], "log": True}}},
             "n_configs": n_trials,
-            "judge": {"samples": JUDGED},
+            "evaluation": {"samples": EVALUATED},
             "tracking": {"wandb": {"mode": "offline"}},
         }
     )
@@ -110,9 +110,9 @@ def plain_tune(trainable: Any, n_trials: int, folder: Path) -> float:
     return seconds
 
 
-def as_function(config: dict[str, Any], *, source: Source, judge: Judge) -> None:
+def as_function(config: dict[str, Any], *, source: Source, evaluator: Evaluator) -> None:
     """The same trial for Ray's function API."""
-    trial, finished = Trial(TrialConfig.from_flat({**BASE, **config}), source, judge), False
+    trial, finished = Trial(TrialConfig.from_flat({**BASE, **config}), source, evaluator), False
     while not finished:
         measured = trial.advance()
         finished = measured.finished

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.loop import Diverged, Tick
@@ -85,14 +85,14 @@ class Shown(Run, ABC):
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
         """What stands in the place of these samples [N, *shape]."""
 
-    def sampler(self) -> Any:
-        inner, outer = super().sampler(), self
+    def generator(self) -> Any:
+        inner, outer = super().generator(), self
 
-        class Sampler:
+        class Generator:
             def sample(self, n: int, *, seed: int = 0) -> Tensor:
                 return outer.shown(inner.sample(n, seed=seed), np.random.default_rng(seed))
 
-        return Sampler()
+        return Generator()
 
     def real(self, rows: np.ndarray) -> Tensor:
         """Training data [n, *shape] as samples are."""
@@ -180,16 +180,16 @@ CAUSES: dict[str, Cause] = {
 
 
 @cache
-def _prepared(data: str) -> tuple[Source, Judge]:
+def _prepared(data: str) -> tuple[Source, Evaluator]:
     source = load(TrialConfig.from_flat({"data": data}).data)
-    return source, Judge.build(source)
+    return source, Evaluator.build(source)
 
 
 def stage(name: str, cause: str, seed: int) -> Flat:
-    """Train one, and what was seen of it: {"settings", "cause", "seed", "truth", "ended", "images" [K], "curves": {name: [K]}, "floors", "n_modes"}."""
+    """Train one, and what was seen of it: {"settings", "cause", "seed", "truth", "ended", "images" [K], "curves": {name: [K]}, "baselines", "n_modes"}."""
     torch.set_num_threads(1)
     data, _, arch = name.partition("/")
-    source, judge = _prepared(data)
+    source, evaluator = _prepared(data)
     staged = CAUSES[cause]
     flat = {"data": data, "arch": arch, **SETTINGS[name].flat, **staged.change, "seed": seed}
     flat = {key: value for key, value in flat.items() if flat.get(key.partition(".")[0], True) is not False or "." not in key}
@@ -199,7 +199,7 @@ def stage(name: str, cause: str, seed: int) -> Flat:
     ended = "budget" if staged.ticks == TICKS else "scheduler"
     try:
         for tick in _first(run.ticks(), staged.ticks + 1):
-            rows.append({"images": tick.images, **judge(run.sampler()), **tick.signals})
+            rows.append({"images": tick.images, **evaluator(run.generator()), **tick.signals})
     except Diverged:
         ended = "dead"
     names = dict.fromkeys(key for row in rows for key in row)
@@ -211,9 +211,14 @@ def stage(name: str, cause: str, seed: int) -> Flat:
         "truth": staged.truth,
         "ended": ended,
         "budget": 1000 * config.budget_kimg,
-        "n_modes": judge.n_modes,
+        "n_modes": evaluator.n_modes,
     }
-    return {**facts, "images": curves.pop("images"), "curves": curves, "floors": {key: each.value for key, each in judge.floors.items()}}
+    return {
+        **facts,
+        "images": curves.pop("images"),
+        "curves": curves,
+        "baselines": {key: each.value for key, each in evaluator.baselines.items()},
+    }
 
 
 def _first(ticks: Iterator[Tick], n: int) -> Iterator[Tick]:

@@ -61,7 +61,7 @@ def figures() -> Figures:
 def our_trial(images: np.ndarray) -> Trial:
     """Without evaluation: the training step alone is timed."""
     config = TrialConfig.from_flat({**SETTINGS, "tick_kimg": TICK_KIMG, "budget_kimg": 1e6})
-    return Trial(config, Source(name="noise", train=images, heldout=images[:1000]), lambda sampler: {})
+    return Trial(config, Source(name="noise", train=images, heldout=images[:1000]), lambda generator: {})
 
 
 def write_mnist(images: np.ndarray, folder: Path) -> None:

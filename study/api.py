@@ -11,10 +11,10 @@ import pandas as pd
 from analysis import Diagnosis, Direction, TrialTable, rank
 from ganstudy import UserError
 from ganstudy.files import write_output
-from study.evaluation.protocol import Ruler
+from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
 from study.store.diagnosis import diagnosis
-from study.store.judged import read_judged
+from study.store.evaluated import read_evaluated
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.store.tables import ended_as, history_frame, settings_of, trial_table, trials_frame
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from study.spec.study_spec import StudySpec
     from trainables.config import TrialConfig
-    from trainables.sampler import Sampler
+    from trainables.generators import Generator
 
 log = logging.getLogger(__name__)
 
@@ -70,34 +70,34 @@ class StudyView:
         return StudySpec.from_dict(self.study.spec)
 
     @property
-    def ruler(self) -> "Ruler":
-        """What the numbers were measured with; those of another ruler (another `hash`) are not to be compared with these."""
-        return Ruler(**self.study.ruler)
+    def protocol(self) -> "EvaluationProtocol":
+        """What the numbers were measured with; those of another evaluation protocol (another `hash`) are not to be compared with these."""
+        return EvaluationProtocol(**self.study.protocol)
 
     @property
-    def score(self) -> str:
+    def objective(self) -> str:
         """The metric that the study ranks by."""
-        return str(self.study.spec["score"]["metric"])
+        return str(self.study.spec["objective"]["metric"])
 
     @property
     def direction(self) -> Direction:
         """Whether the study minimizes or maximizes its score."""
-        return Direction(self.study.spec["score"]["direction"])
+        return Direction(self.study.spec["objective"]["direction"])
 
     def trials(self) -> pd.DataFrame:
         """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
 
-        attrs["floors"]: what real data score.
+        attrs["baselines"]: what real data score.
         """
-        return trials_frame(self.store, ruler=self.ruler.hash)
+        return trials_frame(self.store, protocol=self.protocol.hash)
 
     def history(self) -> pd.DataFrame:
-        """A row per trial and tick: images, seconds, and all that was measured. attrs["floors"]: what real data score."""
+        """A row per trial and tick: images, seconds, and all that was measured. attrs["baselines"]: what real data score."""
         return history_frame(self.store)
 
-    def judged(self) -> dict[str, pd.DataFrame]:
-        """Hash of a ruler -> what `ganstudy judge` measured by it: images and metrics by trial_id; its ruler and floors are in the frame's attrs."""
-        return {ruler: read_judged(self.folder, ruler) for ruler in self.store.layout.rulers()}
+    def evaluated(self) -> dict[str, pd.DataFrame]:
+        """Hash of an evaluation protocol -> what `ganstudy evaluate` measured by it: images and metrics by trial_id; its evaluation protocol and baselines are in the frame's attrs."""
+        return {protocol: read_evaluated(self.folder, protocol) for protocol in self.store.layout.protocols()}
 
     def table(self) -> TrialTable:
         """What the functions of `analysis` take."""
@@ -109,7 +109,7 @@ class StudyView:
         Ranked on the bad end of the mean's 95 % interval, not on a lucky seed. where: a pandas query over trials(), such as
         "coverage > 0.8", that more than half of a configuration's runs must meet. Where no configuration has min_seeds runs, those with the most are ranked, which is logged.
         """
-        by = by or self.score
+        by = by or self.objective
         table = self.table()
         if where:
             trials = self.trials()
@@ -175,7 +175,7 @@ class TrialView:
     def __repr__(self) -> str:
         last = self.record.last
         return f"TrialView({self.trial_id!r}, {self.outcome or 'unfinished'}" + (
-            f", {self.study.score} {last.values[self.study.score]:.4g})" if last else ")"
+            f", {self.study.objective} {last.values[self.study.objective]:.4g})" if last else ")"
         )
 
     @property
@@ -213,10 +213,10 @@ class TrialView:
         """Its newest generator.safetensors, or that of the tick where its score was best. Raises UserError if none was saved."""
         if not (saved := self.stored):
             raise UserError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
-        at = self.record.best_images(self.study.score, self.study.direction) if best_tick else saved[-1].images
+        at = self.record.best_images(self.study.objective, self.study.direction) if best_tick else saved[-1].images
         return self.study.store.layout.generator(next(each for each in saved if each.images == at))
 
-    def generator(self, *, best_tick: bool = False) -> "Sampler":
+    def generator(self, *, best_tick: bool = False) -> "Generator":
         """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode. best_tick: as it was when its score was best.
 
         The least of several noisy scores flatters; judge such a generator again before quoting its score.

@@ -166,7 +166,7 @@ def best(
         return
     from study.show.terminal import print_best
 
-    print_best(view, found, by or view.score, console)
+    print_best(view, found, by or view.objective, console)
 
 
 @app.command()
@@ -180,11 +180,11 @@ def rank(
     from study.show.terminal import print_ranking
 
     view = open_study(run)
-    print_ranking(view.table(), by or view.score, console, n=n)
+    print_ranking(view.table(), by or view.objective, console, n=n)
 
 
 @app.command()
-def judge(
+def evaluator(
     run: Folder,
     features: Annotated[
         str | None,
@@ -194,18 +194,18 @@ def judge(
     samples: Annotated[int | None, typer.Option(metavar="N", help="Of each generator; as many as the study's unless given.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """Judge the stored generators by another ruler, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
+    """Judge the stored generators by another evaluation protocol, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
     from study.api import open_study
-    from study.evaluation.reevaluate import rejudge
-    from study.show.terminal import print_judged
-    from study.spec.sections import judged_as
+    from study.evaluation.reevaluate import reevaluate
+    from study.show.terminal import print_evaluated
+    from study.spec.sections import evaluation_as
 
     view = open_study(run, trust_plugins=trust_plugins)
     spec = view.spec
-    judged = judged_as(spec.as_dict()["judge"], features=features, weights=weights, samples=samples)
-    with console.status("preparing the ruler") as status:  # which a pipe does not see
-        found = rejudge(view.store, spec, judged, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
-    print_judged(view, found, console, n=20)
+    evaluation = evaluation_as(spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
+    with console.status("preparing the evaluation protocol") as status:  # which a pipe does not see
+        found = reevaluate(view.store, spec, evaluation, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
+    print_evaluated(view, found, console, n=20)
 
 
 @app.command()
@@ -320,14 +320,14 @@ def train(
     from study.show.run_page import conclude
     from study.spec.files import parse_changes
     from study.spec.recipes import changed_config, load_config
-    from study.spec.sections import judged_as
+    from study.spec.sections import evaluation_as
 
     if recipe and (trial or best):
         raise UserError("--trial and --best choose from a study: give --from RUN, not a recipe")
     if (recipe is None) == (origin is None):
         raise UserError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
-    judged: dict[str, Any] = {}
+    evaluation: dict[str, Any] = {}
     kept: Path | None = None
     if recipe:
         config, name = load_config(recipe, new), recipe.stem
@@ -335,10 +335,14 @@ def train(
         assert origin
         view = open_study(origin, trust_plugins=trust_plugins)
         config = changed_config(_chosen(view, trial, best=best).config.flat(), new)
-        judged, kept, name = dict(view.study.spec["judge"]), Layout(origin).classifier, f"{view.study.spec['name']}-{config.trial_id}"
-    judge = judged_as(judged, features=features, weights=weights, samples=samples)
+        evaluation, kept, name = (
+            dict(view.study.spec["evaluation"]),
+            Layout(origin).classifier,
+            f"{view.study.spec['name']}-{config.trial_id}",
+        )
+    evaluator = evaluation_as(evaluation, features=features, weights=weights, samples=samples)
     folder = out or default_folder(name)
-    found = train_one(config, folder, console, judged=judge, kept=kept)
+    found = train_one(config, folder, console, evaluation=evaluator, kept=kept)
     conclude(found, folder, console)
     if found.ended == "":
         raise typer.Exit(130)
@@ -353,7 +357,7 @@ def list_(
         ),
     ] = None,
 ) -> None:
-    """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their knobs, update rules, …, and all settings."""
+    """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their settings, update rules, …, and all settings."""
     from study.show.catalogue import catalogue
 
     tables = catalogue()

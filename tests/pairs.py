@@ -25,7 +25,7 @@ TRIES = 5  # rows thought of for each that is taken
 AT_ONCE = ("simultaneous", "extragradient")  # these refuse rounds of several steps
 ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of three
 SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
-KNOBS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
+SETTINGS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
 GENTLE = {
     "g.lr": 1e-8,
     "d.lr": 1e-8,
@@ -46,7 +46,7 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
         SHORT  # type: ignore[operator]
         | ({"data": "digits"} if images else {})
         | ({} if update in AT_ONCE else ROUND)
-        | KNOBS.get(update, {})
+        | SETTINGS.get(update, {})
         | (GENTLE if entries.get("optimiser") in ("sgd", "rmsprop") else {})
         | on
     )

@@ -16,9 +16,9 @@ SPACE = {
     "scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "r1": [False, True]},
     "nuisance": {"d_steps": {"low": 1, "high": 5}},
 }
-SPEC = {"name": "digits", "space": SPACE, "score": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
+SPEC = {"name": "digits", "space": SPACE, "objective": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
 # its runs are called digits-e3b0c4-…: the mark of a study that was created at no time
-STUDY = StudyRecord(spec=SPEC, ruler={}, floors={"coverage": 0.9}, n_modes=10, provenance={})
+STUDY = StudyRecord(spec=SPEC, protocol={}, baselines={"coverage": 0.9}, n_modes=10, provenance={})
 
 
 def wait_until(true: Callable[[], bool], limit_s: float = 30) -> None:
@@ -44,7 +44,7 @@ class Driver:
     def tick(self, trial_id: str, tick: int, ended: Ended | None = None, reason: str = "", **values: float) -> None:
         images = 1000 * tick
         measured = Measurement(
-            images=images, seconds=0.5 * tick, judge_seconds=0.1, values={"fd": 100.0 - tick, "modes": 10.0, "d/adv": 0.7, **values}
+            images=images, seconds=0.5 * tick, evaluation_seconds=0.1, values={"fd": 100.0 - tick, "modes": 10.0, "d/adv": 0.7, **values}
         )
         self.store.write(trial_id, measured=measured, closed=Closed(ended=ended, reason=reason) if ended else None)
         if ended not in (Ended.DEAD, Ended.ERROR):

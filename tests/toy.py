@@ -30,7 +30,7 @@ TOY: dict[str, Any] = {
     },
     "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
     "n_configs": 4,
-    "judge": {"samples": 200},
+    "evaluation": {"samples": 200},
 }
 
 
@@ -46,14 +46,14 @@ def in_this_process(spec: StudySpec, folder: Path) -> None:
         for asked in spec.designed():
             config = TrialConfig.from_flat(asked.flat)
             store.write(config.trial_id, opened={"phase": spec.phase, **asdict(asked)})
-            trial, finished = Trial(config, prepared.source, prepared.judge), False
+            trial, finished = Trial(config, prepared.source, prepared.evaluator), False
             while not finished:
                 measured = trial.advance()
                 finished = measured.finished
                 values = {name: value for name, value in measured.values.items() if name != "images_per_second"}  # never twice the same
                 store.write(
                     config.trial_id,
-                    measured=Measurement(images=measured.images, seconds=0.0, judge_seconds=0.0, values=values),
+                    measured=Measurement(images=measured.images, seconds=0.0, evaluation_seconds=0.0, values=values),
                     closed=Closed(ended=Ended.BUDGET) if finished else None,
                 )
                 path = f"tune/{config.trial_id}/{measured.images}"

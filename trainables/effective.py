@@ -36,14 +36,14 @@ def effective(run: Run) -> dict[str, Any]:
         "beta2": of_d["beta2"],
         "weight_decay": of_d["weight_decay"] if of_g["weight_decay"] is None else of_g["weight_decay"],
         "update": rule,
-        **{f"{rule}.{knob}": value for knob, value in settings_of(run.rule).items()},
+        **{f"{rule}.{setting}": value for setting, value in settings_of(run.rule).items()},
         "batch_size": run.batches.batch_size,
         "latent.dim": None if inputs is None else inputs - getattr(run.nets.g, "more", 0),
         **{f"g.{k}": v for k, v in (network(g) | of_generator(g)).items()},
         **{f"d.{k}": v for k, v in (network(d) | of_discriminator(d)).items()},
         **conditions(run.nets),
         **dict.fromkeys(run.tricks, True),
-        **{f"{name}.{knob}": value for name, trick in run.tricks.items() for knob, value in settings_of(trick).items()},
+        **{f"{name}.{setting}": value for name, trick in run.tricks.items() for setting, value in settings_of(trick).items()},
     }
 
 

@@ -15,7 +15,7 @@ from trainables.data import Source
 from trainables.latents import draw_classes, draw_latent
 from trainables.losses import LOSSES
 from trainables.models import conditional
-from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, classes_of, told
+from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
 from trainables.optimisers import OPTIMISERS
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
@@ -38,7 +38,10 @@ class Gan:
         classes, d_shape = classes_of(config, source), source.shape
         for trick in self.tricks.values():
             d_shape = trick.d_shape(d_shape)
-        g, d = conditional.generator(config, source.shape, classes=classes), conditional.discriminator(config, d_shape, classes=classes)
+        g, d = (
+            conditional.build_generator(config, source.shape, classes=classes),
+            conditional.build_discriminator(config, d_shape, classes=classes),
+        )
         self.nets = Nets(g.to(self.device), d.to(self.device))
         for trick in self.tricks.values():
             trick.build(self.nets, config)
@@ -74,7 +77,7 @@ class Gan:
         real, real_labels = self.batches.next_labelled()
         with torch.no_grad():
             z, fake_labels = self.noise(), self.draw_labels(real_labels)
-            fake = told(self.nets.g, z, fake_labels)
+            fake = apply(self.nets.g, z, fake_labels)
             for trick in self.tricks.values():
                 fake, fake_labels = trick.fakes(fake, fake_labels, self.rng)
         step = self.d_look(real, fake, labels=(real_labels, fake_labels), updates=self.d_updates)
@@ -96,7 +99,7 @@ class Gan:
         self.nets.d.requires_grad_(False)
         z, fake_labels = self.noise(), self.g_labels(real_labels)
         labels = real_labels, fake_labels
-        step = self.look(real, told(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
+        step = self.look(real, apply(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
         terms = self.g_terms(step)
         norm = self.differentiate(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
@@ -124,14 +127,14 @@ class Gan:
         """The scalars whose sum D minimises."""
         for trick in self.tricks.values():
             trick.before_d(step)
-        terms = {"d/adv": self.loss.d(*step.judged), **self.class_terms(step, side="d")}
+        terms = {"d/adv": self.loss.d(*step.loss_logits), **self.class_terms(step, side="d")}
         return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
 
     def g_terms(self, step: Step) -> dict[str, Tensor]:
         """The scalars whose sum G minimises."""
         for trick in self.tricks.values():
             trick.before_g(step)
-        adversarial = self.loss.g(*step.judged)
+        adversarial = self.loss.g(*step.loss_logits)
         terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **self.class_terms(step, side="g")}
         return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
 
@@ -141,8 +144,8 @@ class Gan:
         """What D makes of both sides. labels: the classes of both in a conditional run."""
         made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
-        real_features, real_logits = (None, None) if real is None else self.judge(real, labels[0])
-        fake_features, fake_logits = self.judge(fake, labels[1])
+        real_features, real_logits = (None, None) if real is None else self.discriminate(real, labels[0])
+        fake_features, fake_logits = self.discriminate(fake, labels[1])
         return Step(
             nets=self.nets,
             real=real,
@@ -161,10 +164,10 @@ class Gan:
             epoch=self.images / self.batches.size,
         )
 
-    def judge(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor | None, Tensor]:
+    def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor | None, Tensor]:
         """D's features, where a term asks for them, and its logits."""
         if not self.features:
-            return None, told(self.nets.d, images, labels)
+            return None, apply(self.nets.d, images, labels)
         if isinstance(self.nets.d, ConditionalDiscriminator):
             assert labels is not None
             features = self.nets.d.features(images, labels)

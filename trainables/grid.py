@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from trainables.sampler import Sampler
+from trainables.generators import Generator
 
 SIDE = 8  # samples along each side of a grid of images
 ROWS = 16  # classes in a grid of images of a conditional generator, the first ones
@@ -21,15 +21,15 @@ def grid_size(shape: tuple[int, ...]) -> int:
     return SIDE * SIDE if len(shape) == 3 else POINTS
 
 
-def grid_samples(sampler: Sampler, shape: tuple[int, ...], *, seed: int = 0, label: int | None = None) -> Tensor:
+def grid_samples(generator: Generator, shape: tuple[int, ...], *, seed: int = 0, label: int | None = None) -> Tensor:
     """What a grid holds: of a generator that is told classes, images of one class a row, or all of the class `label`; else a sample of all."""
     n, labels = grid_size(shape), None
     if label is not None:
         labels = torch.full((n,), label)
-    elif sampler.shares is not None and len(shape) == 3:
-        labels = torch.arange(min(len(sampler.shares), ROWS)).repeat_interleave(SIDE)
+    elif generator.shares is not None and len(shape) == 3:
+        labels = torch.arange(min(len(generator.shares), ROWS)).repeat_interleave(SIDE)
         n = len(labels)
-    return sampler.sample(n, seed=seed) if labels is None else sampler.sample(n, seed=seed, labels=labels)
+    return generator.sample(n, seed=seed) if labels is None else generator.sample(n, seed=seed, labels=labels)
 
 
 def extent(train: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import torch
 
 from trainables.config import TrialConfig
 from trainables.data import Source
-from trainables.sampler import Sampler
+from trainables.generators import Generator
 
 
 class Diverged(Exception):
@@ -29,7 +29,7 @@ class Loop(Protocol):
     def ticks(self) -> Iterator[Tick]:
         """Train to the end of the budget, pausing at each tick; the first shows the untrained nets. Raises Diverged at the tick that shows it."""
 
-    def sampler(self) -> Sampler:
+    def generator(self) -> Generator:
         """The generator to judge."""
 
     def state_dict(self) -> dict[str, Any]:

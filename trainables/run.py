@@ -12,11 +12,11 @@ from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.gan import Gan
+from trainables.generators import Generator
 from trainables.latents import draw_classes, draw_latent
 from trainables.loop import Diverged, Loop, Tick
 from trainables.losses import LOSSES
-from trainables.models.conditional import told
-from trainables.sampler import Sampler
+from trainables.models.conditional import apply
 from trainables.signals import Signals, image_gradient
 from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.base import make_update
@@ -77,7 +77,7 @@ class Run(Gan):
         with torch.no_grad():
             z = draw_latent(n, self.config.latent, rng)
             labels = None if self.shares is None else draw_classes(n, self.shares, rng)
-            fake = told(self.nets.g.eval(), z, labels)
+            fake = apply(self.nets.g.eval(), z, labels)
         self.nets.g.train()
         looks = {"real": self.batches.first_labelled(n), "fake": (fake, labels)}
         gradients = {
@@ -85,11 +85,13 @@ class Run(Gan):
         }
         return {**gradients, "g/updates": float(self.g_updates)}
 
-    def sampler(self) -> Sampler:
-        sampler = Sampler(self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes)
+    def generator(self) -> Generator:
+        generator = Generator(
+            self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes
+        )
         for trick in self.tricks.values():
-            sampler = trick.sampler(sampler)
-        return sampler
+            generator = trick.generator(generator)
+        return generator
 
     # Stopping and going on -----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from trainables.models.conditional import told
+from trainables.models.conditional import apply
 
 
 class Signals:
@@ -48,6 +48,6 @@ def image_gradient(d: nn.Module, images: Tensor, labels: Tensor | None = None) -
     """Mean |d logit / d image| over images [N, *shape] (of these classes), in evaluation mode, so that norms and power iterations do not move."""
     images = images.detach().requires_grad_()
     d.eval()
-    (gradient,) = torch.autograd.grad(told(d, images, labels).sum(), images)
+    (gradient,) = torch.autograd.grad(apply(d, images, labels).sum(), images)
     d.train()
     return float(gradient.flatten(1).norm(dim=1).mean().item())

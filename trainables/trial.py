@@ -18,17 +18,16 @@ from ganstudy.units import to_images, to_kimg
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.effective import effective
-from trainables.generators import GENERATOR, save_generator
+from trainables.generators import GENERATOR_FILE, Generator, save_generator
 from trainables.grid import extent, grid_png, grid_samples
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
-from trainables.sampler import Sampler
 
 STATE = "run.pt"  # in a checkpoint: all that resuming needs
 SAMPLES = "samples.png"
 GRID_SEED = 0  # the same latents for every trial and tick
 
-Evaluate = Callable[[Sampler], Mapping[str, float]]  # scores the samples of a generator
+Evaluate = Callable[[Generator], Mapping[str, float]]  # scores the samples of a generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class Measured:
 
     images: int  # real images shown to D
     seconds: float  # of training, evaluation excluded
-    judge_seconds: float
+    evaluation_seconds: float
     values: Mapping[str, float]  # metrics and signals, all finite; {} if the trial diverged before the first evaluation
     finished: bool = False  # it spent its budget
     diverged: str = ""  # what left the finite numbers and when
@@ -57,7 +56,7 @@ class Trial:
         self.config, self.source, self.evaluate, self.device = config, source, evaluate, torch.device(device)
         self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
         self._ticks = self.run.ticks()
-        self._images, self._seconds, self._judge_seconds = 0, 0.0, 0.0
+        self._images, self._seconds, self._evaluation_seconds = 0, 0.0, 0.0
         self._values: dict[str, float] = {}
 
     def advance(self) -> Measured:
@@ -72,8 +71,8 @@ class Trial:
             speed = {"images_per_second": (tick.images - self._images) / trained} if tick.images else {}
             self._images, self._seconds = tick.images, self._seconds + trained
             start = time.perf_counter()
-            scores = self.evaluate(self.run.sampler())
-            self._judge_seconds += time.perf_counter() - start
+            scores = self.evaluate(self.run.generator())
+            self._evaluation_seconds += time.perf_counter() - start
             self._values = finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
         except Diverged as reason:
             return self._measured(diverged=str(reason))
@@ -83,7 +82,7 @@ class Trial:
         return Measured(
             images=self._images,
             seconds=self._seconds,
-            judge_seconds=self._judge_seconds,
+            evaluation_seconds=self._evaluation_seconds,
             values=self._values,
             finished=finished,
             diverged=diverged,
@@ -96,19 +95,19 @@ class Trial:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint of the current tick: all that resuming needs, the generator, and a grid of its samples."""
-        sampler, shape = self.run.sampler(), self.source.shape
-        clocks = {"images": self._images, "seconds": self._seconds, "judge_seconds": self._judge_seconds, "values": self._values}
+        generator, shape = self.run.generator(), self.source.shape
+        clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
         torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
-        save_generator(sampler, self.config, shape, folder / GENERATOR)
-        samples = grid_samples(sampler, shape, seed=GRID_SEED)
+        save_generator(generator, self.config, shape, folder / GENERATOR_FILE)
+        samples = grid_samples(generator, shape, seed=GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=extent(self.source.train)))
 
     def load(self, folder: Path) -> None:
         """Resume from a checkpoint of the same config: the next tick is the one after it."""
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)  # states of random generators must stay on the CPU
         self.run.load_state_dict(state["run"])
-        self._images, self._seconds, self._judge_seconds, self._values = (
-            state[name] for name in ("images", "seconds", "judge_seconds", "values")
+        self._images, self._seconds, self._evaluation_seconds, self._values = (
+            state[name] for name in ("images", "seconds", "evaluation_seconds", "values")
         )
         self._ticks = self.run.ticks()
         if not self._images:

@@ -15,14 +15,14 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from trainables.config import TrialConfig
 from trainables.data import Source
-from trainables.sampler import Sampler
+from trainables.generators import Generator
 from trainables.trial import Trial
 
 
-class Judge(Protocol):
-    def __call__(self, sampler: Sampler) -> Mapping[str, float]: ...
+class Evaluator(Protocol):
+    def __call__(self, generator: Generator) -> Mapping[str, float]: ...
 
-    def on(self, device: torch.device) -> "Judge":
+    def on(self, device: torch.device) -> "Evaluator":
         """The same, with its networks on a device."""
 
 
@@ -34,13 +34,13 @@ class Shared:
     """
 
     source: Source
-    judge: Judge
+    evaluator: Evaluator
     plugins: Sequence[str] = ()
     plugin_folders: Sequence[str] = ()  # where they are found, beside what is installed
 
     def __reduce__(self) -> tuple[Any, ...]:
         buffers: list[pickle.PickleBuffer] = []
-        packed = cloudpickle.dumps((self.source, self.judge), protocol=5, buffer_callback=buffers.append)
+        packed = cloudpickle.dumps((self.source, self.evaluator), protocol=5, buffer_callback=buffers.append)
         return _unpacked, (self.plugins, self.plugin_folders, packed, buffers)
 
 
@@ -48,8 +48,8 @@ def _unpacked(plugins: Sequence[str], folders: Sequence[str], packed: bytes, buf
     sys.path += [folder for folder in folders if folder not in sys.path]
     for module in plugins:
         importlib.import_module(module)
-    source, judge = pickle.loads(packed, buffers=buffers)
-    return Shared(source=source, judge=judge, plugins=plugins, plugin_folders=folders)
+    source, evaluator = pickle.loads(packed, buffers=buffers)
+    return Shared(source=source, evaluator=evaluator, plugins=plugins, plugin_folders=folders)
 
 
 class GanTrainable(tune.Trainable):
@@ -61,7 +61,7 @@ class GanTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
         self.device = assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
-        self.source, self.judge = shared.source, shared.judge.on(self.device)
+        self.source, self.evaluator = shared.source, shared.evaluator.on(self.device)
         self.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -72,7 +72,7 @@ class GanTrainable(tune.Trainable):
         vars(self).pop("trial", None)  # frees the memory of the last trial before the next one takes its own
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.judge, device=self.device)
+        self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device)
         if config["checkpoint"]:
             self.trial.load(Path(config["checkpoint"]))
 

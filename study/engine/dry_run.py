@@ -66,24 +66,28 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
-    seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.judge_seconds) / slots
+    seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
         f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
-        f" ({cost.images_per_second:,.0f} images/s and {cost.judge_seconds:.2f} s a judgement, measured now on this machine with one trial)",
+        f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s a judgement, measured now on this machine with one trial)",
         soft_wrap=True,
     )
     console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
-    console.print("ruler: " + ", ".join(f"{key} {value}" for key, value in prepared.judge.ruler.as_dict().items()), soft_wrap=True)
-    if prepared.judge.accuracy is not None:
-        console.print(f"its classifier finds the class of {prepared.judge.accuracy:.1%} of the held-out images")
     console.print(
-        "real data score " + "  ".join(f"{name} {in_words(floor)}" for name, floor in prepared.judge.floors.items()), soft_wrap=True
+        "evaluation protocol: " + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items()),
+        soft_wrap=True,
+    )
+    if prepared.evaluator.accuracy is not None:
+        console.print(f"its classifier finds the class of {prepared.evaluator.accuracy:.1%} of the held-out images")
+    console.print(
+        "real data score " + "  ".join(f"{name} {in_words(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
+        soft_wrap=True,
     )
 
 
-def in_words(floor: Baseline) -> str:
+def in_words(baseline: Baseline) -> str:
     """With the range of its draws, where no formula gives it."""
-    return f"{floor.value:.4g}" + (f" ({floor.low:.4g} to {floor.high:.4g}, {floor.draws} draws)" if floor.draws else "")
+    return f"{baseline.value:.4g}" + (f" ({baseline.low:.4g} to {baseline.high:.4g}, {baseline.draws} draws)" if baseline.draws else "")
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Cost:
     """Of one trial, on this machine."""
 
     images_per_second: float
-    judge_seconds: float
+    evaluation_seconds: float
     checkpoint_mb: float
 
 
@@ -103,7 +107,7 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         kimg = to_kimg(config.batch_size)
         short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 2 * kimg})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        trial = Trial(short, prepared.source, prepared.judge.on(device), device=device)
+        trial = Trial(short, prepared.source, prepared.evaluator.on(device), device=device)
         _, warm, last = (trial.advance() for _ in range(3))
         if last.diverged:
             raise Diverged(last.diverged)
@@ -112,7 +116,7 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
         return Cost(
             images_per_second=(last.images - warm.images) / (last.seconds - warm.seconds),
-            judge_seconds=last.judge_seconds - warm.judge_seconds,
+            evaluation_seconds=last.evaluation_seconds - warm.evaluation_seconds,
             checkpoint_mb=size / 2**20,
         )
     finally:

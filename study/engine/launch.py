@@ -47,7 +47,7 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
         with Store.writing(folder) as store:
             store.write_study(prepared.study)
             write_whole(store.layout.real, real_png(prepared.source.train))
-            keep_classifier(prepared.judge.networks.classifier, prepared.source, store.layout.classifier)
+            keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
             with watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
                 run_trials(spec, prepared, store, display)
     return Store(folder)
@@ -77,7 +77,7 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) 
         if scheduler:
             scheduler.replay(record)
     nodes = cluster.nodes(None)
-    shared = Shared(source=prepared.source, judge=prepared.judge, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+    shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(

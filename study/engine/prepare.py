@@ -10,7 +10,7 @@ from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
 from study.engine import cluster
 from study.engine.provenance import provenance
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec, identity
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
@@ -26,7 +26,7 @@ class Prepared:
     """What all trials share."""
 
     source: Source
-    judge: Judge
+    evaluator: Evaluator
     study: StudyRecord
 
 
@@ -43,34 +43,38 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     source = load(spec.corners[0].data)
     check_networks(spec, source)
     told = [config.g.condition is not None for config in spec.corners]
-    judge = Judge.build(
+    evaluator = Evaluator.build(
         source,
-        features=spec.judge.features,
-        weights=spec.judge.weights,
-        n_fake=spec.judge.samples,
+        features=spec.evaluation.features,
+        weights=spec.evaluation.weights,
+        n_fake=spec.evaluation.samples,
         kept=store.layout.classifier,
         conditional=any(told),
     )
-    if spec.score.metric in METRICS and METRICS[spec.score.metric].needs in OF_CLASSES and not all(told):
-        raise UserError(f"score: {spec.score.metric} needs g.condition in every trial, as it is of the classes that were asked for")
-    if spec.score.metric not in judge.floors:
-        raise UserError(f"score must be one of {sorted(judge.floors)}, which {source.name} can be judged by; given {spec.score.metric!r}")
-    if known and known.ruler != judge.ruler.as_dict():
-        changes = [f"{k}: {known.ruler.get(k)} there, {v} now" for k, v in judge.ruler.as_dict().items() if known.ruler.get(k) != v]
+    if spec.objective.metric in METRICS and METRICS[spec.objective.metric].needs in OF_CLASSES and not all(told):
+        raise UserError(f"objective: {spec.objective.metric} needs g.condition in every trial, as it is of the classes that were asked for")
+    if spec.objective.metric not in evaluator.baselines:
         raise UserError(
-            f"{folder} was measured with another ruler, and numbers of different rulers cannot be compared ({'; '.join(changes)}). Use another folder (--folder), or the data it was measured on"
+            f"objective must be one of {sorted(evaluator.baselines)}, which {source.name} can be judged by; given {spec.objective.metric!r}"
+        )
+    if known and known.protocol != evaluator.protocol.as_dict():
+        changes = [
+            f"{k}: {known.protocol.get(k)} there, {v} now" for k, v in evaluator.protocol.as_dict().items() if known.protocol.get(k) != v
+        ]
+        raise UserError(
+            f"{folder} was measured with another evaluation protocol, so its numbers cannot be compared with new ones ({'; '.join(changes)}). Use another folder (--folder) or the same data"
         )
     facts = provenance()
     made = StudyRecord(
         spec=spec.as_dict(),
-        ruler=judge.ruler.as_dict(),
-        floors={name: floor.value for name, floor in judge.floors.items()},
-        n_modes=judge.n_modes,
-        accuracy=judge.accuracy,
+        protocol=evaluator.protocol.as_dict(),
+        baselines={name: baseline.value for name, baseline in evaluator.baselines.items()},
+        n_modes=evaluator.n_modes,
+        accuracy=evaluator.accuracy,
         created=known.created if known else facts["started"],
         provenance=facts,
     )
-    return Prepared(source, judge, made)
+    return Prepared(source, evaluator, made)
 
 
 def refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
@@ -94,8 +98,8 @@ def check_networks(spec: StudySpec, source: Source) -> None:
     """Raises UserError where an architecture, an output or a trick of the study cannot work on the data's shape, classes are asked of data without labels, or data.size is more than there is."""
     for config in spec.corners:
         classes = classes_of(config, source)
-        conditional.generator(config, source.shape, classes=classes)
-        conditional.discriminator(config, source.shape, classes=classes)
+        conditional.build_generator(config, source.shape, classes=classes)
+        conditional.build_discriminator(config, source.shape, classes=classes)
     for name, trick in TRICKS.items():
         if True in (spec.base.get(name), *spec.space.values(name)):
             trick().d_shape(source.shape)

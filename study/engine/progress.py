@@ -78,9 +78,9 @@ class Progress:
         if record.closed.ended is Ended.ERROR:
             again = "tried again" if record.needs_run(self.spec.max_failures) else "given up"
             return f"error ({again}): {record.closed.reason.strip().splitlines()[-1] if record.closed.reason.strip() else ''}"
-        metric = self.spec.score.metric
-        score = f"{metric} {record.last.values[metric]:.4g}" if record.last else ""
-        return f"{self.outcome(record)}  {score}"
+        metric = self.spec.objective.metric
+        objective = f"{metric} {record.last.values[metric]:.4g}" if record.last else ""
+        return f"{self.outcome(record)}  {objective}"
 
     def outcome(self, record: TrialRecord) -> str:
         """Kept for as long as the trial has no news: a table that is drawn twice a second diagnoses nothing twice."""
@@ -95,7 +95,7 @@ class Progress:
         done = [record for record in trials if record.closed and record.closed.ended is not Ended.ERROR]
         counts = Counter(self.outcome(record) for record in done)
         errors = sum(record.closed is not None and record.closed.ended is Ended.ERROR for record in trials)
-        metric, sign = self.spec.score.metric, self.spec.score.direction.sign
+        metric, sign = self.spec.objective.metric, self.spec.objective.direction.sign
         healthy = [record for record in done if record.last and self.outcome(record) == "healthy"]
         best = min(healthy, key=lambda record: sign * record.last.values[metric], default=None)  # type: ignore[union-attr]
         grid = Table.grid(padding=(0, 2))

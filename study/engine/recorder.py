@@ -11,7 +11,7 @@ from study.engine.searcher import Search
 from study.engine.stopping import Stopping
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
-from trainables.generators import GENERATOR
+from trainables.generators import GENERATOR_FILE
 from trainables.trial import SAMPLES, STATE
 
 
@@ -28,7 +28,7 @@ class Recorder(tune.Callback):
         if result["done"]:
             dead = result["diverged"] or hopeless
             ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
-        measured = Measurement(**{k: result[k] for k in ("images", "seconds", "judge_seconds", "values")})
+        measured = Measurement(**{k: result[k] for k in ("images", "seconds", "evaluation_seconds", "values")})
         self.tell(
             trial,
             measured if result["values"] else None,
@@ -51,9 +51,9 @@ class Recorder(tune.Callback):
         write_whole(self.store.layout.grid(record.trial_id, images), (Path(checkpoint.path) / SAMPLES).read_bytes())
         self.store.write(record.trial_id, saved=Saved(images=images, path=str(Path(checkpoint.path).relative_to(folder))))
         record = self.store.trials[record.trial_id]
-        best = record.best_images(self.search.spec.score.metric, self.search.spec.score.direction)
+        best = record.best_images(self.search.spec.objective.metric, self.search.spec.objective.direction)
         for old in record.saved[:-1]:
-            unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR)
+            unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR_FILE)
             for name in unneeded:
                 (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
 

@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from ganstudy import UserError
 from study.spec import design
-from study.spec.space import Asked
+from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended, Measurement, TrialRecord
 from trainables.config import TrialConfig, lives
@@ -32,7 +32,7 @@ MAX_ASKS = 100  # for one proposal that can be trained
 
 
 class Proposals(Protocol):
-    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
+    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
         """The next new trial; None when there are to be no more."""
 
     def adopt(self, record: TrialRecord) -> None:
@@ -50,7 +50,7 @@ class Designed:
         self.left = spec.designed()
         self.left.reverse()
 
-    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
+    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
         return self.left.pop() if self.left else None
 
     def adopt(self, record: TrialRecord) -> None:
@@ -70,11 +70,11 @@ class Adaptive:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec = spec
         self.study = optuna.create_study(
-            study_name=spec.name, direction=optuna.study.StudyDirection[spec.score.direction.name], sampler=RandomSampler()
+            study_name=spec.name, direction=optuna.study.StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
 
-    def next(self, known: dict[str, TrialRecord]) -> Asked | None:
+    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
         number = len(known)
         if number >= self.spec.n_configs:
             return None
@@ -103,7 +103,7 @@ class Adaptive:
             self.measured(record.trial_id, measurement)
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
-        self.trials[trial_id].report(measurement.values[self.spec.score.metric], measurement.images)
+        self.trials[trial_id].report(measurement.values[self.spec.objective.metric], measurement.images)
 
     def closed(self, record: TrialRecord) -> None:
         trial = self.trials[record.trial_id]
@@ -111,7 +111,7 @@ class Adaptive:
         match record.closed.ended:
             case Ended.BUDGET:
                 assert record.last
-                self.study.tell(trial, record.last.values[self.spec.score.metric])
+                self.study.tell(trial, record.last.values[self.spec.objective.metric])
             case Ended.SCHEDULER:
                 self.study.tell(trial, state=TrialState.PRUNED)
             case Ended.DEAD:
@@ -130,7 +130,7 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
 def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:
     """Ask for the settings of the space that live: "r1.gamma" only where "r1" is on, "g.slope" only with leaky_relu."""
     found: dict[str, Any] = {}
-    for name, domain in spec.space.domains.items():  # switches before their knobs
+    for name, domain in spec.space.domains.items():  # switches before their settings
         if lives(name, {**spec.base, **spec.space.spelt_out(found)}):
             found[name] = suggest(trial, name, domain)
     return found

@@ -15,7 +15,7 @@ class Halving(FIFOScheduler):
     def __init__(self, spec: StudySpec):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
-        self.score, self.sign = spec.score.metric, -spec.score.direction.sign  # more is better here
+        self.objective, self.sign = spec.objective.metric, -spec.objective.direction.sign  # more is better here
         self.keep = 1 / spec.scheduler.reduction_factor
         self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed score
         images, budget = spec.scheduler.grace_kimg * 1000, spec.budget_kimg * 1000
@@ -23,23 +23,25 @@ class Halving(FIFOScheduler):
             self.rungs[round(images)] = {}
             images *= spec.scheduler.reduction_factor
 
-    def goes_on(self, trial_id: str, images: int, score: float) -> bool:
+    def goes_on(self, trial_id: str, images: int, objective: float) -> bool:
         rung = max((r for r in self.rungs if r <= images), default=None)
         if rung is None or trial_id in self.rungs[rung]:
             return True
         before = list(self.rungs[rung].values())
-        self.rungs[rung][trial_id] = self.sign * score
-        return not before or bool(self.sign * score >= np.percentile(before, 100 * (1 - self.keep)))
+        self.rungs[rung][trial_id] = self.sign * objective
+        return not before or bool(self.sign * objective >= np.percentile(before, 100 * (1 - self.keep)))
 
     def replay(self, record: TrialRecord) -> None:
         for m in record.measurements:
-            self.goes_on(record.trial_id, m.images, m.values[self.score])
+            self.goes_on(record.trial_id, m.images, m.values[self.objective])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        on = self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.score}"])  # Tune flattens what schedulers see
+        on = self.goes_on(
+            trial.config["trial_id"], result["images"], result[f"values/{self.objective}"]
+        )  # Tune flattens what schedulers see
         return str(self.CONTINUE if on else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tune does not ask about the last result of a trial; it counts all the same."""
         if result.get("finished"):
-            self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.score}"])
+            self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.objective}"])

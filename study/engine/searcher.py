@@ -12,7 +12,7 @@ from zipfile import is_zipfile
 from ray.tune.search import Searcher
 
 from study.engine.samplers import Adaptive, Designed
-from study.spec.space import Asked
+from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
 from study.store.records import Ended, Measurement, TrialRecord
@@ -47,7 +47,7 @@ class Search(Searcher):
         record = self.store.trials[self.waiting.popleft()]
         return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}
 
-    def open(self, asked: Asked) -> str:
+    def open(self, asked: Proposal) -> str:
         trial_id = TrialConfig.from_flat(asked.flat).trial_id
         named = {"variants": asked.variants} if asked.variants else {}
         self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": asked.flat, **named})

@@ -26,7 +26,7 @@ class Stopping(tune.Stopper):
             return False
         ticks = [(m.images, m.values) for m in record.measurements if m.images < result["images"]]
         images, curves = curves_of([*ticks, (result["images"], result["values"])])
-        reason = hopeless(images, curves, budget=self.budget, baselines=study.floors, n_modes=study.n_modes)
+        reason = hopeless(images, curves, budget=self.budget, baselines=study.baselines, n_modes=study.n_modes)
         if reason:
             self.reasons[record.trial_id] = f"{HOPELESS} {reason}"
         return bool(reason)

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ganstudy import UserError
 from ganstudy.files import users_path, write_whole
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
 from study.spec.recipes import write_config
-from study.spec.sections import Judged
+from study.spec.sections import EvaluationConfig
 from study.store.layout import RunLayout
 from trainables.config import TrialConfig
 from trainables.data import load
@@ -29,20 +29,26 @@ class Trained:
     """What a run came to, tick by tick."""
 
     config: TrialConfig
-    judge: Judge
+    evaluator: Evaluator
     ticks: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     ended: str = ""  # budget, dead or "" where it was stopped
     reason: str = ""
     seconds: float = 0.0  # of training
-    judge_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
 
     @property
-    def floors(self) -> dict[str, float]:
-        return {name: floor.value for name, floor in self.judge.floors.items()}
+    def baselines(self) -> dict[str, float]:
+        return {name: baseline.value for name, baseline in self.evaluator.baselines.items()}
 
 
 def train(
-    config: TrialConfig, out: Path, console: Console, *, judged: Judged | None = None, kept: Path | None = None, device: str | None = None
+    config: TrialConfig,
+    out: Path,
+    console: Console,
+    *,
+    evaluation: EvaluationConfig | None = None,
+    kept: Path | None = None,
+    device: str | None = None,
 ) -> Trained:
     """Train on the GPU where there is one, judged at each tick as a study would judge it (`judged`, and its own classifier in `kept`).
 
@@ -55,15 +61,15 @@ def train(
             f"{out} must be free of an earlier run; it holds {layout.history.name}. Give another folder with --out, or remove it"
         )
     source = load(config.data)
-    judged = judged or Judged()
+    evaluation = evaluation or EvaluationConfig()
     on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     run = LOOPS.pick(config.loop)(config, source, device=on)  # before the judge, which may take minutes: mistakes come out at once
-    with torch.random.fork_rng(devices=[]), console.status("preparing the ruler"):  # judging never moves the training
-        judge = Judge.build(
+    with torch.random.fork_rng(devices=[]), console.status("preparing the evaluation protocol"):  # judging never moves the training
+        evaluator = Evaluator.build(
             source,
-            features=judged.features,
-            weights=judged.weights,
-            n_fake=judged.samples,
+            features=evaluation.features,
+            weights=evaluation.weights,
+            n_fake=evaluation.samples,
             kept=kept,
             conditional=config.g.condition is not None,
         ).on(on)
@@ -74,7 +80,7 @@ def train(
         f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg on {on}, into {out}",
         soft_wrap=True,
     )
-    found = Trained(config, judge)
+    found = Trained(config, evaluator)
     ticks = run.ticks()
     with layout.history.open("w") as history:
         try:
@@ -85,15 +91,15 @@ def train(
                     found.ended = "budget"
                     break
                 trained = time.perf_counter()
-                sampler = run.sampler()
-                values = {**judge(sampler), **tick.signals}
+                generator = run.generator()
+                values = {**evaluator(generator), **tick.signals}
                 found.seconds += trained - began
-                found.judge_seconds += time.perf_counter() - trained
-                save_generator(sampler, config, source.shape, layout.generator)  # first: what is concluded of the last tick looks at it
+                found.evaluation_seconds += time.perf_counter() - trained
+                save_generator(generator, config, source.shape, layout.generator)  # first: what is concluded of the last tick looks at it
                 found.ticks.append((tick.images, values))
                 history.write(json.dumps({"images": tick.images, "seconds": round(found.seconds, 3), **values}) + "\n")
                 history.flush()
-                write_whole(layout.grid(tick.images), grid_png(grid_samples(sampler, source.shape), extent=extent(source.train)))
+                write_whole(layout.grid(tick.images), grid_png(grid_samples(generator, source.shape), extent=extent(source.train)))
                 console.print(f"{tick.images / 1000:>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
         except Diverged as reason:
             found.ended, found.reason = "dead", str(reason)
@@ -107,7 +113,7 @@ def remaining(found: Trained) -> str:
     images, _ = found.ticks[-1]
     if not images:
         return ""
-    seconds = (found.seconds + found.judge_seconds) * max(0.0, 1000 * found.config.budget_kimg / images - 1)
+    seconds = (found.seconds + found.evaluation_seconds) * max(0.0, 1000 * found.config.budget_kimg / images - 1)
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 

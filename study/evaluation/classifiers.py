@@ -61,7 +61,7 @@ def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | N
     """The classifier that knows the source's classes; None where it has none.
 
     It is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the user's cache;
-    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another ruler. Of data that were
+    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another protocol. Of data that were
     cut or stacked from others it is the others' one, `Composed`: it has seen every class in its full number.
     """
     if source.train_labels is None or len(source.shape) == 1:
@@ -126,4 +126,4 @@ def load_classifier(path: Path, source: Source) -> Classifier | None:
 
 def _cached(source: Source) -> Path:
     facts = json.dumps([RECIPE, source.fingerprint, SEED])
-    return Path(user_cache_dir("ganstudy"), "rulers", hashlib.sha256(facts.encode()).hexdigest()[:16] + ".safetensors")
+    return Path(user_cache_dir("ganstudy"), "evaluation protocols", hashlib.sha256(facts.encode()).hexdigest()[:16] + ".safetensors")

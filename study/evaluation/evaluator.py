@@ -1,4 +1,4 @@
-"""Judge: a generator's sampler -> numbers that say how good its samples are."""
+"""Evaluator: a generator's sampler -> numbers that say how good its samples are."""
 
 import copy
 import hashlib
@@ -22,7 +22,7 @@ from ganstudy import UserError
 from ganstudy.files import write_whole
 from study.evaluation.classifiers import classifier_of
 from study.evaluation.features import choose
-from study.evaluation.protocol import Ruler
+from study.evaluation.protocol import EvaluationProtocol
 from trainables.batches import first_rows
 from trainables.data import Source
 from trainables.loop import Diverged
@@ -33,10 +33,10 @@ BLOCK = 500  # samples asked for at a time
 SEED = 20_000  # of the samples, at every tick of every trial; of which real data are taken, and in which order
 N_IMAGES, N_POINTS = 2_000, 2_500  # samples judged; 2,500 points as in VEEGAN and PacGAN
 N_REAL, N_TRAIN = 10_000, 5_000  # of the held-out data and of the training data, at most
-FLOOR_DRAWS = 5
+BASELINE_DRAWS = 5
 
 
-class Sampler(Protocol):
+class Generator(Protocol):
     """What can be judged: images [n, C, H, W] as floats in [-1, 1], or points [n, D]; the same for the same seed.
 
     One that is told classes has `labelled` too: (the same samples, the class int64 [n] of each).
@@ -82,18 +82,18 @@ class Networks:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judge:
+class Evaluator:
     """Measures samples against held-out data, which it has prepared once. Make one with `build`; it can be pickled.
 
     judge(sampler) -> {"fd": ..., "precision": ..., ...}, all finite; by the same latents at every call.
     """
 
-    ruler: Ruler
+    protocol: EvaluationProtocol
     shape: tuple[int, ...]  # of one sample
     networks: Networks
     reference: Reference
     accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    floors: Mapping[str, Baseline]  # metric -> what real data score
+    baselines: Mapping[str, Baseline]  # metric -> what real data score
 
     @classmethod
     def build(
@@ -107,7 +107,7 @@ class Judge:
         k: int = 5,
         kept: Path | None = None,
         conditional: bool = False,
-    ) -> "Judge":
+    ) -> "Evaluator":
         """Choose the `features` (`study.evaluation.features.choose`) and prepare the real side from at most `n_real` held-out data.
 
         `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most. `kept`: where a study
@@ -147,7 +147,7 @@ class Judge:
         if real.probabilities is not None and source.heldout_labels is not None:
             accuracy = float(np.mean(real.probabilities.argmax(axis=1) == source.heldout_labels[rows]))
         return cls(
-            ruler=Ruler(
+            protocol=EvaluationProtocol(
                 data=source.name,
                 split=source.fingerprint,
                 features=extractor.name,
@@ -161,7 +161,7 @@ class Judge:
             networks=networks,
             reference=reference,
             accuracy=accuracy,
-            floors=baselines(reference, train, n_fake, draws=FLOOR_DRAWS, seed=SEED),
+            baselines=baselines(reference, train, n_fake, draws=BASELINE_DRAWS, seed=SEED),
         )
 
     @property
@@ -169,33 +169,33 @@ class Judge:
         """Number of known modes; None where the data have none."""
         return None if self.reference.shares is None else len(self.reference.shares)
 
-    def on(self, device: torch.device) -> "Judge":
+    def on(self, device: torch.device) -> "Evaluator":
         """The same judge, its networks on a device."""
         return replace(self, networks=self.networks.on(device))
 
-    def __call__(self, sampler: Sampler) -> dict[str, float]:
+    def __call__(self, generator: Generator) -> dict[str, float]:
         """Metric -> value. Raises Diverged where samples are not finite, UserError where they have another shape than the data."""
-        return measure(self._compare(sampler))
+        return measure(self._compare(generator))
 
-    def by_class(self, sampler: Sampler) -> dict[int, dict[str, float]]:
+    def by_class(self, generator: Generator) -> dict[int, dict[str, float]]:
         """Class -> the metrics of conditional runs, of the samples alone that were asked to be of it. Raises as a call does."""
-        return measure_by_class(self._compare(sampler))
+        return measure_by_class(self._compare(generator))
 
-    def _compare(self, sampler: Sampler) -> Comparison:
-        blocks = list(self._samples(sampler))
+    def _compare(self, generator: Generator) -> Comparison:
+        blocks = list(self._samples(generator))
         fake = self.networks.see(np.concatenate([samples for samples, _ in blocks]))
         labels = [of for _, of in blocks if of is not None]
         return Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake)
 
-    def _samples(self, sampler: Sampler) -> Iterator[tuple[Array, Array | None]]:
+    def _samples(self, generator: Generator) -> Iterator[tuple[Array, Array | None]]:
         """n_fake samples as the data are stored, in blocks: uint8 images or float32 points; and the classes that were asked for."""
-        labelled = getattr(sampler, "labelled", None)
-        for i, start in enumerate(range(0, self.ruler.n_fake, BLOCK)):
-            n = min(BLOCK, self.ruler.n_fake - start)
-            drawn, labels = labelled(n, seed=SEED + i) if labelled else (sampler.sample(n, seed=SEED + i), None)
+        labelled = getattr(generator, "labelled", None)
+        for i, start in enumerate(range(0, self.protocol.n_fake, BLOCK)):
+            n = min(BLOCK, self.protocol.n_fake - start)
+            drawn, labels = labelled(n, seed=SEED + i) if labelled else (generator.sample(n, seed=SEED + i), None)
             samples = drawn.detach().float().cpu().numpy()
             if samples.shape != (n, *self.shape):
-                raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.ruler.data}; given is {list(samples.shape)}")
+                raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.protocol.data}; given is {list(samples.shape)}")
             if bad := int((~np.isfinite(samples)).reshape(n, -1).any(axis=1).sum()):
                 raise Diverged(f"{bad} of {n} samples of the generator are not finite")
             yield as_bytes(samples) if len(self.shape) == 3 else samples, None if labels is None else labels.cpu().numpy()

@@ -21,12 +21,14 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
         features = "points" if points else "classifier" if classifier else "random_conv"
     refuse_unknown_features(features)
     if weights is not None and features not in pretrained_names():
-        raise UserError(f"judge.weights are read for {' and '.join(FROM_FILE)}; judge.features is {features!r}")
+        raise UserError(f"evaluation.weights are read for {' and '.join(FROM_FILE)}; evaluation.features is {features!r}")
     if points != (features == "points") and features not in own_features():
-        raise UserError(f"judge.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}")
+        raise UserError(
+            f"evaluation.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}"
+        )
     if features == "classifier":
         if classifier is None:
-            raise UserError(f"judge.features: classifier needs labelled images; {source.name} has no labels")
+            raise UserError(f"evaluation.features: classifier needs labelled images; {source.name} has no labels")
         return classifier
     if features in pretrained_names():
         return Pretrained(features, weights=weights)

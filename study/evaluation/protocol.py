@@ -9,8 +9,8 @@ HEADLINE = ("fd", "coverage", "modes", "mode_spread", "memorisation", "class_agr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ruler:
-    """What a number was measured with. Numbers of different rulers are never compared, ranked or resumed together."""
+class EvaluationProtocol:
+    """What a number was measured with. Numbers of different evaluation protocols are never compared, ranked or resumed together."""
 
     data: str
     split: str  # fingerprint of the data's split

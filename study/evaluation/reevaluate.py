@@ -1,4 +1,4 @@
-"""A study's stored generators, judged by another ruler. Nothing is trained, and the study's own records stay as they are."""
+"""A study's stored generators, judged by another protocol. Nothing is trained, and the study's own records stay as they are."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from analysis import TrialTable
 from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
 from ganstudy.files import write_whole
-from study.evaluation.evaluator import Judge
-from study.evaluation.protocol import Ruler
-from study.spec.sections import Judged
+from study.evaluation.evaluator import Evaluator
+from study.evaluation.protocol import EvaluationProtocol
+from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
-from study.store.judged import read_judged
+from study.store.evaluated import read_evaluated
 from study.store.store import Store
 from trainables.data import load
 from trainables.generators import load_generator
@@ -26,11 +26,11 @@ from trainables.loop import Diverged
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Rejudged:
+class Reevaluated:
     """What came of it."""
 
-    ruler: Ruler
-    floors: Mapping[str, float]  # metric -> what real data score by this ruler
+    protocol: EvaluationProtocol
+    baselines: Mapping[str, float]  # metric -> what real data score by this evaluation protocol
     values: pd.DataFrame  # index trial_id: the images of its checkpoint, and every metric
     left_out: Mapping[str, str]  # trial_id -> why it has no numbers
     path: Path  # of the CSV
@@ -39,38 +39,48 @@ class Rejudged:
         """The study's table, with these numbers for its own, where they are of a trial's last tick. The outcomes are the study's."""
         last = pd.DataFrame(table.images, index=table.trial_id).max(axis=1)
         final = self.values[self.values["images"] == last.reindex(self.values.index)].drop(columns="images")
-        return replace(table, final=final.reindex(table.trial_id), baselines=self.floors, curves={})
+        return replace(table, final=final.reindex(table.trial_id), baselines=self.baselines, curves={})
 
 
-def rejudge(store: Store, spec: StudySpec, judged: Judged, *, said: Callable[[str, int, int], None] | None = None) -> Rejudged:
+def reevaluate(
+    store: Store, spec: StudySpec, evaluation: EvaluationConfig, *, said: Callable[[str, int, int], None] | None = None
+) -> Reevaluated:
     """Measure the newest generator of every trial of a study as `judged` says; on the GPU where there is one.
 
-    Kept in the study's folder after each trial: what is there of the same ruler and checkpoint is not measured again. said(trial_id, number,
-    trials) is called before each that is. Raises UserError, with nothing written, for a ruler that cannot be had or other data than the study's.
+    Kept in the study's folder after each trial: what is there of the same evaluation protocol and checkpoint is not measured again. said(trial_id, number,
+    trials) is called before each that is. Raises UserError, with nothing written, for an evaluation protocol that cannot be had or other data than the study's.
     """
     assert store.study
     source, layout = load(spec.corners[0].data), store.layout
-    if source.fingerprint != (split := store.study.ruler["split"]):
+    if source.fingerprint != (split := store.study.protocol["split"]):
         raise UserError(
             f"{store.folder} must be judged beside what was held out when it was run (split {split}), or its generators may have trained on it; "
             f"{source.name} now has the split {source.fingerprint}"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     conditional = any(config.g.condition is not None for config in spec.corners)
-    judge = Judge.build(
-        source, features=judged.features, weights=judged.weights, n_fake=judged.samples, kept=layout.classifier, conditional=conditional
+    evaluator = Evaluator.build(
+        source,
+        features=evaluation.features,
+        weights=evaluation.weights,
+        n_fake=evaluation.samples,
+        kept=layout.classifier,
+        conditional=conditional,
     )
-    there = judge.on(device)
-    floors = {name: floor.value for name, floor in judge.floors.items()}
-    path = layout.judged(judge.ruler.hash)
-    write_whole(layout.judged_ruler(judge.ruler.hash), json.dumps({"ruler": judge.ruler.as_dict(), "floors": floors}, indent=2))
+    there = evaluator.on(device)
+    baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
+    path = layout.evaluated(evaluator.protocol.hash)
+    write_whole(
+        layout.evaluated_protocol(evaluator.protocol.hash),
+        json.dumps({"protocol": evaluator.protocol.as_dict(), "baselines": baselines}, indent=2),
+    )
 
-    columns = ["images", *floors]
+    columns = ["images", *baselines]
     rows: dict[str, Any] = {}
     if path.exists():
         always = [name for name in columns if name not in METRICS or METRICS[name].needs not in OF_CLASSES]
         known = (
-            read_judged(store.folder, judge.ruler.hash).reindex(columns=columns).dropna(subset=always)
+            read_evaluated(store.folder, evaluator.protocol.hash).reindex(columns=columns).dropna(subset=always)
         )  # rows of a program with fewer metrics are not whole
         rows = {str(trial_id): row for trial_id, row in known.to_dict("index").items()}
 
@@ -97,11 +107,11 @@ def rejudge(store: Store, spec: StudySpec, judged: Judged, *, said: Callable[[st
             left_out[trial_id] = str(reason)
         else:
             values = keep()
-    return Rejudged(ruler=judge.ruler, floors=floors, values=values, left_out=left_out, path=path)
+    return Reevaluated(protocol=evaluator.protocol, baselines=baselines, values=values, left_out=left_out, path=path)
 
 
-def measured(judge: Judge, generator: Path, device: torch.device) -> dict[str, float]:
-    values = judge(load_generator(generator, device=device))
+def measured(evaluator: Evaluator, generator: Path, device: torch.device) -> dict[str, float]:
+    values = evaluator(load_generator(generator, device=device))
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise Diverged(f"{', '.join(bad)} not finite")
     return values

@@ -32,8 +32,8 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             *((f"d.condition: {name}", first_line(cls)) for name, cls in D_CONDITIONS.items()),
         ],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
-        "tricks": [(name, knobs(trick) + first_line(trick)) for name, trick in TRICKS.items()],
-        "updates": [(name, knobs(rule) + first_line(rule)) for name, rule in UPDATES.items()],
+        "tricks": [(name, own_settings(trick) + first_line(trick)) for name, trick in TRICKS.items()],
+        "updates": [(name, own_settings(rule) + first_line(rule)) for name, rule in UPDATES.items()],
         "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
         "metrics": [
@@ -60,7 +60,7 @@ def shape(name: str) -> str:
     return f"[{own}] " if own else ""
 
 
-def knobs(entry: type[Trick] | type[Update]) -> str:
+def own_settings(entry: type[Trick] | type[Update]) -> str:
     """ "[gamma = 10.0] " for r1."""
     given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
     return f"[{given}] " if given else ""

@@ -16,7 +16,7 @@ GRIDS = 6  # sample grids of the best and of failed runs in the report
 def claims_of(view: StudyView) -> list[analysis.Claim]:
     """On the risk of failing, and on the study's score."""
     table = view.table()
-    return [*analysis.explain(table, "failed"), *analysis.explain(table, view.score)]
+    return [*analysis.explain(table, "failed"), *analysis.explain(table, view.objective)]
 
 
 def write_report(view: StudyView, path: Path) -> Path:
@@ -30,19 +30,21 @@ def write_report(view: StudyView, path: Path) -> Path:
     design = {
         "goal": spec["goal"],
         "design": f"{spec['sampler']}: {spec['n_configs']} configurations × {spec['seeds']} run(s), {len(trials)} trials so far; design seed {spec['design_seed']}",
-        "score": f"{view.score}, in full {view.ruler.axis(view.score)}",
+        "objective": f"{view.objective}, in full {view.protocol.axis(view.objective)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg a trial",
-        "ruler": f"{view.ruler.hash}: " + ", ".join(f"{key} {value}" for key, value in study.ruler.items()) + accuracy(view),
-        "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['judge_seconds'].sum()))} of judging, summed over trials",
+        "protocol": f"{view.protocol.hash}: " + ", ".join(f"{key} {value}" for key, value in study.protocol.items()) + accuracy(view),
+        "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of judging, summed over trials",
     }
     caveats: list[str] = []
     codes = {str(each.provenance.get("code")) for each in view.store.studies}
     if len(codes) > 1:
         caveats.append(f"The trials were run by {len(codes)} different states of the program ({', '.join(sorted(codes))}).")
-    caveats += ["Every number holds for this data set, this budget and this ruler, and for the settings that the study did not vary."]
+    caveats += [
+        "Every number holds for this data set, this budget and this evaluation protocol, and for the settings that the study did not vary."
+    ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), objective=view.score, claims=claims_of(view), design=design, images=grids(view),
+            table, path, question=str(spec["question"]), objective=view.objective, claims=claims_of(view), design=design, images=grids(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
         )  # fmt: skip
 
@@ -57,7 +59,9 @@ def grids(view: StudyView) -> dict[str, bytes]:
     """trial id -> its newest grid, of the best runs and of failed ones, drawn from the same latents."""
     trials = view.trials()
     good = (
-        trials[trials["outcome"] == "healthy"].sort_values(view.score, ascending=view.direction is analysis.Direction.MINIMIZE).head(GRIDS)
+        trials[trials["outcome"] == "healthy"]
+        .sort_values(view.objective, ascending=view.direction is analysis.Direction.MINIMIZE)
+        .head(GRIDS)
     )
     bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
     found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}

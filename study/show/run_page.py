@@ -21,12 +21,11 @@ from analysis.report import page
 from analysis.words import aligned
 from ganstudy.files import write_whole
 from study.engine.train import Trained, headline
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
 from study.store.diagnosis import curves_of
 from study.store.layout import RunLayout
-from trainables.generators import load_generator
-from trainables.sampler import Sampler
+from trainables.generators import Generator, load_generator
 
 SIGNALS = ("d/adv", "g/adv", "d/real_logit", "d/fake_logit", "d/real_accuracy", "d/fake_accuracy", "d/grad_norm", "g/grad_norm")
 GRIDS = 6  # sample grids, evenly spaced over the run
@@ -39,27 +38,27 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
         return
     layout = RunLayout(out)
     images, curves = curves_of(found.ticks)
-    verdict = diagnose(images, curves, ended=found.ended, baselines=found.floors, n_modes=found.judge.n_modes)
+    verdict = diagnose(images, curves, ended=found.ended, baselines=found.baselines, n_modes=found.evaluator.n_modes)
     last, values = found.ticks[-1]
     summary: dict[str, Any] = {
         "ended": found.ended or "stopped",
         "reason": found.reason,
         "images": last,
         "seconds": round(found.seconds, 3),
-        "judge_seconds": round(found.judge_seconds, 3),
+        "evaluation_seconds": round(found.evaluation_seconds, 3),
         "diagnosis": asdict(verdict) | {"evidence": verdict.evidence},
-        "metrics": {name: {"value": values[name], "real": floor} for name, floor in found.floors.items() if name in values},
-        "signals": {name: value for name, value in values.items() if name not in found.floors},
-        "ruler": found.judge.ruler.as_dict(),
+        "metrics": {name: {"value": values[name], "real": baseline} for name, baseline in found.baselines.items() if name in values},
+        "signals": {name: value for name, value in values.items() if name not in found.baselines},
+        "protocol": found.evaluator.protocol.as_dict(),
     }
-    classes = {} if found.config.g.condition is None else classes_of(found.judge, load_generator(layout.generator))
+    classes = {} if found.config.g.condition is None else classes_of(found.evaluator, load_generator(layout.generator))
     if classes:
         summary["classes"] = classes
     write_whole(layout.metrics, json.dumps(summary, indent=2) + "\n")
     write_page(found, verdict, classes, out)
     if found.reason:
         console.print(f"{summary['ended']}: {markup.escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
-    console.print(f"real data score  {headline(found.floors)}", soft_wrap=True)
+    console.print(f"real data score  {headline(found.baselines)}", soft_wrap=True)
     for name, of in classes.items():
         console.print(f"asked for {markup.escape(name)}: {headline(of, of)}", soft_wrap=True)
     console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {markup.escape(verdict.evidence)}", soft_wrap=True)
@@ -67,9 +66,9 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
     console.print(f"{out}: {layout.curves.name} (open it in a browser), {layout.samples.name}/, {others}", soft_wrap=True)
 
 
-def classes_of(judge: Judge, generator: Sampler) -> dict[str, dict[str, float]]:
+def classes_of(evaluator: Evaluator, generator: Generator) -> dict[str, dict[str, float]]:
     """Class -> how well the generator makes it when asked."""
-    return {generator.classes[k]: values for k, values in judge.by_class(generator).items()}
+    return {generator.classes[k]: values for k, values in evaluator.by_class(generator).items()}
 
 
 def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]], out: Path) -> None:
@@ -80,7 +79,7 @@ def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping
     outcome = f"{OUTCOMES[verdict.outcome].label}: {verdict.evidence}" + (f" ({found.reason})" if found.reason else "")
     head += f'<div class="answer">{page.paragraph(outcome)}</div>'
     _, values = found.ticks[-1]
-    rows = [[name, aligned(values[name]), aligned(floor)] for name, floor in found.floors.items() if name in values]
+    rows = [[name, aligned(values[name]), aligned(baseline)] for name, baseline in found.baselines.items() if name in values]
     shown = [name for name in (*HEADLINE, *SIGNALS) if name in table.curves]
     measures = list(dict.fromkeys(name for of in classes.values() for name in of))
     by_class = [[asked, *(aligned(of.get(name, np.nan)) for name in measures)] for asked, of in classes.items()]
@@ -90,7 +89,7 @@ def write_page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping
         page.Section("Samples", grids(out)),
         page.Section("Curves", "".join(page.chart(plots.curves(table, name), name=str(i)) for i, name in enumerate(shown))),
         page.Section("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),
-        page.Section("Ruler", page.pairs({name: str(value) for name, value in found.judge.ruler.as_dict().items()})),
+        page.Section("EvaluationProtocol", page.pairs({name: str(value) for name, value in found.evaluator.protocol.as_dict().items()})),
     ]
     write_whole(RunLayout(out).curves, page.page(title, head, sections))
 
@@ -123,5 +122,5 @@ def table_of(found: Trained, verdict: Diagnosis) -> TrialTable:
         scientific=(),
         nuisance=(),
         directions={name: metric.direction for name, metric in METRICS.items() if metric.direction},
-        baselines=found.floors,
+        baselines=found.baselines,
     )

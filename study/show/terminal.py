@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,10 @@ from scipy.stats import kendalltau
 
 import analysis
 from study.api import StudyView, TrialView
-from study.evaluation.protocol import HEADLINE, Ruler
+from study.evaluation.protocol import HEADLINE, EvaluationProtocol
+from study.evaluation.reevaluate import Reevaluated  # torch comes along; every command that prints needs the terminal
 from study.show.report import claims_of
 from study.store.records import Ended
-
-if TYPE_CHECKING:
-    from study.evaluation.reevaluate import Rejudged
 
 COLUMNS = 8  # of a table of curves
 
@@ -38,7 +36,7 @@ def print_answer(view: StudyView, console: Console) -> None:
         console.print("No answer yet: no trial has finished.")
         return
     console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
-    print_ranking(view.table(), view.score, console, n=8)
+    print_ranking(view.table(), view.objective, console, n=8)
 
 
 def print_claims(claims: list[analysis.Claim], console: Console) -> None:
@@ -73,22 +71,23 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     )
 
 
-def print_judged(view: StudyView, judged: "Rejudged", console: Console, *, n: int) -> None:
-    """The ranking by another ruler, and how far it agrees with the study's own."""
-    ruler, own, by = judged.ruler, Ruler(**view.study.ruler), view.score
+def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, *, n: int) -> None:
+    """The ranking by another evaluation protocol, and how far it agrees with the study's own."""
+    protocol, own, by = evaluation.protocol, EvaluationProtocol(**view.study.protocol), view.objective
     theirs = own.as_dict()
-    others = ", ".join(f"{name} {theirs[name]}" for name, value in ruler.as_dict().items() if theirs[name] != value)
+    others = ", ".join(f"{name} {theirs[name]}" for name, value in protocol.as_dict().items() if theirs[name] != value)
     console.print(
-        f"ruler {ruler.hash}: features {ruler.features} (weights {ruler.weights}), {ruler.n_fake} samples of each generator beside "
-        f"{ruler.n_real} held-out data of {ruler.data}; " + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
+        f"evaluation protocol {protocol.hash}: features {protocol.features} (weights {protocol.weights}), {protocol.n_fake} samples of each generator beside "
+        f"{protocol.n_real} held-out data of {protocol.data}; "
+        + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
         soft_wrap=True,
     )
     trials = len(view.store.trials)
-    console.print(f"{len(judged.values)} of {trials} trials judged, in {judged.path}", soft_wrap=True)
-    for reason, count in Counter(judged.left_out.values()).items():
-        first = next(trial_id for trial_id, why in judged.left_out.items() if why == reason)
+    console.print(f"{len(evaluation.values)} of {trials} trials judged, in {evaluation.path}", soft_wrap=True)
+    for reason, count in Counter(evaluation.left_out.values()).items():
+        first = next(trial_id for trial_id, why in evaluation.left_out.items() if why == reason)
         console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {escape(reason)}", soft_wrap=True)
-    table, before = judged.table(view.table()), view.table()
+    table, before = evaluation.table(view.table()), view.table()
     there = np.isfinite(table.at_end(by))
     if not there.any():
         console.print("None of them has come to the end of its budget; there is no ranking yet.")
@@ -97,7 +96,7 @@ def print_judged(view: StudyView, judged: "Rejudged", console: Console, *, n: in
     means = pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["mean"] for each in (table, before)], axis=1).to_numpy()
     tau = kendalltau(*means.T).statistic if len(means) > 1 else float("nan")
     console.print(
-        f"How far the order by {ruler.axis(by)} agrees with the study's own by {own.axis(by)}: Kendall's τ {number(tau)} "
+        f"How far the order by {protocol.axis(by)} agrees with the study's own by {own.axis(by)}: Kendall's τ {number(tau)} "
         f"(1: the same order, 0: unrelated, −1: reversed), n = {len(means)} configurations. Which runs failed is as the study found it.",
         soft_wrap=True,
     )
@@ -123,7 +122,7 @@ def number(value: float) -> str:
 
 def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
     for i, trial in enumerate(found, 1):
-        names = dict.fromkeys((by, view.score, *HEADLINE))
+        names = dict.fromkeys((by, view.objective, *HEADLINE))
         values = "  ".join(f"{name} {number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
         asked = {
@@ -153,8 +152,8 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         for (ended, outcome), count in Counter(zip(trials["ended"], trials["outcome"], strict=True)).most_common():
             table.add_row(ended or "unfinished", outcome or "–", str(count))
         console.print(table)
-        training, judging = trials["seconds"].sum(), trials["judge_seconds"].sum()
-        console.print(f"trained {timedelta(seconds=round(training))} in all, judged {timedelta(seconds=round(judging))}")
+        training, evaluating = trials["seconds"].sum(), trials["evaluation_seconds"].sum()
+        console.print(f"trained {timedelta(seconds=round(training))} in all, judged {timedelta(seconds=round(evaluating))}")
     if not who and len(trials) and (trials["ended"].isin(["", Ended.ERROR.value]).any() or len(trials) < total):
         console.print(f"`ganstudy resume {view.folder}` goes on")
 
@@ -163,7 +162,7 @@ def print_study(view: StudyView, console: Console) -> None:
     spec = view.study.spec
     console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
     console.print(
-        f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['score']['metric']}"
+        f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['objective']['metric']}"
     )
     for part, flow in (("base", False), ("space", None)):  # as a study file has them; None: the innermost in a line
         yaml, text = YAML(typ="safe", pure=True), StringIO()
@@ -189,7 +188,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
     asked = record.settings
     for name, value in trial.study.settings(record).items():
         console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
-    metrics = [name for name in trial.study.study.floors if record.last and name in record.last.values]
+    metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
     for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -198,5 +197,5 @@ def print_trial(trial: TrialView, console: Console) -> None:
         for m in record.measurements:
             table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
         if columns[0] in metrics:
-            table.add_row("real", *(number(trial.study.study.floors.get(name, float("nan"))) for name in columns), style="dim")
+            table.add_row("real", *(number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
         console.print(table)

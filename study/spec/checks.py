@@ -8,13 +8,13 @@ from optuna.distributions import CategoricalDistribution
 
 from ganstudy import UserError
 from study.spec.errors import SpecError
-from study.spec.space import Asked, Space, extremes
+from study.spec.space import Proposal, Space, extremes
 from trainables.config import TrialConfig, live, lives, need_of, settings
 from trainables.needs import Need
 from trainables.tricks import TRICKS
 
 
-def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[], Iterable[Asked]] | None) -> None:
+def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[], Iterable[Proposal]] | None) -> None:
     """Raises SpecError unless every value that the space can give makes a TrialConfig, alone and next to the choices of the others.
 
     `designed`: gives the trials of the study's design, where it has one; each of them must make a TrialConfig too.

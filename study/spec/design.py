@@ -12,7 +12,7 @@ from study.spec.space import Space, at
 
 
 def points(space: Space, *, sampler: str, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """The n_configs points of the space; StudySpec.asked leaves out the knobs of tricks that are off. A longer design begins with the shorter one.
+    """The n_configs points of the space; StudySpec.asked leaves out the settings of tricks that are off. A longer design begins with the shorter one.
 
     sobol: a scrambled Sobol sequence over all domains (Owen 1998); random: independent uniforms;
     factorial: rounds of every combination of the scientific choices, each in random order, the nuisance settings from a Sobol sequence.

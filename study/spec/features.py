@@ -1,4 +1,4 @@
-"""FEATURES: what `judge.features` of a study file may name. `study.evaluation.features` chooses among them for a data set."""
+"""FEATURES: what `evaluation.features` of a study file may name. `study.evaluation.features` chooses among them for a data set."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def _random_conv(source: Source) -> Extractor:
 
 
 def known_features() -> dict[str, str]:
-    """Name -> one line, of all that `judge.features` may say."""
+    """Name -> one line, of all that `evaluation.features` may say."""
     own = {name: first_line(make) for name, make in FEATURES.items()}
     theirs = dict.fromkeys(pretrained_names(), "torch-fidelity's, weights and resizing included")
     return {

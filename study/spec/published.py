@@ -12,7 +12,7 @@ from trainables.config import need_of, settings
 
 @dataclass(frozen=True)
 class Published:
-    settings: Mapping[str, Any]  # as a study file writes them; knobs live where the study turns their trick on
+    settings: Mapping[str, Any]  # as a study file writes them; settings live where the study turns their trick on
     source: str  # who says so, and how it is written here
 
 
@@ -69,7 +69,7 @@ def with_published(space: Any, base: Mapping[str, Any]) -> Any:
     """A study file's space, each name of a published one replaced by its settings. SpecError for a name that is none.
 
     A part of the space may be a name, a mapping of settings, or a list of both, in which a later one has the say over an earlier one. Of a
-    published space are left out: the knobs of what the study never turns on, and, of the nuisance settings, what the study asks about.
+    published space are left out: the settings of what the study never turns on, and, of the nuisance settings, what the study asks about.
     """
     if isinstance(space, str):
         space = {"scientific": space}

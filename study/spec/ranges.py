@@ -175,9 +175,9 @@ RANGES: dict[str, Range] = {
 }
 
 RANGES |= {
-    f"{penalty}.{knob}": line
+    f"{penalty}.{setting}": line
     for penalty in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan", "weight_penalty", "orthogonal_regularisation")
-    for knob, line in {
+    for setting, line in {
         "warmup": Range(uniform(0.0, 0.1), WARMING),
         "end": Range(uniform(0.0, 1.0), FADING),
         "until": Range(uniform(0.1, 1.0), FADING),

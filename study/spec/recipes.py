@@ -16,7 +16,7 @@ from trainables.config import TrialConfig, live
 
 
 def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
-    """A recipe: a YAML file of dotted settings, one level deep. `changes` are like --set; switching a trick off takes its knobs along."""
+    """A recipe: a YAML file of dotted settings, one level deep. `changes` are like --set; switching a trick off takes its settings along."""
     path = Path(path)
     given = read_yaml(path)
     if studies := [key for key in ("base", "space") if key in given]:

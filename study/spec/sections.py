@@ -1,4 +1,4 @@
-"""Sections of a study file: score, scheduler, judge, resources."""
+"""Sections of a study file: objective, scheduler, evaluation, resources."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -15,25 +15,23 @@ from trainables.messages import validation_message
 from trainables.sections import Count, Positive, Section
 
 
-class Score(Section):
+class Objective(Section):
     metric: str = "fd"
     direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a word in study files
 
     @model_validator(mode="before")
     @classmethod
     def _its_own_direction(cls, given: Any) -> Any:
-        """`score: coverage` is enough: METRICS knows which way is better."""
+        """`objective: coverage` is enough: METRICS knows which way is better."""
         if not isinstance(given, (str, Mapping)):
-            raise SpecError(("score",), f"score must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
+            raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
         given = {"metric": given} if isinstance(given, str) else dict(given)
         if isinstance(name := given.get("metric", "fd"), str):
             if name not in METRICS:
-                raise SpecError(("score",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
+                raise SpecError(("objective",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
             direction = METRICS[name].direction
             if direction is None:
-                raise SpecError(
-                    ("score",), f"score must be a metric that is better the less, or the more; {name} is best near what real data score"
-                )
+                raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near what real data score")
             given.setdefault("direction", direction)
         return given
 
@@ -46,8 +44,8 @@ class Asha(Section):
     reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one in so many goes on from a rung
 
 
-class Judged(Section):
-    """How samples are judged: the ruler of the study."""
+class EvaluationConfig(Section):
+    """How samples are judged: the evaluation protocol of the study."""
 
     features: str = "auto"  # what distances are measured in; `ganstudy list` prints all
     weights: str | None = None  # a file of weights for pretrained features; None: from torch's cache, or downloaded into it
@@ -59,7 +57,7 @@ class Judged(Section):
         try:
             refuse_unknown_features(features)
         except UserError as error:
-            raise SpecError(("judge", "features"), str(error)) from None
+            raise SpecError(("evaluation", "features"), str(error)) from None
         return features
 
 
@@ -79,14 +77,14 @@ class Resources(Section):
         return gpu
 
 
-def judged_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> Judged:
+def evaluation_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> EvaluationConfig:
     """A study's own way of judging, with what is given (not None) in its place. Raises UserError in words."""
     asked = {"features": features, "weights": weights, "samples": samples}
     given = {**own, **{name: value for name, value in asked.items() if value is not None}}
     if features and not weights:
         given["weights"] = None  # those of the study's own features
     try:
-        return Judged.model_validate(given)
+        return EvaluationConfig.model_validate(given)
     except ValidationError as error:
         inner = error.errors()[0].get("ctx", {}).get("error")
-        raise UserError(str(inner) if isinstance(inner, SpecError) else validation_message(error, prefix="judge.")) from None
+        raise UserError(str(inner) if isinstance(inner, SpecError) else validation_message(error, prefix="evaluation.")) from None

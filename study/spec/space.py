@@ -32,7 +32,7 @@ NEVER_VARIES = {
 }
 
 TAKEN = (  # columns of StudyView.trials(), beside settings and metrics
-    *("number", "config_id", "phase", "ruler", "ended", "outcome", "onset_kimg", "images", "seconds", "judge_seconds", "seed"),
+    *("number", "config_id", "phase", "protocol", "ended", "outcome", "onset_kimg", "images", "seconds", "evaluation_seconds", "seed"),
     *("diagnosis", "reason", "failures"),
 )
 
@@ -41,7 +41,7 @@ Variants = Mapping[str, Mapping[str, Any]]  # name -> the settings that it stand
 
 
 @dataclass(frozen=True)
-class Asked:
+class Proposal:
     """A trial as asked for: its settings, and the names of the variants that some of them come from, {"method": "clipped"}."""
 
     flat: dict[str, Any]
@@ -79,10 +79,10 @@ class Space:
         settings = {name: value for name, value in point.items() if name not in self.variants}
         return {name: value for bundle in (*bundles, settings) for name, value in bundle.items()}
 
-    def asked(self, point: Mapping[str, Any], *, base: Mapping[str, Any], seed: int) -> Asked:
-        """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
+    def asked(self, point: Mapping[str, Any], *, base: Mapping[str, Any], seed: int) -> Proposal:
+        """A trial: base and point, the switches that are off included, the settings of tricks that are off not."""
         named = {name: point[name] for name in self.variants if name in point}
-        return Asked(live({**base, **self.spelt_out(point), "seed": seed}), named)
+        return Proposal(live({**base, **self.spelt_out(point), "seed": seed}), named)
 
     def part(self, name: str) -> str:
         return "scientific" if name in self.scientific else "nuisance"

@@ -13,8 +13,9 @@ from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
 from study.spec.plugins import import_plugins
 from study.spec.published import with_published
-from study.spec.sections import Asha, Judged, Resources, Score
-from study.spec.space import NEVER_VARIES, Asked, Space, as_given, check_names, read_space
+from study.spec.renamed import RENAMED_KEYS
+from study.spec.sections import Asha, EvaluationConfig, Objective, Resources
+from study.spec.space import NEVER_VARIES, Proposal, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import validation_message
@@ -38,9 +39,9 @@ class StudySpec(Section):
     n_configs: Annotated[int, Field(ge=1, le=10_000)]
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # runs of each configuration
     design_seed: Annotated[int, Field(ge=0)] = 0
-    score: Score = Score()
+    objective: Objective = Objective()
     scheduler: Asha | None = None
-    judge: Judged = Judged()
+    evaluation: EvaluationConfig = EvaluationConfig()
     resources: Resources = Resources()
     max_failures: Annotated[int, Field(ge=0)] = 2  # a trial whose program or machine broke is tried this many times more
     tracking: Tracking = Tracking()
@@ -115,8 +116,8 @@ class StudySpec(Section):
     def n_trials(self) -> int:
         return self.n_configs * self.seeds
 
-    def asked(self, point: Mapping[str, Any], seed: int) -> Asked:
-        """A trial: base and point, the switches that are off included, the knobs of tricks that are off not."""
+    def asked(self, point: Mapping[str, Any], seed: int) -> Proposal:
+        """A trial: base and point, the switches that are off included, the settings of tricks that are off not."""
         return self.space.asked(point, base=self.base, seed=seed)
 
     def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
@@ -128,7 +129,7 @@ class StudySpec(Section):
         at the first of its values, its tricks off. Raises SpecError where none makes sense."""
         return checks.corners(self.space, self.base)
 
-    def designed(self) -> list[Asked]:
+    def designed(self) -> list[Proposal]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
         points = design.points(self.space, sampler=self.sampler, n_configs=self.n_configs, design_seed=self.design_seed)
         return [
@@ -170,13 +171,15 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Of a StudySpec.as_dict(): what may not change while a study folder goes on, all but its wording, its length and its means."""
     free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
-    judge = {name: value for name, value in spec["judge"].items() if name != "weights"}  # the ruler holds their hash
-    return {key: value for key, value in {**spec, "base": base, "judge": judge}.items() if key not in free}
+    evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}  # the evaluation protocol holds their hash
+    return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 
 def checked(given: Mapping[str, Any]) -> StudySpec:
     """StudySpec.from_dict."""
     for key in given:
+        if key in RENAMED_KEYS:
+            raise SpecError((key,), f"the key {key!r} is called {RENAMED_KEYS[key]!r} now; rename it")
         if key not in StudySpec.model_fields:
             place = " (is it a setting? those belong into base)" if key in settings() else ""
             raise SpecError(
@@ -212,6 +215,8 @@ def fields_of(where: tuple[str, ...]) -> list[str]:
 def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
     head, *rest = name.split(".")
+    if head in RENAMED_KEYS:
+        raise UserError(f"the key {head!r} is called {RENAMED_KEYS[head]!r} now: --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
     if head not in StudySpec.model_fields or head in ("base", "space"):
         space = given.get("space")
         if any(name in part for part in (space.values() if isinstance(space, Mapping) else ()) if isinstance(part, Mapping)):

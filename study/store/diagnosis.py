@@ -15,7 +15,7 @@ def diagnosis(trial: TrialRecord, study: StudyRecord) -> "Diagnosis":
 
     images, curves = curves_of([(measured.images, measured.values) for measured in trial.measurements])
     ended, finite = (trial.closed.ended.value, trial.closed.finite) if trial.closed else ("", True)
-    return diagnose(images, curves, ended=ended, baselines=study.floors, n_modes=study.n_modes, finite=finite)
+    return diagnose(images, curves, ended=ended, baselines=study.baselines, n_modes=study.n_modes, finite=finite)
 
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:

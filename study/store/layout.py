@@ -33,8 +33,9 @@ class Layout:
 
     @property
     def classifier(self) -> Path:
-        """The classifier that judges, where it is not a shipped one."""
-        return self.folder / "ruler.safetensors"
+        """The classifier of the evaluator, if it is not a shipped one. Folders of format 1 call it ruler.safetensors."""
+        old = self.folder / "ruler.safetensors"
+        return old if old.exists() else self.folder / "classifier.safetensors"
 
     @property
     def real(self) -> Path:
@@ -64,9 +65,9 @@ class Layout:
         return self.folder / saved.path
 
     def generator(self, saved: Saved) -> Path:
-        from trainables.generators import GENERATOR  # here, since it imports torch, which costs seconds
+        from trainables.generators import GENERATOR_FILE  # here, since it imports torch, which costs seconds
 
-        return self.checkpoint(saved) / GENERATOR
+        return self.checkpoint(saved) / GENERATOR_FILE
 
     # Ray Tune ------------------------------------------------------------------------------------
 
@@ -84,18 +85,24 @@ class Layout:
         """A trial's folder in a run of Tune. One that failed comes back as another trial of Tune's."""
         return f"{trial_id}_{tune_id}"
 
-    # Judged again --------------------------------------------------------------------------------
+    # Evaluated again -----------------------------------------------------------------------------
 
-    def judged(self, ruler: str) -> Path:
-        """The numbers by the ruler of this hash. The ruler and its floors are next to them."""
-        return self.folder / "judged" / f"{ruler}.csv"
+    @property
+    def evaluations(self) -> Path:
+        """The numbers by other evaluation protocols. Folders of format 1 call it judged."""
+        old = self.folder / "judged"
+        return old if old.exists() else self.folder / "evaluated"
 
-    def judged_ruler(self, ruler: str) -> Path:
-        return self.judged(ruler).with_suffix(".json")
+    def evaluated(self, protocol: str) -> Path:
+        """The numbers by the evaluation protocol of this hash. The evaluation protocol and its baselines are next to them."""
+        return self.evaluations / f"{protocol}.csv"
 
-    def rulers(self) -> list[str]:
+    def evaluated_protocol(self, protocol: str) -> Path:
+        return self.evaluated(protocol).with_suffix(".json")
+
+    def protocols(self) -> list[str]:
         """The hashes of those that there are numbers of."""
-        return [path.stem for path in sorted(self.judged("").parent.glob("*.csv"))]
+        return [path.stem for path in sorted(self.evaluations.glob("*.csv"))]
 
     # Tracking ------------------------------------------------------------------------------------
 
@@ -146,9 +153,9 @@ class RunLayout:
 
     @property
     def generator(self) -> Path:
-        from trainables.generators import GENERATOR  # here, since it imports torch, which costs seconds
+        from trainables.generators import GENERATOR_FILE  # here, since it imports torch, which costs seconds
 
-        return self.folder / GENERATOR
+        return self.folder / GENERATOR_FILE
 
     @property
     def samples(self) -> Path:

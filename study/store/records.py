@@ -15,7 +15,7 @@ HOPELESS = "nothing has come since"  # how the reason begins of a run that was e
 class Measurement:
     images: int  # real images shown to D
     seconds: float  # training so far, judging not included
-    judge_seconds: float
+    evaluation_seconds: float
     values: Mapping[str, float]  # metrics and signals, always finite
 
 
@@ -85,10 +85,10 @@ class StudyRecord:
     """What all trials of a folder share; written when a driver starts that has trials to run."""
 
     spec: Mapping[str, Any]  # StudySpec.as_dict()
-    ruler: Mapping[str, Any]
-    floors: Mapping[str, float]
+    protocol: Mapping[str, Any]
+    baselines: Mapping[str, float]
     n_modes: int | None
-    accuracy: float | None = None  # of the ruler's classifier on held-out images
+    accuracy: float | None = None  # of the evaluation protocol's classifier on held-out images
     created: str = ""  # when the folder's first driver started: what tells it from another study of the same name
     provenance: Mapping[str, str] = field(default_factory=dict)  # of the driver that wrote this
 

@@ -1,8 +1,8 @@
 """The study folder's memory: records.jsonl, one line of facts per event, append-only, written by one driver.
 
-    {"study": {"spec": {...}, "ruler": {...}, "floors": {...}, "n_modes": 10, "provenance": {...}}}
+    {"format": 2, "study": {"spec": {...}, "protocol": {...}, "baselines": {...}, "n_modes": 10, "provenance": {...}}}
     {"trial": "3f..-s4", "opened": {"phase": "explore", "flat": {...}}}
-    {"trial": "3f..-s4", "measured": {"images": 2000, "seconds": 1.2, "judge_seconds": 0.1, "values": {"fd": 31.0}}}
+    {"trial": "3f..-s4", "measured": {"images": 2000, "seconds": 1.2, "evaluation_seconds": 0.1, "values": {"fd": 31.0}}}
     {"trial": "3f..-s4", "saved": {"images": 2000, "path": "..."}}
     {"trial": "3f..-s4", "measured": {...}, "closed": {"ended": "scheduler", "reason": ""}}
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ganstudy.files import users_path
+from study.store.format import FORMAT, upgraded
 from study.store.layout import Layout
 from study.store.lock import driving
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
@@ -76,7 +77,7 @@ class Store:
         return vars(self) | {"_file": None}
 
     def write_study(self, study: StudyRecord) -> None:
-        self._append({"study": asdict(study)})
+        self._append({"format": FORMAT, "study": asdict(study)})
 
     def write(
         self,
@@ -111,6 +112,7 @@ class Store:
 
     def _learn(self, line: Mapping[str, Any]) -> None:
         """Fold one line into the records."""
+        line = upgraded(line)
         if "study" in line:
             self.studies.append(StudyRecord(**line["study"]))
             return

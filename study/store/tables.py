@@ -16,10 +16,10 @@ COST = "seconds"  # of training, a score beside what is judged
 NULL = "default"  # what a level of a list is called that is null; None is left to settings that are not live
 
 
-def trials_frame(store: Store, *, ruler: str) -> pd.DataFrame:
-    """A row per trial, by trial_id (`ruler`: the hash of the study's): how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
+def trials_frame(store: Store, *, protocol: str) -> pd.DataFrame:
+    """A row per trial, by trial_id (`evaluation protocol`: the hash of the study's): how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
 
-    attrs["floors"]: what real data score.
+    attrs["baselines"]: what real data score.
     """
     assert store.study
     rows = []
@@ -32,13 +32,13 @@ def trials_frame(store: Store, *, ruler: str) -> pd.DataFrame:
                 "number": record.number,
                 "config_id": record.config_id,
                 "phase": record.phase,
-                "ruler": ruler,
+                "protocol": protocol,
                 "ended": record.closed.ended.value if record.closed else "",
                 "outcome": found.outcome,
                 "onset_kimg": found.onset_kimg,
                 "images": last.images if last else 0,
                 "seconds": last.seconds if last else 0.0,
-                "judge_seconds": last.judge_seconds if last else 0.0,
+                "evaluation_seconds": last.evaluation_seconds if last else 0.0,
                 **settings_of(record),
                 **(last.values if last else {}),
                 "diagnosis": found.evidence,
@@ -46,16 +46,16 @@ def trials_frame(store: Store, *, ruler: str) -> pd.DataFrame:
                 "failures": record.failures,
             }
         )
-    return _next_to_floors(store.study, pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame())
+    return _next_to_baselines(store.study, pd.DataFrame(rows).set_index("trial_id") if rows else pd.DataFrame())
 
 
 def history_frame(store: Store) -> pd.DataFrame:
-    """A row per trial and tick: images, seconds, and all that was measured. attrs["floors"]: what real data score."""
+    """A row per trial and tick: images, seconds, and all that was measured. attrs["baselines"]: what real data score."""
     assert store.study
-    return _next_to_floors(
+    return _next_to_baselines(
         store.study,
         pd.DataFrame(
-            {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "judge_seconds": m.judge_seconds, **m.values}
+            {"trial_id": record.trial_id, "images": m.images, "seconds": m.seconds, "evaluation_seconds": m.evaluation_seconds, **m.values}
             for record in store.trials.values()
             for m in record.measurements
         ),
@@ -101,10 +101,10 @@ def trial_table(store: Store) -> TrialTable:
         nuisance=tuple(space["nuisance"]),
         directions={
             **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
-            study.spec["score"]["metric"]: Direction(study.spec["score"]["direction"]),
+            study.spec["objective"]["metric"]: Direction(study.spec["objective"]["direction"]),
             COST: Direction.MINIMIZE,
         },
-        baselines=dict(study.floors),
+        baselines=dict(study.baselines),
     )
 
 
@@ -129,6 +129,6 @@ def named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, 
     return {name: NULL if value is None and name in lists else value for name, value in settings.items()}
 
 
-def _next_to_floors(study: StudyRecord, frame: pd.DataFrame) -> pd.DataFrame:
-    frame.attrs = {"floors": dict(study.floors), "ruler": dict(study.ruler)}
+def _next_to_baselines(study: StudyRecord, frame: pd.DataFrame) -> pd.DataFrame:
+    frame.attrs = {"baselines": dict(study.baselines), "protocol": dict(study.protocol)}
     return frame

@@ -22,7 +22,7 @@ class OptunaTracker:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage: BaseStorage = RDBStorage(address) if "://" in address else JournalStorage(JournalFileBackend(address))
         self.study = optuna.create_study(
-            storage=storage, study_name=mark(study), direction=study.spec["score"]["direction"], load_if_exists=True
+            storage=storage, study_name=mark(study), direction=study.spec["objective"]["direction"], load_if_exists=True
         )
         self.known = {trial.user_attrs.get("trial_id") for trial in self.study.get_trials(deepcopy=False)}
 
@@ -45,7 +45,7 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
 
     assert trial.closed
     ended = trial.closed.ended
-    metric = study.spec["score"]["metric"]
+    metric = study.spec["objective"]["metric"]
     curve = {measured.images: measured.values[metric] for measured in trial.measurements if metric in measured.values}
     space = {name: distribution(form) for part in study.spec["space"].values() for name, form in part.items()}
     inside = {name: value for name, value in trial.settings.items() if name in space and _holds(space[name], value)}

@@ -99,8 +99,8 @@ class WandbTracker:
                 tags=[name for name, value in trial.flat.items() if value is True],
                 config={
                     **nested({**trial.settings, "trial_id": trial.trial_id, "config_id": trial.config_id}),
-                    "ruler": dict(study.ruler),
-                    "floors": dict(study.floors),
+                    "protocol": dict(study.protocol),
+                    "baselines": dict(study.baselines),
                 },
                 dir=self.layout.folder,
                 mode="online" if online else "offline",
@@ -137,7 +137,7 @@ class WandbTracker:
         row: dict[str, Any] = {
             "images": measured.images,
             "seconds": measured.seconds,
-            "judge_seconds": measured.judge_seconds,
+            "evaluation_seconds": measured.evaluation_seconds,
             **measured.values,
         }
         picture = self.layout.grid(trial.trial_id, measured.images)
@@ -166,7 +166,7 @@ class WandbTracker:
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B shows dotted again.
 
-    A switch is always `r1.on`, so that it is one column whether there are knobs beside it or not; the data's name is `data.name`.
+    A switch is always `r1.on`, so that it is one column whether there are settings beside it or not; the data's name is `data.name`.
     """
     out: dict[str, Any] = {}
     heads = {name.partition(".")[0] for name in flat if "." in name}

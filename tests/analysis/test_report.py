@@ -71,7 +71,7 @@ def test_the_report_is_complete_and_self_contained(stage: Stage, tmp_path: Path)
         question="Does R1 help?",
         images=images,
         real=png(),
-        design={"Sampler": "Sobol"},
+        design={"Generator": "Sobol"},
         provenance={"Code": "0123abc"},
         caveats=["Small pictures."],
     )

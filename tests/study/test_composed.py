@@ -10,7 +10,7 @@ from data_files import small
 
 from analysis.metrics.features import Classifier, weights_hash
 from study.evaluation.classifiers import Composed, classifier_of, keep_classifier, load_classifier
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.show.catalogue import catalogue
 from study.spec.study_spec import StudySpec
 from trainables.data import load
@@ -55,25 +55,25 @@ def test_a_subset_is_told_among_its_classes(single: Classifier) -> None:
 def test_a_subset_and_a_tail_are_judged_without_any_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.evaluation.classifiers.train_classifier", lambda *given, **settings: pytest.fail("was trained"))
     source = load(DataConfig(classes="0,1,8", imbalance=8))
-    judge = Judge.build(source, n_fake=300)
-    assert (judge.n_modes, judge.floors["modes"].value) == (3, 3)
-    assert judge.accuracy is not None
-    assert judge.accuracy > 0.9
-    assert judge.reference.shares is not None
-    assert judge.reference.shares == pytest.approx(
+    evaluator = Evaluator.build(source, n_fake=300)
+    assert (evaluator.n_modes, evaluator.baselines["modes"].value) == (3, 3)
+    assert evaluator.accuracy is not None
+    assert evaluator.accuracy > 0.9
+    assert evaluator.reference.shares is not None
+    assert evaluator.reference.shares == pytest.approx(
         np.bincount(source.heldout_labels) / len(source.heldout),  # type: ignore[arg-type]
         abs=0.03,
     )  # the tail is the truth
-    assert judge.on(torch.device("cpu")).networks.extractor is not judge.networks.extractor
+    assert evaluator.on(torch.device("cpu")).networks.extractor is not evaluator.networks.extractor
 
 
 def test_a_study_of_fashion_stacks_counts_a_thousand_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch)
     source = load(DataConfig(name="stacked_fashion"))  # of the Debian package
-    judge = Judge.build(source, n_fake=200)
-    assert judge.n_modes == 1000
-    assert judge.accuracy == pytest.approx(0.91**3, abs=0.08)
-    assert judge.floors["modes"].value == pytest.approx(1000 * (1 - 0.999**200), rel=0.05)
+    evaluator = Evaluator.build(source, n_fake=200)
+    assert evaluator.n_modes == 1000
+    assert evaluator.accuracy == pytest.approx(0.91**3, abs=0.08)
+    assert evaluator.baselines["modes"].value == pytest.approx(1000 * (1 - 0.999**200), rel=0.05)
 
 
 def test_what_is_kept_beside_a_study_is_the_classifier_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,16 +83,16 @@ def test_what_is_kept_beside_a_study_is_the_classifier_of_the_whole(tmp_path: Pa
     torch.manual_seed(0)
     net = Classifier(channels=1, side=8, classes=10).eval().requires_grad_(False)
     monkeypatch.setattr("study.evaluation.classifiers.train_classifier", lambda *given, **settings: net)
-    source, kept = load(DataConfig(classes="0,1")), tmp_path / "ruler.safetensors"
-    judge = Judge.build(source, n_fake=100)
-    keep_classifier(judge.networks.classifier, source, kept)
+    source, kept = load(DataConfig(classes="0,1")), tmp_path / "protocol.safetensors"
+    evaluator = Evaluator.build(source, n_fake=100)
+    keep_classifier(evaluator.networks.classifier, source, kept)
     there = load_classifier(kept, WHOLE)
     assert there is not None
     assert weights_hash(there) == weights_hash(net)
-    for cached in (tmp_path / "ganstudy" / "rulers").iterdir():
+    for cached in (tmp_path / "ganstudy" / "evaluation protocols").iterdir():
         cached.unlink()
-    again = Judge.build(source, n_fake=100, kept=kept)
-    assert again.ruler == judge.ruler
+    again = Evaluator.build(source, n_fake=100, kept=kept)
+    assert again.protocol == evaluator.protocol
 
 
 def test_a_study_file_may_list_classes_and_never_varies_them() -> None:

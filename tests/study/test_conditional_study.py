@@ -16,10 +16,10 @@ from analysis.metrics.measures import OF_CLASSES
 from study.api import StudyView, open_study
 from study.cli import app
 from study.engine.prepare import check_networks, prepare
-from study.evaluation.evaluator import Judge
-from study.evaluation.reevaluate import rejudge
+from study.evaluation.evaluator import Evaluator
+from study.evaluation.reevaluate import reevaluate
 from study.show.catalogue import catalogue
-from study.spec.sections import Judged
+from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import Source, load
@@ -45,8 +45,8 @@ def digits() -> Source:
 
 
 @pytest.fixture(scope="module")
-def judge(digits: Source) -> Judge:
-    return Judge.build(digits, conditional=True)
+def evaluator(digits: Source) -> Evaluator:
+    return Evaluator.build(digits, conditional=True)
 
 
 class Labelled:
@@ -66,20 +66,22 @@ class Labelled:
 # Judging ---------------------------------------------------------------------------------------------
 
 
-def test_real_data_score_the_floors_of_their_classes(judge: Judge, digits: Source) -> None:
-    found = judge(Labelled(digits.heldout, digits.heldout_labels))  # type: ignore[arg-type]
-    assert set(NAMES) == {"class_fd", "class_agreement"} <= found.keys() == judge.floors.keys()
-    assert judge.floors["class_agreement"].value == judge.accuracy
-    assert found["class_agreement"] == pytest.approx(judge.accuracy, abs=0.02)
-    assert judge.floors["class_fd"].low < judge.floors["class_fd"].value < judge.floors["class_fd"].high  # type: ignore[operator]
-    assert found["class_fd"] < judge.floors["class_fd"].low  # type: ignore[operator]  # they are judged beside themselves
-    assert judge(Labelled(digits.train, digits.train_labels))["class_fd"] == pytest.approx(judge.floors["class_fd"].value, rel=0.2)  # type: ignore[arg-type]
+def test_real_data_score_the_floors_of_their_classes(evaluator: Evaluator, digits: Source) -> None:
+    found = evaluator(Labelled(digits.heldout, digits.heldout_labels))  # type: ignore[arg-type]
+    assert set(NAMES) == {"class_fd", "class_agreement"} <= found.keys() == evaluator.baselines.keys()
+    assert evaluator.baselines["class_agreement"].value == evaluator.accuracy
+    assert found["class_agreement"] == pytest.approx(evaluator.accuracy, abs=0.02)
+    assert evaluator.baselines["class_fd"].low < evaluator.baselines["class_fd"].value < evaluator.baselines["class_fd"].high  # type: ignore[operator]
+    assert found["class_fd"] < evaluator.baselines["class_fd"].low  # type: ignore[operator]  # they are judged beside themselves
+    assert digits.train_labels is not None
+    of_train = evaluator(Labelled(digits.train, digits.train_labels))
+    assert of_train["class_fd"] == pytest.approx(evaluator.baselines["class_fd"].value, rel=0.2)
 
 
-def test_who_does_not_listen_is_heard(judge: Judge, digits: Source) -> None:
+def test_who_does_not_listen_is_heard(evaluator: Evaluator, digits: Source) -> None:
     """The same images under other classes: only what looks at classes tells."""
-    right = judge(Labelled(digits.train, digits.train_labels))  # type: ignore[arg-type]
-    wrong = judge(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))  # type: ignore[arg-type]
+    right = evaluator(Labelled(digits.train, digits.train_labels))  # type: ignore[arg-type]
+    wrong = evaluator(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))  # type: ignore[arg-type]
     assert wrong["class_agreement"] == pytest.approx(0.1, abs=0.04)  # 4 standard errors of 1,000 samples
     assert wrong["class_fd"] > 10 * right["class_fd"]
     assert {name: value for name, value in right.items() if name not in NAMES} == {n: v for n, v in wrong.items() if n not in NAMES}
@@ -88,32 +90,32 @@ def test_who_does_not_listen_is_heard(judge: Judge, digits: Source) -> None:
         4,
         digits.train_labels,  # type: ignore[arg-type]
     )  # what was asked for as 4 is a 3 as often as a 4; nobody asked for a 3
-    classes = judge.by_class(Labelled(digits.train, only_3))
+    classes = evaluator.by_class(Labelled(digits.train, only_3))
     assert classes.keys() == set(range(10)) - {3}
     assert classes[4]["class_agreement"] == pytest.approx(0.5, abs=0.15)
     assert min(of["class_agreement"] for k, of in classes.items() if k != 4) > 0.8
     assert max(classes, key=lambda k: classes[k]["class_fd"]) == 4
-    swapped = judge(Labelled(digits.train, (digits.train_labels + 1) % 10))  # type: ignore[arg-type, operator]
+    swapped = evaluator(Labelled(digits.train, (digits.train_labels + 1) % 10))  # type: ignore[arg-type, operator]
     assert swapped["class_agreement"] < 0.05
 
 
-def test_only_conditional_generators_are_judged_by_classes(judge: Judge, digits: Source) -> None:
+def test_only_conditional_generators_are_judged_by_classes(evaluator: Evaluator, digits: Source) -> None:
     conditional = Labelled(digits.train, digits.train_labels)  # type: ignore[arg-type]
 
     class Plain:
         sample = staticmethod(conditional.sample)
 
-    assert not judge(Plain()).keys() & set(NAMES)
-    assert not Judge.build(digits)(conditional).keys() & set(NAMES)
-    assert Judge.build(digits).ruler == judge.ruler
+    assert not evaluator(Plain()).keys() & set(NAMES)
+    assert not Evaluator.build(digits)(conditional).keys() & set(NAMES)
+    assert Evaluator.build(digits).protocol == evaluator.protocol
     with pytest.raises(ValueError, match=r"g.condition needs labelled data; digits has no labels"):
-        Judge.build(replace(digits, train_labels=None, heldout_labels=None, classes=()), conditional=True)
+        Evaluator.build(replace(digits, train_labels=None, heldout_labels=None, classes=()), conditional=True)
 
 
 def test_a_mixture_tells_classes_by_place() -> None:
     ring = load(DataConfig(name="ring8"))
     run = Run(TrialConfig.from_flat({"data": "ring8", "arch": "mlp", **TOLD}), ring)
-    found = Judge.build(ring, conditional=True)(run.sampler())
+    found = Evaluator.build(ring, conditional=True)(run.generator())
     assert found.keys() > set(NAMES)
     assert 0 < found["class_agreement"] < 0.5
 
@@ -121,15 +123,15 @@ def test_a_mixture_tells_classes_by_place() -> None:
 @pytest.mark.parametrize(
     ("pair", "kimg"), [(("concat", "concat"), 50), (("batchnorm", "projection"), 15), (("concat", "auxiliary"), 20)], ids=str
 )
-def test_a_small_one_learns_to_make_what_it_is_asked_for(judge: Judge, digits: Source, pair: tuple[str, str], kimg: float) -> None:
+def test_a_small_one_learns_to_make_what_it_is_asked_for(evaluator: Evaluator, digits: Source, pair: tuple[str, str], kimg: float) -> None:
     """Chance is 0.1 with a standard error of 0.01; half of the samples are far above it, and by other seeds too (0.8 and more)."""
     settings = {"arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "g.condition": pair[0], "d.condition": pair[1]}
     run = Run(TrialConfig.from_flat({**settings, "budget_kimg": kimg, "tick_kimg": kimg}), digits)
     ticks = run.ticks()
     next(ticks)
-    assert judge(run.sampler())["class_agreement"] < 0.25
+    assert evaluator(run.generator())["class_agreement"] < 0.25
     list(ticks)
-    found = judge(run.sampler())
+    found = evaluator(run.generator())
     assert found["class_agreement"] > 0.5
     assert found["modes"] >= 9
 
@@ -153,15 +155,15 @@ def test_the_conditional_trials_alone_have_numbers_of_classes(view: StudyView) -
     frame = view.trials()
     assert frame.loc[trial(view, "told"), NAMES].notna().all()
     assert frame.loc[trial(view, "plain"), NAMES].isna().all()
-    assert set(NAMES) <= view.study.floors.keys()
+    assert set(NAMES) <= view.study.baselines.keys()
     assert view.table().directions["class_agreement"] == "maximize"
 
 
 def test_judging_again_goes_on_with_both_kinds(view: StudyView) -> None:
     asked: list[str] = []
     for expected in (2, 0):
-        found = rejudge(
-            view.store, view.spec, Judged(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial)
+        found = reevaluate(
+            view.store, view.spec, EvaluationConfig(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial)
         )
         assert len(asked) == expected
         asked.clear()
@@ -196,10 +198,10 @@ def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
 
 
 def test_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"score: class_agreement needs g.condition in every trial"):
-        prepare(StudySpec.from_dict({**MIXED, "score": "class_agreement"}), tmp_path / "a", address=None)
-    score = {**TOY, "base": {**BASE, **TOLD}, "score": "class_agreement"}
-    assert prepare(StudySpec.from_dict(score), tmp_path / "b", address=None).judge.floors.keys() > set(NAMES)
+    with pytest.raises(ValueError, match=r"objective: class_agreement needs g.condition in every trial"):
+        prepare(StudySpec.from_dict({**MIXED, "objective": "class_agreement"}), tmp_path / "a", address=None)
+    objective = {**TOY, "base": {**BASE, **TOLD}, "objective": "class_agreement"}
+    assert prepare(StudySpec.from_dict(objective), tmp_path / "b", address=None).evaluator.baselines.keys() > set(NAMES)
     spiral = load(DataConfig(name="spiral"))
     asking: list[dict[str, Any]] = [
         {"base": {**BASE, **TOLD, "data": "spiral"}},

@@ -24,7 +24,7 @@ question: Does R1 keep a small GAN on a ring from failing?
 base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 4, tick_kimg: 1}
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
 n_configs: 8
-judge: {samples: 200}
+evaluation: {samples: 200}
 tracking: {wandb: {mode: offline}}
 """
 

@@ -72,7 +72,7 @@ def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -> None:
     """The run inside a reused Ray worker is the run in a plain loop, number for number."""
-    from study.evaluation.evaluator import Judge
+    from study.evaluation.evaluator import Evaluator
     from trainables.config import TrialConfig
     from trainables.data import load
     from trainables.run import Run
@@ -82,11 +82,13 @@ def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -
     for record in view.store.trials.values():
         config = TrialConfig.from_flat(record.flat)
         source = load(config.data)
-        judge = Judge.build(source, n_fake=spec.judge.samples)
+        evaluator = Evaluator.build(source, n_fake=spec.evaluation.samples)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         alone = [
-            (tick.images, judge(training.sampler())["fd"], tick.signals) for training in [Run(config, source)] for tick in training.ticks()
+            (tick.images, evaluator(training.generator())["fd"], tick.signals)
+            for training in [Run(config, source)]
+            for tick in training.ticks()
         ]
         torch.set_num_threads(threads)
         assert [(m.images, m.values["fd"]) for m in record.measurements] == [(images, fd) for images, fd, _ in alone]
@@ -134,12 +136,12 @@ def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Pat
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
-    with pytest.raises(ValueError, match=r"holds another study .judge: {.*'samples': 200} there, {.*'samples': 300} now"):
-        run(toy(n_configs=1, judge={"samples": 300}), folder)
+    with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} there, {.*'samples': 300} now"):
+        run(toy(n_configs=1, evaluator={"samples": 300}), folder)
     study = json.loads(before.splitlines()[0])
-    study["study"]["ruler"]["split"] = "0" * 16
+    study["study"]["protocol"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
-    with pytest.raises(ValueError, match=r"measured with another ruler.*split: 0{16} there"):
+    with pytest.raises(ValueError, match=r"measured with another evaluation protocol.*split: 0{16} there"):
         run(toy(n_configs=1), folder)
     assert [path.name for path in (tmp_path).iterdir()] == ["toy"]
 
@@ -166,7 +168,7 @@ def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
         run(toy(base={"data.size": 100_001}), tmp_path / "toy")
     with pytest.raises(ValueError, match="score must be one of"):
-        run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, score="modes"), tmp_path / "toy")
+        run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, objective="modes"), tmp_path / "toy")
     assert not (tmp_path / "toy").exists()
 
 
@@ -249,12 +251,12 @@ def pictures(folder: Path, n: int = 60) -> Path:
 def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = {"data": "image_folder", "data.root": str(pictures(tmp_path / "p")), "data.resolution": 16, "arch": "dcgan", "g.norm": "batch"}
-    view = run(toy(base=base, n_configs=2, judge={"samples": 100}), tmp_path / "toy")
+    view = run(toy(base=base, n_configs=2, evaluator={"samples": 100}), tmp_path / "toy")
     trials = view.trials()
     assert set(trials["ended"]) == {"budget"}
     assert "modes" not in trials
     assert trials[["fd", "coverage"]].notna().all(axis=None)
-    assert view.study.ruler["features"] != "classifier"
+    assert view.study.protocol["features"] != "classifier"
 
 
 @pytest.mark.slow

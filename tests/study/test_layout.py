@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from study.api import StudyView, launch
 from study.cli import app
-from study.evaluation.reevaluate import rejudge
+from study.evaluation.reevaluate import reevaluate
 from study.show.report import write_report
-from study.spec.sections import Judged
+from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout
 from study.tracking.process import watching
@@ -32,7 +32,7 @@ def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
         spec = StudySpec.from_dict({**TOY, "tracking": {"optuna": str(folder.parent / "optuna.log")}})
         view = launch(spec, folder, progress=False)
         write_report(view, view.store.layout.report)
-        rejudge(view.store, spec, Judged(samples=300))
+        reevaluate(view.store, spec, EvaluationConfig(samples=300))
         with watching(folder, spec.tracking):
             pass
     return view
@@ -40,8 +40,8 @@ def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
 
 def test_every_file_of_a_study_has_its_name_there(view: StudyView) -> None:
     layout = Layout(view.folder)
-    (ruler,) = layout.rulers()
-    named = {layout.records, layout.lock, layout.real, layout.report, layout.judged(ruler), layout.judged_ruler(ruler)}
+    (protocol,) = layout.protocols()
+    named = {layout.records, layout.lock, layout.real, layout.report, layout.evaluated(protocol), layout.evaluated_protocol(protocol)}
     for trial_id, record in view.store.trials.items():
         grids = {layout.grid(trial_id, saved.images) for saved in record.saved}
         assert grids == set(layout.grids(trial_id))
@@ -69,7 +69,7 @@ def test_no_other_module_spells_such_a_name() -> None:
     here = ROOT / "study" / "store" / "layout.py"
     spelt = {node.value for node in ast.walk(ast.parse(here.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {name for name in spelt if Path(name).suffix in (".jsonl", ".png", ".html", ".safetensors", ".json", ".yaml", ".txt")}
-    assert {"records.jsonl", "real.png", "report.html", "ruler.safetensors", "mirrored.json", "config.yaml", "metrics.json"} <= names
+    assert {"records.jsonl", "real.png", "report.html", "classifier.safetensors", "mirrored.json", "config.yaml", "metrics.json"} <= names
     for path in (ROOT / "study").rglob("*.py"):
         tree = ast.parse(path.read_text())
         if path != here:

@@ -121,8 +121,8 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
                 "base": base,
                 "space": space,
                 "n_configs": 8,
-                "score": "spread",
-                "judge": {"samples": 200, "features": "squares"},
+                "objective": "spread",
+                "evaluation": {"samples": 200, "features": "squares"},
             }
         )
         view = run(spec, tmp_path / "toy")
@@ -134,7 +134,7 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
         assert (trials["g/updates"] == trials["loop"].map({"gan": 12, "twice": 24})).all()
         assert (trials["spread"] > 0).all()
         assert view.study.n_modes == 4
-        assert view.study.ruler["features"] == "squares"
+        assert view.study.protocol["features"] == "squares"
     finally:
         forget_plugin()
     view = open_study(tmp_path / "toy")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import analysis
 from study.api import open_study
-from study.evaluation.protocol import Ruler
+from study.evaluation.protocol import EvaluationProtocol
 from study.show.terminal import print_ranking
 from study.spec.errors import SpecError
 from study.spec.space import TAKEN, read_space
@@ -19,7 +19,7 @@ from study.store.store import Store
 from trainables.config import settings
 
 WHOLE = {**SPEC, "plugins": []}
-RULER = Ruler(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
+RULER = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_choices_are_levels_in_the_order_of_the_file(tmp_path: Path, listed: lis
 
 def test_columns_that_variants_may_not_be_called(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
-        store.write_study(replace(STUDY, spec=WHOLE, ruler=RULER.as_dict()))
+        store.write_study(replace(STUDY, spec=WHOLE, protocol=RULER.as_dict()))
         driver = Driver(store)
         driver.open("t0")
         driver.tick("t0", 2, Ended.BUDGET)

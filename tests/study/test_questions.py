@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from study.cli import app
 from study.engine.dry_run import Cost
-from study.evaluation.evaluator import Judge
+from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig
@@ -18,11 +18,11 @@ FILES = sorted((Path(__file__).parents[2] / "studies" / "questions").glob("*.yam
 assert FILES
 
 
-BUILD = Judge.build
+BUILD = Evaluator.build
 
 
 @cache
-def ruler(name: str) -> Judge:
+def protocol(name: str) -> Evaluator:
     """One of few samples for all that ask for the same data."""
     return BUILD(load(DataConfig(name=name)), n_fake=100, n_real=500)
 
@@ -30,9 +30,9 @@ def ruler(name: str) -> Judge:
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """No training, and hardly any judging."""
-    monkeypatch.setattr(Judge, "build", lambda source, **given: ruler(source.name))
+    monkeypatch.setattr(Evaluator, "build", lambda source, **given: protocol(source.name))
     monkeypatch.setattr(
-        "study.engine.dry_run.probe", lambda config, prepared: Cost(images_per_second=1e4, judge_seconds=0.1, checkpoint_mb=1.0)
+        "study.engine.dry_run.probe", lambda config, prepared: Cost(images_per_second=1e4, evaluation_seconds=0.1, checkpoint_mb=1.0)
     )
 
 

@@ -81,7 +81,7 @@ def test_each_makes_sense_beside_the_methods_it_was_published_for(name: str) -> 
         for setting, domain in spec.space.nuisance.items():
             assert as_given(domain) == SPACES[name].settings[setting]
     assert StudySpec.from_dict(spec.as_dict()) == spec
-    for asked in spec.designed():  # what it means has been checked whole; and knobs live with their tricks
+    for asked in spec.designed():  # what it means has been checked whole; and settings live with their tricks
         assert ("weight_clipping.limit" in asked.flat) == (
             asked.flat.get("weight_clipping", False) and "weight_clipping.limit" in SPACES[name].settings
         )

@@ -51,7 +51,7 @@ BAD = {
     "a variant that is no mapping": (methods(r1=True), "the variants of method must each be a mapping of settings"),
     "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method needs two variants or more; given ['plain']"),
     "misspelt setting in a variant": (methods(big={"g.widht": 8}), "no setting named 'g.widht'; did you mean 'g.width'"),
-    "a knob of what a variant leaves off": (
+    "a setting of what a variant leaves off": (
         methods(r={"r1.gamma": 1.0}),
         "r1.gamma needs r1: true, which the variant r does not have; add `r1: true` to it",
     ),
@@ -92,7 +92,7 @@ BAD = {
         good(space=space(scientific={"loss": ["hing", "wasserstein"]}, nuisance={})),
         "no loss named 'hing'; did you mean 'hinge'",
     ),
-    "knob never on, space": (
+    "setting never on, space": (
         good(space=space(nuisance={"r2.gamma": "range"})),
         "r2.gamma needs r2: true, which this study never has; add `r2: true` to base, or `r2: [false, true]` to the space",
     ),
@@ -104,7 +104,7 @@ BAD = {
         good(base={"update": "simultaneous", "d_steps": 5}),
         "d_steps needs update: one of alternating, lookahead, optimistic, unrolled, which this study never has",
     ),
-    "knob never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg needs ema: true, which this study never has"),
+    "setting never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg needs ema: true, which this study never has"),
     "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
     "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "scientific and nuisance"),
     "seed in base": (good(base={"seed": 3}), "seed cannot be set"),
@@ -114,7 +114,7 @@ BAD = {
         good(space=space(scientific={"loss": ["hinge", "nonsaturating"], "label_smoothing": [False, True]}, nuisance={})),
         "label_smoothing needs a loss with labels",
     ),
-    "unknown metric": (good(score="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
+    "unknown metric": (good(objective="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
     "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] where goal is explain"),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "goal: explain runs every trial to its end"),
@@ -215,8 +215,8 @@ def test_networks_are_tried_on_the_data_before_anything_starts() -> None:
 
 
 def test_score_knows_its_direction() -> None:
-    assert StudySpec.from_dict(good(score="coverage")).score.direction == "maximize"
-    assert StudySpec.from_dict(GOOD).score.direction == "minimize"
+    assert StudySpec.from_dict(good(objective="coverage")).objective.direction == "maximize"
+    assert StudySpec.from_dict(GOOD).objective.direction == "minimize"
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -243,11 +243,11 @@ def test_knobs_of_tricks_that_are_off_do_not_live() -> None:
 def test_knobs_of_update_rules_live_where_their_rule_is_the_one() -> None:
     assert live({"update": "unrolled", "lookahead.k": 5, "unrolled.steps": 2}) == {"update": "unrolled", "unrolled.steps": 2}
     asked = {"update": ["alternating", "lookahead", "unrolled"]}
-    knobs = {"lookahead.k": "range", "lookahead.alpha": "range", "unrolled.steps": "range"}
-    spec = StudySpec.from_dict(good(space=space(scientific=asked, nuisance=knobs), base={"r1": True}))
+    settings = {"lookahead.k": "range", "lookahead.alpha": "range", "unrolled.steps": "range"}
+    spec = StudySpec.from_dict(good(space=space(scientific=asked, nuisance=settings), base={"r1": True}))
     proposed = [point(spec, optuna.create_study().ask()) for _ in range(12)]
     for flat in (*(asked.flat for asked in spec.designed()), *proposed):
-        assert {name for name in flat if name in knobs} == {name for name in knobs if name.partition(".")[0] == flat["update"]}
+        assert {name for name in flat if name in settings} == {name for name in settings if name.partition(".")[0] == flat["update"]}
         TrialConfig.from_flat({**spec.base, **flat})
     assert len({asked.flat["update"] for asked in spec.designed()}) == 3
 

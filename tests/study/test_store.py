@@ -36,7 +36,7 @@ EXPLAIN = StudySpec.from_dict({**{k: v for k, v in OPTIMISE.as_dict().items() if
 
 
 def at(images: int, fd: float = 1.0) -> Measurement:
-    return Measurement(images=images, seconds=1.0, judge_seconds=0.1, values={"fd": fd})
+    return Measurement(images=images, seconds=1.0, evaluation_seconds=0.1, values={"fd": fd})
 
 
 def open_trial(store: Store, trial_id: str, **flat: Any) -> None:

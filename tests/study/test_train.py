@@ -64,7 +64,7 @@ def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
     assert found["images"] == 640
     assert found["metrics"]["fd"]["value"] == history[-1]["fd"]
     assert found["metrics"]["modes"]["real"] == 8
-    assert found["ruler"]["n_fake"] == 100
+    assert found["protocol"]["n_fake"] == 100
     assert found["signals"].keys() >= {"d/adv", "g/adv", "d/r1"}
     page = (out / "curves.html").read_text()
     for words in ("mlp with nonsaturating on ring8", found["diagnosis"]["evidence"][:20], "0.448 kimg", "chart-0", "r1.gamma"):
@@ -99,7 +99,7 @@ def test_the_same_recipe_twice_is_the_same_run_but_not_in_the_same_folder(here: 
 
 @pytest.mark.usefixtures("no_page")
 def test_the_settings_of_a_trial_train_again_as_its_study_judges(here: Path) -> None:
-    spec = StudySpec.from_dict({**TOY, "judge": {"features": "points"}})
+    spec = StudySpec.from_dict({**TOY, "evaluation": {"features": "points"}})
     with Store.writing(here / "study") as store:
         store.write_study(replace(STUDY, spec=spec.as_dict()))
         driver = Driver(store)
@@ -111,7 +111,7 @@ def test_the_settings_of_a_trial_train_again_as_its_study_judges(here: Path) -> 
     config = load_config(out / "config.yaml", {})
     assert out.name == f"toy-{config.trial_id}"
     assert (config.seed, config.g.lr, config.g.width, config.tricks, config.budget_kimg) == (4, 1e-3, 8, {}, 0.2)
-    assert json.loads((out / "metrics.json").read_text())["ruler"]["features"] == "points"
+    assert json.loads((out / "metrics.json").read_text())["protocol"]["features"] == "points"
 
 
 class Cut(Run):

@@ -64,7 +64,7 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
         runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("partial: too little of the data since 0 kimg: share of the modes 0.2")
     )
     assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # as far as it came
-    assert run.config["floors"] == Store(tmp_path).study.floors  # type: ignore[union-attr]
+    assert run.config["baselines"] == Store(tmp_path).study.baselines  # type: ignore[union-attr]
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
     assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
     assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]

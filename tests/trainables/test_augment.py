@@ -129,7 +129,7 @@ def test_diffaugment_is_on_both_sides_and_never_on_what_is_judged(others: dict[s
     assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a quarter of the smallest square is inside at least
     step.fake_logits.sum().backward()
     assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)  # type: ignore[union-attr]
-    assert ((run.sampler().sample(20) == 0).float().mean()) < 0.1
+    assert ((run.generator().sample(20) == 0).float().mean()) < 0.1
 
 
 def test_ada_steers_p_by_the_sign_of_d() -> None:

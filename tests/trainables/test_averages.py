@@ -8,7 +8,7 @@ from tiny import tiny
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.sampler import Sampler
+from trainables.generators import Generator
 from trainables.sections import LatentConfig
 from trainables.tricks.averages import Ema
 from trainables.tricks.base import Nets, make_trick
@@ -69,37 +69,37 @@ def test_the_average_is_judged_and_g_is_trained() -> None:
     assert ends[0] == ends[1]  # averaging moves nothing
     for ours, theirs in zip(run.nets.g.parameters(), plain.nets.g.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    assert run.sampler().net is not run.nets.g
-    assert not torch.equal(run.sampler().sample(5), plain.sampler().sample(5))
+    assert run.generator().net is not run.nets.g
+    assert not torch.equal(run.generator().sample(5), plain.generator().sample(5))
     before = copy.deepcopy(run.nets.g.state_dict())
-    run.sampler().sample(5)
+    run.generator().sample(5)
     torch.testing.assert_close(run.nets.g.state_dict(), before, rtol=0, atol=0)
-    assert not any(p.requires_grad for p in run.sampler().net.parameters())
+    assert not any(p.requires_grad for p in run.generator().net.parameters())
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
 def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
     """Of weights 1, 2, …, 10 after each tenth of the budget: the mean of those in the last share; before that, G itself is judged."""
-    swa, plain = make_trick("swa", {"share": share}), Sampler(constant(0.0).g, LatentConfig(dim=2))
+    swa, plain = make_trick("swa", {"share": share}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0))
     for tenth in range(1, 11):
         swa.after_g(constant(float(tenth)), 100 * tenth)
         counted = [i for i in range(1, tenth + 1) if i / 10 > 1 - share]
-        assert (swa.sampler(plain) is plain) == (not counted)
-    for value in swa.sampler(plain).parameters():
+        assert (swa.generator(plain) is plain) == (not counted)
+    for value in swa.generator(plain).parameters():
         torch.testing.assert_close(value, torch.full_like(value, sum(counted) / len(counted)))
 
 
 def test_the_statistics_of_a_mean_are_its_own() -> None:
     """G makes a . z + b of normal z, then a batch norm. Of weights 1 and 3 the mean is 2, with b: mean b, variance 2 * 2²; not the mean of 2 * 1² and 2 * 3²."""
-    swa, sampler = make_trick("swa", {"share": 1.0}), Sampler(constant(0.0).g, LatentConfig(dim=2))
+    swa, generator = make_trick("swa", {"share": 1.0}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0, batch_size=500))
     for value in (1.0, 3.0):
         swa.after_g(constant(value), 1)
     before = copy.deepcopy(swa.state_dict())
     torch.manual_seed(0)
     drawn = torch.get_rng_state()
-    norm = swa.sampler(sampler).net[1]  # type: ignore[index]
+    norm = swa.generator(generator).net[1]  # type: ignore[index]
     torch.testing.assert_close(norm.running_mean, torch.full((2,), 2.0), rtol=0.05, atol=0)
     torch.testing.assert_close(norm.running_var, torch.full((2,), 8.0), rtol=0.05, atol=0)
     torch.testing.assert_close(swa.state_dict(), before, rtol=0, atol=0)  # looking moves nothing

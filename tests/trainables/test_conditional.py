@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trainables.batches import Batches
 from trainables.config import TrialConfig
 from trainables.effective import effective
-from trainables.generators import load_generator, save_generator
+from trainables.generators import Generator, load_generator, save_generator
 from trainables.grid import ROWS, SIDE, grid_samples
 from trainables.latents import draw_classes, draw_latent
 from trainables.models import ARCHS
@@ -29,12 +29,11 @@ from trainables.models.conditional import (
     ConditionalNorm,
     NormGenerator,
     ProjectionDiscriminator,
-    discriminator,
+    build_discriminator,
     takes_points,
 )
 from trainables.models.starts import LAYERS
 from trainables.run import LOOPS, Run
-from trainables.sampler import Sampler
 from trainables.sections import DataConfig
 from trainables.tricks.base import make_trick
 from trainables.tricks.constraints import off_diagonal
@@ -52,7 +51,7 @@ def conditions(of_g: str = "concat", of_d: str = "projection", **more: Any) -> d
 def built(of_d: str, arch: str) -> Any:
     """A D of digits that looks at them as it would in evaluation."""
     torch.manual_seed(0)
-    return discriminator(tiny_config({"arch": arch, **conditions(of_d=of_d)}), (1, 8, 8), classes=10).eval()
+    return build_discriminator(tiny_config({"arch": arch, **conditions(of_d=of_d)}), (1, 8, 8), classes=10).eval()
 
 
 # The mechanisms --------------------------------------------------------------------------------------
@@ -145,7 +144,7 @@ def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple
     """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows; 0 and 1 in any case."""
     config = tiny_config({"arch": arch, "g.output": output, **conditions(of_d="concat")})
     assert takes_points(config) == (arch == "mlp")
-    d, seen = discriminator(config, shape, classes=10), []
+    d, seen = build_discriminator(config, shape, classes=10), []
     assert isinstance(d, ConcatDiscriminator)
     next(layer for layer in d.modules() if isinstance(layer, LAYERS)).register_forward_pre_hook(lambda _, x: seen.append(x[0]))
     images = torch.randn(5, *shape, generator=rng())
@@ -204,7 +203,7 @@ def test_each_setting_changes_the_training(name: str) -> None:
     for settings in (needs(name), needs(name) | {name: another(name)}):
         run = tiny({"g.lr": 0.05, "d.lr": 0.05, **settings})
         list(run.ticks())
-        found.append(run.sampler().sample(5))
+        found.append(run.generator().sample(5))
     assert not torch.equal(*found)
 
 
@@ -349,63 +348,63 @@ def test_every_pair_goes_on_bit_for_bit_and_makes_its_file(pair: tuple[str, str]
     assert list(resumed.ticks()) == expected
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
 
-    sampler, path = resumed.sampler(), tmp_path / "g.safetensors"
-    save_generator(sampler, resumed.config, resumed.source.shape, path)
+    generator, path = resumed.generator(), tmp_path / "g.safetensors"
+    save_generator(generator, resumed.config, resumed.source.shape, path)
     loaded = load_generator(path)
-    for ours, theirs in zip(loaded.labelled(30, seed=4), sampler.labelled(30, seed=4), strict=True):
+    for ours, theirs in zip(loaded.labelled(30, seed=4), generator.labelled(30, seed=4), strict=True):
         assert torch.equal(ours, theirs)  # type: ignore[arg-type]
     assert torch.equal(loaded.shares, resumed.shares)  # type: ignore[arg-type]
     assert loaded.classes == resumed.source.classes
-    assert torch.equal(loaded.sample(2, labels=LABELS[:2]), sampler.sample(2, labels=LABELS[:2]))
+    assert torch.equal(loaded.sample(2, labels=LABELS[:2]), generator.sample(2, labels=LABELS[:2]))
 
 
 @pytest.fixture
-def sampler() -> Sampler:
+def generator() -> Generator:
     run = tiny(
         conditions(),
     )
     list(run.ticks())
-    return run.sampler()
+    return run.generator()
 
 
-def test_a_sampler_makes_the_class_that_is_asked_for(sampler: Sampler) -> None:
+def test_a_sampler_makes_the_class_that_is_asked_for(generator: Generator) -> None:
     labels = torch.arange(10).repeat(60)
-    same, other = sampler.sample(600, seed=1, labels=labels), sampler.sample(600, seed=1, labels=labels.flip(0))
-    assert torch.equal(same, sampler.sample(600, seed=1, labels=labels))
+    same, other = generator.sample(600, seed=1, labels=labels), generator.sample(600, seed=1, labels=labels.flip(0))
+    assert torch.equal(same, generator.sample(600, seed=1, labels=labels))
     assert not torch.equal(same, other)
-    drawn, of_drawn = sampler.labelled(600, seed=1)
-    assert torch.equal(drawn, sampler.sample(600, seed=1))
+    drawn, of_drawn = generator.labelled(600, seed=1)
+    assert torch.equal(drawn, generator.sample(600, seed=1))
     assert of_drawn is not None
-    torch.testing.assert_close(sampler.sample(600, seed=1, labels=of_drawn), drawn)  # the same latents
+    torch.testing.assert_close(generator.sample(600, seed=1, labels=of_drawn), drawn)  # the same latents
     counts = torch.bincount(of_drawn, minlength=10)
-    assert (counts - 600 * sampler.shares).square().div(600 * sampler.shares).sum() < 30  # type: ignore[operator]
-    assert not torch.equal(of_drawn, sampler.labelled(600, seed=2)[1])  # type: ignore[arg-type]
+    assert (counts - 600 * generator.shares).square().div(600 * generator.shares).sum() < 30  # type: ignore[operator]
+    assert not torch.equal(of_drawn, generator.labelled(600, seed=2)[1])  # type: ignore[arg-type]
 
 
-def test_classes_by_name_or_number(sampler: Sampler) -> None:
-    named = Sampler(sampler.net, sampler.latent, shares=torch.ones(3), classes=("Coat", "Bag", "1"))
+def test_classes_by_name_or_number(generator: Generator) -> None:
+    named = Generator(generator.net, generator.latent, shares=torch.ones(3), classes=("Coat", "Bag", "1"))
     assert [named.label_of(name) for name in ("Bag", "0", "1")] == [1, 0, 2]
     for name in ("Bags", "3", "-1", "1.0"):
         with pytest.raises(ValueError, match=rf"a class must be one of Coat, Bag, 1, or its number from 0 to 2; .*given '{name}'"):
             named.label_of(name)
-    plain = tiny().sampler()
+    plain = tiny().generator()
     with pytest.raises(ValueError, match=r"there is no class 'Bag' to ask for: this generator is told none"):
         plain.label_of("Bag")
     with pytest.raises(ValueError, match="this generator is told no class"):
         plain.sample(2, labels=LABELS[:2])
     for wrong in (LABELS, LABELS[:2] + 9, LABELS[:2] - 1, torch.zeros(2)):
         with pytest.raises(ValueError, match=r"labels must be 2 whole numbers from 0 to 9, one a sample; given"):
-            sampler.sample(2, labels=wrong)
+            generator.sample(2, labels=wrong)
 
 
-def test_a_grid_has_a_class_a_row(sampler: Sampler) -> None:
+def test_a_grid_has_a_class_a_row(generator: Generator) -> None:
     shape = (1, 8, 8)
     rows = torch.arange(10).repeat_interleave(SIDE)
-    assert torch.equal(grid_samples(sampler, shape, seed=3), sampler.sample(10 * SIDE, seed=3, labels=rows))
-    assert torch.equal(grid_samples(sampler, shape, label=7), sampler.sample(64, labels=torch.full((64,), 7)))
-    plain = tiny({"data": "digits"}).sampler()
+    assert torch.equal(grid_samples(generator, shape, seed=3), generator.sample(10 * SIDE, seed=3, labels=rows))
+    assert torch.equal(grid_samples(generator, shape, label=7), generator.sample(64, labels=torch.full((64,), 7)))
+    plain = tiny({"data": "digits"}).generator()
     assert torch.equal(grid_samples(plain, shape), plain.sample(64))
-    many = Sampler(sampler.net, sampler.latent, shares=torch.ones(1000))
+    many = Generator(generator.net, generator.latent, shares=torch.ones(1000))
     many.sample = lambda n, *, seed, labels: labels  # type: ignore[assignment, method-assign, misc]
     assert grid_samples(many, shape).tolist() == [k for k in range(ROWS) for _ in range(SIDE)]
 

@@ -20,7 +20,7 @@ from trainables.updates import UPDATES
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Update, update
 
-KNOBS = [name for name in settings() if switch_of(name)]
+SETTINGS = [name for name in settings() if switch_of(name)]
 
 DEFAULTS: dict[str, Any] = {
     "data": "digits",
@@ -51,7 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "g.upsampling": None,
     "g.output": "tanh",
     "d.downsampling": None,
-    **{f"{side}.{knob}": None for side in "gd" for knob in ("slope", "kernel", "init", "gain", "head")},
+    **{f"{side}.{setting}": None for side in "gd" for setting in ("slope", "kernel", "init", "gain", "head")},
     "g.dropout": 0.0,
     "d.dropout": 0.0,
     "beta1": 0.5,
@@ -97,9 +97,9 @@ DEFAULTS: dict[str, Any] = {
     "gradient_penalty.to": "one",
     "gradient_penalty.weight": 10.0,
     **{
-        f"{name}.{knob}": value
+        f"{name}.{setting}": value
         for name in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan", "weight_penalty", "orthogonal_regularisation")
-        for knob, value in (("warmup", 0.0), ("end", 1.0), ("until", 1.0), ("shape", "cosine"))
+        for setting, value in (("warmup", 0.0), ("end", 1.0), ("until", 1.0), ("shape", "cosine"))
     },
     **{f"{name}.interval": 1 for name in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan")},
     "gradient_clipping.norm": 1.0,
@@ -158,7 +158,7 @@ def test_flat_and_back(seed: int) -> None:
 
 def test_the_settings_are_the_defaults() -> None:
     defaults = settings()
-    off = {name: value for name, value in defaults.items() if name not in KNOBS}
+    off = {name: value for name, value in defaults.items() if name not in SETTINGS}
     assert TrialConfig.from_flat(off) == TrialConfig()
     on = [name for name, value in together(TRICKS, {"data": "digits", "arch": "dcgan"}).items() if value is True]
     assert len(on) > len(TRICKS) / 2
@@ -469,4 +469,4 @@ def test_tricks_and_rules_have_a_source_and_defaults(name: str) -> None:
     cls: type[Trick] | type[Update] = TRICKS.get(name) or UPDATES[name]
     assert cls.__doc__
     assert any(word[:2] in ("19", "20") and word[:4].isdigit() for word in cls.__doc__.replace(";", " ").replace(".", " ").split())
-    assert asdict(cls()).keys() == {knob.partition(".")[2] for knob in KNOBS if knob.partition(".")[0] == name}
+    assert asdict(cls()).keys() == {setting.partition(".")[2] for setting in SETTINGS if setting.partition(".")[0] == name}

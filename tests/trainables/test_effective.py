@@ -56,7 +56,7 @@ def test_what_is_asked_for_is_what_is_read_back(name: str) -> None:
     assert shown[name] == another(name)
     assert type(shown[name]) is type(another(name))
     assert base.get(name, False) != another(name)
-    along = {knob for knob in settings() if knob.startswith(f"{another(name)}." if name == "update" else f"{name}.")}
+    along = {setting for setting in settings() if setting.startswith(f"{another(name)}." if name == "update" else f"{name}.")}
     along |= {name.replace("activation", "slope")} - {name}  # of a leaky_relu that is no more
     assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # and nothing else moved
 
@@ -198,7 +198,7 @@ def test_the_seed_decides_the_weights_the_latents_and_the_order() -> None:
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_resolution_is_that_of_the_samples(arch: str, resolution: int) -> None:
     run = tiny({"arch": arch, "data": "digits", "data.resolution": resolution})
-    assert run.sampler().sample(3).shape == (3, 1, resolution, resolution)
+    assert run.generator().sample(3).shape == (3, 1, resolution, resolution)
 
 
 def test_classes_and_their_imbalance_are_those_trained_on() -> None:

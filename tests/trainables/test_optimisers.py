@@ -78,12 +78,12 @@ def test_one_optimiser_for_both_and_another_for_d() -> None:
 
 @every_optimiser
 def test_every_optimiser_changes_the_training(name: str) -> None:
-    def judged(optimiser: str) -> Tensor:
+    def evaluated(optimiser: str) -> Tensor:
         run = tiny({"optimiser": optimiser, "g.lr": 0.01, "weight_decay": 0.1 if optimiser == "adamw" else None})
         list(run.ticks())
-        return run.sampler().sample(5)
+        return run.generator().sample(5)
 
-    assert torch.equal(judged(name), judged("adam")) == (name == "adam")
+    assert torch.equal(evaluated(name), evaluated("adam")) == (name == "adam")
 
 
 @every_optimiser

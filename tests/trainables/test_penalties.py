@@ -19,11 +19,11 @@ every_shape = pytest.mark.parametrize("shape", [(2,), (3, 4, 4)])
 
 
 @every_shape
-@pytest.mark.parametrize(("name", "knob"), [("r1", "gamma"), ("r2", "gamma")])
+@pytest.mark.parametrize(("name", "setting"), [("r1", "gamma"), ("r2", "gamma")])
 @pytest.mark.parametrize("strength", [0.5, 10.0])
-def test_r1_and_r2_of_a_linear_d(name: str, knob: str, strength: float, shape: tuple[int, ...]) -> None:
+def test_r1_and_r2_of_a_linear_d(name: str, setting: str, strength: float, shape: tuple[int, ...]) -> None:
     step, norm = linear_step(shape)
-    assert term(make_trick(name, {knob: strength}), step).item() == pytest.approx(strength / 2 * norm**2, rel=1e-5)
+    assert term(make_trick(name, {setting: strength}), step).item() == pytest.approx(strength / 2 * norm**2, rel=1e-5)
 
 
 def test_r1_looks_at_the_real_and_r2_at_the_fake() -> None:
@@ -123,7 +123,7 @@ def test_every_penalty_of_a_linear_d(where: str, to: str, steepness: float) -> N
 )
 def test_the_named_penalties_are_cases_of_the_general_one(name: str, same: dict[str, Any]) -> None:
     """Bit for bit, over a whole training."""
-    general = {f"gradient_penalty.{knob}": value for knob, value in same.items()}
+    general = {f"gradient_penalty.{setting}": value for setting, value in same.items()}
     ends = [list(tiny(settings).ticks()) for settings in ({name: True}, {"gradient_penalty": True, **general})]
     for ours, theirs in zip(*ends, strict=True):
         assert [ours.signals[key] for key in ours.signals] == [
@@ -180,11 +180,11 @@ def test_how_a_weight_is_scheduled(name: str, schedule: dict[str, Any], t: float
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "knobs"),
+    ("name", "side", "settings"),
     [("weight_penalty", "d", {}), ("orthogonal_regularisation", "d", {"net": "both"}), ("orthogonal_regularisation", "g", {"net": "both"})],
 )
 @schedules
-def test_so_are_those_of_weights(name: str, side: str, knobs: dict[str, Any], schedule: dict[str, Any], t: float, left: float) -> None:
+def test_so_are_those_of_weights(name: str, side: str, settings: dict[str, Any], schedule: dict[str, Any], t: float, left: float) -> None:
     torch.manual_seed(0)
     nets = Nets(nn.Linear(3, 2), nn.Linear(3, 2))
     looks: dict[str, Any] = {
@@ -195,7 +195,9 @@ def test_so_are_those_of_weights(name: str, side: str, knobs: dict[str, Any], sc
         "fake_logits": torch.zeros(1),
         "rng": rng(),
     }
-    ratio = term(make_trick(name, {**knobs, **schedule}), Step(**looks, t=t), side) / term(make_trick(name, knobs), Step(**looks), side)
+    ratio = term(make_trick(name, {**settings, **schedule}), Step(**looks, t=t), side) / term(
+        make_trick(name, settings), Step(**looks), side
+    )
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 

@@ -31,7 +31,7 @@ def test_with_sigmoid_both_networks_work_in_0_to_1(arch: str) -> None:
     torch.testing.assert_close(inputs[1].flatten(), ((fake + 1) / 2).detach().flatten())
     assert all(0 <= shown.min() <= shown.max() <= 1 for shown in inputs)
     list(run.ticks())
-    samples = run.sampler().sample(20)
+    samples = run.generator().sample(20)
     assert -1 <= samples.min() < 0 < samples.max() <= 1
 
 
@@ -54,8 +54,8 @@ def test_a_file_alone_knows_the_pixels(output: str, tmp_path: Any) -> None:
         p.data.mul_(5)  # far beyond all bounds
     raw = run.nets.g(run.noise())
     assert (raw.abs().max() > 1) == (output == "linear")
-    save_generator(run.sampler(), run.config, run.source.shape, path)
-    samples = run.sampler().sample(50)
+    save_generator(run.generator(), run.config, run.source.shape, path)
+    samples = run.generator().sample(50)
     assert samples.abs().max() <= 1
     assert torch.equal(load_generator(path).sample(50), samples)
 

@@ -25,7 +25,7 @@ def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "factors"),  # at 0, a quarter, half, and three quarters of the budget
+    ("settings", "factors"),  # at 0, a quarter, half, and three quarters of the budget
     [
         ({}, [1, 0.75, 0.5, 0.25]),
         ({"start": 0.5}, [1, 1, 1, 0.5]),
@@ -34,11 +34,13 @@ def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
         ({"shape": "cosine", "warmup": 0.25}, [0, 0.5 + 8**-0.5, 0.5, 0.5 - 8**-0.5]),
     ],
 )
-def test_the_learning_rates_of_a_schedule(knobs: dict[str, object], factors: list[float]) -> None:
+def test_the_learning_rates_of_a_schedule(settings: dict[str, object], factors: list[float]) -> None:
     """Of both networks, step by step of a run; what is read back of the untrained run is what was asked for."""
-    schedule = make_trick("lr_schedule", knobs)
+    schedule = make_trick("lr_schedule", settings)
     assert [schedule.rate(t / 4) for t in range(4)] == pytest.approx(factors)
-    run = tiny({"lr_schedule": True, "g.lr": 1e-3, "d.lr": 3e-3, **{f"lr_schedule.{knob}": value for knob, value in knobs.items()}})
+    run = tiny(
+        {"lr_schedule": True, "g.lr": 1e-3, "d.lr": 3e-3, **{f"lr_schedule.{setting}": value for setting, value in settings.items()}}
+    )
     assert (effective(run)["g.lr"], effective(run)["d.lr"]) == (1e-3, 3e-3)
     seen = []
     step = run.d_step

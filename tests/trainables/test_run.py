@@ -61,7 +61,7 @@ def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any
     torch.rand(17)
     resumed.load_state_dict(state)
     assert list(resumed.ticks()) == expected
-    assert torch.equal(resumed.sampler().sample(20), whole.sampler().sample(20))
+    assert torch.equal(resumed.generator().sample(20), whole.generator().sample(20))
     assert equal(resumed.state_dict(), whole.state_dict())
 
 
@@ -149,7 +149,7 @@ def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
     list(plain.ticks())
     watched = tiny({**settings, "tick_kimg": 0.012})
     for _ in watched.ticks():
-        watched.sampler().sample(7, seed=3)
+        watched.generator().sample(7, seed=3)
         effective(watched)
         watched.closer_look()
     assert equal(watched.state_dict(), plain.state_dict())

@@ -86,9 +86,9 @@ def test_dcgan_starts_from_the_normal_by_itself() -> None:
 def fixed_up(arch: str) -> tuple[nn.Module, Discriminator]:
     torch.manual_seed(0)
     both = {
-        f"{side}.{knob}": value
+        f"{side}.{setting}": value
         for side in "gd"
-        for knob, value in (("init", "fixup"), ("norm", "none"), ("width", 48), ("activation", "relu"))
+        for setting, value in (("init", "fixup"), ("norm", "none"), ("width", 48), ("activation", "relu"))
     }
     config = TrialConfig.from_flat({"arch": arch, **both})
     return ARCHS[arch].generator(config, (1, 16, 16)), ARCHS[arch].discriminator(config, (1, 16, 16))

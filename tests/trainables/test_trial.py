@@ -9,15 +9,14 @@ import pytest
 import torch
 from tiny import equal, source_of, tiny_config
 
-from trainables.generators import GENERATOR, load_generator
+from trainables.generators import GENERATOR_FILE, Generator, load_generator
 from trainables.run import Run
-from trainables.sampler import Sampler
 from trainables.sections import DataConfig
 from trainables.trial import SAMPLES, STATE, Measured, Trial
 
 
-def spread(sampler: Sampler) -> dict[str, float]:
-    return {"spread": float(sampler.sample(20, seed=5).std())}
+def spread(generator: Generator) -> dict[str, float]:
+    return {"spread": float(generator.sample(20, seed=5).std())}
 
 
 def trial(evaluate: object = spread, **settings: object) -> Trial:
@@ -62,7 +61,7 @@ def test_a_trial_that_resumes_equals_one_that_never_stopped(tmp_path: Path, stop
     for _ in range(stop + 1):
         last = first.advance()
     first.save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {STATE, GENERATOR, SAMPLES}
+    assert {path.name for path in tmp_path.iterdir()} == {STATE, GENERATOR_FILE, SAMPLES}
     resumed = trial(ema=True, instance_noise=True)
     resumed.load(tmp_path)
     ticks = to_the_end(resumed)
@@ -70,7 +69,7 @@ def test_a_trial_that_resumes_equals_one_that_never_stopped(tmp_path: Path, stop
     assert all(tick.seconds > last.seconds for tick in ticks)  # the clocks go on
     assert equal(resumed.run.state_dict(), whole.run.state_dict())
     resumed.save(tmp_path)
-    assert torch.equal(load_generator(tmp_path / GENERATOR).sample(5), whole.run.sampler().sample(5))
+    assert torch.equal(load_generator(tmp_path / GENERATOR_FILE).sample(5), whole.run.generator().sample(5))
 
 
 def test_a_run_that_leaves_the_finite_numbers_has_diverged_at_its_last_finite_tick() -> None:
@@ -87,7 +86,7 @@ def test_a_run_that_leaves_the_finite_numbers_has_diverged_at_its_last_finite_ti
 def test_an_evaluation_that_is_not_finite_is_no_measurement(bad: float, call: int) -> None:
     calls: list[int] = []
 
-    def evaluate(sampler: Sampler) -> dict[str, float]:
+    def evaluate(generator: Generator) -> dict[str, float]:
         calls.append(1)
         return {"fd": bad if len(calls) > call else 1.0}
 
@@ -98,7 +97,7 @@ def test_an_evaluation_that_is_not_finite_is_no_measurement(bad: float, call: in
 
 
 def test_evaluation_never_moves_the_training() -> None:
-    quiet, looked_at = trial(lambda sampler: {}), trial()
+    quiet, looked_at = trial(lambda generator: {}), trial()
     for one in (quiet, looked_at):
         to_the_end(one)
     assert isinstance(quiet.run, Run)

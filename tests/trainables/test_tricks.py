@@ -15,10 +15,10 @@ from tiny import another, needs, tiny
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig, settings
+from trainables.generators import Generator
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
-from trainables.sampler import Sampler
 from trainables.sections import LatentConfig
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
@@ -39,8 +39,13 @@ SHOWN = {  # where what each trick is, is shown
     "test_averages": {"ema", "swa"},
     "test_rates": {"gradient_clipping", "lr_schedule"},
 }
-BESIDE = {  # what a knob needs beside its trick to mean something
-    **{f"{name}.{knob}": {f"{name}.end": 0.0} for name, cls in TRICKS.items() if issubclass(cls, Scheduled) for knob in ("until", "shape")},
+BESIDE = {  # what a setting needs beside its trick to mean something
+    **{
+        f"{name}.{setting}": {f"{name}.end": 0.0}
+        for name, cls in TRICKS.items()
+        if issubclass(cls, Scheduled)
+        for setting in ("until", "shape")
+    },
     "swa.share": {"budget_kimg": 0.288},
     "top_k.least": {"top_k.decay": 0.1},
     "experience_replay.images": {"experience_replay.share": 0.5},
@@ -72,18 +77,18 @@ def test_every_trick_is_shown() -> None:
 
 
 @cache
-def judged(settings: tuple[tuple[str, Any], ...]) -> Tensor:
+def evaluated(settings: tuple[tuple[str, Any], ...]) -> Tensor:
     """Samples after a tiny run of these settings, fast enough to show what they do."""
     run = tiny({"d.lr": 0.05, "g.lr": 0.05, **dict(settings)})
     list(run.ticks())
-    return run.sampler().sample(5)
+    return run.generator().sample(5)
 
 
 @pytest.mark.parametrize(("name", "arch"), list(zip(TRICKS, cycle(ARCHS), strict=False)))
 def test_every_trick_changes_the_training(name: str, arch: str) -> None:
     """Off and on differ in what is judged; no trick is a name only."""
     base = {**needs(name), "arch": arch}
-    assert not torch.equal(judged(tuple(base.items())), judged(tuple({**base, name: True, **LIVELY.get(name, {})}.items())))
+    assert not torch.equal(evaluated(tuple(base.items())), evaluated(tuple({**base, name: True, **LIVELY.get(name, {})}.items())))
 
 
 @pytest.mark.parametrize("name", [name for name in settings() if name.partition(".")[0] in TRICKS and "." in name])
@@ -92,7 +97,7 @@ def test_every_knob_changes_the_training(name: str) -> None:
     base = {**needs(name), **LIVELY.get(head, {}), **BESIDE.get(name, {})}
     base.pop(name, None)
     low, high = EXTREME.get(name, (settings()[name], another(name)))
-    assert not torch.equal(judged(tuple({**base, name: low}.items())), judged(tuple({**base, name: high}.items())))
+    assert not torch.equal(evaluated(tuple({**base, name: low}.items())), evaluated(tuple({**base, name: high}.items())))
 
 
 @pytest.mark.parametrize("name", sorted({*LIVELY, "swa", "experience_replay", "r1", "lr_schedule", "historical_averaging"}))
@@ -105,7 +110,7 @@ def test_a_trick_that_acts_goes_on_where_it_stopped(name: str) -> None:
     next(ticks), next(ticks)
     resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
     assert list(resumed.ticks()) == list(ticks)
-    assert torch.equal(resumed.sampler().sample(5), whole.sampler().sample(5))
+    assert torch.equal(resumed.generator().sample(5), whole.generator().sample(5))
 
 
 # Constraints -----------------------------------------------------------------------------------------
@@ -185,9 +190,9 @@ def test_a_share_of_the_labels_is_flipped(share: float) -> None:
     step = step_of([1.0] * 20_000, [-1.0] * 20_000)
     flipping = make_trick("label_flipping", {"share": share})
     flipping.before_g(step)
-    assert step.judged == (step.real_logits, step.fake_logits)
+    assert step.loss_logits == (step.real_logits, step.fake_logits)
     flipping.before_d(step)
-    real, fake = step.judged
+    real, fake = step.loss_logits
     assert torch.equal(real, -fake)
     assert (real == -1).float().mean().item() == pytest.approx(share, abs=0.01)
     assert step.reals()[1].min() == 1
@@ -198,7 +203,7 @@ def test_flipped_labels_are_what_the_loss_is_of() -> None:
     logits = torch.zeros(20_000, requires_grad=True)
     step = step_of([0.0], [0.0], real_logits=logits, fake_logits=logits)
     make_trick("label_flipping", {"share": 0.5}).before_d(step)
-    (gradient,) = torch.autograd.grad(LOSSES["nonsaturating"].d(*step.judged), logits)
+    (gradient,) = torch.autograd.grad(LOSSES["nonsaturating"].d(*step.loss_logits), logits)
     assert gradient.sum().item() == pytest.approx(0, abs=1e-6)
 
 
@@ -261,7 +266,7 @@ def test_instance_noise_is_on_both_sides_and_never_on_what_is_judged() -> None:
     step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[0].std() > 50
     assert step.fake.std() > 50
-    assert run.sampler().sample(100).std() < 10
+    assert run.generator().sample(100).std() < 10
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 4, 5)])
@@ -280,7 +285,7 @@ def test_a_packed_d_gives_one_logit_a_pack(arch: str) -> None:
     run = tiny({"arch": arch, "packing": True, "packing.samples": 3})
     step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[1].shape == step.fake_logits.shape == (4,)
-    assert run.sampler().sample(5).shape == (5, *run.source.shape)
+    assert run.generator().sample(5).shape == (5, *run.source.shape)
 
 
 # Minibatches -----------------------------------------------------------------------------------------
@@ -364,6 +369,6 @@ def test_a_trick_that_overrides_nothing_does_nothing() -> None:
     assert idle.d_term(step) is idle.g_term(step) is None
     assert idle.view(images, 0.5, rng()) is images
     assert idle.d_shape((3, 4, 4)) == (3, 4, 4)
-    sampler = Sampler(step.nets.d, LatentConfig())
-    assert idle.sampler(sampler) is sampler
+    generator = Generator(step.nets.d, LatentConfig())
+    assert idle.generator(generator) is generator
     assert idle.state_dict() == {}

@@ -145,7 +145,7 @@ def test_an_average_is_of_the_weights_that_came_back() -> None:
     run.rule.step(run)
     returned = vector(run.nets.g)
     torch.testing.assert_close(returned, torch.cat([p.flatten() for p in run.rule.slow[: len(list(run.nets.g.parameters()))]]))  # type: ignore[attr-defined]
-    torch.testing.assert_close(vector(run.sampler().net), (first + returned) / 2)
+    torch.testing.assert_close(vector(run.generator().net), (first + returned) / 2)
 
 
 @pytest.mark.usefixtures("game")
@@ -274,8 +274,8 @@ def test_unrolling_leaves_d_as_it_is_with_every_penalty() -> None:
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gradient_penalty"])
 def test_a_penalty_within_unrolled_steps_is_of_ds_gradient_by_images_alone(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """D's later weights depend on the images of its earlier steps: not a part of |dD(x)/dx|, which is the one of weights held fixed."""
-    knobs = {"gradient_penalty.where": "both", "gradient_penalty.to": "zero"} if penalty == "gradient_penalty" else {}
-    run = tiny({"update": "unrolled", "unrolled.steps": 3, "d.lr": 0.02, "g.norm": "none", penalty: True, **knobs})
+    settings = {"gradient_penalty.where": "both", "gradient_penalty.to": "zero"} if penalty == "gradient_penalty" else {}
+    run = tiny({"update": "unrolled", "unrolled.steps": 3, "d.lr": 0.02, "g.norm": "none", penalty: True, **settings})
     run.d_step()
     d_look, d_terms, found = run.d_look, run.d_terms, []
 
@@ -299,22 +299,22 @@ def test_a_penalty_within_unrolled_steps_is_of_ds_gradient_by_images_alone(penal
 
 @pytest.mark.parametrize("rule", UPDATES)
 def test_every_rule_changes_the_training(rule: str) -> None:
-    def judged(update: str) -> Tensor:
+    def evaluated(update: str) -> Tensor:
         run = tiny({"update": update, "d.lr": 0.05})
         list(run.ticks())
-        return run.sampler().sample(5)
+        return run.generator().sample(5)
 
-    assert torch.equal(judged(rule), judged("alternating")) == (rule == "alternating")
+    assert torch.equal(evaluated(rule), evaluated("alternating")) == (rule == "alternating")
 
 
-@pytest.mark.parametrize(("knob", "values"), {"lookahead.k": (2, 3), "lookahead.alpha": (0.3, 0.6), "unrolled.steps": (1, 2)}.items())
-def test_every_knob_changes_the_training(knob: str, values: tuple[float, float]) -> None:
-    def judged(value: float) -> Tensor:
-        run = tiny({"update": knob.partition(".")[0], knob: value, "d.lr": 0.05, "g.lr": 0.05})
+@pytest.mark.parametrize(("setting", "values"), {"lookahead.k": (2, 3), "lookahead.alpha": (0.3, 0.6), "unrolled.steps": (1, 2)}.items())
+def test_every_knob_changes_the_training(setting: str, values: tuple[float, float]) -> None:
+    def evaluated(value: float) -> Tensor:
+        run = tiny({"update": setting.partition(".")[0], setting: value, "d.lr": 0.05, "g.lr": 0.05})
         list(run.ticks())
-        return run.sampler().sample(5)
+        return run.generator().sample(5)
 
-    assert not torch.equal(judged(values[0]), judged(values[1]))
+    assert not torch.equal(evaluated(values[0]), evaluated(values[1]))
 
 
 @pytest.mark.parametrize("rule", UPDATES)

@@ -18,8 +18,8 @@ def stacked_mnist(config: DataConfig) -> Source:
     """Three random digits of MNIST as the colour channels, 1,000 modes: 128,000 and 26,000 held out. Metz et al. 2017; Lin et al. 2018 (PacGAN).
 
     As in PacGAN's table 2 (after Srivastava et al. 2017, VEEGAN), the triples are drawn once; 26,000 samples are judged there, so
-    `judge: {samples: 26000}` is the published protocol: as 2,000 samples of the real data show about 865 of the modes, no count is worth
-    anything without its number of samples or its floor. Unlike there, the held-out triples are of the official test digits, and the training
+    `evaluation: {samples: 26000}` is the published protocol: as 2,000 samples of the real data show about 865 of the modes, no count is worth
+    anything without its number of samples or its baseline. Unlike there, the held-out triples are of the official test digits, and the training
     ones of the others. Mode 100 a + 10 b + c is digit a in red, b in green, c in blue, each told by MNIST's classifier. data.classes and
     data.imbalance are of the digits: [0, 1] makes 8 modes.
     """

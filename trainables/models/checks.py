@@ -10,8 +10,8 @@ RESIDUAL = ("resnet", "r3")  # have residual blocks
 
 
 def setting(config: TrialConfig, name: str) -> Any:
-    side, _, knob = name.partition(".")
-    return getattr(getattr(config, side), knob)
+    side, _, setting = name.partition(".")
+    return getattr(getattr(config, side), setting)
 
 
 def allow(config: TrialConfig, choices: Mapping[str, Sequence[Any]], reason: str) -> None:

@@ -16,7 +16,7 @@ from trainables.models.base import Architecture, Discriminator, Shape
 from trainables.tables import ARCHS
 
 
-def told(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     """What a network makes of x [N, …], told the classes where there are any."""
     y: Tensor = net(x) if labels is None else net(x, labels)
     return y
@@ -209,7 +209,7 @@ def classes_of(config: TrialConfig, source: Source) -> int | None:
     return len(source.classes)
 
 
-def generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
+def build_generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
     """The config's G for samples of this shape. classes: how many there are where it is told them, else None."""
     arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:
@@ -218,7 +218,7 @@ def generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.M
     return G_CONDITIONS.pick(config.g.condition)(config, shape, classes)
 
 
-def discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
+def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
     """The config's D of what has this shape."""
     arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:

@@ -10,7 +10,7 @@ from torch import nn
 from ganstudy.errors import UserError
 from ganstudy.units import KIMG
 from trainables.config import TrialConfig
-from trainables.sampler import Sampler
+from trainables.generators import Generator
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Trick, trick
 
@@ -29,17 +29,17 @@ def mix(average: nn.Module, g: nn.Module, new: float) -> None:
 
 
 @torch.no_grad()
-def settle(sampler: Sampler, batch_size: int) -> None:
+def settle(generator: Generator, batch_size: int) -> None:
     """The running statistics of a network's batch norms, anew: the means over SETTLING batches of its own samples, always the same."""
-    sampler.eval()
-    norms = [module for module in sampler.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    generator.eval()
+    norms = [module for module in generator.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
     for norm in norms:
         norm.train().reset_running_stats()
         norm.momentum = None  # torch's word for a plain mean
-    rng = torch.Generator(next(sampler.parameters()).device).manual_seed(0)
+    rng = torch.Generator(next(generator.parameters()).device).manual_seed(0)
     for _ in range(SETTLING if norms else 0):
-        sampler(*sampler.draw(batch_size, rng))
-    sampler.eval()
+        generator(*generator.draw(batch_size, rng))
+    generator.eval()
 
 
 @trick("ema")
@@ -65,8 +65,8 @@ class Ema(Trick):
         mix(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
         self.images += elapsed
 
-    def sampler(self, sampler: Sampler) -> Sampler:
-        return sampler.of(self.average)
+    def generator(self, generator: Generator) -> Generator:
+        return generator.of(self.average)
 
     def state_dict(self) -> dict[str, Any]:
         return {"average": self.average.state_dict(), "images": self.images}
@@ -100,10 +100,10 @@ class Swa(Trick):
             self.times += 1
             mix(self.average, nets.g, 1 / self.times)
 
-    def sampler(self, sampler: Sampler) -> Sampler:
+    def generator(self, generator: Generator) -> Generator:
         if not self.times:
-            return sampler
-        averaged = sampler.of(copy.deepcopy(self.average))
+            return generator
+        averaged = generator.of(copy.deepcopy(self.average))
         settle(averaged, self.batch_size)
         return averaged
 

@@ -1,4 +1,4 @@
-"""Trick: one idea for steadier training. Its dataclass fields are its knobs; it overrides only the moments it acts on."""
+"""Trick: one idea for steadier training. Its dataclass fields are its settings; it overrides only the hooks it acts on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass as plain_dataclass
@@ -13,9 +13,9 @@ from ganstudy.registry import Registry
 from trainables import tables
 from trainables.config import TrialConfig
 from trainables.entries import make_entry, with_settings
+from trainables.generators import Generator
 from trainables.models.base import Shape
-from trainables.models.conditional import told
-from trainables.sampler import Sampler
+from trainables.models.conditional import apply
 
 
 @plain_dataclass
@@ -45,14 +45,14 @@ class Step:
     epoch: float = 0.0  # how often each real image was shown
     keep: float = 1.0  # the share of its adversarial loss that G keeps; before_g may lower it
     signals: dict[str, Tensor] = field(default_factory=dict)  # scalars to report beside the terms; before_d and before_g may add some
-    judged: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss is of; before_d and before_g may change them
+    loss_logits: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss is of; before_d and before_g may change them
 
     def __post_init__(self) -> None:
-        self.judged = (self.fake_logits if self.real_logits is None else self.real_logits, self.fake_logits)
+        self.loss_logits = (self.fake_logits if self.real_logits is None else self.real_logits, self.fake_logits)
 
     def d(self, images: Tensor, *, side: Literal["real", "fake"]) -> Tensor:
         """[N]: D's logits of other images [N, *shape] than those it has judged, told the classes of that side, in its order."""
-        return told(self.nets.d, images, self.real_labels if side == "real" else self.fake_labels)
+        return apply(self.nets.d, images, self.real_labels if side == "real" else self.fake_labels)
 
     def reals(self) -> tuple[Tensor, Tensor]:
         """(images, logits) of the real side, in a D step, where it is always there."""
@@ -127,9 +127,9 @@ class Trick:
     def after_g(self, nets: Nets, images: int) -> None:
         """After each G update. images: real images shown to D so far."""
 
-    def sampler(self, sampler: Sampler) -> Sampler:
+    def generator(self, generator: Generator) -> Generator:
         """The generator to judge, given G; for another network than G, `sampler.of(network)`."""
-        return sampler
+        return generator
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -155,7 +155,7 @@ T = TypeVar("T", bound=type[Trick])
 
 @dataclass_transform(kw_only_default=True)
 def trick(name: str) -> Callable[[T], T]:
-    """Name a Trick. Its annotated fields become its knobs, checked, known everywhere as "name.field"; each needs a default, its paper's."""
+    """Name a Trick. Its annotated fields become its settings, checked, known everywhere as "name.field"; each needs a default, its paper's."""
     return with_settings(TRICKS, name)
 
 

@@ -24,9 +24,9 @@ class LabelFlipping(Trick):
     share: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
     def before_d(self, step: Step) -> None:
-        real, fake = step.judged
+        real, fake = step.loss_logits
         swap = torch.rand(len(fake), generator=step.rng, device=fake.device) < self.share
-        step.judged = torch.where(swap, fake, real), torch.where(swap, real, fake)
+        step.loss_logits = torch.where(swap, fake, real), torch.where(swap, real, fake)
 
 
 @trick("label_smoothing")
@@ -51,7 +51,7 @@ class LabelSmoothing(Trick):
     def d_term(self, step: Step) -> Tensor:
         assert self.loss.relabel
         assert self.loss.boundary is not None
-        real, fake = step.judged
+        real, fake = step.loss_logits
         term = self.loss.relabel(real, self.real)
         if self.fake:  # what is said of fakes is what is said of reals, mirrored at the boundary
             term = term + self.loss.relabel(2 * self.loss.boundary - fake, 1 - self.fake)

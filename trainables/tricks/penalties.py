@@ -119,7 +119,7 @@ class GradientPenalty(GradientTrick):
     `warmup` of the budget, and goes to `end` of itself at `until` of it: along a cosine (Huang et al. 2024, R3GAN, gamma), a line, or at once.
     """
 
-    where: Where = "line"  # type: ignore[misc]  # a knob here, fixed in the named ones
+    where: Where = "line"  # type: ignore[misc]  # a setting here, fixed in the named ones
     to: Target = "one"
     weight: Positive = 10.0
 

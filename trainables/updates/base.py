@@ -1,4 +1,4 @@
-"""Update: a rule by which D and G move. Its dataclass fields are its knobs."""
+"""Update: a rule by which D and G move. Its dataclass fields are its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
@@ -50,7 +50,7 @@ T = TypeVar("T", bound=type[Update])
 
 @dataclass_transform(kw_only_default=True)
 def update(name: str) -> Callable[[T], T]:
-    """Name an update rule. Its annotated fields become its knobs, known everywhere as "name.field"; each needs a default, its paper's."""
+    """Name an update rule. Its annotated fields become its settings, known everywhere as "name.field"; each needs a default, its paper's."""
     return with_settings(UPDATES, name)
 
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.gan import Gan
-from trainables.models.conditional import told
+from trainables.models.conditional import apply
 from trainables.sections import Count
 from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
@@ -56,7 +56,7 @@ class Unrolled(Alternating):
     def g_step(self, gan: Gan) -> Signals:
         (real, real_labels), z, d = gan.batches.next_labelled(), gan.noise(), gan.nets.d
         labels = real_labels, gan.g_labels(real_labels)
-        fake = told(gan.nets.g, z, labels[1])
+        fake = apply(gan.nets.g, z, labels[1])
         answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, gan.d_opt)
         for updates in range(gan.d_updates, gan.d_updates + self.steps):
             # views: D's weights are functions of the images of earlier steps, by which a penalty of this one must not differentiate

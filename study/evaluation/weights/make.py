@@ -1,4 +1,4 @@
-"""Makes the classifiers beside this file: `python -m study.evaluation.weights.make [DATA ...]`. Then commit them; a new weight is a new ruler."""
+"""Makes the classifiers beside this file: `python -m study.evaluation.weights.make [DATA ...]`. Then commit them; a new weight is a new protocol."""
 
 import sys
 

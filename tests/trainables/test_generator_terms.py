@@ -23,10 +23,10 @@ def test_g_learns_from_the_k_best(epoch: float, best: int) -> None:
     step = step_of([10 * x for x in fake], fake, epoch=epoch)
     top = make_trick("top_k", {"decay": 0.75, "least": 0.5})
     top.before_d(step)
-    assert step.judged[1] is step.fake_logits
+    assert step.loss_logits[1] is step.fake_logits
     top.before_g(step)
-    assert sorted(step.judged[1].tolist()) == sorted(fake)[-best:]
-    assert step.judged[0].tolist() == [10 * x for x in step.judged[1].tolist()]
+    assert sorted(step.loss_logits[1].tolist()) == sorted(fake)[-best:]
+    assert step.loss_logits[0].tolist() == [10 * x for x in step.loss_logits[1].tolist()]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -35,7 +35,7 @@ def test_only_the_best_are_learned_from(loss: str) -> None:
     fake = torch.tensor([0.3, -0.2, 0.1, -0.4], requires_grad=True)
     step = step_of([0.0, 0.5, -0.5, 1.0], [0.0], fake_logits=fake, epoch=9.0)
     make_trick("top_k", {"decay": 0.1}).before_g(step)
-    (gradient,) = torch.autograd.grad(LOSSES[loss].g(*step.judged), fake)
+    (gradient,) = torch.autograd.grad(LOSSES[loss].g(*step.loss_logits), fake)
     assert (gradient != 0).tolist() == [True, False, True, False]
 
 
@@ -104,7 +104,7 @@ def test_mode_seeking_spreads_what_g_makes() -> None:
     for on in ({}, {"mode_seeking": True, "mode_seeking.weight": 10.0}):
         run = tiny({"g.lr": 0.03, "g.norm": "none", "budget_kimg": 0.288, **on})
         list(run.ticks())
-        spreads.append(run.sampler().sample(200).std(0).mean().item())
+        spreads.append(run.generator().sample(200).std(0).mean().item())
     assert spreads[1] > 2 * spreads[0]
     with pytest.raises(ValueError, match="mode_seeking compares pairs: batch_size must be 2 at least; given 1"):
         tiny_config({"mode_seeking": True, "batch_size": 1})
@@ -165,11 +165,11 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
 
 
 def test_experience_replay_says_how_large_a_share_must_be() -> None:
-    for knobs in ({"share": 0.01}, {"images": 5}):
+    for settings in ({"share": 0.01}, {"images": 5}):
         with pytest.raises(
             ValueError, match=r"experience_replay.share of batch_size must be from 1 to experience_replay.images = \d+ samples; given"
         ):
-            tiny_config({"experience_replay": True, **{f"experience_replay.{knob}": value for knob, value in knobs.items()}})
+            tiny_config({"experience_replay": True, **{f"experience_replay.{setting}": value for setting, value in settings.items()}})
 
 
 def test_only_d_is_shown_the_past() -> None:

@@ -14,9 +14,9 @@ from analysis.metrics import METRICS
 from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, train_classifier, weights_hash
 from analysis.metrics.measures import OF_CLASSES
 from study.evaluation.classifiers import SHIPPED, accuracy, classifier_of
-from study.evaluation.evaluator import Judge, Networks, as_bytes
+from study.evaluation.evaluator import Evaluator, Networks, as_bytes
 from study.evaluation.features import choose
-from study.evaluation.protocol import Ruler
+from study.evaluation.protocol import EvaluationProtocol
 from study.spec.features import FEATURES, known_features
 from trainables.data import Source, load
 from trainables.loop import Diverged
@@ -81,8 +81,8 @@ def digits() -> Source:
 
 
 @pytest.fixture(scope="module")
-def judge(digits: Source) -> Judge:
-    return Judge.build(digits)
+def evaluator(digits: Source) -> Evaluator:
+    return Evaluator.build(digits)
 
 
 @pytest.fixture(scope="module")
@@ -91,55 +91,63 @@ def grid() -> Source:
 
 
 @pytest.fixture(scope="module")
-def grid_judge(grid: Source) -> Judge:
-    return Judge.build(grid)
+def grid_evaluator(grid: Source) -> Evaluator:
+    return Evaluator.build(grid)
 
 
-def test_ruler_of_digits(judge: Judge, digits: Source) -> None:
-    assert (judge.ruler.data, judge.ruler.features, judge.ruler.n_real, judge.ruler.n_fake, judge.ruler.k) == (
+def test_ruler_of_digits(evaluator: Evaluator, digits: Source) -> None:
+    assert (
+        evaluator.protocol.data,
+        evaluator.protocol.features,
+        evaluator.protocol.n_real,
+        evaluator.protocol.n_fake,
+        evaluator.protocol.k,
+    ) == (
         "digits",
         "classifier",
         500,
         1000,
         5,
     )
-    assert judge.ruler.split == digits.fingerprint
-    assert judge.ruler.weights == weights_hash(judge.networks.extractor)
-    assert (judge.n_modes, judge.accuracy > 0.97) == (10, True)  # type: ignore[operator]
-    assert judge.ruler.axis("fd") == "fd_classifier_1k"
-    assert replace(judge.ruler, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
+    assert evaluator.protocol.split == digits.fingerprint
+    assert evaluator.protocol.weights == weights_hash(evaluator.networks.extractor)
+    assert (evaluator.n_modes, evaluator.accuracy > 0.97) == (10, True)  # type: ignore[operator]
+    assert evaluator.protocol.axis("fd") == "fd_classifier_1k"
+    assert replace(evaluator.protocol, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
 
 
 def test_any_difference_is_another_ruler() -> None:
-    ruler = Ruler(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
-    others = [replace(ruler, **dict[str, Any]([(name, "x" if isinstance(value, str) else 9)])) for name, value in ruler.as_dict().items()]
-    assert len({ruler.hash, *(other.hash for other in others)}) == 9
-    assert Ruler(**ruler.as_dict()) == ruler
-    assert len(ruler.hash) == 10
+    protocol = EvaluationProtocol(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
+    others = [
+        replace(protocol, **dict[str, Any]([(name, "x" if isinstance(value, str) else 9)])) for name, value in protocol.as_dict().items()
+    ]
+    assert len({protocol.hash, *(other.hash for other in others)}) == 9
+    assert EvaluationProtocol(**protocol.as_dict()) == protocol
+    assert len(protocol.hash) == 10
 
 
-def test_real_data_score_the_floors(judge: Judge, digits: Source) -> None:
+def test_real_data_score_the_floors(evaluator: Evaluator, digits: Source) -> None:
     """Also when they are drawn with replacement, which costs some variety."""
-    heldout, real = judge(Replay(digits.heldout)), judge(Replay(digits.train))
-    floors = {name: floor.value for name, floor in judge.floors.items()}
-    assert list(real) == list(floors) == [name for name, metric in METRICS.items() if metric.needs not in ("mixture", *OF_CLASSES)]
-    assert 0.5 * floors["fd"] < heldout["fd"] < 2 * floors["fd"]
-    assert floors["fd"] < real["fd"] < 3 * floors["fd"]
-    assert real["coverage"] == pytest.approx(floors["coverage"], abs=0.05)
-    assert real["modes"] == floors["modes"] == 10
+    heldout, real = evaluator(Replay(digits.heldout)), evaluator(Replay(digits.train))
+    baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
+    assert list(real) == list(baselines) == [name for name, metric in METRICS.items() if metric.needs not in ("mixture", *OF_CLASSES)]
+    assert 0.5 * baselines["fd"] < heldout["fd"] < 2 * baselines["fd"]
+    assert baselines["fd"] < real["fd"] < 3 * baselines["fd"]
+    assert real["coverage"] == pytest.approx(baselines["coverage"], abs=0.05)
+    assert real["modes"] == baselines["modes"] == 10
     assert real["kl"] < 0.01
-    assert floors["precision"] > 0.9
-    assert floors["recall"] > 0.9
-    assert floors["density"] == 1
+    assert baselines["precision"] > 0.9
+    assert baselines["recall"] > 0.9
+    assert baselines["density"] == 1
     assert real["density"] == pytest.approx(1, abs=0.1)
     assert real["memorisation"] == 1
-    assert abs(heldout["memorisation"] - floors["memorisation"]) < 4.5  # at least -p/(1 - p): they are nearest to themselves
+    assert abs(heldout["memorisation"] - baselines["memorisation"]) < 4.5  # at least -p/(1 - p): they are nearest to themselves
     assert real["mode_spread"] == pytest.approx(1, abs=0.2)
-    assert judge.floors["fd"].low < floors["fd"] < judge.floors["fd"].high  # type: ignore[operator]
+    assert evaluator.baselines["fd"].low < baselines["fd"] < evaluator.baselines["fd"].high  # type: ignore[operator]
 
 
-def test_staged_collapse_of_digits(judge: Judge, digits: Source) -> None:
-    kept = [judge(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]  # type: ignore[operator]
+def test_staged_collapse_of_digits(evaluator: Evaluator, digits: Source) -> None:
+    kept = [evaluator(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]  # type: ignore[operator]
     assert [k["modes"] for k in kept] == [10, 8, 5, 1]
     assert [k["kl"] for k in kept] == pytest.approx([np.log(10 / n) for n in (10, 8, 5, 1)], abs=0.1)
     for metric in ("fd", "kl"):
@@ -149,19 +157,19 @@ def test_staged_collapse_of_digits(judge: Judge, digits: Source) -> None:
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0, 1e30])
-def test_one_image_for_all_is_finite(judge: Judge, value: float) -> None:
+def test_one_image_for_all_is_finite(evaluator: Evaluator, value: float) -> None:
     class Constant:
         def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.full((n, 1, 8, 8), value)
 
-    found = judge(Constant())
+    found = evaluator(Constant())
     assert all(np.isfinite(list(found.values())))
-    assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * judge.floors["fd"].value) == (1, True, True)
+    assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * evaluator.baselines["fd"].value) == (1, True, True)
 
 
-def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge: Judge, digits: Source) -> None:
+def test_samples_are_asked_for_in_blocks_by_the_same_seeds(evaluator: Evaluator, digits: Source) -> None:
     replay = Replay(digits.train)
-    first, second = judge(replay), judge(replay)
+    first, second = evaluator(replay), evaluator(replay)
     assert first == second
     assert replay.asked[:2] == replay.asked[2:]
     assert [n for n, _ in replay.asked] == [500] * 4
@@ -170,21 +178,21 @@ def test_samples_are_asked_for_in_blocks_by_the_same_seeds(judge: Judge, digits:
 
 def test_randomness_outside_is_left_alone(labelled: Source, cache: list[int]) -> None:
     state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
-    Judge.build(labelled)(Replay(labelled.train))
+    Evaluator.build(labelled)(Replay(labelled.train))
     assert (torch.random.get_rng_state() == state).all()
     assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index]
 
 
-def test_a_pickled_judge_judges_the_same(judge: Judge, digits: Source) -> None:
-    stored = pickle.dumps(judge)
+def test_a_pickled_judge_judges_the_same(evaluator: Evaluator, digits: Source) -> None:
+    stored = pickle.dumps(evaluator)
     assert len(stored) < 2_000_000
     again = pickle.loads(stored)
-    assert again(Replay(digits.train)) == judge(Replay(digits.train))
-    assert again.ruler == judge.ruler
+    assert again(Replay(digits.train)) == evaluator(Replay(digits.train))
+    assert again.protocol == evaluator.protocol
 
 
 @pytest.mark.parametrize(("value", "n"), [(np.nan, 1), (np.inf, 1), (-np.inf, 3)])
-def test_samples_that_are_not_finite(judge: Judge, value: float, n: int) -> None:
+def test_samples_that_are_not_finite(evaluator: Evaluator, value: float, n: int) -> None:
     class Broken:
         def sample(self, count: int, *, seed: int) -> torch.Tensor:
             samples = torch.zeros(count, 1, 8, 8)
@@ -192,41 +200,41 @@ def test_samples_that_are_not_finite(judge: Judge, value: float, n: int) -> None
             return samples
 
     with pytest.raises(Diverged, match=f"{n} of 500 samples of the generator are not finite"):
-        judge(Broken())
+        evaluator(Broken())
 
 
-def test_samples_of_another_shape(judge: Judge) -> None:
+def test_samples_of_another_shape(evaluator: Evaluator) -> None:
     class Wrong:
         def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.zeros(n, 8, 8)
 
     with pytest.raises(ValueError, match=r"samples must have the shape \[500, 1, 8, 8\] of digits; given is \[500, 8, 8\]"):
-        judge(Wrong())
+        evaluator(Wrong())
 
 
-def test_mixture(grid_judge: Judge, grid: Source) -> None:
-    assert isinstance(grid_judge.networks.extractor, Points)
-    assert (grid_judge.n_modes, grid_judge.accuracy) == (25, None)
-    floors = {name: floor.value for name, floor in grid_judge.floors.items()}
-    assert list(floors) == [name for name, metric in METRICS.items() if metric.needs not in ("classes", "images", *OF_CLASSES)]
-    assert floors["hq"] == pytest.approx(1 - np.exp(-4.5))
-    assert floors["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
-    assert floors["modes"] == 25
+def test_mixture(grid_evaluator: Evaluator, grid: Source) -> None:
+    assert isinstance(grid_evaluator.networks.extractor, Points)
+    assert (grid_evaluator.n_modes, grid_evaluator.accuracy) == (25, None)
+    baselines = {name: baseline.value for name, baseline in grid_evaluator.baselines.items()}
+    assert list(baselines) == [name for name, metric in METRICS.items() if metric.needs not in ("classes", "images", *OF_CLASSES)]
+    assert baselines["hq"] == pytest.approx(1 - np.exp(-4.5))
+    assert baselines["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
+    assert baselines["modes"] == 25
     # Naeem et al. 2020, for equally many on both sides
-    assert floors["coverage"] == pytest.approx(1 - 0.5**5, abs=0.001)
-    assert grid_judge(Replay(grid.train))["coverage"] == pytest.approx(floors["coverage"], abs=0.02)
-    few = grid_judge(Replay(grid.train[grid.train_labels < 7]))  # type: ignore[operator]
+    assert baselines["coverage"] == pytest.approx(1 - 0.5**5, abs=0.001)
+    assert grid_evaluator(Replay(grid.train))["coverage"] == pytest.approx(baselines["coverage"], abs=0.02)
+    few = grid_evaluator(Replay(grid.train[grid.train_labels < 7]))  # type: ignore[operator]
     assert (few["modes"], few["kl"]) == (7, pytest.approx(np.log(25 / 7), abs=0.05))  # type: ignore[comparison-overlap]
-    assert grid_judge(Replay(grid.train + np.float32(0.5)))["hq"] == 0
+    assert grid_evaluator(Replay(grid.train + np.float32(0.5)))["hq"] == 0
 
 
 def test_images_without_labels(digits: Source) -> None:
     source = replace(digits, train_labels=None, heldout_labels=None, classes=())
-    found = Judge.build(source)
+    found = Evaluator.build(source)
     assert isinstance(found.networks.extractor, RandomConv)
     assert (found.n_modes, found.accuracy) == (None, None)
-    assert list(found.floors) == ALWAYS
-    assert found.ruler.axis("coverage") == "coverage_random_conv_1k"
+    assert list(found.baselines) == ALWAYS
+    assert found.protocol.axis("coverage") == "coverage_random_conv_1k"
     good, bad = (found(Replay(digits.train[digits.train_labels < n])) for n in (10, 1))  # type: ignore[operator]
     assert good["fd"] < bad["fd"]
     assert good["coverage"] > bad["coverage"]
@@ -260,21 +268,21 @@ def test_shipped_classifiers(name: str, least: float) -> None:
     assert path.stat().st_size < 400_000
 
 
-def test_shipped_digits_are_what_their_header_says(judge: Judge) -> None:
+def test_shipped_digits_are_what_their_header_says(evaluator: Evaluator) -> None:
     with safe_open(SHIPPED / "digits.safetensors", framework="pt") as file:
         header = file.metadata()
-    assert (header["split"], header["weights"]) == (judge.ruler.split, judge.ruler.weights)
-    assert judge.accuracy == pytest.approx(float(header["heldout_accuracy"]), abs=0.003)
+    assert (header["split"], header["weights"]) == (evaluator.protocol.split, evaluator.protocol.weights)
+    assert evaluator.accuracy == pytest.approx(float(header["heldout_accuracy"]), abs=0.003)
 
 
 def test_few_data(labelled: Source) -> None:
     with pytest.raises(ValueError, match="judging needs more than k = 5 held-out data and samples; stripes has 4 and 8"):
-        Judge.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))  # type: ignore[index]
+        Evaluator.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))  # type: ignore[index]
 
 
 def test_real_samples_repeat_where_there_are_too_few(labelled: Source, cache: list[int]) -> None:
     """300 training images for 700 samples: each is taken twice or three times."""
-    assert Judge.build(labelled, n_fake=700).floors["modes"].value == 3
+    assert Evaluator.build(labelled, n_fake=700).baselines["modes"].value == 3
 
 
 def test_as_bytes_rounds() -> None:
@@ -295,9 +303,9 @@ def test_features_by_name(digits: Source) -> None:
     ("data", "features", "weights", "message"),
     [
         ("digits", "pixel", None, r"no features named 'pixel'; did you mean 'pixels'\? there are \['auto', "),
-        ("digits", "points", None, "judge.features must be features of images for digits; given is 'points'"),
-        ("ring8", "pixels", None, "judge.features must be points for ring8; given is 'pixels'"),
-        ("digits", "pixels", "w.pth", r"judge.weights are read for inception and vgg16; judge.features is 'pixels'"),
+        ("digits", "points", None, "evaluation.features must be features of images for digits; given is 'points'"),
+        ("ring8", "pixels", None, "evaluation.features must be points for ring8; given is 'pixels'"),
+        ("digits", "pixels", "w.pth", r"evaluation.weights are read for inception and vgg16; evaluation.features is 'pixels'"),
         ("digits", "inception", "none.pth", r"weights must be a file that torch.load\(path, weights_only=True\) reads; none.pth"),
     ],
 )
@@ -311,29 +319,29 @@ def test_images_without_labels_have_no_classifier(digits: Source) -> None:
         choose(replace(digits, train_labels=None, heldout_labels=None, classes=()), features="classifier")
 
 
-def test_other_features_leave_the_modes_to_the_classifier(judge: Judge, digits: Source, cache: list[int]) -> None:
+def test_other_features_leave_the_modes_to_the_classifier(evaluator: Evaluator, digits: Source, cache: list[int]) -> None:
     """Distances are measured in pixels, the modes by the classes: the same as ever."""
-    pixels = Judge.build(digits, features="pixels")
-    found, usual = pixels(Replay(digits.train)), judge(Replay(digits.train))
+    pixels = Evaluator.build(digits, features="pixels")
+    found, usual = pixels(Replay(digits.train)), evaluator(Replay(digits.train))
     assert (found["modes"], found["kl"], found["classifier_score"]) == (usual["modes"], usual["kl"], usual["classifier_score"])
     assert found["fd"] != usual["fd"]
-    assert (pixels.ruler.features, pixels.ruler.classifier) == ("pixels", judge.ruler.classifier)
-    assert pixels.ruler.axis("fd") == "fd_pixels_1k"
-    assert replace(pixels.ruler, features="inception").axis("fd") == "fid_1k"
+    assert (pixels.protocol.features, pixels.protocol.classifier) == ("pixels", evaluator.protocol.classifier)
+    assert pixels.protocol.axis("fd") == "fd_pixels_1k"
+    assert replace(pixels.protocol, features="inception").axis("fd") == "fid_1k"
 
 
 def test_a_large_network_looks_at_the_real_side_once(
     digits: Source, cache: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study.evaluation.evaluator, "Pretrained", Pixels)  # stands for one that takes minutes
-    first = Judge.build(digits, features="pixels")
+    first = Evaluator.build(digits, features="pixels")
     assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
     monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("was looked at again"))
-    again = Judge.build(digits, features="pixels")
-    assert again.floors == first.floors
+    again = Evaluator.build(digits, features="pixels")
+    assert again.baselines == first.baselines
 
 
-def test_networks_move_together(judge: Judge) -> None:
-    there = judge.on(torch.device("cpu"))
-    assert there.networks.extractor is there.networks.classifier is not judge.networks.extractor
-    assert there.ruler == judge.ruler
+def test_networks_move_together(evaluator: Evaluator) -> None:
+    there = evaluator.on(torch.device("cpu"))
+    assert there.networks.extractor is there.networks.classifier is not evaluator.networks.extractor
+    assert there.protocol == evaluator.protocol

@@ -19,7 +19,7 @@ from trainables.models.layers import ToUnit, Unit, doubled
 from trainables.readback import network, of_discriminator, of_generator
 from trainables.sections import Downsampling, Head, Init, Norm, Output, Upsampling
 
-KNOBS: dict[str, list[Any]] = {
+SETTINGS: dict[str, list[Any]] = {
     "norm": list(get_args(Norm)),
     "slope": [0.05],
     "kernel": [2, 3, 4, 5],
@@ -33,10 +33,10 @@ OF_SIDE = {
     "d": {"downsampling": list(get_args(Downsampling))},
 }
 DENSE_ONLY = {
-    (knob, value)
+    (setting, value)
     for side in OF_SIDE
-    for knob, values in (KNOBS | OF_SIDE[side]).items()
-    if knob in ("kernel", "head") or "sampling" in knob
+    for setting, values in (SETTINGS | OF_SIDE[side]).items()
+    if setting in ("kernel", "head") or "sampling" in setting
     for value in values
 }
 NOT_RESIDUAL = {("init", "fixup")}
@@ -68,14 +68,19 @@ every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_side = pytest.mark.parametrize("side", ["g", "d"])
 
 
-def with_knob(arch: str, side: str, knob: str, value: Any) -> dict[str, Any]:
-    also = {f"{side}.activation": "leaky_relu"} if knob == "slope" else {}
-    return {**plain(arch, side, knob), **also, f"{side}.{knob}": value}
+def with_setting(arch: str, side: str, setting: str, value: Any) -> dict[str, Any]:
+    also = {f"{side}.activation": "leaky_relu"} if setting == "slope" else {}
+    return {**plain(arch, side, setting), **also, f"{side}.{setting}": value}
 
 
-def plain(arch: str, side: str, knob: str) -> dict[str, Any]:
+def plain(arch: str, side: str, setting: str) -> dict[str, Any]:
     """Without norms; two also without their own start: an r3's hides what its blocks do, and of an infogan so narrow hardly anything comes."""
-    return {**BASE, "arch": arch, "g.norm": "none", **({f"{side}.init": "xavier"} if arch in ("r3", "infogan") and knob != "init" else {})}
+    return {
+        **BASE,
+        "arch": arch,
+        "g.norm": "none",
+        **({f"{side}.init": "xavier"} if arch in ("r3", "infogan") and setting != "init" else {}),
+    }
 
 
 def built(settings: dict[str, Any], side: str, shape: tuple[int, ...]) -> nn.Module:
@@ -98,24 +103,26 @@ def made(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
 @every_side
 @every_arch
 def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, shape: tuple[int, ...]) -> None:
-    for knob, values in (KNOBS | OF_SIDE[side]).items():
+    for setting, values in (SETTINGS | OF_SIDE[side]).items():
         for value in values:
-            settings = with_knob(arch, side, knob, value)
-            if (knob, value) in REFUSED[arch]:
-                with pytest.raises(ValueError, match=rf"^{side}\.{knob}.*given {value!r}|given arch: {arch}"):
+            settings = with_setting(arch, side, setting, value)
+            if (setting, value) in REFUSED[arch]:
+                with pytest.raises(ValueError, match=rf"^{side}\.{setting}.*given {value!r}|given arch: {arch}"):
                     TrialConfig.from_flat(settings)
                 continue
-            net, others = built(settings, side, shape), {k: v for k, v in settings.items() if k != f"{side}.{knob}"}
-            usual = built(others if knob == "slope" else plain(arch, side, knob), side, shape)
+            net, others = built(settings, side, shape), {k: v for k, v in settings.items() if k != f"{side}.{setting}"}
+            usual = built(others if setting == "slope" else plain(arch, side, setting), side, shape)
             y = made(net, side, shape)
             assert y.shape == ((5, *shape) if side == "g" else (5,))
             y.sum().backward()
             assert all(p.grad is not None for p in net.parameters())
-            assert read(net, side).get(knob, value) == value
+            assert read(net, side).get(setting, value) == value
             assert read(net, side)["width"] == 8
             same = y.shape == (expected := made(usual, side, shape)).shape and torch.equal(y, expected)
-            assert same == ((knob, value) in THE_SAME[arch] | EVERYWHERE or (arch, side, knob, value) == ("resnet", "g", "depth", 1)), (
-                knob,
+            assert same == (
+                (setting, value) in THE_SAME[arch] | EVERYWHERE or (arch, side, setting, value) == ("resnet", "g", "depth", 1)
+            ), (
+                setting,
                 value,
             )
 
@@ -125,10 +132,12 @@ def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, sh
 
 @cache
 def rows(arch: str, side: str) -> list[dict[str, Any]]:
-    """Few networks, in which every two values of knobs meet that may meet."""
-    choices = {knob: [None, *values] if knob not in ("norm", "output") else values for knob, values in (KNOBS | OF_SIDE[side]).items()}
+    """Few networks, in which every two values of settings meet that may meet."""
+    choices = {
+        setting: [None, *values] if setting not in ("norm", "output") else values for setting, values in (SETTINGS | OF_SIDE[side]).items()
+    }
     choices |= {"dropout": [0.0, 0.4], "activation": ["relu", "leaky_relu", "gelu"]}
-    entries = [(knob, value) for knob, values in choices.items() for value in values]
+    entries = [(setting, value) for setting, values in choices.items() for value in values]
     refused: dict[pairs.Pair, str] = {}
     for pair in combinations(entries, 2):
         suits_all = {"norm": "none", "activation": "leaky_relu"}
@@ -143,15 +152,15 @@ def rows(arch: str, side: str) -> list[dict[str, Any]]:
 @every_arch
 def test_any_two_knobs_together(arch: str, side: str) -> None:
     for row in rows(arch, side):
-        settings = {**BASE, "arch": arch, **{f"{side}.{knob}": value for knob, value in row.items()}}
+        settings = {**BASE, "arch": arch, **{f"{side}.{setting}": value for setting, value in row.items()}}
         net = built(settings, side, (1, 8, 8))
         y = made(net, side, (1, 8, 8))
         assert y.isfinite().all()
         y.sum().backward()
         assert all(p.grad is not None for p in net.parameters())
         shown = read(net, side)
-        assert {knob: value for knob, value in row.items() if knob in shown and value is not None} == {
-            knob: shown[knob] for knob, value in row.items() if knob in shown and value is not None
+        assert {setting: value for setting, value in row.items() if setting in shown and value is not None} == {
+            setting: shown[setting] for setting, value in row.items() if setting in shown and value is not None
         }
 
 
@@ -168,8 +177,8 @@ def test_goes_on_bit_for_bit(arch: str) -> None:
 def test_networks_of_any_knobs_train_and_go_on_bit_for_bit(arch: str, which: int) -> None:
     """Two of the rows above, those in which most is not as it is by itself."""
     unusual = {side: sorted(rows(arch, side), key=lambda row: sum(value in (None, 0.0) for value in row.values()))[which] for side in "gd"}
-    knobs = {f"{side}.{knob}": value for side, row in unusual.items() for knob, value in row.items()}
-    check_going_on({"arch": arch, "data": "digits", **knobs})
+    settings = {f"{side}.{setting}": value for side, row in unusual.items() for setting, value in row.items()}
+    check_going_on({"arch": arch, "data": "digits", **settings})
 
 
 def check_going_on(settings: dict[str, Any]) -> None:
@@ -177,13 +186,13 @@ def check_going_on(settings: dict[str, Any]) -> None:
     ticks = whole.ticks()
     next(ticks), next(ticks)
     state = through_a_file(whole.state_dict())
-    whole.sampler().sample(7)  # looking draws nothing from what dropout draws from
+    whole.generator().sample(7)  # looking draws nothing from what dropout draws from
     expected = list(ticks)
     torch.manual_seed(987654321)
     resumed.load_state_dict(state)
     assert list(resumed.ticks()) == expected
     assert equal(resumed.state_dict(), whole.state_dict())
-    assert torch.equal(resumed.sampler().sample(5), whole.sampler().sample(5))
+    assert torch.equal(resumed.generator().sample(5), whole.generator().sample(5))
 
 
 # Each of them ----------------------------------------------------------------------------------------
@@ -224,8 +233,8 @@ def test_dropout_is_there_in_training_only(arch: str) -> None:
     seen.clear()
     run.closer_look()
     assert {value for factors in seen for value in factors[factors.isfinite()].unique().tolist()} == {1.0}
-    sampler = run.sampler()
-    assert torch.equal(sampler.sample(5), sampler.sample(5))
+    generator = run.generator()
+    assert torch.equal(generator.sample(5), generator.sample(5))
 
 
 @pytest.mark.parametrize("upsampling", get_args(Upsampling))

@@ -15,14 +15,13 @@ from typer.testing import CliRunner
 import study.evaluation.reevaluate
 from study.api import StudyView, open_study
 from study.cli import app
-from study.evaluation.protocol import Ruler
-from study.evaluation.reevaluate import rejudge
-from study.spec.sections import Judged
+from study.evaluation.protocol import EvaluationProtocol
+from study.evaluation.reevaluate import reevaluate
+from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
-from trainables.generators import GENERATOR, save_generator
-from trainables.sampler import Sampler
+from trainables.generators import GENERATOR_FILE, Generator, save_generator
 
-SAMPLES = TOY["judge"]["samples"]
+SAMPLES = TOY["evaluation"]["samples"]
 BASE = {**TOY["base"], "data": "digits", "budget_kimg": 0.1, "tick_kimg": 0.05}
 
 
@@ -47,47 +46,49 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     return copytree(finished, tmp_path / "toy")
 
 
-def judged(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Rejudged:
+def evaluated(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Reevaluated:
     """By so many samples as the study; `asked` hears of every trial that is measured."""
 
     def said(trial: str, number: int, trials: int) -> None:
         if asked is not None:
             asked.append(trial)
 
-    return rejudge(view.store, view.spec, Judged(**{"samples": SAMPLES, **how}), said=said)
+    return reevaluate(view.store, view.spec, EvaluationConfig(**{"samples": SAMPLES, **how}), said=said)
 
 
 def newest(view: StudyView, trial_id: str) -> Path:
-    return view.folder / view.trial(trial_id).stored[-1].path / GENERATOR
+    return view.folder / view.trial(trial_id).stored[-1].path / GENERATOR_FILE
 
 
 def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
     view = open_study(folder)
-    found = rejudge(view.store, view.spec, view.spec.judge)
-    assert found.ruler.hash == view.ruler.hash
-    assert found.floors == view.study.floors
+    found = reevaluate(view.store, view.spec, view.spec.evaluation)
+    assert found.protocol.hash == view.protocol.hash
+    assert found.baselines == view.study.baselines
     assert list(found.values.index) == list(view.store.trials)
     for trial_id, record in view.store.trials.items():
         assert record.last
         row = found.values.loc[trial_id].to_dict()
         assert row.pop("images") == record.last.images
-        assert row == {name: record.last.values[name] for name in found.floors}
-    pd.testing.assert_frame_equal(found.table(view.table()).final, view.table().final[list(found.floors)], check_names=False)
+        assert row == {name: record.last.values[name] for name in found.baselines}
+    pd.testing.assert_frame_equal(found.table(view.table()).final, view.table().final[list(found.baselines)], check_names=False)
 
 
 def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
     view = open_study(folder)
     before = (folder / "records.jsonl").read_bytes()
-    rulers = [judged(view, features=features) for features in ("pixels", "random_conv")] + [judged(view, features="pixels", samples=300)]
+    protocols = [evaluated(view, features=features) for features in ("pixels", "random_conv")] + [
+        evaluated(view, features="pixels", samples=300)
+    ]
     assert (folder / "records.jsonl").read_bytes() == before
-    kept = view.judged()
-    assert len({view.ruler.hash, *kept}) == 4
-    assert len({found.floors["fd"] for found in rulers} | {view.study.floors["fd"]}) == 4
-    for found in rulers:
-        frame = kept[found.ruler.hash]
+    kept = view.evaluated()
+    assert len({view.protocol.hash, *kept}) == 4
+    assert len({found.baselines["fd"] for found in protocols} | {view.study.baselines["fd"]}) == 4
+    for found in protocols:
+        frame = kept[found.protocol.hash]
         pd.testing.assert_frame_equal(frame, found.values)  # to the last bit: nothing is lost in the file
-        assert Ruler(**frame.attrs["ruler"]) == found.ruler
-        assert frame.attrs["floors"] == found.floors
+        assert EvaluationProtocol(**frame.attrs["protocol"]) == found.protocol
+        assert frame.attrs["baselines"] == found.baselines
         assert (frame["images"] == 100).all()
         assert np.isfinite(frame.to_numpy()).all()
 
@@ -103,29 +104,29 @@ def test_called_again_it_judges_only_the_rest(folder: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rejudge(view.store, view.spec, Judged(features="pixels", samples=SAMPLES), said=cut)
+        reevaluate(view.store, view.spec, EvaluationConfig(features="pixels", samples=SAMPLES), said=cut)
     assert asked == trials[:3]
-    half = next(iter(view.judged().values()))
+    half = next(iter(view.evaluated().values()))
     assert list(half.index) == trials[:2]
     again: list[str] = []
-    whole = judged(view, again, features="pixels")
+    whole = evaluated(view, again, features="pixels")
     assert again == trials[2:]
     assert list(whole.values.index) == trials
     pd.testing.assert_frame_equal(whole.values.head(2), half)
-    judged(view, again, features="pixels")
+    evaluated(view, again, features="pixels")
     assert again == trials[2:]
 
 
 def test_a_trial_that_went_on_and_a_row_without_a_metric_are_judged_again(folder: Path) -> None:
     view = open_study(folder)
-    path, (first, second, *_) = judged(view, features="pixels").path, view.store.trials
+    path, (first, second, *_) = evaluated(view, features="pixels").path, view.store.trials
     whole = path.read_text()
-    frame = view.judged()[path.stem]
+    frame = view.evaluated()[path.stem]
     frame.loc[first, "images"] = 50
     frame.loc[second, "coverage"] = np.nan
     frame.to_csv(path)
     asked: list[str] = []
-    judged(view, asked, features="pixels")
+    evaluated(view, asked, features="pixels")
     assert asked == [first, second]
     assert sorted(path.read_text().splitlines()) == sorted(whole.splitlines())
 
@@ -134,17 +135,17 @@ def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
     view = open_study(folder)
     none, mad, early, good = view.store.trials
     for saved in view.trial(none).stored:
-        (folder / saved.path / GENERATOR).unlink()
-    sampler = view.trial(mad).generator()
-    assert isinstance(sampler, Sampler)
-    next(sampler.net.parameters()).data.fill_(float("nan"))
-    save_generator(sampler, view.trial(mad).config, (1, 8, 8), newest(view, mad))
+        (folder / saved.path / GENERATOR_FILE).unlink()
+    generator = view.trial(mad).generator()
+    assert isinstance(generator, Generator)
+    next(generator.net.parameters()).data.fill_(float("nan"))
+    save_generator(generator, view.trial(mad).config, (1, 8, 8), newest(view, mad))
     newest(view, early).unlink()  # what is left is of an earlier tick
-    found = judged(view, features="pixels")
+    found = evaluated(view, features="pixels")
     assert found.left_out == {none: "no generator is stored", mad: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite"}
     assert found.values["images"].to_dict() == {early: 50, good: 100}
     assert list(found.table(view.table()).final["fd"].dropna().index) == [good]
-    said = run("judge", str(folder), "--features", "pixels")
+    said = run("evaluation", str(folder), "--features", "pixels")
     assert "2 of 4 trials judged" in said
     assert f"left out: {none}: no generator is stored" in said
     assert "n = 1 configurations" in said
@@ -154,8 +155,11 @@ def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) 
     view = open_study(folder)
     first, *others = view.store.trials
     gone = newest(view, first)
-    found = rejudge(
-        view.store, view.spec, Judged(features="pixels", samples=SAMPLES), said=lambda trial, number, trials: gone.unlink(missing_ok=True)
+    found = reevaluate(
+        view.store,
+        view.spec,
+        EvaluationConfig(features="pixels", samples=SAMPLES),
+        said=lambda trial, number, trials: gone.unlink(missing_ok=True),
     )
     assert found.left_out == {first: "it was trained on meanwhile; judge again"}
     assert list(found.values.index) == others
@@ -163,25 +167,25 @@ def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) 
 
 def test_other_data_than_the_studys_are_refused(folder: Path) -> None:
     records = folder / "records.jsonl"
-    split = json.loads(records.read_text().splitlines()[0])["study"]["ruler"]["split"]
+    split = json.loads(records.read_text().splitlines()[0])["study"]["protocol"]["split"]
     records.write_text(records.read_text().replace(split, "0" * 16))
     with pytest.raises(ValueError, match=f"held out when it was run .split 0000000000000000.*now has the split {split}"):
-        judged(open_study(folder))
+        evaluated(open_study(folder))
     assert not (folder / "judged").exists()
 
 
 MISTAKES = {
     ("--features", "pixel"): "no features named 'pixel'; did you mean 'pixels'? there are",
-    ("--features", "points"): "judge.features must be features of images for digits; given is 'points'",
-    ("--samples", "5"): "judge.samples must be greater than or equal to 100; given 5",
-    ("--weights", "none.pth"): "judge.weights are read for inception and vgg16; judge.features is 'auto'",
+    ("--features", "points"): "evaluation.features must be features of images for digits; given is 'points'",
+    ("--samples", "5"): "evaluation.samples must be greater than or equal to 100; given 5",
+    ("--weights", "none.pth"): "evaluation.weights are read for inception and vgg16; evaluation.features is 'auto'",
 }
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
-        CliRunner().invoke(app, ["judge", str(folder), *words], catch_exceptions=False)
+        CliRunner().invoke(app, ["evaluation", str(folder), *words], catch_exceptions=False)
     assert not (folder / "judged").exists()
 
 
@@ -192,14 +196,14 @@ def run(*words: str) -> str:
 
 
 def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
-    own = open_study(folder).ruler.hash
-    said = run("judge", str(folder))
-    assert f"ruler {own}: features classifier" in said
+    own = open_study(folder).protocol.hash
+    said = run("evaluation", str(folder))
+    assert f"evaluation protocol {own}: features classifier" in said
     assert "the study's own\n" in said
     assert "Kendall's τ 1 " in said
-    said = run("judge", str(folder), "--features", "random_conv", "--samples", "300")
-    (other,) = open_study(folder).judged().keys() - {own}
-    assert f"ruler {other}: features random_conv" in said
+    said = run("evaluation", str(folder), "--features", "random_conv", "--samples", "300")
+    (other,) = open_study(folder).evaluated().keys() - {own}
+    assert f"evaluation protocol {other}: features random_conv" in said
     assert f"the study's own is {own}: features classifier" in said
     assert f"n_fake {SAMPLES}" in said
     assert "4 of 4 trials judged" in said

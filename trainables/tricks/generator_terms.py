@@ -33,10 +33,10 @@ class TopK(Trick):
             )
 
     def before_g(self, step: Step) -> None:
-        real, fake = step.judged
+        real, fake = step.loss_logits
         k = max(1, round(len(fake) * max(self.least, self.decay ** int(step.epoch))))
         best = fake.topk(k).indices
-        step.judged = real[best], fake[best]
+        step.loss_logits = real[best], fake[best]
 
 
 @trick("feature_matching")

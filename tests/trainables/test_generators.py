@@ -11,32 +11,31 @@ from safetensors.torch import save_file
 from tiny import tiny
 from torch import nn
 
-from trainables import sampler as sampling
-from trainables.generators import load_generator, save_generator
+from trainables import generators as sampling
+from trainables.generators import Generator, load_generator, save_generator
 from trainables.latents import draw_latent
 from trainables.models import ARCHS
-from trainables.sampler import Sampler
 from trainables.sections import LatentConfig
 
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere", "truncated"])
 
 
-def trained(arch: str, settings: dict[str, Any]) -> Sampler:
+def trained(arch: str, settings: dict[str, Any]) -> Generator:
     """With batch norm, whose running statistics could move."""
     run = tiny({"arch": arch, "g.norm": "batch", **settings})
     list(run.ticks())
-    return run.sampler()
+    return run.generator()
 
 
 @every_arch
 def test_the_same_seed_gives_the_same_samples(arch: str) -> None:
-    sampler = trained(arch, {})
+    generator = trained(arch, {})
     torch.manual_seed(1)
-    first, state = sampler.sample(20, seed=5), torch.get_rng_state()
+    first, state = generator.sample(20, seed=5), torch.get_rng_state()
     torch.manual_seed(2)
-    assert torch.equal(sampler.sample(20, seed=5), first)
-    assert not torch.equal(sampler.sample(20, seed=6), first)
+    assert torch.equal(generator.sample(20, seed=5), first)
+    assert not torch.equal(generator.sample(20, seed=6), first)
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)  # no other randomness is used
     assert not first.requires_grad
@@ -44,15 +43,15 @@ def test_the_same_seed_gives_the_same_samples(arch: str) -> None:
 
 @every_arch
 def test_blocks_make_no_difference(arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = trained(arch, {})
-    expected = sampler.sample(501, seed=1)  # one more than a block
+    generator = trained(arch, {})
+    expected = generator.sample(501, seed=1)  # one more than a block
     assert expected.shape[0] == 501
     for block in (1000, 7):
         monkeypatch.setattr(sampling, "BLOCK", block)
-        torch.testing.assert_close(sampler.sample(501, seed=1), expected)
-    sampler.eval()
-    z = draw_latent(501, sampler.latent, torch.Generator().manual_seed(1))
-    torch.testing.assert_close(sampler(z), expected)
+        torch.testing.assert_close(generator.sample(501, seed=1), expected)
+    generator.eval()
+    z = draw_latent(501, generator.latent, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(generator(z), expected)
 
 
 @every_arch
@@ -60,16 +59,16 @@ def test_blocks_make_no_difference(arch: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("tricks", [{}, {"ema": True}])
 def test_training_never_notices(arch: str, training: bool, tricks: dict[str, Any]) -> None:
     """Neither running statistics nor the mode move, not even where sampling fails."""
-    sampler = trained(arch, tricks)
-    sampler.net.train(training)
-    before = copy.deepcopy(sampler.state_dict())
-    sampler.sample(30)
-    torch.testing.assert_close(sampler.state_dict(), before, rtol=0, atol=0)
-    assert {module.training for module in sampler.net.modules()} == {training}
-    broken = Sampler(sampler.net, LatentConfig(dim=99))
+    generator = trained(arch, tricks)
+    generator.net.train(training)
+    before = copy.deepcopy(generator.state_dict())
+    generator.sample(30)
+    torch.testing.assert_close(generator.state_dict(), before, rtol=0, atol=0)
+    assert {module.training for module in generator.net.modules()} == {training}
+    broken = Generator(generator.net, LatentConfig(dim=99))
     with pytest.raises(RuntimeError):
         broken.sample(3)
-    assert sampler.net.training == training
+    assert generator.net.training == training
 
 
 @every_distribution
@@ -112,7 +111,7 @@ def test_a_truncated_normal(limit: float) -> None:
 def test_the_smallest_and_the_largest_latents(arch: str, dim: int) -> None:
     run = tiny({"arch": arch, "latent.dim": dim, "budget_kimg": 0.024})
     assert len(list(run.ticks())) == 2
-    assert run.sampler().sample(3).isfinite().all()
+    assert run.generator().sample(3).isfinite().all()
 
 
 # Files -----------------------------------------------------------------------------------------------
@@ -125,13 +124,13 @@ def test_a_file_alone_makes_the_generator_again(arch: str, distribution: str, tr
     settings = {"arch": arch, "latent.distribution": distribution, "g.activation": "silu", **tricks}
     run = tiny(settings)
     list(run.ticks())
-    sampler, path = run.sampler(), tmp_path / "g.safetensors"
-    save_generator(sampler, run.config, run.source.shape, path)
+    generator, path = run.generator(), tmp_path / "g.safetensors"
+    save_generator(generator, run.config, run.source.shape, path)
     loaded = load_generator(path)
-    assert torch.equal(loaded.sample(30, seed=4), sampler.sample(30, seed=4))
+    assert torch.equal(loaded.sample(30, seed=4), generator.sample(30, seed=4))
     assert loaded.latent == run.config.latent
     assert not loaded.net.training
-    assert torch.equal(loaded(torch.ones(2, 6)), sampler.eval()(torch.ones(2, 6)))
+    assert torch.equal(loaded(torch.ones(2, 6)), generator.eval()(torch.ones(2, 6)))
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
 
 def test_a_torn_file_is_refused(tmp_path: Path) -> None:
     run, path = tiny(), tmp_path / "g.safetensors"
-    save_generator(run.sampler(), run.config, run.source.shape, path)
+    save_generator(run.generator(), run.config, run.source.shape, path)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ValueError, match="it cannot be read"):
         load_generator(path)
@@ -164,7 +163,7 @@ def test_a_generator_of_a_plugin_says_what_is_missing(tmp_path: Path) -> None:
 
     trick("mine")(type("Mine", (Trick,), {"__doc__": "Of a plugin. Nobody 2026."}))
     run, path = tiny({"mine": True}), tmp_path / "g.safetensors"
-    save_generator(run.sampler(), run.config, run.source.shape, path)
+    save_generator(run.generator(), run.config, run.source.shape, path)
     assert load_generator(path).sample(2).shape == (2, 2)
     del TRICKS["mine"]
     with pytest.raises(ValueError, match="no setting named 'mine'"):
@@ -172,5 +171,5 @@ def test_a_generator_of_a_plugin_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_sampler_is_a_module_of_any_net() -> None:
-    sampler = Sampler(nn.Linear(3, 2), LatentConfig(dim=3))
-    assert sampler.sample(4).shape == (4, 2)
+    generator = Generator(nn.Linear(3, 2), LatentConfig(dim=3))
+    assert generator.sample(4).shape == (4, 2)

@@ -1,0 +1,30 @@
+"""The format of a study folder, and the upgrade of what older programs wrote.
+
+| format | since | what changed |
+|---|---|---|
+| 1 | 0.1 | |
+| 2 | 0.2 | score is objective, judge is evaluation, ruler is protocol, floors are baselines, judge_seconds is evaluation_seconds |
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganstudy import UserError
+from study.spec.renamed import RENAMED_KEYS
+
+FORMAT = 2
+RENAMED = {"ruler": "protocol", "floors": "baselines", "judge_seconds": "evaluation_seconds"}
+
+
+def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of records.jsonl in today's format. Raises UserError for a line of a newer program."""
+    if (given := line.get("format", 1)) > FORMAT:
+        raise UserError(f"the records must have a format up to {FORMAT}; given {given}: a newer ganstudy wrote them, so use that one")
+    new = {name: renamed(part, RENAMED) if name in ("study", "measured") else part for name, part in line.items() if name != "format"}
+    if "study" in new:
+        new["study"]["spec"] = renamed(new["study"]["spec"], RENAMED_KEYS)
+    return new
+
+
+def renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in given.items()}
