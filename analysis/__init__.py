@@ -2,10 +2,10 @@
 
 from analysis import metrics
 from analysis.diagnose import Diagnosis, diagnose
-from analysis.direction import Direction
 from analysis.explain import Claim, answer, explain
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name
 from analysis.table import TrialTable
+from ganstudy.direction import Direction
 
 __all__ = ["Claim", "Diagnosis", "Direction", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.curves import Curves
-from analysis.outcomes import Ended
 from analysis.table import Bools, Floats
 from ganstudy import UserError
+from ganstudy.ended import Ended
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 
 from analysis import estimate
-from analysis.direction import Direction
 from analysis.levels import Level, adjustable, covariates, independent_units, is_split_at_median, levels
 from analysis.outcomes import RISKS
 from analysis.table import Bools, Scale, TrialTable
 from analysis.words import listed, number, percent, plural, value_text
 from ganstudy import UserError
+from ganstudy.direction import Direction
 
 _PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
 

@@ -1,34 +1,10 @@
-"""What a trial came to (its outcome) and why it stopped (`Ended`), with the words, colour and symbol of each. One table for all of them.
+"""Outcomes: what a trial came to, with the words, colour and symbol of each. One table for all of them.
 
 The colours are from Okabe & Ito's and Tol's palettes; each outcome also has its own symbol, for readers who do not see the colours.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Ended(StrEnum):
-    """Why a trial stopped. A trial that still trains has no member; tables hold "" for it."""
-
-    BUDGET = "budget"
-    SCHEDULER = "scheduler"  # censored at its last tick
-    DEAD = "dead"  # a result: the settings caused it
-    ERROR = "error"  # of the program or the machine: no evidence, run it again
-
-    @property
-    def label(self) -> str:
-        """The reason in words, for reports."""
-        return ENDED_LABELS[self]
-
-
-ENDED_LABELS: Mapping[str, str] = {
-    Ended.BUDGET: "completed its budget",
-    Ended.SCHEDULER: "stopped early by the scheduler",
-    Ended.DEAD: "died: non-finite values, or no further progress possible",
-    Ended.ERROR: "crashed (no evidence)",
-    "": "unfinished (no evidence yet)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

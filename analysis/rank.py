@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import estimate
-from analysis.direction import Direction
 from analysis.table import Floats, Scale, TrialTable
 from analysis.words import number
 from ganstudy import UserError
+from ganstudy.direction import Direction
 
 _DRAWS = 4000  # places are whole numbers: 4000 draws settle their 2.5 % and 97.5 % quantiles
 

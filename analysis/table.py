@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.direction import Direction
-from analysis.outcomes import FAILURES, OUTCOMES, Ended
+from analysis.outcomes import FAILURES, OUTCOMES
 from ganstudy import UserError
+from ganstudy.direction import Direction
+from ganstudy.ended import Ended
 
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]

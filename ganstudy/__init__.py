@@ -1,4 +1,4 @@
-"""What the three packages share: the root of user errors, registries, and files that are written whole. Imports none of them."""
+"""What the three packages share: user errors, words of the records, registries, units, files. Imports none of them."""
 
 from ganstudy.errors import UserError
 

@@ -184,7 +184,7 @@ def rank(
 
 
 @app.command()
-def evaluator(
+def evaluate(
     run: Folder,
     features: Annotated[
         str | None,

@@ -7,7 +7,6 @@ from typing import Literal
 
 from scipy.stats import chi2
 
-from analysis.direction import Direction
 from analysis.metrics.bins import ndb
 from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
 from analysis.metrics.comparison import Comparison, Reference
@@ -19,6 +18,7 @@ from analysis.metrics.scores import inception_score
 from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
 from analysis.metrics.vendi import vendi_score
+from ganstudy.direction import Direction
 from ganstudy.registry import Registry
 
 Needs = Literal["features", "train", "modes", "mixture", "classes", "images", "labels", "labelled modes"]

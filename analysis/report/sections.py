@@ -11,11 +11,12 @@ from analysis import plots
 from analysis.estimate import rate
 from analysis.explain import Claim
 from analysis.levels import distinct_values, is_numeric
-from analysis.outcomes import ENDED_LABELS, FAILURES, OUTCOMES, RISKS
+from analysis.outcomes import FAILURES, OUTCOMES, RISKS
 from analysis.rank import rank
 from analysis.report import page
 from analysis.table import TrialTable
 from analysis.words import aligned, listed, number, percent, plural, value_text
+from ganstudy.ended import ENDED_LABELS
 
 _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
 _BEST, _PER_FAILURE = 3, 2  # sample grids that are shown

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis import Direction
-from analysis.outcomes import Ended as Ended
+from ganstudy.direction import Direction
+from ganstudy.ended import Ended as Ended
 
 HOPELESS = "nothing has come since"  # how the reason begins of a run that was ended for that
 

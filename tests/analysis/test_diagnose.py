@@ -11,9 +11,10 @@ import pytest
 
 from analysis.curves import Curves
 from analysis.diagnose import Diagnosis, diagnose, hopeless
-from analysis.outcomes import FAILURES, OUTCOMES, Ended
+from analysis.outcomes import FAILURES, OUTCOMES
 from bench import confusion
 from ganstudy import UserError
+from ganstudy.ended import Ended
 from study.store.records import HOPELESS, Closed
 
 STAGED = Path(__file__).parent.parent / "data" / "staged.jsonl.gz"

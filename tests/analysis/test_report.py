@@ -15,8 +15,9 @@ from PIL import Image
 
 import analysis
 from analysis import TrialTable, plots
-from analysis.outcomes import FAILURES, OUTCOMES, RISKS, Ended
+from analysis.outcomes import FAILURES, OUTCOMES, RISKS
 from ganstudy import UserError
+from ganstudy.ended import Ended
 
 Stage = Callable[..., TrialTable]
 

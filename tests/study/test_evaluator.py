@@ -315,7 +315,7 @@ def test_refuses_features_that_do_not_fit(data: str, features: str, weights: str
 
 
 def test_images_without_labels_have_no_classifier(digits: Source) -> None:
-    with pytest.raises(ValueError, match=r"judge\.features: classifier needs labelled images; digits has no labels"):
+    with pytest.raises(ValueError, match=r"evaluation\.features: classifier needs labelled images; digits has no labels"):
         choose(replace(digits, train_labels=None, heldout_labels=None, classes=()), features="classifier")
 
 

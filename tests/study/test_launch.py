@@ -137,7 +137,7 @@ def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Pat
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
     with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} there, {.*'samples': 300} now"):
-        run(toy(n_configs=1, evaluator={"samples": 300}), folder)
+        run(toy(n_configs=1, evaluation={"samples": 300}), folder)
     study = json.loads(before.splitlines()[0])
     study["study"]["protocol"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
@@ -167,7 +167,7 @@ def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
         run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
     with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
         run(toy(base={"data.size": 100_001}), tmp_path / "toy")
-    with pytest.raises(ValueError, match="score must be one of"):
+    with pytest.raises(ValueError, match="objective must be one of"):
         run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, objective="modes"), tmp_path / "toy")
     assert not (tmp_path / "toy").exists()
 
@@ -251,7 +251,7 @@ def pictures(folder: Path, n: int = 60) -> Path:
 def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = {"data": "image_folder", "data.root": str(pictures(tmp_path / "p")), "data.resolution": 16, "arch": "dcgan", "g.norm": "batch"}
-    view = run(toy(base=base, n_configs=2, evaluator={"samples": 100}), tmp_path / "toy")
+    view = run(toy(base=base, n_configs=2, evaluation={"samples": 100}), tmp_path / "toy")
     trials = view.trials()
     assert set(trials["ended"]) == {"budget"}
     assert "modes" not in trials

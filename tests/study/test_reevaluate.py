@@ -145,7 +145,7 @@ def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
     assert found.left_out == {none: "no generator is stored", mad: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite"}
     assert found.values["images"].to_dict() == {early: 50, good: 100}
     assert list(found.table(view.table()).final["fd"].dropna().index) == [good]
-    said = run("evaluation", str(folder), "--features", "pixels")
+    said = run("evaluate", str(folder), "--features", "pixels")
     assert "2 of 4 trials judged" in said
     assert f"left out: {none}: no generator is stored" in said
     assert "n = 1 configurations" in said
@@ -185,7 +185,7 @@ MISTAKES = {
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
 def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
-        CliRunner().invoke(app, ["evaluation", str(folder), *words], catch_exceptions=False)
+        CliRunner().invoke(app, ["evaluate", str(folder), *words], catch_exceptions=False)
     assert not (folder / "judged").exists()
 
 
@@ -197,11 +197,11 @@ def run(*words: str) -> str:
 
 def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
     own = open_study(folder).protocol.hash
-    said = run("evaluation", str(folder))
+    said = run("evaluate", str(folder))
     assert f"evaluation protocol {own}: features classifier" in said
     assert "the study's own\n" in said
     assert "Kendall's τ 1 " in said
-    said = run("evaluation", str(folder), "--features", "random_conv", "--samples", "300")
+    said = run("evaluate", str(folder), "--features", "random_conv", "--samples", "300")
     (other,) = open_study(folder).evaluated().keys() - {own}
     assert f"evaluation protocol {other}: features random_conv" in said
     assert f"the study's own is {own}: features classifier" in said

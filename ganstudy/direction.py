@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from ganstudy import UserError
+from ganstudy.errors import UserError
 
 
 class Direction(StrEnum):
