@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.table import Bools, Floats
 from ganstudy import UserError
+from ganstudy.units import to_kimg
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,4 +98,4 @@ class Curves:
         """kimg of the first tick from which `holds` [K] stays true to the end; of the last tick if it is false there."""
         broken = np.flatnonzero(~holds)
         first = min(broken[-1] + 1, len(holds) - 1) if len(broken) else 0
-        return float(self.images[first]) / 1000
+        return to_kimg(float(self.images[first]))

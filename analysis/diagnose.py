@@ -13,6 +13,7 @@ from analysis.curves import Curves
 from analysis.table import Bools, Floats
 from ganstudy import UserError
 from ganstudy.ended import Ended
+from ganstudy.units import to_kimg
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def diagnose(
     if images[-1] == 0:
         return _non_finite(0.0) if ended == Ended.DEAD else Diagnosis("", "not trained yet: no evidence")
     if ended == Ended.DEAD and not finite:
-        return _non_finite(images[-1] / 1000)
+        return _non_finite(to_kimg(images[-1]))
     trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
     for rule in _RULES:
         if found := rule(trial, ended):
@@ -116,7 +117,7 @@ def hopeless(
     if len(ticks) < _PATIENCE_TICKS or trial.images[-1] - trial.images[ticks[0]] < _PATIENCE * budget:
         return ""
     found = diagnose(images, curves, ended="", baselines=baselines, n_modes=n_modes)
-    return f"{trial.images[ticks[0]] / 1000:g} kimg: {found.outcome}, {found.evidence}"
+    return f"{to_kimg(trial.images[ticks[0]]):g} kimg: {found.outcome}, {found.evidence}"
 
 
 def _stuck(trial: Curves) -> list[int]:
@@ -166,7 +167,7 @@ def _oscillating(trial: Curves, ended: str) -> Diagnosis | None:
     turns = trial.turning_points(trial.remaining, swing=_SWING.value)
     if len(turns) - 1 < _SWINGS.value:
         return None
-    onset = trial.images[turns[1]] / 1000
+    onset = to_kimg(trial.images[turns[1]])
     return _found("oscillating", "approaches the data and loses them again", "swings of fd", len(turns) - 1, _SWINGS, onset)
 
 

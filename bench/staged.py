@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganstudy.units import to_images
 from study.evaluation.evaluator import Evaluator
 from trainables.config import TrialConfig
 from trainables.data import Source, load
@@ -210,7 +211,7 @@ def stage(name: str, cause: str, seed: int) -> Flat:
         "seed": seed,
         "truth": staged.truth,
         "ended": ended,
-        "budget": 1000 * config.budget_kimg,
+        "budget": to_images(config.budget_kimg),
         "n_modes": evaluator.n_modes,
     }
     return {

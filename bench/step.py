@@ -22,6 +22,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from bench.figures import Figure, Figures, in_turns
+from ganstudy.units import to_kimg
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.run import Run
@@ -32,7 +33,7 @@ STEPS = 20  # a measurement: a multiple of the five that the example runs at a t
 N = 7
 LR = 2e-4
 SETTINGS = {"g.width": 32, "d.width": 32, "d.norm": "batch", "latent.dim": 100, "g.lr": LR, "d.lr": LR, "batch_size": example.batch_size}
-TICK_KIMG = STEPS * example.batch_size / 1000
+TICK_KIMG = to_kimg(STEPS * example.batch_size)
 
 
 def figures() -> Figures:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from analysis.metrics import Baseline
 from ganstudy.registry import first_line
-from ganstudy.units import to_kimg
+from ganstudy.units import to_images, to_kimg
 from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
@@ -66,7 +66,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
-    seconds = spec.n_trials * (1000 * spec.budget_kimg / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
+    seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
         f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
         f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s a judgement, measured now on this machine with one trial)",

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ganstudy.units import to_images, to_kimg
 from study.console import terminal
 from study.spec.study_spec import StudySpec
 from study.store.diagnosis import diagnosis
@@ -62,9 +63,9 @@ class Progress:
     def left(self) -> str:
         """The time that is left at the speed so far, "" while there is none to go by."""
         new = self.images() - self.images_before
-        whole = self.spec.n_trials * 1000 * self.spec.budget_kimg
+        whole = self.spec.n_trials * to_images(self.spec.budget_kimg)
         ended_early = sum(
-            1000 * self.spec.budget_kimg - r.last.images
+            to_images(self.spec.budget_kimg) - r.last.images
             for r in self.store.trials.values()
             if r.closed and r.last and r.closed.ended is not Ended.ERROR
         )
@@ -114,7 +115,7 @@ class Progress:
             last = record.last
             grid.add_row(
                 "",
-                f"{record.trial_id}  {last.images / 1000 if last else 0:g} of {self.spec.budget_kimg:g} kimg"
+                f"{record.trial_id}  {to_kimg(last.images) if last else 0:g} of {self.spec.budget_kimg:g} kimg"
                 + (f"  {metric} {last.values[metric]:.4g}" if last else "")
                 + (f"  {told} so far" if (told := self.outcome(record)) else ""),
                 "",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from ray.tune.schedulers import FIFOScheduler
 
+from ganstudy.units import KIMG
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
 
@@ -18,7 +19,7 @@ class Halving(FIFOScheduler):
         self.objective, self.sign = spec.objective.metric, -spec.objective.direction.sign  # more is better here
         self.keep = 1 / spec.scheduler.reduction_factor
         self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed score
-        images, budget = spec.scheduler.grace_kimg * 1000, spec.budget_kimg * 1000
+        images, budget = KIMG * spec.scheduler.grace_kimg, KIMG * spec.budget_kimg
         while images < budget:
             self.rungs[round(images)] = {}
             images *= spec.scheduler.reduction_factor

@@ -5,6 +5,7 @@ from typing import Any
 from ray import tune
 
 from analysis.diagnose import hopeless
+from ganstudy.units import to_images
 from study.store.diagnosis import curves_of
 from study.store.records import HOPELESS
 from study.store.store import Store
@@ -14,7 +15,7 @@ class Stopping(tune.Stopper):
     """Ends a trial as dead when `analysis.diagnose.hopeless` says so; ends the run when `ganstudy stop` asks, to go on with the next driver."""
 
     def __init__(self, store: Store, *, budget_kimg: float):
-        self.store, self.budget = store, 1000 * budget_kimg
+        self.store, self.budget = store, to_images(budget_kimg)
         self.file = store.layout.stop.absolute()
         self.reasons: dict[str, str] = {}  # trial id -> why it was ended
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ganstudy import UserError
 from ganstudy.files import users_path, write_whole
+from ganstudy.units import to_images, to_kimg
 from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
 from study.spec.recipes import write_config
@@ -100,7 +101,7 @@ def train(
                 history.write(json.dumps({"images": tick.images, "seconds": round(found.seconds, 3), **values}) + "\n")
                 history.flush()
                 write_whole(layout.grid(tick.images), grid_png(grid_samples(generator, source.shape), extent=extent(source.train)))
-                console.print(f"{tick.images / 1000:>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
+                console.print(f"{to_kimg(tick.images):>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
         except Diverged as reason:
             found.ended, found.reason = "dead", str(reason)
         except KeyboardInterrupt:
@@ -113,7 +114,7 @@ def remaining(found: Trained) -> str:
     images, _ = found.ticks[-1]
     if not images:
         return ""
-    seconds = (found.seconds + found.evaluation_seconds) * max(0.0, 1000 * found.config.budget_kimg / images - 1)
+    seconds = (found.seconds + found.evaluation_seconds) * max(0.0, to_images(found.config.budget_kimg) / images - 1)
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 

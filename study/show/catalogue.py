@@ -6,7 +6,7 @@ from analysis.metrics import METRICS
 from ganstudy.registry import first_line
 from study.spec.features import known_features
 from study.spec.published import SPACES
-from study.spec.ranges import RANGES, UNRANGED
+from study.spec.ranges import NO_RANGE, RANGES
 from study.spec.space import as_given
 from trainables.config import settings
 from trainables.data import DATA, OWN, taken
@@ -45,7 +45,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         ],
         "features": list(known_features().items()),
         "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
-        + [(name, f"no range: {reason}") for name, reason in UNRANGED.items()],
+        + [(name, f"no range: {entry.reason}") for name, entry in NO_RANGE.items()],
         "spaces": [
             (name, "; ".join(f"{setting}: {in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
             for name, space in SPACES.items()

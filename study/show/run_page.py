@@ -20,6 +20,7 @@ from analysis.outcomes import OUTCOMES
 from analysis.report import page
 from analysis.words import aligned
 from ganstudy.files import write_whole
+from ganstudy.units import to_kimg
 from study.engine.train import Trained, headline
 from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
@@ -57,7 +58,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
     write_whole(layout.metrics, json.dumps(summary, indent=2) + "\n")
     write_page(found, verdict, classes, out)
     if found.reason:
-        console.print(f"{summary['ended']}: {markup.escape(found.reason)}. What is kept is from {last / 1000:g} kimg", soft_wrap=True)
+        console.print(f"{summary['ended']}: {markup.escape(found.reason)}. What is kept is from {to_kimg(last):g} kimg", soft_wrap=True)
     console.print(f"real data score  {headline(found.baselines)}", soft_wrap=True)
     for name, of in classes.items():
         console.print(f"asked for {markup.escape(name)}: {headline(of, of)}", soft_wrap=True)
@@ -99,7 +100,7 @@ def grids(out: Path) -> str:
     files = layout.grids()
     chosen = [files[i] for i in sorted(set(np.linspace(0, len(files) - 1, GRIDS).round().astype(int)))]
     cards = [page.picture(layout.real.read_bytes(), heading="Real data", text="what the generator is meant to imitate")]
-    cards += [page.picture(file.read_bytes(), heading=f"{int(file.stem) / 1000:g} kimg", text="from the same latents") for file in chosen]
+    cards += [page.picture(file.read_bytes(), heading=f"{to_kimg(int(file.stem)):g} kimg", text="from the same latents") for file in chosen]
     return f'<div class="cards">{"".join(cards)}</div>'
 
 

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
+from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # torch comes along; every command that prints needs the terminal
@@ -195,7 +196,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
         for column in ("kimg", *columns):
             table.add_column(column, justify="right", overflow="fold")
         for m in record.measurements:
-            table.add_row(f"{m.images / 1000:g}", *(number(m.values.get(name, float("nan"))) for name in columns))
+            table.add_row(f"{to_kimg(m.images):g}", *(number(m.values.get(name, float("nan"))) for name in columns))
         if columns[0] in metrics:
             table.add_row("real", *(number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
         console.print(table)

@@ -186,18 +186,27 @@ RANGES |= {
 }
 RANGES |= {f"{penalty}.interval": Range(one_of(1, 4, 16), LAZY) for penalty in ("gradient_penalty", "r1", "r2", "wgan_gp", "dragan")}
 
-# Settings without a range, each with the reason; tests hold that every setting is in one of the two tables.
-UNRANGED: dict[str, str] = {
-    "seed": "every trial gets a seed of its own",
-    "budget_kimg": "runs of different length cannot be compared",
-    "tick_kimg": "it says how often a run is measured, and changes nothing in it",
-    "loop": "there is one; a plugin's is a choice to list",
-    "data": "numbers judged on different data cannot be compared",
-    "data.size": "sensible values depend on the data; for a learning curve give {low: …, high: …, log: true}",
-    **dict.fromkeys(
-        (f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size", "root", "download")),
-        "it makes another data set, and numbers judged on different data cannot be compared",
-    ),
-    "data.root": "it says where the files lie",
-    "data.download": "it says how the files come",
+
+@dataclass(frozen=True)
+class NoRange:
+    """Why `range` cannot stand for a setting. never_varies: no study may vary it at all."""
+
+    reason: str
+    never_varies: bool = False
+
+
+_OTHER_DATA = NoRange("it makes another data set, and metrics on different data cannot be compared; make two studies", never_varies=True)
+
+# Every setting is either in RANGES or here.
+NO_RANGE: dict[str, NoRange] = {
+    "seed": NoRange("every trial gets its own seed; `seeds` says how many trials each config gets", never_varies=True),
+    "budget_kimg": NoRange("trials of different length cannot be compared", never_varies=True),
+    "tick_kimg": NoRange("it only says how often a trial is measured", never_varies=True),
+    "loop": NoRange("there is one training loop; to compare it with a plugin's, give a list"),
+    "data": NoRange("metrics on different data cannot be compared; make two studies", never_varies=True),
+    "data.size": NoRange("sensible values depend on the data; for a learning curve give {low: …, high: …, log: true}"),
+    **{f"data.{name}": _OTHER_DATA for name in DataConfig.model_fields if name not in ("name", "size", "root", "download")},
+    "data.root": NoRange("it only says where the files are", never_varies=True),
+    "data.download": NoRange("it only says how the files are obtained", never_varies=True),
 }
+NEVER_VARIES: dict[str, str] = {name: entry.reason for name, entry in NO_RANGE.items() if entry.never_varies}

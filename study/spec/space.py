@@ -13,23 +13,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from study.spec.errors import SpecError
-from study.spec.ranges import RANGES, UNRANGED
+from study.spec.ranges import NEVER_VARIES, NO_RANGE, RANGES
 from trainables.config import field_needs, live, refuse_unknown, settings, switch_of
 from trainables.messages import yaml_hint
-from trainables.sections import DataConfig
 from trainables.tricks import TRICKS
-
-NEVER_VARIES = {
-    "seed": "every trial gets a seed of its own; `seeds` says how many runs a configuration gets",
-    **dict.fromkeys(
-        ("data", *(f"data.{name}" for name in DataConfig.model_fields if name not in ("name", "size"))),
-        "numbers judged on different data cannot be compared; make two studies",
-    ),
-    "data.root": "it only says where the files lie",
-    "data.download": "it only says how the files come",
-    "budget_kimg": "runs of different length cannot be compared",
-    "tick_kimg": "it only says how often a run is measured",
-}
 
 TAKEN = (  # columns of StudyView.trials(), beside settings and metrics
     *("number", "config_id", "phase", "protocol", "ended", "outcome", "onset_kimg", "images", "seconds", "evaluation_seconds", "seed"),
@@ -98,7 +85,7 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     kind = type(settings()[name])
     if given == "range":
         if name not in RANGES:
-            because = f": {UNRANGED[name]}" if name in UNRANGED else ""
+            because = f": {NO_RANGE[name].reason}" if name in NO_RANGE else ""
             raise SpecError(where, f"{name} has no range of its own{because}; give a list of choices or {{low: …, high: …}}")
         return RANGES[name].domain
     if isinstance(given, list):

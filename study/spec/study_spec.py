@@ -13,9 +13,10 @@ from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
 from study.spec.plugins import import_plugins
 from study.spec.published import with_published
+from study.spec.ranges import NEVER_VARIES
 from study.spec.renamed import RENAMED_KEYS
 from study.spec.sections import Asha, EvaluationConfig, Objective, Resources
-from study.spec.space import NEVER_VARIES, Proposal, Space, as_given, check_names, read_space
+from study.spec.space import Proposal, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import validation_message

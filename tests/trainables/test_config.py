@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from tiny import another, needs, together
 
-from study.spec.ranges import RANGES, UNRANGED
+from study.spec.ranges import NO_RANGE, RANGES
 from study.spec.space import at, extremes
 from trainables.config import TrialConfig, live, settings, switch_of
 from trainables.data import OWN
@@ -384,9 +384,9 @@ def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> No
 
 
 def test_every_setting_has_a_range_and_every_range_a_setting() -> None:
-    assert settings().keys() - TRICKS.keys() == RANGES.keys() | UNRANGED.keys()  # a trick is on or off
-    assert not RANGES.keys() & UNRANGED.keys()
-    assert all(UNRANGED.values())
+    assert settings().keys() - TRICKS.keys() == RANGES.keys() | NO_RANGE.keys()  # a trick is on or off
+    assert not RANGES.keys() & NO_RANGE.keys()
+    assert all(entry.reason for entry in NO_RANGE.values())
 
 
 @pytest.mark.parametrize("name", RANGES)
