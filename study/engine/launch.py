@@ -16,7 +16,7 @@ from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
-from study.engine.schedulers import Halving
+from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, to_run
 from study.engine.stopping import Stopping
 from study.evaluation.classifiers import keep_classifier
@@ -39,7 +39,9 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):
-        with watching(folder, spec.tracking):  # what a mirror may have missed
+        with watching(
+            folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)
+        ):  # what a mirror may have missed
             return Store(folder)
     with cluster.connected(address), sigterm_is_ctrl_c():  # after ray.init, which takes SIGTERM for itself
         cluster.check_versions()
@@ -48,7 +50,10 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
             store.write_study(prepared.study)
             write_whole(store.layout.real, real_png(prepared.source.train))
             keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
-            with watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
+            with (
+                watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)),
+                Progress(spec, store, shown=progress) as display,
+            ):
                 run_trials(spec, prepared, store, display)
     return Store(folder)
 
@@ -72,7 +77,7 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
     """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
     search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
-    scheduler = Halving(spec) if spec.scheduler else None
+    scheduler = EarlyStopping(spec) if spec.scheduler else None
     for record in store.trials.values():
         if scheduler:
             scheduler.replay(record)

@@ -18,11 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from ganstudy import UserError
 from study.spec import design
+from study.spec.samplers import SAMPLERS
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended, Measurement, TrialRecord
@@ -124,7 +125,7 @@ class Adaptive:
 def sampler(spec: StudySpec, number: int) -> BaseSampler:
     """Seeded anew for each trial: a sampler that is seeded once per driver starts its random points over after a resume."""
     seed = int(np.random.SeedSequence((spec.design_seed, number)).generate_state(1)[0])
-    return RandomSampler(seed=seed) if spec.sampler == "random" else TPESampler(seed=seed)
+    return SAMPLERS.pick(spec.sampler)(seed)
 
 
 def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from ganstudy.registry import first_line
 from study.spec.features import known_features
 from study.spec.published import SPACES
 from study.spec.ranges import NO_RANGE, RANGES
+from study.spec.samplers import DESIGNS, SAMPLERS
+from study.spec.schedulers import SCHEDULERS
 from study.spec.space import as_given
+from study.spec.tracking import TRACKERS
 from trainables.config import settings
 from trainables.data import DATA, OWN, taken
 from trainables.losses import LOSSES
@@ -36,6 +39,12 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
         "updates": [(name, own_settings(rule) + first_line(rule)) for name, rule in UPDATES.items()],
         "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
+        "samplers": [
+            *((name, f"goal: explain. {first_line(design)}") for name, design in DESIGNS.items()),
+            *((name, f"goal: optimise. {first_line(sampler)}") for name, sampler in SAMPLERS.items()),
+        ],
+        "schedulers": [(name, first_line(scheduler)) for name, scheduler in SCHEDULERS.items()],
+        "trackers": [(name, entry.description) for name, entry in TRACKERS.items()],
         "metrics": [
             (
                 name,

@@ -1,34 +1,45 @@
 """Designs: which configurations a study that explains looks at. Randomised, and fixed before the first run, so that effects are effects."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.stats import qmc
 
 from study.spec.errors import SpecError
+from study.spec.samplers import DESIGNS
 from study.spec.space import Space, at
 
 
-def points(space: Space, *, sampler: str, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """The n_configs points of the space; StudySpec.asked leaves out the settings of tricks that are off. A longer design begins with the shorter one.
+@DESIGNS.register("sobol")
+def sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """A scrambled Sobol sequence over all domains. Owen 1998"""
+    domains = space.domains
+    return _rows(domains, sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
 
-    sobol: a scrambled Sobol sequence over all domains (Owen 1998); random: independent uniforms;
-    factorial: rounds of every combination of the scientific choices, each in random order, the nuisance settings from a Sobol sequence.
-    """
-    domains, rng = space.domains, np.random.default_rng(design_seed)
-    if sampler == "factorial":
-        domains = {name: domain for name, domain in domains.items() if name in space.nuisance}
-    uniforms = rng.random((n_configs, len(domains))) if sampler == "random" else sobol(n_configs, len(domains), rng)
-    rows: list[dict[str, Any]] = [{name: at(domain, u) for (name, domain), u in zip(domains.items(), row, strict=True)} for row in uniforms]
-    if sampler == "factorial":
-        cells = factorial(space)
-        # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
-        rng = np.random.default_rng(design_seed)
-        order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
-        rows = [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
-    return rows
+
+@DESIGNS.register("factorial")
+def factorial_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence. Fisher 1935"""
+    domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
+    rows = _rows(domains, sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
+    cells, rng = factorial(space), np.random.default_rng(design_seed)
+    # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
+    order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
+    return [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
+
+
+@DESIGNS.register("random")
+def random_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Independent uniform draws. Bergstra & Bengio 2012"""
+    domains = space.domains
+    return _rows(domains, np.random.default_rng(design_seed).random((n_configs, len(domains))))
+
+
+def _rows(domains: Mapping[str, BaseDistribution], uniforms: np.ndarray[Any, np.dtype[np.float64]]) -> list[dict[str, Any]]:
+    return [{name: at(domain, u) for (name, domain), u in zip(domains.items(), row, strict=True)} for row in uniforms]
 
 
 def factorial(space: Space) -> list[dict[str, Any]]:

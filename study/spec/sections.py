@@ -1,7 +1,7 @@
 """Sections of a study file: objective, scheduler, evaluation, resources."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -34,14 +34,6 @@ class Objective(Section):
                 raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near what real data score")
             given.setdefault("direction", direction)
         return given
-
-
-class Asha(Section):
-    """Asynchronous successive halving, by its usual names. Li et al. 2020."""
-
-    name: Literal["asha"] = "asha"
-    grace_kimg: Positive  # the first rung
-    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one in so many goes on from a rung
 
 
 class EvaluationConfig(Section):

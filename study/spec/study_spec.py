@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
@@ -15,14 +15,14 @@ from study.spec.plugins import import_plugins
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.renamed import RENAMED_KEYS
-from study.spec.sections import Asha, EvaluationConfig, Objective, Resources
+from study.spec.samplers import DESIGNS, SAMPLERS
+from study.spec.schedulers import Scheduler, read_scheduler
+from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.space import Proposal, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import validation_message
 from trainables.sections import Section, joined
-
-SAMPLERS = {"explain": ("sobol", "factorial", "random"), "optimise": ("tpe", "random")}
 
 
 class StudySpec(Section):
@@ -36,12 +36,12 @@ class StudySpec(Section):
     plugins: tuple[str, ...] = ()  # modules imported before the settings are looked at, on every worker too
     base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
     space: Space
-    sampler: Literal["sobol", "factorial", "random", "tpe"] = "sobol"
+    sampler: str = "sobol"
     n_configs: Annotated[int, Field(ge=1, le=10_000)]
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # runs of each configuration
     design_seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = Objective()
-    scheduler: Asha | None = None
+    scheduler: SerializeAsAny[Scheduler] | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     resources: Resources = Resources()
     max_failures: Annotated[int, Field(ge=0)] = 2  # a trial whose program or machine broke is tried this many times more
@@ -60,12 +60,8 @@ class StudySpec(Section):
             base = given.get("base")
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
         given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
-        scheduler = given.get("scheduler")
-        if scheduler == "pbt" or (isinstance(scheduler, Mapping) and scheduler.get("name") == "pbt"):
-            raise SpecError(
-                ("scheduler",),
-                "population-based training is not done here: a run whose settings change in flight has no config and explains nothing",
-            )
+        if given.get("scheduler") is not None:
+            given["scheduler"] = read_scheduler(given["scheduler"])
         if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", design.cells_of(space))
         return given
@@ -83,10 +79,9 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _sound(self) -> "StudySpec":
-        if self.sampler not in SAMPLERS[self.goal]:
-            raise SpecError(
-                ("sampler",), f"sampler must be one of {list(SAMPLERS[self.goal])} where goal is {self.goal}; given {self.sampler!r}"
-            )
+        known = list(DESIGNS if self.goal == "explain" else SAMPLERS)
+        if self.sampler not in known:
+            raise SpecError(("sampler",), f"sampler must be one of {known} where goal is {self.goal}; given {self.sampler!r}")
         if self.goal == "explain" and self.scheduler:
             raise SpecError(
                 ("scheduler",),
@@ -132,7 +127,7 @@ class StudySpec(Section):
 
     def designed(self) -> list[Proposal]:
         """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
-        points = design.points(self.space, sampler=self.sampler, n_configs=self.n_configs, design_seed=self.design_seed)
+        points = DESIGNS.pick(self.sampler)(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
         return [
             self.asked(point, design.seed_of(self.design_seed, config=i, replicate=replicate))
             for replicate in range(self.seeds)

@@ -2,13 +2,17 @@
 
 import netrc
 import os
+from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+
+from ganstudy.registry import Registry
 
 CLOUD = "https://api.wandb.ai"
 
@@ -39,11 +43,49 @@ class WandbConfig(BaseModel):
         return "online" if has_key(self.base_url) else "offline"
 
 
+@dataclass(frozen=True)
+class TrackerEntry:
+    """description: one line for `ganstudy list`. config: the type of what stands under `tracking.NAME`. make: "module:function", imported in the tracking process alone, called with
+    (folder, config, study, limit_s) -> Tracker when the study's first record is there."""
+
+    description: str
+    config: Any
+    make: str
+
+
+TRACKERS: Registry[TrackerEntry] = Registry("tracker")
+TRACKERS["wandb"] = TrackerEntry(
+    "Weights & Biases: a run per trial, a group per study", WandbConfig, "study.tracking.wandb_tracker:wandb_tracker"
+)
+TRACKERS["optuna"] = TrackerEntry(
+    "Optuna: finished trials in a storage that optuna-dashboard shows", str, "study.tracking.optuna_tracker:optuna_tracker"
+)
+
+
 class Tracking(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    """The trackers of a study. A plugin's tracker is a further key, its name in TRACKERS."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     wandb: WandbConfig | None = None
     optuna: str | None = None  # a storage for optuna-dashboard: a URL (sqlite:///digits.db), or the path of a journal file (digits.log)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_plugins(cls, given: Any) -> Any:
+        for name in given if isinstance(given, Mapping) else ():
+            TRACKERS.pick(name)
+        return given
+
+    @property
+    def active(self) -> dict[str, Any]:
+        """Name -> config, of the trackers that have something to do."""
+        given = {name: TypeAdapter(TRACKERS[name].config).validate_python(value) for name, value in (self.model_extra or {}).items()}
+        if self.optuna is not None:
+            given["optuna"] = self.optuna
+        if self.wandb is not None and self.wandb.resolved() != "disabled":
+            given["wandb"] = self.wandb.model_copy(update={"mode": self.wandb.resolved()})
+        return given
 
 
 def has_key(base_url: str | None) -> bool:

@@ -1,5 +1,6 @@
 """Finished trials in an Optuna storage, for optuna-dashboard."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
@@ -37,6 +38,11 @@ class OptunaTracker:
 
     def close(self) -> None:
         pass
+
+
+def optuna_tracker(folder: Path, address: str, study: StudyRecord, limit_s: float) -> OptunaTracker:
+    """For TRACKERS."""
+    return OptunaTracker(address, study)
 
 
 def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":

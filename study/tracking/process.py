@@ -4,26 +4,28 @@ The records are the truth. This process reads them and writes what they say, so 
 """
 
 import fcntl
+import importlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
+from pydantic import TypeAdapter
 
 from ganstudy.files import users_path
-from study.spec.tracking import Tracking
+from study.spec.tracking import TRACKERS, Tracking
 from study.store.layout import Layout
 from study.store.records import StudyRecord
 from study.store.store import Store
-from study.tracking.optuna_tracker import OptunaTracker
 from study.tracking.tracker import Tail, Tracker, follow
-from study.tracking.wandb_tracker import WandbTracker, mirrored, state
+from study.tracking.wandb_tracker import mirrored, state
 
 LIMIT_S = 60.0
 
@@ -32,10 +34,19 @@ LIMIT_S = 60.0
 
 
 @contextmanager
-def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = print, limit_s: float = LIMIT_S) -> Iterator[None]:
+def watching(
+    folder: Path,
+    tracking: Tracking,
+    *,
+    plugins: Sequence[str] = (),
+    plugin_folders: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+    limit_s: float = LIMIT_S,
+) -> Iterator[None]:
     """Mirror the study in `folder` while the block runs, and for at most `limit_s` seconds after it. `say` gets lines for the user."""
-    mode = tracking.wandb.resolved() if tracking.wandb else "disabled"
-    if mode == "disabled" and tracking.optuna is None:
+    active = tracking.active
+    mode = active["wandb"].mode if "wandb" in active else "disabled"
+    if not active:
         yield
         return
     home, log_file = Layout(folder).tracking, Layout(folder).tracking_log
@@ -53,9 +64,11 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
             start_new_session=True,  # Ctrl-C is for the driver, who then asks it to end
         )
     assert child.stdin
+    trackers = {name: TypeAdapter(TRACKERS[name].config).dump_python(config, mode="json") for name, config in active.items()}
+    order = {"trackers": trackers, "plugins": plugins, "plugin_folders": plugin_folders, "limit_s": limit_s}
     try:
         with suppress(BrokenPipeError):  # it is gone already; its exit code is looked at below
-            child.stdin.write(json.dumps({"tracking": tracking.model_dump(), "mode": mode, "limit_s": limit_s}).encode() + b"\n")
+            child.stdin.write(json.dumps(order).encode() + b"\n")
             child.stdin.flush()
         yield
     finally:
@@ -98,19 +111,30 @@ def _kill(process: psutil.Process) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    told = json.loads(sys.stdin.readline())
-    tracking = Tracking.model_validate(told["tracking"])
+    order = json.loads(sys.stdin.readline())
     ending = threading.Event()
-    threading.Thread(target=_heed, args=(ending, told["limit_s"]), daemon=True).start()
+    threading.Thread(target=_heed, args=(ending, order["limit_s"]), daemon=True).start()
     with Layout(folder).tracking_lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a killed driver's mirror may still be at it
-        makers: dict[str, Callable[[StudyRecord], Tracker]] = {}
-        if tracking.wandb and told["mode"] != "disabled":
-            config = tracking.wandb
-            makers["W&B"] = lambda study: WandbTracker(folder, config, mode=told["mode"], patience_s=told["limit_s"])
-        if address := tracking.optuna:
-            makers["Optuna"] = lambda study: OptunaTracker(address, study)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a killed driver may still be tracking
+        sys.path += [place for place in order["plugin_folders"] if place not in sys.path]
+        for module in order["plugins"]:
+            importlib.import_module(module)
+        makers = {name: _maker(folder, name, config, order["limit_s"]) for name, config in order["trackers"].items()}
         sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
+
+
+def _maker(folder: Path, name: str, config: Any, limit_s: float) -> Callable[[StudyRecord], Tracker]:
+    """What makes the tracker; its module is imported when the study has a record."""
+    entry = TRACKERS.pick(name)
+
+    def make(study: StudyRecord) -> Tracker:
+        module, _, function = entry.make.partition(":")
+        tracker: Tracker = getattr(importlib.import_module(module), function)(
+            folder, TypeAdapter(entry.config).validate_python(config), study, limit_s
+        )
+        return tracker
+
+    return make
 
 
 def _heed(ending: threading.Event, limit_s: float) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
@@ -161,6 +161,11 @@ class WandbTracker:
     def _down(self, error: Exception) -> None:
         log(f"W&B's server cannot be used, so runs are written offline for {DOWN_S:g} s: {error}")
         self.down_until = time.monotonic() + DOWN_S
+
+
+def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
+    """For TRACKERS. config.mode is resolved already."""
+    return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s)
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

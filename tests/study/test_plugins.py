@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from toy import TOY, run
 
+from ganstudy import UserError
 from study.api import open_study
 from study.show.report import write_report
 from study.spec.study_spec import StudySpec
@@ -149,3 +150,154 @@ def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked
         assert open_study(tmp_path / "toy", trust_plugins=True).best(1, min_seeds=1)[0].sample(3).shape == (3, 2)
     finally:
         forget_plugin()
+
+
+SEARCH_PLUGIN = '''
+from pathlib import Path
+
+import optuna
+import torch
+
+from study.spec.samplers import DESIGNS, SAMPLERS
+from study.spec.schedulers import SCHEDULERS, Scheduler
+from study.spec.tracking import TRACKERS, TrackerEntry
+from trainables.optimisers import optimiser
+from trainables.updates.alternating import Alternating
+from trainables.updates.base import update
+
+
+@DESIGNS.register("first_choices")
+def first_choices(space, *, n_configs, design_seed):
+    """Every config at the first of all choices"""
+    return [{name: domain.choices[0] for name, domain in space.scientific.items()} for _ in range(n_configs)]
+
+
+@SAMPLERS.register("other_draws")
+def other_draws(seed):
+    """Uniform draws of another seed"""
+    return optuna.samplers.RandomSampler(seed=seed + 1)
+
+
+class FirstTrials:
+    def __init__(self, n):
+        self.n, self.seen = n, []
+
+    def should_continue(self, trial_id, images, value):
+        if trial_id not in self.seen:
+            self.seen.append(trial_id)
+        return images == 0 or self.seen.index(trial_id) < self.n
+
+
+@SCHEDULERS.register("first_trials")
+class First(Scheduler):
+    """Only the first n trials train to their end"""
+
+    name: str = "first_trials"
+    n: int
+
+    def start(self, *, budget_kimg, direction):
+        return FirstTrials(self.n)
+
+
+class Lines:
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def update(self, trial, study, *, last):
+        if trial.closed:
+            with self.path.open("a") as file:
+                file.write(f"{trial.trial_id} {trial.closed.ended}\\n")
+        return True
+
+    def close(self): ...
+
+
+TRACKERS["lines"] = TrackerEntry("A line for each trial that ended", str, "search_plugin:make_lines")
+
+
+def make_lines(folder, config, study, limit_s):
+    return Lines(config)
+
+
+@optimiser("signs")
+class Signs(torch.optim.Optimizer):
+    """The sign of each gradient. Bernstein et al. 2018"""
+
+    def __init__(self, parameters, lr, config):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p -= torch.where(self.found_inf > 0, 0.0, group["lr"]) * p.grad.sign()
+
+
+@update("eager")
+class Eager(Alternating):
+    """G moves `more` times more often. Nobody 2026"""
+
+    more: int = 1
+
+    def g_step(self, gan):
+        for _ in range(self.more):
+            super().g_step(gan)
+        return super().g_step(gan)
+'''
+
+
+@pytest.mark.slow
+def test_samplers_schedulers_trackers_optimisers_and_rules_come_from_a_plugin_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the program is edited: one file next to the study brings them, and the driver, the workers and the tracking process import it."""
+    from study.spec.samplers import DESIGNS, SAMPLERS
+    from study.spec.schedulers import SCHEDULERS
+    from study.spec.tracking import TRACKERS
+    from trainables.tables import OPTIMISERS, UPDATES
+
+    (tmp_path / "search_plugin.py").write_text(SEARCH_PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    told = tmp_path / "told.txt"
+    asked = {
+        **TOY,
+        "plugins": ["search_plugin"],
+        "base": TOY["base"] | {"update": "eager"},
+        "space": {"scientific": {"optimiser": ["signs", "adam"], "eager.more": {"low": 0, "high": 3}}},
+        "n_configs": 6,
+    }
+    try:
+        spec = StudySpec.from_dict(
+            {
+                **asked,
+                "goal": "optimise",
+                "sampler": "other_draws",
+                "scheduler": {"name": "first_trials", "n": 2},
+                "tracking": {"lines": str(told)},
+            }
+        )
+        assert StudySpec.from_dict(spec.as_dict()) == spec
+        trials = run(spec, tmp_path / "toy").trials()
+        assert sorted(trials["ended"]) == ["budget"] * 2 + ["scheduler"] * 4
+        assert set(trials["optimiser"]) == {"signs", "adam"}
+        updates = trials.loc[trials["ended"] == "budget", ["g/updates", "eager.more"]]
+        assert (updates["g/updates"] == 12 * (1 + updates["eager.more"])).all()
+        lines = dict(line.split() for line in told.read_text().splitlines())
+        assert lines == trials["ended"].to_dict()
+        with pytest.raises(UserError, match=r"there is no 'scheduler.m'; scheduler has"):
+            StudySpec.from_dict({**asked, "goal": "optimise", "scheduler": {"name": "first_trials", "n": 2, "m": 1}})
+        fixed = StudySpec.from_dict({**asked, "sampler": "first_choices", "space": {"scientific": {"optimiser": ["signs", "adam"]}}})
+        assert {each.flat["optimiser"] for each in fixed.designed()} == {"signs"}
+    finally:
+        for table, name in (
+            (DESIGNS, "first_choices"),
+            (SAMPLERS, "other_draws"),
+            (SCHEDULERS, "first_trials"),
+            (TRACKERS, "lines"),
+            (OPTIMISERS, "signs"),
+            (UPDATES, "eager"),
+        ):
+            table.pop(name, None)
+        sys.modules.pop("search_plugin", None)
+    with pytest.raises(UserError, match="no tracker named 'lines'; there are"):
+        StudySpec.from_dict({**TOY, "tracking": {"lines": "x"}})

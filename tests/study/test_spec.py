@@ -17,6 +17,7 @@ from study.spec import design
 from study.spec.errors import SpecError
 from study.spec.files import parse_changes
 from study.spec.ranges import RANGES
+from study.spec.samplers import DESIGNS
 from study.spec.space import as_given, at, domain, extremes
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, live
@@ -118,7 +119,7 @@ BAD = {
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
     "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] where goal is explain"),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "goal: explain runs every trial to its end"),
-    "pbt": (good(scheduler="pbt"), "population-based training is not done here"),
+    "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
     "seeds of a search": (good(goal="optimise", seeds=2), "runs each proposal once"),
     "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
     "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
@@ -135,7 +136,7 @@ BAD = {
 
 def points_of(spec: StudySpec) -> list[dict[str, Any]]:
     """Of its design."""
-    return design.points(spec.space, sampler=spec.sampler, n_configs=spec.n_configs, design_seed=spec.design_seed)
+    return DESIGNS.pick(spec.sampler)(spec.space, n_configs=spec.n_configs, design_seed=spec.design_seed)
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -12,8 +12,9 @@ from ray.tune.schedulers import ASHAScheduler
 
 from ganstudy import UserError
 from study.engine.samplers import Adaptive
-from study.engine.schedulers import Halving
+from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, newest
+from study.spec.schedulers import Halving
 from study.spec.study_spec import StudySpec
 from study.store.lock import driver
 from study.store.records import Closed, Ended, Measurement, Saved, TrialRecord
@@ -32,6 +33,15 @@ OPTIMISE = StudySpec.from_dict(
         "scheduler": {"grace_kimg": 4.0},
     }
 )
+
+
+def rule() -> Halving:
+    assert OPTIMISE.scheduler
+    started = OPTIMISE.scheduler.start(budget_kimg=OPTIMISE.budget_kimg, direction=OPTIMISE.objective.direction)
+    assert isinstance(started, Halving)
+    return started
+
+
 EXPLAIN = StudySpec.from_dict({**{k: v for k, v in OPTIMISE.as_dict().items() if k != "scheduler"}, "goal": "explain", "sampler": "sobol"})
 
 
@@ -165,17 +175,17 @@ def test_nothing_is_finished_while_a_trial_runs_that_may_come_back(tmp_path: Pat
 
 
 def test_halving_remembers_what_it_is_replayed() -> None:
-    halving = Halving(OPTIMISE)
+    halving = rule()
     assert list(halving.rungs) == [4000, 12000, 36000]
-    assert [halving.goes_on(i, 4000, fd) for i, fd in (("a", 3.0), ("b", 5.0), ("c", 1.0))] == [True, False, True]
-    assert halving.goes_on("b", 4000, 5.0)  # judged once at each rung
+    assert [halving.should_continue(i, 4000, fd) for i, fd in (("a", 3.0), ("b", 5.0), ("c", 1.0))] == [True, False, True]
+    assert halving.should_continue("b", 4000, 5.0)  # judged once at each rung
 
 
 def test_halving_decides_as_rays_asha_does() -> None:
     decisions = stops = 0
     for seed in range(10):
         rng = random.Random(seed)
-        ours, theirs = Halving(OPTIMISE), ASHAScheduler("images", "d", "min", max_t=40000, grace_period=4000, reduction_factor=3)
+        ours, theirs = rule(), ASHAScheduler("images", "d", "min", max_t=40000, grace_period=4000, reduction_factor=3)
         live: dict[str, int] = {}
         seen: dict[str, list[Measurement]] = {}
         for _ in range(300):
@@ -190,17 +200,18 @@ def test_halving_decides_as_rays_asha_does() -> None:
                 del live[trial]
                 continue
             seen[trial].append(at(live[trial], value))
-            goes_on = ours.goes_on(trial, live[trial], value)
+            goes_on = ours.should_continue(trial, live[trial], value)
             assert goes_on == (
                 theirs.on_trial_result(None, SimpleNamespace(trial_id=trial), {"images": live[trial], "d": value}) == "CONTINUE"  # type: ignore[arg-type]
             )
             decisions, stops = decisions + 1, stops + (not goes_on)
             if not goes_on:
                 del live[trial]
-        again = Halving(OPTIMISE)
+        again = EarlyStopping(OPTIMISE)
         for trial, measurements in seen.items():
             again.replay(TrialRecord(trial_id=trial, number=0, flat={}, measurements=tuple(measurements)))
-        assert again.rungs == ours.rungs
+        assert isinstance(again.rule, Halving)
+        assert again.rule.rungs == ours.rungs
     assert decisions > 2000
     assert stops > 500
 

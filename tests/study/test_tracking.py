@@ -170,4 +170,4 @@ def test_one_mirror_that_breaks_leaves_the_other(tmp_path: Path) -> None:
     assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2]
     assert len(said) == 1
     assert "stopped by an error" in said[0]
-    assert "Optuna is no longer mirrored" in (tmp_path / "wandb" / "log.txt").read_text()
+    assert "optuna is no longer mirrored" in (tmp_path / "wandb" / "log.txt").read_text()

@@ -1,0 +1,103 @@
+"""Schedulers: what stops trials early. A scheduler is a section of the study file and a rule that knows nothing of Ray.
+
+To add one, here or in a plugin: a subclass of Scheduler with `@SCHEDULERS.register("name")` whose fields are its keys and whose `start` returns
+the rule. The engine connects the rule to Ray Tune and replays old measurements to it when a study resumes.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from ganstudy import UserError
+from ganstudy.direction import Direction
+from ganstudy.registry import Registry, nearest
+from ganstudy.units import KIMG
+from study.spec.errors import SpecError
+from trainables.messages import validation_message
+from trainables.sections import Positive, Section
+
+
+class Rule(Protocol):
+    def should_continue(self, trial_id: str, images: int, value: float) -> bool:
+        """Whether a trial trains on after it measured this value of the objective. Called once for each measurement of a trial, in order.
+
+        When a study resumes, old measurements come again, trial by trial; what is returned then is ignored.
+        """
+
+
+class Scheduler(Section):
+    """The keys under `scheduler:` of a study file."""
+
+    name: str
+
+    def start(self, *, budget_kimg: float, direction: Direction) -> Rule:
+        """A rule without a past."""
+        raise NotImplementedError  # a pydantic model cannot be abstract
+
+
+SCHEDULERS: Registry[type[Scheduler]] = Registry("scheduler")
+
+
+@SCHEDULERS.register("asha")
+class Asha(Scheduler):
+    """Asynchronous successive halving, with the names that Ray Tune has. Li et al. 2020"""
+
+    name: str = "asha"
+    grace_kimg: Positive  # the first rung
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one trial of so many continues from a rung
+
+    def start(self, *, budget_kimg: float, direction: Direction) -> "Halving":
+        return Halving(self, budget_kimg=budget_kimg, direction=direction)
+
+
+class Halving:
+    """At each rung a trial continues if it is within the best 1/reduction_factor of the trials that reached the rung before it.
+
+    The stopping variant of Li et al. 2020; it decides as Ray's ASHAScheduler does.
+    """
+
+    def __init__(self, settings: Asha, *, budget_kimg: float, direction: Direction):
+        self._sign, self._keep = -direction.sign, 1 / settings.reduction_factor  # more is better here
+        self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed value
+        images = KIMG * settings.grace_kimg
+        while images < KIMG * budget_kimg:
+            self.rungs[round(images)] = {}
+            images *= settings.reduction_factor
+
+    def should_continue(self, trial_id: str, images: int, value: float) -> bool:
+        rung = max((r for r in self.rungs if r <= images), default=None)
+        if rung is None or trial_id in self.rungs[rung]:
+            return True
+        before = list(self.rungs[rung].values())
+        self.rungs[rung][trial_id] = self._sign * value
+        return not before or bool(self._sign * value >= np.percentile(before, 100 * (1 - self._keep)))
+
+
+def read_scheduler(given: Any) -> Scheduler:
+    """{"grace_kimg": 5} or {"name": "asha", …} -> Scheduler. Raises SpecError."""
+    if isinstance(given, Scheduler):
+        return given
+    if given == "pbt" or (isinstance(given, Mapping) and given.get("name") == "pbt"):
+        raise SpecError(
+            ("scheduler",),
+            "population-based training is not supported: a trial whose settings change while it trains has no config and explains nothing",
+        )
+    if not isinstance(given, Mapping):
+        raise SpecError(("scheduler",), f"scheduler must be a mapping such as {{name: asha, grace_kimg: 5}}; given {given!r}")
+    try:
+        cls = SCHEDULERS.pick(given.get("name", "asha"))
+    except UserError as error:
+        raise SpecError(("scheduler", "name"), str(error)) from None
+    try:
+        return cls.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "missing":
+            raise SpecError(("scheduler",), f"scheduler: {cls.__name__.lower()} needs {key}; it is not given") from None
+        if first["type"] == "extra_forbidden":
+            known = list(cls.model_fields)
+            raise SpecError(("scheduler", key), f"there is no 'scheduler.{key}'; {nearest(key, known)}scheduler has {known}") from None
+        raise SpecError(("scheduler", key), validation_message(error, prefix="scheduler.")) from None
