@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import NORMS_1D, NORMS_2D, group_norm
-from trainables.models.layers import ToUnit, Unit, doubled
+from trainables.models.layers import ToUnit, Unit, upsample_layers
 from trainables.readback import network, of_discriminator, of_generator
 from trainables.sections import Downsampling, Head, Init, Norm, Output, Upsampling
 
@@ -243,7 +243,7 @@ def test_each_way_of_doubling(upsampling: str, kernel: int) -> None:
     """Nearest and bilinear of a constant keep it; of the four, only those with weights of their own per place can make a checkerboard of it."""
     g = tiny_config({"arch": "dcgan", "g.upsampling": upsampling, "g.kernel": kernel}).g
     torch.manual_seed(0)
-    y = nn.Sequential(*doubled(3, 2, g, bias=True))(torch.ones(1, 3, 12, 12))
+    y = nn.Sequential(*upsample_layers(3, 2, g, bias=True))(torch.ones(1, 3, 12, 12))
     assert y.shape == (1, 2, 24, 24)
     inner = y[0, :, 6:-6, 6:-6]
     flat = inner.std((1, 2)).max().item() < 1e-5

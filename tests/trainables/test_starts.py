@@ -11,7 +11,7 @@ from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.models.layers import Residual
-from trainables.models.starts import STARTS, Scale, Shift
+from trainables.models.starts import INITIALISERS, Scale, Shift
 from trainables.readback import layers
 from trainables.sections import Init
 
@@ -25,7 +25,7 @@ Layers = list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]
 def test_kaiming_keeps_the_size_of_what_passes(layer: nn.Module, slope: float) -> None:
     """He et al. 2015: after leaky_relu, a layer's outputs have the mean square that its inputs had before it. Of a first layer the map is one place."""
     torch.manual_seed(0)
-    STARTS["kaiming"](layer, slope)  # type: ignore[arg-type]
+    INITIALISERS["kaiming"](layer, slope)  # type: ignore[arg-type]
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     shape = {nn.Linear: (200, 400), nn.Conv2d: (20, 50, 9, 9), nn.ConvTranspose2d: (20, 60, 9, 9)}[type(layer)]
     x = torch.randn(500, 100, 1, 1) if getattr(layer, "in_channels", 0) == 100 else torch.randn(shape)
@@ -38,7 +38,7 @@ def test_kaiming_keeps_the_size_of_what_passes(layer: nn.Module, slope: float) -
 def test_the_law_of_a_start(name: Init) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(30, 40, 3)
-    STARTS[name](layer, 0.2)
+    INITIALISERS[name](layer, 0.2)
     weight = layer.weight.detach()
     if name == "orthogonal":
         torch.testing.assert_close(weight.flatten(1) @ weight.flatten(1).T, torch.eye(40), atol=1e-5, rtol=0)
