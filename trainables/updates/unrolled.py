@@ -57,16 +57,16 @@ class Unrolled(Alternating):
         (real, real_labels), z, d = gan.batches.next_labelled(), gan.noise(), gan.nets.d
         labels = real_labels, gan.g_labels(real_labels)
         fake = apply(gan.nets.g, z, labels[1])
-        unrolled_d, moments = _flat([p.detach() for p in d.parameters()]).requires_grad_(), _adam_moments(d, gan.d_opt)
+        weights, moments = _flat([p.detach() for p in d.parameters()]).requires_grad_(), _adam_moments(d, gan.d_opt)
         for updates in range(gan.d_updates, gan.d_updates + self.steps):
             # new tensors per step: D's weights depend on the images of earlier steps, and a penalty must not differentiate by those
             terms = _call_with(
-                d, unrolled_d, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates))
-            )  # noqa: B023  (called in the same iteration)
-            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), unrolled_d, create_graph=True)
-            unrolled_d, moments = _adam_step(unrolled_d, gradient, moments, gan.d_opt)
+                d, weights, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates))
+            )  # noqa: B023  (called at once)
+            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), weights, create_graph=True)
+            weights, moments = _adam_step(weights, gradient, moments, gan.d_opt)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
-        terms = _call_with(d, unrolled_d, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        terms = _call_with(d, weights, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
         norm = gan.differentiate(gan.g_opt, terms)
         gan.g_move()
         return terms | {"g/grad_norm": norm}
