@@ -61,8 +61,10 @@ class Unrolled(Alternating):
         for updates in range(gan.d_updates, gan.d_updates + self.steps):
             # new tensors per step: D's weights depend on the images of earlier steps, and a penalty must not differentiate by those
             terms = _call_with(
-                d, weights, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates))
-            )  # noqa: B023  (called at once)
+                d,
+                weights,
+                lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)),  # noqa: B023  (called at once)
+            )
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), weights, create_graph=True)
             weights, moments = _adam_step(weights, gradient, moments, gan.d_opt)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
