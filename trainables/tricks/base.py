@@ -91,7 +91,7 @@ class Trick:
     A hook must draw random numbers from the `rng` that it gets, and from nothing else, so that trials are reproducible. It should not copy values
     to the host (`.item()`, `if tensor:`), as this makes the CPU wait for the GPU in every step.
 
-    The class attributes are flags without annotated types in a subclass (`image_grad = True`), so they are no settings.
+    The class attributes below are flags. Set them without a type annotation (`image_grad = True`): an annotated field would become a setting.
     """
 
     image_grad: ClassVar[bool] = False  # d_term differentiates step.real_logits or step.fake_logits by the images, in every step
