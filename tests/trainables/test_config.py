@@ -283,7 +283,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "update: unrolled needs Adam as D's optimiser, as it differentiates through Adam's steps; given 'sgd'",
     ),
     ({"update": "unrolled", "weight_clipping": True}, "weight_clipping must be off with update: unrolled"),
-    ({"update": "unrolled", "r1": True, "d.norm": "batch"}, "r1 with update: unrolled takes third derivatives of D, which PyTorch does not"),
+    (
+        {"update": "unrolled", "r1": True, "d.norm": "batch"},
+        "r1 with update: unrolled takes third derivatives of D, which PyTorch does not",
+    ),
     (
         {"optimiser": "sgd", "beta2": 0.9},
         "beta2 needs optimiser or d.optimiser: one of adam, adamw, rmsprop; given 0.9 with optimiser: sgd, d.optimiser: None",
@@ -316,7 +319,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"arch": "r3", "spectral_norm": True},
         "spectral_norm divides weights by their largest singular value, and some weights of D are initialised to 0 with arch: r3, d.init: the default; set d.init",
     ),
-    ({"arch": "resnet", "spectral_norm": True, "d.init": "fixup"}, "some weights of D are initialised to 0 with arch: resnet, d.init: fixup; set d.init"),
+    (
+        {"arch": "resnet", "spectral_norm": True, "d.init": "fixup"},
+        "some weights of D are initialised to 0 with arch: resnet, d.init: fixup; set d.init",
+    ),
     (
         {"g.condition": "concat"},
         "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; given 'concat' and None",
