@@ -163,7 +163,7 @@ def test_a_file_in_the_folders_place_is_refused(toy: Toy, tmp_path: Path) -> Non
 
 
 def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="points want arch: mlp"):
+    with pytest.raises(ValueError, match="arch: mlp for points"):
         run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
     with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
         run(toy(base={"data.size": 100_001}), tmp_path / "toy")

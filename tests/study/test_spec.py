@@ -195,7 +195,7 @@ def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: 
     else:
         changed = good(space=space(**{where: GOOD["space"][where] | {"diffaugment": [False, True]}}))
     spec = StudySpec.from_dict(changed)
-    with pytest.raises(ValueError, match=r"diffaugment works on images .*; the data are points of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"diffaugment needs images .*; the data are points of shape \(2,\)"):
         check_networks(spec, load(DataConfig(name="ring8")))
     check_networks(StudySpec.from_dict(GOOD), load(DataConfig(name="ring8")))
 
@@ -207,10 +207,10 @@ def test_networks_are_tried_on_the_data_before_anything_starts() -> None:
     method = {"points": {"arch": "mlp"}, "deep": {"arch": "mlp", "g.depth": 3}}
     check_networks(StudySpec.from_dict(good(base=without_arch, space={"scientific": {"method": method}})), ring)
     method["points"] = {"arch": "dcgan"}
-    with pytest.raises(ValueError, match=r"arch: dcgan makes square images .* the data are \(2,\)"):
+    with pytest.raises(ValueError, match=r"arch: dcgan needs square images .* the data are \(2,\)"):
         check_networks(StudySpec.from_dict(good(base=without_arch, space={"scientific": {"method": method}})), ring)
     outputs = {"scientific": {"g.output": ["tanh", "sigmoid"]}}
-    with pytest.raises(ValueError, match=r"g.output: sigmoid makes pixels in \[0, 1\], and points have no bounds"):
+    with pytest.raises(ValueError, match=r"g.output: sigmoid needs images, as points have no bounds"):
         check_networks(StudySpec.from_dict(good(space=outputs)), ring)
     check_networks(StudySpec.from_dict(good(base=GOOD["base"] | {"data": "digits"}, space=outputs)), load(DataConfig(name="digits")))
 

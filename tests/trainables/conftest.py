@@ -1,4 +1,4 @@
-"""Shared by the tests of training: tables as they were before a test added to them."""
+"""Fixtures for the tests of trainables."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from trainables.updates import UPDATES
 
 @pytest.fixture
 def plugins() -> Iterator[None]:
-    """What a test registers as a trick or an update rule is gone after it."""
+    """Remove the tricks and update rules that a test registers, after the test."""
     before: list[tuple[dict[str, Any], set[str]]] = [(table, set(table)) for table in (TRICKS, UPDATES)]
     yield
     for table, names in before:

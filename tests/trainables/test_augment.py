@@ -1,4 +1,4 @@
-"""Augmentations: what each does to an image, that G can learn through it, and what D is shown and asked."""
+"""Augmentations: the effect of each on an image, their derivatives, and the tricks that use them."""
 
 from typing import Any
 
@@ -18,21 +18,21 @@ every_function = pytest.mark.parametrize("function", [f for several in AUGMENTAT
 
 
 def factors(images: Tensor, level: Tensor, out: Tensor) -> Tensor:
-    """How far from its level each image was drawn: [N]. Exact, or the assertion fails."""
+    """Return the factor by which the distance of each image from `level` was scaled: [N]. Fails unless it is one number per image."""
     factor = ((out - level) * (images - level)).sum((1, 2, 3)) / (images - level).square().sum((1, 2, 3))
     torch.testing.assert_close(out, level + factor.view(-1, 1, 1, 1) * (images - level), rtol=1e-4, atol=1e-5)
     return factor
 
 
 def spans(values: Tensor, low: float, high: float) -> None:
-    """Uniform on [low, high], as far as 500 draws can tell."""
+    """Check that 500 values are consistent with a uniform distribution on [low, high]."""
     width = high - low
     assert low <= values.min() < low + 0.05 * width
     assert high - 0.05 * width < values.max() <= high
     assert values.mean().item() == pytest.approx((low + high) / 2, abs=0.06 * width)
 
 
-def test_brightness_adds_the_same_everywhere() -> None:
+def test_brightness_adds_one_number_to_all_pixels() -> None:
     moved = brightness(COLOURED, rng()) - COLOURED
     torch.testing.assert_close(moved, moved[:, :1, :1, :1].expand_as(moved))
     spans(moved[:, 0, 0, 0], -0.5, 0.5)
@@ -48,8 +48,8 @@ def test_contrast_keeps_the_mean_of_each_image() -> None:
     spans(factors(COLOURED, COLOURED.mean((1, 2, 3), keepdim=True), contrast(COLOURED, rng())), 0.5, 1.5)
 
 
-def test_translation_moves_by_whole_pixels_and_fills_with_nothing() -> None:
-    """Up to an eighth of 16 rows and of 8 columns: each of the 5 × 3 moves occurs."""
+def test_translation_moves_by_whole_pixels_and_fills_with_0() -> None:
+    """Up to an eighth of 16 rows and of 8 columns: each of the 5 × 3 translations occurs."""
     found = set()
     for image, out in zip(COLOURED, translation(COLOURED, rng()), strict=True):
         padded = nn.functional.pad(image, (8, 8, 16, 16))
@@ -64,14 +64,14 @@ def test_translation_moves_by_whole_pixels_and_fills_with_nothing() -> None:
     assert len(found) == 15
 
 
-def test_a_cutout_is_a_rectangle_of_half_the_side() -> None:
-    """Its middle is anywhere, so that it may stand half outside; what is not cut is as it was."""
+def test_a_cutout_is_a_rectangle_of_half_the_size() -> None:
+    """Its centre is anywhere in the image, so that half of it may be outside. Other pixels do not change."""
     areas = []
     for image, out in zip(COLOURED, cutout(COLOURED, rng()), strict=True):
         cut = (out == 0).all(0)
         assert torch.equal(out, image * ~cut)
         rows, columns = cut.any(1).sum().item(), cut.any(0).sum().item()
-        assert cut.sum() == rows * columns  # all of it in one piece
+        assert cut.sum() == rows * columns  # one full rectangle
         areas.append((rows, columns))
     assert max(areas) == (8, 4)
     assert len(set(areas)) > 5
@@ -87,53 +87,57 @@ def test_half_of_the_images_are_flipped() -> None:
 @every_function
 @pytest.mark.parametrize("channels", [1, 3])
 def test_g_learns_through_an_augmentation(function: Any, channels: int) -> None:
-    """First and second derivatives, against finite differences: gradient penalties look through it too."""
+    """First and second derivatives, against finite differences; gradient penalties need the second ones."""
     images = torch.rand(2, channels, 3, 3, dtype=torch.float64, generator=rng(1), requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: function(x, rng()).double(), images)
     assert torch.autograd.gradgradcheck(lambda x: function(x, rng()).double().square(), images)
 
 
 def test_an_augmentation_with_a_probability() -> None:
-    """0 changes nothing, 1 everything, and a third changes a third of the images."""
+    """p = 0 changes no image, p = 1 all images, p = 1/3 a third of them."""
     assert torch.equal(augmented(COLOURED, "flip,colour,cutout", rng(), p=torch.zeros(())), COLOURED)
     everything = augmented(COLOURED, "colour", rng(), p=torch.ones(()))
     assert (everything != COLOURED).flatten(1).any(1).all()
     some = augmented(COLOURED, "translation", rng(), p=torch.tensor(1 / 3))
     changed = (some != COLOURED).flatten(1).any(1).float().mean().item()
-    assert changed == pytest.approx(1 / 3 * 14 / 15, abs=0.06)  # one move in 15 is none
+    assert changed == pytest.approx(1 / 3 * 14 / 15, abs=0.06)  # one translation in 15 is by 0 pixels
 
 
 # Tricks ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", IMAGE_TRICKS)
-def test_points_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name} works on images \[C, H, W\]; the data are points of shape \(2,\)"):
+def test_image_tricks_refuse_points(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} needs images \[C, H, W\]; the data are points of shape \(2,\)"):
         tiny({name: True})
 
 
 @pytest.mark.parametrize("name", IMAGE_TRICKS)
 @pytest.mark.parametrize("policy", ["", "color", "flip, cutout"])
-def test_a_policy_is_of_known_names(name: str, policy: str) -> None:
+def test_unknown_names_in_a_policy_are_refused(name: str, policy: str) -> None:
     with pytest.raises(
-        ValueError, match=rf"{name}\.policy: a policy is names of \['colour', 'cutout', 'flip', 'translation'\], joined by commas;.*given"
+        ValueError,
+        match=rf"{name}\.policy: a policy must be names of \['colour', 'cutout', 'flip', 'translation'\], joined by commas;.*given",
     ):
         tiny_config({**needs(name), name: True, f"{name}.policy": policy})
 
 
 @pytest.mark.parametrize("others", [{}, {"packing": True, "instance_noise": True}])
-def test_diffaugment_is_on_both_sides_and_never_on_what_is_judged(others: dict[str, Any]) -> None:
+def test_diffaugment_is_on_real_and_fake_but_not_on_evaluated_samples(others: dict[str, Any]) -> None:
     run = tiny({"arch": "dcgan", "diffaugment": True, "diffaugment.policy": "cutout", **others})
     run.nets.g.zero_grad()
     step = run.look(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
-    assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a quarter of the smallest square is inside at least
+    assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a cutout has at least a quarter of its area inside the image
     step.fake_logits.sum().backward()
     assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)  # type: ignore[union-attr]
     assert ((run.generator().sample(20) == 0).float().mean()) < 0.1
 
 
-def test_ada_steers_p_by_the_sign_of_d() -> None:
-    """Logits of real images: all above 0 for 12 batches, then all below. 4 batches of 12 in 0.24 kimg: a fifth at a time, never below 0 or above 1."""
+def test_ada_changes_p_by_the_sign_of_the_logits() -> None:
+    """Logits of real images are above 0 for 12 batches, below 0 for 20, above 0 for 24.
+
+    4 batches of 12 images are a fifth of 0.24 kimg, so p changes by 1/5 every 4 batches, within [0, 1].
+    """
     ada = make_trick("ada", {"speed_kimg": 0.24})
     ada.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), tiny_config({"arch": "dcgan"}))
     seen = []
@@ -141,12 +145,12 @@ def test_ada_steers_p_by_the_sign_of_d() -> None:
         ada.before_d(step_of([sign] * 5, [0.0] * 5))
         seen.append(ada.state_dict()["p"].item())
     assert seen[3::4] == pytest.approx([0.2, 0.4, 0.6, 0.4, 0.2, 0, 0, 0, 0.2, 0.4, 0.6, 0.8, 1, 1], abs=1e-6)
-    assert seen[:3] == [0, 0, 0]  # between adjustments it stays
+    assert seen[:3] == [0, 0, 0]  # p does not change in between
 
 
 @pytest.mark.parametrize(("right", "rises"), [(9, True), (7, False)])
-def test_ada_aims_at_its_target(right: int, rises: bool) -> None:
-    """Of 10 logits 9 above 0 have the mean sign 0.8, 7 have 0.4: on either side of 0.6. With least squares "above" means 0.5."""
+def test_ada_compares_the_mean_sign_with_its_target(right: int, rises: bool) -> None:
+    """9 of 10 logits above the boundary have mean sign 0.8, 7 of 10 have 0.4; the target is 0.6. The boundary of least squares is 0.5."""
     for loss, boundary in (("nonsaturating", 0.0), ("least_squares", 0.5)):
         ada = make_trick("ada", {"speed_kimg": 0.24})
         ada.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), tiny_config({"arch": "dcgan", "loss": loss}))
@@ -156,14 +160,14 @@ def test_ada_aims_at_its_target(right: int, rises: bool) -> None:
         assert ada.p.item() == pytest.approx(0.7 if rises else 0.3)  # type: ignore[attr-defined]
 
 
-def test_ada_needs_a_loss_that_decides() -> None:
+def test_ada_needs_a_loss_with_a_boundary() -> None:
     with pytest.raises(ValueError, match=r"ada needs a loss that decides between real and fake, one of .*; given 'wasserstein'"):
         tiny_config({"arch": "dcgan", "loss": "wasserstein", "ada": True})
 
 
 @pytest.mark.parametrize("weights", [(10.0, 0.0), (0.0, 10.0), (3.0, 2.0)])
-def test_consistency_is_how_far_d_moves(weights: tuple[float, float]) -> None:
-    """The mean squared difference of logits, of the sides that have a weight, at the same draws."""
+def test_consistency_is_the_squared_difference_of_logits(weights: tuple[float, float]) -> None:
+    """On the sides whose weight is above 0, with the same random draws."""
     step, _ = linear_step((1, 4, 4))
     found = term(make_trick("consistency", {"real": weights[0], "fake": weights[1]}), step)
     draws, expected = rng(), 0.0
@@ -175,8 +179,8 @@ def test_consistency_is_how_far_d_moves(weights: tuple[float, float]) -> None:
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_d_that_cannot_see_what_moves_is_consistent() -> None:
-    """A sum over pixels is the same for flipped images; and something must be weighed."""
+def test_consistency_of_an_invariant_d_is_0() -> None:
+    """A sum over pixels is invariant to flips. Two weights of 0 are refused."""
     step, _ = linear_step((1, 4, 4))
     with torch.no_grad():
         step.nets.d.head.weight.fill_(1.0)  # type: ignore[union-attr, operator]

@@ -1,4 +1,4 @@
-"""Averages of G over the course of training: against the mean that is known."""
+"""Averages of G over training, compared with known means."""
 
 import copy
 
@@ -26,10 +26,10 @@ def constant(value: float) -> Nets:
 @pytest.mark.parametrize("batch_size", [10, 64, 500])
 @pytest.mark.parametrize("g_steps", [1, 3])
 def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: int, g_steps: int) -> None:
-    """From 0 to a constant 1: 1 - 2^(-images / half-life), however many updates it takes; running statistics too."""
+    """The average goes from 0 to the constant 1 as 1 - 2^(-images / half-life), for any number of updates; running statistics do too."""
     ema = Ema(halflife_kimg=halflife)
     ema.build(constant(0.0), TrialConfig(g_steps=g_steps))
-    target, start = constant(1.0), 10**6  # late, so that the ramp of the beginning is over
+    target, start = constant(1.0), 10**6  # late, so that rampup has no effect
     target.g[1].num_batches_tracked.fill_(7)  # type: ignore[index]
     ema.images, images = start, start
     while images < start + 2000:
@@ -42,8 +42,8 @@ def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: in
         torch.testing.assert_close(value, reached, rtol=1e-4, atol=1e-6)
 
 
-def test_each_update_of_a_round_weighs_as_much() -> None:
-    """Of weights 0, 1, 2 and 3 in a round of three half-lives: each update is one of them, the newest counts a half."""
+def test_each_update_of_a_round_counts_for_as_many_images() -> None:
+    """A round of three half-lives and three updates, with weights 1, 2 and 3 after the initial 0: each update is one half-life."""
     ema = Ema(halflife_kimg=1.0)
     ema.build(constant(0.0), TrialConfig(g_steps=3))
     ema.images = 10**6
@@ -54,8 +54,8 @@ def test_each_update_of_a_round_weighs_as_much() -> None:
 
 
 @pytest.mark.parametrize("rampup", [0.05, 0.2])
-def test_the_half_life_begins_short(rampup: float) -> None:
-    """At most 5 % of the images so far: half of the way is made in the last twentieth."""
+def test_rampup_limits_the_half_life(rampup: float) -> None:
+    """The half-life is at most `rampup` times the images so far, so that the last `rampup` of them count for one half."""
     ema = Ema(halflife_kimg=1000.0, rampup=rampup)
     ema.build(constant(0.0), TrialConfig())
     ema.images = round(10_000 * (1 - rampup))
@@ -63,10 +63,10 @@ def test_the_half_life_begins_short(rampup: float) -> None:
     torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 0.5))
 
 
-def test_the_average_is_judged_and_g_is_trained() -> None:
+def test_ema_is_evaluated_and_does_not_change_the_training() -> None:
     run, plain = tiny({"ema": True, "ema.halflife_kimg": 0.002}), tiny()
     ends = list(run.ticks()), list(plain.ticks())
-    assert ends[0] == ends[1]  # averaging moves nothing
+    assert ends[0] == ends[1]  # averaging does not change the training
     for ours, theirs in zip(run.nets.g.parameters(), plain.nets.g.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert run.generator().net is not run.nets.g
@@ -79,7 +79,7 @@ def test_the_average_is_judged_and_g_is_trained() -> None:
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
 def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
-    """Of weights 1, 2, …, 10 after each tenth of the budget: the mean of those in the last share; before that, G itself is judged."""
+    """Weights are 1, 2, …, 10 after each tenth of the budget; those in the last `share` are averaged. Before that, G itself is evaluated."""
     swa, plain = make_trick("swa", {"share": share}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0))
     for tenth in range(1, 11):
@@ -90,8 +90,8 @@ def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
         torch.testing.assert_close(value, torch.full_like(value, sum(counted) / len(counted)))
 
 
-def test_the_statistics_of_a_mean_are_its_own() -> None:
-    """G makes a . z + b of normal z, then a batch norm. Of weights 1 and 3 the mean is 2, with b: mean b, variance 2 * 2²; not the mean of 2 * 1² and 2 * 3²."""
+def test_swa_recomputes_the_running_statistics() -> None:
+    """G is a . z + b of normal z, then a batch norm. The mean of weights 1 and 3 is 2: its variance is 2 * 2², not the mean of 2 * 1² and 2 * 3²."""
     swa, generator = make_trick("swa", {"share": 1.0}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0, batch_size=500))
     for value in (1.0, 3.0):
@@ -102,10 +102,10 @@ def test_the_statistics_of_a_mean_are_its_own() -> None:
     norm = swa.generator(generator).net[1]  # type: ignore[index]
     torch.testing.assert_close(norm.running_mean, torch.full((2,), 2.0), rtol=0.05, atol=0)
     torch.testing.assert_close(norm.running_var, torch.full((2,), 8.0), rtol=0.05, atol=0)
-    torch.testing.assert_close(swa.state_dict(), before, rtol=0, atol=0)  # looking moves nothing
+    torch.testing.assert_close(swa.state_dict(), before, rtol=0, atol=0)  # evaluation does not change the state
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
-def test_only_one_average_is_judged() -> None:
-    with pytest.raises(ValueError, match="swa and ema each name the generator that is judged"):
+def test_swa_and_ema_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="swa and ema both replace the generator that is evaluated"):
         tiny({"ema": True, "swa": True})

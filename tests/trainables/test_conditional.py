@@ -437,7 +437,9 @@ def test_an_architecture_without_what_a_condition_needs_says_so(monkeypatch: pyt
         discriminator=lambda config, shape: nn.Flatten(),  # type: ignore[arg-type, return-value]
     )
     monkeypatch.setitem(ARCHS, "mlp", bare)
-    with pytest.raises(ValueError, match=r"g.condition: batchnorm needs a G with batch norms; that of 'mlp' has none"):
+    with pytest.raises(ValueError, match=r"g.condition: batchnorm needs a G with batch norms; the G of arch: mlp has none"):
         tiny(conditions("batchnorm"))
-    with pytest.raises(ValueError, match=r"d.condition needs a Discriminator, with a body of features and a head; 'mlp' has Flatten"):
+    with pytest.raises(
+        ValueError, match=r"d.condition needs an architecture whose D is a Discriminator .*; that of arch: mlp is a Flatten"
+    ):
         tiny(conditions())

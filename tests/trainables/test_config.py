@@ -280,10 +280,13 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"update": "unrolled", "optimiser": "sgd"},
-        "update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimi",
+        "update: unrolled needs Adam as D's optimiser, as it differentiates through Adam's steps; given 'sgd'",
     ),
     ({"update": "unrolled", "weight_clipping": True}, "weight_clipping must be off with update: unrolled"),
-    ({"update": "unrolled", "r1": True, "d.norm": "batch"}, "r1 with update: unrolled takes third derivatives of D, which PyTorch has not"),
+    (
+        {"update": "unrolled", "r1": True, "d.norm": "batch"},
+        "r1 with update: unrolled takes third derivatives of D, which PyTorch does not",
+    ),
     (
         {"optimiser": "sgd", "beta2": 0.9},
         "beta2 needs optimiser or d.optimiser: one of adam, adamw, rmsprop; given 0.9 with optimiser: sgd, d.optimiser: None",
@@ -295,7 +298,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"loss": "hinge", "margin": 3.0}, "margin needs loss: energy; given 3.0 with loss: hinge"),
     (
         {"arch": "mlp", "d.norm": "instance"},
-        "d.norm of a dense network must be one of ['batch', 'group', 'layer', 'none']; given 'instance'",
+        "d.norm must be one of ['batch', 'group', 'layer', 'none'] with arch: mlp, whose layers are dense; given 'instance'",
     ),
     ({"latent.truncation": 1.0}, "latent.truncation needs latent.distribution: truncated; given 1.0 with latent.distribution: normal"),
     ({"latent.dim": 10_001}, "latent.dim must be less than or equal to 10000; given 10001"),
@@ -303,9 +306,9 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"d.slope": 0.1, "d.activation": "elu"}, "d.slope needs d.activation: leaky_relu; given 0.1 with d.activation: elu"),
     (
         {"g.kernel": 4, "g.depth": 2},
-        "g.kernel must be odd where convolutions keep the size of the map (only strided and transposed ones may",
+        "g.kernel must be odd if convolutions keep the size of the map (only strided and transposed ones may",
     ),
-    ({"d.kernel": 4, "d.downsampling": "max"}, "d.kernel must be odd where convolutions keep the size of the map"),
+    ({"d.kernel": 4, "d.downsampling": "max"}, "d.kernel must be odd if convolutions keep the size of the map"),
     (
         {"arch": "r3", "g.head": "dense"},
         "g.head needs arch: one of dcgan, infogan, resnet; given 'dense' with arch: r3",
@@ -314,9 +317,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"d.kernel": 1}, "d.kernel must be greater than or equal to 2; given 1"),
     (
         {"arch": "r3", "spectral_norm": True},
-        "spectral_norm divides weights by their largest singular value, and some of D begin at 0 with arch: r3, d.init: its own; give d.init",
+        "spectral_norm divides weights by their largest singular value, and some weights of D are initialised to 0 with arch: r3, d.init: the default; set d.init",
     ),
-    ({"arch": "resnet", "spectral_norm": True, "d.init": "fixup"}, "some of D begin at 0 with arch: resnet, d.init: fixup; give d.init"),
+    (
+        {"arch": "resnet", "spectral_norm": True, "d.init": "fixup"},
+        "some weights of D are initialised to 0 with arch: resnet, d.init: fixup; set d.init",
+    ),
     (
         {"g.condition": "concat"},
         "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; given 'concat' and None",
@@ -338,7 +344,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"g.condition": "spade", "d.condition": "concat"}, "no condition of G named 'spade'; there are ['batchnorm', 'concat']"),
     (
         {"g.condition": "concat", "d.condition": "projection", "packing": True},
-        "packing must be off with d.condition: projection: a pack is judged once, and its samples are of several classes",
+        "packing must be off with d.condition: projection: D gives a pack one logit, and its samples have several classes",
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "experience_replay": True},
@@ -350,7 +356,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"update": "lookahead", "lookahead.k": 32, "batch_size": 64, "budget_kimg": 2.0},
-        "lookahead.k must be at most the updates of G within budget_kimg, 31, or nothing ever comes back; given 32",
+        "lookahead.k must be at most 31, the updates of G within budget_kimg, or it has no effect; given 32",
     ),
     # all of it at once
     ({"g.lr": -1.0, "d.lr": "x"}, "g.lr must be greater than 0; given -1.0; d.lr must be a valid number; given 'x'"),

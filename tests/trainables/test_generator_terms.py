@@ -1,4 +1,4 @@
-"""What G learns from, and what is remembered: by hand, on steps whose answer is known."""
+"""Terms of G's loss, and tricks with a history, on steps whose result is known."""
 
 import math
 from typing import Any
@@ -17,8 +17,8 @@ from trainables.tricks.base import Nets, make_trick
 
 
 @pytest.mark.parametrize(("epoch", "best"), [(0.0, 8), (0.99, 8), (1.0, 6), (1.9, 6), (2.0, 4), (3.0, 4), (100.0, 4)])
-def test_g_learns_from_the_k_best(epoch: float, best: int) -> None:
-    """k: 8, three quarters of it after an epoch, and never less than half. The real ones of the same pairs come along; D's step is left alone."""
+def test_top_k_keeps_the_k_largest_logits(epoch: float, best: int) -> None:
+    """k is 8, three quarters of that after an epoch, and at least 4. The real logits of the same pairs are kept; steps of D do not change."""
     fake = [3.0, -1.0, 2.0, 7.0, 0.0, -5.0, 4.0, 1.0]
     step = step_of([10 * x for x in fake], fake, epoch=epoch)
     top = make_trick("top_k", {"decay": 0.75, "least": 0.5})
@@ -30,8 +30,7 @@ def test_g_learns_from_the_k_best(epoch: float, best: int) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_only_the_best_are_learned_from(loss: str) -> None:
-    """The gradient by the others' logits is 0."""
+def test_top_k_gives_no_gradient_to_other_samples(loss: str) -> None:
     fake = torch.tensor([0.3, -0.2, 0.1, -0.4], requires_grad=True)
     step = step_of([0.0, 0.5, -0.5, 1.0], [0.0], fake_logits=fake, epoch=9.0)
     make_trick("top_k", {"decay": 0.1}).before_g(step)
@@ -39,10 +38,10 @@ def test_only_the_best_are_learned_from(loss: str) -> None:
     assert (gradient != 0).tolist() == [True, False, True, False]
 
 
-def test_there_must_be_a_loss_to_choose_for() -> None:
+def test_top_k_needs_an_adversarial_loss() -> None:
     on = {"top_k": True, "feature_matching": True}
     with pytest.raises(
-        ValueError, match=r"top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing"
+        ValueError, match=r"top_k selects the samples of G's adversarial loss, which feature_matching.adversarial: 0 removes"
     ):
         tiny_config(on)
     assert tiny_config({**on, "feature_matching.adversarial": 0.5})
@@ -60,8 +59,8 @@ def test_feature_matching_is_the_squared_distance_of_mean_features() -> None:
 
 @pytest.mark.parametrize("arch", ["mlp", "dcgan"])
 @pytest.mark.parametrize("keep", [0.0, 0.25, 1.0])
-def test_feature_matching_takes_the_place_of_the_loss(arch: str, keep: float) -> None:
-    """G's gradient is the term's, and the share of the adversarial one's that stays; features are those that D's head judges."""
+def test_feature_matching_replaces_the_adversarial_loss(arch: str, keep: float) -> None:
+    """G's loss is the term plus `adversarial` times the adversarial loss; the features are the input of D's head."""
     run = tiny({"arch": arch, "feature_matching": True, "feature_matching.adversarial": keep})
     seen = []
     look = run.look
@@ -82,7 +81,9 @@ def test_feature_matching_takes_the_place_of_the_loss(arch: str, keep: float) ->
 
 
 def test_feature_matching_needs_features() -> None:
-    with pytest.raises(ValueError, match="feature_matching needs a Discriminator, with a body of features and a head; 'dcgan' has Linear"):
+    with pytest.raises(
+        ValueError, match=r"feature_matching needs an architecture whose D is a Discriminator .*; that of arch: dcgan is a Linear"
+    ):
         make_trick("feature_matching", {}).build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
 
 
@@ -92,21 +93,21 @@ def test_feature_matching_needs_features() -> None:
 @pytest.mark.parametrize("steepness", [0.5, 3.0])
 @pytest.mark.parametrize("n", [6, 7])
 def test_mode_seeking_of_a_linear_g(steepness: float, n: int) -> None:
-    """G(z) = c z differs c times as much as z does: weight / c."""
+    """For G(z) = c z, the ratio of differences is c: the term is weight / c."""
     z = torch.randn(n, 4, generator=rng())
     step = step_of([0.0], [0.0], made=steepness * z, latents=z)
     assert term(make_trick("mode_seeking", {"weight": 2.0}), step, "g").item() == pytest.approx(2 / steepness, rel=1e-4)
 
 
-def test_mode_seeking_spreads_what_g_makes() -> None:
-    """Beside a strong one the adversarial loss hardly counts: the images move apart. A batch of one has nobody to differ from."""
+def test_mode_seeking_spreads_gs_samples() -> None:
+    """A large weight dominates the adversarial loss, and samples move apart. A batch of one is refused."""
     spreads = []
     for on in ({}, {"mode_seeking": True, "mode_seeking.weight": 10.0}):
         run = tiny({"g.lr": 0.03, "g.norm": "none", "budget_kimg": 0.288, **on})
         list(run.ticks())
         spreads.append(run.generator().sample(200).std(0).mean().item())
     assert spreads[1] > 2 * spreads[0]
-    with pytest.raises(ValueError, match="mode_seeking compares pairs: batch_size must be 2 at least; given 1"):
+    with pytest.raises(ValueError, match="batch_size must be at least 2 with mode_seeking, which compares pairs; given 1"):
         tiny_config({"mode_seeking": True, "batch_size": 1})
 
 
@@ -123,7 +124,7 @@ def filled(value: float) -> nn.Module:
 
 @pytest.mark.parametrize("side", ["d", "g"])
 def test_historical_averaging_is_the_distance_from_the_mean_so_far(side: str) -> None:
-    """9 parameters at 0, then 1, 2, 6: at 6 they are away from the mean (0 + 1 + 2) / 3 = 1."""
+    """9 parameters are 0, then 1, 2, 6: at 6, the mean so far is (0 + 1 + 2) / 3 = 1."""
     averaging = make_trick("historical_averaging", {"weight": 0.5})
     averaging.build(Nets(filled(0.0), filled(0.0)), TrialConfig())
     for value, mean in ((1.0, 0.0), (2.0, 0.5), (6.0, 1.0), (1.0, 2.25)):
@@ -139,8 +140,8 @@ def test_historical_averaging_is_the_distance_from_the_mean_so_far(side: str) ->
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.5, 25), (0.25, 7), (0.9, 40)])
-def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
-    """Fakes carry the number of their step: the share is older and out of the buffer, the rest is new, and the buffer is never larger than it is."""
+def test_experience_replay_gives_d_old_fakes(share: float, size: int) -> None:
+    """The pixels of a fake image are the number of its step. `share` of them are older, from the buffer; the buffer does not exceed its size."""
     replay = make_trick("experience_replay", {"share": share, "images": size})
     replay.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
     n, draws = round(share * 20), rng()
@@ -150,7 +151,7 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
         there = set() if before is None else set(before[:held].flatten().tolist())
         shown, labels = replay.fakes(torch.full((20, 3, 1), float(step)), torch.full((20,), step), draws)
         assert shown.shape == (20, 3, 1)
-        assert torch.equal(labels, shown[:, 0, 0].long())  # type: ignore[arg-type]  # old fakes keep their classes
+        assert torch.equal(labels, shown[:, 0, 0].long())  # type: ignore[arg-type]  # replayed images keep their classes
         values = shown[:, 0, 0]
         old = values[values < step]
         assert len(old) == (n if step > 1 else 0)
@@ -159,26 +160,26 @@ def test_experience_replay_shows_old_fakes(share: float, size: int) -> None:
         state = replay.state_dict()
         assert state["held"] == min(size, step * n)
         assert (state["buffer"] == step).flatten(1).all(1).sum() == (n if held == size else min(n, size - held))
-    assert max(ages) > 2  # some come from long ago
+    assert max(ages) > 2  # some are much older
     replay.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
     assert [replay.fakes(torch.ones(20, 3), None, draws)[1] for _ in range(3)] == [None] * 3
 
 
-def test_experience_replay_says_how_large_a_share_must_be() -> None:
+def test_experience_replay_refuses_shares_that_the_buffer_cannot_hold() -> None:
     for settings in ({"share": 0.01}, {"images": 5}):
         with pytest.raises(
-            ValueError, match=r"experience_replay.share of batch_size must be from 1 to experience_replay.images = \d+ samples; given"
+            ValueError, match=r"experience_replay.share times batch_size must be from 1 to experience_replay.images = \d+ samples; given"
         ):
             tiny_config({"experience_replay": True, **{f"experience_replay.{setting}": value for setting, value in settings.items()}})
 
 
-def test_only_d_is_shown_the_past() -> None:
+def test_experience_replay_does_not_change_steps_of_g() -> None:
     run = tiny({"experience_replay": True, "experience_replay.images": 6})
     plain = tiny()
     run.d_step(), plain.d_step()
     run.rng.set_state(plain.rng.get_state())
     for ours, theirs in zip(run.nets.d.parameters(), plain.nets.d.parameters(), strict=True):
-        assert torch.equal(ours, theirs)  # nothing to replay yet
+        assert torch.equal(ours, theirs)  # the buffer is still empty
     assert torch.equal(run.g_step()["g/adv"], plain.g_step()["g/adv"])
 
 
@@ -186,7 +187,7 @@ def test_only_d_is_shown_the_past() -> None:
 
 
 def test_lecam_by_hand() -> None:
-    """Means of 0.9, weighted by age and free of the zero they begin at; logits on the wrong side of the other's mean cost nothing."""
+    """Moving averages with decay 0.9, corrected for their initial 0. Logits on the wrong side of the other average cost nothing."""
     lecam = make_trick("lecam", {"weight": 2.0, "decay": 0.9})
     lecam.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())
     steps = [([1.0, 3.0], [-1.0, 0.0]), ([2.0, 4.0], [-2.0, 2.0]), ([-9.0, 1.0], [5.0, 0.5])]
@@ -199,7 +200,7 @@ def test_lecam_by_hand() -> None:
         assert term(lecam, step_of(real, fake)).item() == pytest.approx(2 * expected, rel=1e-4)
 
 
-def test_lecam_draws_logits_together() -> None:
+def test_lecam_pulls_real_logits_towards_fake_ones() -> None:
     logits: Tensor = torch.tensor([2.0, 3.0], requires_grad=True)
     lecam = make_trick("lecam", {})
     lecam.build(Nets(nn.Linear(1, 1), nn.Linear(1, 1)), TrialConfig())

@@ -1,4 +1,4 @@
-"""Networks: shapes, ranges, widths, norms and how they start, for every architecture."""
+"""Networks of every architecture: shapes, ranges, widths, norms and initialisation."""
 
 from itertools import product
 from typing import Any, get_args
@@ -31,7 +31,7 @@ def config(arch: str, **settings: Any) -> TrialConfig:
 
 
 def check_pair(settings: TrialConfig, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
-    """G and D of the shape, with images within [-1, 1] and a finite logit each."""
+    """Build G and D; check that images are in [-1, 1], logits are finite, and every parameter has a gradient."""
     torch.manual_seed(0)
     arch = ARCHS[settings.arch]
     g, d = arch.generator(settings, shape), arch.discriminator(settings, shape)
@@ -42,7 +42,7 @@ def check_pair(settings: TrialConfig, shape: tuple[int, ...]) -> tuple[nn.Module
     assert logits.shape == (6,)
     assert logits.isfinite().all()
     logits.sum().backward()
-    assert all(p.grad is not None for net in (g, d) for p in net.parameters())  # every parameter is on the way
+    assert all(p.grad is not None for net in (g, d) for p in net.parameters())
     return g, d
 
 
@@ -59,44 +59,44 @@ def test_every_norm_and_activation(arch: str, norm: str, activation: str) -> Non
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", [1, 3])
 @convolutional
-def test_makes_the_sizes_that_are_named(arch: str, size: int, channels: int) -> None:
+def test_convolutional_networks_support_every_size(arch: str, size: int, channels: int) -> None:
     check_pair(config(arch), (channels, size, size))
 
 
 @pytest.mark.parametrize("shape", [(2,), (7,), (1, 8, 8), (3, 5, 9)])
 @pytest.mark.parametrize("depth", [None, 1, 2, 4])
-def test_mlp_makes_any_shape(shape: tuple[int, ...], depth: int | None) -> None:
+def test_mlp_supports_any_shape(shape: tuple[int, ...], depth: int | None) -> None:
     for net in check_pair(config("mlp", g__depth=depth, d__depth=depth), shape):
         assert sum(isinstance(module, nn.Linear) for module in net.modules()) == (depth or 2) + 1
 
 
-def test_points_have_no_bounds() -> None:
+def test_points_are_unbounded() -> None:
     g = ARCHS["mlp"].generator(config("mlp"), (2,))
     assert g(1000 * torch.randn(50, 5)).abs().max() > 1
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 7, 7), (1, 8, 12), (1, 4, 4), (3, 128, 128), (1, 36, 36)])
 @convolutional
-def test_refuses_other_shapes(arch: str, shape: tuple[int, ...]) -> None:
+def test_convolutional_networks_refuse_other_shapes(arch: str, shape: tuple[int, ...]) -> None:
     for make in (ARCHS[arch].generator, ARCHS[arch].discriminator):
         with pytest.raises(
-            ValueError, match=rf"arch: {arch} makes square images of one of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
+            ValueError, match=rf"arch: {arch} needs square images of \[8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64\] pixels"
         ) as error:
             make(config(arch), shape)
         assert str(shape) in str(error.value)
 
 
-def test_sizes_are_what_doubling_gives() -> None:
+def test_a_size_is_the_first_map_doubled() -> None:
     assert all(size == start * 2**doublings for size, (start, doublings) in SIZES.items())
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("layer", "shape"), [(FromOnePlace, (5, 6, 1, 1)), (ToOnePlace, (5, 6, 3, 3))])
-def test_ends_that_are_products_are_the_convolutions_that_they_replace(
+def test_matrix_products_equal_the_convolutions_that_they_replace(
     layer: type[nn.ConvTranspose2d | nn.Conv2d], shape: tuple[int, ...], order: torch.memory_format, bias: bool
 ) -> None:
-    """Values, first derivatives, and the second that a penalty takes; in either order of memory."""
+    """Values, first derivatives, and the second derivatives of a gradient penalty, in both memory formats."""
     torch.manual_seed(0)
     ours = layer(6, 4, 3, bias=bias).double().to(memory_format=order)
     theirs = layer.__bases__[0](6, 4, 3, bias=bias).double()
@@ -121,8 +121,8 @@ def test_dcgan_widths_double_as_maps_halve(size: int) -> None:
     assert [m.out_channels for m in g.modules() if isinstance(m, nn.ConvTranspose2d)] == [*reversed(widths), 3]
 
 
-def test_dcgan_is_the_one_of_radford() -> None:
-    """64 pixels of 3 channels: each layer, as their figure 1 and guidelines have it, with D's last one a valid convolution of 4 by 4."""
+def test_dcgan_matches_radford() -> None:
+    """Every layer for 64 pixels and 3 channels, as in their figure 1 and guidelines; D's last layer is a 4x4 convolution without padding."""
     settings = config("dcgan", g__width=64, d__width=64, g__norm="batch", d__norm="batch", latent__dim=100)
     g, d = ARCHS["dcgan"].generator(settings, (3, 64, 64)), ARCHS["dcgan"].discriminator(settings, (3, 64, 64))
     up = [(100, 512, 4, 1, 0), (512, 256, 4, 2, 1), (256, 128, 4, 2, 1), (128, 64, 4, 2, 1), (64, 3, 4, 2, 1)]
@@ -140,7 +140,7 @@ def test_dcgan_is_the_one_of_radford() -> None:
     assert d.body(torch.zeros(2, 3, 64, 64)).shape == (2, 512, 4, 4)
 
 
-def test_dcgan_starts_as_radford_says() -> None:
+def test_dcgan_initialisation_matches_radford() -> None:
     torch.manual_seed(0)
     settings = config("dcgan", g__width=64, d__width=64, g__norm="batch", d__norm="layer")
     for make in (ARCHS["dcgan"].generator, ARCHS["dcgan"].discriminator):
@@ -156,12 +156,12 @@ def test_dcgan_starts_as_radford_says() -> None:
                 assert not module.bias.any()  # type: ignore[operator]
 
 
-def test_resnet_is_the_one_of_miyato() -> None:
-    """Their nets for CIFAR-10: G of width 256 from 128 latents, D of width 128 without a norm; parameters counted by hand from table 4."""
+def test_resnet_matches_miyato() -> None:
+    """Their networks for CIFAR-10: G of width 256 with 128 latents, D of width 128 without a norm. Parameters are counted by hand from table 4."""
     settings = config("resnet", g__width=256, d__width=128, g__norm="batch", latent__dim=128)
     g, d = ARCHS["resnet"].generator(settings, (3, 32, 32)), ARCHS["resnet"].discriminator(settings, (3, 32, 32))
     conv, skip, norm = 256 * 256 * 9, 256 * 256 + 256, 2 * 256
-    block = norm + conv + norm + conv + 256 + skip  # a convolution that a norm follows has no bias
+    block = norm + conv + norm + conv + 256 + skip  # a convolution before a norm has no bias
     assert sum(p.numel() for p in g.parameters()) == (128 + 1) * 256 * 16 + 3 * block + norm + 256 * 9 * 3 + 3
     conv, skip = 128 * 128 * 9 + 128, 128 * 128 + 128
     first = 3 * 128 * 9 + 128 + conv + 3 * 128 + 128
@@ -171,8 +171,8 @@ def test_resnet_is_the_one_of_miyato() -> None:
 
 
 @pytest.mark.parametrize(("width", "size", "channels"), [(64, 28, 1), (64, 32, 3), (6, 12, 3)])
-def test_infogan_is_the_one_of_chen(width: int, size: int, channels: int) -> None:
-    """Parameters counted by hand: dense layers of 1024 and of 128 maps for width 64, then convolutions of 4 by 4. A layer before a norm has no bias."""
+def test_infogan_matches_chen(width: int, size: int, channels: int) -> None:
+    """Parameters counted by hand: dense layers of 1024 units and of 128 maps for width 64, then 4x4 convolutions. A layer before a norm has no bias."""
     settings = config("infogan", g__width=width, d__width=width, d__norm="batch", latent__dim=62)
     g, d = ARCHS["infogan"].generator(settings, (channels, size, size)), ARCHS["infogan"].discriminator(settings, (channels, size, size))
     dense, maps, places = 16 * width, 2 * width, (size // 4) ** 2
@@ -200,32 +200,32 @@ def test_infogan_is_the_one_of_chen(width: int, size: int, channels: int) -> Non
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 20, 20), (3, 36, 36), (2, 8, 12)])
-def test_infogan_makes_every_size_that_four_divides(shape: tuple[int, ...]) -> None:
+def test_infogan_supports_sides_that_are_multiples_of_4(shape: tuple[int, ...]) -> None:
     check_pair(config("infogan"), shape)
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 30, 30), (1, 8, 10)])
 def test_infogan_refuses_other_shapes(shape: tuple[int, ...]) -> None:
     for make in (ARCHS["infogan"].generator, ARCHS["infogan"].discriminator):
-        with pytest.raises(ValueError, match=r"arch: infogan makes images whose sides are multiples of 4 pixels; the data are"):
+        with pytest.raises(ValueError, match=r"arch: infogan needs images whose sides are multiples of 4 pixels; the data are"):
             make(config("infogan"), shape)
 
 
 @pytest.mark.parametrize(("change", "size"), [({"up": True}, 8), ({"down": True}, 2), ({}, 4)])
-def test_a_block_is_its_skip_plus_a_residual(change: dict[str, bool], size: int) -> None:
+def test_a_block_adds_skip_and_residual(change: dict[str, bool], size: int) -> None:
     x = torch.randn(2, 3, 4, 4)
-    side = DiscriminatorConfig(activation="relu") if "down" in change else GeneratorConfig(norm="none")
-    block = Block(3, 3, side, **change)  # type: ignore[arg-type]
+    settings = DiscriminatorConfig(activation="relu") if "down" in change else GeneratorConfig(norm="none")
+    block = Block(3, 3, settings, **change)  # type: ignore[arg-type]
     nn.init.zeros_(block.residual[-1].weight)  # type: ignore[arg-type]
     nn.init.zeros_(block.residual[-1].bias)  # type: ignore[arg-type]
     before = x.clone()
     y = block(x)
-    assert torch.equal(x, before)  # activations in place would spoil what the skip reads
+    assert torch.equal(x, before)  # an in-place activation would change the input of the skip
     assert torch.allclose(y, block.shrink(block.skip(block.resize(x))))
     assert y.shape == (2, 3, size, size)
 
 
-def test_resnet_starts_as_miyato_s_code_does() -> None:
+def test_resnet_initialisation_matches_miyatos_code() -> None:
     torch.manual_seed(0)
     block = ARCHS["resnet"].generator(config("resnet", g__width=64), (3, 32, 32))[2]  # type: ignore[index]
     for conv, gain in ((block.residual[0], 2**0.5), (block.skip, 1.0)):
@@ -234,7 +234,7 @@ def test_resnet_starts_as_miyato_s_code_does() -> None:
 
 
 @every_arch
-def test_no_norm_on_what_comes_from_the_data(arch: str) -> None:
+def test_no_norm_on_ds_input_or_gs_output(arch: str) -> None:
     """Radford et al. 2016: batch norm on D's input layer, as on G's output, makes samples oscillate."""
     settings = config(arch, g__norm="batch", d__norm="batch")
     g, d = check_pair(settings, (1, 8, 8))
@@ -245,16 +245,16 @@ def test_no_norm_on_what_comes_from_the_data(arch: str) -> None:
 
 
 @every_arch
-def test_norms_act_on_each_layer_alone(arch: str) -> None:
-    """Layer norm, unlike batch norm, judges an image without looking at the others."""
+def test_only_batch_norm_mixes_samples(arch: str) -> None:
+    """With layer norm, unlike batch norm, the logit of an image does not depend on the others."""
     for norm, alone in (("none", True), ("layer", True), ("batch", False)):
-        _, d = check_pair(config(arch, d__norm=norm, d__init="xavier"), (1, 8, 8))  # r3's own start hides what its blocks do
+        _, d = check_pair(config(arch, d__norm=norm, d__init="xavier"), (1, 8, 8))  # r3 initialises its blocks to the identity
         images = torch.randn(6, 1, 8, 8)
         assert torch.allclose(d(images)[:2], d(images[:2]), atol=1e-5) == alone
 
 
 @every_arch
-def test_says_where_it_comes_from(arch: str) -> None:
+def test_architectures_cite_a_source(arch: str) -> None:
     assert "et al. 20" in ARCHS[arch].source
 
 

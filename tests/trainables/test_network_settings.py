@@ -1,4 +1,4 @@
-"""Knobs of the two networks: each acts and is read back in every architecture, or is refused with the reason; and any two of them together."""
+"""Settings of the networks, in every architecture: each has an effect and can be read back, or is refused; and every pair of them."""
 
 import copy
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import NORMS_1D, NORMS_2D, group_norm
-from trainables.models.layers import ToUnit, Unit, doubled
+from trainables.models.layers import ToUnit, Unit, upsample_layers
 from trainables.readback import network, of_discriminator, of_generator
 from trainables.sections import Downsampling, Head, Init, Norm, Output, Upsampling
 
@@ -32,7 +32,7 @@ OF_SIDE = {
     "g": {"upsampling": list(get_args(Upsampling)), "output": list(get_args(Output))},
     "d": {"downsampling": list(get_args(Downsampling))},
 }
-DENSE_ONLY = {
+CONVOLUTIONAL = {
     (setting, value)
     for side in OF_SIDE
     for setting, values in (SETTINGS | OF_SIDE[side]).items()
@@ -41,15 +41,15 @@ DENSE_ONLY = {
 }
 NOT_RESIDUAL = {("init", "fixup")}
 EVEN = {("kernel", 2), ("kernel", 4)}
-REFUSED: dict[str, set[tuple[str, Any]]] = {  # all that an architecture refuses, whichever network it is of
-    "mlp": DENSE_ONLY | NOT_RESIDUAL | {("norm", "instance")},
+REFUSED: dict[str, set[tuple[str, Any]]] = {  # values that an architecture refuses, for either network
+    "mlp": CONVOLUTIONAL | NOT_RESIDUAL | {("norm", "instance")},
     "dcgan": NOT_RESIDUAL,
     "resnet": EVEN | {("upsampling", "transposed"), ("upsampling", "pixel_shuffle")},
     "infogan": NOT_RESIDUAL | {("norm", "instance"), ("head", "conv")},
     "r3": EVEN
     | {("upsampling", "transposed"), ("upsampling", "pixel_shuffle"), ("downsampling", "strided"), ("head", "dense"), ("head", "conv")},
 }
-THE_SAME: dict[str, set[tuple[str, Any]]] = {  # what an architecture is anyway, G and D with a norm of "none"
+DEFAULTS: dict[str, set[tuple[str, Any]]] = {  # values that change nothing in an architecture without norms, as they are its defaults
     "mlp": {("depth", 2)},
     "dcgan": {("kernel", 4), ("init", "normal"), ("head", "conv"), ("depth", 1), ("upsampling", "transposed"), ("downsampling", "strided")},
     "resnet": {("kernel", 3), ("head", "dense"), ("upsampling", "nearest"), ("downsampling", "average")},
@@ -63,7 +63,7 @@ THE_SAME: dict[str, set[tuple[str, Any]]] = {  # what an architecture is anyway,
     },
     "r3": {("kernel", 3), ("depth", 2), ("upsampling", "bilinear")},
 }
-EVERYWHERE = {("norm", "none"), ("output", "tanh")}
+DEFAULTS_OF_ALL = {("norm", "none"), ("output", "tanh")}
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_side = pytest.mark.parametrize("side", ["g", "d"])
 
@@ -74,7 +74,9 @@ def with_setting(arch: str, side: str, setting: str, value: Any) -> dict[str, An
 
 
 def plain(arch: str, side: str, setting: str) -> dict[str, Any]:
-    """Without norms; two also without their own start: an r3's hides what its blocks do, and of an infogan so narrow hardly anything comes."""
+    """Settings without norms. Two architectures get another initialisation, in which the blocks of r3 have an effect and the output of a narrow infogan is
+    not close to 0.
+    """
     return {
         **BASE,
         "arch": arch,
@@ -93,8 +95,8 @@ def read(net: nn.Module, side: str) -> dict[str, Any]:
     return network(net) | (of_generator(net) if side == "g" else of_discriminator(net))
 
 
-def made(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
-    """What it makes of the same batch."""
+def output(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
+    """Return the output for a fixed batch."""
     torch.manual_seed(1)
     return net(torch.randn(5, 6) if side == "g" else torch.rand(5, *shape) * 2 - 1)  # type: ignore[no-any-return]
 
@@ -102,7 +104,7 @@ def made(net: nn.Module, side: str, shape: tuple[int, ...]) -> Tensor:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 12)])
 @every_side
 @every_arch
-def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, shape: tuple[int, ...]) -> None:
+def test_every_setting_has_an_effect_and_is_read_back_or_is_refused(arch: str, side: str, shape: tuple[int, ...]) -> None:
     for setting, values in (SETTINGS | OF_SIDE[side]).items():
         for value in values:
             settings = with_setting(arch, side, setting, value)
@@ -112,27 +114,27 @@ def test_every_knob_acts_and_is_read_back_or_is_refused(arch: str, side: str, sh
                 continue
             net, others = built(settings, side, shape), {k: v for k, v in settings.items() if k != f"{side}.{setting}"}
             usual = built(others if setting == "slope" else plain(arch, side, setting), side, shape)
-            y = made(net, side, shape)
+            y = output(net, side, shape)
             assert y.shape == ((5, *shape) if side == "g" else (5,))
             y.sum().backward()
             assert all(p.grad is not None for p in net.parameters())
             assert read(net, side).get(setting, value) == value
             assert read(net, side)["width"] == 8
-            same = y.shape == (expected := made(usual, side, shape)).shape and torch.equal(y, expected)
+            same = y.shape == (expected := output(usual, side, shape)).shape and torch.equal(y, expected)
             assert same == (
-                (setting, value) in THE_SAME[arch] | EVERYWHERE or (arch, side, setting, value) == ("resnet", "g", "depth", 1)
+                (setting, value) in DEFAULTS[arch] | DEFAULTS_OF_ALL or (arch, side, setting, value) == ("resnet", "g", "depth", 1)
             ), (
                 setting,
                 value,
             )
 
 
-# Any two together ------------------------------------------------------------------------------------
+# Pairs of settings -----------------------------------------------------------------------------------
 
 
 @cache
 def rows(arch: str, side: str) -> list[dict[str, Any]]:
-    """Few networks, in which every two values of settings meet that may meet."""
+    """Return few combinations that together contain every allowed pair of values."""
     choices = {
         setting: [None, *values] if setting not in ("norm", "output") else values for setting, values in (SETTINGS | OF_SIDE[side]).items()
     }
@@ -140,9 +142,9 @@ def rows(arch: str, side: str) -> list[dict[str, Any]]:
     entries = [(setting, value) for setting, values in choices.items() for value in values]
     refused: dict[pairs.Pair, str] = {}
     for pair in combinations(entries, 2):
-        suits_all = {"norm": "none", "activation": "leaky_relu"}
+        compatible = {"norm": "none", "activation": "leaky_relu"}
         try:
-            TrialConfig.model_validate({"arch": arch, side: suits_all | dict(pair)})
+            TrialConfig.model_validate({"arch": arch, side: compatible | dict(pair)})
         except ValueError as reason:
             refused[pair] = str(reason)
     return pairs.covering(choices, refused)
@@ -150,11 +152,11 @@ def rows(arch: str, side: str) -> list[dict[str, Any]]:
 
 @every_side
 @every_arch
-def test_any_two_knobs_together(arch: str, side: str) -> None:
+def test_every_pair_of_settings(arch: str, side: str) -> None:
     for row in rows(arch, side):
         settings = {**BASE, "arch": arch, **{f"{side}.{setting}": value for setting, value in row.items()}}
         net = built(settings, side, (1, 8, 8))
-        y = made(net, side, (1, 8, 8))
+        y = output(net, side, (1, 8, 8))
         assert y.isfinite().all()
         y.sum().backward()
         assert all(p.grad is not None for p in net.parameters())
@@ -165,28 +167,28 @@ def test_any_two_knobs_together(arch: str, side: str) -> None:
 
 
 @pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch != "mlp"])
-def test_goes_on_bit_for_bit(arch: str) -> None:
-    """With dropout and running statistics, and tricks that look at images."""
+def test_resumes_bit_for_bit(arch: str) -> None:
+    """With dropout, running statistics, and tricks on images."""
     fits = {"g.upsampling": "nearest", "d.downsampling": "max", "g.kernel": 3, "d.kernel": 5, "g.depth": 2, "d.depth": 1}
     others = {"g.dropout": 0.3, "d.dropout": 0.5, "g.output": "sigmoid", "d.norm": "batch", "latent.distribution": "truncated"}
-    check_going_on({"arch": arch, **fits, **others, **dict.fromkeys(("instance_noise", "diffaugment", "packing", "r1"), True)})
+    check_resuming({"arch": arch, **fits, **others, **dict.fromkeys(("instance_noise", "diffaugment", "packing", "r1"), True)})
 
 
 @pytest.mark.parametrize("which", [0, 1])
 @every_arch
-def test_networks_of_any_knobs_train_and_go_on_bit_for_bit(arch: str, which: int) -> None:
-    """Two of the rows above, those in which most is not as it is by itself."""
+def test_networks_of_unusual_settings_resume_bit_for_bit(arch: str, which: int) -> None:
+    """The two combinations above with the most values other than the default."""
     unusual = {side: sorted(rows(arch, side), key=lambda row: sum(value in (None, 0.0) for value in row.values()))[which] for side in "gd"}
     settings = {f"{side}.{setting}": value for side, row in unusual.items() for setting, value in row.items()}
-    check_going_on({"arch": arch, "data": "digits", **settings})
+    check_resuming({"arch": arch, "data": "digits", **settings})
 
 
-def check_going_on(settings: dict[str, Any]) -> None:
+def check_resuming(settings: dict[str, Any]) -> None:
     whole, resumed = tiny(settings), tiny(settings)
     ticks = whole.ticks()
     next(ticks), next(ticks)
     state = through_a_file(whole.state_dict())
-    whole.generator().sample(7)  # looking draws nothing from what dropout draws from
+    whole.generator().sample(7)  # sampling must not change the random state of dropout
     expected = list(ticks)
     torch.manual_seed(987654321)
     resumed.load_state_dict(state)
@@ -195,11 +197,11 @@ def check_going_on(settings: dict[str, Any]) -> None:
     assert torch.equal(resumed.generator().sample(5), whole.generator().sample(5))
 
 
-# Each of them ----------------------------------------------------------------------------------------
+# Single settings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("n", "groups"), [(64, 32), (128, 32), (48, 24), (8, 4), (2, 1), (7, 1), (1, 1)])
-def test_groups_are_32_or_as_many_as_divide(n: int, groups: int) -> None:
+def test_group_norm_has_32_groups_or_the_most_that_divide(n: int, groups: int) -> None:
     norm = group_norm(n)
     assert isinstance(norm, nn.GroupNorm)
     assert norm.num_groups == groups
@@ -209,19 +211,19 @@ def test_groups_are_32_or_as_many_as_divide(n: int, groups: int) -> None:
     torch.testing.assert_close(means.var(2, unbiased=False), torch.ones(3, groups), atol=1e-3, rtol=0)
 
 
-def test_group_norm_is_one_of_both_tables() -> None:
+def test_group_norm_is_in_both_tables() -> None:
     assert NORMS_1D["group"] is NORMS_2D["group"] is group_norm
 
 
 @every_arch
-def test_dropout_is_there_in_training_only(arch: str) -> None:
-    """A share of what each activation gives is 0, and the rest larger: its mean stays. Samples and looks at gradients know none of it."""
+def test_dropout_is_active_in_training_only(arch: str) -> None:
+    """A share of the activations is 0 and the rest is scaled up, so that the mean stays. Samples and image gradients are computed without dropout."""
     run = tiny({"arch": arch, "g.dropout": 0.4, "d.dropout": 0.4})
     for net in (run.nets.g, run.nets.d):
         modules = list(net.modules())
         drops = [i for i, module in enumerate(modules) if isinstance(module, nn.Dropout)]
         activations = [i for i, module in enumerate(modules) if isinstance(module, (nn.ReLU, nn.LeakyReLU))]
-        assert [i - 1 for i in drops] == activations  # after each of them
+        assert [i - 1 for i in drops] == activations  # one dropout after each activation
     seen: list[Tensor] = []
     drop = next(module for module in run.nets.d.modules() if isinstance(module, nn.Dropout))
     drop.register_forward_hook(lambda module, inputs, output: seen.append(output / inputs[0]))
@@ -239,20 +241,20 @@ def test_dropout_is_there_in_training_only(arch: str) -> None:
 
 @pytest.mark.parametrize("upsampling", get_args(Upsampling))
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_each_way_of_doubling(upsampling: str, kernel: int) -> None:
-    """Nearest and bilinear of a constant keep it; of the four, only those with weights of their own per place can make a checkerboard of it."""
+def test_each_upsampling(upsampling: str, kernel: int) -> None:
+    """Nearest and bilinear keep a constant map constant; layers whose weights differ between pixels can turn it into a checkerboard."""
     g = tiny_config({"arch": "dcgan", "g.upsampling": upsampling, "g.kernel": kernel}).g
     torch.manual_seed(0)
-    y = nn.Sequential(*doubled(3, 2, g, bias=True))(torch.ones(1, 3, 12, 12))
+    y = nn.Sequential(*upsample_layers(3, 2, g, bias=True))(torch.ones(1, 3, 12, 12))
     assert y.shape == (1, 2, 24, 24)
     inner = y[0, :, 6:-6, 6:-6]
     flat = inner.std((1, 2)).max().item() < 1e-5
     assert flat == (upsampling in ("nearest", "bilinear"))
 
 
-# What there was --------------------------------------------------------------------------------------
+# Compatibility ---------------------------------------------------------------------------------------
 
-STATES = {  # of generators and discriminators that people have stored: names and shapes of all they hold
+STATES = {  # hashes of the names and shapes of all tensors, for G and D: users have stored such networks
     "mlp": ("9750e4afdc", "08e7ef58ff"),
     "dcgan": ("46035a99bc", "729441fec7"),
     "resnet": ("c0f1e1f3d7", "b03e5fd5c7"),
@@ -270,5 +272,5 @@ def test_stored_networks_still_load(arch: str) -> None:
     g, d = ARCHS[arch].generator(config, (1, 28, 28)), ARCHS[arch].discriminator(config, (1, 28, 28))
     assert (fingerprint(g), fingerprint(d)) == STATES[arch]
     extra = (nn.Dropout, ToUnit, Unit)
-    assert not any(isinstance(module, extra) for net in (g, d) for module in net.modules())  # the plain path has nothing to do
+    assert not any(isinstance(module, extra) for net in (g, d) for module in net.modules())  # default settings add no modules
     copy.deepcopy(g).load_state_dict(g.state_dict())

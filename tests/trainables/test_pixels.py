@@ -62,6 +62,7 @@ def test_a_file_alone_knows_the_pixels(output: str, tmp_path: Any) -> None:
 
 def test_points_have_no_pixels() -> None:
     with pytest.raises(
-        ValueError, match=r"g.output: sigmoid makes pixels in \[0, 1\], and points have no bounds; the data are \(2,\), so leave it out"
+        ValueError,
+        match=r"g.output: sigmoid needs images, as points have no bounds; the data are points of shape \(2,\); leave g.output out",
     ):
         tiny({"g.output": "sigmoid"})

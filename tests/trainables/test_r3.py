@@ -1,4 +1,4 @@
-"""R3GAN's networks: as published, part by part."""
+"""R3GAN's networks, compared with the paper and its code."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from trainables.sections import DiscriminatorConfig
 
 
 def published(width: int) -> TrialConfig:
-    """The settings that the paper has, beside the architecture."""
+    """Return a config with the settings of the paper."""
     widths = {"g.width": width, "d.width": width}
     return TrialConfig.from_flat({"arch": "r3", "g.norm": "none", "g.activation": "leaky_relu", "g.output": "linear", **widths})
 
 
-def test_r3_is_the_one_of_huang() -> None:
-    """As they train it on stacked MNIST: width 768 at 4 resolutions, 2 blocks each, groups of 16; 20.73 and 20.68 million parameters, counted by hand."""
+def test_r3_matches_huang() -> None:
+    """Their networks for stacked MNIST: width 768 at 4 resolutions, 2 blocks each, groups of 16. Parameters counted by hand: 20.73 and 20.68 million."""
     settings = published(768)
     with torch.device("meta"):
         g, d = ARCHS["r3"].generator(settings, (3, 32, 32)), ARCHS["r3"].discriminator(settings, (3, 32, 32))
@@ -31,8 +31,8 @@ def test_r3_is_the_one_of_huang() -> None:
         assert not any("Norm" in type(m).__name__ for m in net.modules())
 
 
-def test_r3_starts_as_huang_s_code_does() -> None:
-    """Blocks that add nothing, so that G is linear in z; the weights within them smaller by the fourth root of their number."""
+def test_r3_initialisation_matches_huangs_code() -> None:
+    """Blocks are the identity, so that G is linear in z; weights within the L blocks are scaled by L^(-1/4)."""
     torch.manual_seed(0)
     settings = published(32)
     g, d = ARCHS["r3"].generator(settings, (3, 32, 32)), ARCHS["r3"].discriminator(settings, (3, 32, 32))
@@ -50,18 +50,18 @@ def test_r3_starts_as_huang_s_code_does() -> None:
         assert torch.equal(blocks[0](x), x)
     (first, *_, last), basis = layers(d), g[0].basis  # type: ignore[index]
     assert basis.std().item() == pytest.approx(1, rel=0.15)
-    for layer, inputs in ((g[0].linear, 64), (layers(g)[-1], 32), (first, 3), (last, 32)):  # type: ignore[index]  # outside of the blocks the gain is 1
+    for layer, inputs in ((g[0].linear, 64), (layers(g)[-1], 32), (first, 3), (last, 32)):  # type: ignore[index]  # the gain outside the blocks is 1
         assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.3)
 
 
-def test_r3_s_block_by_hand() -> None:
-    """1x1, grouped 3x3, 1x1, with leaky activations of what has a bias between them."""
+def test_a_block_of_r3_by_hand() -> None:
+    """1x1, grouped 3x3 and 1x1 convolutions; a bias and a leaky_relu follow the first two."""
     torch.manual_seed(0)
     block, x = r3.Block(24, DiscriminatorConfig()), torch.randn(2, 24, 5, 5)
     for p in block.parameters():
         nn.init.normal_(p)
     wide, grouped, narrow = layers(block)
-    assert grouped.groups == 3  # of 16 channels
+    assert grouped.groups == 3  # 3 groups of 16 channels
     y = nn.functional.leaky_relu(nn.functional.conv2d(x, wide.weight) + wide.bias.view(-1, 1, 1), 0.2)  # type: ignore[union-attr]
     parts = [nn.functional.conv2d(y[:, i : i + 16], grouped.weight[i : i + 16], padding=1) for i in (0, 16, 32)]
     y = nn.functional.leaky_relu(torch.cat(parts, 1) + grouped.bias.view(-1, 1, 1), 0.2)  # type: ignore[union-attr]
@@ -69,7 +69,7 @@ def test_r3_s_block_by_hand() -> None:
 
 
 def test_resampling_is_bilinear() -> None:
-    """Away from the border as PyTorch's own: linear between the pixels, and antialiased on the way back. Beyond it is 0."""
+    """Equal to PyTorch's bilinear resampling except at the border: antialiased when downsampling, with zero padding."""
     x = torch.randn(2, 3, 8, 8)
     up, down = r3.Resample(up=True), r3.Resample(up=False)
     expected = nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
@@ -79,11 +79,11 @@ def test_resampling_is_bilinear() -> None:
     assert down(torch.ones(1, 1, 4, 4))[0, 0, 0, 0].item() == pytest.approx((7 / 8) ** 2)
     torch.testing.assert_close(
         (up(x) * torch.ones(2, 3, 16, 16)).sum(), 4 * (x * down(torch.ones(2, 3, 16, 16))).sum()
-    )  # one is the other's transpose
+    )  # up is 4 times the transpose of down
 
 
 @pytest.mark.parametrize(("size", "start"), [(8, 4), (12, 6), (16, 4), (28, 7), (40, 5), (64, 4)])
-def test_r3_begins_with_a_map_of_four_pixels_or_little_more(size: int, start: int) -> None:
+def test_the_first_map_of_r3_has_4_to_7_pixels_per_side(size: int, start: int) -> None:
     g = ARCHS["r3"].generator(published(4), (1, size, size))
     z = torch.randn(3, 64)
     assert g[0](z).shape == (3, 4, start, start)  # type: ignore[index]

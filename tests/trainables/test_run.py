@@ -86,10 +86,10 @@ def test_every_two_entries_meet_unless_they_are_refused() -> None:
 REASONS = {  # of every refusal between two entries
     ("loss", "label_smoothing"): "label_smoothing needs a loss with labels, one of",
     ("loss", "ada"): "ada needs a loss that decides between real and fake, one of",
-    ("top_k", "feature_matching"): "top_k chooses what G's adversarial loss is of",
-    ("ema", "swa"): "swa and ema each name the generator that is judged",
+    ("top_k", "feature_matching"): "top_k selects the samples of G's adversarial loss",
+    ("ema", "swa"): "swa and ema both replace the generator that is evaluated",
     **{("update", name): f"{name} must be off with update: unrolled" for name in ("gradient_clipping", "ada", "lecam")},
-    ("update", "optimiser"): "update: unrolled differentiates through Adam's steps of D",
+    ("update", "optimiser"): "update: unrolled needs Adam as D's optimiser",
     ("update", "weight_clipping"): "weight_clipping must be off with update: unrolled",
     ("condition", "packing"): "packing must be off with d.condition",
 }
@@ -353,8 +353,8 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"arch": "dcgan", "data": "ring8"}, r"arch: dcgan makes square images of one of .* the data are \(2,\).*points want arch: mlp"),
-        ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan makes square images of one of \[8, 12, 16"),
+        ({"arch": "dcgan", "data": "ring8"}, r"arch: dcgan needs square images of .* the data are \(2,\).*arch: mlp for points"),
+        ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan needs square images of \[8, 12, 16"),
         ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
         ({"update": "extragradient", "d_steps": 2}, r"d_steps needs update: one of alternating, .*; given 2 with update: extragradient"),

@@ -1,4 +1,4 @@
-"""How weights begin: the law of each start, and what fixup makes of residual networks."""
+"""Initialisation: the distribution of each choice of `init`, and fixup in residual networks."""
 
 from typing import get_args
 
@@ -11,7 +11,7 @@ from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.models.layers import Residual
-from trainables.models.starts import STARTS, Scale, Shift
+from trainables.models.starts import INITIALISERS, Scale, Shift
 from trainables.readback import layers
 from trainables.sections import Init
 
@@ -22,23 +22,23 @@ Layers = list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]
 @pytest.mark.parametrize(
     "layer", [nn.Linear(400, 300), nn.Conv2d(50, 60, 3), nn.ConvTranspose2d(60, 50, 4, 2, 1), nn.ConvTranspose2d(100, 40, 4)]
 )
-def test_kaiming_keeps_the_size_of_what_passes(layer: nn.Module, slope: float) -> None:
-    """He et al. 2015: after leaky_relu, a layer's outputs have the mean square that its inputs had before it. Of a first layer the map is one place."""
+def test_kaiming_keeps_the_mean_square_of_activations(layer: nn.Module, slope: float) -> None:
+    """He et al. 2015: the outputs of a layer have the mean square of its inputs before leaky_relu. The input of G's first layer is a 1x1 map."""
     torch.manual_seed(0)
-    STARTS["kaiming"](layer, slope)  # type: ignore[arg-type]
+    INITIALISERS["kaiming"](layer, slope)  # type: ignore[arg-type]
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     shape = {nn.Linear: (200, 400), nn.Conv2d: (20, 50, 9, 9), nn.ConvTranspose2d: (20, 60, 9, 9)}[type(layer)]
     x = torch.randn(500, 100, 1, 1) if getattr(layer, "in_channels", 0) == 100 else torch.randn(shape)
     y = layer(nn.functional.leaky_relu(x, slope))
-    y = y if y.ndim == 2 or x.shape[-1] == 1 else y[..., 2:-2, 2:-2]  # the border sees less
+    y = y if y.ndim == 2 or x.shape[-1] == 1 else y[..., 2:-2, 2:-2]  # without the border, which sums over fewer inputs
     assert y.square().mean().item() == pytest.approx(1, rel=0.1)
 
 
 @pytest.mark.parametrize("name", get_args(Init))
-def test_the_law_of_a_start(name: Init) -> None:
+def test_the_distribution_of_each_init(name: Init) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(30, 40, 3)
-    STARTS[name](layer, 0.2)
+    INITIALISERS[name](layer, 0.2)
     weight = layer.weight.detach()
     if name == "orthogonal":
         torch.testing.assert_close(weight.flatten(1) @ weight.flatten(1).T, torch.eye(40), atol=1e-5, rtol=0)
@@ -51,7 +51,7 @@ def test_the_law_of_a_start(name: Init) -> None:
 
 @pytest.mark.parametrize("name", ["normal", "xavier", "kaiming", "orthogonal"])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_biases_begin_at_0_and_the_slope_counts(arch: str, name: str) -> None:
+def test_biases_are_0_and_only_kaiming_depends_on_the_slope(arch: str, name: str) -> None:
     for side in ("g", "d"):
         nets = []
         for slope in (0.1, 0.9):
@@ -70,8 +70,8 @@ def test_biases_begin_at_0_and_the_slope_counts(arch: str, name: str) -> None:
         assert gains == {round((1.81 / 1.01) ** 0.5, 4) if name == "kaiming" else 1.0}
 
 
-def test_dcgan_starts_from_the_normal_by_itself() -> None:
-    """But for the gains of norms, which the normal start leaves at 1."""
+def test_the_default_init_of_dcgan_is_normal() -> None:
+    """Without norms, whose gains init: normal leaves at 1."""
     weights = []
     for init in (None, "normal"):
         torch.manual_seed(0)
@@ -83,7 +83,7 @@ def test_dcgan_starts_from_the_normal_by_itself() -> None:
 # Fixup -----------------------------------------------------------------------------------------------
 
 
-def fixed_up(arch: str) -> tuple[nn.Module, Discriminator]:
+def fixup_networks(arch: str) -> tuple[nn.Module, Discriminator]:
     torch.manual_seed(0)
     both = {
         f"{side}.{setting}": value
@@ -95,9 +95,11 @@ def fixed_up(arch: str) -> tuple[nn.Module, Discriminator]:
 
 
 @pytest.mark.parametrize(("arch", "m"), [("resnet", 2), ("r3", 3)])
-def test_fixup_is_the_one_of_zhang(arch: str, m: int) -> None:
-    """Rule by rule: the last of each way 0, those before it smaller by L^(-1/(2m - 2)), scalars before all that acts and one at the end; D's last layer 0."""
-    for net in fixed_up(arch):
+def test_fixup_matches_zhang(arch: str, m: int) -> None:
+    """Rule by rule: the last layer of each residual branch is 0, the others are scaled by L^(-1/(2m - 2)), each layer and activation follows a scalar bias,
+    and a scalar multiplier ends the branch. D's last layer is 0.
+    """
+    for net in fixup_networks(arch):
         blocks = [module for module in net.modules() if isinstance(module, Residual)]
         for block in blocks:
             *earlier, last = layers(block.residual)
@@ -107,11 +109,11 @@ def test_fixup_is_the_one_of_zhang(arch: str, m: int) -> None:
                 expected = (2 / layer.weight[0].numel()) ** 0.5 * len(blocks) ** (-1 / (2 * m - 2))
                 assert layer.weight.std().item() == pytest.approx(expected, rel=0.1 if layer.weight.numel() > 1000 else 0.3)
             assert all(layer.bias is None for layer in layers(block.residual))
-            parts = [part for part in block.residual if not isinstance(part, nn.Identity)]  # where a norm would be
-            acting = [i for i, part in enumerate(parts) if isinstance(part, (nn.Conv2d, nn.ReLU))]
-            assert all(isinstance(parts[i - 1], Shift) for i in acting)
+            parts = [part for part in block.residual if not isinstance(part, nn.Identity)]  # nn.Identity: in place of a norm
+            after_bias = [i for i, part in enumerate(parts) if isinstance(part, (nn.Conv2d, nn.ReLU))]
+            assert all(isinstance(parts[i - 1], Shift) for i in after_bias)
             assert isinstance(parts[-1], Scale)
-            assert len(parts) == 2 * len(acting) + 1
+            assert len(parts) == 2 * len(after_bias) + 1
         assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Shift)} == {0.0}
         assert {float(module.by.detach()) for module in net.modules() if isinstance(module, Scale)} == {1.0}
     assert not net.head.weight.any()  # type: ignore[operator, union-attr]
@@ -119,9 +121,9 @@ def test_fixup_is_the_one_of_zhang(arch: str, m: int) -> None:
 
 
 @pytest.mark.parametrize("arch", ["resnet", "r3"])
-def test_a_network_that_is_fixed_up_learns_in_all_its_layers(arch: str) -> None:
-    """Although so much of it begins at 0: after two steps nothing does."""
-    for net, x in zip(fixed_up(arch), (torch.randn(8, 64), torch.randn(8, 1, 16, 16)), strict=True):
+def test_all_layers_of_a_fixup_network_learn(arch: str) -> None:
+    """No weight is all 0 after a few steps, although many are initialised to 0."""
+    for net, x in zip(fixup_networks(arch), (torch.randn(8, 64), torch.randn(8, 1, 16, 16)), strict=True):
         weights = [p for p in net.parameters() if p.ndim > 1]
         opt = torch.optim.Adam(net.parameters(), 1e-3)
         for _ in range(3):
@@ -132,10 +134,8 @@ def test_a_network_that_is_fixed_up_learns_in_all_its_layers(arch: str) -> None:
         assert all(p.any() for p in weights)
 
 
-def test_fixup_is_refused_where_it_has_no_place() -> None:
+def test_fixup_needs_residual_blocks_and_no_norm() -> None:
     with pytest.raises(ValueError, match=r"g.init: fixup needs residual blocks, which resnet and r3 have; given arch: dcgan"):
         TrialConfig.from_flat({"arch": "dcgan", "g.init": "fixup", "g.norm": "none"})
-    with pytest.raises(
-        ValueError, match=r"g.init: fixup takes the place of norms: g.norm must be none \(Zhang et al. 2019\); given 'batch'"
-    ):
+    with pytest.raises(ValueError, match=r"g.init: fixup replaces norms, so g.norm must be none \(Zhang et al. 2019\); given 'batch'"):
         TrialConfig.from_flat({"arch": "resnet", "g.init": "fixup"})

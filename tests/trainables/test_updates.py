@@ -1,4 +1,4 @@
-"""What each update rule is: its path in the game min over x, max over y of xy, where everything is known, and its steps by hand in networks."""
+"""Update rules: their paths in the game min over x, max over y of xy, which has closed forms, and their steps in networks."""
 
 import copy
 import math
@@ -20,12 +20,12 @@ from trainables.run import Run
 from trainables.updates import UPDATES
 
 RATE = 0.3
-TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])  # the field of the game: x goes against y, y goes with x
+TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])  # the vector field of the game: the derivatives of xy by x, and of -xy by y
 PLAIN = {"optimiser": "sgd", "beta1": 0.0, "g.lr": RATE, "d.lr": RATE}
 
 
 class X(nn.Module):
-    """G: every sample is (x, 0)."""
+    """A G with one weight x: every sample is (x, 0)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class X(nn.Module):
 
 
 class Y(nn.Module):
-    """D: y times the first coordinate, so that it says xy of every sample."""
+    """A D with one weight y: y times the first coordinate, so that the logit of every sample is xy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def game() -> Iterator[None]:
 
 
 def path(steps: int, settings: dict[str, Any]) -> np.ndarray:
-    """[steps + 1, 2]: x and y, from (1, 0.5)."""
+    """Return x and y after each step, [steps + 1, 2], from (1, 0.5)."""
     run = tiny({**PLAIN, "arch": "xy", "loss": "xy", **settings})
     g, d = run.nets.g, run.nets.d
     assert isinstance(g, X)
@@ -67,14 +67,14 @@ def path(steps: int, settings: dict[str, Any]) -> np.ndarray:
     return np.array(places)
 
 
-def in_turn(rate: float) -> np.ndarray:
-    """One step of y and then of x, as a matrix."""
+def alternating_matrix(rate: float) -> np.ndarray:
+    """Return the matrix of one step of y followed by one of x."""
     y = np.array([[1, 0], [rate, 1]])
     return np.matmul(np.array([[1, -rate], [0, 1]]), y)  # type: ignore[no-any-return]
 
 
-def test_every_rule_is_shown_here() -> None:
-    """A new rule fails here until what it is is written below."""
+def test_every_rule_is_tested_here() -> None:
+    """A new rule fails here until this file tests its definition."""
     assert UPDATES.keys() == {"alternating", "simultaneous", "optimistic", "extragradient", "lookahead", "unrolled"}
 
 
@@ -83,23 +83,23 @@ def test_every_rule_is_shown_here() -> None:
 
 @pytest.mark.usefixtures("game")
 def test_simultaneous_gradients_spiral_outwards() -> None:
-    """Each step is I - rate × field, whose length is √(1 + rate²) in every direction."""
+    """Each step is I - rate × field, which multiplies the norm by √(1 + rate²)."""
     lengths = np.linalg.norm(path(30, {"update": "simultaneous"}), axis=1)
     np.testing.assert_allclose(lengths[1:] / lengths[:-1], math.sqrt(1 + RATE**2))
 
 
 @pytest.mark.usefixtures("game")
 def test_alternating_gradients_circle() -> None:
-    """x² + y² + rate × xy never changes: an ellipse for ever."""
+    """x² + y² + rate × xy is constant: the path stays on an ellipse."""
     places = path(200, {"update": "alternating"})
     x, y = places.T
     np.testing.assert_allclose(x**2 + y**2 + RATE * x * y, 1.75 - 0.5 + 0.5 * RATE)
-    np.testing.assert_allclose(places[1], in_turn(RATE) @ places[0])
+    np.testing.assert_allclose(places[1], alternating_matrix(RATE) @ places[0])
 
 
 @pytest.mark.usefixtures("game")
 def test_extragradient_converges_at_its_rate() -> None:
-    """Each step is I - rate F + rate² F², and F² = -I: its length is √((1 - rate²)² + rate²) < 1. Gidel et al. 2019, section 3."""
+    """Each step is I - rate F + rate² F², and F² = -I: the norm is multiplied by √((1 - rate²)² + rate²) < 1. Gidel et al. 2019, section 3."""
     places = path(30, {"update": "extragradient"})
     lengths = np.linalg.norm(places, axis=1)
     np.testing.assert_allclose(lengths[1:] / lengths[:-1], math.sqrt((1 - RATE**2) ** 2 + RATE**2))
@@ -108,10 +108,10 @@ def test_extragradient_converges_at_its_rate() -> None:
 
 @pytest.mark.usefixtures("game")
 def test_optimistic_converges_at_its_rate() -> None:
-    """y += rate (2 x_t - x_(t-1)), x -= rate (2 y_(t+1) - y_t): modes z^t with z (z - 1)² + rate² (2z - 1)² = 0, all within the unit circle."""
+    """y += rate (2 x_t - x_(t-1)), x -= rate (2 y_(t+1) - y_t): solutions z^t with z (z - 1)² + rate² (2z - 1)² = 0, all within the unit circle."""
     rate, steps = RATE, 60
     places = path(steps, {"update": "optimistic"})
-    (x, y), xs, ys = places[0], [0.0], [0.0]  # the first step has none before it
+    (x, y), xs, ys = places[0], [0.0], [0.0]  # s_0 = 0: no step before the first one
     for place in places[1:]:
         xs.append(x)
         y += rate * (2 * xs[-1] - xs[-2])
@@ -126,19 +126,19 @@ def test_optimistic_converges_at_its_rate() -> None:
 
 @pytest.mark.usefixtures("game")
 @pytest.mark.parametrize(("k", "alpha"), [(1, 0.5), (4, 0.3), (5, 1.0)])
-def test_lookahead_is_the_average_of_where_it_began_and_where_it_came(k: int, alpha: float) -> None:
+def test_lookahead_averages_slow_and_fast_weights(k: int, alpha: float) -> None:
     places = path(3 * k, {"update": "lookahead", "lookahead.k": k, "lookahead.alpha": alpha})
-    loop = (1 - alpha) * np.eye(2) + alpha * np.linalg.matrix_power(in_turn(RATE), k)
+    loop = (1 - alpha) * np.eye(2) + alpha * np.linalg.matrix_power(alternating_matrix(RATE), k)
     for i in range(3):
         np.testing.assert_allclose(places[(i + 1) * k], loop @ places[i * k])
-        for j in range(k - 1):  # between, as if alternating
-            np.testing.assert_allclose(places[i * k + j + 1], in_turn(RATE) @ places[i * k + j])
+        for j in range(k - 1):  # in between: alternating updates
+            np.testing.assert_allclose(places[i * k + j + 1], alternating_matrix(RATE) @ places[i * k + j])
     if alpha < 1:
-        assert max(abs(np.linalg.eigvals(loop))) < 1  # and so the circle becomes a spiral inwards
+        assert max(abs(np.linalg.eigvals(loop))) < 1  # the path spirals inwards
 
 
-def test_an_average_is_of_the_weights_that_came_back() -> None:
-    """As in the code of Chavdarova et al.: SWA over the whole run, whose only two updates of G end in a return, is the mean of fast 1 and slow 2."""
+def test_averages_of_g_use_the_weights_after_lookahead() -> None:
+    """As in the code of Chavdarova et al.: after two updates with k = 2, SWA is the mean of the first fast and of the new slow weights."""
     run = tiny({"update": "lookahead", "lookahead.k": 2, "swa": True, "swa.share": 1.0, "g.norm": "none", "g.lr": 0.1})
     run.rule.step(run)
     first = vector(run.nets.g)
@@ -150,8 +150,8 @@ def test_an_average_is_of_the_weights_that_came_back() -> None:
 
 @pytest.mark.usefixtures("game")
 @pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 3), (2, 1), (2, 2)])
-def test_rounds(d_steps: int, g_steps: int) -> None:
-    """d_steps of y, then g_steps of x, all in the last step of a round."""
+def test_alternating_rounds(d_steps: int, g_steps: int) -> None:
+    """d_steps updates of y, then g_steps of x, which all belong to the last step of a round."""
     places = path(2 * d_steps, {"d_steps": d_steps, "g_steps": g_steps})
     x, y = places[0]
     for i, place in enumerate(places[1:], 1):
@@ -185,7 +185,7 @@ def test_optimistic_adam() -> None:
 
 
 def test_extra_adam() -> None:
-    """Two gradients a step, both in Adam's means; the weights move from where they were, by the second. Gidel et al. 2019, algorithm 4."""
+    """Both gradients of a step update Adam's moments; the weights are updated from their old values by the second. Gidel et al. 2019, algorithm 4."""
     run, lr = tiny({"update": "extragradient", "d.lr": 0.01}), 0.01
     for i in (1, 2, 3):
         before = vector(run.nets.d)
@@ -194,10 +194,10 @@ def test_extra_adam() -> None:
         assert {run.d_opt.state[p]["step"].item() for p in run.nets.d.parameters()} == {t}
         mean, square = of_state(run, "exp_avg") / (1 - 0.5**t), of_state(run, "exp_avg_sq") / (1 - 0.999**t)
         torch.testing.assert_close(vector(run.nets.d), before - lr * mean / (square.sqrt() + 1e-8), rtol=1e-4, atol=1e-7)
-    assert (run.images, run.d_updates, run.g_updates) == (6 * 12, 3, 3)  # all images that D was shown count
+    assert (run.images, run.d_updates, run.g_updates) == (6 * 12, 3, 3)  # both batches of a step count
 
 
-def test_the_step_ahead_is_within_ds_constraints(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ds_constraints_hold_at_the_extrapolated_point(monkeypatch: pytest.MonkeyPatch) -> None:
     run = tiny({"update": "extragradient", "weight_clipping": True, "d.lr": 1.0})
     largest = []
     gradient = run.d_gradient
@@ -207,8 +207,8 @@ def test_the_step_ahead_is_within_ds_constraints(monkeypatch: pytest.MonkeyPatch
     assert largest[1:] == pytest.approx([0.01] * 3)
 
 
-def test_simultaneous_looks_at_the_same_point() -> None:
-    """G's first gradient is that of a D that has not moved."""
+def test_simultaneous_takes_both_gradients_at_the_same_point() -> None:
+    """G's first gradient is that with the initial D."""
     runs = {rule: tiny({"update": rule, "d.lr": 0.5}) for rule in ("simultaneous", "alternating")}
     still = tiny({"d.lr": 1e-30})
     gradients = {}
@@ -221,8 +221,8 @@ def test_simultaneous_looks_at_the_same_point() -> None:
 
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("loss", ["nonsaturating", "minimax"])
-def test_unrolling_is_autograd_through_ds_steps(steps: int, loss: str) -> None:
-    """D (a dense net of two hidden layers) and Adam written out by hand. Minimax is a zero-sum game: G wins what the D of after the steps loses on real images, too."""
+def test_unrolled_is_autograd_through_ds_steps(steps: int, loss: str) -> None:
+    """D, a dense network of two hidden layers, and Adam are written out. In minimax, a zero-sum game, G's loss includes minus that of D on real images."""
     settings = {"update": "unrolled", "unrolled.steps": steps, "loss": loss, "d.lr": 0.05, "beta1": 0.3, "beta2": 0.9, "g.norm": "none"}
     run = tiny(settings)
     run.d_step()
@@ -256,8 +256,8 @@ def test_unrolling_is_autograd_through_ds_steps(steps: int, loss: str) -> None:
         torch.testing.assert_close(p.grad, gradient, rtol=1e-4, atol=1e-7)
 
 
-def test_unrolling_leaves_d_as_it_is_with_every_penalty() -> None:
-    """Weights, optimiser and gradients of D, whatever terms its unrolled steps have."""
+def test_unrolled_steps_do_not_change_d() -> None:
+    """Neither weights, optimiser nor gradients of D, with every penalty on."""
     on = dict.fromkeys(("r1", "r2", "wgan_gp", "dragan", "weight_penalty", "spectral_norm", "minibatch_std"), True)
     run = tiny({"update": "unrolled", "unrolled.steps": 2, **on})
     run.d_step()
@@ -272,8 +272,8 @@ def test_unrolling_leaves_d_as_it_is_with_every_penalty() -> None:
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gradient_penalty"])
-def test_a_penalty_within_unrolled_steps_is_of_ds_gradient_by_images_alone(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D's later weights depend on the images of its earlier steps: not a part of |dD(x)/dx|, which is the one of weights held fixed."""
+def test_penalties_in_unrolled_steps_hold_ds_weights_fixed(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D's later weights depend on the images of earlier steps. |dD(x)/dx| must not include this: it is taken at fixed weights."""
     settings = {"gradient_penalty.where": "both", "gradient_penalty.to": "zero"} if penalty == "gradient_penalty" else {}
     run = tiny({"update": "unrolled", "unrolled.steps": 3, "d.lr": 0.02, "g.norm": "none", penalty: True, **settings})
     run.d_step()
@@ -308,7 +308,7 @@ def test_every_rule_changes_the_training(rule: str) -> None:
 
 
 @pytest.mark.parametrize(("setting", "values"), {"lookahead.k": (2, 3), "lookahead.alpha": (0.3, 0.6), "unrolled.steps": (1, 2)}.items())
-def test_every_knob_changes_the_training(setting: str, values: tuple[float, float]) -> None:
+def test_every_setting_changes_the_training(setting: str, values: tuple[float, float]) -> None:
     def evaluated(value: float) -> Tensor:
         run = tiny({"update": setting.partition(".")[0], setting: value, "d.lr": 0.05, "g.lr": 0.05})
         list(run.ticks())
@@ -318,8 +318,8 @@ def test_every_knob_changes_the_training(setting: str, values: tuple[float, floa
 
 
 @pytest.mark.parametrize("rule", UPDATES)
-def test_a_step_that_is_not_finite_has_never_been(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under every rule: neither D nor what the rule remembers of it moves."""
+def test_steps_with_non_finite_gradients_are_skipped(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither D nor the state of the rule changes."""
     run = tiny({"update": rule, "d.lr": 0.05})
     run.rule.step(run), run.rule.step(run)
     before, remembered = vector(run.nets.d), copy.deepcopy(run.rule.state_dict())
@@ -332,7 +332,7 @@ def test_a_step_that_is_not_finite_has_never_been(rule: str, monkeypatch: pytest
     torch.testing.assert_close(run.rule.state_dict(), remembered, rtol=0, atol=0)
 
 
-def test_a_tick_comes_however_many_images_a_step_takes() -> None:
-    """Extragradient shows D two batches a step: 24 images, where ticks are every 36."""
+def test_ticks_do_not_depend_on_the_images_per_step() -> None:
+    """A step of extragradient shows D two batches, 24 images; ticks are due every 36."""
     ticks = [tick.images for tick in tiny({"update": "extragradient", "tick_kimg": 0.036}).ticks()]
     assert ticks == [0, 48, 72, 120, 144]

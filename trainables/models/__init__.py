@@ -1,8 +1,8 @@
-"""Architectures, by name."""
+"""The table of architectures, by name."""
 
 from ganstudy.registry import Registry
 from trainables import tables
-from trainables.models import conditional, dcgan, infogan, mlp, r3, resnet  # noqa: F401  (conditional registers its own)
+from trainables.models import conditional, dcgan, infogan, mlp, r3, resnet  # noqa: F401  (imported to register the conditions)
 from trainables.models.base import Architecture
 
 ARCHS: Registry[Architecture] = tables.ARCHS

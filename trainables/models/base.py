@@ -1,4 +1,4 @@
-"""What an architecture is, and the layers that architectures share."""
+"""Architecture and Discriminator, and the activations and norms that all architectures share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +9,28 @@ from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.sections import Activation, Norm
 
-Shape = tuple[int, ...]  # of one sample: (C, H, W), or (D,) for points
+Shape = tuple[int, ...]  # shape of one sample: (C, H, W) for an image, (D,) for a point
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    source: str  # one line: what it is, and where it comes from
-    generator: Callable[[TrialConfig, Shape], nn.Module]  # z [N, latent.dim] -> [N, *shape]; images in [-1, 1]
-    discriminator: Callable[[TrialConfig, Shape], "Discriminator"]  # [N, *shape] -> logits [N]
-    check: Callable[[TrialConfig], None]  # raises UserError for values that it cannot build
-    takes: tuple[str, ...] = ()  # of kernel, head, upsampling and downsampling: those that it reads
+    """A pair of networks: how to build G and D from a config and the shape of one sample.
+
+    Both functions return an unconditional network; trainables.models.conditional adds the class.
+    """
+
+    source: str  # one line: what it is and its source; shown by `ganstudy list`
+    generator: Callable[[TrialConfig, Shape], nn.Module]  # builds G: z [N, latent.dim] -> [N, *shape]; images in [-1, 1]
+    discriminator: Callable[[TrialConfig, Shape], "Discriminator"]  # builds D: [N, *shape] -> logits [N]
+    check: Callable[[TrialConfig], None]  # raises UserError for a config that it cannot build
+    takes: tuple[str, ...] = ()  # which of the settings kernel, head, upsampling and downsampling it reads
 
 
 class Discriminator(nn.Module):
-    """A body of features and a head: the last layer, which tricks may rebuild (minibatch standard deviation does)."""
+    """D: a body that computes features [N, C, …] and a head that maps them to logits.
+
+    The head is the last layer. A trick may replace it; minibatch_std does.
+    """
 
     def __init__(self, body: nn.Module, head: nn.Linear | nn.Conv2d):
         super().__init__()
@@ -30,7 +38,7 @@ class Discriminator(nn.Module):
         self.head: nn.Module = head
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, *shape] -> [N]."""
+        """Return logits [N] of images [N, *shape]."""
         logits: Tensor = self.head(self.body(images))
         return logits.flatten()
 
@@ -40,21 +48,24 @@ SIZES = {
     for doublings, starts in {2: (2, 3, 4, 5, 6, 7), 3: (4, 5, 6, 7), 4: (4,)}.items()
     for start in starts
 }
-# pixels -> (pixels of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
+# pixels per side of the image -> (pixels per side of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
 
 
 def doublings_of(arch: str, shape: Shape) -> tuple[int, int]:
-    """Of a convolutional architecture: the pixels of the smallest map, and how often it doubles. UserError for other shapes of data."""
+    """Return the pixels per side of the smallest map, and how often it doubles up to the image.
+
+    Raises UserError unless the shape is a square image of one of SIZES.
+    """
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIZES:
         raise UserError(
-            f"arch: {arch} makes square images of one of {sorted(SIZES)} pixels; the data are {shape} (data.resolution resizes them; points want arch: mlp)"
+            f"arch: {arch} needs square images of {sorted(SIZES)} pixels; the data are {shape}; set data.resolution to resize images, or arch: mlp for points"
         )
     return SIZES[shape[1]]
 
 
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
-    "relu": lambda: nn.ReLU(inplace=True),  # nothing else reads what they are given: in place they save memory's time, not only its room
-    "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),  # the slope of Radford et al. 2016
+    "relu": lambda: nn.ReLU(inplace=True),  # in place: saves memory and memory traffic; no other layer reads the input
+    "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),  # slope: Radford et al. 2016
     "selu": nn.SELU,
     "elu": nn.ELU,
     "gelu": nn.GELU,
@@ -64,8 +75,11 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 def group_norm(n: int) -> nn.Module:
-    """Of n channels in 32 groups (Wu & He 2018, section 3), or in as many fewer as divide n and leave a group two channels, without which a
-    channel of one place would always be 0. Numbers that only 1 divides so (3, 7) give one group: layer norm."""
+    """Group norm of n channels in 32 groups (Wu & He 2018, section 3).
+
+    If that is not possible: the largest number of groups that divides n and leaves at least two channels per group. A group of one channel of one pixel
+    would always be 0. If only one group is possible (n = 3, 7), this is layer norm.
+    """
     return nn.GroupNorm(max(groups for groups in range(1, 33) if n % groups == 0 and (groups == 1 or n >= 2 * groups)), n)
 
 

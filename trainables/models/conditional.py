@@ -1,4 +1,7 @@
-"""Conditional networks: whatever an architecture builds, told the class of each sample. Classes are whole numbers [N] from 0 to K - 1."""
+"""Conditional networks: the networks of any architecture, conditioned on the class of each sample.
+
+Classes are int64 [N], from 0 to K - 1.
+"""
 
 from math import prod
 from typing import Protocol
@@ -17,7 +20,7 @@ from trainables.tables import ARCHS
 
 
 def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
-    """What a network makes of x [N, …], told the classes where there are any."""
+    """Return the output of a network for x [N, …]; labels [N] are passed if the network is conditional, else None."""
     y: Tensor = net(x) if labels is None else net(x, labels)
     return y
 
@@ -26,9 +29,9 @@ def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
 
 
 class ConditionalGenerator(nn.Module):
-    """z [N, latent.dim] and classes [N] -> [N, *shape]."""
+    """A conditional G: z [N, latent.dim] and classes [N] -> [N, *shape]."""
 
-    more = 0  # inputs of `net` beside those of z
+    more = 0  # inputs of `net` in addition to z
 
     def __init__(self, net: nn.Module):
         super().__init__()
@@ -40,7 +43,10 @@ class ConditionalGenerator(nn.Module):
 
 
 class Conditional(Protocol):
-    """How a network is made conditional: built for a config, samples of this shape, and a number of classes."""
+    """An entry of G_CONDITIONS or D_CONDITIONS: builds a conditional network.
+
+    Arguments: the config, the shape of one sample, and the number of classes.
+    """
 
     def __call__(self, config: TrialConfig, shape: Shape, classes: int) -> nn.Module: ...
 
@@ -53,7 +59,7 @@ D_CONDITIONS: Registry[Conditional] = tables.D_CONDITIONS
 
 @G_CONDITIONS.register("concat")
 class ConcatGenerator(ConditionalGenerator):
-    """The class beside z: one-hot, or g.embedding numbers of its own, learned. Mirza & Osindero 2014, section 3.2"""
+    """The class is concatenated to z: one-hot, or as a learned embedding of g.embedding numbers. Mirza & Osindero 2014, section 3.2"""
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
         more = config.g.embedding or classes
@@ -69,17 +75,17 @@ class ConcatGenerator(ConditionalGenerator):
 
 
 class ConditionalNorm(nn.Module):
-    """A batch norm whose gains and biases are the class's own; all classes begin with those that the architecture gave it."""
+    """A batch norm with one gain and bias per class; all classes are initialised to the values of the given norm."""
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, classes: int):
         super().__init__()
         self.norm = type(norm)(norm.num_features, eps=norm.eps, momentum=norm.momentum, affine=False)
         self.gain = nn.Parameter(norm.weight.detach().repeat(classes, 1))
         self.bias = nn.Parameter(norm.bias.detach().repeat(classes, 1))
-        self.labels: Tensor | None = None  # of the batch that comes, put here by the generator
+        self.labels: Tensor | None = None  # of the current batch; the generator sets it
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, …] -> the same."""
+        """Return the normed x, of the same shape [N, C, …]."""
         assert self.labels is not None
         gain, bias = (embedding(self.labels, of).view(*x.shape[:2], *[1] * (x.ndim - 2)) for of in (self.gain, self.bias))
         normed: Tensor = self.norm(x)
@@ -88,18 +94,18 @@ class ConditionalNorm(nn.Module):
 
 @G_CONDITIONS.register("batchnorm")
 class NormGenerator(ConditionalGenerator):
-    """Gains and biases of the class's own in each batch norm. Dumoulin et al. 2017; de Vries et al. 2017; in GANs Miyato & Koyama 2018"""
+    """Each batch norm has one gain and bias per class. Dumoulin et al. 2017; de Vries et al. 2017; in GANs Miyato & Koyama 2018"""
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
         super().__init__(ARCHS.pick(config.arch).generator(config, shape))
-        self.norms: list[ConditionalNorm] = []  # a plain list: they are modules of `net` already
+        self.norms: list[ConditionalNorm] = []  # a plain list, as they are modules of `net` already
         for module in list(self.net.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
                     self.norms.append(ConditionalNorm(child, classes))
                     setattr(module, name, self.norms[-1])
         if not self.norms:
-            raise UserError(f"g.condition: batchnorm needs a G with batch norms; that of {config.arch!r} has none")
+            raise UserError(f"g.condition: batchnorm needs a G with batch norms; the G of arch: {config.arch} has none")
 
     @classmethod
     def check(cls, config: TrialConfig) -> None:
@@ -121,38 +127,42 @@ class NormGenerator(ConditionalGenerator):
 
 
 class ConditionalDiscriminator(Discriminator):
-    """Images [N, *shape] and classes [N] -> logits [N]. Body and head are the architecture's, for tricks that rebuild the head."""
+    """A conditional D: images [N, *shape] and classes [N] -> logits [N].
+
+    Body and head are those that the architecture built, so that a trick can replace the head.
+    """
 
     def __init__(self, config: TrialConfig, shape: Shape):
         plain = ARCHS.pick(config.arch).discriminator(config, shape)
         if not isinstance(plain, Discriminator):
             raise UserError(
-                f"d.condition needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(plain).__name__}"
+                f"d.condition needs an architecture whose D is a Discriminator (body and head); that of arch: {config.arch} is a {type(plain).__name__}"
             )
-        super().__init__(plain.body, plain.head)  # type: ignore[arg-type]  # an architecture's head is a layer still
+        super().__init__(plain.body, plain.head)  # type: ignore[arg-type]  # an architecture's head is a single layer; no trick has replaced it yet
 
     @classmethod
     def check(cls, config: TrialConfig) -> None:
         """Raises UserError where the condition cannot work with the other settings."""
 
     def features(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What the body gives the head: [N, C, …]."""
+        """Return the output of the body, [N, C, …], which the head reads."""
         features: Tensor = self.body(images)
         return features
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Return logits [N] of features [N, C, …] and classes [N]."""
         logits: Tensor = self.head(features)
         return logits.flatten()
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]  # what makes it conditional
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]  # a conditional D takes labels too
         return self.logits(self.features(images, labels), labels)
 
 
 @D_CONDITIONS.register("concat")
 class ConcatDiscriminator(ConditionalDiscriminator):
-    """The class beside what D sees, one-hot: K constant maps beside an image's channels (Perarnau et al. 2016), K more coordinates of a point. Mirza & Osindero 2014
+    """The one-hot class is concatenated to the input: K constant channels of an image (Perarnau et al. 2016), K coordinates of a point. Mirza & Osindero 2014
 
-    An architecture that takes points (a dense one) takes an image's pixels and its class as one row, as Mirza & Osindero's do.
+    A dense architecture gets the pixels and the class as one row, as in Mirza & Osindero.
     """
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
@@ -160,7 +170,7 @@ class ConcatDiscriminator(ConditionalDiscriminator):
         shape = (prod(shape),) if flat else shape
         super().__init__(config, (shape[0] + classes, *shape[1:]))
         self.flat, self.classes = flat, classes
-        self.off = -1.0 if config.g.output == "sigmoid" else 0.0  # D's beginning makes 0 of it, as of a black pixel
+        self.off = -1.0 if config.g.output == "sigmoid" else 0.0  # D's input layer maps -1 to 0, as it does for a black pixel
 
     def features(self, images: Tensor, labels: Tensor) -> Tensor:
         images = images.flatten(1) if self.flat else images
@@ -173,11 +183,11 @@ class ConcatDiscriminator(ConditionalDiscriminator):
 
 @D_CONDITIONS.register("projection")
 class ProjectionDiscriminator(ConditionalDiscriminator):
-    """The logit gains <v_y, features summed over places>, v_y a learned row of each class. Miyato & Koyama 2018, eq. 3"""
+    """logit + <v_y, features summed over pixels>, with a learned vector v_y per class. Miyato & Koyama 2018, eq. 3"""
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
         super().__init__(config, shape)
-        self.embedding = nn.Embedding(classes, features_of(self.body, shape)[0])
+        self.embedding = nn.Embedding(classes, _features_of(self.body, shape)[0])
         nn.init.xavier_uniform_(self.embedding.weight)  # as in the authors' code
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -188,20 +198,23 @@ class ProjectionDiscriminator(ConditionalDiscriminator):
 
 @D_CONDITIONS.register("auxiliary")
 class AuxiliaryDiscriminator(ConditionalDiscriminator):
-    """A second linear head tells the classes apart; both networks gain by its being right, d.class_weight times. Odena et al. 2017 (AC-GAN), eq. 2 and 3"""
+    """A second linear head classifies the image; both networks minimise d.class_weight times its cross entropy. Odena et al. 2017 (AC-GAN), eq. 2 and 3"""
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
         super().__init__(config, shape)
-        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(prod(features_of(self.body, shape)), classes))
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(prod(_features_of(self.body, shape)), classes))
         self.class_weight = 1.0 if config.d.class_weight is None else config.d.class_weight
 
     def class_loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """-E log P(class | image): a scalar, not weighed yet."""
+        """Return -E log P(class | image), a scalar, without the weight."""
         return cross_entropy(self.classifier(features), labels)
 
 
 def classes_of(config: TrialConfig, source: Source) -> int | None:
-    """The number of classes that the networks are conditioned on; None for an unconditional config. UserError if the data have no labels."""
+    """Return the number of classes of a conditional config; None for an unconditional one.
+
+    Raises UserError if the config is conditional and the data have no labels.
+    """
     if config.g.condition is None:
         return None
     if source.train_labels is None:
@@ -210,7 +223,7 @@ def classes_of(config: TrialConfig, source: Source) -> int | None:
 
 
 def build_generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
-    """The config's G for samples of this shape. classes: how many there are where it is told them, else None."""
+    """Build the G of a config, for samples of this shape. classes: their number; None builds an unconditional G."""
     arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:
         return arch.generator(config, shape)
@@ -219,7 +232,7 @@ def build_generator(config: TrialConfig, shape: Shape, *, classes: int | None) -
 
 
 def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
-    """The config's D of what has this shape."""
+    """Build the D of a config, for inputs of this shape. classes: their number; None builds an unconditional D."""
     arch: Architecture = ARCHS.pick(config.arch)
     if classes is None:
         return arch.discriminator(config, shape)
@@ -228,14 +241,14 @@ def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | Non
 
 
 def unconditional(net: nn.Module) -> nn.Module:
-    """The part that the architecture built, the very modules; the net itself where it is not conditional."""
+    """Return the part that the architecture built, sharing its modules; an unconditional net is returned unchanged."""
     if isinstance(net, ConditionalGenerator):
         return net.net
     return Discriminator(net.body, net.head) if isinstance(net, ConditionalDiscriminator) else net  # type: ignore[arg-type]
 
 
 def takes_points(config: TrialConfig) -> bool:
-    """Whether the architecture's D takes rows of any length."""
+    """Whether the architecture can build a D for points, [N, D]."""
     try:
         with torch.random.fork_rng(devices=[]):
             ARCHS.pick(config.arch).discriminator(config, (2,))
@@ -245,8 +258,8 @@ def takes_points(config: TrialConfig) -> bool:
 
 
 @torch.no_grad()
-def features_of(body: nn.Module, shape: Shape) -> Shape:
-    """The shape of what a body makes of one image; in evaluation mode, which moves neither norms nor randomness."""
+def _features_of(body: nn.Module, shape: Shape) -> Shape:
+    """Return the shape of the features of one image. In evaluation mode: running statistics and random state stay unchanged."""
     features: Tensor = body.eval()(torch.zeros(2, *shape))
     body.train()
     return tuple(features.shape[1:])

@@ -6,38 +6,52 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models.base import Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import check_init, check_kernels
-from trainables.models.layers import ToOnePlace, biased, doubled, finish, first, halved, more, seen, squashed
-from trainables.models.starts import normal, started
+from trainables.models.layers import (
+    ToOnePlace,
+    downsample_layers,
+    extra_layers,
+    first_layers,
+    input_layers,
+    needs_bias,
+    norm_and_activation,
+    output_layer,
+    upsample_layers,
+)
+from trainables.models.starts import initialise, normal
 
 
-def generator(config: TrialConfig, shape: Shape) -> nn.Module:
+def _generator(config: TrialConfig, shape: Shape) -> nn.Module:
     start, doublings = doublings_of("dcgan", shape)
     g, wide = config.g, config.g.width << (doublings - 1)
-    layers = first(config.latent.dim, wide, start, g.head or "conv", bias=biased(g)) + finish(wide, g) + more(wide, g)
+    layers = (
+        first_layers(config.latent.dim, wide, start, g.head or "conv", bias=needs_bias(g))
+        + norm_and_activation(wide, g)
+        + extra_layers(wide, g)
+    )
     for _ in range(doublings - 1):
-        layers += doubled(wide, wide // 2, g, bias=biased(g)) + finish(wide // 2, g) + more(wide // 2, g)
+        layers += upsample_layers(wide, wide // 2, g, bias=needs_bias(g)) + norm_and_activation(wide // 2, g) + extra_layers(wide // 2, g)
         wide //= 2
-    net = nn.Sequential(*layers, *doubled(wide, shape[0], g, bias=True), squashed(g, shape))
-    return started(net, g, own=initialised).to(memory_format=torch.channels_last)
+    net = nn.Sequential(*layers, *upsample_layers(wide, shape[0], g, bias=True), output_layer(g, shape))
+    return initialise(net, g, default=_default_init).to(memory_format=torch.channels_last)
 
 
-def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
+def _discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
     start, doublings = doublings_of("dcgan", shape)
     d, wide = config.d, config.d.width
-    layers = seen(config.g) + halved(shape[0], wide, d, normed=False) + more(wide, d)  # no norm on what comes from the image
+    layers = (
+        input_layers(config.g) + downsample_layers(shape[0], wide, d, normed=False) + extra_layers(wide, d)
+    )  # no norm after the first layer
     for _ in range(doublings - 1):
-        layers += halved(wide, 2 * wide, d) + more(2 * wide, d)
+        layers += downsample_layers(wide, 2 * wide, d) + extra_layers(2 * wide, d)
         wide *= 2
     dense = d.head == "dense"
     head = nn.Linear(wide * start * start, 1) if dense else ToOnePlace(wide, 1, start)
     net = Discriminator(nn.Sequential(*layers, *([nn.Flatten()] if dense else [])), head)
-    return started(net, d, own=initialised).to(
-        memory_format=torch.channels_last
-    )  # the order that convolutions work in: up to a fifth faster on a CPU
+    return initialise(net, d, default=_default_init).to(memory_format=torch.channels_last)  # up to a fifth faster on a CPU
 
 
-def initialised(net: nn.Module) -> None:
-    """Weights from N(0, .02), gains of norms from N(1, .02), biases 0. Radford et al. 2016, section 4, and its code."""
+def _default_init(net: nn.Module) -> None:
+    """Draw weights from N(0, .02) and gains of norms from N(1, .02); set biases to 0. Radford et al. 2016, section 4, and its code."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             normal(module)
@@ -49,15 +63,15 @@ def initialised(net: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def check(config: TrialConfig) -> None:
+def _check(config: TrialConfig) -> None:
     check_kernels(config, strided=True)
     check_init(config)
 
 
 DCGAN = Architecture(
     source="Strided convolutions, 8 to 64 pixels; width doubles as the map halves. Radford et al. 2016",
-    generator=generator,
-    discriminator=discriminator,
-    check=check,
+    generator=_generator,
+    discriminator=_discriminator,
+    check=_check,
     takes=("kernel", "head", "upsampling", "downsampling"),
 )

@@ -1,4 +1,4 @@
-"""Layers by the settings of a network: what the architectures are composed of."""
+"""Layers built from the settings of a network; the architectures are composed of them."""
 
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -7,12 +7,12 @@ from ganstudy.errors import UserError
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head, Norm
 
-Side = GeneratorConfig | DiscriminatorConfig
+NetworkConfig = GeneratorConfig | DiscriminatorConfig  # the settings of one network
 POOLS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
 class Residual(nn.Module):
-    """A block that adds `residual` of x to x."""
+    """A block with a residual branch, `residual`, and a skip connection."""
 
     residual: nn.Sequential
 
@@ -20,45 +20,52 @@ class Residual(nn.Module):
 # Hidden layers ---------------------------------------------------------------------------------------
 
 
-def activation(side: Side, *, fresh: bool = False) -> list[nn.Module]:
-    """The activation, and dropout where there is some. `fresh`: it leaves its input as it is, for others read it too."""
-    module = ACTIVATIONS[side.activation]() if side.slope is None else nn.LeakyReLU(side.slope, inplace=True)
+def activation(settings: NetworkConfig, *, fresh: bool = False) -> list[nn.Module]:
+    """Return the activation, followed by dropout if it is above 0.
+
+    fresh: not in place, for an input that other layers read too.
+    """
+    module = ACTIVATIONS[settings.activation]() if settings.slope is None else nn.LeakyReLU(settings.slope, inplace=True)
     if fresh and hasattr(module, "inplace"):
-        module.inplace = False  # type: ignore[assignment]  # a flag of torch's
-    return [module, nn.Dropout(side.dropout)] if side.dropout else [module]
+        module.inplace = False  # type: ignore[assignment]  # a bool in every activation that has it
+    return [module, nn.Dropout(settings.dropout)] if settings.dropout else [module]
 
 
-def finish(n: int, side: Side) -> list[nn.Module]:
-    """What follows a convolution to n channels."""
-    return [NORMS_2D[side.norm](n), *activation(side)]
+def norm_and_activation(n: int, settings: NetworkConfig) -> list[nn.Module]:
+    """Return the norm, activation and dropout that follow a convolution to n channels."""
+    return [NORMS_2D[settings.norm](n), *activation(settings)]
 
 
-def finish_dense(n: int, side: Side) -> list[nn.Module]:
-    """What follows a dense layer of n units."""
-    return [NORMS_1D[side.norm](n), *activation(side)]
+def norm_and_activation_dense(n: int, settings: NetworkConfig) -> list[nn.Module]:
+    """Return the norm, activation and dropout that follow a dense layer of n units."""
+    return [NORMS_1D[settings.norm](n), *activation(settings)]
 
 
-def biased(side: Side) -> bool:
-    return side.norm == "none"  # a norm has its own
+def needs_bias(settings: NetworkConfig) -> bool:
+    """Whether a hidden layer gets a bias: only without a norm, which has a bias already."""
+    return settings.norm == "none"
 
 
-def more(n: int, side: Side, *, norm: Norm | None = None) -> list[nn.Module]:
-    """The further layers of a resolution, depth - 1 of them."""
-    kernel = side.kernel or 3
+def extra_layers(n: int, settings: NetworkConfig, *, norm: Norm | None = None) -> list[nn.Module]:
+    """Return depth - 1 more convolutions of n channels at the same resolution, each with norm and activation."""
+    kernel = settings.kernel or 3
     if norm is not None:
-        side = side.model_copy(update={"norm": norm})
+        settings = settings.model_copy(update={"norm": norm})
     layers: list[nn.Module] = []
-    for _ in range((side.depth or 1) - 1):
-        layers += [nn.Conv2d(n, n, kernel, padding=kernel // 2, bias=biased(side)), *finish(n, side)]
+    for _ in range((settings.depth or 1) - 1):
+        layers += [nn.Conv2d(n, n, kernel, padding=kernel // 2, bias=needs_bias(settings)), *norm_and_activation(n, settings)]
     return layers
 
 
-# Other sizes -----------------------------------------------------------------------------------------
+# Resampling ------------------------------------------------------------------------------------------
 
 
-def doubled(n: int, out: int, g: GeneratorConfig, *, bias: bool) -> list[nn.Module]:
-    """A layer from n to `out` channels that doubles the map: transposed (Radford et al. 2016), after resizing (Odena et al. 2016), or by the pixels of
-    four times the channels (Shi et al. 2016; of their later initialisation nothing)."""
+def upsample_layers(n: int, out: int, g: GeneratorConfig, *, bias: bool) -> list[nn.Module]:
+    """Return a layer from n to `out` channels that doubles the size of the map.
+
+    A transposed convolution (Radford et al. 2016), a convolution after resizing (Odena et al. 2016), or a convolution to four times the channels
+    and a pixel shuffle (Shi et al. 2016; without their later initialisation).
+    """
     if g.upsampling in (None, "transposed"):
         kernel = g.kernel or 4
         return [nn.ConvTranspose2d(n, out, kernel, 2, (kernel - 1) // 2, output_padding=kernel % 2, bias=bias)]
@@ -69,13 +76,17 @@ def doubled(n: int, out: int, g: GeneratorConfig, *, bias: bool) -> list[nn.Modu
 
 
 def upsample(mode: str) -> nn.Module:
+    """Return a layer that doubles the size of the map without weights. mode: nearest or bilinear."""
     return nn.Upsample(scale_factor=2, mode=mode)
 
 
-def halved(n: int, out: int, d: DiscriminatorConfig, *, normed: bool = True) -> list[nn.Module]:
-    """A layer from n to `out` channels that halves the map, with what follows it: in strides, or by pooling after the activation."""
-    after = finish(out, d) if normed else activation(d)
-    bias = biased(d) or not normed
+def downsample_layers(n: int, out: int, d: DiscriminatorConfig, *, normed: bool = True) -> list[nn.Module]:
+    """Return a layer from n to `out` channels that halves the size of the map, with its norm and activation.
+
+    A strided convolution, or pooling after the activation.
+    """
+    after = norm_and_activation(out, d) if normed else activation(d)
+    bias = needs_bias(d) or not normed
     if d.downsampling in (None, "strided"):
         kernel = d.kernel or 4
         return [nn.Conv2d(n, out, kernel, 2, (kernel - 1) // 2, bias=bias), *after]
@@ -83,21 +94,21 @@ def halved(n: int, out: int, d: DiscriminatorConfig, *, normed: bool = True) -> 
     return [nn.Conv2d(n, out, kernel, padding=kernel // 2, bias=bias), *after, POOLS[str(d.downsampling)](2)]
 
 
-# Ends ------------------------------------------------------------------------------------------------
+# First and last layers-------------------------------------------------------------------------------------
 
 
 class FromOnePlace(nn.ConvTranspose2d):
-    """A transposed convolution of a map of one place: as the product of matrices that it is, which a CPU does up to four times as fast."""
+    """A transposed convolution of a 1x1 map, computed as a matrix product: up to four times as fast on a CPU."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """[N, C, 1, 1] -> [N, out, h, w], with channels last in memory, as the weights are."""
+        """[N, C, 1, 1] -> [N, out, h, w], in the channels-last memory format, like the weights."""
         y = x.flatten(1) @ self.weight.permute(0, 2, 3, 1).flatten(1)
         y = y.view(len(x), *self.kernel_size, self.out_channels).permute(0, 3, 1, 2)
         return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class ToOnePlace(nn.Conv2d):
-    """A valid convolution of a map of the kernel's size: likewise."""
+    """A convolution without padding of a map of the kernel's size, computed as a matrix product too."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] -> [N, out, 1, 1]."""
@@ -105,47 +116,52 @@ class ToOnePlace(nn.Conv2d):
         return y[:, :, None, None]
 
 
-def first(latents: int, n: int, start: int, head: Head, *, bias: bool) -> list[nn.Module]:
-    """From latents to the first map, [N, n, start, start]: a dense layer, or a transposed convolution, whose bias is one a channel."""
+def first_layers(latents: int, n: int, start: int, head: Head, *, bias: bool) -> list[nn.Module]:
+    """Return layers from z [N, latents] to the first map [N, n, start, start].
+
+    A dense layer, or a transposed convolution, which has one bias per channel.
+    """
     if head == "dense":
         return [nn.Linear(latents, n * start * start, bias=bias), nn.Unflatten(1, (n, start, start))]
     return [nn.Unflatten(1, (latents, 1, 1)), FromOnePlace(latents, n, start, bias=bias)]
 
 
 class Unit(nn.Module):
-    """Sigmoid: G makes pixels in [0, 1]. Everybody else is given them as [-1, 1]."""
+    """Sigmoid output of G: pixels in [0, 1], rescaled to [-1, 1], which all other code uses."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 2 * x.sigmoid() - 1
 
 
 class ToUnit(nn.Module):
-    """Pixels of [-1, 1] -> of [0, 1], before D's first layer."""
+    """Rescale pixels from [-1, 1] to [0, 1], before D's first layer."""
 
     def forward(self, x: Tensor) -> Tensor:
         return (x + 1) / 2
 
 
 class Unbounded(nn.Module):
-    """What G makes as it is; clipped to [-1, 1] in evaluation mode, for those who judge it."""
+    """Linear output of G; in evaluation mode clipped to [-1, 1], for the evaluator."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x if self.training else x.clamp(-1, 1)
 
 
-def squashed(g: GeneratorConfig, shape: Shape) -> nn.Module:
-    """The end of G: what keeps pixels within bounds. UserError for bounds of points.
+def output_layer(g: GeneratorConfig, shape: Shape) -> nn.Module:
+    """Return the last layer of G, which bounds the pixels. Raises UserError for a sigmoid with points.
 
-    With sigmoid the two networks work in pixels of [0, 1], as Lucic et al. 2018 have it, and all between them in [-1, 1]: noise, augmentations and
-    penalties mean the same whatever the output. (So |grad D| is by pixels of [-1, 1], half of that by pixels of [0, 1].)
+    With sigmoid, both networks work in pixels of [0, 1], as in Lucic et al. 2018. All code between them uses [-1, 1], so that noise,
+    augmentations and penalties mean the same for every output. |grad D| is taken by pixels of [-1, 1]: half of that by pixels of [0, 1].
     """
     if len(shape) == 3:
         return {"tanh": nn.Tanh, "sigmoid": Unit, "linear": Unbounded}[g.output]()
     if g.output == "sigmoid":
-        raise UserError(f"g.output: sigmoid makes pixels in [0, 1], and points have no bounds; the data are {shape}, so leave it out")
+        raise UserError(
+            f"g.output: sigmoid needs images, as points have no bounds; the data are points of shape {shape}; leave g.output out"
+        )
     return nn.Identity()
 
 
-def seen(g: GeneratorConfig) -> list[nn.Module]:
-    """The beginning of D: pixels as G's own end makes them."""
+def input_layers(g: GeneratorConfig) -> list[nn.Module]:
+    """Return the layers before D's first layer: pixels in the range that G's output layer computes."""
     return [ToUnit()] if g.output == "sigmoid" else []

@@ -1,4 +1,4 @@
-"""Dense networks, for points in the plane and for small images."""
+"""Dense networks, for points and for small images."""
 
 from math import prod
 
@@ -8,49 +8,52 @@ from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
 from trainables.models.checks import check_init
-from trainables.models.layers import Side, activation, seen, squashed
-from trainables.models.starts import started
+from trainables.models.layers import NetworkConfig, activation, input_layers, output_layer
+from trainables.models.starts import initialise
 
-DEPTH = 2  # hidden layers where the config does not say
+_DEPTH = 2  # hidden layers if depth is not set
 
 
-def hidden(n: int, side: Side, *, first_norm: bool) -> list[nn.Module]:
-    """n inputs -> depth hidden layers of width units each. Without first_norm the first has no norm, unless it is the only one."""
+def _hidden(n: int, settings: NetworkConfig, *, first_norm: bool) -> list[nn.Module]:
+    """Return `depth` hidden layers of `width` units each, for n inputs.
+
+    first_norm: whether the first layer has a norm; if it is the only layer, it always has one.
+    """
     layers: list[nn.Module] = []
-    for i in range(side.depth or DEPTH):
-        normed = NORMS_1D[side.norm if i or first_norm or side.depth == 1 else "none"]
-        layers += [nn.Linear(n, side.width), normed(side.width), *activation(side)]
-        n = side.width
+    for i in range(settings.depth or _DEPTH):
+        normed = NORMS_1D[settings.norm if i or first_norm or settings.depth == 1 else "none"]
+        layers += [nn.Linear(n, settings.width), normed(settings.width), *activation(settings)]
+        n = settings.width
     return layers
 
 
-def generator(config: TrialConfig, shape: Shape) -> nn.Module:
+def _generator(config: TrialConfig, shape: Shape) -> nn.Module:
     g = config.g
-    layers = hidden(config.latent.dim, g, first_norm=True)
-    net = nn.Sequential(*layers, nn.Linear(g.width, prod(shape)), nn.Unflatten(1, shape), squashed(g, shape))
-    return started(net, g, own=as_built)
+    layers = _hidden(config.latent.dim, g, first_norm=True)
+    net = nn.Sequential(*layers, nn.Linear(g.width, prod(shape)), nn.Unflatten(1, shape), output_layer(g, shape))
+    return initialise(net, g, default=_keep_default)
 
 
-def discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
+def _discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
     d = config.d
-    body = nn.Sequential(*seen(config.g), nn.Flatten(), *hidden(prod(shape), d, first_norm=False))
-    return started(Discriminator(body, nn.Linear(d.width, 1)), d, own=as_built)
+    body = nn.Sequential(*input_layers(config.g), nn.Flatten(), *_hidden(prod(shape), d, first_norm=False))
+    return initialise(Discriminator(body, nn.Linear(d.width, 1)), d, default=_keep_default)
 
 
-def as_built(net: nn.Module) -> None:
-    """PyTorch's own start: U(-1, 1) / sqrt(inputs), biases too."""
+def _keep_default(net: nn.Module) -> None:
+    """Keep PyTorch's initialisation: U(-1, 1) / sqrt(inputs), for biases too."""
 
 
-def check(config: TrialConfig) -> None:
+def _check(config: TrialConfig) -> None:
     for name, norm in {"g.norm": config.g.norm, "d.norm": config.d.norm}.items():
         if norm not in NORMS_1D:
-            raise UserError(f"{name} of a dense network must be one of {sorted(NORMS_1D)}; given {norm!r}")
+            raise UserError(f"{name} must be one of {sorted(NORMS_1D)} with arch: mlp, whose layers are dense; given {norm!r}")
     check_init(config)
 
 
 MLP = Architecture(
     source="Dense layers of equal width (2 unless depth says otherwise); G ends in tanh for images. As in Goodfellow et al. 2014, section 5",
-    generator=generator,
-    discriminator=discriminator,
-    check=check,
+    generator=_generator,
+    discriminator=_discriminator,
+    check=_check,
 )

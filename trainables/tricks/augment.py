@@ -1,4 +1,4 @@
-"""Augmentation: D judges changed images, real and fake alike, or must judge them as it judges the unchanged."""
+"""Augmentation tricks: D gets augmented images, or is penalised if augmentations change its logits."""
 
 from typing import Annotated, Any
 
@@ -14,12 +14,12 @@ from trainables.sections import NotNegative, Positive
 from trainables.tricks.augmentations import Policy, augmented
 from trainables.tricks.base import ImageTrick, Nets, Step, trick
 
-EVERY = 4  # minibatches between two adjustments of p. Karras et al. 2020 (ADA), section 3.1
+_EVERY = 4  # minibatches between two updates of p. Karras et al. 2020 (ADA), section 3.1
 
 
 @trick("diffaugment")
 class DiffAugment(ImageTrick):
-    """D sees only augmented images, in its own steps and in G's, and G learns through the augmentation. Zhao et al. 2020."""
+    """Augment all real and fake images that D gets, differentiably, in steps of D and of G. Zhao et al. 2020."""
 
     policy: Policy = "colour,translation,cutout"
 
@@ -29,10 +29,11 @@ class DiffAugment(ImageTrick):
 
 @trick("ada")
 class Ada(ImageTrick):
-    """Each augmentation changes each image with probability p, steered so that the mean sign of D's logits of real images is `target`. Karras et al. 2020 (ADA), section 3.
+    """Augment with probability p, controlled so that the mean sign of D's logits of real images is `target`. Karras et al. 2020 (ADA), section 3.
 
-    p begins at 0 and moves after every 4 minibatches, at a speed of 1 in `speed_kimg` thousands of images. Only the controller is StyleGAN2-ADA's:
-    its pipeline of 18 transformations is not here; the augmentations are those of diffaugment. p is reported as d/ada_p.
+    Each augmentation is applied to each image with probability p. p starts at 0 and changes every 4 minibatches, at a rate of 1 per `speed_kimg`
+    thousand images. Only the controller is that of StyleGAN2-ADA: its pipeline of 18 transformations is not implemented; the augmentations are those of
+    diffaugment. p is reported as d/ada_p.
     """
 
     counts_steps = True
@@ -47,7 +48,7 @@ class Ada(ImageTrick):
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.boundary = LOSSES.pick(config.loss).boundary or 0.0
-        self.step = EVERY * config.batch_size / (KIMG * self.speed_kimg)
+        self.step = _EVERY * config.batch_size / (KIMG * self.speed_kimg)
         device = next(nets.d.parameters()).device
         self.p, self.signs, self.batches = torch.zeros((), device=device), torch.zeros((), device=device), 0
 
@@ -58,8 +59,8 @@ class Ada(ImageTrick):
     def before_d(self, step: Step) -> None:
         self.signs = self.signs + (step.reals()[1] - self.boundary).sign().mean()
         self.batches += 1
-        if self.batches == EVERY:
-            self.p = (self.p + self.step * (self.signs / EVERY - self.target).sign()).clamp(0, 1)
+        if self.batches == _EVERY:
+            self.p = (self.p + self.step * (self.signs / _EVERY - self.target).sign()).clamp(0, 1)
             self.signs, self.batches = torch.zeros_like(self.signs), 0
         step.signals["d/ada_p"] = self.p
 
@@ -72,9 +73,9 @@ class Ada(ImageTrick):
 
 @trick("consistency")
 class Consistency(ImageTrick):
-    """real E (D(x) - D(T(x)))^2 over real x (Zhang et al. 2020, CR) and fake times the same over fakes (Zhao et al. 2021, bCR: 10 too).
+    """real E (D(x) - D(T(x)))^2 over real x (Zhang et al. 2020, CR) + fake times the same over fake x (Zhao et al. 2021, bCR: 10 too).
 
-    T flips and shifts, as in both papers; its shifts go up to an eighth of the image.
+    T flips and translates images, as in both papers; translations are at most an eighth of the image.
     """
 
     real: NotNegative = 10.0
@@ -89,10 +90,11 @@ class Consistency(ImageTrick):
         real, real_logits = step.reals()
         terms = []
         if self.real:
-            terms.append(self.real * (real_logits - step.d(self.moved(real, step.rng), side="real")).square().mean())
+            terms.append(self.real * (real_logits - step.d(self.transformed(real, step.rng), side="real")).square().mean())
         if self.fake:
-            terms.append(self.fake * (step.fake_logits - step.d(self.moved(step.fake, step.rng), side="fake")).square().mean())
+            terms.append(self.fake * (step.fake_logits - step.d(self.transformed(step.fake, step.rng), side="fake")).square().mean())
         return torch.stack(terms).sum()
 
-    def moved(self, images: Tensor, rng: torch.Generator) -> Tensor:
+    def transformed(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Return T(images), detached."""
         return augmented(images.detach(), self.policy, rng)

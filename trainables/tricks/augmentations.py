@@ -1,4 +1,4 @@
-"""Augmentations of images [N, C, H, W] by chance, one draw an image: differentiable, so that G learns through them."""
+"""Random augmentations of images [N, C, H, W], drawn for each image, and differentiable so that G learns through them."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -10,35 +10,37 @@ from torch import Tensor
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 
-SHIFT = 0.125  # of the width and height, at most. Zhao et al. 2020 (DiffAugment)
-HOLE = 0.5  # a cutout's side in those of the image. Zhao et al. 2020 (DiffAugment)
+_SHIFT = 0.125  # the largest translation, in widths and heights. Zhao et al. 2020 (DiffAugment)
+_HOLE = 0.5  # the side of a cutout, in sides of the image. Zhao et al. 2020 (DiffAugment)
 
 
-def one_each(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
-    """[N, 1, 1, 1] from U(low, high)."""
+def _one_each(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
+    """Return one number per image from U(low, high): [N, 1, 1, 1]."""
     return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device)
 
 
 def brightness(images: Tensor, rng: torch.Generator) -> Tensor:
-    return images + one_each(images, -0.5, 0.5, rng)
+    """Add U(-.5, .5) to all pixels of an image."""
+    return images + _one_each(images, -0.5, 0.5, rng)
 
 
 def saturation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Grey images have none, and stay as they are."""
+    """Scale the distance of each pixel from its grey value by U(0, 2). Images of one channel do not change."""
     grey = images.mean(1, keepdim=True)
-    return grey + (images - grey) * one_each(images, 0.0, 2.0, rng)
+    return grey + (images - grey) * _one_each(images, 0.0, 2.0, rng)
 
 
 def contrast(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Scale the distance of each pixel from the mean of its image by U(.5, 1.5)."""
     level = images.mean((1, 2, 3), keepdim=True)
-    return level + (images - level) * one_each(images, 0.5, 1.5, rng)
+    return level + (images - level) * _one_each(images, 0.5, 1.5, rng)
 
 
 def translation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Whole pixels, up to SHIFT of the size each way; what comes in is 0, the middle grey."""
+    """Translate by whole pixels, up to _SHIFT of the size in each direction; new pixels are 0, the middle grey."""
     for axis in (2, 3):
         size = images.shape[axis]
-        furthest = int(SHIFT * size + 0.5)
+        furthest = int(_SHIFT * size + 0.5)
         moved = torch.randint(-furthest, furthest + 1, (len(images), 1, 1, 1), generator=rng, device=images.device)
         shape = [1, 1, 1, 1]
         shape[axis] = size
@@ -49,11 +51,11 @@ def translation(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
-    """A square of HOLE of the size, its middle anywhere, is 0."""
+    """Set a rectangle of _HOLE of the size to 0; its centre is uniform over the image."""
     hole: Tensor | None = None
     for axis in (2, 3):
         size = images.shape[axis]
-        side = int(HOLE * size + 0.5)
+        side = int(_HOLE * size + 0.5)
         middle = torch.randint(0, size + 1 - side % 2, (len(images), 1, 1, 1), generator=rng, device=images.device)
         shape = [1, 1, 1, 1]
         shape[axis] = size
@@ -65,8 +67,8 @@ def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def flip(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Left and right, of every second image."""
-    return torch.where(one_each(images, 0.0, 1.0, rng) < 0.5, images.flip(3), images)
+    """Flip an image horizontally with probability 1/2."""
+    return torch.where(_one_each(images, 0.0, 1.0, rng) < 0.5, images.flip(3), images)
 
 
 AUGMENTATIONS: dict[str, tuple[Callable[[Tensor, torch.Generator], Tensor], ...]] = {
@@ -77,23 +79,23 @@ AUGMENTATIONS: dict[str, tuple[Callable[[Tensor, torch.Generator], Tensor], ...]
 }
 
 
-def known(policy: str) -> str:
-    """ "colour,cutout": names of AUGMENTATIONS, by commas. UserError for anything else."""
+def _known_policy(policy: str) -> str:
+    """Return a policy, as "colour,cutout". Raises UserError for names that are not in AUGMENTATIONS."""
     for name in policy.split(","):
         if name not in AUGMENTATIONS:
             raise UserError(
-                f"a policy is names of {sorted(AUGMENTATIONS)}, joined by commas; {nearest(name, AUGMENTATIONS)}given {policy!r}"
+                f"a policy must be names of {sorted(AUGMENTATIONS)}, joined by commas; {nearest(name, AUGMENTATIONS)}given {policy!r}"
             )
     return policy
 
 
-Policy = Annotated[str, AfterValidator(known)]
+Policy = Annotated[str, AfterValidator(_known_policy)]
 
 
 def augmented(images: Tensor, policy: str, rng: torch.Generator, *, p: Tensor | None = None) -> Tensor:
-    """The policy's augmentations one after the other; with `p`, each changes each image with that probability only."""
+    """Apply the augmentations of a policy in order. With p, a scalar: each to each image with probability p."""
     for name in policy.split(","):
         for augment in AUGMENTATIONS[name]:
             changed = augment(images, rng)
-            images = changed if p is None else torch.where(one_each(images, 0.0, 1.0, rng) < p, changed, images)
+            images = changed if p is None else torch.where(_one_each(images, 0.0, 1.0, rng) < p, changed, images)
     return images

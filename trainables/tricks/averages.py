@@ -1,4 +1,4 @@
-"""Averages over the course of training."""
+"""Tricks that evaluate an average of G's weights over training."""
 
 import copy
 from typing import Annotated, Any
@@ -14,12 +14,12 @@ from trainables.generators import Generator
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Trick, trick
 
-SETTLING = 32  # batches
+_STATISTICS_BATCHES = 32  # from which the statistics of batch norms are estimated
 
 
 @torch.no_grad()
-def mix(average: nn.Module, g: nn.Module, new: float) -> None:
-    """Take the share `new` of the average from g, of weights and of running statistics, which belong to them."""
+def _update_average(average: nn.Module, g: nn.Module, new: float) -> None:
+    """Set the average to (1 - new) average + new g, in place: weights, and running statistics of norms."""
     torch._foreach_lerp_(list(average.parameters()), list(g.parameters()), new)
     for mean, now in zip(average.buffers(), g.buffers(), strict=True):
         if mean.is_floating_point():
@@ -29,24 +29,27 @@ def mix(average: nn.Module, g: nn.Module, new: float) -> None:
 
 
 @torch.no_grad()
-def settle(generator: Generator, batch_size: int) -> None:
-    """The running statistics of a network's batch norms, anew: the means over SETTLING batches of its own samples, always the same."""
+def _estimate_statistics(generator: Generator, batch_size: int) -> None:
+    """Recompute the running statistics of batch norms, in place: their means over _STATISTICS_BATCHES batches of the generator's samples.
+
+    The samples are drawn with a fixed seed.
+    """
     generator.eval()
     norms = [module for module in generator.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
     for norm in norms:
         norm.train().reset_running_stats()
-        norm.momentum = None  # torch's word for a plain mean
+        norm.momentum = None  # None: PyTorch computes a plain mean
     rng = torch.Generator(next(generator.parameters()).device).manual_seed(0)
-    for _ in range(SETTLING if norms else 0):
+    for _ in range(_STATISTICS_BATCHES if norms else 0):
         generator(*generator.draw(batch_size, rng))
     generator.eval()
 
 
 @trick("ema")
 class Ema(Trick):
-    """Judge an exponential moving average of G, its half-life in thousands of images. Yazici et al. 2019; Karras et al. 2020.
+    """Evaluate an exponential moving average of G's weights; the half-life is in thousands of images. Yazici et al. 2019; Karras et al. 2020.
 
-    It warms up: the half-life is at most the share `rampup` of the images so far (Karras et al. 2020, ADA, ema_rampup).
+    The half-life is at most `rampup` times the images so far (Karras et al. 2020, ADA, ema_rampup).
     """
 
     halflife_kimg: Positive = 10.0
@@ -55,14 +58,14 @@ class Ema(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
         self.g_steps = config.g_steps
-        self.updates = 0  # not in the state: a run never pauses between the updates of a round
-        self.images = 0.0  # up to which it has averaged
+        self.updates = 0  # not in the state: no checkpoint is saved between the updates of a round
+        self.images = 0.0  # images so far at the last update of the average
 
     def after_g(self, nets: Nets, images: int) -> None:
         self.updates += 1
-        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # a round's images are shared among its updates of G
+        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # the images of a round are divided among its updates of G
         halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
-        mix(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
+        _update_average(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
         self.images += elapsed
 
     def generator(self, generator: Generator) -> Generator:
@@ -78,16 +81,16 @@ class Ema(Trick):
 
 @trick("swa")
 class Swa(Trick):
-    """Judge the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter.
+    """Evaluate the plain mean of G's weights over the last `share` of the budget; before that, G. Yazici et al. 2019 (MA); Izmailov et al. 2018: a quarter.
 
-    The running statistics of batch norms are estimated anew for the mean, as Izmailov et al. do: they are not the mean of those along the way.
+    The running statistics of batch norms are recomputed for the mean, as in Izmailov et al.; averaging those of G would give other values.
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
 
     def check(self, config: TrialConfig) -> None:
         if "ema" in config.tricks:
-            raise UserError("swa and ema each name the generator that is judged; only one of them can be on")
+            raise UserError("swa and ema both replace the generator that is evaluated; only one of them can be on; leave one out")
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
@@ -98,13 +101,13 @@ class Swa(Trick):
     def after_g(self, nets: Nets, images: int) -> None:
         if images > self.start:
             self.times += 1
-            mix(self.average, nets.g, 1 / self.times)
+            _update_average(self.average, nets.g, 1 / self.times)
 
     def generator(self, generator: Generator) -> Generator:
         if not self.times:
             return generator
         averaged = generator.of(copy.deepcopy(self.average))
-        settle(averaged, self.batch_size)
+        _estimate_statistics(averaged, self.batch_size)
         return averaged
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Constraints on weights, of D for the most part."""
+"""Tricks that constrain or penalise weights, mostly those of D."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ from trainables.tricks.scheduled import Scheduled
 
 @trick("weight_clipping")
 class WeightClipping(Trick):
-    """Each of D's weights is kept within ±limit. Arjovsky et al. 2017, algorithm 1."""
+    """Clip each weight of D to [-limit, limit]. Arjovsky et al. 2017, algorithm 1."""
 
     limit: Positive = 0.01
 
@@ -28,10 +28,10 @@ class WeightClipping(Trick):
 
 @trick("weight_penalty")
 class WeightPenalty(Scheduled):
-    """weight/2 times the squared norm of D's weights, biases and gains left out. Krogh & Hertz 1992; on D in courses, and Kurach et al. 2019 ("L2").
+    """weight/2 |W|^2 over all weights of D, without biases and gains. Krogh & Hertz 1992; on D in courses, and Kurach et al. 2019 ("L2").
 
-    The sum over all layers. The code of Kurach et al. has their mean: its 10 are 10 divided by the number of layers here. The weight's schedule is
-    as in gradient_penalty.
+    This is the sum over layers. The code of Kurach et al. takes their mean: its 10 corresponds to 10 divided by the number of layers here. The
+    weight is scheduled as in gradient_penalty.
     """
 
     weight: Positive = 1e-3
@@ -43,20 +43,20 @@ class WeightPenalty(Scheduled):
 
 @trick("spectral_norm")
 class SpectralNorm(Trick):
-    """Each of D's weights is divided by its largest singular value, by power iteration. Miyato et al. 2018, algorithm 1."""
+    """Divide the weight of each layer of D by its largest singular value, from power iteration. Miyato et al. 2018, algorithm 1."""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         for module in list(nets.d.modules()):
-            if isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):  # a class's row too, as in Miyato & Koyama 2018
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):  # embeddings of classes too, as in Miyato & Koyama 2018
                 spectral_norm(module)
 
 
 @trick("orthogonal_regularisation")
 class OrthogonalRegularisation(Scheduled):
-    """weight |W W' * (1 - I)|^2 of each weight: its rows, an output's each, should be at right angles, of any length. Brock et al. 2019 (BigGAN), eq. 3.
+    """weight |W W' * (1 - I)|^2, summed over weights W: their rows should be orthogonal, of any length. Brock et al. 2019 (BigGAN), eq. 3.
 
-    It is the form of 2019, without the diagonal that Brock et al. 2017 have too. BigGAN uses it on G; the default here is D. Rows are those of the
-    first dimension, as in BigGAN's code. The weight's schedule is as in gradient_penalty.
+    This is the form of 2019, without the diagonal that Brock et al. 2017 penalise too. BigGAN uses it on G; the default here is D. A row is one index
+    of the first dimension, as in BigGAN's code. The weight is scheduled as in gradient_penalty.
     """
 
     weight: Positive = 1e-4
@@ -70,9 +70,9 @@ class OrthogonalRegularisation(Scheduled):
 
 
 def off_diagonal(net: nn.Module) -> Tensor:
-    """Squares of the inner products of different rows, summed over all weights: a scalar."""
+    """Return the squared inner products of different rows, summed over all weights: a scalar."""
     gains = {
         id(p) for module in net.modules() if isinstance(module, ConditionalNorm) for p in module.parameters()
-    }  # a row a class: no weights
+    }  # their rows are classes, not outputs
     rows = [p.flatten(1) for p in net.parameters() if p.ndim > 1 and id(p) not in gains]
     return torch.stack([(gram := w @ w.T).square().sum() - gram.diagonal().square().sum() for w in rows]).sum()

@@ -1,4 +1,4 @@
-"""Lessons: what G learns from, beside D's verdict or in its place."""
+"""Tricks that change G's loss: they select samples, add a term, or replace the adversarial loss."""
 
 from typing import Annotated
 
@@ -12,24 +12,24 @@ from trainables.models.base import Discriminator
 from trainables.sections import Positive
 from trainables.tricks.base import Nets, Step, Trick, trick
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
+_Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 @trick("top_k")
 class TopK(Trick):
-    """G learns only from the k of its samples that D takes most for real. Sinha et al. 2020, section 3.
+    """G's loss is taken over the k fake samples with the largest logits only. Sinha et al. 2020, section 3.
 
-    k begins as the whole batch and is multiplied by `decay` after each epoch of D, down to the share `least` of the batch. With a loss of
-    pairs, the real ones of the same pairs are kept. .99 and a half are also what public implementations of it take.
+    k starts as the batch size and is multiplied by `decay` after each epoch of D, down to the share `least` of the batch. With a loss of pairs, the
+    real images of the same pairs are kept. The defaults .99 and .5 are those of public implementations too.
     """
 
-    least: Fraction = 0.5
-    decay: Fraction = 0.99
+    least: _Fraction = 0.5
+    decay: _Fraction = 0.99
 
     def check(self, config: TrialConfig) -> None:
         if config.tricks.get("feature_matching", {}).get("adversarial") == 0:
             raise UserError(
-                "top_k chooses what G's adversarial loss is of, and feature_matching.adversarial: 0 leaves nothing of that loss"
+                "top_k selects the samples of G's adversarial loss, which feature_matching.adversarial: 0 removes; set that above 0, or leave top_k out"
             )
 
     def before_g(self, step: Step) -> None:
@@ -41,9 +41,9 @@ class TopK(Trick):
 
 @trick("feature_matching")
 class FeatureMatching(Trick):
-    """G minimises weight |E f(real) - E f(fake)|^2, f the features before D's last layer. Salimans et al. 2016, section 3.1.
+    """G minimises weight |E f(real) - E f(fake)|^2, where f are the features before D's last layer. Salimans et al. 2016, section 3.1.
 
-    It takes the place of G's adversarial loss; `adversarial` is the share of that which stays (0 in the paper, 1 for both).
+    This replaces G's adversarial loss, which is multiplied by `adversarial` (0 in the paper, 1 for both).
     """
 
     features = True
@@ -54,7 +54,7 @@ class FeatureMatching(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         if not isinstance(nets.d, Discriminator):
             raise UserError(
-                f"feature_matching needs a Discriminator, with a body of features and a head; {config.arch!r} has {type(nets.d).__name__}"
+                f"feature_matching needs an architecture whose D is a Discriminator (body and head); that of arch: {config.arch} is a {type(nets.d).__name__}"
             )
 
     def before_g(self, step: Step) -> None:
@@ -68,17 +68,17 @@ class FeatureMatching(Trick):
 
 @trick("mode_seeking")
 class ModeSeeking(Trick):
-    """G is paid for images that differ more than their latents: weight / (|G(z1) - G(z2)| / |z1 - z2|), mean absolute differences. Mao et al. 2019.
+    """G minimises weight / (|G(z1) - G(z2)| / |z1 - z2|), with mean absolute differences: different z give different images. Mao et al. 2019.
 
-    One half of the batch against the other, of the same classes where there are any, and the inverse of the ratio as what is minimised, with
-    1e-5 against division by zero: all as in the authors' code.
+    As in the authors' code, one half of the batch is compared with the other, with the same classes in a conditional trial; the inverse of the ratio
+    is minimised, with 1e-5 against division by zero.
     """
 
     weight: Positive = 1.0
 
     def check(self, config: TrialConfig) -> None:
         if config.batch_size < 2:
-            raise UserError(f"mode_seeking compares pairs: batch_size must be 2 at least; given {config.batch_size}")
+            raise UserError(f"batch_size must be at least 2 with mode_seeking, which compares pairs; given {config.batch_size}")
 
     def classes(self, labels: Tensor) -> Tensor:
         half = len(labels) // 2
@@ -88,9 +88,10 @@ class ModeSeeking(Trick):
         assert step.made is not None
         assert step.latents is not None
         half = len(step.made) // 2
-        ratio = apart(step.made, half) / apart(step.latents, half)
+        ratio = _mean_difference(step.made, half) / _mean_difference(step.latents, half)
         return self.weight / (ratio + 1e-5)
 
 
-def apart(batch: Tensor, half: int) -> Tensor:
+def _mean_difference(batch: Tensor, half: int) -> Tensor:
+    """Return the mean absolute difference between the two halves of a batch [N, …]: a scalar."""
     return (batch[:half] - batch[half : 2 * half]).abs().mean()

@@ -1,4 +1,4 @@
-"""History: what was before takes part in what is learned now."""
+"""Tricks whose loss depends on earlier steps: averages of weights and logits, and a buffer of fake images."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,10 @@ from trainables.tricks.base import Nets, Step, Trick, trick
 
 @trick("historical_averaging")
 class HistoricalAveraging(Trick):
-    """weight |w - mean of w at all times so far|^2 in the losses of both networks. Salimans et al. 2016, section 3.3. The initial weights count as one time."""
+    """weight |w - mean of w over all updates so far|^2 in the losses of both networks. Salimans et al. 2016, section 3.3.
+
+    The initial weights count as one update.
+    """
 
     weight: Positive = 1.0
 
@@ -24,10 +27,10 @@ class HistoricalAveraging(Trick):
         self.times = {"g": 1, "d": 1}
 
     def d_term(self, step: Step) -> Tensor:
-        return self.away("d", step.nets.d)
+        return self.distance("d", step.nets.d)
 
     def g_term(self, step: Step) -> Tensor:
-        return self.away("g", step.nets.g)
+        return self.distance("g", step.nets.g)
 
     def after_d(self, nets: Nets) -> None:
         self.remember("d", nets.d)
@@ -35,12 +38,14 @@ class HistoricalAveraging(Trick):
     def after_g(self, nets: Nets, images: int) -> None:
         self.remember("g", nets.g)
 
-    def away(self, side: str, net: nn.Module) -> Tensor:
+    def distance(self, side: str, net: nn.Module) -> Tensor:
+        """Return the term, a scalar."""
         differences = torch._foreach_sub(list(net.parameters()), self.averages[side])
         return self.weight * torch.stack([difference.square().sum() for difference in differences]).sum()
 
     @torch.no_grad()
     def remember(self, side: str, net: nn.Module) -> None:
+        """Add the current weights to the mean."""
         self.times[side] += 1
         torch._foreach_lerp_(self.averages[side], list(net.parameters()), 1 / self.times[side])
 
@@ -56,10 +61,10 @@ class HistoricalAveraging(Trick):
 
 @trick("experience_replay")
 class ExperienceReplay(Trick):
-    """A share of the fakes that D learns from are old ones, from a buffer. Shrivastava et al. 2017, section 2.3; Pfau & Vinyals 2016.
+    """D gets a `share` of its fake images from a buffer of earlier ones. Shrivastava et al. 2017, section 2.3; Pfau & Vinyals 2016.
 
-    As many of the newest take the places of random ones in the buffer, once it is full. Replay begins when the buffer holds enough for a step.
-    `images` is the size of the buffer, which Shrivastava et al. do not state; 1024 is 16 batches of 64.
+    As many new images are added to the buffer in each step; once it is full, they replace random ones. Replay starts when the buffer holds enough for
+    a step. `images` is the size of the buffer, which Shrivastava et al. do not state; 1024 is 16 batches of 64.
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -69,17 +74,18 @@ class ExperienceReplay(Trick):
         replayed = self.replayed(config.batch_size)
         if not 1 <= replayed <= self.images:
             raise UserError(
-                f"experience_replay.share of batch_size must be from 1 to experience_replay.images = {self.images} samples; "
-                f"given {self.share} of {config.batch_size}, {replayed}"
+                f"experience_replay.share times batch_size must be from 1 to experience_replay.images = {self.images} samples; "
+                f"given {self.share} times {config.batch_size}, {replayed}"
             )
 
     def replayed(self, batch_size: int) -> int:
+        """Return how many images of a batch come from the buffer."""
         return round(self.share * batch_size)
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.device = next(nets.d.parameters()).device
-        self.buffer: Tensor | None = None  # [images, *shape], made when the first samples come
-        self.labels: Tensor | None = None  # [images], their classes, in a conditional run
+        self.buffer: Tensor | None = None  # [images, *shape], allocated at the first step, when the shape is known
+        self.labels: Tensor | None = None  # [images], their classes, in a conditional trial
         self.held = 0
 
     def fakes(self, fake: Tensor, labels: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -116,10 +122,10 @@ class ExperienceReplay(Trick):
 
 @trick("lecam")
 class Lecam(Trick):
-    """weight (E (D(real) - a_fake)^2 + E (D(fake) - a_real)^2), a_* running means of the other side's logits. Tseng et al. 2021.
+    """weight (E (D(real) - a_fake)^2 + E (D(fake) - a_real)^2), where a_* are moving averages of D's logits. Tseng et al. 2021.
 
-    As in the authors' code, only logits on the right side of the mean count (real above a_fake, fake below a_real), and the means begin
-    without a bias towards 0 (that of StyleGAN2). .3 is its weight for BigGAN on CIFAR; for StyleGAN2 on FFHQ it is 3e-7.
+    As in the authors' code, only logits on the correct side of the average count (real above a_fake, fake below a_real), and the averages are corrected
+    for their bias towards 0 (as in their code for StyleGAN2). Their weight is .3 for BigGAN on CIFAR, and 3e-7 for StyleGAN2 on FFHQ.
     """
 
     counts_steps = True
@@ -127,7 +133,7 @@ class Lecam(Trick):
     decay: Share = 0.99
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
-        self.sums = torch.zeros(2, device=next(nets.d.parameters()).device)  # of real and fake logits, older ones counting less
+        self.sums = torch.zeros(2, device=next(nets.d.parameters()).device)  # moving sums of real and fake logits
         self.times = 0
 
     def d_term(self, step: Step) -> Tensor:

@@ -1,4 +1,4 @@
-"""Labels: what D is told of the images."""
+"""Tricks that change the labels real and fake in D's loss."""
 
 from typing import Annotated
 
@@ -15,10 +15,10 @@ from trainables.tricks.base import Nets, Step, Trick, trick
 
 @trick("label_flipping")
 class LabelFlipping(Trick):
-    """A share of D's labels is wrong: these real images are called fake, and as many fakes real. Chintala et al. 2016 ("How to train a GAN?"), tip 6.
+    """Swap the labels real and fake of a `share` of the pairs in D's loss. Chintala et al. 2016 ("How to train a GAN?"), tip 6.
 
-    Logits change sides, not images: it works with every loss, labelled or not, and the norms of D and the gradient penalties see clean batches.
-    Each pair of a real and a fake image is swapped by a coin of its own. G's labels are right.
+    Each pair of a real and a fake logit is swapped independently. As logits are swapped and not images, this works with every loss, and D's norms and
+    gradient penalties get unmixed batches. G's loss does not change.
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -31,10 +31,10 @@ class LabelFlipping(Trick):
 
 @trick("label_smoothing")
 class LabelSmoothing(Trick):
-    """One-sided: D is told that real images are real with probability `real` only; fakes stay 0. Salimans et al. 2016, section 3.4.
+    """D's target for real images is `real` instead of 1; that for fake images is `fake`. Salimans et al. 2016, section 3.4 (one-sided).
 
-    `fake` above 0 smooths the other side too (Szegedy et al. 2016), of which Salimans et al. warn: where only fakes are, they then have no
-    reason to move towards the data.
+    `fake` above 0 smooths both sides (Szegedy et al. 2016). Salimans et al. advise against it: where the data have almost no density, fake samples then
+    have no incentive to move towards the data.
     """
 
     real: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -53,6 +53,6 @@ class LabelSmoothing(Trick):
         assert self.loss.boundary is not None
         real, fake = step.loss_logits
         term = self.loss.relabel(real, self.real)
-        if self.fake:  # what is said of fakes is what is said of reals, mirrored at the boundary
+        if self.fake:  # the loss of fake images is that of real ones, mirrored at the boundary
             term = term + self.loss.relabel(2 * self.loss.boundary - fake, 1 - self.fake)
         return term

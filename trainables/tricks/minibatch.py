@@ -1,4 +1,4 @@
-"""Minibatches: D sees how much its batch varies."""
+"""Tricks that give D features of the whole minibatch, so that it can detect a lack of variation."""
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +11,16 @@ from trainables.tricks.base import Nets, Trick, trick
 
 
 class WithDeviation(nn.Module):
-    """Appends one channel that holds the batch's standard deviation, averaged over all features and places."""
+    """Append one channel: the standard deviation over the batch, averaged over all features and pixels."""
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, C, ...] -> [N, C + 1, ...]."""
-        deviation = (features.var(0, unbiased=False) + 1e-8).sqrt().mean()  # 1e-8: sqrt has no gradient at 0; Karras et al.'s own
+        deviation = (features.var(0, unbiased=False) + 1e-8).sqrt().mean()  # 1e-8: sqrt has no gradient at 0; the value of Karras et al.
         return torch.cat([features, deviation.expand(len(features), 1, *features.shape[2:])], 1)
 
 
 class WithCloseness(nn.Module):
-    """Appends a channel a kernel: how close a sample is to the others of its batch, sum_j exp(-|M_i - M_j|), M = features T."""
+    """Append one channel per kernel: the similarity of a sample to its batch, sum_j exp(-|M_i - M_j|), M = features T."""
 
     def __init__(self, inputs: int, kernels: int, dims: int, device: torch.device):
         super().__init__()
@@ -35,17 +35,22 @@ class WithCloseness(nn.Module):
         return torch.cat([features, closeness.view(shape).expand(*closeness.shape, *features.shape[2:])], 1)
 
 
-def last_layer(d: nn.Module, name: str, arch: str) -> nn.Linear | nn.Conv2d:
-    """The last layer of a Discriminator's head. UserError where there is none to widen."""
+def _last_layer(d: nn.Module, name: str, arch: str) -> nn.Linear | nn.Conv2d:
+    """Return the last layer of D's head. Raises UserError unless it is a Linear or a Conv2d of a Discriminator."""
     head = d.head if isinstance(d, Discriminator) else None
     last = head[-1] if isinstance(head, nn.Sequential) else head
     if isinstance(last, (nn.Linear, nn.Conv2d)):
         return last
-    raise UserError(f"{name} needs a Discriminator with a Linear or Conv2d head; {arch!r} has {head}")
+    raise UserError(
+        f"{name} needs an architecture whose D is a Discriminator with a Linear or Conv2d head; that of arch: {arch} has {head}"
+    )
 
 
-def widen(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: int) -> None:
-    """Put `more`, which appends channels, before the last layer, and widen that by weights of 0: what was there starts as it was."""
+def _widen_head(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: int) -> None:
+    """Insert `more`, which appends channels, before the last layer, and widen that layer by weights of 0.
+
+    The logits of the new D are at first those of the old one.
+    """
     if isinstance(last, nn.Linear):
         wider: nn.Linear | nn.Conv2d = nn.Linear(last.in_features + channels, 1, bias=last.bias is not None, device=last.weight.device)
     else:
@@ -61,23 +66,24 @@ def widen(d: nn.Module, last: nn.Linear | nn.Conv2d, more: nn.Module, channels: 
 
 @trick("minibatch_std")
 class MinibatchStd(Trick):
-    """The batch's standard deviation as one more feature of D's last layer. Karras et al. 2018, section 3."""
+    """Append the standard deviation of the batch to the features of D's last layer. Karras et al. 2018, section 3."""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
-        widen(nets.d, last_layer(nets.d, "minibatch_std", config.arch), WithDeviation(), 1)
+        _widen_head(nets.d, _last_layer(nets.d, "minibatch_std", config.arch), WithDeviation(), 1)
 
 
 @trick("minibatch_discrimination")
 class MinibatchDiscrimination(Trick):
-    """How close a sample is to the others of its batch, as `kernels` more features of D's last layer. Salimans et al. 2016, section 3.2.
+    """Append sum_j exp(-|M_i - M_j|), M = features T, for each of `kernels`, to the features of D's last layer. Salimans et al. 2016, section 3.2.
 
-    The sum over j includes i itself (a constant 1), as the paper writes it. `dims` is the number of dimensions of each kernel: 100 kernels of 5 dimensions as in the authors' code; of
-    its initialisation only the .05 of T is taken, not the weight norm nor the scaling by a first batch.
+    The sum over j includes i itself (a constant 1), as in the paper. `dims` is the number of dimensions of each kernel. The defaults are those of the
+    authors' code: 100 kernels of 5 dimensions. Of its initialisation, only the .05 of T is implemented, not the weight norm or the scaling by a first
+    batch.
     """
 
     kernels: Count = 100
     dims: Count = 5
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
-        last = last_layer(nets.d, "minibatch_discrimination", config.arch)
-        widen(nets.d, last, WithCloseness(last.weight[0].numel(), self.kernels, self.dims, last.weight.device), self.kernels)
+        last = _last_layer(nets.d, "minibatch_discrimination", config.arch)
+        _widen_head(nets.d, last, WithCloseness(last.weight[0].numel(), self.kernels, self.dims, last.weight.device), self.kernels)

@@ -1,4 +1,4 @@
-"""Rates: how large a step each update makes."""
+"""Tricks that change the size of an update: gradient clipping and learning-rate schedules."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from trainables.tricks.base import Trick, trick
 
 @trick("gradient_clipping")
 class GradientClipping(Trick):
-    """Each network's gradient is shortened to a norm of at most `norm` before its update. Pascanu et al. 2013, algorithm 1."""
+    """Rescale the gradient of each network to a norm of at most `norm` before its update. Pascanu et al. 2013, algorithm 1."""
 
     norm: Positive = 1.0
 
@@ -23,10 +23,10 @@ class GradientClipping(Trick):
 
 @trick("lr_schedule")
 class LrSchedule(Trick):
-    """Both learning rates rise over `warmup` of the budget (Goyal et al. 2017), then fall to `end` of themselves (Gulrajani et al. 2017: linearly to 0).
+    """Both learning rates rise over `warmup` of the budget (Goyal et al. 2017), then fall to `end` times themselves (Gulrajani et al. 2017: linearly to 0).
 
-    `shape`: linear, cosine (Loshchilov & Hutter 2017; Huang et al. 2024) or constant; `start` is the share of the budget at which the fall
-    begins (Zhu et al. 2017: half).
+    `shape`: linear, cosine (Loshchilov & Hutter 2017; Huang et al. 2024) or constant. `start`: the share of the budget at which the decay starts
+    (Zhu et al. 2017: half).
     """
 
     shape: Fading = "linear"

@@ -1,4 +1,4 @@
-"""A penalty whose weight changes over training."""
+"""Scheduled, the base class of penalties whose weight changes over training."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,9 +12,9 @@ from trainables.tricks.base import Step, Trick
 
 @dataclass(kw_only=True)
 class Scheduled(Trick):
-    """Its weight rises from 0 over `warmup` of the budget, and goes to `end` of itself at `until` of it.
+    """A penalty whose weight rises from 0 over `warmup` of the budget and changes to `end` times itself at `until` of it.
 
-    Along a cosine (Huang et al. 2024, R3GAN, gamma), a line, or at once ("constant"), by `shape`.
+    `shape`: along a cosine (Huang et al. 2024, R3GAN, gamma), linearly, or at once ("constant").
     """
 
     warmup: Share = 0.0
@@ -23,5 +23,5 @@ class Scheduled(Trick):
     shape: Fading = "cosine"
 
     def strength(self, step: Step) -> float:
-        """What the weight is multiplied by in this step."""
+        """Return the factor of the weight in this step."""
         return rise(step.t, self.warmup) * between(1.0, self.end, fade(step.t, self.until, self.shape))

@@ -1,4 +1,4 @@
-"""D and G in turn."""
+"""Alternating updates of D and G."""
 
 from trainables.gan import Gan
 from trainables.updates.base import Signals, Update, means, update
@@ -6,7 +6,7 @@ from trainables.updates.base import Signals, Update, means, update
 
 @update("alternating")
 class Alternating(Update):
-    """d_steps updates of D, then g_steps of G, each seeing what came before. Goodfellow et al. 2014, algorithm 1."""
+    """d_steps updates of D, then g_steps of G, each with the weights that the updates before it left. Goodfellow et al. 2014, algorithm 1."""
 
     takes = ("d_steps", "g_steps")
 
@@ -17,4 +17,5 @@ class Alternating(Update):
         return signals
 
     def g_step(self, gan: Gan) -> Signals:
+        """Update G once. A subclass may override it. Returns scalars to report."""
         return gan.g_step()

@@ -1,4 +1,7 @@
-"""Update: a rule by which D and G move. Its dataclass fields are its settings."""
+"""Update, the base class of update rules: how D and G are updated, given their gradients.
+
+The dataclass fields of a rule are its settings.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
@@ -14,33 +17,45 @@ from trainables.config import TrialConfig
 from trainables.entries import make_entry, with_settings
 from trainables.gan import Gan
 
-Signals = dict[str, Tensor]
+Signals = dict[str, Tensor]  # scalars to report, by name
 
 
 @plain_dataclass(kw_only=True)
 class Update:
-    """A subclass says what a step is; the rest it overrides where it must."""
+    """The base class of update rules. A subclass must override `step`, and may override the other methods.
 
-    takes: ClassVar[tuple[str, ...]] = ()  # of d_steps and g_steps: those that it reads
+    Decorate a subclass with `@update("name")`. Its annotated fields become settings; its docstring must name the source, and `ganstudy list` shows
+    the first line.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ()  # which of the settings d_steps and g_steps it reads
 
     def check(self, config: TrialConfig) -> None:
-        """UserError where the rule makes no sense beside the other settings."""
+        """Raise UserError if the rule cannot work with the other settings. Called when a config is made, before any data are loaded."""
 
     def build(self, gan: Gan) -> None:
-        """Once, when networks and optimisers exist."""
+        """Prepare the rule. Called once, after networks, tricks and optimisers are built."""
 
     def step(self, gan: Gan) -> Signals:
-        """Move D, and G where it is due: the smallest part of training that a tick may follow. -> scalars to report."""
-        raise NotImplementedError  # the one moment that every rule has; the others may stay empty, which an abstract class would forbid
+        """Update D, and G if it is due. Returns scalars to report.
+
+        A tick can only come between two steps, so the rule needs to save no state from within a step.
+        """
+        raise NotImplementedError  # not an abstract class: ruff forbids empty methods in those (B027)
 
     def move(self, opt: Optimizer) -> None:
-        """Move one network, whose gradients are there."""
+        """Update one network, whose gradients are computed. Called by Gan.d_move and Gan.g_move.
+
+        Must leave the weights unchanged if opt.found_inf is 1, that is if the gradient is not finite.
+        """
         opt.step()
 
     def state_dict(self) -> dict[str, Any]:
+        """Return all that the rule remembers from step to step, for a checkpoint."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint, given what `state_dict` returned. Called after `build`."""
 
 
 UPDATES: Registry[type[Update]] = tables.UPDATES
@@ -50,26 +65,31 @@ T = TypeVar("T", bound=type[Update])
 
 @dataclass_transform(kw_only_default=True)
 def update(name: str) -> Callable[[T], T]:
-    """Name an update rule. Its annotated fields become its settings, known everywhere as "name.field"; each needs a default, its paper's."""
+    """Decorator: register a subclass of Update under `name`.
+
+    Its annotated fields become settings "name.field", checked against their types; each needs a default, that of the paper. Raises UserError if the
+    class has no docstring or the name is taken.
+    """
     return with_settings(UPDATES, name)
 
 
 def weights(*nets: nn.Module) -> list[Tensor]:
-    """All parameters, as tensors that can be moved in place without a trace."""
+    """Return all parameters as tensors that share their memory and can be changed in place without autograd."""
     return [p.detach() for net in nets for p in net.parameters()]
 
 
 def copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return a copy of each tensor."""
     return [tensor.clone() for tensor in tensors]
 
 
 def means(steps: Sequence[Signals]) -> Signals:
-    """Of scalars that each step has; a single step's as they are."""
+    """Return the mean of each scalar over steps; those of a single step are returned unchanged."""
     if len(steps) == 1:
         return steps[0]
     return {name: torch.stack([step[name].detach() for step in steps]).mean() for name in steps[0]}
 
 
 def make_update(name: str, settings: Mapping[str, Any]) -> Update:
-    """A checked update rule. Raises UserError for an unknown rule or setting, or a value out of its bounds."""
+    """Return an update rule with these settings. Raises UserError for an unknown rule or setting, or a value out of bounds."""
     return make_entry(UPDATES, name, settings)

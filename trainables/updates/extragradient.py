@@ -1,4 +1,4 @@
-"""Extragradient: look ahead, come back, and move by what was seen."""
+"""Extragradient: extrapolate, return, and update by the gradients of the extrapolated point."""
 
 import torch
 
@@ -8,10 +8,11 @@ from trainables.updates.base import Signals, Update, copies, means, update, weig
 
 @update("extragradient")
 class Extragradient(Update):
-    """D and G move from where they are by the gradients of where a step of both would lead. Korpelevich 1976; Gidel et al. 2019, algorithm 4.
+    """Update D and G by the gradients at the point that one step of both would reach. Korpelevich 1976; Gidel et al. 2019, algorithm 4.
 
-    With Adam it is their ExtraAdam: the step ahead moves Adam's means too. Each look draws batches of its own, and all real images
-    that D is shown count: a step spends two batches of the budget, as it takes twice the work. D's constraints hold ahead too.
+    With Adam this is their ExtraAdam: the extrapolation step updates Adam's moments too. Each of the two gradients is computed on new batches. All real
+    images shown to D count, so a step spends two batches of the budget, and costs twice the work. D's constraints hold at the extrapolated
+    point too.
     """
 
     def build(self, gan: Gan) -> None:

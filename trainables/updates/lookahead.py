@@ -1,4 +1,4 @@
-"""Lookahead: the weights come back part of the way."""
+"""Lookahead: the weights are pulled back towards slow weights after every k updates."""
 
 from typing import Annotated, Any
 
@@ -17,9 +17,9 @@ from trainables.updates.base import copies, update, weights
 
 @update("lookahead")
 class Lookahead(Alternating):
-    """After every k updates of G, both networks go back to slow + alpha (fast - slow), the new slow. Chavdarova et al. 2021, algorithm 1 (LA-AltGAN).
+    """After every k updates of G, both networks are set to slow + alpha (fast - slow), the new slow weights. Chavdarova et al. 2021, algorithm 1 (LA-AltGAN).
 
-    Averages of G (ema, swa) are taken after that, as in the authors' code. A tick between two returns judges the fast weights.
+    Averages of G (ema, swa) are updated after that, as in the authors' code. At a tick in between, the fast weights are evaluated.
     """
 
     k: Count = 5
@@ -29,7 +29,7 @@ class Lookahead(Alternating):
         updates = int(KIMG * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps
         if self.k > updates:
             raise UserError(
-                f"lookahead.k must be at most the updates of G within budget_kimg, {updates}, or nothing ever comes back; given {self.k}"
+                f"lookahead.k must be at most {updates}, the updates of G within budget_kimg, or it has no effect; given {self.k}"
             )
 
     def build(self, gan: Gan) -> None:

@@ -1,4 +1,4 @@
-"""Optimism: the next gradient is expected to be the last one."""
+"""Optimistic updates: each step assumes that the next gradient equals the last one."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from trainables.updates.base import copies, update, weights
 
 @update("optimistic")
 class Optimistic(Alternating):
-    """Each network moves by twice its optimiser's step less its last one: optimistic Adam. Daskalakis et al. 2018, algorithm 1 (D and G in turn).
+    """theta += 2 s_t - s_(t-1), where s_t is the optimiser's step: optimistic Adam. Daskalakis et al. 2018, algorithm 1 (D and G alternate).
 
-    theta += 2 s_t - s_(t-1), where s_t is the step that the optimiser takes of itself (Adam's in the paper), and s_0 = 0.
+    The paper uses the steps of Adam; s_0 = 0.
     """
 
     def build(self, gan: Gan) -> None:
@@ -27,7 +27,7 @@ class Optimistic(Alternating):
         opt.step()
         more = torch._foreach_sub(own, before)
         torch._foreach_sub_(more, last)
-        torch._foreach_mul_(more, 1 - opt.found_inf)  # type: ignore[attr-defined]  # a step that has never been leaves no trace here either
+        torch._foreach_mul_(more, 1 - opt.found_inf)  # type: ignore[attr-defined]  # a skipped step changes neither the weights nor the state
         torch._foreach_add_(own, more)
         torch._foreach_add_(last, more)
 

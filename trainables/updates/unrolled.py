@@ -1,4 +1,4 @@
-"""Unrolling: G is differentiated through the steps with which D would answer."""
+"""Unrolled updates: G's gradient is taken through several steps of D."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,35 +17,35 @@ from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
 
-Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
+_Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
 
 
 @update("unrolled")
 class Unrolled(Alternating):
     """G's loss is taken after `steps` more Adam steps of D, and differentiated through them. Metz et al. 2017, eq. 7 to 10, and its code.
 
-    The steps see one batch of each side, as in the authors' code, whose D is unrolled with Adam and its means so far. D itself moves one
-    step, from where it is. In a zero-sum loss (minimax, wasserstein, f-GAN's; the paper and its code have minimax) G wins all that D then
-    loses, on real images too: D's answer depends on G. Of other losses only G's own is differentiated. Where a gradient penalty looks
-    (points that tricks make of the fakes) is held fixed.
+    All unrolled steps use one real and one fake batch, and Adam with the moments of D's optimiser, as in the authors' code. D's own update is one
+    plain step from its current weights.
+
+    With a zero-sum loss (minimax, wasserstein, f-GAN's; the paper and its code use minimax), G's loss is minus D's loss after the unrolled steps. It
+    includes the loss on real images, as the unrolled D depends on G. With other losses, G's own loss is used. Points that a gradient penalty
+    interpolates from fake images are constants: no gradient flows through them to G.
     """
 
     steps: Count = 5
 
     def check(self, config: TrialConfig) -> None:
         if (name := config.optimisers[1]) != "adam":
-            raise UserError(f"update: unrolled differentiates through Adam's steps of D, as its authors do; D's optimiser is {name!r}")
+            raise UserError(f"update: unrolled needs Adam as D's optimiser, as it differentiates through Adam's steps; given {name!r}")
         if constraints := [name for name in config.tricks if TRICKS.pick(name).constrain is not Trick.constrain]:
-            raise UserError(
-                f"{constraints[0]} must be off with update: unrolled: the steps that it differentiates through hold no constraint"
-            )
+            raise UserError(f"{constraints[0]} must be off with update: unrolled, whose unrolled steps of D apply no constraint")
         if "gradient_clipping" in config.tricks:
-            raise UserError("gradient_clipping must be off with update: unrolled: the steps that it differentiates through are not clipped")
+            raise UserError("gradient_clipping must be off with update: unrolled, whose unrolled steps of D are not clipped")
         if counts := [name for name in config.tricks if TRICKS.pick(name).counts_steps]:
-            raise UserError(f"{counts[0]} must be off with update: unrolled, whose steps of D are not taken: it would count them")
+            raise UserError(f"{counts[0]} must be off with update: unrolled, whose unrolled steps of D would change its state")
         if config.d.norm in ("batch", "instance") and (penalties := [name for name in config.tricks if TRICKS.pick(name).of_gradients]):
             raise UserError(
-                f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch has not for d.norm: {config.d.norm}; take none or layer"
+                f"{penalties[0]} with update: unrolled takes third derivatives of D, which PyTorch does not have for d.norm: {config.d.norm}; set d.norm: none or layer"
             )
 
     def build(self, gan: Gan) -> None:
@@ -57,36 +57,40 @@ class Unrolled(Alternating):
         (real, real_labels), z, d = gan.batches.next_labelled(), gan.noise(), gan.nets.d
         labels = real_labels, gan.g_labels(real_labels)
         fake = apply(gan.nets.g, z, labels[1])
-        answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, gan.d_opt)
+        weights, moments = _flat([p.detach() for p in d.parameters()]).requires_grad_(), _adam_moments(d, gan.d_opt)
         for updates in range(gan.d_updates, gan.d_updates + self.steps):
-            # views: D's weights are functions of the images of earlier steps, by which a penalty of this one must not differentiate
-            terms = within(d, answer, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
-            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
-            answer, moments = adam_step(answer, gradient, moments, gan.d_opt)
+            # new tensors per step: D's weights depend on the images of earlier steps, and a penalty must not differentiate by those
+            terms = _call_with(
+                d,
+                weights,
+                lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)),  # noqa: B023  (called at once)
+            )
+            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), weights, create_graph=True)
+            weights, moments = _adam_step(weights, gradient, moments, gan.d_opt)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
-        terms = within(d, answer, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        terms = _call_with(d, weights, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
         norm = gan.differentiate(gan.g_opt, terms)
         gan.g_move()
         return terms | {"g/grad_norm": norm}
 
 
-def joined(tensors: Sequence[Tensor]) -> Tensor:
-    """All weights as one vector: a small network's steps cost by the number of operations, not by their size."""
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Return all tensors as one vector: fewer operations, which dominate the time of a small network."""
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
-def moments_of(net: nn.Module, opt: Optimizer) -> Moments:
-    """Adam's, of all weights as one vector; zeros for a weight that it has not met."""
+def _adam_moments(net: nn.Module, opt: Optimizer) -> _Moments:
+    """Return Adam's moments of all weights as vectors; zeros for a weight without state."""
     states = [opt.state.get(p, {}) for p in net.parameters()]
     mean, square = (
-        joined([state.get(name, torch.zeros_like(p)) for state, p in zip(states, net.parameters(), strict=True)])
+        _flat([state.get(name, torch.zeros_like(p)) for state, p in zip(states, net.parameters(), strict=True)])
         for name in ("exp_avg", "exp_avg_sq")
     )
     return float(next((state["step"] for state in states if state), 0)), mean, square
 
 
-class Within(nn.Module):
-    """Calls a function, so that functional_call can exchange D's weights in all that it does, tricks included."""
+class _CallWith(nn.Module):
+    """A module that calls a function, so that functional_call can replace D's weights in it, tricks included."""
 
     def __init__(self, d: nn.Module):
         super().__init__()
@@ -96,18 +100,19 @@ class Within(nn.Module):
         return function()
 
 
-def within(d: nn.Module, weights: Tensor, function: Callable[[], Signals]) -> Signals:
+def _call_with(d: nn.Module, weights: Tensor, function: Callable[[], Signals]) -> Signals:
+    """Call a function with D's weights replaced by `weights`, one vector."""
     own = dict(d.named_parameters())
     parts = weights.split([p.numel() for p in own.values()])
     exchanged = {f"d.{name}": part.view(p.shape) for part, (name, p) in zip(parts, own.items(), strict=True)}
-    found: Signals = functional_call(Within(d), exchanged, (function,))
+    found: Signals = functional_call(_CallWith(d), exchanged, (function,))
     return found
 
 
-def adam_step(weight: Tensor, gradient: Tensor, moments: Moments, opt: Optimizer) -> tuple[Tensor, Moments]:
-    """Kingma & Ba 2015, algorithm 1, as torch.optim.Adam takes it, but differentiable."""
+def _adam_step(weight: Tensor, gradient: Tensor, moments: _Moments, opt: Optimizer) -> tuple[Tensor, _Moments]:
+    """Return weight and moments after one differentiable step of Adam, as torch.optim.Adam computes it. Kingma & Ba 2015, algorithm 1."""
     group = opt.param_groups[0]
     beta1, beta2 = group["betas"]
     step, mean, square = moments[0] + 1, torch.lerp(moments[1], gradient, 1 - beta1), beta2 * moments[2] + (1 - beta2) * gradient.square()
-    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step) ** 0.5  # 1e-30: sqrt has no gradient at 0, where a dead unit's is
+    root = square.clamp_min(1e-30).sqrt() / (1 - beta2**step) ** 0.5  # 1e-30: sqrt has no gradient at 0, the value for a dead unit
     return weight - group["lr"] / (1 - beta1**step) * mean / (root + group["eps"]), (step, mean, square)

@@ -1,4 +1,4 @@
-"""Views: what D is shown of the images, real and fake alike."""
+"""Tricks that transform the inputs of D, real and fake images in the same way."""
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from trainables.tricks.base import Trick, trick
 
 @trick("instance_noise")
 class InstanceNoise(Trick):
-    """Gaussian noise on real and fake, fading linearly to none at `until` of the budget. Sonderby et al. 2017; Arjovsky & Bottou 2017.
+    """Add Gaussian noise to real and fake images; std falls linearly to 0 at `until` of the budget. Sonderby et al. 2017; Arjovsky & Bottou 2017.
 
-    `shape` is how it fades; constant noise, as Mescheder et al. 2018 study it, stays as it is up to `until`.
+    `shape`: how std falls. With "constant", as in Mescheder et al. 2018, it keeps its value up to `until`.
     """
 
     std: NotNegative = 0.1
@@ -29,7 +29,7 @@ class InstanceNoise(Trick):
 
 @trick("packing")
 class Packing(Trick):
-    """D judges `samples` images at once, joined along the channels. Lin et al. 2018 (PacGAN)."""
+    """D gets packs of `samples` images, concatenated along the channels. Lin et al. 2018 (PacGAN)."""
 
     samples: Count = 2
 
@@ -38,7 +38,7 @@ class Packing(Trick):
             raise UserError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
         if config.d.condition is not None:
             raise UserError(
-                f"packing must be off with d.condition: {config.d.condition}: a pack is judged once, and its samples are of several classes"
+                f"packing must be off with d.condition: {config.d.condition}: D gives a pack one logit, and its samples have several classes"
             )
 
     def d_shape(self, shape: Shape) -> Shape:
