@@ -32,8 +32,8 @@ from trainables.sections import (
 )
 from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LOSSES, OPTIMISERS, TRICKS, UPDATES
 
-SECTIONS = ("data", "g", "d", "latent")
-OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # one of them is each network's
+_SECTIONS = ("data", "g", "d", "latent")
+_OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # one of them is each network's
 
 
 class TrialConfig(Section):
@@ -49,10 +49,10 @@ class TrialConfig(Section):
     latent: LatentConfig = LatentConfig()
     optimiser: str = "adam"
     beta1: Share = 0.5  # decay of the mean of gradients: Adam's, and momentum
-    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *OPTIMISER_NAMES)] = (
+    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *_OPTIMISER_NAMES)] = (
         0.999  # decay of the mean of squares: Adam's, and RMSprop's alpha
     )
-    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *OPTIMISER_NAMES)] = (
+    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *_OPTIMISER_NAMES)] = (
         None  # None: the optimiser's own
     )
     update: str = "alternating"
@@ -108,7 +108,7 @@ class TrialConfig(Section):
     def _check_needs(self) -> None:
         flat = self.flat()
         for name, need in field_needs().items():
-            if flat[name] != default_of(name) and not need.met(flat.__getitem__):
+            if flat[name] != _default_of(name) and not need.met(flat.__getitem__):
                 raise UserError(f"{name} needs {need}; given {flat[name]!r} with {given_names(need, flat)}")
 
     @property
@@ -206,7 +206,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
 def field_needs() -> Mapping[str, Need]:
     """Dotted name -> its Need, of the fields of TrialConfig that have one."""
     found: dict[str, Need] = {}
-    for section in ("", *SECTIONS):
+    for section in ("", *_SECTIONS):
         model = TrialConfig.model_fields[section].annotation if section else TrialConfig
         for field, info in model.model_fields.items():  # type: ignore[union-attr]  # sections are models
             for need in info.metadata:
@@ -218,13 +218,13 @@ def field_needs() -> Mapping[str, Need]:
 @lru_cache(maxsize=1)
 def _field_defaults() -> Mapping[str, Any]:
     """Without the settings of tricks and rules, and without a check, since the check asks for them."""
-    out = {name: info.default for name, info in TrialConfig.model_fields.items() if name not in SECTIONS}
-    for section in SECTIONS:
+    out = {name: info.default for name, info in TrialConfig.model_fields.items() if name not in _SECTIONS}
+    for section in _SECTIONS:
         out |= {f"{section}.{name}": value for name, value in TrialConfig.model_fields[section].default.model_dump().items()}
     return out | {"data": out.pop("data.name")}
 
 
-def default_of(name: str) -> Any:
+def _default_of(name: str) -> Any:
     """The default of a field of TrialConfig, by its dotted name."""
     return _field_defaults()[name]
 

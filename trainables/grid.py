@@ -12,18 +12,18 @@ from trainables.generators import Generator
 
 SIDE = 8  # samples along each side of a grid of images
 ROWS = 16  # classes in a grid of images of a conditional generator, the first ones
-POINTS = 2000  # points drawn of a generator of points
-PIXELS = 256  # a grid is enlarged to at least this many
+_POINTS = 2000  # points drawn of a generator of points
+_PIXELS = 256  # a grid is enlarged to at least this many
 
 
-def grid_size(shape: tuple[int, ...]) -> int:
+def _grid_size(shape: tuple[int, ...]) -> int:
     """How many samples a grid holds."""
-    return SIDE * SIDE if len(shape) == 3 else POINTS
+    return SIDE * SIDE if len(shape) == 3 else _POINTS
 
 
 def grid_samples(generator: Generator, shape: tuple[int, ...], *, seed: int = 0, label: int | None = None) -> Tensor:
     """What a grid holds: of a generator that is told classes, images of one class a row, or all of the class `label`; else a sample of all."""
-    n, labels = grid_size(shape), None
+    n, labels = _grid_size(shape), None
     if label is not None:
         labels = torch.full((n,), label)
     elif generator.shares is not None and len(shape) == 3:
@@ -53,7 +53,7 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
         counts, _, _ = np.histogram2d(x, y, bins=128, range=[[-extent, extent]] * 2)
         ink = 255 - 255 * np.sqrt(counts.T[::-1] / max(counts.max(), 1))
         pixels = np.repeat(ink.astype(np.uint8)[:, :, None], 3, axis=2)
-    scale = -(-PIXELS // max(pixels.shape))
+    scale = -(-_PIXELS // max(pixels.shape))
     out = io.BytesIO()
     Image.fromarray(pixels).resize((pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST).save(out, "PNG")
     return out.getvalue()
@@ -61,5 +61,5 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
 
 def real_png(train: np.ndarray) -> bytes:
     """The first of the real data, drawn as samples are. train: uint8 [N, C, H, W] or float [N, D]."""
-    first = torch.from_numpy(np.array(train[: grid_size(train.shape[1:])]))
+    first = torch.from_numpy(np.array(train[: _grid_size(train.shape[1:])]))
     return grid_png(first.float() / 127.5 - 1 if first.ndim == 4 else first, extent=extent(train))

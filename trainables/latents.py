@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.sections import LatentConfig
 
-TRUNCATION = 2.0
+_TRUNCATION = 2.0
 
 
 def draw_latent(n: int, latent: LatentConfig, rng: torch.Generator) -> Tensor:
@@ -20,7 +20,7 @@ def draw_latent(n: int, latent: LatentConfig, rng: torch.Generator) -> Tensor:
         u = 2 * torch.rand(n, latent.dim, generator=rng, device=rng.device) - 1
         if latent.distribution == "uniform":
             return u
-        limit = latent.truncation or TRUNCATION
+        limit = latent.truncation or _TRUNCATION
         return ((u * erf(limit / sqrt(2))).erfinv_() * sqrt(2)).clamp_(-limit, limit)  # erfinv(±1) is not finite
     z = torch.randn(n, latent.dim, generator=rng, device=rng.device)
     return z if latent.distribution == "normal" else z * (latent.dim**0.5 / z.norm(dim=1, keepdim=True))

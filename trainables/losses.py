@@ -28,16 +28,16 @@ class Loss:
         return ("margin",) if self.with_margin else ()
 
 
-def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
+def _cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(-real).mean() + softplus(fake).mean()
 
 
-def cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
+def _cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
     """-t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x."""
     return (1 - label) * real.mean()
 
 
-def more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
+def _more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
     """Cross-entropy of how far each image is above the other side's mean: the first side's to be above it, the second's below."""
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
@@ -62,16 +62,16 @@ LOSSES: Registry[Loss] = tables.LOSSES
 LOSSES |= {
     "minimax": Loss(
         source="G minimises log(1 - D(G(z))). Goodfellow et al. 2014, eq. 1",
-        d=cross_entropy_d,
+        d=_cross_entropy_d,
         g=lambda real, fake: -softplus(fake).mean(),
         zero_sum=True,
-        relabel=cross_entropy_relabel,
+        relabel=_cross_entropy_relabel,
     ),
     "nonsaturating": Loss(
         source="G maximises log D(G(z)). Goodfellow et al. 2014, section 3",
-        d=cross_entropy_d,
+        d=_cross_entropy_d,
         g=lambda real, fake: softplus(-fake).mean(),
-        relabel=cross_entropy_relabel,
+        relabel=_cross_entropy_relabel,
     ),
     "hinge": Loss(
         source="Margins of 1 for D. Lim & Ye 2017; Miyato et al. 2018, eq. 16",
@@ -101,8 +101,8 @@ LOSSES |= {
     ),
     "relativistic_average": Loss(
         source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018",
-        d=more_real_than_average,
-        g=lambda real, fake: more_real_than_average(fake, real),
+        d=_more_real_than_average,
+        g=lambda real, fake: _more_real_than_average(fake, real),
         paired=True,
         boundary=None,
     ),

@@ -14,7 +14,7 @@ from trainables.config import TrialConfig
 OPTIMISERS: Registry[Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer]] = tables.OPTIMISERS
 Make = TypeVar("Make", bound=Callable[[Iterable[nn.Parameter], float, TrialConfig], Optimizer])
 
-DECAY = 0.01  # of AdamW where the config does not say; PyTorch's
+_DECAY = 0.01  # of AdamW where the config does not say; PyTorch's
 
 
 def optimiser(name: str, *, takes: tuple[str, ...] = ()) -> Callable[[Make], Make]:
@@ -36,7 +36,7 @@ def adam(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> 
 @optimiser("adamw", takes=("beta2", "weight_decay"))
 def adamw(parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
     """Adam, and each weight shrinks by lr × weight_decay (0.01 unless set). Loshchilov & Hutter 2019, algorithm 2"""
-    decay = DECAY if config.weight_decay is None else config.weight_decay
+    decay = _DECAY if config.weight_decay is None else config.weight_decay
     return AdamW(parameters, lr, (config.beta1, config.beta2), weight_decay=decay, fused=True)
 
 

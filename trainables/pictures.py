@@ -17,11 +17,11 @@ from ganstudy.errors import UserError
 Bytes = npt.NDArray[np.uint8]
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-RECIPE = 1  # part of a cached file's name; count up when the same pictures would give other bytes
+_RECIPE = 1  # part of a cached file's name; count up when the same pictures would give other bytes
 MAPPED_FROM_BYTES = 256 * 2**20  # larger folders stay on the disk and are read as they are used
 
 
-def square(picture: Image.Image, resolution: int) -> Image.Image:
+def _square(picture: Image.Image, resolution: int) -> Image.Image:
     """The middle square, resized to `resolution` pixels a side; antialiased, without which FID suffers (Parmar et al. 2022)."""
     return ImageOps.fit(picture, (resolution, resolution), method=Image.Resampling.BICUBIC)
 
@@ -31,7 +31,7 @@ def resized(images: Bytes, resolution: int) -> Bytes:
     small = np.empty((*images.shape[:2], resolution, resolution), np.uint8)
     for image, channels in zip(images, small, strict=True):
         for source, target in zip(image, channels, strict=True):
-            target[:] = square(Image.fromarray(source), resolution)
+            target[:] = _square(Image.fromarray(source), resolution)
     return small
 
 
@@ -56,7 +56,7 @@ def read(root: Path, names: Sequence[str], *, resolution: int) -> Bytes:
     """
     root = root.expanduser().resolve()
     stats = [(root / name).stat() for name in names]
-    facts = [RECIPE, str(root), resolution, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(names, stats, strict=True)]]
+    facts = [_RECIPE, str(root), resolution, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(names, stats, strict=True)]]
     stored = Path(user_cache_dir("ganstudy"), "pictures", hashlib.sha256(repr(facts).encode()).hexdigest()[:32] + ".npy")
     if not stored.exists():
         _decode(root, names, resolution=resolution, to=stored)
@@ -76,7 +76,7 @@ def _decode(root: Path, names: Sequence[str], *, resolution: int, to: Path) -> N
             """What is wrong with the picture, if anything."""
             try:
                 with Image.open(root / names[row]) as picture:
-                    images[row] = np.asarray(square(_rgb(picture), resolution)).transpose(2, 0, 1)
+                    images[row] = np.asarray(_square(_rgb(picture), resolution)).transpose(2, 0, 1)
             except Exception as reason:  # a broken file raises whatever its decoder stumbles over
                 return f"{names[row]} ({reason or type(reason).__name__})"
             return None

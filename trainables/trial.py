@@ -25,7 +25,7 @@ from trainables.run import LOOPS, Run
 
 STATE = "run.pt"  # in a checkpoint: all that resuming needs
 SAMPLES = "samples.png"
-GRID_SEED = 0  # the same latents for every trial and tick
+_GRID_SEED = 0  # the same latents for every trial and tick
 
 Evaluate = Callable[[Generator], Mapping[str, float]]  # scores the samples of a generator
 
@@ -73,7 +73,7 @@ class Trial:
             start = time.perf_counter()
             scores = self.evaluate(self.run.generator())
             self._evaluation_seconds += time.perf_counter() - start
-            self._values = finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
+            self._values = _finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
         except Diverged as reason:
             return self._measured(diverged=str(reason))
         return self._measured(finished=tick.images >= to_images(self.config.budget_kimg))
@@ -99,7 +99,7 @@ class Trial:
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
         torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
         save_generator(generator, self.config, shape, folder / GENERATOR_FILE)
-        samples = grid_samples(generator, shape, seed=GRID_SEED)
+        samples = grid_samples(generator, shape, seed=_GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=extent(self.source.train)))
 
     def load(self, folder: Path) -> None:
@@ -114,7 +114,7 @@ class Trial:
             next(self._ticks)  # of the untrained networks, which the checkpoint is of
 
 
-def finite(values: dict[str, float], *, after: str) -> dict[str, float]:
+def _finite(values: dict[str, float], *, after: str) -> dict[str, float]:
     """The values. Raises Diverged for values that are not finite."""
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise Diverged(f"{', '.join(bad)} not finite after {after}")

@@ -60,7 +60,7 @@ class GanTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
-        self.device = assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
+        self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
         self.source, self.evaluator = shared.source, shared.evaluator.on(self.device)
         self.begin(config)
 
@@ -89,7 +89,7 @@ class GanTrainable(tune.Trainable):
         self.trial.save(Path(checkpoint_dir))
 
 
-def assigned_device(resources: Mapping[str, float]) -> torch.device:
+def _assigned_device(resources: Mapping[str, float]) -> torch.device:
     """The device that Ray gave to this trial, not whatever it can see; and no more threads and memory than its share."""
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     share = resources.get("GPU", 0.0)

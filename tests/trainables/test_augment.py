@@ -125,7 +125,7 @@ def test_a_policy_is_of_known_names(name: str, policy: str) -> None:
 def test_diffaugment_is_on_both_sides_and_never_on_what_is_judged(others: dict[str, Any]) -> None:
     run = tiny({"arch": "dcgan", "diffaugment": True, "diffaugment.policy": "cutout", **others})
     run.nets.g.zero_grad()
-    step = run.look(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
+    step = run.forward(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
     assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a quarter of the smallest square is inside at least
     step.fake_logits.sum().backward()
     assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)  # type: ignore[union-attr]

@@ -164,7 +164,7 @@ def test_the_class_loss_by_hand(arch: str, weight: float | None) -> None:
     d, w = run.nets.d, 1.0 if weight is None else weight
     assert isinstance(d, AuxiliaryDiscriminator)
     real, fake = run.batches.next_labelled(), (run.nets.g(run.noise(), run.draw_labels(None)), run.draw_labels(None))
-    step = run.look(real[0], fake[0], labels=(real[1], fake[1]))
+    step = run.forward(real[0], fake[0], labels=(real[1], fake[1]))
 
     def by_hand(images: Tensor, labels: Tensor) -> Tensor:
         scores = d.body(images).flatten(1) @ d.classifier[1].weight.T + d.classifier[1].bias

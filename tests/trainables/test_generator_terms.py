@@ -64,13 +64,13 @@ def test_feature_matching_takes_the_place_of_the_loss(arch: str, keep: float) ->
     """G's gradient is the term's, and the share of the adversarial one's that stays; features are those that D's head judges."""
     run = tiny({"arch": arch, "feature_matching": True, "feature_matching.adversarial": keep})
     seen = []
-    look = run.look
+    forward = run.forward
 
     def watched(*args: Any, **more: Any) -> Any:
-        seen.append(look(*args, **more))
+        seen.append(forward(*args, **more))
         return seen[-1]
 
-    run.look = watched  # type: ignore[method-assign]
+    run.forward = watched  # type: ignore[method-assign]
     signals = run.g_step()
     (step,) = seen
     assert step.real_features is not None

@@ -26,7 +26,7 @@ def test_with_sigmoid_both_networks_work_in_0_to_1(arch: str) -> None:
     fake = run.nets.g(run.noise())
     assert real.min() == -1
     assert fake.min() < 0
-    run.look(real, fake)
+    run.forward(real, fake)
     torch.testing.assert_close(inputs[0].flatten(), ((real + 1) / 2).flatten())
     torch.testing.assert_close(inputs[1].flatten(), ((fake + 1) / 2).detach().flatten())
     assert all(0 <= shown.min() <= shown.max() <= 1 for shown in inputs)

@@ -263,7 +263,7 @@ def test_instance_noise_is_gone_at_until(until: float) -> None:
 
 def test_instance_noise_is_on_both_sides_and_never_on_what_is_judged() -> None:
     run = tiny({"instance_noise": True, "instance_noise.std": 100.0})
-    step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
+    step = run.forward(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[0].std() > 50
     assert step.fake.std() > 50
     assert run.generator().sample(100).std() < 10
@@ -283,7 +283,7 @@ def test_packing_joins_neighbours_along_the_channels(samples: int, shape: tuple[
 @every_arch
 def test_a_packed_d_gives_one_logit_a_pack(arch: str) -> None:
     run = tiny({"arch": arch, "packing": True, "packing.samples": 3})
-    step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
+    step = run.forward(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[1].shape == step.fake_logits.shape == (4,)
     assert run.generator().sample(5).shape == (5, *run.source.shape)
 

@@ -12,8 +12,8 @@ from trainables.data.subsets import split
 from trainables.data.table import DATA, refuse
 from trainables.sections import DataConfig
 
-DEFAULT_RESOLUTION = 32  # pixels a side, for pictures of any size
-FEWEST_PICTURES = 20  # fewer leave three or less to judge against
+_DEFAULT_RESOLUTION = 32  # pixels a side, for pictures of any size
+_FEWEST_PICTURES = 20  # fewer leave three or less to judge against
 
 
 @DATA.register("digits")
@@ -44,9 +44,9 @@ def image_folder(config: DataConfig) -> Source:
         raise UserError("image_folder reads your own pictures: data.root must name their folder; it is not given")
     refuse(config, "download", because="its pictures are your own")
     names = pictures.listed(Path(config.root))
-    if len(names) < FEWEST_PICTURES:
+    if len(names) < _FEWEST_PICTURES:
         raise UserError(
-            f"image_folder needs at least {FEWEST_PICTURES} pictures, to train and to judge; {config.root} holds {len(names)} "
+            f"image_folder needs at least {_FEWEST_PICTURES} pictures, to train and to judge; {config.root} holds {len(names)} "
             f"(hidden files are left out; extensions read: {sorted(pictures.EXTENSIONS)})"
         )
     folders = [PurePosixPath(name).parts[0] if "/" in name else None for name in names]
@@ -55,7 +55,7 @@ def image_folder(config: DataConfig) -> Source:
     labels = np.array([classes.index(folder) if labelled and folder else 0 for folder in folders], np.int64)
     train, heldout = split(labels, n_heldout=round(0.15 * len(names)))
     order = np.concatenate([train, heldout])  # stored in this order, so that both parts are slices and can stay on the disk
-    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or DEFAULT_RESOLUTION)
+    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or _DEFAULT_RESOLUTION)
     return Source(
         name=config.name,
         train=images[: len(train)],

@@ -12,13 +12,13 @@ from trainables.data.table import DATA, root_of
 from trainables.sections import DataConfig
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
-DIGITS = tuple("0123456789")
+_DIGITS = tuple("0123456789")
 
 
 @DATA.register("mnist")
 def mnist(config: DataConfig) -> Source:
     """Handwritten digits, 28 × 28 grey: 60,000 and the official 10,000 held out. LeCun et al. 1998."""
-    return _source(config, "MNIST", classes=DIGITS)
+    return _source(config, "MNIST", classes=_DIGITS)
 
 
 @DATA.register("fashion_mnist")
@@ -41,7 +41,7 @@ def emnist(config: DataConfig) -> Source:
     15 letters whose two cases look alike are one class each. The files hold each picture with rows and columns swapped; here it is upright.
     """
     files = tuple(name.replace("train-", "emnist-balanced-train-").replace("t10k-", "emnist-balanced-test-") for name in idx.FILES)
-    return _source(config, "EMNIST", classes=(*DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"), files=files, swapped=True)
+    return _source(config, "EMNIST", classes=(*_DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"), files=files, swapped=True)
 
 
 def _source(

@@ -14,7 +14,7 @@ from trainables.data.source import Array, Source
 from trainables.data.table import DATA, root_of
 from trainables.sections import DataConfig
 
-FACES_RESOLUTION = 64
+_FACES_RESOLUTION = 64
 
 
 @DATA.register("cifar10")
@@ -99,7 +99,7 @@ def celeba(config: DataConfig) -> Source:
             f"{shown} must hold every picture of {parts}, which must name some to train on (0) and some to test (2); "
             f"it names {len(train)} and {len(heldout)}, of which {len(missing)} are not there: {', '.join(missing[:5])}"
         )
-    images = pictures.read(shown, [*train, *heldout], resolution=config.resolution or FACES_RESOLUTION)
+    images = pictures.read(shown, [*train, *heldout], resolution=config.resolution or _FACES_RESOLUTION)
     return Source(name=config.name, train=images[: len(train)], heldout=images[len(train) :])
 
 

@@ -60,11 +60,11 @@ class Unrolled(Alternating):
         answer, moments = joined([p.detach() for p in d.parameters()]).requires_grad_(), moments_of(d, gan.d_opt)
         for updates in range(gan.d_updates, gan.d_updates + self.steps):
             # views: D's weights are functions of the images of earlier steps, by which a penalty of this one must not differentiate
-            terms = within(d, answer, lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
+            terms = within(d, answer, lambda: gan.d_terms(gan.d_forward(real.detach(), fake.view_as(fake), labels=labels, updates=updates)))  # noqa: B023  (called at once)
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), answer, create_graph=True)
             answer, moments = adam_step(answer, gradient, moments, gan.d_opt)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
-        terms = within(d, answer, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        terms = within(d, answer, lambda: gan.g_terms(gan.forward(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
         norm = gan.differentiate(gan.g_opt, terms)
         gan.g_move()
         return terms | {"g/grad_norm": norm}
