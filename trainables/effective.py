@@ -1,4 +1,4 @@
-"""What really reached optimiser, networks, data and tricks, read back from them: the record that a setting was not lost on its way."""
+"""Effective settings: values read back from the optimisers, networks, data and tricks, to prove that each setting was applied."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SG
 
 
 def effective(run: Run) -> dict[str, Any]:
-    """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
+    """Return setting -> the value read back from the object that uses it. Settings that only the loop reads (budget, tick, seed) are absent."""
     g, d = unconditional(run.nets.g), unconditional(run.nets.d)
     of_g, of_d = _optimiser(run.g_opt), _optimiser(run.d_opt)
     inputs = latent_dim(g)
@@ -48,7 +48,7 @@ def effective(run: Run) -> dict[str, Any]:
 
 
 def _conditions(nets: Nets) -> dict[str, Any]:
-    """How the networks are told classes."""
+    """Return how the networks use classes."""
     embedding = nets.g.embedding if isinstance(nets.g, ConcatGenerator) else None
     return {
         "g.condition": next((name for name, cls in G_CONDITIONS.items() if type(nets.g) is cls), None),
@@ -59,7 +59,7 @@ def _conditions(nets: Nets) -> dict[str, Any]:
 
 
 def _optimiser(opt: Optimizer) -> dict[str, Any]:
-    """Its name and its numbers, by the names of the settings; None for a number that it has not."""
+    """Return the optimiser's name and numbers under the names of the settings; None for a number that it does not use."""
     group = opt.param_groups[0]
     return {
         "optimiser": _OPTIMISER_NAMES.get(type(opt), "another"),

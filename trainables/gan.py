@@ -57,7 +57,9 @@ class Gan:
         self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
         labels = None if classes is None else source.train_labels
         self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
-        self.shares = None if classes is None else self.batches.shares(classes)  # [K]: how often each class occurs; labels for G are drawn from it
+        self.shares = (
+            None if classes is None else self.batches.shares(classes)
+        )  # [K]: how often each class occurs; labels for G are drawn from it
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
         self.budget = to_images(config.budget_kimg)

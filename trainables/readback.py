@@ -1,4 +1,4 @@
-"""What a network is made of, read from its modules, by the names of the settings."""
+"""Reads the settings of a network back from its modules."""
 
 from typing import Any
 
@@ -15,15 +15,17 @@ _OUTPUT_NAMES = {nn.Tanh: "tanh", Unit: "sigmoid", Unbounded: "linear", nn.Ident
 
 
 def layers(net: nn.Module) -> list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]:
+    """Return all dense and convolutional layers, in order."""
     return [module for module in net.modules() if isinstance(module, _LAYERS)]
 
 
 def latent_dim(g: nn.Module) -> int | None:
+    """Return the number of inputs of G's first layer, or None if G has no layer."""
     return next((m.in_features if isinstance(m, nn.Linear) else m.in_channels for m in layers(g)), None)
 
 
 def network(net: nn.Module) -> dict[str, Any]:
-    """What both networks have. width: of the narrowest hidden layer, 0 without any. depth: hidden layers; layers or blocks a resolution, where there are several."""
+    """Return the settings that both networks have. width: the narrowest hidden layer, 0 if there is none. depth: see `_depth`."""
     modules = list(net.modules())
     names = [type(module).__name__ for module in modules]
     return {
@@ -37,6 +39,7 @@ def network(net: nn.Module) -> dict[str, Any]:
 
 
 def of_generator(g: nn.Module) -> dict[str, Any]:
+    """Return the settings that only G has."""
     found, modules = layers(g), list(g.modules())
     return {
         "kernel": _kernel(found[1:]),
@@ -47,6 +50,7 @@ def of_generator(g: nn.Module) -> dict[str, Any]:
 
 
 def of_discriminator(d: nn.Module) -> dict[str, Any]:
+    """Return the settings that only D has, and its kernel and head."""
     found = layers(d)
     return {
         "kernel": _kernel(found[:-1]),
@@ -60,7 +64,7 @@ def _norm_name(module: nn.Module) -> str:
 
 
 def _outputs(net: nn.Module) -> list[int]:
-    """Channels or units that each layer hands on; of a pixel shuffle, after it."""
+    """Return the output channels (units) of each layer, counted after a pixel shuffle."""
     found: list[int] = []
     for module in net.modules():
         if isinstance(module, _LAYERS):
@@ -71,12 +75,12 @@ def _outputs(net: nn.Module) -> list[int]:
 
 
 def _kernel(found: list[Any]) -> int | None:
-    """Of the first convolution that looks at more than one place."""
+    """Return the kernel size of the first convolution larger than 1 × 1, or None."""
     return next((m.kernel_size[0] for m in found if not isinstance(m, nn.Linear) and m.kernel_size[0] > 1), None)
 
 
 def _head(layer: nn.Module, net: nn.Module) -> str | None:
-    """None for a network of dense layers only, where there is nothing to choose."""
+    """Return "dense" or "conv"; None for a network of dense layers only, which has no choice of head."""
     if all(isinstance(module, nn.Linear) for module in layers(net)):
         return None
     return "dense" if isinstance(layer, nn.Linear) else "conv"
@@ -93,14 +97,14 @@ def _upsampling(module: nn.Module) -> str | None:
 def _downsampling(module: nn.Module) -> str | None:
     if (
         isinstance(module, nn.Conv2d) and module.stride[0] > 1 and module.kernel_size[0] > 1
-    ):  # a skip's, of one place, is no layer of its own
+    ):  # excludes the 1 × 1 convolution of a skip connection
         return "strided"
     pools = {nn.AvgPool2d: "average", nn.MaxPool2d: "max", Resample: "bilinear"}
     return pools.get(type(module))
 
 
 def _depth(net: nn.Module) -> int:
-    """Hidden layers of a dense network; else layers, or residual blocks, a resolution."""
+    """Return the hidden layers of a dense network, else the layers or residual blocks per resolution."""
     modules = list(net.modules())
     resizes = sum((_upsampling(module) or _downsampling(module)) is not None for module in modules)
     blocks = [module for module in modules if isinstance(module, Residual)]
@@ -108,5 +112,7 @@ def _depth(net: nn.Module) -> int:
         return max(0, len(layers(net)) - 1)
     if not blocks:
         return (len(layers(net)) - 1) // resizes
-    none_before = isinstance(getattr(blocks[0], "resize", None), nn.Upsample)  # the first block doubles: no block is at the smallest map
+    none_before = isinstance(
+        getattr(blocks[0], "resize", None), nn.Upsample
+    )  # the first block upsamples, so no block works at the smallest resolution
     return len(blocks) // (resizes if none_before else resizes + 1)
