@@ -1,4 +1,4 @@
-"""What the three packages share: user errors, words of the records, registries, units, files. Imports none of them."""
+"""Code shared by trainables, analysis and study: user errors, enums of the records, registries, units, files. Imports none of these packages."""
 
 from ganstudy.errors import UserError
 

@@ -1,20 +1,20 @@
-"""Ended: why a trial stopped. What it came to is its outcome (analysis.outcomes)."""
+"""Ended: why a trial stopped. How well it trained is its outcome (analysis.outcomes)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Ended(StrEnum):
-    """Why a trial stopped. A trial that still trains has no member; tables hold "" for it."""
+    """Why a trial stopped. A trial that is still training has no member; tables hold "" for it."""
 
     BUDGET = "budget"
     SCHEDULER = "scheduler"  # censored at its last tick
     DEAD = "dead"  # a result: the settings caused it
-    ERROR = "error"  # of the program or the machine: no evidence, run it again
+    ERROR = "error"  # a fault of the program or the machine: no evidence about the settings; run the trial again
 
     @property
     def label(self) -> str:
-        """The reason in words, for reports."""
+        """Return the reason in words, for reports."""
         return ENDED_LABELS[self]
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic file writes, and user errors for paths that the user chose."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from ganstudy.errors import UserError
 
 
 def write_whole(path: Path, data: bytes | str) -> Path:
-    """Write the file so that a reader sees the old content or the new, never a part. Text is written as UTF-8. Returns the path.
+    """Write a file atomically: a reader sees the old content or the new content, never a part. Returns the path.
 
-    The data are flushed to the disk before they take the name. Parent folders are made. Other processes may write the same file.
+    Text is written as UTF-8. The data are flushed to a temporary file, which then replaces `path`. Missing parent folders are created.
+    Several processes may write the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
@@ -29,7 +30,7 @@ def write_whole(path: Path, data: bytes | str) -> Path:
 
 @contextmanager
 def users_path(path: Path, must: str, *, do: str) -> Iterator[None]:
-    """Turn an OSError at a path that a person chose into a UserError: what the path must be, the reason, and what to do."""
+    """Convert an OSError at a path that the user chose into a UserError: what the path must be, the reason, and what to do."""
     try:
         yield
     except OSError as error:
@@ -37,13 +38,13 @@ def users_path(path: Path, must: str, *, do: str) -> Iterator[None]:
 
 
 def check_output(path: Path) -> Path:
-    """Return the path of a file that a person wants written. Raises UserError where its folder is missing."""
+    """Return the path of an output file. Raises UserError if its folder does not exist."""
     if not path.parent.is_dir():
-        raise UserError(f"{path} must be in a folder that is there; {path.parent} is not. Make it, or give another file with --out")
+        raise UserError(f"{path} must be in an existing folder; {path.parent} is not one. Create it, or choose another file with --out")
     return path
 
 
 def write_output(path: Path, data: bytes | str) -> Path:
-    """`write_whole` to a path that a person chose. Raises UserError where it cannot be written."""
-    with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
+    """`write_whole` to a path that the user chose. Raises UserError if it cannot be written."""
+    with users_path(check_output(path), "be a writable file", do="Choose another with --out"):
         return write_whole(path, data)

@@ -1,4 +1,4 @@
-"""Registries: tables of named things that refuse a taken name and suggest the nearest name for an unknown one."""
+"""Registries: name -> entry. They reject duplicate names and suggest the nearest name for an unknown one."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -12,18 +12,18 @@ Entry = TypeVar("Entry")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ "did you mean 'hinge'? " where a known name is close, else ""."""
+    """Return "did you mean 'hinge'? " if a known name is close, else ""."""
     close = get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
 def first_line(entry: object) -> str:
-    """What a list of a registry's entries says of one: the first line of its docstring."""
+    """Return the first line of the entry's docstring, which describes it in lists."""
     return (inspect.getdoc(entry) or "").partition("\n")[0]
 
 
 class Registry(dict[str, T], Generic[T]):
-    """Name -> entry. `kind` is the word for one entry in messages."""
+    """Name -> entry. `kind` names one entry in messages, such as "loss"."""
 
     def __init__(self, kind: str):
         super().__init__()
@@ -34,8 +34,8 @@ class Registry(dict[str, T], Generic[T]):
 
         def enter(entry: Entry) -> Entry:
             if name in self:
-                raise UserError(f"a {self.kind} needs a name of its own; {name!r} is taken by {self[name]!r}")
-            self[name] = entry  # type: ignore[assignment]  # T as seen by the decorated class or function
+                raise UserError(f"the name of a {self.kind} must be new; {name!r} is taken by {self[name]!r}. Choose another name")
+            self[name] = entry  # type: ignore[assignment]  # the caller declares T
             return entry
 
         return enter

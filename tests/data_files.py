@@ -1,4 +1,4 @@
-"""Small files in the formats that the real data sets have, and a config that reads them."""
+"""Small files in the formats of the real data sets, and configs that read them."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 
 def write_idx(folder: Path, *, n_train: int = 30, n_heldout: int = 10, zipped: bool = False, classes: int = 10, prefix: str = "") -> None:
-    """`prefix`: of EMNIST's names."""
+    """Write the four files of MNIST. `prefix`: prefix of EMNIST's file names."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", n_train), ("t10k", n_heldout)):
         images, labels = RNG.integers(0, 256, (n, 28, 28), np.uint8), np.arange(n, dtype=np.uint8) % classes
@@ -29,12 +29,12 @@ def write_idx(folder: Path, *, n_train: int = 30, n_heldout: int = 10, zipped: b
 
 
 def as_python_2(pickled: bytes) -> bytes:
-    """The real batches were pickled by a numpy that was called numpy.core and wrote 0 and 1 for False and True in a dtype."""
+    """Convert to the pickle format of the real files: an old numpy used the module numpy.core, and 0 and 1 for booleans in a dtype."""
     return pickled.replace(b"numpy._core", b"numpy.core").replace(b"\x89\x88\x87", b"K\x00K\x01\x87")
 
 
 def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, *, classes: int = 10) -> None:
-    """Small batches, and torchvision's list of MD5 sums rewritten for them, so that its check is made and passed."""
+    """Write small batches, and patch torchvision's MD5 sums so that its check runs and passes."""
     from torchvision.datasets import CIFAR10, CIFAR100
 
     dataset, key = (CIFAR10, "labels") if classes == 10 else (CIFAR100, "fine_labels")
@@ -58,7 +58,7 @@ def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, *, classes: int = 1
 
 
 def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MATLAB files: X [H, W, 3, N] and y [N, 1], where 10 means the digit 0."""
+    """Write MATLAB files: X [H, W, 3, N] and y [N, 1], where 10 is the digit 0."""
     from torchvision.datasets import SVHN
 
     listed = dict(SVHN.split_list)
@@ -71,7 +71,7 @@ def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_stl10(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Raw bytes: of each picture the three channels, column by column; labels from 1."""
+    """Write raw bytes: three channels per picture, column-major; labels start at 1."""
     from torchvision.datasets import STL10
 
     folder = root / STL10.base_folder
@@ -88,7 +88,7 @@ def write_stl10(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_celeba(root: Path, *, n: int = 30) -> None:
-    """Pictures of 178 × 218, of which every tenth is for validation and every fifth for the test."""
+    """Write pictures of 178 × 218: every tenth for validation, every other fifth one for the test."""
     folder = root / "celeba" / "img_align_celeba"
     folder.mkdir(parents=True)
     names = [f"{k:06d}.jpg" for k in range(1, n + 1)]
@@ -99,6 +99,7 @@ def write_celeba(root: Path, *, n: int = 30) -> None:
 
 
 def write_folder(root: Path) -> None:
+    """Write 40 pictures of two classes."""
     for k in range(40):
         path = root / ("cat", "dog")[k % 2] / f"{k}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +107,7 @@ def write_folder(root: Path) -> None:
 
 
 def prepared(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
-    """A config of the data set `name`, whose files are there; what is computed is smaller than it really is, but for ring8 and grid25."""
+    """Write the files of the data set `name` and return its config. Computed data are smaller than usual, except ring8 and grid25."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
     match name:
         case "mnist":
@@ -142,7 +143,7 @@ def prepared(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> DataConf
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rows of what is computed."""
+    """Reduce the number of rows of computed data sets."""
     for module, sizes in (
         (points, {"N_TRAIN": 5_000, "N_HELDOUT": 1_000, "N_TRAIN_1200": 200, "N_HELDOUT_1200": 100}),
         (stacked, {"N_TRAIN": 600, "N_HELDOUT": 300}),

@@ -1,4 +1,4 @@
-"""Combinations of table entries: each entry alone, and a pairwise covering array, in which every two entries meet that may meet."""
+"""Combinations of table entries: each entry alone, and a pairwise covering array of all allowed pairs."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -18,29 +18,29 @@ from trainables.updates import UPDATES
 CHOICES: dict[str, list[Any]] = {"arch": list(ARCHS), "loss": list(LOSSES), "update": list(UPDATES), "optimiser": list(OPTIMISERS)}
 CHOICES |= {
     "condition": [False, "concat-concat", "batchnorm-projection", "concat-auxiliary"]
-}  # G's and D's; test_conditional.py has them all
+}  # conditions of G and D; test_conditional.py has all pairs
 CHOICES |= {name: [False, True] for name in TRICKS}
 PLAIN = {"arch": "mlp", "loss": "nonsaturating", "update": "alternating", "optimiser": "adam"}
-TRIES = 5  # rows thought of for each that is taken
-AT_ONCE = ("simultaneous", "extragradient")  # these refuse rounds of several steps
-ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end inside rounds of three
-SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # norms that remember: their running statistics must travel too
+TRIES = 5  # candidates per chosen row
+AT_ONCE = ("simultaneous", "extragradient")  # they refuse d_steps and g_steps
+ROUND = {"d_steps": 3, "g_steps": 2}  # ticks of two steps end within rounds of three
+SHORT = {"budget_kimg": 0.072, "tick_kimg": 0.024, "d.norm": "batch"}  # batch norm, so that checkpoints hold running statistics
 SETTINGS = {"lookahead": {"lookahead.k": 2}, "unrolled": {"unrolled.steps": 1, "g_steps": 1, "d.norm": "layer"}}
 GENTLE = {
     "g.lr": 1e-8,
     "d.lr": 1e-8,
-}  # nothing holds SGD's steps back where a trick makes gradients large; RMSprop's first are 30 times the rate
+}  # SGD does not limit large gradients of tricks; RMSprop's first steps are 30 times the rate
 
 Entry = tuple[str, Any]  # ("loss", "hinge"), ("r1", True)
 Pair = tuple[Entry, Entry]
 
 
 def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a row."""
+    """Return the settings of a row."""
     update = entries.get("update", "alternating")
     on = {name: value for name, value in entries.items() if value is not False}
-    if told := on.pop("condition", None):
-        on |= dict(zip(("g.condition", "d.condition"), told.split("-"), strict=True))
+    if condition := on.pop("condition", None):
+        on |= dict(zip(("g.condition", "d.condition"), condition.split("-"), strict=True))
     images = any(issubclass(TRICKS[name], ImageTrick) for name in on if name in TRICKS)
     return (  # type: ignore[no-any-return]
         SHORT  # type: ignore[operator]
@@ -53,7 +53,7 @@ def asked(entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def alone() -> list[dict[str, Any]]:
-    """Every entry of each table beside what is plain, and all plain."""
+    """Return a row of defaults, and one row per table entry that changes only this entry."""
     return [
         PLAIN,
         *(PLAIN | {name: value} for name, values in CHOICES.items() for value in values if value not in (False, PLAIN.get(name))),
@@ -62,7 +62,7 @@ def alone() -> list[dict[str, Any]]:
 
 @cache
 def refused() -> dict[Pair, str]:
-    """Pairs of entries that may not meet -> the reason that is given."""
+    """Return refused pair of entries -> error message."""
     entries = [(name, value) for name, values in CHOICES.items() for value in values]
     found = {}
     for pair in combinations(entries, 2):
@@ -75,12 +75,12 @@ def refused() -> dict[Pair, str]:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Settings name -> entry, few rows, in which every pair that is not refused stands at least once. Always the same."""
+    """Return a few rows, {table: entry}, that cover every allowed pair at least once. Deterministic."""
     return covering(CHOICES, refused(), clash=mixed_pairs)
 
 
 def mixed_pairs(row: Mapping[str, Any]) -> bool:
-    """The one refusal between three entries: a loss of pairs, classes, and a trick that gives fakes other classes than the real ones have."""
+    """Whether a row has the only refused triple: a paired loss, a condition, and a trick that changes the classes of fakes."""
     loss, tricks = row.get("loss"), ("experience_replay", "mode_seeking")
     return loss is not None and LOSSES[loss].paired and bool(row.get("condition")) and any(row.get(name) for name in tricks)
 
@@ -88,14 +88,14 @@ def mixed_pairs(row: Mapping[str, Any]) -> bool:
 def covering(
     choices: Mapping[str, list[Any]], refused: Mapping[Pair, str], *, clash: Callable[[Mapping[str, Any]], bool] = lambda row: False
 ) -> list[dict[str, Any]]:
-    """The same of any choices, given which pairs may not meet, and what else may not be in one row."""
+    """Return rows that cover every pair of `choices`, except refused pairs. `clash` tells which rows are not allowed for other reasons."""
     rng, order = random.Random(0), {name: i for i, name in enumerate(choices)}
 
     def pairs(row: Mapping[str, Any]) -> set[Pair]:
         return set(combinations(sorted(row.items(), key=lambda entry: order[entry[0]]), 2))
 
     def grown(seed: Pair) -> dict[str, Any]:
-        """A row around a pair: each further setting takes the value that brings most pairs that are still missing."""
+        """Extend a pair to a row: each further setting takes the value that covers most missing pairs."""
         row = dict(seed)
         for name in rng.sample(list(choices), len(choices)):
             if name not in row:
@@ -108,8 +108,8 @@ def covering(
     missing = {pair for row in settings for pair in pairs(row)} - refused.keys()
     found = []
     while missing:
-        thought_of = [grown(seed) for seed in rng.choices(sorted(missing, key=repr), k=TRIES)]
-        best = max(thought_of, key=lambda row: len(pairs(row) & missing))
+        candidates = [grown(seed) for seed in rng.choices(sorted(missing, key=repr), k=TRIES)]
+        best = max(candidates, key=lambda row: len(pairs(row) & missing))
         found.append(best)
         missing -= pairs(best)
     return found

@@ -1,4 +1,4 @@
-"""Steps by hand, for tricks whose result is known in closed form."""
+"""Handmade steps, for tricks with a result in closed form."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def linear_step(shape: tuple[int, ...], **more: Any) -> tuple[Step, float]:
-    """A step of D(x) = w x + b, whose gradient is w at every image; and |w|."""
+    """Return a step of D(x) = w x + b, whose gradient is w for every image, and |w|."""
     torch.manual_seed(0)
     head = nn.Linear(math.prod(shape), 1)
     d = Discriminator(nn.Flatten(), head)
@@ -25,7 +25,7 @@ def linear_step(shape: tuple[int, ...], **more: Any) -> tuple[Step, float]:
 
 
 def step_of(of_real: list[float], of_fake: list[float], /, **more: Any) -> Step:
-    """A step in which only the logits count."""
+    """Return a step with these real and fake logits; its images are placeholders."""
     logits = torch.tensor(of_real), torch.tensor(of_fake)
     nets = Nets(nn.Identity(), nn.Identity())
     fields = {"nets": nets, "real": logits[0], "fake": logits[1], "real_logits": logits[0], "fake_logits": logits[1], "rng": rng()}
@@ -33,6 +33,7 @@ def step_of(of_real: list[float], of_fake: list[float], /, **more: Any) -> Step:
 
 
 def term(trick: Trick, step: Step, side: str = "d") -> Tensor:
+    """Return the scalar term of a trick for D or G."""
     value = trick.d_term(step) if side == "d" else trick.g_term(step)
     assert value is not None
     assert value.shape == ()

@@ -1,4 +1,4 @@
-"""Tiny trials: networks of width 8 on 50 images, three ticks of four steps; and another value for any setting."""
+"""Tiny trials for tests: networks of width 8, 50 images, three ticks of four steps. Also a second value for every setting."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -22,21 +22,21 @@ BASE = {
     "g.width": 8,
     "d.width": 8,
     "latent.dim": 6,
-    "batch_size": 12,  # a multiple of every packing; epochs end inside a batch
+    "batch_size": 12,  # divisible by every packing; epochs end within a batch
     "data.size": 50,
     "budget_kimg": 0.144,
     "tick_kimg": 0.048,
 }
 
 
-BESIDE: dict[str, dict[str, Any]] = {  # what a setting goes with, where that is not its need
-    "lookahead.k": {"budget_kimg": 20.0},  # with updates of G for all of its range
+BESIDE: dict[str, dict[str, Any]] = {  # further settings that a setting requires or that its test needs
+    "lookahead.k": {"budget_kimg": 20.0},  # enough updates of G for its whole range
     "g.gain": {"g.init": "orthogonal"},
     "d.gain": {"d.init": "orthogonal"},
     "g.output": {"data": "digits"},
-    "g.upsampling": {"g.kernel": 3},  # which suits all ways of resizing
+    "g.upsampling": {"g.kernel": 3},  # valid for all upsampling methods
     "d.downsampling": {"d.kernel": 3},
-    "g.condition": {"g.condition": "concat", "d.condition": "concat"},  # both networks are conditional, or neither
+    "g.condition": {"g.condition": "concat", "d.condition": "concat"},  # both networks must be conditional
     "d.condition": {"g.condition": "concat", "d.condition": "concat"},
     "g.embedding": {"d.condition": "concat"},
     "d.class_weight": {"g.condition": "concat"},
@@ -45,24 +45,26 @@ BESIDE: dict[str, dict[str, Any]] = {  # what a setting goes with, where that is
 
 @cache
 def source_of(data: DataConfig) -> Source:
+    """Load a data set once per process."""
     return load(data)
 
 
 def tiny_config(settings: Mapping[str, Any] = {}) -> TrialConfig:
-    """A tiny trial with `settings` on top. The data are those of the architecture."""
+    """Return the config of a tiny trial, changed by `settings`. The default data set depends on the architecture."""
     arch = settings.get("arch", "mlp")
     also: dict[str, Any] = {"g.depth": 1, "d.depth": 1} if arch == "r3" else {}
-    also |= {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # which refuses weights that begin at 0
+    also |= {"d.init": "kaiming"} if arch == "r3" and settings.get("spectral_norm") else {}  # it refuses weights initialised to 0
     return TrialConfig.from_flat({**BASE, "arch": arch, "data": DATA_OF.get(arch, "ring8"), **also, **settings})
 
 
 def tiny(settings: Mapping[str, Any] = {}) -> Run:
+    """Return the run of a tiny trial, changed by `settings`."""
     config = tiny_config(settings)
     return Run(config, source_of(DataConfig(name=config.data.name, resolution=config.data.resolution)))
 
 
 def needs(name: str) -> dict[str, Any]:
-    """What else must be set for a setting to have a meaning."""
+    """Return the other settings that must be given so that a setting applies."""
     head = name.partition(".")[0]
     also: dict[str, Any] = {} if name == "arch" else {"arch": "mlp"}
     if head in TRICKS and issubclass(TRICKS[head], ImageTrick):
@@ -73,7 +75,7 @@ def needs(name: str) -> dict[str, Any]:
 
 
 def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with these tricks on, each left out that is refused beside those before it."""
+    """Return the settings with these tricks enabled, except those refused together with earlier ones."""
     on = dict(settings)
     images = len(source_of(DataConfig(name=on.get("data", DATA_OF[on.get("arch", "mlp")]))).shape) == 3
     for name in names:
@@ -87,7 +89,7 @@ def together(names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any
 
 
 def another(name: str) -> Any:
-    """A value of a setting that is not its default: of its range, where it has one."""
+    """Return a value of a setting other than its default, from its range if it has one."""
     default = settings()[name]
     if name in RANGES:
         return next(value for value in reversed(extremes(RANGES[name].domain)) if value != default)
@@ -98,6 +100,7 @@ def another(name: str) -> Any:
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """Save a state and load it again."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
@@ -106,7 +109,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Bit for bit, in nested containers."""
+    """Return whether nested containers are equal bit for bit."""
     if isinstance(a, Tensor):
         return torch.equal(a, b)
     if isinstance(a, dict):

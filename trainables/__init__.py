@@ -1,6 +1,6 @@
-"""GANs as trials: data, networks, losses, tricks and the loop. Knows no study, no metric, and (outside tune.py) no Ray.
+"""GAN training as trials: data, networks, losses, tricks and the loop. Independent of studies, metrics and (outside tune.py) Ray.
 
-Importing any module of this package registers every entry of its tables.
+Importing any module of this package registers all entries of its tables.
 """
 
 from trainables import data, losses, models, optimisers, run, tricks, updates

@@ -1,4 +1,4 @@
-"""Batches: real images, endlessly, in a new order every epoch."""
+"""Batches: an endless stream of real images, shuffled again for every epoch."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from torch import Tensor
 
 from ganstudy.errors import UserError
 
-KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay with the host, and travel batch by batch
+KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay in host memory; each batch is copied to the device
 
 
 def first_rows(n: int) -> Tensor:
-    """int64 [n]: the one order of the rows in which `data.size` counts."""
+    """Return the fixed order int64 [n] of the rows, of which `data.size` keeps the first."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(0))
 
 
 class Batches:
-    """Batches of `images` (uint8 [N, C, H, W] or float32 [N, D]), as floats on `device`: bytes as [-1, 1], points as they are.
+    """Draws batches of `images` (uint8 [N, C, H, W] or float32 [N, D]) as floats on `device`: uint8 scaled to [-1, 1], points unchanged.
 
-    An epoch shows each row once. A batch may end one epoch and begin the next, so every batch is full. `size` keeps the first rows
-    of one fixed order: a smaller subset is part of every larger one, and all seeds see the same. The array is never copied on
-    the host: it may be read-only, shared between processes, or mapped from a file. `labels` [N]: the class of each row, where batches are
-    to come with them. Raises UserError for a size the data cannot give.
+    An epoch shows each row once. A batch may span two epochs, so every batch is full. `size` keeps the first rows of one fixed order:
+    smaller subsets are nested in larger ones, and all seeds use the same subset. The array is not copied in host memory: it may be
+    read-only, shared between processes, or memory-mapped. `labels` [N]: the class of each row, if batches must include classes.
+    Raises UserError unless 1 <= size <= N.
     """
 
     def __init__(
@@ -37,29 +37,31 @@ class Batches:
         labels: npt.NDArray[np.int64] | None = None,
     ):
         if size is not None and not 1 <= size <= len(images):
-            raise UserError(f"data.size must be from 1 to the {len(images)} images that there are to train on; given {size}")
+            raise UserError(f"data.size must be from 1 to {len(images)}, the number of training images; given {size}")
         self.batch_size, self.device = batch_size, torch.device(device)
-        self._images: npt.NDArray[Any] = np.asarray(images)  # a memory map without its class, which would slow each access
+        self._images: npt.NDArray[Any] = np.asarray(images)  # drops the class np.memmap, which slows each access
         self._kept: Tensor | None = None
         if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
-            self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns of arrays that it may not write
-        self._labels = None if labels is None else torch.from_numpy(np.array(labels)).to(self.device)  # a number a row: always there
+            self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns about read-only arrays
+        self._labels = (
+            None if labels is None else torch.from_numpy(np.array(labels)).to(self.device)
+        )  # always on the device: one number per row
         self._subset = first_rows(len(images))[:size]
         self._rng = torch.Generator().manual_seed(seed)
-        self._position = 0  # rows of this epoch's order that are spent
+        self._position = 0  # rows of this epoch drawn so far
         self._shuffle()
 
     @property
     def size(self) -> int:
-        """Rows that are drawn from."""
+        """Number of rows that batches are drawn from."""
         return len(self._subset)
 
     def next_batch(self) -> Tensor:
-        """float32 [batch_size, *shape]; the caller's own."""
+        """Return the next batch, float32 [batch_size, *shape]. The caller may modify it."""
         return self._take(self._next_rows())
 
     def next_labelled(self) -> tuple[Tensor, Tensor | None]:
-        """The next batch, and its classes int64 [batch_size] where the labels were given."""
+        """Return the next batch and its classes, int64 [batch_size] (None without labels)."""
         rows = self._next_rows()
         return self._take(rows), self._classes(rows)
 
@@ -73,21 +75,21 @@ class Batches:
         return rows
 
     def first(self, n: int) -> Tensor:
-        """float32 [n, *shape]: always the same rows, whatever has been drawn; over and over where there are fewer than n."""
+        """Return the first n rows of the subset, float32 [n, *shape], repeated if it has fewer. Does not depend on the batches drawn."""
         return self.first_labelled(n)[0]
 
     def first_labelled(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """The same, and their classes int64 [n] where the labels were given."""
+        """Return `first(n)` and its classes, int64 [n] (None without labels)."""
         rows = self._subset[torch.arange(n) % self.size]
         return self._take(rows), self._classes(rows)
 
     def shares(self, classes: int) -> Tensor:
-        """float64 [classes]: how often each class is among the rows that are drawn from; of labelled data."""
+        """Return the share of each class in the subset, float64 [classes]. Needs labels."""
         assert self._labels is not None
         return torch.bincount(self._labels[self._subset.to(self.device)], minlength=classes).double() / self.size
 
     def state_dict(self) -> dict[str, Any]:
-        """How this epoch's order was drawn, and how far it is spent: going on from here gives the same batches, bit for bit."""
+        """Return the random state of this epoch and the position in it. Resuming from it gives the same batches, bit for bit."""
         return {"epoch_rng": self._epoch_rng, "position": self._position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -98,7 +100,7 @@ class Batches:
     def _shuffle(self) -> None:
         self._epoch_rng = self._rng.get_state()
         order = self._subset[torch.randperm(len(self._subset), generator=self._rng)]
-        self._order = order if self._kept is None else order.to(self.device)  # the whole epoch's at once: no step waits for it
+        self._order = order if self._kept is None else order.to(self.device)  # copied once per epoch, so that no step waits for it
         self._position = 0
 
     def _classes(self, rows: Tensor) -> Tensor | None:
@@ -110,6 +112,6 @@ class Batches:
         else:
             picked = torch.from_numpy(self._images.take(rows.numpy(), axis=0))
             if self.device.type == "cuda":
-                picked = picked.pin_memory()  # the step goes on while the bytes travel
+                picked = picked.pin_memory()  # so that the copy to the device is asynchronous
             picked = picked.to(self.device, non_blocking=True)
         return picked if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)

@@ -1,7 +1,7 @@
-"""TrialConfig: everything that decides what a trial computes, and nothing else.
+"""TrialConfig: all settings that determine what a trial computes.
 
-One dotted name stands for a setting everywhere: in the space, the config, the records, the tables and the axis labels.
-`r1: true` switches a trick on, `r1.gamma: 10` is a setting of it; `g.lr` belongs to the generator, `data.size` to the data.
+A setting has one dotted name in the search space, the config, the records, the tables and the plots.
+`r1: true` enables a trick and `r1.gamma: 10` is its setting; `g.lr` belongs to the generator, `data.size` to the data.
 """
 
 import hashlib
@@ -32,54 +32,54 @@ from trainables.sections import (
 )
 from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LOSSES, OPTIMISERS, TRICKS, UPDATES
 
-SECTIONS = ("data", "g", "d", "latent")
-OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # one of them is each network's
+_SECTIONS = ("data", "g", "d", "latent")
+_OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # G's, and D's if it differs
 
 
 class TrialConfig(Section):
-    """All settings of a trial; frozen. A default never changes: config_id, the lasting name of a config, hashes what differs from the defaults."""
+    """All settings of a trial; immutable. Defaults must never change, because config_id hashes the settings that differ from them."""
 
     data: DataConfig = DataConfig()
     loop: str = "gan"
     arch: str = "dcgan"
     loss: str = "nonsaturating"
-    margin: Annotated[Positive | None, needs_taker(LOSSES, "margin", "loss")] = None  # None: the loss's own
+    margin: Annotated[Positive | None, needs_taker(LOSSES, "margin", "loss")] = None  # None: the default of the loss
     g: GeneratorConfig = GeneratorConfig()
     d: DiscriminatorConfig = DiscriminatorConfig()
     latent: LatentConfig = LatentConfig()
     optimiser: str = "adam"
-    beta1: Share = 0.5  # decay of the mean of gradients: Adam's, and momentum
-    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *OPTIMISER_NAMES)] = (
-        0.999  # decay of the mean of squares: Adam's, and RMSprop's alpha
+    beta1: Share = 0.5  # Adam: decay of the mean of gradients; SGD and RMSprop: momentum
+    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *_OPTIMISER_NAMES)] = (
+        0.999  # Adam: decay of the mean of squared gradients; RMSprop: alpha
     )
-    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *OPTIMISER_NAMES)] = (
-        None  # None: the optimiser's own
+    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *_OPTIMISER_NAMES)] = (
+        None  # None: the default of the optimiser
     )
     update: str = "alternating"
-    update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # of the update rule: {"k": 5}
-    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # D updates in a round
-    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # G updates after them
+    update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # settings of the update rule: {"k": 5}
+    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # D updates per round
+    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # G updates per round, after those of D
     batch_size: Count = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D
-    tick_kimg: Kimg = 2.0  # pause and measure this often
+    tick_kimg: Kimg = 2.0  # thousands of real images between two measurements
     seed: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("tricks")
     @classmethod
     def _complete_tricks(cls, tricks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """All settings of each trick that is on, defaults included."""
+        """Add the defaults to the settings of each enabled trick."""
         return {name: settings_of(make_entry(TRICKS, name, given)) for name, given in sorted(tricks.items())}
 
     @field_validator("update_settings")
     @classmethod
     def _complete_update(cls, given: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
-        """All settings of the update rule, defaults included."""
+        """Add the defaults to the settings of the update rule."""
         return settings_of(make_entry(UPDATES, others.data["update"], given)) if "update" in others.data else given
 
     @model_validator(mode="after")
     def _check(self) -> "TrialConfig":
-        """Names must be known, needs met, and each entry checks itself against the other settings."""
+        """Check that names are known and needs are met; then each entry checks the other settings."""
         DATA.pick(self.data.name)
         loop, arch = LOOPS.pick(self.loop), ARCHS.pick(self.arch)
         LOSSES.pick(self.loss)
@@ -89,7 +89,7 @@ class TrialConfig(Section):
         arch.check(self)
         if (self.g.condition is None) != (self.d.condition is None):
             raise UserError(
-                "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; "
+                "g.condition and d.condition must be set together, because G learns the class from D; "
                 f"given {self.g.condition!r} and {self.d.condition!r}"
             )
         if self.g.condition is not None and self.d.condition is not None:
@@ -108,28 +108,28 @@ class TrialConfig(Section):
     def _check_needs(self) -> None:
         flat = self.flat()
         for name, need in field_needs().items():
-            if flat[name] != default_of(name) and not need.met(flat.__getitem__):
+            if flat[name] != _default_of(name) and not need.met(flat.__getitem__):
                 raise UserError(f"{name} needs {need}; given {flat[name]!r} with {given_names(need, flat)}")
 
     @property
     def optimisers(self) -> tuple[str, str]:
-        """The names of G's and of D's optimiser."""
+        """Names of the optimisers of G and D."""
         return self.optimiser, self.d.optimiser or self.optimiser
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, Any]) -> "TrialConfig":
-        """{"d.lr": 1e-4, "r1": True, "r1.gamma": 10.0} -> TrialConfig. Raises UserError for an unknown name, a need that is not met, a bad value."""
+        """Build a config from {"d.lr": 1e-4, "r1": True, "r1.gamma": 10.0}. Raises UserError for unknown names, unmet needs and invalid values."""
         refuse_unknown(flat)
         nested: dict[str, Any] = {"tricks": {}, "update_settings": {}}
         for key, value in flat.items():
             head, _, rest = key.partition(".")
             if (switch := switch_of(key)) and not switch.met(flat.get):
-                raise UserError(f"{key} needs {switch}; set that too, or leave {key} out")
+                raise UserError(f"{key} needs {switch}; set that too, or remove {key}")
             if switch and head in UPDATES:
                 nested["update_settings"][rest] = value
             elif head in TRICKS:
                 if not rest and not isinstance(value, bool):
-                    raise UserError(f"{key} is a trick: true or false; given {value!r}" + yaml_hint(value))
+                    raise UserError(f"{key} enables a trick and must be true or false; given {value!r}" + yaml_hint(value))
                 if flat[head]:
                     nested["tricks"].setdefault(head, {}).update({rest: value} if rest else {})
             elif head == "data":
@@ -144,7 +144,7 @@ class TrialConfig(Section):
             raise UserError(validation_message(error)) from None
 
     def flat(self) -> dict[str, Any]:
-        """One level of dotted names. Tricks that are off are left out."""
+        """Return the settings as one dict of dotted names. Disabled tricks are omitted."""
         out: dict[str, Any] = {}
         for key, value in self.model_dump().items():
             if key == "tricks":
@@ -164,13 +164,14 @@ class TrialConfig(Section):
 
     @property
     def config_id(self) -> str:
-        """10 hex digits, equal for trials that differ only by seed. Hashes what differs from the defaults, so that a new setting keeps old ids."""
+        """10 hex digits, equal for trials that differ only by seed. Hashes the settings that differ from the defaults, so new settings keep old ids."""
         defaults, aside = settings(), {"seed", "tick_kimg", "data.root", "data.download"}
         delta = {k: v for k, v in self.flat().items() if k not in aside and v != defaults[k]}
         return hashlib.sha256(json.dumps(delta, sort_keys=True).encode()).hexdigest()[:10]
 
     @property
     def trial_id(self) -> str:
+        """config_id and seed."""
         return f"{self.config_id}-s{self.seed}"
 
 
@@ -178,11 +179,11 @@ class TrialConfig(Section):
 
 
 def settings() -> Mapping[str, Any]:
-    """Dotted name -> default, of every setting: the fields of TrialConfig, the switch of each trick, the settings of tricks and update rules."""
+    """Return dotted name -> default for all settings: fields of TrialConfig, trick switches, and settings of tricks and update rules."""
     return _settings((*TRICKS.items(), *UPDATES.items()))
 
 
-@lru_cache(maxsize=8)  # computed again only when a plugin adds a trick or a rule
+@lru_cache(maxsize=8)  # recomputed only if a plugin adds a trick or an update rule
 def _settings(entries: tuple[tuple[str, type[Any]], ...]) -> Mapping[str, Any]:
     out = TrialConfig().flat() | dict.fromkeys(TRICKS, False)
     for name, entry in entries:
@@ -191,7 +192,7 @@ def _settings(entries: tuple[tuple[str, type[Any]], ...]) -> Mapping[str, Any]:
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
-    """Raises UserError for a name that is no setting."""
+    """Raise UserError for an unknown setting."""
     known = settings()
     for name in names:
         if name not in known:
@@ -204,9 +205,9 @@ def refuse_unknown(names: Iterable[str]) -> None:
 
 @lru_cache(maxsize=1)
 def field_needs() -> Mapping[str, Need]:
-    """Dotted name -> its Need, of the fields of TrialConfig that have one."""
+    """Return dotted name -> Need for the fields of TrialConfig that have one."""
     found: dict[str, Need] = {}
-    for section in ("", *SECTIONS):
+    for section in ("", *_SECTIONS):
         model = TrialConfig.model_fields[section].annotation if section else TrialConfig
         for field, info in model.model_fields.items():  # type: ignore[union-attr]  # sections are models
             for need in info.metadata:
@@ -217,20 +218,20 @@ def field_needs() -> Mapping[str, Need]:
 
 @lru_cache(maxsize=1)
 def _field_defaults() -> Mapping[str, Any]:
-    """Without the settings of tricks and rules, and without a check, since the check asks for them."""
-    out = {name: info.default for name, info in TrialConfig.model_fields.items() if name not in SECTIONS}
-    for section in SECTIONS:
+    """Return the defaults of TrialConfig's own fields. Builds no TrialConfig, because its validation calls this function."""
+    out = {name: info.default for name, info in TrialConfig.model_fields.items() if name not in _SECTIONS}
+    for section in _SECTIONS:
         out |= {f"{section}.{name}": value for name, value in TrialConfig.model_fields[section].default.model_dump().items()}
     return out | {"data": out.pop("data.name")}
 
 
-def default_of(name: str) -> Any:
-    """The default of a field of TrialConfig, by its dotted name."""
+def _default_of(name: str) -> Any:
+    """Return the default of a field of TrialConfig by its dotted name."""
     return _field_defaults()[name]
 
 
 def switch_of(name: str) -> Need | None:
-    """`r1: true` for r1.gamma, `update: lookahead` for lookahead.k; None for a field of TrialConfig and for a trick."""
+    """Return the need `r1: true` of r1.gamma or `update: lookahead` of lookahead.k; None for a field of TrialConfig or a trick."""
     head, _, rest = name.partition(".")
     if rest and head in TRICKS:
         return Need((head,), lambda: (True,))
@@ -238,12 +239,12 @@ def switch_of(name: str) -> Need | None:
 
 
 def need_of(name: str) -> Need | None:
-    """What a setting needs; None for one that always counts."""
+    """Return the need of a setting; None if it always applies."""
     return switch_of(name) or field_needs().get(name)
 
 
 def lives(name: str, flat: Mapping[str, Any]) -> bool:
-    """Whether a setting has a meaning beside these: its need is met by settings that live themselves. What is not given has its default."""
+    """Return whether a setting applies, given the others: its need is met by settings that apply themselves. Missing settings have their defaults."""
     need = need_of(name)
     if need is None:
         return True
@@ -252,5 +253,5 @@ def lives(name: str, flat: Mapping[str, Any]) -> bool:
 
 
 def live(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that live: without `r1.gamma` where r1 is off, without `g.slope` where g.activation is not leaky_relu."""
+    """Return the settings that apply: no `r1.gamma` if r1 is off, no `g.slope` unless g.activation is leaky_relu."""
     return {name: value for name, value in flat.items() if lives(name, flat)}

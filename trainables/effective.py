@@ -1,4 +1,4 @@
-"""What really reached optimiser, networks, data and tricks, read back from them: the record that a setting was not lost on its way."""
+"""Effective settings: values read back from the optimisers, networks, data and tricks, to prove that each setting was applied."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from trainables.tables import D_CONDITIONS, G_CONDITIONS
 from trainables.tricks.base import Nets
 from trainables.updates import UPDATES
 
-OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
+_OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
 
 
 def effective(run: Run) -> dict[str, Any]:
-    """Dotted setting -> the value read back from the objects that act on it. Settings that only the loop reads (budget, tick, seed) are not here."""
+    """Return setting -> the value read back from the object that uses it. Settings that only the loop reads (budget, tick, seed) are absent."""
     g, d = unconditional(run.nets.g), unconditional(run.nets.d)
-    of_g, of_d = optimiser(run.g_opt), optimiser(run.d_opt)
+    of_g, of_d = _optimiser(run.g_opt), _optimiser(run.d_opt)
     inputs = latent_dim(g)
     rule = next((name for name, cls in UPDATES.items() if type(run.rule) is cls), "another")
     return {
@@ -41,14 +41,14 @@ def effective(run: Run) -> dict[str, Any]:
         "latent.dim": None if inputs is None else inputs - getattr(run.nets.g, "more", 0),
         **{f"g.{k}": v for k, v in (network(g) | of_generator(g)).items()},
         **{f"d.{k}": v for k, v in (network(d) | of_discriminator(d)).items()},
-        **conditions(run.nets),
+        **_conditions(run.nets),
         **dict.fromkeys(run.tricks, True),
         **{f"{name}.{setting}": value for name, trick in run.tricks.items() for setting, value in settings_of(trick).items()},
     }
 
 
-def conditions(nets: Nets) -> dict[str, Any]:
-    """How the networks are told classes."""
+def _conditions(nets: Nets) -> dict[str, Any]:
+    """Return how the networks use classes."""
     embedding = nets.g.embedding if isinstance(nets.g, ConcatGenerator) else None
     return {
         "g.condition": next((name for name, cls in G_CONDITIONS.items() if type(nets.g) is cls), None),
@@ -58,11 +58,11 @@ def conditions(nets: Nets) -> dict[str, Any]:
     }
 
 
-def optimiser(opt: Optimizer) -> dict[str, Any]:
-    """Its name and its numbers, by the names of the settings; None for a number that it has not."""
+def _optimiser(opt: Optimizer) -> dict[str, Any]:
+    """Return the optimiser's name and numbers under the names of the settings; None for a number that it does not use."""
     group = opt.param_groups[0]
     return {
-        "optimiser": OPTIMISER_NAMES.get(type(opt), "another"),
+        "optimiser": _OPTIMISER_NAMES.get(type(opt), "another"),
         "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
         "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
         "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,

@@ -1,4 +1,4 @@
-"""Entries with settings of their own: tricks and update rules are classes whose annotated fields are settings."""
+"""Table entries that have settings: tricks and update rules are classes whose annotated fields are settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -16,7 +16,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def with_settings(table: Registry[type[T]], name: str) -> Callable[[Class], Class]:
-    """Decorator: add a class to `table` under `name`. Its annotated fields become settings, checked, named "name.field"; each needs a default.
+    """Decorator: register a class in `table` under `name`. Its annotated fields become validated settings "name.field"; each needs a default.
 
     Raises UserError if the class has no docstring or the name is taken.
     """
@@ -25,18 +25,18 @@ def with_settings(table: Registry[type[T]], name: str) -> Callable[[Class], Clas
         made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
         if not cls.__dict__.get("__doc__"):
             raise UserError(f"a {table.kind} needs a docstring that says what it does and names its source; {name!r} has none")
-        return table.register(name)(made)  # type: ignore[return-value]  # pydantic's decorator returns the class it was given
+        return table.register(name)(made)  # type: ignore[return-value]  # pydantic returns the same class
 
     return enter
 
 
 def make_entry(table: Registry[type[T]], name: str, settings: Mapping[str, Any]) -> T:
-    """An instance of the entry `name`. Raises UserError for an unknown entry, an unknown setting, or a value out of its bounds."""
+    """Return an instance of the entry `name`. Raises UserError for an unknown entry, an unknown setting, or an invalid value."""
     cls = table.pick(name)
     own = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # with_settings made it a dataclass
     for setting in settings:
         if setting not in own:
-            raise UserError(f"{name} has no setting {setting!r}; {nearest(setting, own)}it has {own}")
+            raise UserError(f"{name} has no setting {setting!r}; {nearest(setting, own)}its settings are {own}")
     try:
         return cls(**settings)
     except ValidationError as error:
@@ -44,5 +44,5 @@ def make_entry(table: Registry[type[T]], name: str, settings: Mapping[str, Any])
 
 
 def settings_of(entry: Any) -> dict[str, Any]:
-    """The entry's own settings, {"gamma": 10.0, ...}."""
+    """Return the settings of an entry, {"gamma": 10.0, ...}."""
     return asdict(entry)

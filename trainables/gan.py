@@ -1,4 +1,4 @@
-"""Gan: two networks, their optimisers, and one step of each. Update rules call these steps; Run loops over them."""
+"""Gan: two networks, their optimisers, and one training step of each. Update rules call these steps; Run loops over them."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -20,12 +20,15 @@ from trainables.optimisers import OPTIMISERS
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
-LabelPair = tuple[Tensor | None, Tensor | None]  # classes [N] of the real images, of the fake ones
-NO_LABELS: LabelPair = (None, None)
+_LabelPair = tuple[Tensor | None, Tensor | None]  # classes [N] of the real images and of the fake images
+_NO_LABELS: _LabelPair = (None, None)
 
 
 class Gan:
-    """Networks, optimisers, tricks and batches of one trial, and what a step of D and of G computes."""
+    """Networks, optimisers, tricks and batches of one trial, with the training step of D and of G.
+
+    Each step reads top-down: `d_step` = `d_gradient` (batch -> `d_forward` -> `d_terms` -> `differentiate`), then `d_move`. G's is alike.
+    """
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         torch.manual_seed(config.seed)
@@ -54,33 +57,31 @@ class Gan:
         self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
         labels = None if classes is None else source.train_labels
         self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
-        self.shares = None if classes is None else self.batches.shares(classes)  # [K], of the classes that G is told
+        self.shares = (
+            None if classes is None else self.batches.shares(classes)
+        )  # [K]: how often each class occurs; labels for G are drawn from it
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
         self.budget = to_images(config.budget_kimg)
-        self.move: Callable[[Optimizer], None] = lambda opt: opt.step()  # an update rule may replace it
+        self.move: Callable[[Optimizer], None] = lambda opt: opt.step()  # applies one optimiser; an update rule may replace it
 
-    # The algorithm -------------------------------------------------------------------------------
+    # The step of D -------------------------------------------------------------------------------
 
     def d_step(self) -> dict[str, Tensor]:
+        """Update D once. Returns scalars to report."""
         signals = self.d_gradient()
         self.d_move()
         return signals
 
-    def g_step(self) -> dict[str, Tensor]:
-        signals = self.g_gradient()
-        self.g_move()
-        return signals
-
     def d_gradient(self) -> dict[str, Tensor]:
-        """The gradient of D's loss on a new batch, into D's parameters. Nothing moves yet."""
+        """Compute D's loss on a new batch and its gradient; moves nothing. Returns the loss terms and other scalars to report."""
         real, real_labels = self.batches.next_labelled()
         with torch.no_grad():
             z, fake_labels = self.noise(), self.draw_labels(real_labels)
             fake = apply(self.nets.g, z, fake_labels)
             for trick in self.tricks.values():
                 fake, fake_labels = trick.fakes(fake, fake_labels, self.rng)
-        step = self.d_look(real, fake, labels=(real_labels, fake_labels), updates=self.d_updates)
+        step = self.d_forward(real, fake, labels=(real_labels, fake_labels), updates=self.d_updates)
         terms = self.d_terms(step)
         norm = self.differentiate(self.d_opt, terms)
         self.images += len(real)
@@ -93,55 +94,67 @@ class Gan:
             **self.accuracy(step),
         }
 
-    def g_gradient(self) -> dict[str, Tensor]:
-        """The gradient of G's loss, into G's parameters. Nothing moves yet."""
-        real, real_labels = self.batches.next_labelled() if self.real_in_g else (None, None)
-        self.nets.d.requires_grad_(False)
-        z, fake_labels = self.noise(), self.g_labels(real_labels)
-        labels = real_labels, fake_labels
-        step = self.look(real, apply(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
-        terms = self.g_terms(step)
-        norm = self.differentiate(self.g_opt, terms)
-        self.nets.d.requires_grad_(True)
-        return terms | step.signals | {"g/grad_norm": norm}
+    def d_terms(self, step: Step) -> dict[str, Tensor]:
+        """Compute the scalars whose sum D minimises: the loss, the class loss and the terms of tricks."""
+        for trick in self.tricks.values():
+            trick.before_d(step)
+        terms = {"d/adv": self.loss.d(*step.loss_logits), **self.class_terms(step, side="d")}
+        return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
 
     def d_move(self) -> None:
+        """Update D's weights with the current gradients, then call the hooks that follow an update of D."""
         self.move(self.d_opt)
         self.d_updates += 1
         for trick in self.tricks.values():
             trick.constrain(self.nets)
             trick.after_d(self.nets)
 
-    def g_move(self) -> None:
-        self.move(self.g_opt)
-        self.g_updates += 1
-        for trick in self.tricks.values():
-            trick.after_g(self.nets, self.images)
+    # The step of G -------------------------------------------------------------------------------
 
-    def d_look(self, real: Tensor, fake: Tensor, *, labels: LabelPair = NO_LABELS, updates: int) -> Step:
-        """What D's loss looks at: images by which it can be differentiated, where a trick asks for it."""
-        grad = any(trick.needs_image_grad(updates) for trick in self.tricks.values())
-        return self.look(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), labels=labels, updates=updates)
+    def g_step(self) -> dict[str, Tensor]:
+        """Update G once. Returns scalars to report."""
+        signals = self.g_gradient()
+        self.g_move()
+        return signals
 
-    def d_terms(self, step: Step) -> dict[str, Tensor]:
-        """The scalars whose sum D minimises."""
-        for trick in self.tricks.values():
-            trick.before_d(step)
-        terms = {"d/adv": self.loss.d(*step.loss_logits), **self.class_terms(step, side="d")}
-        return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
+    def g_gradient(self) -> dict[str, Tensor]:
+        """Compute G's loss on new samples and its gradient; moves nothing. Returns the loss terms and other scalars to report."""
+        real, real_labels = self.batches.next_labelled() if self.real_in_g else (None, None)
+        self.nets.d.requires_grad_(False)
+        z, fake_labels = self.noise(), self.g_labels(real_labels)
+        labels = real_labels, fake_labels
+        step = self.forward(real, apply(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
+        terms = self.g_terms(step)
+        norm = self.differentiate(self.g_opt, terms)
+        self.nets.d.requires_grad_(True)
+        return terms | step.signals | {"g/grad_norm": norm}
 
     def g_terms(self, step: Step) -> dict[str, Tensor]:
-        """The scalars whose sum G minimises."""
+        """Compute the scalars whose sum G minimises: the loss, the class loss and the terms of tricks."""
         for trick in self.tricks.values():
             trick.before_g(step)
         adversarial = self.loss.g(*step.loss_logits)
         terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **self.class_terms(step, side="g")}
         return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
 
-    def look(
-        self, real: Tensor | None, fake: Tensor, *, labels: LabelPair = NO_LABELS, updates: int = 0, latents: Tensor | None = None
+    def g_move(self) -> None:
+        """Update G's weights with the current gradients, then call the hooks that follow an update of G."""
+        self.move(self.g_opt)
+        self.g_updates += 1
+        for trick in self.tricks.values():
+            trick.after_g(self.nets, self.images)
+
+    # Parts of both steps -------------------------------------------------------------------------
+
+    def d_forward(self, real: Tensor, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, updates: int) -> Step:
+        """`forward` for a step of D: the images require gradients if a trick differentiates D's logits by them."""
+        grad = any(trick.needs_image_grad(updates) for trick in self.tricks.values())
+        return self.forward(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), labels=labels, updates=updates)
+
+    def forward(
+        self, real: Tensor | None, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, updates: int = 0, latents: Tensor | None = None
     ) -> Step:
-        """What D makes of both sides. labels: the classes of both in a conditional run."""
+        """Run D on real and fake images [N, *shape], after the tricks' views. labels: the classes [N] of each, in a conditional trial."""
         made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
         real_features, real_logits = (None, None) if real is None else self.discriminate(real, labels[0])
@@ -164,8 +177,14 @@ class Gan:
             epoch=self.images / self.batches.size,
         )
 
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Return images [N, *shape] as D sees them, after noise, augmentation and packing by tricks."""
+        for trick in self.tricks.values():
+            images = trick.view(images, self.images / self.budget, rng)
+        return images
+
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor | None, Tensor]:
-        """D's features, where a term asks for them, and its logits."""
+        """Return D's features [N, C, ...], or None if no term reads them, and its logits [N]."""
         if not self.features:
             return None, apply(self.nets.d, images, labels)
         if isinstance(self.nets.d, ConditionalDiscriminator):
@@ -175,30 +194,11 @@ class Gan:
         features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
         return features, self.nets.d.head(features).flatten()  # type: ignore[operator]
 
-    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        for trick in self.tricks.values():
-            images = trick.view(images, self.images / self.budget, rng)
-        return images
-
-    def differentiate(self, opt: Optimizer, terms: dict[str, Tensor]) -> Tensor:
-        """Gradients by the optimiser's parameters -> their norm. Where it is not finite the optimiser is told so on the device, and will not move."""
-        opt.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
-        for trick in self.clipping:
-            trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
-        opt.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
-        return norm
-
-    def accuracy(self, step: Step) -> dict[str, Tensor]:
-        """Shares of real and of fake that D judges rightly, where the loss has a boundary between the two."""
-        if self.loss.boundary is None:
-            return {}
-        real = (step.reals()[1] > self.loss.boundary).float().mean()
-        return {"d/real_accuracy": real, "d/fake_accuracy": (step.fake_logits < self.loss.boundary).float().mean()}
-
     def class_terms(self, step: Step, *, side: Literal["d", "g"]) -> dict[str, Tensor]:
-        """{"d/class": …} or {"g/class": …} with an auxiliary head: D learns from real and fake images, G from its own. Odena et al. 2017, eq. 3."""
+        """Return {"d/class": …} or {"g/class": …} if D has an auxiliary head, else {}. D learns from real and fake images, G from fake ones.
+
+        Odena et al. 2017, eq. 3.
+        """
         d = self.nets.d
         if not isinstance(d, AuxiliaryDiscriminator):
             return {}
@@ -212,15 +212,37 @@ class Gan:
             losses.append(d.class_loss(features, labels))
         return {f"{side}/class": d.class_weight * torch.stack(losses).sum()}
 
+    def differentiate(self, opt: Optimizer, terms: dict[str, Tensor]) -> Tensor:
+        """Differentiate the sum of `terms` by the optimiser's parameters. Returns the gradient's norm, taken before clipping.
+
+        A non-finite norm sets `opt.found_inf` on the device, and the optimiser skips its step.
+        """
+        opt.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
+        for trick in self.clipping:
+            trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
+        opt.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        return norm
+
+    def accuracy(self, step: Step) -> dict[str, Tensor]:
+        """Return the shares of real and of fake images that D classifies correctly; {} for a loss without a decision boundary."""
+        if self.loss.boundary is None:
+            return {}
+        real = (step.reals()[1] > self.loss.boundary).float().mean()
+        return {"d/real_accuracy": real, "d/fake_accuracy": (step.fake_logits < self.loss.boundary).float().mean()}
+
     # Latents and classes -------------------------------------------------------------------------
 
     def noise(self) -> Tensor:
+        """Draw latents [batch_size, latent.dim]."""
         return draw_latent(self.config.batch_size, self.config.latent, self.rng)
 
     def draw_labels(self, of_real: Tensor | None) -> Tensor | None:
-        """[N]: the classes of which G is to make; None without conditions.
+        """Draw the classes [N] that G generates; None in an unconditional trial. of_real: the classes [N] of the real batch.
 
-        By the shares of the training set; but a loss of pairs compares like with like: the classes of the real batch (Huang et al. 2024, R3GAN).
+        Classes follow their shares in the training set. A paired loss compares images of one class, so it takes the classes of the real batch
+        (Huang et al. 2024, R3GAN).
         """
         if self.shares is None:
             return None
@@ -229,7 +251,7 @@ class Gan:
         return draw_classes(self.config.batch_size, self.shares, self.rng)
 
     def g_labels(self, of_real: Tensor | None) -> Tensor | None:
-        """The same for a step of G, in which tricks have a say."""
+        """`draw_labels` for a step of G, in which tricks may change the classes."""
         labels = self.draw_labels(of_real)
         if labels is not None:
             for trick in self.tricks.values():

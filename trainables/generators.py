@@ -1,4 +1,4 @@
-"""Generator: a trained G with what is needed to sample it, and its file: safetensors with the config in the header."""
+"""Generator: a trained G with everything needed to sample it, stored as safetensors with the config in the header."""
 
 import json
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from trainables.latents import draw_classes, draw_latent
 from trainables.models.conditional import apply, build_generator
 from trainables.sections import LatentConfig
 
-GENERATOR_FILE = "generator.safetensors"  # its name in a checkpoint
-BLOCK = 500  # samples made at a time: bounded memory, however many are asked for
+GENERATOR_FILE = "generator.safetensors"  # file name within a checkpoint
+BLOCK = 500  # samples per forward pass, which bounds memory
 
 
 class Generator(nn.Module):
-    """z [N, latent.dim], and to a conditional generator classes [N] -> images [N, *shape], floats in [-1, 1] (points: as they are).
+    """Maps z [N, latent.dim] to images [N, *shape], floats in [-1, 1], or to points. A conditional generator also takes classes [N].
 
-    Of a conditional generator: `shares` [K], how often each class is drawn where none is asked for; `classes`: their names.
+    Only for a conditional generator: `shares` [K], the probability of each class when classes are drawn; `classes`, their names.
     """
 
     def __init__(self, net: nn.Module, latent: LatentConfig, *, shares: Tensor | None = None, classes: Sequence[str] = ()):
@@ -33,26 +33,27 @@ class Generator(nn.Module):
         self.classes = tuple(classes)
 
     def of(self, net: nn.Module) -> "Generator":
-        """The same draws, made into images by another network."""
+        """Return a Generator with the same latents and classes but another network."""
         return Generator(net, self.latent, shares=self.shares, classes=self.classes)
 
     def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """What n samples are made of, on rng's device: latents [n, latent.dim], and classes [n] where the generator is told them."""
+        """Draw latents [n, latent.dim] and, for a conditional generator, classes [n] (else None), on rng's device."""
         return draw_latent(n, self.latent, rng), None if self.shares is None else draw_classes(n, self.shares.to(rng.device), rng)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return samples [N, *shape] of latents z [N, latent.dim] and, for a conditional generator, classes [N]."""
         return apply(self.net, z, labels)
 
     def sample(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
-        """[n, *shape], the same for the same seed on every device; with running statistics (evaluation mode), which training never notices.
+        """Return n samples [n, *shape], in evaluation mode; training is not affected. The latents depend only on the seed, not on the device.
 
-        labels: int64 [n], the classes to make, of a conditional generator; without them they are drawn by the shares of the training set.
+        labels: int64 [n], the classes to generate, for a conditional generator only. None draws them by their shares in the training set.
         """
         return self.labelled(n, seed=seed, labels=labels)[0]
 
     @torch.no_grad()
     def labelled(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The same samples, and the class of each [n]; None where the generator is told none."""
+        """Return the samples of `sample` and their classes [n], or None for an unconditional generator."""
         z, drawn = self.draw(n, torch.Generator().manual_seed(seed))
         labels = drawn if labels is None else self.checked(labels, n)
         training, device = self.net.training, next(self.net.parameters()).device
@@ -65,19 +66,21 @@ class Generator(nn.Module):
             self.net.train(training)
 
     def checked(self, labels: Tensor, n: int) -> Tensor:
-        """Classes that can be asked for: int64 [n], on the CPU. UserError for others."""
+        """Return valid classes as int64 [n] on the CPU. Raises UserError for invalid ones."""
         if self.shares is None:
-            raise UserError("this generator is told no class; one that is comes of g.condition and d.condition")
+            raise UserError(
+                "labels need a conditional generator, trained with g.condition and d.condition; this one is unconditional. Leave the labels out"
+            )
         labels = torch.as_tensor(labels).cpu()
         if labels.shape != (n,) or labels.is_floating_point() or (n and not 0 <= labels.min() <= labels.max() < len(self.shares)):
-            raise UserError(f"labels must be {n} whole numbers from 0 to {len(self.shares) - 1}, one a sample; given {labels}")
+            raise UserError(f"labels must be {n} integers from 0 to {len(self.shares) - 1}, one per sample; given {labels}")
         return labels.long()
 
     def label_of(self, name: str) -> int:
-        """The class of this name, or else of this number. UserError for none, with all names."""
+        """Return the class with this name or, failing that, this number. Raises UserError for an unknown class, with all names."""
         if self.shares is None:
             raise UserError(
-                f"there is no class {name!r} to ask for: this generator is told none; one that is comes of g.condition and d.condition"
+                f"class {name!r} needs a conditional generator, trained with g.condition and d.condition; this one is unconditional"
             )
         if name in self.classes:
             return self.classes.index(name)
@@ -90,6 +93,7 @@ class Generator(nn.Module):
 
 
 def save_generator(generator: Generator, config: TrialConfig, shape: tuple[int, ...], path: Path) -> None:
+    """Write a generator to a safetensors file, with the config, the sample shape and the classes in its header."""
     header = {"format": "ganstudy generator", "config": json.dumps(config.flat()), "shape": json.dumps(shape)}
     if generator.shares is not None:
         header |= {"classes": json.dumps(generator.classes), "shares": json.dumps(generator.shares.tolist())}
@@ -97,13 +101,16 @@ def save_generator(generator: Generator, config: TrialConfig, shape: tuple[int, 
 
 
 def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> Generator:
-    """A Generator in evaluation mode. UserError if the file is no generator of ours, or its config needs a plugin that is not imported."""
+    """Return the Generator of a file, in evaluation mode.
+
+    Raises UserError if the file is not a generator saved by ganstudy, or if its config needs a plugin that is not imported.
+    """
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is not a mapping)
     except SafetensorError as error:
-        raise UserError(f"{path} must be a generator saved by ganstudy, whole; it cannot be read: {error}") from None
+        raise UserError(f"{path} must be a complete generator file saved by ganstudy; it cannot be read: {error}") from None
     if header.get("format") != "ganstudy generator":
         raise UserError(f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}")
     config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))

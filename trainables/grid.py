@@ -1,4 +1,4 @@
-"""Sample grids: what a generator makes, as one picture."""
+"""Sample grids: many samples of a generator in one PNG."""
 
 import io
 
@@ -10,20 +10,20 @@ from torchvision.utils import make_grid
 
 from trainables.generators import Generator
 
-SIDE = 8  # samples along each side of a grid of images
-ROWS = 16  # classes in a grid of images of a conditional generator, the first ones
-POINTS = 2000  # points drawn of a generator of points
-PIXELS = 256  # a grid is enlarged to at least this many
+SIDE = 8  # images along each side of a grid
+ROWS = 16  # a conditional grid shows the first classes, at most this many
+_POINTS = 2000  # points in a grid of a point generator
+_PIXELS = 256  # minimum of the longer side of a PNG, reached by enlarging
 
 
-def grid_size(shape: tuple[int, ...]) -> int:
-    """How many samples a grid holds."""
-    return SIDE * SIDE if len(shape) == 3 else POINTS
+def _grid_size(shape: tuple[int, ...]) -> int:
+    """Return the number of samples in a grid."""
+    return SIDE * SIDE if len(shape) == 3 else _POINTS
 
 
 def grid_samples(generator: Generator, shape: tuple[int, ...], *, seed: int = 0, label: int | None = None) -> Tensor:
-    """What a grid holds: of a generator that is told classes, images of one class a row, or all of the class `label`; else a sample of all."""
-    n, labels = grid_size(shape), None
+    """Return the samples of a grid [N, *shape]: of class `label` if given; else one class per row for conditional images; else random ones."""
+    n, labels = _grid_size(shape), None
     if label is not None:
         labels = torch.full((n,), label)
     elif generator.shares is not None and len(shape) == 3:
@@ -33,12 +33,12 @@ def grid_samples(generator: Generator, shape: tuple[int, ...], *, seed: int = 0,
 
 
 def extent(train: np.ndarray) -> float:
-    """Half the side of the square in which points [N, D] are drawn; 1 for images."""
+    """Return half the side of the square in which points [N, D] are plotted; 1 for images."""
     return 1.2 * float(np.abs(train[:, :2]).max()) if train.ndim == 2 else 1.0
 
 
 def grid_png(samples: Tensor, *, extent: float) -> bytes:
-    """Images [N, C, H, W] in [-1, 1] side by side, or points [N, D] as a density of their first two coordinates within ±extent -> a PNG."""
+    """Return a PNG: images [N, C, H, W] in [-1, 1] side by side, or the density of the first two coordinates of points [N, D] within ±extent."""
     if samples.ndim == 4:
         pixels = (
             make_grid(samples.float().cpu().clamp(-1, 1).add(1).div(2), nrow=SIDE, padding=1)
@@ -53,13 +53,13 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
         counts, _, _ = np.histogram2d(x, y, bins=128, range=[[-extent, extent]] * 2)
         ink = 255 - 255 * np.sqrt(counts.T[::-1] / max(counts.max(), 1))
         pixels = np.repeat(ink.astype(np.uint8)[:, :, None], 3, axis=2)
-    scale = -(-PIXELS // max(pixels.shape))
+    scale = -(-_PIXELS // max(pixels.shape))
     out = io.BytesIO()
     Image.fromarray(pixels).resize((pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST).save(out, "PNG")
     return out.getvalue()
 
 
 def real_png(train: np.ndarray) -> bytes:
-    """The first of the real data, drawn as samples are. train: uint8 [N, C, H, W] or float [N, D]."""
-    first = torch.from_numpy(np.array(train[: grid_size(train.shape[1:])]))
+    """Return the first real rows as a PNG in the format of `grid_png`. train: uint8 [N, C, H, W] or float [N, D]."""
+    first = torch.from_numpy(np.array(train[: _grid_size(train.shape[1:])]))
     return grid_png(first.float() / 127.5 - 1 if first.ndim == 4 else first, extent=extent(train))

@@ -1,4 +1,4 @@
-"""Loop: what a training loop is to a study."""
+"""Loop: the interface that a study expects of a training loop."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,27 +12,29 @@ from trainables.generators import Generator
 
 
 class Diverged(Exception):
-    """Training left the finite numbers: a result of the study, not a fault of the program."""
+    """Training produced non-finite values. This is a result of the study, not a bug."""
 
 
 @dataclass(frozen=True)
 class Tick:
+    """The state of training at one pause."""
+
     images: int  # real images shown to D so far
-    signals: dict[str, float]  # means since the last tick, and the totals of g/updates
+    signals: dict[str, float]  # means since the last tick; g/updates is a total
 
 
 class Loop(Protocol):
-    """What a training loop is to a study. A plugin registers its own in LOOPS; one that reads g.condition and d.condition says `conditional = True`."""
+    """The interface of a training loop. A plugin registers its loop in LOOPS; a loop that reads g.condition sets `conditional = True`."""
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu") -> None: ...
 
     def ticks(self) -> Iterator[Tick]:
-        """Train to the end of the budget, pausing at each tick; the first shows the untrained nets. Raises Diverged at the tick that shows it."""
+        """Train to the end of the budget and yield every tick, first one for the untrained networks. Raises Diverged at the first non-finite tick."""
 
     def generator(self) -> Generator:
-        """The generator to judge."""
+        """Return the generator to evaluate."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values: all that going on from here needs."""
+        """Return all state needed to resume, as tensors and plain values."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...

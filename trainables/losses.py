@@ -1,4 +1,4 @@
-"""Adversarial losses. Logits are [N]; every function returns a scalar. d is minimised by D, g by G."""
+"""Adversarial losses. Logits are [N]; every function returns a scalar. D minimises `d` and G minimises `g`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,44 +12,48 @@ from trainables import tables
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    source: str  # one line: what it is, and where it comes from
+    """A pair of losses for D and G, with the properties that other parts depend on."""
+
+    source: str  # one line: definition and citation
     d: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits) -> scalar
     g: Callable[[Tensor, Tensor], Tensor]
-    paired: bool = False  # g looks at real logits too
-    zero_sum: bool = False  # g is -d, less what D makes of real images
-    boundary: float | None = 0.0  # D takes a logit above it for real; None: its logits are no decision
-    relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t): what d gains when the real label is t in place of 1
-    margin: float | None = None  # of a loss that has one to set:
-    with_margin: Callable[[float], "Loss"] | None = None  # the same loss with another
+    paired: bool = False  # g depends on real logits too
+    zero_sum: bool = False  # g is -d without the terms that depend on real logits only
+    boundary: float | None = 0.0  # D classifies a higher logit as real; None: logits do not classify
+    relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t) -> change of d if the real label is t instead of 1
+    margin: float | None = None  # None for a loss without a margin
+    with_margin: Callable[[float], "Loss"] | None = None  # returns the loss with another margin
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """The settings it reads that not every loss does."""
+        """Settings that this loss reads and others do not."""
         return ("margin",) if self.with_margin else ()
 
 
-def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
+def _cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
+    """-E log s(real) - E log(1 - s(fake))."""
     return softplus(-real).mean() + softplus(fake).mean()
 
 
-def cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
+def _cross_entropy_relabel(real: Tensor, label: float) -> Tensor:
     """-t log s(x) - (1 - t) log(1 - s(x)) = softplus(-x) + (1 - t) x."""
     return (1 - label) * real.mean()
 
 
-def more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
-    """Cross-entropy of how far each image is above the other side's mean: the first side's to be above it, the second's below."""
+def _more_real_than_average(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of each logit minus the mean of the other side: `real` is trained to be above it, `fake` below."""
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
 
 def energy(logits: Tensor) -> Tensor:
-    """softplus(-x) >= 0: falls with the logit, so that a real image still has the higher one, and nowhere loses its gradient as relu(-x) would."""
+    """softplus(-x) >= 0 decreases with the logit, so real images keep the higher logits. Unlike relu(-x), its gradient is never 0."""
     return softplus(-logits)
 
 
 def energy_loss(margin: float) -> Loss:
+    """Return the energy loss with this margin."""
     return Loss(
-        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit), where Zhao et al. 2017 (EBGAN, eq. 1 and 2) have an auto-encoder's error; margin 10 unless set",
+        source="E(real) + [margin - E(fake)]+ against E(fake), with E = softplus(-logit), where Zhao et al. 2017 (EBGAN, eq. 1 and 2) use an auto-encoder's error; default margin 10",
         d=lambda real, fake: energy(real).mean() + relu(margin - energy(fake)).mean(),
         g=lambda real, fake: energy(fake).mean(),
         boundary=None,
@@ -62,16 +66,16 @@ LOSSES: Registry[Loss] = tables.LOSSES
 LOSSES |= {
     "minimax": Loss(
         source="G minimises log(1 - D(G(z))). Goodfellow et al. 2014, eq. 1",
-        d=cross_entropy_d,
+        d=_cross_entropy_d,
         g=lambda real, fake: -softplus(fake).mean(),
         zero_sum=True,
-        relabel=cross_entropy_relabel,
+        relabel=_cross_entropy_relabel,
     ),
     "nonsaturating": Loss(
         source="G maximises log D(G(z)). Goodfellow et al. 2014, section 3",
-        d=cross_entropy_d,
+        d=_cross_entropy_d,
         g=lambda real, fake: softplus(-fake).mean(),
-        relabel=cross_entropy_relabel,
+        relabel=_cross_entropy_relabel,
     ),
     "hinge": Loss(
         source="Margins of 1 for D. Lim & Ye 2017; Miyato et al. 2018, eq. 16",
@@ -86,23 +90,23 @@ LOSSES |= {
         relabel=lambda real, label: 0.5 * (real - label).square().mean() - 0.5 * (real - 1).square().mean(),
     ),
     "wasserstein": Loss(
-        source="A critic's difference of means; needs a Lipschitz trick to mean anything. Arjovsky et al. 2017, eq. 3",
+        source="Difference of mean logits; meaningful only with a Lipschitz trick. Arjovsky et al. 2017, eq. 3",
         d=lambda real, fake: fake.mean() - real.mean(),
         g=lambda real, fake: -fake.mean(),
         zero_sum=True,
         boundary=None,
     ),
     "relativistic": Loss(
-        source="Relativistic pairing: is this real one more real than this fake? Jolicoeur-Martineau 2018; Huang et al. 2024 (R3GAN), eq. 2",
+        source="Relativistic pairing: is this real image more real than this fake? Jolicoeur-Martineau 2018; Huang et al. 2024 (R3GAN), eq. 2",
         d=lambda real, fake: softplus(fake - real).mean(),
         g=lambda real, fake: softplus(real - fake).mean(),
         paired=True,
         boundary=None,
     ),
     "relativistic_average": Loss(
-        source="RaSGAN: is a real one more real than the average fake, and a fake less than the average real? Jolicoeur-Martineau 2018",
-        d=more_real_than_average,
-        g=lambda real, fake: more_real_than_average(fake, real),
+        source="RaSGAN: is a real image more real than the average fake, and a fake less real than the average real image? Jolicoeur-Martineau 2018",
+        d=_more_real_than_average,
+        g=lambda real, fake: _more_real_than_average(fake, real),
         paired=True,
         boundary=None,
     ),

@@ -1,4 +1,4 @@
-"""Run: one trial in progress: the loop over its steps, and its state."""
+"""Run: the standard training loop of one trial, and its state."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,9 +26,9 @@ LOOPS: Registry[type[Loop]] = tables.LOOPS
 
 @LOOPS.register("gan")
 class Run(Gan):
-    """Updates of D and G by the config's rule, with its loss, tricks and optimisers."""
+    """Trains D and G with the update rule, loss, tricks and optimisers of a config."""
 
-    conditional = True  # it draws classes where the config asks for them
+    conditional = True  # draws classes if the config sets g.condition
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         super().__init__(config, source, device=device)
@@ -39,17 +39,18 @@ class Run(Gan):
 
     @classmethod
     def check(cls, config: TrialConfig) -> None:
-        """Raises UserError where a loss of pairs would compare images of different classes."""
+        """Raise UserError if a paired loss would compare images of different classes."""
         if config.g.condition is not None and LOSSES.pick(config.loss).paired:
             for name in config.tricks:
                 if (trick := TRICKS.pick(name)).fakes is not Trick.fakes or trick.classes is not Trick.classes:
                     raise UserError(
-                        f"{name} must be off with g.condition and loss: {config.loss}: both images of a pair are of one class, and {name} changes the fakes' classes"
+                        f"{name} must be off with g.condition and loss: {config.loss}: both images of a pair have one class, but {name} changes the classes of fake images"
                     )
 
     # The loop ------------------------------------------------------------------------------------
 
     def ticks(self) -> Iterator[Tick]:
+        """Train to the end of the budget; yield a Tick for the untrained networks and one every tick_kimg. Raises Diverged."""
         if self.images == 0:
             yield Tick(0, {})
         signals = Signals(self.device)
@@ -60,32 +61,37 @@ class Run(Gan):
             if self.images // self.tick > before // self.tick or self.images >= self.budget:
                 if found := signals.not_finite():
                     raise Diverged(found)
-                yield Tick(self.images, signals.means() | self.closer_look())
+                yield Tick(self.images, signals.means() | self.tick_signals())
                 signals.clear()
 
     def set_rates(self) -> None:
-        """The learning rates of now, where a trick changes them."""
+        """Set the current learning rates, if a trick has a schedule."""
         for trick in self.rated:
             factor = trick.rate(self.images / self.budget)
             for opt, lr in ((self.g_opt, self.config.g.lr), (self.d_opt, self.config.d.lr)):
                 for group in opt.param_groups:
                     group["lr"] = factor * lr
 
-    def closer_look(self) -> dict[str, float]:
-        """What is too dear to look at in every step: |grad D| on one batch of each side, and the count of G's updates."""
-        n, rng = self.config.batch_size, torch.Generator(self.device).manual_seed(0)  # of its own: looking never moves the training
+    def tick_signals(self) -> dict[str, float]:
+        """Compute the signals that are too expensive for every step: mean |grad D| on a real and a fake batch; also G's number of updates."""
+        n, rng = (
+            self.config.batch_size,
+            torch.Generator(self.device).manual_seed(0),
+        )  # a separate generator, so that measuring does not affect training
         with torch.no_grad():
             z = draw_latent(n, self.config.latent, rng)
             labels = None if self.shares is None else draw_classes(n, self.shares, rng)
             fake = apply(self.nets.g.eval(), z, labels)
         self.nets.g.train()
-        looks = {"real": self.batches.first_labelled(n), "fake": (fake, labels)}
+        batches = {"real": self.batches.first_labelled(n), "fake": (fake, labels)}
         gradients = {
-            f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels) for side, (images, labels) in looks.items()
+            f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels)
+            for side, (images, labels) in batches.items()
         }
         return {**gradients, "g/updates": float(self.g_updates)}
 
     def generator(self) -> Generator:
+        """Return the generator to evaluate: the current G, or the one that a trick averages."""
         generator = Generator(
             self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes
         )
@@ -93,16 +99,17 @@ class Run(Gan):
             generator = trick.generator(generator)
         return generator
 
-    # Stopping and going on -----------------------------------------------------------------------
+    # Saving and resuming --------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
+        """Return all state needed to resume bit for bit."""
         return {
             "images": self.images,
             "d_updates": self.d_updates,
             "g_updates": self.g_updates,
             "batches": self.batches.state_dict(),
             "rng": self.rng.get_state(),
-            "torch_rng": torch.get_rng_state(),  # dropout draws from it, or from the device's
+            "torch_rng": torch.get_rng_state(),  # dropout draws from this one or from the device's
             "device_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "g": self.nets.g.state_dict(),
             "d": self.nets.d.state_dict(),
@@ -113,11 +120,12 @@ class Run(Gan):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state of a run with the same config and data."""
         self.images, self.d_updates, self.g_updates = state["images"], state["d_updates"], state["g_updates"]
         self.batches.load_state_dict(state["batches"])
         self.rng.set_state(state["rng"])
         torch.set_rng_state(state["torch_rng"])
-        if self.device.type == "cuda" and state.get("device_rng") is not None:  # a state of before it was kept has none
+        if self.device.type == "cuda" and state.get("device_rng") is not None:  # older checkpoints lack it
             torch.cuda.set_rng_state(state["device_rng"], self.device)
         self.nets.g.load_state_dict(state["g"])
         self.nets.d.load_state_dict(state["d"])

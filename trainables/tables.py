@@ -1,6 +1,6 @@
-"""The tables of everything that a config can name. Entries register themselves when the package is imported; this file imports none of them.
+"""Registries of all entries that a config can name. Entries register themselves on import; this file imports no entry.
 
-A module that defines the type of an entry gives its table that type: `LOSSES: Registry[Loss] = tables.LOSSES`.
+The module that defines an entry type annotates its table: `LOSSES: Registry[Loss] = tables.LOSSES`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ ARCHS: Registry[Any] = Registry("architecture")
 LOSSES: Registry[Any] = Registry("loss")
 OPTIMISERS: Registry[Any] = Registry("optimiser")
 UPDATES: Registry[Any] = Registry("update rule")
-TRICKS: Registry[Any] = Registry("trick")  # in the order in which they act
+TRICKS: Registry[Any] = Registry("trick")  # in the order in which they are applied
 LOOPS: Registry[Any] = Registry("training loop")
 G_CONDITIONS: Registry[Any] = Registry("condition of G")
 D_CONDITIONS: Registry[Any] = Registry("condition of D")

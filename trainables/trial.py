@@ -1,6 +1,6 @@
-"""Trial: one measured trial: train to a tick, evaluate, refuse non-finite values, checkpoint, resume.
+"""Trial: trains one config and measures it at ticks. Detects divergence, writes checkpoints and resumes from them.
 
-Ray's trainable, `ganstudy train`, the dry run, the benchmarks and the tests all train through this class.
+Ray's trainable, `ganstudy train`, the dry run, the benchmarks and the tests all use this class.
 """
 
 import math
@@ -23,31 +23,32 @@ from trainables.grid import extent, grid_png, grid_samples
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
 
-STATE = "run.pt"  # in a checkpoint: all that resuming needs
+STATE = "run.pt"  # file in a checkpoint with all state needed to resume
 SAMPLES = "samples.png"
-GRID_SEED = 0  # the same latents for every trial and tick
+_GRID_SEED = 0  # the same latents for every trial and tick
 
 Evaluate = Callable[[Generator], Mapping[str, float]]  # scores the samples of a generator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a trial has come to at a tick. At divergence: the last finite tick, and the reason."""
+    """Measurements at a tick. If the trial diverged: those of the last finite tick, and the reason."""
 
     images: int  # real images shown to D
-    seconds: float  # of training, evaluation excluded
+    seconds: float  # training time without evaluation
     evaluation_seconds: float
     values: Mapping[str, float]  # metrics and signals, all finite; {} if the trial diverged before the first evaluation
-    finished: bool = False  # it spent its budget
-    diverged: str = ""  # what left the finite numbers and when
+    finished: bool = False  # the budget is spent
+    diverged: str = ""  # which values are not finite and since when; "" if none
 
     @property
     def kimg(self) -> float:
+        """Thousands of real images shown to D."""
         return to_kimg(self.images)
 
 
 class Trial:
-    """A config in training, paused at a tick. `advance` trains to the next one and evaluates there.
+    """A trial that pauses at ticks: `advance` trains to the next tick and evaluates there.
 
     Raises UserError if the config does not fit the data.
     """
@@ -60,9 +61,9 @@ class Trial:
         self._values: dict[str, float] = {}
 
     def advance(self) -> Measured:
-        """Train to the next tick and evaluate there; the first tick is of the untrained networks.
+        """Train to the next tick and evaluate; the first tick measures the untrained networks.
 
-        Divergence is a result: it is reported with the numbers of the last finite tick, and no further tick comes.
+        A diverged trial returns the numbers of its last finite tick and the reason; it has no further ticks.
         """
         try:
             start = time.perf_counter()
@@ -73,7 +74,7 @@ class Trial:
             start = time.perf_counter()
             scores = self.evaluate(self.run.generator())
             self._evaluation_seconds += time.perf_counter() - start
-            self._values = finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
+            self._values = _finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
         except Diverged as reason:
             return self._measured(diverged=str(reason))
         return self._measured(finished=tick.images >= to_images(self.config.budget_kimg))
@@ -90,42 +91,42 @@ class Trial:
 
     @property
     def effective(self) -> dict[str, Any]:
-        """The settings as the objects that act on them have them; {} for a plugin's own loop."""
+        """Settings read back from the objects that use them; {} for a plugin's loop."""
         return effective(self.run) if isinstance(self.run, Run) else {}
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint of the current tick: all that resuming needs, the generator, and a grid of its samples."""
+        """Write a checkpoint of the current tick: the state needed to resume, the generator, and a grid of its samples."""
         generator, shape = self.run.generator(), self.source.shape
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
         torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
         save_generator(generator, self.config, shape, folder / GENERATOR_FILE)
-        samples = grid_samples(generator, shape, seed=GRID_SEED)
+        samples = grid_samples(generator, shape, seed=_GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=extent(self.source.train)))
 
     def load(self, folder: Path) -> None:
-        """Resume from a checkpoint of the same config: the next tick is the one after it."""
-        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)  # states of random generators must stay on the CPU
+        """Resume from a checkpoint of the same config; `advance` then continues with the tick after it."""
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)  # random states must be on the CPU
         self.run.load_state_dict(state["run"])
         self._images, self._seconds, self._evaluation_seconds, self._values = (
             state[name] for name in ("images", "seconds", "evaluation_seconds", "values")
         )
         self._ticks = self.run.ticks()
         if not self._images:
-            next(self._ticks)  # of the untrained networks, which the checkpoint is of
+            next(self._ticks)  # skips the tick of the untrained networks, which the checkpoint holds
 
 
-def finite(values: dict[str, float], *, after: str) -> dict[str, float]:
-    """The values. Raises Diverged for values that are not finite."""
+def _finite(values: dict[str, float], *, after: str) -> dict[str, float]:
+    """Return the values. Raises Diverged if one is not finite."""
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise Diverged(f"{', '.join(bad)} not finite after {after}")
     return values
 
 
 def device_load(device: torch.device) -> dict[str, float]:
-    """Memory and utilisation of a GPU; {} on a CPU."""
+    """Return peak memory and utilisation of a GPU; {} on a CPU."""
     if device.type != "cuda":
         return {}
     load = {"device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20}
-    with suppress(NVMLError):  # slices of a GPU (MIG), some virtual ones and WSL do not tell
+    with suppress(NVMLError):  # MIG slices, some virtual GPUs and WSL do not report utilisation
         load["device/utilisation"] = float(torch.cuda.utilization(device))
     return load

@@ -1,4 +1,4 @@
-"""A Trial as a Ray Tune class Trainable. The one file of this package that imports Ray."""
+"""Trial as a Ray Tune class Trainable. No other file of this package imports Ray."""
 
 import importlib
 import pickle
@@ -20,23 +20,25 @@ from trainables.trial import Trial
 
 
 class Evaluator(Protocol):
+    """Scores the samples of a generator."""
+
     def __call__(self, generator: Generator) -> Mapping[str, float]: ...
 
     def on(self, device: torch.device) -> "Evaluator":
-        """The same, with its networks on a device."""
+        """Return this evaluator with its networks on `device`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all trials of a study share. It arrives once per worker through the object store, without a copy of its arrays.
+    """Data and evaluator that all trials of a study share. Each worker gets them once from the object store, without copying arrays.
 
-    The plugins are imported before anything that may be theirs is unpacked.
+    A worker imports the plugins first, because the unpickled objects may be defined in them.
     """
 
     source: Source
     evaluator: Evaluator
     plugins: Sequence[str] = ()
-    plugin_folders: Sequence[str] = ()  # where they are found, beside what is installed
+    plugin_folders: Sequence[str] = ()  # folders of plugins that are not installed
 
     def __reduce__(self) -> tuple[Any, ...]:
         buffers: list[pickle.PickleBuffer] = []
@@ -45,6 +47,7 @@ class Shared:
 
 
 def _unpacked(plugins: Sequence[str], folders: Sequence[str], packed: bytes, buffers: list[Any]) -> Shared:
+    """Import the plugins, then unpickle."""
     sys.path += [folder for folder in folders if folder not in sys.path]
     for module in plugins:
         importlib.import_module(module)
@@ -53,14 +56,14 @@ def _unpacked(plugins: Sequence[str], folders: Sequence[str], packed: bytes, buf
 
 
 class GanTrainable(tune.Trainable):
-    """One step is one tick. Reports the fields of Measured, `effective` at the first tick, and done; asks for a checkpoint at each finite tick.
+    """Ray Tune Trainable whose step is one tick. Each step reports the fields of Measured and requests a checkpoint unless the trial diverged.
 
-    Its Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None}.
-    `shared` comes by tune.with_parameters.
+    The first step also reports `effective`. The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
+    tune.with_parameters passes `shared`.
     """
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
-        self.device = assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
+        self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
         self.source, self.evaluator = shared.source, shared.evaluator.on(self.device)
         self.begin(config)
 
@@ -69,7 +72,8 @@ class GanTrainable(tune.Trainable):
         return True
 
     def begin(self, config: dict[str, Any]) -> None:
-        vars(self).pop("trial", None)  # frees the memory of the last trial before the next one takes its own
+        """Start or resume the trial of a Tune config."""
+        vars(self).pop("trial", None)  # frees the memory of the previous trial first
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device)
@@ -89,17 +93,17 @@ class GanTrainable(tune.Trainable):
         self.trial.save(Path(checkpoint_dir))
 
 
-def assigned_device(resources: Mapping[str, float]) -> torch.device:
-    """The device that Ray gave to this trial, not whatever it can see; and no more threads and memory than its share."""
+def _assigned_device(resources: Mapping[str, float]) -> torch.device:
+    """Return the device that Ray assigned to this trial. Limits threads and GPU memory to the assigned share."""
     torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
     share = resources.get("GPU", 0.0)
     if not share or not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise RuntimeError(
-            "Ray assigned a GPU to this trial, but torch sees none on this node: is its torch built for CUDA, and its driver there?"
+            "Ray assigned a GPU to this trial, but torch sees none on this node; install a GPU driver and a torch build for CUDA there"
         )
-    torch.cuda.init()  # whose memory counters are asked for before anything else may have used the device
+    torch.cuda.init()  # the memory counters need an initialised device
     if share < 1:
         torch.cuda.set_per_process_memory_fraction(share)
-    return torch.device("cuda", 0)  # Ray narrows CUDA_VISIBLE_DEVICES to what it assigned
+    return torch.device("cuda", 0)  # Ray sets CUDA_VISIBLE_DEVICES to the assigned GPU

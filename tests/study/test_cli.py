@@ -157,11 +157,11 @@ def test_the_version_is_that_of_all_that_matters() -> None:
 
 
 NOWHERE = {
-    ("sample", "RUN", "-o", "no/such/s.png"): "no/such/s.png must be in a folder that is there; no/such is not",
-    ("export", "RUN", "-o", "no/such/g.safetensors"): "no/such/g.safetensors must be in a folder that is there; no/such is not",
-    ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in a folder that is there; no/such is not",
-    ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in a folder that is there; file is not",
-    ("sample", "RUN", "-o", "folder"): "folder must be a file that can be written: Is a directory. Give another with --out",
+    ("sample", "RUN", "-o", "no/such/s.png"): "no/such/s.png must be in an existing folder; no/such is not one",
+    ("export", "RUN", "-o", "no/such/g.safetensors"): "no/such/g.safetensors must be in an existing folder; no/such is not one",
+    ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in an existing folder; no/such is not one",
+    ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
+    ("sample", "RUN", "-o", "folder"): "folder must be a writable file: Is a directory. Choose another with --out",
     ("train", "--from", "RUN", "-o", "file"): "file must be a folder that can be written: ",
     (
         "train",

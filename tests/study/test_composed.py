@@ -104,7 +104,7 @@ def test_a_study_file_may_list_classes_and_never_varies_them() -> None:
     for name in ("data.classes", "data.imbalance", "data.radius"):
         with pytest.raises(ValueError, match=rf"{name} cannot vary: numbers judged on different data"):
             StudySpec.from_dict({**given, "space": {"scientific": {name: [1, 2]}}})
-    with pytest.raises(ValueError, match=r"data\.classes must name one class at least"):
+    with pytest.raises(ValueError, match=r"data\.classes must name at least one class"):
         StudySpec.from_dict({**given, "base": {"data.classes": []}})
 
 

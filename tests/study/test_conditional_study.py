@@ -187,7 +187,7 @@ def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
     assert sizes == [(0, True), (1, False)]  # ten rows of eight, one for each class; eight rows of the one
     for of, name, message in (
         (told, "ten", "a class must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or its number from 0 to 9; given 'ten'"),
-        (plain, "3", "there is no class '3' to ask for: this generator is told none"),
+        (plain, "3", "class '3' needs a conditional generator"),
     ):
         with pytest.raises(ValueError, match=message):
             CliRunner().invoke(

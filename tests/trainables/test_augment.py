@@ -126,7 +126,7 @@ def test_unknown_names_in_a_policy_are_refused(name: str, policy: str) -> None:
 def test_diffaugment_is_on_real_and_fake_but_not_on_evaluated_samples(others: dict[str, Any]) -> None:
     run = tiny({"arch": "dcgan", "diffaugment": True, "diffaugment.policy": "cutout", **others})
     run.nets.g.zero_grad()
-    step = run.look(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
+    step = run.forward(torch.ones(12, 1, 8, 8), 0.5 + run.nets.g(run.noise()))
     assert ((step.reals()[0].abs() < 0.5).flatten(1).sum(1) >= 4).all()  # a cutout has at least a quarter of its area inside the image
     step.fake_logits.sum().backward()
     assert all((p.grad != 0).any() for p in run.nets.g.parameters() if p.ndim > 1)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Conditional GANs: each mechanism by hand, and that the right classes reach whoever looks at an image."""
+"""Conditional GANs: each mechanism against a manual computation; every image is paired with the right class."""
 
 import copy
 from itertools import cycle, product
@@ -49,7 +49,7 @@ def conditions(of_g: str = "concat", of_d: str = "projection", **more: Any) -> d
 
 
 def built(of_d: str, arch: str) -> Any:
-    """A D of digits that looks at them as it would in evaluation."""
+    """Return a conditional D for digits, in evaluation mode."""
     torch.manual_seed(0)
     return build_discriminator(tiny_config({"arch": arch, **conditions(of_d=of_d)}), (1, 8, 8), classes=10).eval()
 
@@ -58,8 +58,8 @@ def built(of_d: str, arch: str) -> Any:
 
 
 @every_arch
-def test_the_projection_by_hand(arch: str) -> None:
-    """psi(phi(x)) + v_y . sum over places of phi(x), number by number."""
+def test_projection_matches_a_manual_computation(arch: str) -> None:
+    """psi(phi(x)) + v_y . (sum of phi(x) over positions), element by element."""
     d, images = built("projection", arch), torch.randn(5, 1, 8, 8, generator=rng())
     assert type(d) is ProjectionDiscriminator
     features = d.body(images)
@@ -74,8 +74,11 @@ def test_the_projection_by_hand(arch: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (7, 3, 2, 4)])
-def test_the_conditional_norm_by_hand(shape: tuple[int, ...]) -> None:
-    """gain_y (x - mean) / sqrt(variance + eps) + bias_y: of the batch in training, of the past in evaluation. All classes begin as the norm does."""
+def test_the_conditional_norm_matches_a_manual_computation(shape: tuple[int, ...]) -> None:
+    """gain_y (x - mean) / sqrt(variance + eps) + bias_y, with batch statistics in training and running ones in evaluation.
+
+    All classes start with the gain and bias of the original norm.
+    """
     norm = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(3)
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([1.0, 2.0, 3.0]))
@@ -90,7 +93,7 @@ def test_the_conditional_norm_by_hand(shape: tuple[int, ...]) -> None:
     dims = [0, *range(2, len(shape))]
     for training in (True, False):
         ours.train(training)
-        mean = x.mean(dims) if training else 0.1 * x.mean(dims)  # the momentum of one batch
+        mean = x.mean(dims) if training else 0.1 * x.mean(dims)  # running mean after one batch
         n = x.numel() / 3
         variance = x.var(dims, unbiased=False) if training else 0.9 + 0.1 * x.var(dims, unbiased=False) * n / (n - 1)
         ours.norm.reset_running_stats()
@@ -105,34 +108,34 @@ def test_the_conditional_norm_by_hand(shape: tuple[int, ...]) -> None:
 
 
 @every_arch
-def test_a_generator_of_conditional_norms_has_no_other(arch: str) -> None:
-    """At first it is the plain one, whatever the class; then the classes part."""
-    told, plain = tiny({"arch": arch, **conditions("batchnorm")}), tiny({"arch": arch, "data": "digits"})
-    assert type(told.nets.g) is NormGenerator
+def test_conditional_norms_replace_all_batch_norms(arch: str) -> None:
+    """Before training, samples equal those of the unconditional generator; after training, they depend on the class."""
+    labelled, plain = tiny({"arch": arch, **conditions("batchnorm")}), tiny({"arch": arch, "data": "digits"})
+    assert type(labelled.nets.g) is NormGenerator
     norms = [m for m in plain.nets.g.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    assert [m.num_features for m in norms] == [m.gain.shape[1] for m in told.nets.g.norms]
-    assert {m.affine for m in told.nets.g.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)} == {False}
-    z = told.noise()[:5]
-    torch.testing.assert_close(told.nets.g(z, LABELS), plain.nets.g(z))
-    list(told.ticks())
+    assert [m.num_features for m in norms] == [m.gain.shape[1] for m in labelled.nets.g.norms]
+    assert {m.affine for m in labelled.nets.g.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)} == {False}
+    z = labelled.noise()[:5]
+    torch.testing.assert_close(labelled.nets.g(z, LABELS), plain.nets.g(z))
+    list(labelled.ticks())
     same = z[:1].expand(5, -1)
-    images = told.nets.g.eval()(same, LABELS)
+    images = labelled.nets.g.eval()(same, LABELS)
     torch.testing.assert_close(images[0], images[3])
     assert not torch.allclose(images[0], images[1])
-    assert all(norm.labels is None for norm in told.nets.g.norms)
+    assert all(norm.labels is None for norm in labelled.nets.g.norms)
 
 
 @pytest.mark.parametrize("embedding", [None, 3])
 @every_arch
-def test_a_generator_is_given_the_class_beside_z(arch: str, embedding: int | None) -> None:
+def test_concat_appends_the_class_to_z(arch: str, embedding: int | None) -> None:
     run, seen = tiny({"arch": arch, **conditions(), "g.embedding": embedding}), []
     g = run.nets.g
     assert isinstance(g, ConcatGenerator)
     g.net.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
     z = run.noise()[:5]
     assert g(z, LABELS).shape == (5, 1, 8, 8)
-    beside = torch.eye(10)[LABELS] if embedding is None else g.embedding.weight[LABELS]  # type: ignore[union-attr]
-    assert torch.equal(seen[0], torch.cat([z, beside], 1))
+    appended = torch.eye(10)[LABELS] if embedding is None else g.embedding.weight[LABELS]  # type: ignore[union-attr]
+    assert torch.equal(seen[0], torch.cat([z, appended], 1))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +143,8 @@ def test_a_generator_is_given_the_class_beside_z(arch: str, embedding: int | Non
     [("mlp", (2,), (12,)), ("mlp", (1, 8, 8), (74,)), ("dcgan", (3, 8, 8), (13, 8, 8)), ("resnet", (1, 8, 8), (11, 8, 8))],
 )
 @pytest.mark.parametrize("output", ["tanh", "sigmoid"])
-def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...], output: str) -> None:
-    """As maps of a picture, as coordinates of a point, and in one row with the pixels where an architecture takes rows; 0 and 1 in any case."""
+def test_concat_appends_the_class_to_the_image(arch: str, shape: tuple[int, ...], seen_as: tuple[int, ...], output: str) -> None:
+    """One-hot, always as 0 and 1: extra channels of an image, extra coordinates of a point or of flattened pixels."""
     config = tiny_config({"arch": arch, "g.output": output, **conditions(of_d="concat")})
     assert takes_points(config) == (arch == "mlp")
     d, seen = build_discriminator(config, shape, classes=10), []
@@ -158,13 +161,13 @@ def test_a_discriminator_sees_the_class_beside_the_image(arch: str, shape: tuple
 
 @every_arch
 @pytest.mark.parametrize("weight", [None, 0.3])
-def test_the_class_loss_by_hand(arch: str, weight: float | None) -> None:
-    """- weight log P(class): D of real and fake images, G of its own; the logits know no class."""
+def test_the_class_loss_matches_a_manual_computation(arch: str, weight: float | None) -> None:
+    """-weight log P(class): D on real and fake images, G on fake images. The logits do not depend on the class."""
     run = tiny({"arch": arch, **conditions(of_d="auxiliary"), "d.class_weight": weight})
     d, w = run.nets.d, 1.0 if weight is None else weight
     assert isinstance(d, AuxiliaryDiscriminator)
     real, fake = run.batches.next_labelled(), (run.nets.g(run.noise(), run.draw_labels(None)), run.draw_labels(None))
-    step = run.look(real[0], fake[0], labels=(real[1], fake[1]))
+    step = run.forward(real[0], fake[0], labels=(real[1], fake[1]))
 
     def by_hand(images: Tensor, labels: Tensor) -> Tensor:
         scores = d.body(images).flatten(1) @ d.classifier[1].weight.T + d.classifier[1].bias
@@ -180,8 +183,8 @@ def test_the_class_loss_by_hand(arch: str, weight: float | None) -> None:
 
 @every_arch
 @every_d
-def test_features_and_head_are_the_architectures_own(arch: str, of_d: str) -> None:
-    """So that tricks which rebuild the head, or read the features, find what they know."""
+def test_a_conditional_d_keeps_the_features_and_head_of_its_architecture(arch: str, of_d: str) -> None:
+    """Tricks that rebuild the head or read the features rely on this."""
     d, images = built(of_d, arch), torch.randn(5, 1, 8, 8, generator=rng())
     assert isinstance(d, Discriminator)
     torch.testing.assert_close(d(images, LABELS), d.logits(d.features(images, LABELS), LABELS))  # type: ignore[operator]
@@ -191,14 +194,14 @@ def test_features_and_head_are_the_architectures_own(arch: str, of_d: str) -> No
 
 @every_arch
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_conditions_change_nothing_else(arch: str, pair: tuple[str, str]) -> None:
+def test_conditions_change_no_other_setting(arch: str, pair: tuple[str, str]) -> None:
     shown, plain = effective(tiny({"arch": arch, **conditions(*pair)})), effective(tiny({"arch": arch, "data": "digits"}))
     moved = {name for name in shown if shown[name] != plain[name]}
     assert moved == {"g.condition", "d.condition"} | ({"d.class_weight"} if pair[1] == "auxiliary" else set())
 
 
 @pytest.mark.parametrize("name", ["g.condition", "g.embedding", "d.condition", "d.class_weight"])
-def test_each_setting_changes_the_training(name: str) -> None:
+def test_each_setting_changes_training(name: str) -> None:
     found = []
     for settings in (needs(name), needs(name) | {name: another(name)}):
         run = tiny({"g.lr": 0.05, "d.lr": 0.05, **settings})
@@ -207,7 +210,7 @@ def test_each_setting_changes_the_training(name: str) -> None:
     assert not torch.equal(*found)
 
 
-def test_spectral_norm_holds_a_class_row_too_and_orthogonality_no_gain() -> None:
+def test_spectral_norm_covers_class_embeddings_and_orthogonality_ignores_gains() -> None:
     run = tiny({**conditions("batchnorm"), "spectral_norm": True})
     for _ in range(60):
         row = run.nets.d.embedding.weight  # type: ignore[union-attr]
@@ -219,7 +222,7 @@ def test_spectral_norm_holds_a_class_row_too_and_orthogonality_no_gain() -> None
 
 
 def test_classes_are_drawn_by_their_shares() -> None:
-    """Within 4 standard errors; one without a share never, be it the first, the last or one between."""
+    """Within 4 standard errors. Classes with share 0 are never drawn, at any position."""
     shares, n = torch.tensor([0, 0.5, 0.0, 0.2, 0.3, 0], dtype=torch.float64), 100_000
     found = torch.bincount(draw_classes(n, shares, rng()), minlength=6) / n
     assert ((found - shares).abs() <= 4 * (shares * (1 - shares) / n).sqrt()).all()
@@ -227,39 +230,39 @@ def test_classes_are_drawn_by_their_shares() -> None:
 
 
 @pytest.mark.parametrize("size", [None, 7])
-def test_batches_bring_the_classes_of_their_rows(size: int | None) -> None:
-    """The images are those of other batches, bit for bit, and going on brings the same of both."""
+def test_batches_include_the_classes_of_their_rows(size: int | None) -> None:
+    """Labels do not change the images, bit for bit. Resumed batches have the same images and classes."""
     images = torch.arange(12, dtype=torch.float32).view(12, 1).numpy()
     labels = (torch.arange(12) % 5).numpy()
-    told, plain = Batches(images, 5, seed=1, size=size, labels=labels), Batches(images, 5, seed=1, size=size)
+    labelled, plain = Batches(images, 5, seed=1, size=size, labels=labels), Batches(images, 5, seed=1, size=size)
     for i in range(9):
         if i == 4:
-            state = told.state_dict()
+            state = labelled.state_dict()
             again = Batches(images, 5, seed=2, size=size, labels=labels)
             again.load_state_dict(state)
-        shown, of_shown = told.next_labelled()
+        shown, of_shown = labelled.next_labelled()
         assert torch.equal(shown, plain.next_batch())
         assert torch.equal(of_shown, shown[:, 0].long() % 5)  # type: ignore[arg-type]
         if i >= 4:
             assert all(torch.equal(a, b) for a, b in zip(again.next_labelled(), (shown, of_shown), strict=True))  # type: ignore[arg-type]
-    first, of_first = told.first_labelled(3)
+    first, of_first = labelled.first_labelled(3)
     assert torch.equal(of_first, first[:, 0].long() % 5)  # type: ignore[arg-type]
     assert plain.next_labelled()[1] is plain.first_labelled(2)[1] is None
-    kept = told.first_labelled(told.size)[1]
+    kept = labelled.first_labelled(labelled.size)[1]
     assert kept is not None
-    assert torch.equal(told.shares(6), torch.bincount(kept, minlength=6).double() / told.size)
+    assert torch.equal(labelled.shares(6), torch.bincount(kept, minlength=6).double() / labelled.size)
 
 
-def heard(run: Run) -> list[tuple[Tensor, Tensor]]:
-    """What D is asked from now on: (images, classes)."""
+def recorded(run: Run) -> list[tuple[Tensor, Tensor]]:
+    """Record all inputs of D from now on: (images, classes)."""
     asked: list[tuple[Tensor, Tensor]] = []
     run.nets.d.register_forward_pre_hook(lambda _, given: asked.append((given[0].detach().clone(), given[1].clone())))
     return asked
 
 
-def test_both_sides_are_judged_with_their_own_classes() -> None:
+def test_d_gets_the_classes_of_real_and_of_fake_images() -> None:
     run = tiny({**conditions(), "data.size": None, "batch_size": 600})
-    spy, state = heard(run), run.batches.state_dict()
+    spy, state = recorded(run), run.batches.state_dict()
     real, labels = run.batches.next_labelled()
     run.batches.load_state_dict(state)
     before, shares = run.rng.get_state(), run.shares
@@ -273,17 +276,17 @@ def test_both_sides_are_judged_with_their_own_classes() -> None:
     assert torch.equal(spy[1][1], draw_classes(600, shares, again))
     torch.testing.assert_close(spy[1][0], tiny({**conditions(), "data.size": None, "batch_size": 600}).nets.g(z, spy[1][1]))
     run.g_step()
-    assert len(spy) == 3  # G's own alone
+    assert len(spy) == 3  # the step of G runs D on fake images only
     for of_fake in (spy[1][1], spy[2][1]):
         counts = torch.bincount(of_fake, minlength=10)
         assert (counts - 600 * shares).square().div(600 * shares).sum() < 30  # chi squared with 9 degrees of freedom
 
 
 @pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
-def test_pairs_are_of_one_class(loss: str) -> None:
-    """R3GAN compares a real image with a fake of its class."""
+def test_paired_losses_compare_images_of_one_class(loss: str) -> None:
+    """R3GAN compares a real image with a fake image of its class."""
     run = tiny({**conditions(), "loss": loss})
-    spy = heard(run)
+    spy = recorded(run)
     run.d_step(), run.g_step()
     assert torch.equal(spy[0][1], spy[1][1])
     assert torch.equal(spy[2][1], spy[3][1])
@@ -291,45 +294,45 @@ def test_pairs_are_of_one_class(loss: str) -> None:
 
 
 @pytest.mark.parametrize("penalty", ["wgan_gp", "dragan"])
-def test_penalties_between_images_take_the_real_classes(penalty: str) -> None:
+def test_penalties_on_interpolated_images_use_the_real_classes(penalty: str) -> None:
     run = tiny({**conditions(), penalty: True})
-    spy = heard(run)
+    spy = recorded(run)
     run.d_step()
     assert torch.equal(spy[2][1], spy[0][1])
     assert not torch.equal(spy[2][1], spy[1][1])
 
 
-def test_consistency_keeps_the_class_of_each_side() -> None:
+def test_consistency_keeps_the_class_of_each_image() -> None:
     run = tiny({**conditions(), "consistency": True, "consistency.fake": 1.0})
-    spy = heard(run)
+    spy = recorded(run)
     run.d_step()
     assert [torch.equal(spy[2 + i][1], spy[i][1]) for i in (0, 1)] == [True, True]
 
 
 def test_mode_seeking_compares_samples_of_one_class() -> None:
-    """Mao et al. 2019 make two images of each condition. D's own steps see what is drawn."""
+    """Mao et al. 2019 generate two images per condition. Steps of D use the classes as drawn."""
     run = tiny({**conditions(), "mode_seeking": True, "batch_size": 13})
-    spy = heard(run)
+    spy = recorded(run)
     run.d_step(), run.g_step()
     assert torch.equal(spy[2][1][:6], spy[2][1][6:12])
     assert not torch.equal(spy[1][1][:6], spy[1][1][6:12])
     assert make_trick("mode_seeking", {}).classes(torch.arange(5)).tolist() == [0, 1, 0, 1, 4]
 
 
-def test_looking_closer_moves_nothing_and_knows_the_classes() -> None:
+def test_tick_signals_change_no_state_and_use_the_classes() -> None:
     run = tiny(conditions())
-    before, spy = copy.deepcopy(run.state_dict()), heard(run)
-    run.closer_look()
+    before, spy = copy.deepcopy(run.state_dict()), recorded(run)
+    run.tick_signals()
     torch.testing.assert_close(run.state_dict(), before, rtol=0, atol=0)
     assert torch.equal(spy[0][1], run.batches.first_labelled(12)[1])  # type: ignore[arg-type]
 
 
-# Going on, and files ---------------------------------------------------------------------------------
+# Resuming and files ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("pair", "arch"), list(zip(PAIRS, cycle(ARCHS), strict=False)), ids=str)
-def test_every_pair_goes_on_bit_for_bit_and_makes_its_file(pair: tuple[str, str], arch: str, tmp_path: Path) -> None:
-    """With what has to travel along: old fakes and their classes, an average of G, a norm of D."""
+def test_every_pair_resumes_bit_for_bit_and_is_restored_from_its_file(pair: tuple[str, str], arch: str, tmp_path: Path) -> None:
+    """The state includes old fakes and their classes, an average of G, and running statistics of D."""
     settings = {
         "arch": arch,
         **conditions(*pair),
@@ -367,7 +370,7 @@ def generator() -> Generator:
     return run.generator()
 
 
-def test_a_sampler_makes_the_class_that_is_asked_for(generator: Generator) -> None:
+def test_a_generator_samples_the_requested_classes(generator: Generator) -> None:
     labels = torch.arange(10).repeat(60)
     same, other = generator.sample(600, seed=1, labels=labels), generator.sample(600, seed=1, labels=labels.flip(0))
     assert torch.equal(same, generator.sample(600, seed=1, labels=labels))
@@ -388,16 +391,16 @@ def test_classes_by_name_or_number(generator: Generator) -> None:
         with pytest.raises(ValueError, match=rf"a class must be one of Coat, Bag, 1, or its number from 0 to 2; .*given '{name}'"):
             named.label_of(name)
     plain = tiny().generator()
-    with pytest.raises(ValueError, match=r"there is no class 'Bag' to ask for: this generator is told none"):
+    with pytest.raises(ValueError, match=r"class 'Bag' needs a conditional generator"):
         plain.label_of("Bag")
-    with pytest.raises(ValueError, match="this generator is told no class"):
+    with pytest.raises(ValueError, match="labels need a conditional generator"):
         plain.sample(2, labels=LABELS[:2])
     for wrong in (LABELS, LABELS[:2] + 9, LABELS[:2] - 1, torch.zeros(2)):
-        with pytest.raises(ValueError, match=r"labels must be 2 whole numbers from 0 to 9, one a sample; given"):
+        with pytest.raises(ValueError, match=r"labels must be 2 integers from 0 to 9, one per sample; given"):
             generator.sample(2, labels=wrong)
 
 
-def test_a_grid_has_a_class_a_row(generator: Generator) -> None:
+def test_a_grid_has_one_class_per_row(generator: Generator) -> None:
     shape = (1, 8, 8)
     rows = torch.arange(10).repeat_interleave(SIDE)
     assert torch.equal(grid_samples(generator, shape, seed=3), generator.sample(10 * SIDE, seed=3, labels=rows))
@@ -409,15 +412,15 @@ def test_a_grid_has_a_class_a_row(generator: Generator) -> None:
     assert grid_samples(many, shape).tolist() == [k for k in range(ROWS) for _ in range(SIDE)]
 
 
-# What does not go together ---------------------------------------------------------------------------
+# Refused combinations ----------------------------------------------------------------------------------
 
 
-def test_data_without_labels_have_no_classes_to_tell() -> None:
+def test_conditions_need_labelled_data() -> None:
     with pytest.raises(ValueError, match=r"g.condition: concat needs labelled data; spiral has no labels"):
         Run(tiny_config({**conditions(), "data": "spiral"}), source_of(DataConfig(name="spiral")))
 
 
-def test_a_loop_must_hand_out_classes() -> None:
+def test_conditions_need_a_loop_that_draws_classes() -> None:
     LOOPS["other"] = type("Other", (), {})
     try:
         with pytest.raises(ValueError, match=r"g.condition needs a loop that draws classes .* one of \['gan'\]; given 'other'"):
@@ -428,7 +431,7 @@ def test_a_loop_must_hand_out_classes() -> None:
         del LOOPS["other"]
 
 
-def test_an_architecture_without_what_a_condition_needs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_condition_refuses_an_unsuitable_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     bare = replace(

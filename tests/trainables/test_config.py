@@ -1,4 +1,4 @@
-"""TrialConfig: names, round trips, identities, refusals; and that every setting has its range."""
+"""TrialConfig: names, round trips, ids, refusals, and a range for every setting."""
 
 import json
 import random
@@ -128,7 +128,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def random_flat(seed: int) -> dict[str, Any]:
-    """Every range, at random; half of the tricks."""
+    """Return random values from all ranges, with about half of the tricks."""
     rng = random.Random(seed)
     flat: dict[str, Any] = {name: at(line.domain, rng.random()) for name, line in RANGES.items()} | {"seed": seed, "budget_kimg": 1000.0}
     flat |= {"arch": "mlp", "loss": "nonsaturating"} if rng.random() < 0.5 else {"arch": "dcgan", "g.kernel": 3, "d.kernel": 5}
@@ -137,7 +137,7 @@ def random_flat(seed: int) -> dict[str, Any]:
     flat |= {"g.norm": "batch"} if flat["g.condition"] == "batchnorm" else {}
     if flat["update"] == "unrolled":
         flat |= {"optimiser": "adam", "d.optimiser": "adam", "d.norm": "layer"}
-    flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)  # whatever the packing
+    flat["batch_size"] = 12 * (1 + flat["batch_size"] // 12)  # divisible by any packing
     on = together([name for name in TRICKS if rng.random() < 0.5], live({"data": "digits", **flat}))
     return live({**flat, **on})
 
@@ -146,17 +146,17 @@ def random_flat(seed: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_flat_and_back(seed: int) -> None:
+def test_flat_round_trip(seed: int) -> None:
     flat = random_flat(seed)
     config = TrialConfig.from_flat(flat)
-    assert flat.items() <= config.flat().items()  # nothing asked for is lost
+    assert flat.items() <= config.flat().items()  # no given setting is lost
     assert TrialConfig.from_flat(config.flat()) == config
     assert TrialConfig.from_flat(json.loads(json.dumps(config.flat()))) == config
     assert TrialConfig.model_validate(config.model_dump()) == config
     assert config.flat().keys() <= settings().keys()
 
 
-def test_the_settings_are_the_defaults() -> None:
+def test_settings_returns_the_defaults() -> None:
     defaults = settings()
     off = {name: value for name, value in defaults.items() if name not in SETTINGS}
     assert TrialConfig.from_flat(off) == TrialConfig()
@@ -169,17 +169,17 @@ def test_the_settings_are_the_defaults() -> None:
     assert TrialConfig.from_flat(live(everything)) == TrialConfig.from_flat(everything)
 
 
-def test_a_trick_that_is_off_leaves_no_trace() -> None:
+def test_a_disabled_trick_equals_an_absent_one() -> None:
     assert TrialConfig.from_flat({"r1": False}) == TrialConfig()
 
 
 @pytest.mark.parametrize("name", [name for name in settings() if name != "loop"])
-def test_config_id_names_the_configuration(name: str) -> None:
-    """Equal for trials that differ only in what changes no result of a method; another one for everything else."""
+def test_config_id_identifies_the_config(name: str) -> None:
+    """The id ignores settings that do not change the method (seed, tick, file locations) and depends on all others."""
     base = TrialConfig.from_flat(needs(name))
     config = TrialConfig.from_flat({**base.flat(), name: another(name)})
-    aside = name in ("seed", "tick_kimg", "data.root", "data.download")
-    assert (config.config_id == base.config_id) == aside
+    ignored = name in ("seed", "tick_kimg", "data.root", "data.download")
+    assert (config.config_id == base.config_id) == ignored
     assert config.trial_id == f"{config.config_id}-s{config.seed}"
 
 
@@ -190,7 +190,7 @@ def test_config_ids_of_a_whole_design_differ() -> None:
 
 
 def test_defaults_never_change() -> None:
-    """These are in people's records: an id hashes what differs from the defaults. New settings may join."""
+    """Existing records depend on them, because an id hashes what differs from the defaults. New settings may be added."""
     assert DEFAULTS.items() <= settings().items()
     assert not any(settings()[name] for name in TRICKS)
     assert TrialConfig().config_id == "44136fa355"
@@ -198,7 +198,7 @@ def test_defaults_never_change() -> None:
     assert TrialConfig.from_flat(pinned).config_id == "59819ba1bf"
 
 
-def test_numbers_are_their_values_not_their_spelling() -> None:
+def test_integers_equal_floats_of_the_same_value() -> None:
     whole, fraction = ({"r1": True, "r1.gamma": gamma, "budget_kimg": kimg} for gamma, kimg in ((3, 7), (3.0, 7.0)))
     assert TrialConfig.from_flat(whole) == TrialConfig.from_flat(fraction)
     assert TrialConfig.from_flat(whole).config_id == TrialConfig.from_flat(fraction).config_id
@@ -242,10 +242,13 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"update": ["lookahead"]}, "update must be a valid string; given ['lookahead']"),
     ({"r1": True, "r1.gamma": True}, "r1.gamma must be a valid number; given True"),
     ({"r1": True, "r1.gamma": "10"}, "r1.gamma must be a valid number; given '10'"),
-    ({"r1": 1}, "r1 is a trick: true or false; given 1"),
-    ({"r1": 10.0}, "r1 is a trick: true or false; given 10.0"),
-    # what YAML 1.2 takes for text
-    ({"r1": "on"}, "r1 is a trick: true or false; given 'on' (YAML 1.2 reads on, off, yes and no as text: write true or false)"),
+    ({"r1": 1}, "r1 enables a trick and must be true or false; given 1"),
+    ({"r1": 10.0}, "r1 enables a trick and must be true or false; given 10.0"),
+    # words that YAML 1.2 reads as text
+    (
+        {"r1": "on"},
+        "r1 enables a trick and must be true or false; given 'on' (YAML 1.2 reads on, off, yes and no as text: write true or false)",
+    ),
     ({"data.download": "yes"}, "data.download must be a valid boolean; given 'yes' (YAML 1.2"),
     # out of bounds
     ({"g.lr": 0.0}, "g.lr must be greater than 0; given 0.0"),
@@ -263,12 +266,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"tick_kimg": 0.0004}, "tick_kimg must be greater than or equal to 0.001; given 0.0004"),
     ({"budget_kimg": 0.0}, "budget_kimg must be greater than or equal to 0.001; given 0.0"),
     ({"r1": True, "r1.gamma": -1.0}, "r1.gamma must be greater than 0; given -1.0"),
-    # what does not go together
-    ({"r1.gamma": 1.0}, "r1.gamma needs r1: true; set that too, or leave r1.gamma out"),
+    # combinations
+    ({"r1.gamma": 1.0}, "r1.gamma needs r1: true; set that too, or remove r1.gamma"),
     ({"r1": False, "r1.gamma": 1.0}, "r1.gamma needs r1: true"),
     ({"label_smoothing": True, "loss": "hinge"}, "label_smoothing needs a loss with labels, one of ['least_squares', 'minimax', 'nonsat"),
     ({"packing": True, "batch_size": 33}, "batch_size must be a multiple of packing.samples = 2; given 33"),
-    ({"lookahead.k": 5}, "lookahead.k needs update: lookahead; set that too, or leave lookahead.k out"),
+    ({"lookahead.k": 5}, "lookahead.k needs update: lookahead; set that too, or remove lookahead.k"),
     ({"update": "unrolled", "lookahead.k": 5}, "lookahead.k needs update: lookahead"),
     (
         {"update": "simultaneous", "d_steps": 5},
@@ -325,7 +328,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"g.condition": "concat"},
-        "g.condition and d.condition must be set together: a D that ignores the class teaches G nothing about it; given 'concat' and None",
+        "g.condition and d.condition must be set together, because G learns the class from D; given 'concat' and None",
     ),
     ({"d.condition": "projection"}, "given None and 'projection'"),
     ({"g.embedding": 8}, "g.embedding needs g.condition: concat; given 8 with g.condition: None"),
@@ -348,7 +351,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "experience_replay": True},
-        "experience_replay must be off with g.condition and loss: relativistic: both images of a pair are of one class",
+        "experience_replay must be off with g.condition and loss: relativistic: both images of a pair have one class",
     ),
     (
         {"g.condition": "concat", "d.condition": "projection", "loss": "relativistic", "mode_seeking": True},
@@ -358,14 +361,14 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"update": "lookahead", "lookahead.k": 32, "batch_size": 64, "budget_kimg": 2.0},
         "lookahead.k must be at most 31, the updates of G within budget_kimg, or it has no effect; given 32",
     ),
-    # all of it at once
+    # several errors
     ({"g.lr": -1.0, "d.lr": "x"}, "g.lr must be greater than 0; given -1.0; d.lr must be a valid number; given 'x'"),
 ]
 
 
 @pytest.mark.parametrize(("flat", "message"), REFUSALS, ids=lambda value: " ".join(value) if isinstance(value, dict) else "")
-def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011  (its words follow)
+def test_invalid_settings_are_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (the message is checked below)
         TrialConfig.from_flat(flat)
     assert message in str(error.value)
 
@@ -376,7 +379,7 @@ def test_refused_with_the_reason(flat: dict[str, Any], message: str) -> None:
         ({"r11": {}}, "no trick named 'r11'; did you mean 'r1'?"),
         (
             {"r1": {"gama": 1.0}},
-            "r1 has no setting 'gama'; did you mean 'gamma'? it has ['warmup', 'end', 'until', 'shape', 'interval', 'gamma']",
+            "r1 has no setting 'gama'; did you mean 'gamma'? its settings are ['warmup', 'end', 'until', 'shape', 'interval', 'gamma']",
         ),
     ],
 )
@@ -390,19 +393,19 @@ def test_the_constructor_refuses_too(tricks: dict[str, Any], message: str) -> No
 
 
 def test_every_setting_has_a_range_and_every_range_a_setting() -> None:
-    assert settings().keys() - TRICKS.keys() == RANGES.keys() | NO_RANGE.keys()  # a trick is on or off
+    assert settings().keys() - TRICKS.keys() == RANGES.keys() | NO_RANGE.keys()  # tricks are booleans
     assert not RANGES.keys() & NO_RANGE.keys()
     assert all(entry.reason for entry in NO_RANGE.values())
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_a_range_is_allowed_and_holds_the_default(name: str) -> None:
+def test_a_range_is_valid_and_includes_the_default(name: str) -> None:
     line, default = RANGES[name], settings()[name]
-    assert any(character.isdigit() for character in line.source)  # a year or a number that it derives from
+    assert any(character.isdigit() for character in line.source)  # a year, or a number it is derived from
     for value in extremes(line.domain):
         also = {"packing": {"batch_size": 12 * 64}}.get(name.partition(".")[0], {})
         assert TrialConfig.from_flat(needs(name) | also | {name: value}).flat()[name] == value
-    if default is None:  # whatever the architecture has
+    if default is None:  # the default of the architecture
         return
     if isinstance(line.domain, CategoricalDistribution):
         assert default in line.domain.choices
@@ -410,11 +413,11 @@ def test_a_range_is_allowed_and_holds_the_default(name: str) -> None:
         assert line.domain.low <= default <= line.domain.high  # type: ignore[attr-defined]
 
 
-# Tricks from outside ---------------------------------------------------------------------------------
+# Plugins ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_plugin_is_known_everywhere() -> None:
+def test_a_plugin_trick_works_like_a_built_in_one() -> None:
     @trick("zoo")
     class Zoo(Trick):
         """A trick for wasserstein only. Nobody 2026."""
@@ -434,12 +437,12 @@ def test_a_plugin_is_known_everywhere() -> None:
         TrialConfig.from_flat({"loss": "hinge", "zoo": True})
     with pytest.raises(ValueError, match=r"zoo.strength must be greater than 0; given -1.0"):
         TrialConfig.from_flat({"loss": "wasserstein", "zoo": True, "zoo.strength": -1.0})
-    with pytest.raises(ValueError, match=r"a trick needs a name of its own; 'zoo' is taken"):
+    with pytest.raises(ValueError, match=r"the name of a trick must be new; 'zoo' is taken"):
         trick("zoo")(type("Other", (Trick,), {"__doc__": "Other."}))
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_trick_needs_a_docstring_and_its_own() -> None:
+def test_a_trick_needs_its_own_docstring() -> None:
     with pytest.raises(ValueError, match=r"a trick needs a docstring.*'bare' has none"):
 
         @trick("bare")
@@ -448,7 +451,7 @@ def test_a_trick_needs_a_docstring_and_its_own() -> None:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_an_update_rule_from_outside_is_known_everywhere() -> None:
+def test_a_plugin_update_rule_works_like_a_built_in_one() -> None:
     @update("lazy")
     class Lazy(Alternating):
         """G moves every `every` rounds. Nobody 2026."""
@@ -464,14 +467,14 @@ def test_an_update_rule_from_outside_is_known_everywhere() -> None:
         TrialConfig.from_flat({"update": "lazy", "lazy.every": 0})
 
 
-def test_no_two_owners_of_knobs_have_one_name() -> None:
+def test_tricks_rules_and_sections_have_distinct_names() -> None:
     sections = {name.partition(".")[0] for name in settings() if "." in name and not switch_of(name)}
     assert not TRICKS.keys() & UPDATES.keys()
     assert not (TRICKS.keys() | UPDATES.keys()) & (sections | TrialConfig.model_fields.keys())
 
 
 @pytest.mark.parametrize("name", [*TRICKS, *UPDATES])
-def test_tricks_and_rules_have_a_source_and_defaults(name: str) -> None:
+def test_tricks_and_update_rules_cite_a_source_and_have_defaults(name: str) -> None:
     cls: type[Trick] | type[Update] = TRICKS.get(name) or UPDATES[name]
     assert cls.__doc__
     assert any(word[:2] in ("19", "20") and word[:4].isdigit() for word in cls.__doc__.replace(";", " ").replace(".", " ").split())

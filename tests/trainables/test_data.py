@@ -1,4 +1,4 @@
-"""Every data set, read from files in the format that its real files have."""
+"""All data sets, read from small files in their real formats."""
 
 import pickle
 import re
@@ -23,12 +23,12 @@ UNLABELLED = ("spiral", "celeba")
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataConfig]:
-    """name -> a config of that data set whose files are there."""
+    """Return a function: name -> a config of that data set, with its files written."""
     return lambda name: prepared(name, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_every_source_keeps_the_contract(name: str, config: Callable[[str], DataConfig]) -> None:
+def test_every_source_is_valid_and_reproducible(name: str, config: Callable[[str], DataConfig]) -> None:
     settings = config(name)
     source, again = load(settings), load(settings)
     for rows, labels in ((source.train, source.train_labels), (source.heldout, source.heldout_labels)):
@@ -37,8 +37,8 @@ def test_every_source_keeps_the_contract(name: str, config: Callable[[str], Data
         assert (labels is None) == (name in UNLABELLED) == (source.classes == ())
         if labels is not None:
             assert labels.dtype == np.int64
-            if not name.startswith("stacked"):  # their classes are more than these few rows
-                assert set(labels) == set(range(len(source.classes)))  # every class, on both sides
+            if not name.startswith("stacked"):  # 1,000 classes, more than these few rows
+                assert set(labels) == set(range(len(source.classes)))  # every class, in both parts
     assert source.name == name
     assert source.shape == source.train.shape[1:] == source.heldout.shape[1:]
     assert again.fingerprint == source.fingerprint
@@ -48,7 +48,7 @@ def test_every_source_keeps_the_contract(name: str, config: Callable[[str], Data
 
 @pytest.mark.parametrize("name", [name for name in DATA if name not in POINTS])
 @pytest.mark.parametrize("resolution", [8, 16])
-def test_images_come_in_the_resolution_asked_for(name: str, resolution: int, config: Callable[[str], DataConfig]) -> None:
+def test_images_have_the_requested_resolution(name: str, resolution: int, config: Callable[[str], DataConfig]) -> None:
     settings = config(name)
     source = load(settings.model_copy(update={"resolution": resolution}))
     assert source.shape[1:] == (resolution, resolution)
@@ -66,20 +66,20 @@ def test_images_come_in_the_resolution_asked_for(name: str, resolution: int, con
         ("grid", "0b5b93107973efd9"),
     ],
 )
-def test_what_is_trained_on_never_changes(name: str, fingerprint: str) -> None:
+def test_fingerprints_never_change(name: str, fingerprint: str) -> None:
     assert load(DataConfig(name=name)).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize(
     ("name", "fingerprint"), [("spiral", "d46ac82513a6438d"), ("mixture1200", "b93e933c983f9dcf"), ("stacked_fashion", "db34ac3b98462617")]
 )
-def test_what_is_computed_never_changes(name: str, fingerprint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of fewer rows than the real ones have; stacked_fashion is of the Debian package."""
+def test_fingerprints_of_computed_data_never_change(name: str, fingerprint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer rows than usual; stacked_fashion reads the Debian package."""
     small(monkeypatch)
     assert load(DataConfig(name=name)).fingerprint == fingerprint
 
 
-def test_fingerprint_sees_rows_labels_and_split() -> None:
+def test_the_fingerprint_depends_on_rows_labels_and_split() -> None:
     rows, labels = np.arange(12, dtype=np.float32).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
     def fingerprint(cut: int, swapped: bool = False, shift: float = 0) -> str:
@@ -100,7 +100,7 @@ def test_fingerprint_sees_rows_labels_and_split() -> None:
 
 
 @pytest.mark.parametrize(("name", "k", "gap", "std"), [("ring8", 8, 2 * np.sin(np.pi / 8), 0.01), ("grid25", 25, 2.0, 0.05)])
-def test_mixtures_are_round_heaps_at_distinct_equal_distances(name: str, k: int, gap: float, std: float) -> None:
+def test_mixtures_are_isotropic_gaussians_at_equal_distances(name: str, k: int, gap: float, std: float) -> None:
     source = load(DataConfig(name=name))
     assert source.centres is not None
     assert source.centres.shape == (k, 2)
@@ -131,7 +131,7 @@ def test_digits_are_scaled_to_bytes_with_every_class_in_proportion() -> None:
 
 def test_debians_fashion_mnist_is_found_without_a_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    source = load(DataConfig(name="fashion_mnist"))  # needs the Debian package dataset-fashion-mnist: required, never skipped
+    source = load(DataConfig(name="fashion_mnist"))  # the Debian package dataset-fashion-mnist is required; do not skip
     assert (source.train.shape, source.heldout.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
     assert source.fingerprint == "a7d8e44c4e319476"
     assert source.heldout_labels is not None
@@ -139,12 +139,12 @@ def test_debians_fashion_mnist_is_found_without_a_root(tmp_path: Path, monkeypat
     assert source.classes[source.heldout_labels[0]] == "Ankle boot"
 
 
-def test_a_root_comes_before_debians_folder(config: Callable[[str], DataConfig]) -> None:
+def test_data_root_has_priority_over_debians_folder(config: Callable[[str], DataConfig]) -> None:
     assert len(load(config("fashion_mnist")).train) == 30
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_idx_files_may_lie_in_the_root_itself(zipped: bool, tmp_path: Path) -> None:
+def test_idx_files_may_be_in_the_root_itself(zipped: bool, tmp_path: Path) -> None:
     write_idx(tmp_path, zipped=zipped)
     source = load(DataConfig(name="mnist", root=str(tmp_path)))
     assert (source.train.shape, source.heldout.shape) == ((30, 1, 28, 28), (10, 1, 28, 28))
@@ -162,18 +162,18 @@ def test_idx_files_may_lie_in_the_root_itself(zipped: bool, tmp_path: Path) -> N
         (lambda raw: raw[:2] + b"\x0d" + raw[3:], "train-images-idx3-ubyte"),  # floats
     ],
 )
-def test_a_torn_idx_file_is_named(damage: Callable[[bytes], bytes], name: str, tmp_path: Path) -> None:
+def test_a_damaged_idx_file_is_named(damage: Callable[[bytes], bytes], name: str, tmp_path: Path) -> None:
     write_idx(tmp_path)
     (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
-    with pytest.raises(ValueError, match=rf"{name} must be a whole IDX file"):
+    with pytest.raises(ValueError, match=rf"{name} must be a complete IDX file"):
         load(DataConfig(name="mnist", root=str(tmp_path)))
 
 
-def test_a_torn_gzip_file_is_named(tmp_path: Path) -> None:
+def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
     write_idx(tmp_path, zipped=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz must be a whole gzip file"):
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz must be a complete gzip file"):
         load(DataConfig(name="mnist", root=str(tmp_path)))
 
 
@@ -199,7 +199,7 @@ def test_labels_that_do_not_fit_the_images_are_refused(tmp_path: Path) -> None:
         ("celeba", ["list_eval_partition.txt", "img_align_celeba", "mmlab.ie.cuhk.edu.hk", "data.root", "data.download: true", "gdown"]),
     ],
 )
-def test_missing_files_say_where_they_were_looked_for_and_how_to_get_them(
+def test_the_error_for_missing_files_names_folders_and_remedies(
     name: str, ways: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idx_sets, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
@@ -209,7 +209,7 @@ def test_missing_files_say_where_they_were_looked_for_and_how_to_get_them(
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
-def test_files_are_downloaded_when_asked_for_and_missing_only(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_downloaded_only_if_requested_and_missing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idx_sets, "DEBIAN_FASHION_MNIST", Path("/nowhere"))
     folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}[name]
     downloads = []
@@ -235,11 +235,11 @@ def test_a_failed_download_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load(DataConfig(name="mnist", root=str(tmp_path), download=True))
 
 
-def test_cifar10_keeps_its_colours_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar10_keeps_its_channel_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar(tmp_path, monkeypatch)
     source = load(DataConfig(name="cifar10", root=str(tmp_path)))
     stored = pickle.loads((tmp_path / "cifar-10-batches-py" / "test_batch").read_bytes(), encoding="latin1")["data"]
-    assert np.array_equal(source.heldout, stored.reshape(10, 3, 32, 32))  # the file is channel-first: red, green, blue planes
+    assert np.array_equal(source.heldout, stored.reshape(10, 3, 32, 32))  # the file stores red, green and blue planes
     assert source.classes[3] == "cat"
 
 
@@ -247,7 +247,7 @@ def test_a_changed_cifar10_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
     write_cifar(tmp_path, monkeypatch)
     with (tmp_path / "cifar-10-batches-py" / "data_batch_3").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(ValueError, match=r"whole \(MD5\)"):
+    with pytest.raises(ValueError, match=r"complete \(MD5\)"):
         load(DataConfig(name="cifar10", root=str(tmp_path)))
 
 
@@ -255,8 +255,8 @@ def test_a_changed_cifar10_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
     ("name", "download"),
     [("emnist", "EMNIST"), ("celeba", "CelebA")],
 )
-def test_downloads_of_other_forms(name: str, download: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """EMNIST wants its split; CelebA wants a package, and says so."""
+def test_failed_downloads_of_emnist_and_celeba(name: str, download: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMNIST's download needs a split; CelebA's error names the missing package."""
 
     def refused(root: Path, download: bool, split: str = "") -> None:
         assert (download, split) == (True, "balanced" if name == "emnist" else "")
@@ -267,7 +267,7 @@ def test_downloads_of_other_forms(name: str, download: str, tmp_path: Path, monk
         load(DataConfig(name=name, root=str(tmp_path), download=True))
 
 
-def test_emnist_is_turned_upright(config: Callable[[str], DataConfig]) -> None:
+def test_emnist_is_transposed(config: Callable[[str], DataConfig]) -> None:
     settings = config("emnist")
     source = load(settings)
     stored = idx.read(Path(str(settings.root)) / "EMNIST" / "raw" / "emnist-balanced-train-images-idx3-ubyte")
@@ -277,7 +277,7 @@ def test_emnist_is_turned_upright(config: Callable[[str], DataConfig]) -> None:
     assert source.classes == tuple(EMNIST.classes_split_dict["balanced"])
 
 
-def test_svhn_keeps_colours_in_place_and_calls_ten_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_svhn_keeps_its_channel_order_and_maps_label_10_to_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_svhn(tmp_path, monkeypatch)
     source = load(DataConfig(name="svhn", root=str(tmp_path)))
     stored = loadmat(tmp_path / "train_32x32.mat")
@@ -286,7 +286,7 @@ def test_svhn_keeps_colours_in_place_and_calls_ten_zero(tmp_path: Path, monkeypa
     assert source.train_labels[:12].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
 
 
-def test_stl10_is_read_column_by_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stl10_is_transposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_stl10(tmp_path, monkeypatch)
     source = load(DataConfig(name="stl10", root=str(tmp_path)))
     stored = np.fromfile(tmp_path / "stl10_binary" / "test_X.bin", np.uint8).reshape(10, 3, 96, 96)
@@ -301,7 +301,7 @@ def test_cifar100_has_its_fine_classes(tmp_path: Path, monkeypatch: pytest.Monke
     assert (len(source.classes), source.classes[7], source.shape) == (100, "kind 7", (3, 32, 32))
 
 
-def test_celeba_is_the_middle_square_of_its_official_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_celeba_has_centre_squares_and_the_official_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     write_celeba(tmp_path)
     source = load(DataConfig(name="celeba", root=str(tmp_path), resolution=178))
@@ -319,11 +319,11 @@ def _middle(root: Path, name: str) -> np.ndarray:
     ("listed", "message"),
     [
         ("000001.jpg 0\n000002.jpg three\n", "must hold lines like `000001.jpg 0`; one is '000002.jpg three'"),
-        ("000001.jpg 0\n999999.jpg 2\n", "of which 1 are not there: 999999.jpg"),
-        ("000001.jpg 0\n", "it names 1 and 0"),
+        ("000001.jpg 0\n999999.jpg 2\n", "of which 1 are missing: 999999.jpg"),
+        ("000001.jpg 0\n", "it lists 1 and 0"),
     ],
 )
-def test_a_wrong_list_of_faces_is_refused(listed: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_partition_of_celeba_is_refused(listed: str, message: str, tmp_path: Path) -> None:
     write_celeba(tmp_path, n=2)
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text(listed)
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -342,11 +342,11 @@ def test_a_wrong_list_of_faces_is_refused(listed: str, message: str, tmp_path: P
             "data.std must be left out for stacked_mnist: it is a setting of grid, mixture1200, ring, spiral",
         ),
         ({"name": "ring8", "radius": 2.0}, "data.radius must be left out for ring8: it is a setting of ring, spiral; given 2.0"),
-        ({"name": "image_folder"}, "data.root must name their folder"),
+        ({"name": "image_folder"}, "image_folder needs data.root"),
         ({"name": "image_folder", "root": "here", "download": True}, "data.download must be left out for image_folder"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_settings_of_other_data_sets_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(DataConfig(**settings))
 
@@ -360,7 +360,7 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
         (np.zeros((0, 2), np.float32), r"not empty; given float32 \[0, 2\]"),
     ],
 )
-def test_a_source_of_ones_own_is_checked(rows: np.ndarray, message: str) -> None:
+def test_a_source_checks_its_arrays(rows: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Source(name="mine", train=rows, heldout=rows)
 

@@ -1,4 +1,4 @@
-"""Every setting reaches what it should: what is asked for is what is read back, or what the run does."""
+"""Every setting is applied: its value is read back from an object, or a test shows its effect."""
 
 import copy
 from pathlib import Path
@@ -20,49 +20,49 @@ from trainables.tricks import TRICKS
 from trainables.updates import UPDATES
 
 SHOWN_BY_BEHAVIOUR = {
-    "arch": "test_the_architecture_is_the_one_asked_for",
+    "arch": "test_the_architecture_has_its_layers",
     "loop": "test_a_loop_is_looked_up_by_name",
-    "d_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
-    "g_steps": "test_d_steps_and_g_steps_are_the_updates_of_a_round",
-    "latent.distribution": "test_the_latents_are_of_the_distribution_asked_for",
-    "latent.truncation": "test_the_latents_are_of_the_distribution_asked_for",
-    "g.init": "test_the_weights_start_as_asked",
-    "d.init": "test_the_weights_start_as_asked",
-    "g.gain": "test_the_weights_start_as_asked",
-    "d.gain": "test_the_weights_start_as_asked",
-    "budget_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
-    "tick_kimg": "test_budget_and_tick_say_where_the_run_pauses_and_ends",
-    "seed": "test_the_seed_decides_the_weights_the_latents_and_the_order",
-    "data.resolution": "test_the_resolution_is_that_of_the_samples",
-    "data.root": "test_root_and_download_are_the_loaders",  # in test_data.py, data set by data set
-    "data.download": "test_root_and_download_are_the_loaders",
-    "data.classes": "test_classes_and_their_imbalance_are_those_trained_on",
-    "data.imbalance": "test_classes_and_their_imbalance_are_those_trained_on",
-    **{f"data.{name}": "test_the_shape_of_points_is_the_one_asked_for" for name in OWN},
+    "d_steps": "test_d_steps_and_g_steps_are_the_updates_per_round",
+    "g_steps": "test_d_steps_and_g_steps_are_the_updates_per_round",
+    "latent.distribution": "test_latents_follow_the_distribution",
+    "latent.truncation": "test_latents_follow_the_distribution",
+    "g.init": "test_init_and_gain_set_the_initial_weights",
+    "d.init": "test_init_and_gain_set_the_initial_weights",
+    "g.gain": "test_init_and_gain_set_the_initial_weights",
+    "d.gain": "test_init_and_gain_set_the_initial_weights",
+    "budget_kimg": "test_budget_and_tick_set_the_images_of_each_tick",
+    "tick_kimg": "test_budget_and_tick_set_the_images_of_each_tick",
+    "seed": "test_the_seed_determines_weights_latents_and_order",
+    "data.resolution": "test_samples_have_the_resolution",
+    "data.root": "test_root_and_download_are_read_by_the_data_sets",  # also in test_data.py, for each data set
+    "data.download": "test_root_and_download_are_read_by_the_data_sets",
+    "data.classes": "test_classes_and_imbalance_select_the_training_rows",
+    "data.imbalance": "test_classes_and_imbalance_select_the_training_rows",
+    **{f"data.{name}": "test_shape_settings_change_the_points" for name in OWN},
 }
 READ_BACK = [name for name in settings() if name not in SHOWN_BY_BEHAVIOUR]
 
 
-def test_every_setting_is_shown_one_way_or_the_other() -> None:
+def test_every_setting_is_read_back_or_has_a_test() -> None:
     everything = [{}, *(needs(name) | {name: True} for name in TRICKS), *({"update": update} for update in UPDATES)]
     assert set().union(*(effective(tiny(settings)) for settings in everything)) == set(READ_BACK)
     assert all(test in globals() for test in SHOWN_BY_BEHAVIOUR.values())
 
 
 @pytest.mark.parametrize("name", READ_BACK)
-def test_what_is_asked_for_is_what_is_read_back(name: str) -> None:
-    asked = needs(name) | {name: another(name)}
-    shown, base = effective(tiny(asked)), effective(tiny(needs(name)))
+def test_each_setting_is_read_back_as_given(name: str) -> None:
+    given = needs(name) | {name: another(name)}
+    shown, base = effective(tiny(given)), effective(tiny(needs(name)))
     assert shown[name] == another(name)
     assert type(shown[name]) is type(another(name))
     assert base.get(name, False) != another(name)
     along = {setting for setting in settings() if setting.startswith(f"{another(name)}." if name == "update" else f"{name}.")}
-    along |= {name.replace("activation", "slope")} - {name}  # of a leaky_relu that is no more
-    assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # and nothing else moved
+    along |= {name.replace("activation", "slope")} - {name}  # slope applies to leaky_relu only
+    assert {other for other in shown if shown[other] != base.get(other)} - along == {name}  # no other setting changed
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_all_at_once(arch: str) -> None:
+def test_many_settings_together_are_read_back(arch: str) -> None:
     asked: dict[str, Any] = {
         **BASE,
         "arch": arch,
@@ -87,7 +87,7 @@ def test_all_at_once(arch: str) -> None:
 @pytest.mark.parametrize("side", ["g", "d"])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 @pytest.mark.parametrize("norm", ["batch", "layer"])
-def test_a_norm_is_there_at_every_depth(side: str, depth: int, norm: str) -> None:
+def test_norms_are_read_back_at_every_depth(side: str, depth: int, norm: str) -> None:
     shown = effective(tiny({f"{side}.depth": depth, f"{side}.norm": norm}))
     assert (shown[f"{side}.depth"], shown[f"{side}.norm"]) == (depth, norm)
 
@@ -100,17 +100,17 @@ def test_both_optimisers_have_the_betas_and_every_parameter() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_looking_moves_nothing(arch: str) -> None:
+def test_reading_back_changes_no_state(arch: str) -> None:
     run = tiny({"arch": arch, "g.norm": "batch", "d.norm": "batch", "ema": True, "spectral_norm": True})
     before = copy.deepcopy(run.state_dict())
     effective(run)
     torch.testing.assert_close(run.state_dict(), before, rtol=0, atol=0)
 
 
-# Settings that are read back from no object ----------------------------------------------------------
+# Settings that no object shows -----------------------------------------------------------------------
 
 
-def test_the_architecture_is_the_one_asked_for() -> None:
+def test_the_architecture_has_its_layers() -> None:
     layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     kinds = {
         "mlp": ({nn.Linear}, {nn.Linear}),
@@ -130,13 +130,13 @@ def test_a_loop_is_looked_up_by_name() -> None:
 
 
 @pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (2, 1), (3, 1), (5, 1), (1, 3), (3, 2)])
-def test_d_steps_and_g_steps_are_the_updates_of_a_round(d_steps: int, g_steps: int) -> None:
-    """Also where a tick comes between two updates of G."""
+def test_d_steps_and_g_steps_are_the_updates_per_round(d_steps: int, g_steps: int) -> None:
+    """Also if a tick falls between two updates of G."""
     ticks = list(tiny({"d_steps": d_steps, "g_steps": g_steps}).ticks())
     assert [tick.signals["g/updates"] for tick in ticks[1:]] == [g_steps * (updates // d_steps) for updates in (4, 8, 12)]
 
 
-def test_the_latents_are_of_the_distribution_asked_for() -> None:
+def test_latents_follow_the_distribution() -> None:
     def latents(distribution: str, **more: Any) -> torch.Tensor:
         settings = {f"latent.{name}": value for name, value in {"distribution": distribution, "dim": 100, **more}.items()}
         return tiny({**settings, "batch_size": 2000, "data.size": None}).noise()
@@ -147,15 +147,15 @@ def test_the_latents_are_of_the_distribution_asked_for() -> None:
     torch.testing.assert_close(sphere.norm(dim=1), torch.full((2000,), 10.0))
     assert sphere.std().item() == pytest.approx(1, rel=0.01)
     assert normal.std().item() == pytest.approx(1, rel=0.01)
-    assert normal.norm(dim=1).std() > 0.5  # of no fixed length
+    assert normal.norm(dim=1).std() > 0.5  # lengths vary
     assert -1 <= uniform.min() < -0.99 < 0.99 < uniform.max() <= 1
     assert uniform.std().item() == pytest.approx(3**-0.5, rel=0.01)
 
 
 @pytest.mark.parametrize("side", ["g", "d"])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_the_weights_start_as_asked(arch: str, side: str) -> None:
-    """Every layer of the one network; by what law is in test_starts.py."""
+def test_init_and_gain_set_the_initial_weights(arch: str, side: str) -> None:
+    """The setting affects every layer of its network only. test_starts.py checks the distributions."""
     own, other = (tiny({"arch": arch, **more}).nets for more in ({}, {f"{side}.init": "orthogonal"}))
     for layer, started in zip(layers(getattr(own, side)), layers(getattr(other, side)), strict=True):
         assert not torch.equal(layer.weight, started.weight)
@@ -174,19 +174,19 @@ def test_the_weights_start_as_asked(arch: str, side: str) -> None:
     [
         (0.144, 0.048, 12, [0, 48, 96, 144]),
         (0.144, 0.144, 12, [0, 144]),
-        (0.1, 1.0, 12, [0, 108]),  # the batch that spends the budget is shown whole
-        (0.1, 0.04, 12, [0, 48, 84, 108]),  # the first batch that reaches a multiple of the tick
-        (0.024, 0.001, 12, [0, 12, 24]),  # no tick is finer than a batch
+        (0.1, 1.0, 12, [0, 108]),  # the last batch is not cut
+        (0.1, 0.04, 12, [0, 48, 84, 108]),  # a tick follows the first batch that reaches a multiple of tick_kimg
+        (0.024, 0.001, 12, [0, 12, 24]),  # at most one tick per batch
         (0.001, 0.001, 50, [0, 50]),
     ],
 )
-def test_budget_and_tick_say_where_the_run_pauses_and_ends(budget: float, tick: float, batch_size: int, expected: list[int]) -> None:
+def test_budget_and_tick_set_the_images_of_each_tick(budget: float, tick: float, batch_size: int, expected: list[int]) -> None:
     run = tiny({"budget_kimg": budget, "tick_kimg": tick, "batch_size": batch_size})
     assert [tick.images for tick in run.ticks()] == expected
     assert run.images == expected[-1]
 
 
-def test_the_seed_decides_the_weights_the_latents_and_the_order() -> None:
+def test_the_seed_determines_weights_latents_and_order() -> None:
     first, same, other = (tiny({"seed": seed}) for seed in (1, 1, 2))
     draws = [[*run.nets.g.parameters(), *run.nets.d.parameters(), run.noise(), run.batches.next_batch()] for run in (first, same, other)]
     weights = [i for i, draw in enumerate(draws[0]) if draw.ndim > 1]
@@ -196,12 +196,12 @@ def test_the_seed_decides_the_weights_the_latents_and_the_order() -> None:
 
 @pytest.mark.parametrize("resolution", [8, 16, 28])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_the_resolution_is_that_of_the_samples(arch: str, resolution: int) -> None:
+def test_samples_have_the_resolution(arch: str, resolution: int) -> None:
     run = tiny({"arch": arch, "data": "digits", "data.resolution": resolution})
     assert run.generator().sample(3).shape == (3, 1, resolution, resolution)
 
 
-def test_classes_and_their_imbalance_are_those_trained_on() -> None:
+def test_classes_and_imbalance_select_the_training_rows() -> None:
     run = Run(
         tiny_config({"data": "digits", "data.classes": [7, 1], "data.imbalance": 3, "data.size": None}),
         load(DataConfig(classes=[7, 1], imbalance=3)),  # type: ignore[arg-type]
@@ -211,13 +211,13 @@ def test_classes_and_their_imbalance_are_those_trained_on() -> None:
 
 
 @pytest.mark.parametrize("name", [f"data.{name}" for name in OWN])
-def test_the_shape_of_points_is_the_one_asked_for(name: str) -> None:
-    """Another value gives other points, which test_mixtures.py measures."""
+def test_shape_settings_change_the_points(name: str) -> None:
+    """Another value gives other points; test_mixtures.py checks their shape."""
     config = tiny_config(needs(name) | {name: another(name)})
     assert load(config.data).fingerprint != load(config.data.model_copy(update={name.removeprefix("data."): None})).fingerprint
 
 
-def test_root_and_download_are_the_loaders(tmp_path: Path) -> None:
+def test_root_and_download_are_read_by_the_data_sets(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=str(tmp_path)):
         source_of(DataConfig(name="image_folder", root=str(tmp_path)))
     with pytest.raises(ValueError, match=r"data.download must be left out for digits"):

@@ -63,13 +63,13 @@ def test_feature_matching_replaces_the_adversarial_loss(arch: str, keep: float) 
     """G's loss is the term plus `adversarial` times the adversarial loss; the features are the input of D's head."""
     run = tiny({"arch": arch, "feature_matching": True, "feature_matching.adversarial": keep})
     seen = []
-    look = run.look
+    forward = run.forward
 
     def watched(*args: Any, **more: Any) -> Any:
-        seen.append(look(*args, **more))
+        seen.append(forward(*args, **more))
         return seen[-1]
 
-    run.look = watched  # type: ignore[method-assign]
+    run.forward = watched  # type: ignore[method-assign]
     signals = run.g_step()
     (step,) = seen
     assert step.real_features is not None

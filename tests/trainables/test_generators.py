@@ -1,4 +1,4 @@
-"""Samplers and their files: the same seed, the same samples, whatever happens around them."""
+"""Generators and their files: a seed determines the samples, and sampling does not affect training."""
 
 import copy
 import math
@@ -22,7 +22,7 @@ every_distribution = pytest.mark.parametrize("distribution", ["normal", "uniform
 
 
 def trained(arch: str, settings: dict[str, Any]) -> Generator:
-    """With batch norm, whose running statistics could move."""
+    """Return a trained generator with batch norm, whose running statistics sampling must not change."""
     run = tiny({"arch": arch, "g.norm": "batch", **settings})
     list(run.ticks())
     return run.generator()
@@ -37,12 +37,12 @@ def test_the_same_seed_gives_the_same_samples(arch: str) -> None:
     assert torch.equal(generator.sample(20, seed=5), first)
     assert not torch.equal(generator.sample(20, seed=6), first)
     torch.manual_seed(1)
-    assert torch.equal(torch.get_rng_state(), state)  # no other randomness is used
+    assert torch.equal(torch.get_rng_state(), state)  # the global random state is not used
     assert not first.requires_grad
 
 
 @every_arch
-def test_blocks_make_no_difference(arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_does_not_change_samples(arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = trained(arch, {})
     expected = generator.sample(501, seed=1)  # one more than a block
     assert expected.shape[0] == 501
@@ -57,8 +57,8 @@ def test_blocks_make_no_difference(arch: str, monkeypatch: pytest.MonkeyPatch) -
 @every_arch
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("tricks", [{}, {"ema": True}])
-def test_training_never_notices(arch: str, training: bool, tricks: dict[str, Any]) -> None:
-    """Neither running statistics nor the mode move, not even where sampling fails."""
+def test_sampling_does_not_affect_training(arch: str, training: bool, tricks: dict[str, Any]) -> None:
+    """Running statistics and the training mode do not change, even if sampling fails."""
     generator = trained(arch, tricks)
     generator.net.train(training)
     before = copy.deepcopy(generator.state_dict())
@@ -73,13 +73,13 @@ def test_training_never_notices(arch: str, training: bool, tricks: dict[str, Any
 
 @every_distribution
 @pytest.mark.parametrize("dim", [1, 2, 64])
-def test_latents(distribution: Any, dim: int) -> None:
+def test_latents_have_the_moments_of_their_distribution(distribution: Any, dim: int) -> None:
     n, latent = 20_000, LatentConfig(dim=dim, distribution=distribution)
     z = draw_latent(n, latent, torch.Generator().manual_seed(0))
     assert z.shape == (n, dim)
     assert z.mean(0).abs().max() < 5 / n**0.5
     square = {"normal": 1, "uniform": 1 / 3, "sphere": 1, "truncated": truncated_variance(2.0)}[distribution]
-    torch.testing.assert_close(z.T @ z / n, square * torch.eye(dim), atol=0.06, rtol=0)  # uncorrelated, of this variance
+    torch.testing.assert_close(z.T @ z / n, square * torch.eye(dim), atol=0.06, rtol=0)  # uncorrelated, with this variance
     if distribution == "sphere":
         torch.testing.assert_close(z.norm(dim=1), torch.full((n,), dim**0.5))
     if distribution in ("uniform", "truncated"):
@@ -88,13 +88,13 @@ def test_latents(distribution: Any, dim: int) -> None:
 
 
 def truncated_variance(limit: float) -> float:
-    """Of N(0, 1) between ±limit: 1 - 2 c phi(c) / (2 Phi(c) - 1)."""
+    """Return the variance of N(0, 1) truncated to ±c: 1 - 2 c phi(c) / (2 Phi(c) - 1)."""
     return 1 - 2 * limit * math.exp(-(limit**2) / 2) / math.sqrt(2 * math.pi) / math.erf(limit / math.sqrt(2))
 
 
 @pytest.mark.parametrize("limit", [0.04, 0.5, 1.0, 2.0, 30.0])
-def test_a_truncated_normal(limit: float) -> None:
-    """Its moments, and its whole distribution at the quartiles of the normal that it was."""
+def test_the_truncated_normal_has_its_distribution(limit: float) -> None:
+    """Mean, variance, and the distribution function of |z| at three points."""
     n, latent = 100_000, LatentConfig(dim=2, distribution="truncated", truncation=limit)
     z = draw_latent(n, latent, torch.Generator().manual_seed(0))
     assert z.abs().max() <= limit
@@ -108,7 +108,7 @@ def test_a_truncated_normal(limit: float) -> None:
 
 @pytest.mark.parametrize("dim", [1, 10_000])
 @pytest.mark.parametrize("arch", ["mlp", "dcgan"])
-def test_the_smallest_and_the_largest_latents(arch: str, dim: int) -> None:
+def test_the_smallest_and_the_largest_latent_dim(arch: str, dim: int) -> None:
     run = tiny({"arch": arch, "latent.dim": dim, "budget_kimg": 0.024})
     assert len(list(run.ticks())) == 2
     assert run.generator().sample(3).isfinite().all()
@@ -120,7 +120,7 @@ def test_the_smallest_and_the_largest_latents(arch: str, dim: int) -> None:
 @every_arch
 @every_distribution
 @pytest.mark.parametrize("tricks", [{}, {"ema": True, "packing": True, "spectral_norm": True, "minibatch_std": True}])
-def test_a_file_alone_makes_the_generator_again(arch: str, distribution: str, tricks: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_restores_the_generator(arch: str, distribution: str, tricks: dict[str, Any], tmp_path: Path) -> None:
     settings = {"arch": arch, "latent.distribution": distribution, "g.activation": "silu", **tricks}
     run = tiny(settings)
     list(run.ticks())
@@ -133,7 +133,7 @@ def test_a_file_alone_makes_the_generator_again(arch: str, distribution: str, tr
     assert torch.equal(loaded(torch.ones(2, 6)), generator.eval()(torch.ones(2, 6)))
 
 
-def test_wrong_files_are_refused(tmp_path: Path) -> None:
+def test_invalid_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, {"format": "pt"})
     with pytest.raises(ValueError, match=r"other.safetensors must be a generator saved by ganstudy .*its header holds \['format'\]"):
@@ -142,13 +142,13 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"its header holds \[\]"):
         load_generator(path)
     path.write_bytes(b"no safetensors at all")
-    with pytest.raises(ValueError, match=r"other.safetensors must be a generator saved by ganstudy, whole; it cannot be read"):
+    with pytest.raises(ValueError, match=r"other.safetensors must be a complete generator file saved by ganstudy; it cannot be read"):
         load_generator(path)
     with pytest.raises(FileNotFoundError):
         load_generator(tmp_path / "nowhere.safetensors")
 
 
-def test_a_torn_file_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     run, path = tiny(), tmp_path / "g.safetensors"
     save_generator(run.generator(), run.config, run.source.shape, path)
     path.write_bytes(path.read_bytes()[:-10])
@@ -157,7 +157,7 @@ def test_a_torn_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_generator_of_a_plugin_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_file_that_needs_a_plugin_names_the_missing_setting(tmp_path: Path) -> None:
     from trainables.tricks import TRICKS
     from trainables.tricks.base import Trick, trick
 
@@ -170,6 +170,6 @@ def test_a_generator_of_a_plugin_says_what_is_missing(tmp_path: Path) -> None:
         load_generator(path)
 
 
-def test_a_sampler_is_a_module_of_any_net() -> None:
+def test_a_generator_accepts_any_module() -> None:
     generator = Generator(nn.Linear(3, 2), LatentConfig(dim=3))
     assert generator.sample(4).shape == (4, 2)

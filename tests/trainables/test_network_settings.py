@@ -233,7 +233,7 @@ def test_dropout_is_active_in_training_only(arch: str) -> None:
         assert 0 < len(left) < factors.isfinite().sum()
         torch.testing.assert_close(left, torch.full_like(left, 1 / 0.6))
     seen.clear()
-    run.closer_look()
+    run.tick_signals()
     assert {value for factors in seen for value in factors[factors.isfinite()].unique().tolist()} == {1.0}
     generator = run.generator()
     assert torch.equal(generator.sample(5), generator.sample(5))

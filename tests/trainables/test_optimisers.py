@@ -1,4 +1,4 @@
-"""Optimisers: PyTorch's own, what their settings mean, and steps that have never been."""
+"""Optimisers: equality with PyTorch's, their settings, and skipped steps."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainables.optimisers import OPTIMISERS
 
 LR = 0.1
-PEERS = {  # with beta1 = .6, beta2 = .9
+PEERS = {  # with beta1 = 0.6, beta2 = 0.9
     "adam": lambda ps: torch.optim.Adam(ps, LR, (0.6, 0.9)),
     "adamw": lambda ps: torch.optim.AdamW(ps, LR, (0.6, 0.9)),
     "sgd": lambda ps: torch.optim.SGD(ps, LR, momentum=0.6),
@@ -25,7 +25,7 @@ def numbers(n: int) -> list[Tensor]:
 
 
 def moved(name: str, gradients: list[Tensor], settings: dict[str, Any]) -> Tensor:
-    """Where an optimiser of ours goes from ones by these gradients; those that are not finite are announced."""
+    """Return weights after steps with these gradients, starting from ones. Sets `found_inf` for non-finite gradients."""
     p = nn.Parameter(torch.ones(3, 2))
     opt = OPTIMISERS[name]([p], LR, tiny_config({"optimiser": name, **settings}))
     for gradient in gradients:
@@ -36,7 +36,7 @@ def moved(name: str, gradients: list[Tensor], settings: dict[str, Any]) -> Tenso
 
 
 @every_optimiser
-def test_an_optimiser_is_pytorchs(name: str) -> None:
+def test_an_optimiser_equals_pytorchs(name: str) -> None:
     p = nn.Parameter(torch.ones(3, 2))
     peer = PEERS[name]([p])  # type: ignore[no-untyped-call]
     for gradient in numbers(5):
@@ -49,8 +49,8 @@ def test_an_optimiser_is_pytorchs(name: str) -> None:
 @every_optimiser
 @pytest.mark.parametrize("bad", [math.inf, math.nan])
 @pytest.mark.parametrize("at", [0, 2])
-def test_a_gradient_that_is_not_finite_leaves_no_trace(name: str, bad: float, at: int) -> None:
-    """Also where it is the first one: going on equals never having seen it."""
+def test_a_step_with_a_non_finite_gradient_is_skipped(name: str, bad: float, at: int) -> None:
+    """Later steps are the same as without it, also if it is the first step."""
     good = numbers(4)
     staged = [*good[:at], torch.full((3, 2), bad), *good[at:]]
     assert torch.equal(moved(name, staged, {"beta1": 0.5}), moved(name, good, {"beta1": 0.5}))
@@ -62,12 +62,12 @@ def test_sgd_without_momentum_is_gradient_descent() -> None:
 
 
 @pytest.mark.parametrize(("decay", "share"), [(None, 0.01), (0.0, 0.0), (0.5, 0.5)])
-def test_adamw_shrinks_weights_whose_gradient_is_nothing(decay: float | None, share: float) -> None:
+def test_adamw_decays_weights_with_zero_gradients(decay: float | None, share: float) -> None:
     shrunk = moved("adamw", [torch.zeros(3, 2)] * 2, {"weight_decay": decay})
     torch.testing.assert_close(shrunk, torch.full((3, 2), (1 - LR * share) ** 2))
 
 
-def test_one_optimiser_for_both_and_another_for_d() -> None:
+def test_d_may_have_another_optimiser() -> None:
     both, apart = tiny({"optimiser": "rmsprop"}), tiny({"d.optimiser": "sgd"})
     assert [type(opt).__name__ for opt in (both.g_opt, both.d_opt, apart.g_opt, apart.d_opt)] == ["RMSprop", "RMSprop", "Adam", "SGD"]
     assert [opt.param_groups[0]["lr"] for opt in (apart.g_opt, apart.d_opt)] == [2e-4, 2e-4]
@@ -77,7 +77,7 @@ def test_one_optimiser_for_both_and_another_for_d() -> None:
 
 
 @every_optimiser
-def test_every_optimiser_changes_the_training(name: str) -> None:
+def test_every_optimiser_changes_training(name: str) -> None:
     def evaluated(optimiser: str) -> Tensor:
         run = tiny({"optimiser": optimiser, "g.lr": 0.01, "weight_decay": 0.1 if optimiser == "adamw" else None})
         list(run.ticks())
@@ -87,5 +87,5 @@ def test_every_optimiser_changes_the_training(name: str) -> None:
 
 
 @every_optimiser
-def test_says_where_it_comes_from(name: str) -> None:
+def test_docstrings_cite_a_source(name: str) -> None:
     assert any(character.isdigit() for character in OPTIMISERS[name].__doc__ or "")  # a year

@@ -1,4 +1,4 @@
-"""Folders of a user's own pictures, of every kind, and their cache."""
+"""Folders of the user's pictures: formats, labels, errors and the cache."""
 
 import os
 import pickle
@@ -39,7 +39,7 @@ def load_folder(root: Path, resolution: int | None = 8) -> Source:
 
 
 def one(root: Path, picture: Image.Image, *, name: str = "x.png", resolution: int = 8, **saving: object) -> np.ndarray:
-    """[C, H, W] of one picture, written and read."""
+    """Write one picture and read it back as [C, H, W]."""
     picture.save(root / name, **saving)  # type: ignore[arg-type]
     return pictures.read(root, [name], resolution=resolution)[0]  # type: ignore[no-any-return]
 
@@ -53,31 +53,31 @@ def test_the_default_is_32_pixels_and_15_percent_held_out(root: Path) -> None:
     assert source.classes == ()
 
 
-def test_grey_pictures_have_one_channel_until_one_has_colour(root: Path) -> None:
+def test_one_channel_if_all_pictures_are_grey_else_three(root: Path) -> None:
     fill(root, 20, mode="L")
     assert load_folder(root).shape == (1, 8, 8)
     Image.new("RGB", (9, 9), RED).save(root / "red.png")
     assert load_folder(root).shape == (3, 8, 8)
 
 
-def test_the_middle_square_is_kept(root: Path) -> None:
+def test_the_centre_square_is_kept(root: Path) -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = (10, 200, 30)
     for name, pixels in (("wide.png", wide), ("tall.png", wide.transpose(1, 0, 2))):
         image = one(root, Image.fromarray(np.ascontiguousarray(pixels)), name=name)
-        inner = image[:, 2:-2, 2:-2]  # the antialiasing sees a little of what is cut off
+        inner = image[:, 2:-2, 2:-2]  # antialiasing blends in a few pixels outside the square
         assert (inner == np.array([10, 200, 30]).reshape(3, 1, 1)).all()
 
 
-def test_making_small_averages_what_it_leaves_out(root: Path) -> None:
-    """A board of single black and white pixels is grey from afar; without antialiasing it stays black and white."""
+def test_downscaling_is_antialiased(root: Path) -> None:
+    """A checkerboard of single pixels becomes grey; without antialiasing it stays black and white."""
     board = (np.indices((128, 128)).sum(axis=0) % 2 * 255).astype(np.uint8)
     image = one(root, Image.fromarray(board))
     assert image.shape == (1, 8, 8)
     assert np.abs(image[0].astype(int) - 127.5).max() < 2
 
 
-def test_resizing_arrays_is_resizing_pictures(root: Path) -> None:
+def test_resizing_arrays_equals_resizing_pictures(root: Path) -> None:
     pixels = RNG.integers(0, 256, (3, 20, 20), np.uint8)
     image = one(root, Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))))
     assert np.array_equal(pictures.resized(pixels[None], 8)[0], image)
@@ -91,7 +91,7 @@ def test_every_extension_is_read(root: Path, name: str) -> None:
     assert image.astype(int) == pytest.approx(np.broadcast_to(np.array(RED).reshape(3, 1, 1), (3, 8, 8)), abs=2)
 
 
-def test_transparency_is_seen_on_white(root: Path) -> None:
+def test_transparent_pixels_are_blended_with_white(root: Path) -> None:
     clear = Image.new("RGBA", (8, 8), (*RED, 0))
     half = Image.new("RGBA", (8, 8), (0, 0, 0, 128))
     grey = Image.new("LA", (8, 8), (0, 0))
@@ -107,35 +107,35 @@ def test_transparency_is_seen_on_white(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.tif"])
-def test_16_bits_of_grey_become_8(root: Path, name: str) -> None:
+def test_16_bit_grey_becomes_8_bit(root: Path, name: str) -> None:
     levels = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
     assert np.array_equal(one(root, Image.fromarray(levels), name=name)[0], np.round(levels / 257))
 
 
-def test_32_bit_integers_in_the_range_of_16_are_read_the_same(root: Path) -> None:
+def test_32_bit_integers_in_the_16_bit_range_are_read_the_same(root: Path) -> None:
     levels = (np.arange(64, dtype=np.int32) * 1040).reshape(8, 8)
     assert np.array_equal(one(root, Image.fromarray(levels), name="x.tif")[0], np.round(levels / 257))
 
 
 @pytest.mark.parametrize(
     ("pixels", "message"),
-    [(np.full((8, 8), 70_000, np.int32), "they run from 70000 to 70000"), (np.zeros((8, 8), np.float32), "floating-point")],
+    [(np.full((8, 8), 70_000, np.int32), "their values range from 70000 to 70000"), (np.zeros((8, 8), np.float32), "floating-point")],
 )
 def test_pixels_of_unknown_range_are_refused(root: Path, pixels: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=rf"x\.tif \(its pixels must be of 8 or 16 bits; .*{message}"):
+    with pytest.raises(ValueError, match=rf"x\.tif \(its pixels must have 8 or 16 bits; .*{message}"):
         one(root, Image.fromarray(pixels), name="x.tif")
 
 
-def test_a_camera_held_sideways_is_set_upright(root: Path) -> None:
+def test_exif_orientation_is_applied(root: Path) -> None:
     upright = np.zeros((8, 8, 3), np.uint8)
     upright[:4] = WHITE
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn a quarter clockwise to show
+    exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise to display
     image = one(root, Image.fromarray(upright).rotate(90), exif=exif)
     assert np.array_equal(image[0], upright[..., 0])
 
 
-def test_folders_of_pictures_are_classes(root: Path) -> None:
+def test_sub_folders_are_classes(root: Path) -> None:
     for name, n in (("dog", 20), ("cat/young", 10), ("cat/old", 10)):
         (root / name).mkdir(parents=True)
         fill(root / name, n)
@@ -159,7 +159,7 @@ def test_other_layouts_have_no_labels(root: Path, layout: list[str]) -> None:
     assert source.classes == ()
 
 
-def test_hidden_and_other_files_are_left_out(root: Path) -> None:
+def test_hidden_and_other_files_are_skipped(root: Path) -> None:
     fill(root, 2)
     (root / ".hidden").mkdir()
     fill(root / ".hidden", 2)
@@ -168,7 +168,7 @@ def test_hidden_and_other_files_are_left_out(root: Path) -> None:
     assert pictures.listed(root) == ["000.png", "001.png"]
 
 
-def test_the_split_is_the_same_every_time_and_does_not_share(root: Path) -> None:
+def test_the_split_is_reproducible_and_disjoint(root: Path) -> None:
     fill(root, 30)
     first, second = load_folder(root), load_folder(root)
     assert first.fingerprint == second.fingerprint
@@ -176,10 +176,10 @@ def test_the_split_is_the_same_every_time_and_does_not_share(root: Path) -> None
     assert len(set(rows)) == 30
 
 
-def test_decoded_pictures_are_kept_until_something_changes(root: Path, cache: Path) -> None:
+def test_decoded_pictures_are_cached_until_something_changes(root: Path, cache: Path) -> None:
     fill(root)
     before = load_folder(root)
-    (kept,) = cache.iterdir()  # one file, and nothing left over from making it
+    (kept,) = cache.iterdir()  # one file and no temporary files
     made = kept.stat().st_mtime_ns
     assert load_folder(root).fingerprint == before.fingerprint
     assert [(path, path.stat().st_mtime_ns) for path in cache.iterdir()] == [(kept, made)]
@@ -188,7 +188,7 @@ def test_decoded_pictures_are_kept_until_something_changes(root: Path, cache: Pa
     after = load_folder(root)
     assert after.fingerprint != before.fingerprint
     os.utime(root / "001.png", ns=(0, 0))
-    assert load_folder(root).fingerprint == after.fingerprint  # looked at anew, the same pictures
+    assert load_folder(root).fingerprint == after.fingerprint  # decoded again, with the same result
     assert load_folder(root, resolution=9).shape == (3, 9, 9)
     assert len(list(cache.iterdir())) == 4
 
@@ -199,7 +199,7 @@ def on_the_disk(array: np.ndarray) -> bool:
     return isinstance(array, np.memmap)
 
 
-def test_large_folders_stay_on_the_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_folders_are_memory_mapped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(root)
     in_memory = load_folder(root)
     assert not on_the_disk(in_memory.train)
@@ -208,12 +208,12 @@ def test_large_folders_stay_on_the_disk(root: Path, monkeypatch: pytest.MonkeyPa
     assert on_the_disk(mapped.train)
     assert on_the_disk(mapped.heldout)
     buffers: list[pickle.PickleBuffer] = []
-    assert len(pickle.dumps(mapped, protocol=5, buffer_callback=buffers.append)) < 1500  # its arrays travel beside it, uncopied
+    assert len(pickle.dumps(mapped, protocol=5, buffer_callback=buffers.append)) < 1500  # the arrays are passed out of band, without a copy
     assert sum(len(buffer.raw()) for buffer in buffers) == mapped.train.nbytes + mapped.heldout.nbytes
     assert mapped.fingerprint == in_memory.fingerprint
 
 
-def test_broken_pictures_are_named_and_nothing_is_kept(root: Path, cache: Path) -> None:
+def test_broken_pictures_are_named_and_nothing_is_cached(root: Path, cache: Path) -> None:
     fill(root)
     whole = (root / "000.png").read_bytes()
     (root / "000.png").write_bytes(whole[:100])
@@ -225,12 +225,12 @@ def test_broken_pictures_are_named_and_nothing_is_kept(root: Path, cache: Path) 
     assert not list(cache.iterdir())
     for k in range(3, 9):
         (root / f"00{k}.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"9 of 20 are not: .*…\. Repair them or take them out") as caught:
+    with pytest.raises(ValueError, match=r"9 of 20 are not: .*…\. Repair or remove them") as caught:
         load_folder(root)
     assert str(caught.value).count(".png (") == 5
 
 
-def test_a_folder_must_be_there(root: Path) -> None:
+def test_a_folder_must_exist(root: Path) -> None:
     with pytest.raises(ValueError, match=r"data.root must be a folder of pictures; .*/nowhere does not exist"):
         load_folder(root / "nowhere")
     (root / "file").touch()
@@ -239,7 +239,7 @@ def test_a_folder_must_be_there(root: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 19])
-def test_a_folder_must_hold_enough(root: Path, n: int) -> None:
+def test_a_folder_needs_enough_pictures(root: Path, n: int) -> None:
     fill(root, n)
-    with pytest.raises(ValueError, match=rf"at least 20 pictures, to train and to judge; .* holds {n} "):
+    with pytest.raises(ValueError, match=rf"at least 20 pictures, for training and evaluation; .* holds {n} "):
         load_folder(root)

@@ -1,4 +1,4 @@
-"""g.output: what range of pixels the two networks work in, and that nobody else notices."""
+"""g.output sets the pixel range inside both networks; all other code keeps using [-1, 1]."""
 
 from typing import Any, get_args
 
@@ -16,8 +16,8 @@ every_arch = pytest.mark.parametrize("arch", ARCHS)
 
 
 @every_arch
-def test_with_sigmoid_both_networks_work_in_0_to_1(arch: str) -> None:
-    """What reaches D's first layer, real and fake; while views, tricks and samplers are given [-1, 1] as always."""
+def test_with_sigmoid_both_networks_use_0_to_1(arch: str) -> None:
+    """D's first layer gets real and fake images in [0, 1]; batches and samples stay in [-1, 1]."""
     run = tiny({"arch": arch, "data": "digits", "g.output": "sigmoid", "spectral_norm": True})
     inputs: list[Tensor] = []
     first = next(module for module in run.nets.d.modules() if isinstance(module, (nn.Linear, nn.Conv2d)))
@@ -26,7 +26,7 @@ def test_with_sigmoid_both_networks_work_in_0_to_1(arch: str) -> None:
     fake = run.nets.g(run.noise())
     assert real.min() == -1
     assert fake.min() < 0
-    run.look(real, fake)
+    run.forward(real, fake)
     torch.testing.assert_close(inputs[0].flatten(), ((real + 1) / 2).flatten())
     torch.testing.assert_close(inputs[1].flatten(), ((fake + 1) / 2).detach().flatten())
     assert all(0 <= shown.min() <= shown.max() <= 1 for shown in inputs)
@@ -36,7 +36,7 @@ def test_with_sigmoid_both_networks_work_in_0_to_1(arch: str) -> None:
 
 
 @every_arch
-def test_a_network_with_sigmoid_is_the_plain_one_on_other_pixels(arch: str) -> None:
+def test_a_sigmoid_network_equals_the_linear_one_on_rescaled_pixels(arch: str) -> None:
     plain, unit = ({"arch": arch, "data": "digits", "g.output": output} for output in ("linear", "sigmoid"))
     z = torch.randn(4, 6)
     linear, bounded = tiny(plain).nets, tiny(unit).nets
@@ -48,10 +48,10 @@ def test_a_network_with_sigmoid_is_the_plain_one_on_other_pixels(arch: str) -> N
 
 
 @pytest.mark.parametrize("output", get_args(Output))
-def test_a_file_alone_knows_the_pixels(output: str, tmp_path: Any) -> None:
+def test_a_generator_file_restores_the_pixel_range(output: str, tmp_path: Any) -> None:
     run, path = tiny({"arch": "r3", "g.norm": "none", "g.output": output}), tmp_path / "g.safetensors"
     for p in run.nets.g.parameters():
-        p.data.mul_(5)  # far beyond all bounds
+        p.data.mul_(5)  # far outside [-1, 1]
     raw = run.nets.g(run.noise())
     assert (raw.abs().max() > 1) == (output == "linear")
     save_generator(run.generator(), run.config, run.source.shape, path)
@@ -60,7 +60,7 @@ def test_a_file_alone_knows_the_pixels(output: str, tmp_path: Any) -> None:
     assert torch.equal(load_generator(path).sample(50), samples)
 
 
-def test_points_have_no_pixels() -> None:
+def test_sigmoid_is_refused_for_points() -> None:
     with pytest.raises(
         ValueError,
         match=r"g.output: sigmoid needs images, as points have no bounds; the data are points of shape \(2,\); leave g.output out",

@@ -1,4 +1,4 @@
-"""Rates and schedules: by hand."""
+"""Learning rates, schedules and gradient clipping, against manual computations."""
 
 import math
 
@@ -15,8 +15,8 @@ from trainables.tricks.base import make_trick
 @pytest.mark.parametrize(
     ("shape", "values"), [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25]), ("cosine", [1, 0.5 + 8**-0.5, 0.5, 0.5 - 8**-0.5])]
 )
-def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
-    """At none, a quarter, half and three quarters of the way; then there is nothing left."""
+def test_schedules_at_known_times(shape: str, values: list[float]) -> None:
+    """At 0, 1/4, 1/2 and 3/4 of the way; 0 from the end on."""
     assert [fade(t, 0.4, shape) for t in (0.0, 0.1, 0.2, 0.3)] == pytest.approx(values)  # type: ignore[arg-type]
     assert fade(0.4, 0.4, shape) == fade(0.9, 0.4, shape) == fade(0.0, 0.0, shape) == 0  # type: ignore[arg-type]
     assert [rise(t, 0.4) for t in (0.0, 0.1, 0.4, 0.9)] == [0.0, 0.25, 1.0, 1.0]
@@ -25,7 +25,7 @@ def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "factors"),  # at 0, a quarter, half, and three quarters of the budget
+    ("settings", "factors"),  # at 0, 1/4, 1/2 and 3/4 of the budget
     [
         ({}, [1, 0.75, 0.5, 0.25]),
         ({"start": 0.5}, [1, 1, 1, 0.5]),
@@ -34,8 +34,8 @@ def test_how_a_schedule_fades(shape: str, values: list[float]) -> None:
         ({"shape": "cosine", "warmup": 0.25}, [0, 0.5 + 8**-0.5, 0.5, 0.5 - 8**-0.5]),
     ],
 )
-def test_the_learning_rates_of_a_schedule(settings: dict[str, object], factors: list[float]) -> None:
-    """Of both networks, step by step of a run; what is read back of the untrained run is what was asked for."""
+def test_lr_schedule_sets_both_learning_rates(settings: dict[str, object], factors: list[float]) -> None:
+    """Checked at every step of a run. The effective settings of an untrained run are the configured rates."""
     schedule = make_trick("lr_schedule", settings)
     assert [schedule.rate(t / 4) for t in range(4)] == pytest.approx(factors)
     run = tiny(
@@ -57,13 +57,13 @@ def test_the_learning_rates_of_a_schedule(settings: dict[str, object], factors: 
 
 
 @pytest.mark.parametrize("limit", [1e-3, 0.1, 1e6])
-def test_gradients_are_shortened_and_never_turned(limit: float) -> None:
-    """Both networks': to the limit where they were longer, else untouched; what is reported is the norm before."""
+def test_clipping_scales_long_gradients_only(limit: float) -> None:
+    """Gradients of both networks are scaled down to the limit if longer. The reported norm is the one before clipping."""
     clipped, plain = tiny({"gradient_clipping": True, "gradient_clipping.norm": limit}), tiny()
     for side, ours, theirs in (("d", clipped.d_step(), plain.d_step()), ("g", clipped.g_step(), plain.g_step())):
         if side == "d":
             torch.testing.assert_close(ours["d/grad_norm"], theirs["d/grad_norm"])
-            plain.nets.d.load_state_dict(clipped.nets.d.state_dict())  # so that G's gradients can be compared too
+            plain.nets.d.load_state_dict(clipped.nets.d.state_dict())  # so that G's gradients are comparable
         grads = [torch.cat([p.grad.flatten() for p in getattr(run.nets, side).parameters()]) for run in (clipped, plain)]
         norm = grads[1].norm().item()
         torch.testing.assert_close(grads[0], grads[1] * min(1.0, limit / norm), rtol=1e-4, atol=1e-8)

@@ -1,4 +1,4 @@
-"""The loop: going on bit for bit, what a tick reports, and runs that leave the finite numbers; for every entry of every table, and every two."""
+"""The training loop: resuming bit for bit, signals of a tick and divergence, for every table entry and every pair of entries."""
 
 import copy
 import math
@@ -23,20 +23,20 @@ from trainables.signals import Signals, image_gradient
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Step, Trick, trick
 
-OF_D = {"orthogonal_regularisation"}  # unless told otherwise
+OF_D = {"orthogonal_regularisation"}  # by default
 G_TERMS = {name for name, cls in TRICKS.items() if cls.g_term is not Trick.g_term} - OF_D
 D_TERMS = {name for name, cls in TRICKS.items() if cls.d_term is not Trick.d_term}
 every_arch = pytest.mark.parametrize("arch", ARCHS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
-# Going on --------------------------------------------------------------------------------------------
+# Resuming --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "entries", [*pairs.alone(), *pairs.rows()], ids=lambda row: "-".join(name if on is True else on for name, on in row.items() if on)
 )
-def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any]) -> None:
+def test_trains_resumes_bit_for_bit_and_reports_its_terms(entries: dict[str, Any]) -> None:
     settings = pairs.asked(entries)
     whole = tiny(settings)
     shown = effective(whole)
@@ -45,7 +45,7 @@ def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any
     }
     ticks = whole.ticks()
     untrained, first, second = next(ticks), next(ticks), next(ticks)
-    state = through_a_file(whole.state_dict())  # inside the second round
+    state = through_a_file(whole.state_dict())  # in the middle of a round
     expected = list(ticks)
     assert untrained == Tick(0, {})
     assert [tick.images for tick in (first, second, *expected)] == [24, 48, 72]
@@ -57,7 +57,7 @@ def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any
         assert all(value > 0 for name, value in tick.signals.items() if "grad" in name)
 
     resumed = tiny({**settings, "seed": 0})
-    torch.manual_seed(987654321)  # another process's global randomness
+    torch.manual_seed(987654321)  # the global random state of another process
     torch.rand(17)
     resumed.load_state_dict(state)
     assert list(resumed.ticks()) == expected
@@ -66,7 +66,7 @@ def test_trains_goes_on_bit_for_bit_and_reports_its_terms(entries: dict[str, Any
 
 
 def reported(settings: dict[str, Any]) -> set[str]:
-    """What a person watches."""
+    """Return the names of the signals of a tick."""
     names = {"d/adv", "g/adv", "d/grad_norm", "g/grad_norm", "d/real_logit", "d/fake_logit", "d/distance", "g/updates"}
     names |= {"d/image_grad_real", "d/image_grad_fake"} | {f"d/{name}" for name in D_TERMS & settings.keys()}
     names |= {"d/class", "g/class"} if settings.get("d.condition") == "auxiliary" else set()
@@ -74,8 +74,8 @@ def reported(settings: dict[str, Any]) -> set[str]:
     return names | ({"d/real_accuracy", "d/fake_accuracy"} if LOSSES[settings["loss"]].boundary is not None else set())
 
 
-def test_every_two_entries_meet_unless_they_are_refused() -> None:
-    """One by one, counted without the code that chose the rows."""
+def test_every_pair_of_entries_is_covered_unless_refused() -> None:
+    """Counted without the code that chose the rows."""
     met = {pair for row in pairs.rows() for pair in combinations(((name, row[name]) for name in pairs.CHOICES), 2)}
     for (a, choices), (b, others) in combinations(pairs.CHOICES.items(), 2):
         for x, y in product(choices, others):
@@ -83,7 +83,7 @@ def test_every_two_entries_meet_unless_they_are_refused() -> None:
             assert (pair in met) != (pair in pairs.refused()), pair
 
 
-REASONS = {  # of every refusal between two entries
+REASONS = {  # (name, name) -> start of the message, for every refused pair
     ("loss", "label_smoothing"): "label_smoothing needs a loss with labels, one of",
     ("loss", "ada"): "ada needs a loss that decides between real and fake, one of",
     ("top_k", "feature_matching"): "top_k selects the samples of G's adversarial loss",
@@ -95,7 +95,7 @@ REASONS = {  # of every refusal between two entries
 }
 
 
-def test_the_only_refusals_between_entries() -> None:
+def test_no_other_pair_of_entries_is_refused() -> None:
     refused = pairs.refused()
     for pair, reason in refused.items():
         assert reason.startswith(REASONS[pair[0][0], pair[1][0]]), pair
@@ -106,8 +106,8 @@ def test_the_only_refusals_between_entries() -> None:
 
 
 @every_arch
-def test_a_state_is_a_copy_of_nothing_else(arch: str) -> None:
-    """Saving and loading move nothing, and the same state can be gone on from twice."""
+def test_a_state_can_be_loaded_twice(arch: str) -> None:
+    """Saving and loading change no state, and both resumed runs end alike."""
     settings = together(TRICKS, pairs.asked({"arch": arch, "loss": "nonsaturating"}))
     run = tiny(settings)
     ticks = run.ticks()
@@ -123,10 +123,10 @@ def test_a_state_is_a_copy_of_nothing_else(arch: str) -> None:
     assert ends[0][0] == ends[1][0] == list(ticks)
 
 
-def test_going_on_with_a_plugin_that_draws_from_torch_itself(plugins: None) -> None:
+def test_resuming_with_a_plugin_that_uses_the_global_random_state(plugins: None) -> None:
     @trick("dropping")
     class Dropping(Trick):
-        """D sees half of the pixels, as by dropout. Nobody 2026."""
+        """D sees half of the pixels, by dropout. Nobody 2026."""
 
         def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
             return nn.functional.dropout(images)
@@ -142,7 +142,7 @@ def test_going_on_with_a_plugin_that_draws_from_torch_itself(plugins: None) -> N
 
 
 @every_arch
-def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
+def test_measuring_more_often_does_not_change_training(arch: str) -> None:
     on = dict.fromkeys(("ema", "spectral_norm", "instance_noise", "dragan"), True)
     settings = {"arch": arch, "loss": "relativistic", "d.norm": "batch", "d_steps": 3, **on}
     plain = tiny(settings)
@@ -151,13 +151,13 @@ def test_how_often_a_run_is_looked_at_moves_nothing(arch: str) -> None:
     for _ in watched.ticks():
         watched.generator().sample(7, seed=3)
         effective(watched)
-        watched.closer_look()
+        watched.tick_signals()
     assert equal(watched.state_dict(), plain.state_dict())
 
 
-def test_the_seed_is_all_the_randomness() -> None:
+def test_the_seed_determines_all_randomness() -> None:
     def trained(seed: int) -> list[Tick]:
-        torch.manual_seed(seed + 100)  # what ran before makes no difference
+        torch.manual_seed(seed + 100)  # the global random state must not matter
         return list(tiny({"seed": seed, "instance_noise": True, "wgan_gp": True}).ticks())
 
     assert trained(1) == trained(1) != trained(2)
@@ -166,10 +166,10 @@ def test_the_seed_is_all_the_randomness() -> None:
 # What a tick reports ---------------------------------------------------------------------------------
 
 
-def test_tricks_with_a_term_of_g_are_reported_too(plugins: None) -> None:
+def test_terms_of_g_are_reported(plugins: None) -> None:
     @trick("shy")
     class Shy(Trick):
-        """G is paid for small images. Nobody 2026."""
+        """G is rewarded for images near 0. Nobody 2026."""
 
         def g_term(self, step: Step) -> Tensor:
             return step.fake.square().mean()
@@ -177,12 +177,12 @@ def test_tricks_with_a_term_of_g_are_reported_too(plugins: None) -> None:
     run = tiny({"shy": True})
     ticks = list(run.ticks())
     assert "d/shy" not in ticks[1].signals
-    assert ticks[-1].signals["g/shy"] < ticks[1].signals["g/shy"]  # and it acts
+    assert ticks[-1].signals["g/shy"] < ticks[1].signals["g/shy"]  # the term affects G
 
 
 @every_loss
 def test_signals_are_means_of_the_steps(loss: str) -> None:
-    """One by one from a run of the same seed: G's over its own, fewer steps."""
+    """Compared with single steps of a run with the same seed. G's signals are means over G's steps only."""
     settings = {"loss": loss, "d_steps": 2, "r1": True}
     run, steps = tiny(settings), tiny(settings)
     ticks = list(run.ticks())[1:]
@@ -198,8 +198,8 @@ def test_signals_are_means_of_the_steps(loss: str) -> None:
 
 
 @every_arch
-def test_losses_and_gradient_norms_by_hand(arch: str) -> None:
-    """d/adv + d/trick is what is differentiated; the norm is over all of a network's parameters; the other network stays as it is."""
+def test_losses_and_gradient_norms_match_a_manual_computation(arch: str) -> None:
+    """The gradient is that of d/adv + d/trick, and its norm is over all parameters of the network. The other network does not change."""
     run = tiny({"arch": arch, "weight_penalty": True, "weight_penalty.weight": 3.0})
     g_before, d_before = copy.deepcopy(run.nets.g.state_dict()), copy.deepcopy(run.nets.d)
     rng, batches = run.rng.get_state(), copy.deepcopy(run.batches.state_dict())
@@ -230,7 +230,7 @@ def test_losses_and_gradient_norms_by_hand(arch: str) -> None:
 
 
 @every_loss
-def test_accuracy_is_the_share_on_the_right_side(loss: str) -> None:
+def test_accuracy_is_the_share_on_the_right_side_of_the_boundary(loss: str) -> None:
     run = tiny({"loss": loss})
     boundary = LOSSES[loss].boundary
     offsets = torch.tensor([-2.0, 0.1, 1.0, 3.0])
@@ -242,8 +242,8 @@ def test_accuracy_is_the_share_on_the_right_side(loss: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 4, 4)])
-def test_the_gradient_by_images_of_a_linear_d(shape: tuple[int, ...]) -> None:
-    """Its norm is that of the weights, everywhere."""
+def test_the_image_gradient_of_a_linear_d(shape: tuple[int, ...]) -> None:
+    """Its norm equals the norm of the weights for every image."""
     linear = nn.Linear(math.prod(shape), 1)
     d = Discriminator(nn.Flatten(), linear)
     assert image_gradient(d, torch.randn(5, *shape)) == pytest.approx(linear.weight.norm().item(), rel=1e-5)
@@ -252,18 +252,18 @@ def test_the_gradient_by_images_of_a_linear_d(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("size", "samples"), [(1, 2), (7, 2), (7, 3), (50, 4)])
-def test_less_data_than_a_batch(size: int, samples: int) -> None:
-    """Packs stay full where the data are fewer than a batch, and of a number that does not divide."""
+def test_data_smaller_than_a_batch(size: int, samples: int) -> None:
+    """Packs stay full, also when the number of rows is not a multiple of the pack size."""
     ticks = list(tiny({"data.size": size, "packing": True, "packing.samples": samples, "batch_size": 24}).ticks())
     assert ticks[-1].images == 144
 
 
-# Runs that leave the finite numbers ------------------------------------------------------------------
+# Divergence ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def fuse(plugins: None) -> Iterator[dict[str, float]]:
-    """A loss and a trick that turn bad at a known call: fuse["at"] is the call, fuse["value"] what it then gives."""
+    """Register losses and a trick that fail at call fuse["at"]: they multiply the value by fuse["value"]."""
     state = {"at": 0.0, "value": math.inf, "calls": 0.0}
 
     def lit(value: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ def fuse(plugins: None) -> Iterator[dict[str, float]]:
 
     @trick("fused")
     class Fused(Trick):
-        """Turns bad at a known step. Nobody 2026."""
+        """Fails at a known step. Nobody 2026."""
 
         def d_term(self, step: Step) -> Tensor:
             return lit(step.fake_logits.mean())
@@ -294,10 +294,10 @@ def weights(run: Run) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("settings", "term"), [({"loss": "fused_d"}, "d/adv"), ({"loss": "fused_g"}, "g/adv"), ({"fused": True}, "d/fused")]
 )
-def test_diverged_at_its_tick_with_name_and_images(
+def test_divergence_names_the_signals_and_the_images(
     fuse: dict[str, float], arch: str, settings: dict[str, Any], term: str, value: float
 ) -> None:
-    """The sixth step turns bad: the tick after the eighth says so, what was read before stands, and the weights stay finite."""
+    """The sixth step fails: the tick after the eighth step raises Diverged, earlier ticks remain, and weights stay finite."""
     fuse |= {"at": 6, "value": value}
     run = tiny({"arch": arch, **settings})
     ticks = run.ticks()
@@ -312,8 +312,8 @@ def test_diverged_at_its_tick_with_name_and_images(
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
-def test_a_bad_gradient_moves_no_weight(fuse: dict[str, float], value: float) -> None:
-    """Nor the optimiser's averages: the step has never been."""
+def test_a_non_finite_gradient_changes_no_weight(fuse: dict[str, float], value: float) -> None:
+    """Nor any state of the optimiser: the step is skipped."""
     fuse |= {"at": 3, "value": value}
     run = tiny({"loss": "fused_d"})
     run.d_step(), run.d_step()
@@ -321,20 +321,20 @@ def test_a_bad_gradient_moves_no_weight(fuse: dict[str, float], value: float) ->
     assert not run.d_step()["d/adv"].isfinite()
     assert equal(weights(run), before)
     assert equal(run.d_opt.state_dict(), optimiser)
-    assert run.d_step()["d/adv"].isfinite()  # and goes on
+    assert run.d_step()["d/adv"].isfinite()  # the next step is normal
     assert not equal(weights(run), before)
 
 
 @every_arch
 @pytest.mark.parametrize("side", ["g.lr", "d.lr"])
-def test_a_learning_rate_out_of_all_measure(arch: str, side: str) -> None:
+def test_a_huge_learning_rate_diverges_with_finite_weights(arch: str, side: str) -> None:
     run = tiny({"arch": arch, "data": "digits", "loss": "wasserstein", "g.norm": "none", side: 1e30})
     with pytest.raises(Diverged, match=r"not finite after \d+ images"):
         list(run.ticks())
     assert all(p.isfinite().all() for p in weights(run).values())
 
 
-def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
+def test_signals_name_the_first_non_finite_step_until_cleared() -> None:
     signals = Signals(torch.device("cpu"))
     one, bad = torch.tensor(1.0), torch.tensor(math.nan)
     for images, value in ((10, one), (20, bad), (30, one), (40, bad)):
@@ -347,7 +347,7 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
     assert signals.means() == {"a": 2, "b": 1}
 
 
-# What does not go together ---------------------------------------------------------------------------
+# Refused combinations --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,12 +355,12 @@ def test_signals_name_the_first_images_and_forget_at_the_tick() -> None:
     [
         ({"arch": "dcgan", "data": "ring8"}, r"arch: dcgan needs square images of .* the data are \(2,\).*arch: mlp for points"),
         ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan needs square images of \[8, 12, 16"),
-        ({"data.size": 100_001}, r"data.size must be from 1 to the 100000 images that there are to train on; given 100001"),
+        ({"data.size": 100_001}, r"data.size must be from 1 to 100000, the number of training images; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
         ({"update": "extragradient", "d_steps": 2}, r"d_steps needs update: one of alternating, .*; given 2 with update: extragradient"),
         ({"packing": True, "batch_size": 13}, r"batch_size must be a multiple of packing.samples"),
     ],
 )
-def test_refused_with_the_reason(settings: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused_with_the_reason(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny(settings)

@@ -1,4 +1,4 @@
-"""Trial: what a tick reports, divergence as a result, and checkpoints that resume as if the trial had never stopped."""
+"""Trial: measurements at ticks, divergence as a result, and checkpoints that resume bit for bit."""
 
 import math
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def same(values: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name != "images_per_second"}
 
 
-def test_every_tick_is_evaluated_and_the_last_one_finishes() -> None:
+def test_every_tick_is_evaluated_and_the_last_one_is_finished() -> None:
     ticks = to_the_end(trial())
     assert [tick.images for tick in ticks] == [0, 48, 96, 144]
     assert [tick.kimg for tick in ticks] == [0.0, 0.048, 0.096, 0.144]
@@ -46,7 +46,7 @@ def test_every_tick_is_evaluated_and_the_last_one_finishes() -> None:
     assert all(math.isfinite(value) for tick in ticks for value in tick.values.values())
 
 
-def test_the_effective_settings_are_those_of_the_run_and_none_of_a_loop_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_effective_settings_are_read_from_a_run_and_empty_for_other_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     one = trial(**{"g.lr": 3e-3})
     assert one.effective["g.lr"] == 3e-3
     monkeypatch.setattr(one, "run", object())
@@ -54,7 +54,7 @@ def test_the_effective_settings_are_those_of_the_run_and_none_of_a_loop_that_is_
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2])
-def test_a_trial_that_resumes_equals_one_that_never_stopped(tmp_path: Path, stop: int) -> None:
+def test_resuming_equals_never_stopping(tmp_path: Path, stop: int) -> None:
     whole = trial(ema=True, instance_noise=True)
     expected = to_the_end(whole)
     first = trial(ema=True, instance_noise=True)
@@ -66,14 +66,14 @@ def test_a_trial_that_resumes_equals_one_that_never_stopped(tmp_path: Path, stop
     resumed.load(tmp_path)
     ticks = to_the_end(resumed)
     assert [same(tick.values) for tick in ticks] == [same(tick.values) for tick in expected[stop + 1 :]]
-    assert all(tick.seconds > last.seconds for tick in ticks)  # the clocks go on
+    assert all(tick.seconds > last.seconds for tick in ticks)  # clocks continue
     assert equal(resumed.run.state_dict(), whole.run.state_dict())
     resumed.save(tmp_path)
     assert torch.equal(load_generator(tmp_path / GENERATOR_FILE).sample(5), whole.run.generator().sample(5))
 
 
-def test_a_run_that_leaves_the_finite_numbers_has_diverged_at_its_last_finite_tick() -> None:
-    """The first update makes the weights so large that the logits overflow."""
+def test_a_diverged_trial_reports_its_last_finite_tick() -> None:
+    """The first update makes the weights so large that logits overflow."""
     *ticks, last = to_the_end(trial(**{"d.lr": 1e30, "optimiser": "sgd", "loss": "wasserstein"}))
     assert [tick.images for tick in ticks] == [0]
     assert "not finite after" in last.diverged
@@ -83,7 +83,7 @@ def test_a_run_that_leaves_the_finite_numbers_has_diverged_at_its_last_finite_ti
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("call", [0, 2])
-def test_an_evaluation_that_is_not_finite_is_no_measurement(bad: float, call: int) -> None:
+def test_a_non_finite_evaluation_is_divergence(bad: float, call: int) -> None:
     calls: list[int] = []
 
     def evaluate(generator: Generator) -> dict[str, float]:
@@ -96,9 +96,9 @@ def test_an_evaluation_that_is_not_finite_is_no_measurement(bad: float, call: in
     assert last.values == (ticks[-1].values if ticks else {})
 
 
-def test_evaluation_never_moves_the_training() -> None:
-    quiet, looked_at = trial(lambda generator: {}), trial()
-    for one in (quiet, looked_at):
+def test_evaluation_does_not_affect_training() -> None:
+    plain, evaluated = trial(lambda generator: {}), trial()
+    for one in (plain, evaluated):
         to_the_end(one)
-    assert isinstance(quiet.run, Run)
-    assert equal(quiet.run.state_dict(), looked_at.run.state_dict())
+    assert isinstance(plain.run, Run)
+    assert equal(plain.run.state_dict(), evaluated.run.state_dict())

@@ -263,7 +263,7 @@ def test_instance_noise_is_0_from_until_on(until: float) -> None:
 
 def test_instance_noise_is_on_real_and_fake_but_not_on_evaluated_samples() -> None:
     run = tiny({"instance_noise": True, "instance_noise.std": 100.0})
-    step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
+    step = run.forward(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[0].std() > 50
     assert step.fake.std() > 50
     assert run.generator().sample(100).std() < 10
@@ -283,7 +283,7 @@ def test_packing_concatenates_neighbours_along_the_channels(samples: int, shape:
 @every_arch
 def test_packing_gives_one_logit_per_pack(arch: str) -> None:
     run = tiny({"arch": arch, "packing": True, "packing.samples": 3})
-    step = run.look(run.batches.next_batch(), run.nets.g(run.noise()))
+    step = run.forward(run.batches.next_batch(), run.nets.g(run.noise()))
     assert step.reals()[1].shape == step.fake_logits.shape == (4,)
     assert run.generator().sample(5).shape == (5, *run.source.shape)
 

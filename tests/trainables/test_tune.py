@@ -1,4 +1,4 @@
-"""What a trial says of the device that it is on."""
+"""Device load that a trial reports."""
 
 from unittest.mock import Mock
 
@@ -9,8 +9,8 @@ from pynvml import NVML_ERROR_NOT_SUPPORTED, NVMLError
 from trainables.trial import device_load
 
 
-def test_a_driver_that_does_not_tell_stops_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices of a GPU and some virtual ones have no count of their use; their memory is known all the same."""
+def test_missing_utilisation_does_not_stop_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MIG slices and some virtual GPUs do not report utilisation, but they report memory."""
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
     monkeypatch.setattr(torch.cuda, "utilization", lambda device: 40)
     assert device_load(torch.device("cuda", 0)) == {"device/memory_mb": 3.0, "device/utilisation": 40.0}

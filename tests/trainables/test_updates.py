@@ -277,10 +277,10 @@ def test_penalties_in_unrolled_steps_hold_ds_weights_fixed(penalty: str, monkeyp
     settings = {"gradient_penalty.where": "both", "gradient_penalty.to": "zero"} if penalty == "gradient_penalty" else {}
     run = tiny({"update": "unrolled", "unrolled.steps": 3, "d.lr": 0.02, "g.norm": "none", penalty: True, **settings})
     run.d_step()
-    d_look, d_terms, found = run.d_look, run.d_terms, []
+    d_forward, d_terms, found = run.d_forward, run.d_terms, []
 
     def looked(*args: Any, **more: Any) -> Any:
-        step = d_look(*args, **more)
+        step = d_forward(*args, **more)
         weights = {name: p.detach() for name, p in run.nets.d.named_parameters()}
         sides = [x.detach().requires_grad_() for x in (*step.reals()[:1], step.fake)]
         slopes = [
@@ -289,7 +289,7 @@ def test_penalties_in_unrolled_steps_hold_ds_weights_fixed(penalty: str, monkeyp
         found.append({"r1": 5 * slopes[0], "r2": 5 * slopes[1], "gradient_penalty": 10 * (slopes[0] + slopes[1])}[penalty])
         return step
 
-    monkeypatch.setattr(run, "d_look", looked)
+    monkeypatch.setattr(run, "d_forward", looked)
     terms: list[Tensor] = []
     monkeypatch.setattr(run, "d_terms", lambda step: (made := d_terms(step), terms.append(made[f"d/{penalty}"].detach()))[0])  # type: ignore[func-returns-value]
     run.rule.g_step(run)  # type: ignore[attr-defined]

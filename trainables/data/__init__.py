@@ -1,10 +1,10 @@
-"""DATA: name -> what a GAN is trained on and judged against.
+"""DATA: name -> data set, with training and held-out rows.
 
-Images are uint8 [N, C, H, W] and points float32 [N, D], C-contiguous. The split is fixed: it depends on no seed of a trial.
-To add a data set, write a function DataConfig -> Source and register it; `load` does the rest.
+Images are uint8 [N, C, H, W] and points float32 [N, D], C-contiguous. The split is fixed and does not depend on a trial's seed.
+To add a data set, write a function DataConfig -> Source and register it; `load` applies classes and imbalance.
 """
 
-from trainables.data import folders, idx_sets, points, stacked, torchvision_sets  # noqa: F401  (each registers its own)
+from trainables.data import folders, idx_sets, points, stacked, torchvision_sets  # noqa: F401  (each registers its data sets)
 from trainables.data.source import Array, Labels, Source
 from trainables.data.subsets import split
 from trainables.data.table import DATA, OWN, check, load, taken, takes

@@ -1,4 +1,4 @@
-"""Pictures that are there already: scikit-learn's, and one's own."""
+"""Data sets without a download: scikit-learn's digits, and a folder of the user's pictures."""
 
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -12,16 +12,16 @@ from trainables.data.subsets import split
 from trainables.data.table import DATA, refuse
 from trainables.sections import DataConfig
 
-DEFAULT_RESOLUTION = 32  # pixels a side, for pictures of any size
-FEWEST_PICTURES = 20  # fewer leave three or less to judge against
+_DEFAULT_RESOLUTION = 32  # pixels a side if data.resolution is not set
+_FEWEST_PICTURES = 20  # fewer would hold out less than three
 
 
 @DATA.register("digits")
 def digits(config: DataConfig) -> Source:
-    """1,797 handwritten digits of 8 × 8 pixels, in scikit-learn's wheel; 500 held out. Alpaydin & Kaynak 1998 (UCI)."""
-    from sklearn.datasets import load_digits  # here: a second of imports that no other data set needs
+    """1,797 handwritten digits, 8 × 8 grey, part of scikit-learn; 500 held out. Alpaydin & Kaynak 1998 (UCI)."""
+    from sklearn.datasets import load_digits  # imported here because it takes a second and no other data set needs it
 
-    refuse(config, "root", "download", because="its pictures come with scikit-learn")
+    refuse(config, "root", "download", because="its pictures are part of scikit-learn")
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[:, None]  # 0..16 -> 0..255
     labels = bunch.target.astype(np.int64)
@@ -39,23 +39,23 @@ def digits(config: DataConfig) -> Source:
 
 @DATA.register("image_folder")
 def image_folder(config: DataConfig) -> Source:
-    """A folder of your own pictures (data.root), cut to squares of data.resolution; 15 % held out; sub-folders are classes."""
+    """A folder of your own pictures (data.root), cropped and resized to data.resolution; 15 % held out; sub-folders are classes."""
     if config.root is None:
-        raise UserError("image_folder reads your own pictures: data.root must name their folder; it is not given")
+        raise UserError("image_folder needs data.root, the folder of your pictures; it is not set")
     refuse(config, "download", because="its pictures are your own")
     names = pictures.listed(Path(config.root))
-    if len(names) < FEWEST_PICTURES:
+    if len(names) < _FEWEST_PICTURES:
         raise UserError(
-            f"image_folder needs at least {FEWEST_PICTURES} pictures, to train and to judge; {config.root} holds {len(names)} "
-            f"(hidden files are left out; extensions read: {sorted(pictures.EXTENSIONS)})"
+            f"image_folder needs at least {_FEWEST_PICTURES} pictures, for training and evaluation; {config.root} holds {len(names)} "
+            f"(hidden files are skipped; supported extensions: {sorted(pictures.EXTENSIONS)})"
         )
     folders = [PurePosixPath(name).parts[0] if "/" in name else None for name in names]
     classes = tuple(sorted({folder for folder in folders if folder is not None}))
     labelled = None not in folders and len(classes) > 1
     labels = np.array([classes.index(folder) if labelled and folder else 0 for folder in folders], np.int64)
     train, heldout = split(labels, n_heldout=round(0.15 * len(names)))
-    order = np.concatenate([train, heldout])  # stored in this order, so that both parts are slices and can stay on the disk
-    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or DEFAULT_RESOLUTION)
+    order = np.concatenate([train, heldout])  # cached in this order, so that both parts are slices of one memory map
+    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or _DEFAULT_RESOLUTION)
     return Source(
         name=config.name,
         train=images[: len(train)],
@@ -67,7 +67,7 @@ def image_folder(config: DataConfig) -> Source:
 
 
 def resized(source: Source, resolution: int | None) -> Source:
-    """The source with pictures of `resolution` pixels a side; None: as they are."""
+    """Return the source with images resized to `resolution` pixels a side; None keeps their size."""
     if resolution is None or source.shape[1:] == (resolution, resolution):
         return source
     return replace(source, train=pictures.resized(source.train, resolution), heldout=pictures.resized(source.heldout, resolution))

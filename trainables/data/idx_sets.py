@@ -1,4 +1,4 @@
-"""Data sets in the four files of MNIST: grey, 28 × 28, with an official test split, which is held out."""
+"""Data sets in MNIST's four files: 28 × 28 grey images. The official test split is held out."""
 
 from pathlib import Path
 
@@ -11,37 +11,37 @@ from trainables.data.source import Source
 from trainables.data.table import DATA, root_of
 from trainables.sections import DataConfig
 
-DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
-DIGITS = tuple("0123456789")
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of the Debian package dataset-fashion-mnist
+_DIGITS = tuple("0123456789")
 
 
 @DATA.register("mnist")
 def mnist(config: DataConfig) -> Source:
-    """Handwritten digits, 28 × 28 grey: 60,000 and the official 10,000 held out. LeCun et al. 1998."""
-    return _source(config, "MNIST", classes=DIGITS)
+    """Handwritten digits, 28 × 28 grey: 60,000 for training, the official 10,000 held out. LeCun et al. 1998."""
+    return _source(config, "MNIST", classes=_DIGITS)
 
 
 @DATA.register("fashion_mnist")
 def fashion_mnist(config: DataConfig) -> Source:
-    """Clothes, 28 × 28 grey: 60,000 and the official 10,000 held out. Xiao et al. 2017."""
+    """Clothes, 28 × 28 grey: 60,000 for training, the official 10,000 held out. Xiao et al. 2017."""
     classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
     return _source(config, "FashionMNIST", classes=classes, also=DEBIAN_FASHION_MNIST, package="dataset-fashion-mnist")
 
 
 @DATA.register("kmnist")
 def kmnist(config: DataConfig) -> Source:
-    """Cursive Japanese characters of ten kinds, 28 × 28 grey: 60,000 and the official 10,000 held out. Clanuwat et al. 2018."""
+    """Cursive Japanese characters, 10 classes, 28 × 28 grey: 60,000 for training, the official 10,000 held out. Clanuwat et al. 2018."""
     return _source(config, "KMNIST", classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"))
 
 
 @DATA.register("emnist")
 def emnist(config: DataConfig) -> Source:
-    """Handwritten digits and letters, 47 kinds (the balanced split), 28 × 28 grey: 112,800 and the official 18,800 held out. Cohen et al. 2017.
+    """Handwritten digits and letters, 47 classes (balanced split), 28 × 28 grey: 112,800 and the official 18,800 held out. Cohen et al. 2017.
 
-    15 letters whose two cases look alike are one class each. The files hold each picture with rows and columns swapped; here it is upright.
+    Upper and lower case share a class for 15 letters. The files store each image transposed; it is returned upright.
     """
     files = tuple(name.replace("train-", "emnist-balanced-train-").replace("t10k-", "emnist-balanced-test-") for name in idx.FILES)
-    return _source(config, "EMNIST", classes=(*DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"), files=files, swapped=True)
+    return _source(config, "EMNIST", classes=(*_DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"), files=files, swapped=True)
 
 
 def _source(
@@ -54,12 +54,12 @@ def _source(
     also: Path | None = None,
     package: str = "",
 ) -> Source:
-    """From torchvision's folder, from data.root itself, or from `also`. `swapped`: rows are stored as columns."""
+    """Read the files from torchvision's folder, from data.root itself, or from `also`. `swapped`: images are stored transposed."""
     root = root_of(config)
     places = [root / dataset / "raw", root, *([also] if also else [])]
     found, trouble = idx.find(places, files), ""
     if found is None and config.download:
-        from torchvision import datasets  # here: seconds of imports
+        from torchvision import datasets  # imported here because it takes seconds
 
         try:
             more = {"split": "balanced"} if dataset == "EMNIST" else {}

@@ -1,4 +1,4 @@
-"""Points whose distribution is known: mixtures of Gaussians, whose modes can be counted by place, and a curve, which has none."""
+"""Points from known distributions: mixtures of Gaussians with countable modes, and a spiral without modes."""
 
 import math
 from collections.abc import Sequence
@@ -30,24 +30,24 @@ def grid25(config: DataConfig) -> Source:
 @DATA.register("ring")
 @takes("modes", "radius", "std")
 def ring(config: DataConfig) -> Source:
-    """A ring of Gaussians, ring8 unless set otherwise: data.modes (8) on a circle of data.radius (1), of data.std (0.01). After Lin et al. 2018."""
+    """A ring of Gaussians, by default ring8: data.modes (8) on a circle of data.radius (1), with data.std (0.01). After Lin et al. 2018."""
     return _ring(config, modes=config.modes or 8, radius=config.radius or 1.0, std=config.std or 0.01)
 
 
 @DATA.register("grid")
 @takes("side", "spacing", "std")
 def grid(config: DataConfig) -> Source:
-    """A square grid of Gaussians, grid25 unless set otherwise: data.side (5) a side, data.spacing (2) apart, of data.std (0.05). After Lin et al. 2018."""
+    """A square grid of Gaussians, by default grid25: data.side (5) per side, data.spacing (2) apart, with data.std (0.05). After Lin et al. 2018."""
     return _grid(config, side=config.side or 5, spacing=config.spacing or 2.0, std=config.std or 0.05)
 
 
 @DATA.register("spiral")
 @takes("turns", "radius", "std")
 def spiral(config: DataConfig) -> Source:
-    """A spiral without modes: data.turns (1.5) out to data.radius (1.885), blurred by data.std (0.0333). The Swiss roll of Gulrajani et al. 2017, figure 2.
+    """A spiral without modes: data.turns (1.5), data.radius (1.885), Gaussian noise of data.std (0.0333). The Swiss roll of Gulrajani et al. 2017, figure 2.
 
-    (t cos t, t sin t), t uniform from 1.5 pi on: scikit-learn's roll with noise 0.25, divided by 7.5. A curve has no modes to count, so
-    there are no labels: what is measured are distances and neighbours (fd, coverage, …).
+    (t cos t, t sin t) with t uniform from 1.5 pi: scikit-learn's roll with noise 0.25, divided by 7.5. Without modes there are no labels;
+    metrics of distances and neighbours (fd, coverage, …) apply.
     """
     _computed(config)
     first, length = 1.5 * math.pi, 2 * math.pi * (config.turns or 1.5)
@@ -57,7 +57,9 @@ def spiral(config: DataConfig) -> Source:
 
     def draw(n: int) -> Array:
         t = first + length * rng.random(n)
-        curve = np.round(scale * np.stack([t * np.cos(t), t * np.sin(t)], axis=1), 6)  # without the last bits of a machine's cosine
+        curve = np.round(
+            scale * np.stack([t * np.cos(t), t * np.sin(t)], axis=1), 6
+        )  # rounded, because the last bits of cos differ between machines
         return curve.astype(np.float32) + std * rng.standard_normal((n, 2)).astype(np.float32)
 
     return Source(name=config.name, train=draw(N_TRAIN), heldout=draw(N_HELDOUT))
@@ -66,18 +68,18 @@ def spiral(config: DataConfig) -> Source:
 @DATA.register("mixture1200")
 @takes("modes", "std", "dim", "inner")
 def mixture1200(config: DataConfig) -> Source:
-    """data.modes (10) Gaussians of data.inner (700) dimensions, of data.std (0.1), embedded in data.dim (1,200). Srivastava et al. 2017 (VEEGAN), section 4.1.
+    """data.modes (10) Gaussians of data.inner (700) dimensions and data.std (0.1) in data.dim (1,200). Srivastava et al. 2017 (VEEGAN), section 4.1.
 
-    The paper gives the three numbers and no more. Here each Gaussian has 700 of the 1,200 coordinates for its own, drawn at random; its mean
-    is N(0, I) in these, and the other 500 are exactly 0; what follows is of these numbers. (A rotation would look less simple, but matrix products differ from machine to
-    machine in their last bits, and the fingerprint with them.) Two means are about 37 apart. `hq` says nothing here: even a real sample lies 26
-    standard deviations from its mean, the square root of 700, so it is 0 for real data too, as it would be by the 10 of the paper.
+    The paper specifies only these three numbers. Here each Gaussian varies in 700 randomly chosen coordinates of the 1,200; its mean is N(0, I) there
+    and the other 500 coordinates are exactly 0. (A random rotation would depend on the machine: the last bits of matrix products differ, and so would the
+    fingerprint.) Two means are about 37 apart. `hq` is not informative: even a real sample is sqrt(700) = 26 standard deviations from its mean,
+    so hq is 0 for real data too, also with the threshold of 10 in the paper.
     """
     _computed(config)
     modes, std = config.modes or 10, config.std or 0.1
     dim, inner = config.dim or 1200, config.inner or 700
     if inner > dim:
-        raise UserError(f"data.inner (700 unless set) must be at most data.dim (1,200 unless set); given {inner} and {dim}")
+        raise UserError(f"data.inner (default 700) must be at most data.dim (default 1,200); given {inner} and {dim}")
     rng = np.random.default_rng(0)
     own = np.stack([np.sort(rng.permutation(dim)[:inner]) for _ in range(modes)])
     means = rng.standard_normal((modes, inner)).astype(np.float32)
@@ -87,7 +89,7 @@ def mixture1200(config: DataConfig) -> Source:
     def draw(n: int) -> tuple[Array, Labels]:
         labels = np.arange(n, dtype=np.int64) % modes
         points = np.zeros((n, dim), np.float32)
-        for k in range(modes):  # one mode at a time: its noise is all that is held beside the points
+        for k in range(modes):  # one mode at a time, so that only its noise needs extra memory
             rows = np.flatnonzero(labels == k)
             points[np.ix_(rows, own[k])] = means[k] + np.float32(std) * rng.standard_normal((len(rows), inner), np.float32)
         return points, labels
@@ -106,8 +108,8 @@ def mixture1200(config: DataConfig) -> Source:
 
 
 def _ring(config: DataConfig, *, modes: int, radius: float, std: float) -> Source:
-    # Rounded, so that the last bit of a machine's cosine is not in the fingerprint.
-    angles = [2 * k * math.pi / modes for k in range(modes)]  # from 0 to less than a full turn: no place twice
+    # Rounded, because the last bits of cos differ between machines and would change the fingerprint.
+    angles = [2 * k * math.pi / modes for k in range(modes)]  # excludes the full turn, which equals 0
     centres = [(radius * round(math.cos(angle), 8), radius * round(math.sin(angle), 8)) for angle in angles]
     return _mixture(config, centres, std=std, classes=[f"{360 * k / modes:.6g}°" for k in range(modes)])
 
@@ -119,7 +121,7 @@ def _grid(config: DataConfig, *, side: int, spacing: float, std: float) -> Sourc
 
 
 def _mixture(config: DataConfig, centres: Sequence[tuple[float, float]], *, std: float, classes: Sequence[str]) -> Source:
-    """100,000 points and 20,000 held out, from one fixed seed; exactly as many of each centre, so the real shares are uniform."""
+    """Return 100,000 points and 20,000 held out, from one fixed seed, with equally many points per centre (within one)."""
     _computed(config)
     places = np.array(centres, np.float32)
     rng = np.random.default_rng(0)

@@ -17,19 +17,19 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """A data set with its fixed split. Raises UserError where the arrays do not fit together."""
+    """A data set with its fixed split. Raises UserError for inconsistent arrays."""
 
     name: str
     train: Array  # uint8 [N, C, H, W] images, or float32 [N, D] points
-    heldout: Array  # the same; nobody trains on it
-    train_labels: Labels | None = None  # [N], index into classes; None where unlabelled
+    heldout: Array  # same dtype and shape; never used for training
+    train_labels: Labels | None = None  # [N], index into classes; None: unlabelled
     heldout_labels: Labels | None = None
-    classes: tuple[str, ...] = ()  # names of the known modes; () where there are none
+    classes: tuple[str, ...] = ()  # names of the known modes; () if unlabelled
     centres: npt.NDArray[np.float32] | None = None  # [K, D]: the modes of a mixture of Gaussians
     std: float | None = None  # their standard deviation
-    whole: DataConfig | None = None  # what these pictures were cut out of, or stacked from: who knows its classes knows these
+    whole: DataConfig | None = None  # the data set that these images come from; its classifier recognises their classes
     of_whole: Labels | None = (
-        None  # [K, P]: the whole's classes in each class, [[0], [3]] of a subset, [[0, 0, 0], [0, 0, 1], …] of a stack of 3
+        None  # [K, P]: classes of `whole` in each class: [[0], [3]] for a subset, [[0, 0, 0], [0, 0, 1], …] for a stack of 3
     )
 
     def __post_init__(self) -> None:
@@ -46,18 +46,18 @@ class Source:
                 )
         if self.train.shape[1:] != self.heldout.shape[1:] or self.train.dtype != self.heldout.dtype:
             raise UserError(
-                f"{self.name}: train and heldout must be alike; given {self.train.dtype} {list(self.train.shape[1:])} "
+                f"{self.name}: train and heldout must have the same dtype and shape; given {self.train.dtype} {list(self.train.shape[1:])} "
                 f"and {self.heldout.dtype} {list(self.heldout.shape[1:])}"
             )
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one image (C, H, W), or of one point (D,)."""
+        """Shape of one image (C, H, W) or one point (D,)."""
         return self.train.shape[1:]
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over the split's bytes and labels: equal where training and judging would see the same."""
+        """16 hex digits, a hash of the rows and labels of both parts. Equal only for identical data."""
         digest = hashlib.sha256()
         for part in (self.train, self.heldout, self.train_labels, self.heldout_labels):
             if part is not None:

@@ -1,4 +1,4 @@
-"""Three grey pictures as the three colour channels: K classes make K³ modes. Metz et al. 2017, section 3.3.1."""
+"""Stacks of three grey images as the colour channels of one image: K classes give K³ modes. Metz et al. 2017, section 3.3.1."""
 
 from itertools import product
 
@@ -15,13 +15,13 @@ N_TRAIN, N_HELDOUT = 128_000, 26_000  # 301 and 61 MB of 28 × 28
 @DATA.register("stacked_mnist")
 @takes("classes", "imbalance")
 def stacked_mnist(config: DataConfig) -> Source:
-    """Three random digits of MNIST as the colour channels, 1,000 modes: 128,000 and 26,000 held out. Metz et al. 2017; Lin et al. 2018 (PacGAN).
+    """Three random MNIST digits as colour channels, 1,000 modes: 128,000 for training, 26,000 held out. Metz et al. 2017; Lin et al. 2018 (PacGAN).
 
-    As in PacGAN's table 2 (after Srivastava et al. 2017, VEEGAN), the triples are drawn once; 26,000 samples are judged there, so
-    `evaluation: {samples: 26000}` is the published protocol: as 2,000 samples of the real data show about 865 of the modes, no count is worth
-    anything without its number of samples or its baseline. Unlike there, the held-out triples are of the official test digits, and the training
-    ones of the others. Mode 100 a + 10 b + c is digit a in red, b in green, c in blue, each told by MNIST's classifier. data.classes and
-    data.imbalance are of the digits: [0, 1] makes 8 modes.
+    The triples are drawn once, as in PacGAN's table 2 (after Srivastava et al. 2017, VEEGAN). That table evaluates 26,000 samples, so
+    `evaluation: {samples: 26000}` is the published protocol. 2,000 samples of the real data show only about 865 of the modes, so report the number
+    of samples or the baseline with each count. Unlike there, held-out triples use the official test digits and training triples the others.
+    Mode 100 a + 10 b + c is digit a in red, b in green, c in blue, each recognised by MNIST's classifier. data.classes and data.imbalance apply
+    to the digits: [0, 1] gives 8 modes.
     """
     return _stacked(config, "mnist")
 
@@ -29,7 +29,7 @@ def stacked_mnist(config: DataConfig) -> Source:
 @DATA.register("stacked_fashion")
 @takes("classes", "imbalance")
 def stacked_fashion(config: DataConfig) -> Source:
-    """Three random pictures of Fashion-MNIST as the colour channels, 1,000 modes, as stacked_mnist. After Metz et al. 2017; Xiao et al. 2017."""
+    """Three random Fashion-MNIST images as colour channels, 1,000 modes; see stacked_mnist. After Metz et al. 2017; Xiao et al. 2017."""
     return _stacked(config, "fashion_mnist")
 
 
@@ -41,7 +41,7 @@ def _stacked(config: DataConfig, base: str) -> Source:
 
     def draw(pictures: Array, labels: Labels, n: int) -> tuple[Array, Labels]:
         rows = rng.integers(len(pictures), size=(n, 3))
-        return pictures[rows, 0], labels[rows] @ np.array([k * k, k, 1])  # [N, 3, H, W], made at once
+        return pictures[rows, 0], labels[rows] @ np.array([k * k, k, 1])  # [N, 3, H, W], without a larger intermediate array
 
     train, train_modes = draw(single.train, train_labels, N_TRAIN)
     heldout, heldout_modes = draw(single.heldout, heldout_labels, N_HELDOUT)

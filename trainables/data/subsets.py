@@ -1,4 +1,4 @@
-"""Parts of a labelled data set: a held-out part, some of its classes, a long tail. Always the same rows; no seed of a trial is in it."""
+"""Subsets of a labelled data set: a held-out part, some classes, a long tail. The rows are fixed and do not depend on a trial's seed."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ from trainables.sections import DataConfig
 
 
 def split(labels: Labels, *, n_heldout: int) -> tuple[Labels, Labels]:
-    """Rows to train on and rows to hold out, shuffled: always the same ones, and each class in proportion (to one row).
+    """Return the training rows and the held-out rows, shuffled and fixed. Each class is split in proportion, within one row.
 
-    A systematic sample: evenly spaced rows of a random order that is sorted by label. With one label it is a simple random sample.
+    This is a systematic sample: evenly spaced rows of a random order sorted by label. With one label it is a simple random sample.
     """
     rng = np.random.default_rng(0)
     order = rng.permutation(len(labels))
@@ -24,24 +24,22 @@ def split(labels: Labels, *, n_heldout: int) -> tuple[Labels, Labels]:
 
 
 def of_classes(source: Source, config: DataConfig) -> Source:
-    """The rows of the classes in `config.classes` alone, on both sides; they keep the order of the data set's own classes.
+    """Keep only the rows of `config.classes`, in both parts. The classes keep their order in the data set.
 
-    An item is a class's name, or else its number from 0.
+    Each item is the name of a class or, failing that, its number from 0.
     """
     train_labels, heldout_labels = labels_of(source, "classes")
     assert config.classes is not None
     chosen = np.array(sorted(_index(item, source) for item in config.classes.split(",")), np.int64)
     if len(set(chosen)) < len(chosen):
-        raise UserError(
-            f"data.classes must name each class once; given {config.classes!r}, in which a name and a number are the same class"
-        )
+        raise UserError(f"data.classes must name each class once; in {config.classes!r} a name and a number are the same class")
     kept = replace(
         source,
         classes=tuple(source.classes[k] for k in chosen),
         centres=None if source.centres is None else source.centres[chosen],
         whole=_whole(source, config),
         of_whole=chosen[:, None],
-        train_labels=None,  # for a moment, since they do not count these classes
+        train_labels=None,  # set by _rows below; the old labels would index the wrong classes
         heldout_labels=None,
     )
     train, heldout = (np.flatnonzero(np.isin(labels, chosen)) for labels in (train_labels, heldout_labels))
@@ -49,11 +47,10 @@ def of_classes(source: Source, config: DataConfig) -> Source:
 
 
 def with_tail(source: Source, config: DataConfig) -> Source:
-    """Class k of K keeps n r^(-k/(K-1)) rows, r = `config.imbalance`: an exponential profile. Cui et al. 2019, section 5.1.
+    """Keep n r^(-k/(K-1)) rows of class k of K, r = `config.imbalance`: an exponential profile. Cui et al. 2019, section 5.1.
 
-    n is as large as all classes allow, so that the ratio is right in unbalanced data too; the first class is the most frequent. Both
-    sides have the tail: G is to match what it is trained on, so that is what it is judged against. The classifier that counts classes
-    is of the whole data set.
+    n is the largest value that all classes allow, so the ratio holds for unbalanced data too; the first class is the most frequent. Both
+    parts get the tail, because G should match its training distribution. The classifier that counts classes is trained on the whole data set.
     """
     train_labels, heldout_labels = labels_of(source, "imbalance")
     assert config.imbalance is not None
@@ -66,12 +63,14 @@ def with_tail(source: Source, config: DataConfig) -> Source:
 
 
 def labels_of(source: Source, setting: str) -> tuple[Labels, Labels]:
+    """Return the labels of both parts. Raises UserError for unlabelled data; `setting` is the one that needs them."""
     if source.train_labels is None or source.heldout_labels is None:
         raise UserError(f"data.{setting} needs labelled data; {source.name} has no labels")
     return source.train_labels, source.heldout_labels
 
 
 def _index(item: str, source: Source) -> int:
+    """Return the class with this name or, failing that, this number."""
     if item in source.classes:
         return source.classes.index(item)
     if item.isdecimal() and int(item) < len(source.classes):
@@ -83,13 +82,13 @@ def _index(item: str, source: Source) -> int:
 
 
 def _tail(labels: Labels, *, classes: tuple[str, ...], ratio: float, what: str) -> Labels:
-    """Rows, in their order: of each class the first of one random order, so that a longer tail is part of a shorter one."""
+    """Return the sorted rows to keep: the first of each class in one fixed random order, so a longer tail is a subset of a shorter one."""
     counts = np.bincount(labels, minlength=len(classes))
     profile = ratio ** (-np.arange(len(classes)) / max(1, len(classes) - 1))
-    kept = (float((counts / profile).min()) * profile + 1e-9).astype(int)  # a machine's last bit takes no row away
+    kept = (float((counts / profile).min()) * profile + 1e-9).astype(int)  # 1e-9: rounding must not lose a row
     if not kept.all():
         raise UserError(
-            f"data.imbalance must leave a row of every class; {ratio:g} leaves none of {classes[int(kept.argmin())]!r} in {what}, whose "
+            f"data.imbalance must keep at least one row of each class; {ratio:g} keeps none of {classes[int(kept.argmin())]!r} in {what}, whose "
             f"classes have {counts.min()} to {counts.max()} rows"
         )
     order = np.random.default_rng(0).permutation(len(labels))
@@ -97,12 +96,12 @@ def _tail(labels: Labels, *, classes: tuple[str, ...], ratio: float, what: str) 
 
 
 def _whole(source: Source, config: DataConfig) -> DataConfig | None:
-    """Points are told by their place, by no classifier."""
+    """Return the config of the whole data set, whose classifier recognises the classes; None for points, which need no classifier."""
     return config.model_copy(update={"classes": None, "imbalance": None}) if len(source.shape) == 3 else None
 
 
 def _rows(source: Source, train: Labels, heldout: Labels, train_labels: Labels, heldout_labels: Labels) -> Source:
-    """The source of these rows only; the labels are still of all."""
+    """Return the source with these rows only. The labels given are those of all rows."""
     return replace(
         source,
         train=source.train[train],

@@ -1,4 +1,4 @@
-"""The table of data sets, and which settings each of them reads."""
+"""The registry of data sets, the settings that each reads, and `load`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +15,13 @@ from trainables.sections import DataConfig
 
 Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])
 
-OWN = ("modes", "radius", "std", "side", "spacing", "turns", "dim", "inner")  # settings that a data set reads only if it says so
+OWN = ("modes", "radius", "std", "side", "spacing", "turns", "dim", "inner")  # settings that only data sets decorated with @takes read
 
 DATA: Registry[Callable[[DataConfig], Source]] = tables.DATA
 
 
 def takes(*settings: str) -> Callable[[Loader], Loader]:
-    """Decorator: this data set reads these of the settings OWN; `classes` and `imbalance`: it applies them itself, `load` does not."""
+    """Decorator: declare the settings in OWN that a data set reads. With `classes` or `imbalance`, the data set applies them instead of `load`."""
 
     def mark(loader: Loader) -> Loader:
         loader.takes = settings  # type: ignore[attr-defined]
@@ -31,21 +31,21 @@ def takes(*settings: str) -> Callable[[Loader], Loader]:
 
 
 def taken(name: str) -> tuple[str, ...]:
-    """What the data set `name` said that it takes."""
+    """Return the settings that the data set `name` declares with @takes."""
     return needs.takes(DATA, name)
 
 
 def check(config: DataConfig) -> None:
-    """UserError for an unknown data set, or a setting of the shape of another one."""
+    """Raise UserError for an unknown data set, or for a setting that only other data sets read."""
     for setting in set(OWN) - set(taken(config.name)):
         who = sorted(name for name in DATA if setting in taken(name))
         refuse(config, setting, because=f"it is a setting of {', '.join(who)}")
 
 
 def load(config: DataConfig) -> Source:
-    """The data set that `config` names, of the classes and with the tail that it asks for.
+    """Load the data set that `config` names, with its classes and imbalance.
 
-    `config.size` is left to the run: the loader reads everything.
+    Loads all rows: `config.size` is applied by the run.
     """
     check(config)
     source = DATA.pick(config.name)(config)
@@ -57,12 +57,12 @@ def load(config: DataConfig) -> Source:
 
 
 def refuse(config: DataConfig, *settings: str, because: str) -> None:
-    """UserError for settings that would otherwise be passed over in silence."""
+    """Raise UserError for settings that would otherwise be ignored silently."""
     for setting in settings:
         if value := getattr(config, setting):
             raise UserError(f"data.{setting} must be left out for {config.name}: {because}; given {value!r}")
 
 
 def root_of(config: DataConfig) -> Path:
-    """The folder that data.root names, or else our own in the user's cache."""
+    """Return the folder data.root, or by default the one in the user's cache."""
     return Path(config.root).expanduser() if config.root else Path(user_cache_dir("ganstudy"), "data")

@@ -63,12 +63,12 @@ class Unrolled(Alternating):
             terms = _call_with(
                 d,
                 weights,
-                lambda: gan.d_terms(gan.d_look(real.detach(), fake.view_as(fake), labels=labels, updates=updates)),  # noqa: B023  (called at once)
+                lambda: gan.d_terms(gan.d_forward(real.detach(), fake.view_as(fake), labels=labels, updates=updates)),  # noqa: B023  (called at once)
             )
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), weights, create_graph=True)
             weights, moments = _adam_step(weights, gradient, moments, gan.d_opt)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
-        terms = _call_with(d, weights, lambda: gan.g_terms(gan.look(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        terms = _call_with(d, weights, lambda: gan.g_terms(gan.forward(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
         norm = gan.differentiate(gan.g_opt, terms)
         gan.g_move()
         return terms | {"g/grad_norm": norm}
