@@ -63,8 +63,8 @@ def test_every_file_of_a_run_has_its_name_there(tmp_path: Path) -> None:
     assert said.exit_code == 0
     named = {layout.config, layout.protocol, layout.history, layout.metrics, layout.curves, layout.generator, layout.real, layout.lock}
     assert len(layout.grids()) == 3
-    assert layout.checkpoints() == [layout.checkpoint(192)]
-    checkpoint = RunLayout(layout.checkpoint(192))
+    assert layout.checkpoints() == [layout.checkpoint(256)]
+    checkpoint = RunLayout(layout.checkpoint(256))
     inside = {checkpoint.generator, checkpoint.history, checkpoint.folder / STATE, checkpoint.folder / SAMPLES}
     assert files(layout.folder) == named | set(layout.grids()) | inside
 
