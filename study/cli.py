@@ -311,10 +311,13 @@ def train(
     ] = None,
     features: Annotated[str | None, typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`).")] = None,
     weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
-    samples: Annotated[int | None, typer.Option(metavar="N", help="Samples judged at each tick; by data set unless given.")] = None,
+    samples: Annotated[int | None, typer.Option(metavar="N", help="Samples evaluated at each tick; by data set unless given.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """One run without Ray, of a recipe or of a study's trial: samples, curves, measurements, a diagnosis and the generator in a folder."""
+    """Train one trial without Ray, of a recipe or of a study. Leaves samples, curves, metrics, a diagnosis and the generator in a folder.
+
+    The same command on the same folder resumes a run that was stopped or killed, from its last tick. A finished run is not trained again.
+    """
     from study.api import open_study
     from study.engine.train import train as train_one
     from study.show.run_page import conclude
@@ -340,11 +343,15 @@ def train(
             Layout(origin).classifier,
             f"{view.study.spec['name']}-{config.trial_id}",
         )
-    evaluator = evaluation_as(evaluation, features=features, weights=weights, samples=samples)
+    evaluation_config = evaluation_as(evaluation, features=features, weights=weights, samples=samples)
     folder = out or default_folder(name)
-    found = train_one(config, folder, console, evaluation=evaluator, kept=kept)
-    conclude(found, folder, console)
-    if found.ended == "":
+    try:
+        found = train_one(config, folder, console, evaluation=evaluation_config, kept=kept)
+        conclude(found, folder, console)
+    except KeyboardInterrupt:  # before the training, or once more while the run is concluded
+        errors.print("Stopped. `ganstudy train` with the same arguments resumes it.", soft_wrap=True)
+        raise typer.Exit(130) from None
+    if found.ended is None:
         raise typer.Exit(130)
 
 

@@ -34,6 +34,7 @@ from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LO
 
 _SECTIONS = ("data", "g", "d", "latent")
 _OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # G's, and D's if it differs
+UNIDENTIFIED = frozenset({"seed", "tick_kimg", "data.root", "data.download"})  # settings that config_id leaves out
 
 
 class TrialConfig(Section):
@@ -165,8 +166,8 @@ class TrialConfig(Section):
     @property
     def config_id(self) -> str:
         """10 hex digits, equal for trials that differ only by seed. Hashes the settings that differ from the defaults, so new settings keep old ids."""
-        defaults, aside = settings(), {"seed", "tick_kimg", "data.root", "data.download"}
-        delta = {k: v for k, v in self.flat().items() if k not in aside and v != defaults[k]}
+        defaults = settings()
+        delta = {k: v for k, v in self.flat().items() if k not in UNIDENTIFIED and v != defaults[k]}
         return hashlib.sha256(json.dumps(delta, sort_keys=True).encode()).hexdigest()[:10]
 
     @property

@@ -1,41 +1,36 @@
-"""One run without Ray: a recipe, or a study's trial again, trained in this process; its samples, curves and measurements in a folder."""
+"""One trial without Ray, trained in this process: a recipe, or the config of a study's trial. Its folder can be resumed."""
 
-import json
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from ganstudy import UserError
-from ganstudy.files import users_path, write_whole
+from ganstudy.ended import Ended
+from ganstudy.files import write_whole
 from ganstudy.units import to_images, to_kimg
 from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
-from study.spec.recipes import write_config
 from study.spec.sections import EvaluationConfig
-from study.store.layout import RunLayout
+from study.store.lock import driving
+from study.store.records import Measurement
+from study.store.run_folder import RunFolder
 from trainables.config import TrialConfig
-from trainables.data import load
-from trainables.generators import save_generator
-from trainables.grid import extent, grid_png, grid_samples, real_png
-from trainables.loop import Diverged
-from trainables.run import LOOPS
+from trainables.data import Source, load
+from trainables.grid import real_png
+from trainables.trial import Trial
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a run came to, tick by tick."""
+    """What a run has come to."""
 
     config: TrialConfig
     evaluator: Evaluator
-    ticks: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-    ended: str = ""  # budget, dead or "" where it was stopped
-    reason: str = ""
-    seconds: float = 0.0  # of training
-    evaluation_seconds: float = 0.0
+    history: Sequence[Measurement]  # all ticks, all values finite; none if it was interrupted, or diverged, before the first one
+    ended: Ended | None  # None if it was interrupted
+    reason: str = ""  # what diverged, or how it was interrupted
 
     @property
     def baselines(self) -> dict[str, float]:
@@ -43,80 +38,86 @@ class Trained:
 
 
 def train(
-    config: TrialConfig,
-    out: Path,
-    console: Console,
-    *,
-    evaluation: EvaluationConfig | None = None,
-    kept: Path | None = None,
-    device: str | None = None,
+    config: TrialConfig, out: Path, console: Console, *, evaluation: EvaluationConfig | None = None, kept: Path | None = None
 ) -> Trained:
-    """Train on the GPU where there is one, judged at each tick as a study would judge it (`judged`, and its own classifier in `kept`).
+    """Train on the GPU if there is one, and evaluate at each tick as a study would (`kept`: where the study keeps its classifier).
 
-    Writes config.yaml first, and a line of history.jsonl, a grid of samples and generator.safetensors at each tick. study.show.run_page.conclude
-    writes the rest. Raises UserError for what cannot run, before anything is written.
+    A folder that holds the same run is resumed from its last tick; if the run has finished, nothing is trained. Keeps a checkpoint, a line
+    of history, a grid of samples and the generator at each tick; study.show.run_page.conclude writes the rest. Raises UserError for what
+    cannot run or resume, before anything is written.
     """
-    layout = RunLayout(out)
-    if layout.history.exists():
-        raise UserError(
-            f"{out} must be free of an earlier run; it holds {layout.history.name}. Give another folder with --out, or remove it"
-        )
+    folder = RunFolder(out)
+    folder.check_config(config)
     source = load(config.data)
-    evaluation = evaluation or EvaluationConfig()
-    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    run = LOOPS.pick(config.loop)(config, source, device=on)  # before the judge, which may take minutes: mistakes come out at once
-    with torch.random.fork_rng(devices=[]), console.status("preparing the evaluation protocol"):  # judging never moves the training
-        evaluator = Evaluator.build(
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # before the evaluator, which may take minutes: mistakes come out at once
+    trial = Trial(config, source, lambda generator: evaluator(generator), device=device)
+    with console.status("preparing the evaluation protocol"):
+        evaluator = _evaluator(config, source, evaluation or EvaluationConfig(), kept=kept).on(device)
+    with driving(out, do="Give another one with --out"):
+        folder.begin(config, evaluator.protocol.as_dict())
+        write_whole(folder.layout.real, real_png(source.train))
+        folder.publish()  # a kill may have come before it
+        history, reason = folder.history(), folder.divergence()
+        ended = Ended.DEAD if reason else Ended.BUDGET if _spent(config, history) else None
+        console.print(_headed(config, source, device, out, history=history, ended=ended), soft_wrap=True)
+        try:
+            if ended is None and folder.checkpoint:
+                trial.load(folder.checkpoint)
+            while ended is None:
+                measured = trial.advance()
+                if measured.diverged:
+                    ended, reason = Ended.DEAD, measured.diverged
+                    break
+                clocks = {"seconds": round(measured.seconds, 3), "evaluation_seconds": round(measured.evaluation_seconds, 3)}
+                history.append(Measurement(images=measured.images, values=measured.values, **clocks))
+                folder.save(history, trial.save)
+                ended = Ended.BUDGET if measured.finished else None
+                left = _remaining(config, history[-1])
+                console.print(f"{measured.kimg:>8g} kimg {left:>12}  {headline(measured.values)}", soft_wrap=True)
+        except KeyboardInterrupt:
+            reason = "interrupted by Ctrl-C"
+            folder.publish()  # it may have come in the middle of a save
+            history = folder.history()
+    return Trained(config=config, evaluator=evaluator, history=history, ended=ended, reason=reason)
+
+
+def _evaluator(config: TrialConfig, source: Source, evaluation: EvaluationConfig, *, kept: Path | None) -> Evaluator:
+    """The evaluator of this run. Making it never moves the training."""
+    with torch.random.fork_rng(devices=[]):
+        return Evaluator.build(
             source,
             features=evaluation.features,
             weights=evaluation.weights,
             n_fake=evaluation.samples,
             kept=kept,
             conditional=config.g.condition is not None,
-        ).on(on)
-    with users_path(out, "be a folder that can be written", do="Give another one with --out"):
-        write_config(layout.config, config)
-    write_whole(layout.real, real_png(source.train))
-    console.print(
-        f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg on {on}, into {out}",
-        soft_wrap=True,
-    )
-    found = Trained(config, evaluator)
-    ticks = run.ticks()
-    with layout.history.open("w") as history:
-        try:
-            while True:
-                began = time.perf_counter()
-                tick = next(ticks, None)
-                if tick is None:
-                    found.ended = "budget"
-                    break
-                trained = time.perf_counter()
-                generator = run.generator()
-                values = {**evaluator(generator), **tick.signals}
-                found.seconds += trained - began
-                found.evaluation_seconds += time.perf_counter() - trained
-                save_generator(generator, config, source.shape, layout.generator)  # first: what is concluded of the last tick looks at it
-                found.ticks.append((tick.images, values))
-                history.write(json.dumps({"images": tick.images, "seconds": round(found.seconds, 3), **values}) + "\n")
-                history.flush()
-                write_whole(layout.grid(tick.images), grid_png(grid_samples(generator, source.shape), extent=extent(source.train)))
-                console.print(f"{to_kimg(tick.images):>8g} kimg {remaining(found):>12}  {headline(values)}", soft_wrap=True)
-        except Diverged as reason:
-            found.ended, found.reason = "dead", str(reason)
-        except KeyboardInterrupt:
-            found.reason = "stopped by Ctrl-C"
-    return found
+        )
 
 
-def remaining(found: Trained) -> str:
-    """ "12 min left", judging included, at the pace so far."""
-    images, _ = found.ticks[-1]
-    if not images:
+def _spent(config: TrialConfig, history: Sequence[Measurement]) -> bool:
+    return bool(history) and history[-1].images >= to_images(config.budget_kimg)
+
+
+def _headed(
+    config: TrialConfig, source: Source, device: torch.device, out: Path, *, history: Sequence[Measurement], ended: Ended | None
+) -> str:
+    """The first line: what will be done."""
+    what = f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg"
+    if ended:
+        return f"{what}: already finished in {out}, so nothing is trained"
+    resumed = f", resumed at {to_kimg(history[-1].images):g} kimg" if history else ""
+    return f"{what} on {device}, into {out}{resumed}"
+
+
+def _remaining(config: TrialConfig, last: Measurement) -> str:
+    """ "12 min left", evaluation included, at the pace so far."""
+    if not last.images:
         return ""
-    seconds = (found.seconds + found.evaluation_seconds) * max(0.0, to_images(found.config.budget_kimg) / images - 1)
+    seconds = (last.seconds + last.evaluation_seconds) * max(0.0, to_images(config.budget_kimg) / last.images - 1)
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 
 def headline(values: Mapping[str, float], names: Iterable[str] = HEADLINE) -> str:
+    """ "fd 0.12  coverage 0.9", of the names that have a value."""
     return "  ".join(f"{name} {values[name]:.4g}" for name in names if name in values)

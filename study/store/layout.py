@@ -143,6 +143,24 @@ class RunLayout:
         return self.folder / "history.jsonl"
 
     @property
+    def protocol(self) -> Path:
+        """The evaluation protocol of all its numbers."""
+        return self.folder / "protocol.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains. study.store.lock has one name for the locks of studies and runs."""
+        return Layout(self.folder).lock
+
+    def checkpoint(self, images: int) -> Path:
+        """The folder to resume from after so many images. trainables.trial names what is in it, and there is a history."""
+        return self.folder / "checkpoint" / f"{images:09d}"
+
+    def checkpoints(self) -> list[Path]:
+        """Those that are there, the newest last: one, or two if a kill came before the older one was removed."""
+        return sorted((self.folder / "checkpoint").glob("[0-9]*"), key=lambda path: int(path.name))
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics.json"
 

@@ -14,9 +14,12 @@ from study.store.layout import Layout
 
 
 @contextmanager
-def driving(folder: Path) -> Iterator[None]:
-    """Hold the lock. It goes with the process, however it ends. Raises UserError while another holds it, or where the folder cannot be written."""
-    with users_path(folder, "be a folder that can be written", do="Change its permissions, or give another one (--folder)"):
+def driving(folder: Path, *, do: str = "") -> Iterator[None]:
+    """Hold the lock. It goes with the process, however it ends. Raises UserError while another holds it, or where the folder cannot be written.
+
+    `do` says what to do in either case; the commands of a study unless given.
+    """
+    with users_path(folder, "be a folder that can be written", do=do or "Change its permissions, or give another one (--folder)"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = Layout(folder).lock.open("a+")
     with lock:
@@ -27,7 +30,7 @@ def driving(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 time.sleep(0.1)
         else:
-            raise _taken(folder, driver(folder))
+            raise _taken(folder, driver(folder), do=do)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
@@ -67,5 +70,6 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
     return who
 
 
-def _taken(folder: Path, who: str | None) -> UserError:
-    return UserError(f"{folder} has a driver already: {who}. `ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it")
+def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:
+    do = do or f"`ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
+    return UserError(f"{folder} has a driver already: {who}. {do}")

@@ -15,6 +15,7 @@ from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout
 from study.tracking.process import watching
+from trainables.trial import SAMPLES, STATE
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,9 +61,12 @@ def test_every_file_of_a_run_has_its_name_there(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path / "run")
     said = CliRunner().invoke(app, ["train", str(recipe), "-o", str(layout.folder), "--samples", "100"], catch_exceptions=False)
     assert said.exit_code == 0
-    named = {layout.config, layout.history, layout.metrics, layout.curves, layout.generator, layout.real}
+    named = {layout.config, layout.protocol, layout.history, layout.metrics, layout.curves, layout.generator, layout.real, layout.lock}
     assert len(layout.grids()) == 3
-    assert files(layout.folder) == named | set(layout.grids())
+    assert layout.checkpoints() == [layout.checkpoint(256)]
+    checkpoint = RunLayout(layout.checkpoint(256))
+    inside = {checkpoint.generator, checkpoint.history, checkpoint.folder / STATE, checkpoint.folder / SAMPLES}
+    assert files(layout.folder) == named | set(layout.grids()) | inside
 
 
 def test_no_other_module_spells_such_a_name() -> None:

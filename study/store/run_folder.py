@@ -1,0 +1,131 @@
+"""RunFolder: the memory of one run of `ganstudy train`, and what decides whether the run can be resumed.
+
+The newest checkpoint is the truth; what people read next to it is a copy. A checkpoint takes its name when it is whole, so a kill at any
+moment loses at most the tick in progress and doubles no line.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganstudy import UserError
+from ganstudy.ended import Ended
+from ganstudy.files import write_whole
+from study.spec.recipes import load_config, write_config
+from study.store.layout import RunLayout
+from study.store.records import Measurement
+from trainables.config import UNIDENTIFIED, TrialConfig
+from trainables.trial import SAMPLES
+
+
+class RunFolder:
+    """Reads and writes the folder of one run. Only the process that holds its lock may write."""
+
+    def __init__(self, folder: Path):
+        self.layout = RunLayout(folder)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The newest checkpoint."""
+        return next(reversed(self.layout.checkpoints()), None)
+
+    def history(self) -> list[Measurement]:
+        """The ticks up to the newest checkpoint."""
+        if self.checkpoint is None:
+            return []
+        return [_measurement(line) for line in RunLayout(self.checkpoint).history.read_text().splitlines()]
+
+    def divergence(self) -> str:
+        """Why the run diverged, from the conclusion that `study.show.run_page` wrote; "" if it did not."""
+        if not self.layout.metrics.exists():
+            return ""
+        conclusion = json.loads(self.layout.metrics.read_text())
+        return str(conclusion["reason"]) if conclusion["ended"] == Ended.DEAD else ""
+
+    # Resuming ------------------------------------------------------------------------------------
+
+    def check_config(self, config: TrialConfig) -> None:
+        """Raises UserError where the folder holds a run of another config, or one without a checkpoint."""
+        if not self._holds_a_run():
+            return
+        if self.checkpoint is None and self.layout.history.exists():
+            raise UserError(
+                f"{self.layout.folder} must be free of a run that cannot be resumed; it holds {self.layout.history.name} without a "
+                "checkpoint. Give another folder with --out, or remove it"
+            )
+        kept = load_config(self.layout.config, {})
+        if kept.trial_id != config.trial_id:
+            free = UNIDENTIFIED - {"seed"}
+            there, given = ({name: value for name, value in each.flat().items() if name not in free} for each in (kept, config))
+            raise self._another("config", there, given)
+
+    def begin(self, config: TrialConfig, protocol: Mapping[str, Any]) -> None:
+        """Write what the run is of, or check it where the folder holds a run. Raises UserError for another config or evaluation protocol."""
+        self.check_config(config)
+        if self._holds_a_run():
+            there = json.loads(self.layout.protocol.read_text()) if self.layout.protocol.exists() else {}
+            if there != protocol:
+                raise self._another("evaluation protocol", there, protocol)
+        write_config(self.layout.config, config)
+        write_whole(self.layout.protocol, json.dumps(protocol, indent=2) + "\n")
+
+    def _holds_a_run(self) -> bool:
+        """Whether anything was measured or concluded."""
+        return self.checkpoint is not None or self.layout.history.exists() or self.layout.metrics.exists()
+
+    def _another(self, what: str, there: Mapping[str, Any], given: Mapping[str, Any]) -> UserError:
+        changed = [name for name in sorted({*there, *given}) if there.get(name) != given.get(name)]
+        # a trick that only one of them has says it all, without its settings
+        names = [name for name in changed if (name in there and name in given) or name.partition(".")[0] not in changed or "." not in name]
+        differences = "; ".join(f"{name}: {there.get(name, 'unset')} there, {given.get(name, 'unset')} given" for name in names)
+        return UserError(
+            f"{self.layout.folder} must hold a run of the same {what}, or none; they differ in {differences}. "
+            "Give another folder with --out, or remove it"
+        )
+
+    # Ticks ---------------------------------------------------------------------------------------
+
+    def save(self, history: Sequence[Measurement], write: Callable[[Path], None]) -> None:
+        """Keep the last tick of the history: `write` fills a folder with the checkpoint. The one before it is removed at the end."""
+        checkpoint = self.layout.checkpoint(history[-1].images)
+        part = checkpoint.with_name(f".{checkpoint.name}")
+        shutil.rmtree(part, ignore_errors=True)  # of a run that was killed here
+        part.mkdir(parents=True)
+        write(part)
+        RunLayout(part).history.write_text("".join(_line(measured) for measured in history))
+        for file in part.iterdir():
+            _flush(file)
+        part.rename(checkpoint)
+        self.publish()
+        for other in checkpoint.parent.iterdir():
+            if other != checkpoint:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def publish(self) -> None:
+        """Copy what people read out of the newest checkpoint: the history, the generator, a grid of samples. Repeating it changes nothing."""
+        if checkpoint := self.checkpoint:
+            newest = RunLayout(checkpoint)
+            write_whole(self.layout.generator, newest.generator.read_bytes())
+            write_whole(self.layout.grid(int(checkpoint.name)), (checkpoint / SAMPLES).read_bytes())
+            write_whole(self.layout.history, newest.history.read_bytes())
+
+
+def _line(measured: Measurement) -> str:
+    """Of history.jsonl: the clocks and the values on one level."""
+    clocks = {"images": measured.images, "seconds": measured.seconds, "evaluation_seconds": measured.evaluation_seconds}
+    return json.dumps({**clocks, **measured.values}, allow_nan=False) + "\n"
+
+
+def _measurement(line: str) -> Measurement:
+    values = json.loads(line)
+    clocks = {name: values.pop(name) for name in ("images", "seconds", "evaluation_seconds")}
+    return Measurement(**clocks, values=values)
+
+
+def _flush(file: Path) -> None:
+    """To the disk, so that a power cut after the renaming finds the content."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
