@@ -20,8 +20,8 @@ def test_an_old_study_is_extended(tmp_path: Path) -> None:
     spec = StudySpec.from_dict({**old.spec.as_dict(), "n_configs": 5})
     new = launch(spec, folder, progress=False)
     assert {name: new.store.trials[name] for name in old.store.trials} == dict(old.store.trials), "no finished trial starts again"
-    added = new.store.trials.keys() - old.store.trials.keys()
-    assert added == {proposal_id for proposal_id in added if new.store.trials[proposal_id].flat["seed"] in (4000, 4001)}
+    added = [new.store.trials[name] for name in new.store.trials.keys() - old.store.trials.keys()]
+    assert {record.flat["seed"] for record in added} == {4000, 4001}, "two seeds of the fifth config"
     assert len(added) == 2
     assert all(record.closed and record.closed.ended is Ended.BUDGET for record in new.store.trials.values())
     assert new.study.protocol == old.study.protocol
