@@ -1,4 +1,4 @@
-"""Tracking: where a study is shown beside its own records. Naming a mirror costs no import of it."""
+"""Tracking: where a study is mirrored: W&B and Optuna storages. This module imports neither."""
 
 import netrc
 import os
@@ -10,23 +10,23 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-CLOUD = "https://api.wandb.ai"
+_CLOUD = "https://api.wandb.ai"
 
 Mode = Literal["online", "offline", "disabled"]
 
 
 class WandbConfig(BaseModel):
-    """Weights & Biases: a run per trial, a group per study. Keys are never part of a study file; W&B's own places hold them."""
+    """Weights & Biases: one run per trial, one group per study. API keys are never in a study file; W&B's own files and variables hold them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     entity: str | None = None
     project: str = "ganstudy"
-    base_url: str | None = None  # of a server of your own; None: as W&B is set up here
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto"  # auto: online where a key is found, else offline
+    base_url: str | None = None  # your own server; None: the server that W&B is configured for
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"  # auto: online if an API key is found, else offline
 
     def resolved(self) -> Mode:
-        """What `auto` comes to on this machine: WANDB_MODE where it is set, else whether there is a key."""
+        """Return the mode on this machine. `auto` follows WANDB_MODE if it is set; else it is online if there is an API key."""
         if self.mode != "auto":
             return self.mode
         match os.environ.get("WANDB_MODE"):
@@ -36,23 +36,25 @@ class WandbConfig(BaseModel):
                 return "offline"
             case "disabled":
                 return "disabled"
-        return "online" if has_key(self.base_url) else "offline"
+        return "online" if _has_key(self.base_url) else "offline"
 
 
 class Tracking(BaseModel):
+    """The mirrors of a study; None: no mirror."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     wandb: WandbConfig | None = None
-    optuna: str | None = None  # a storage for optuna-dashboard: a URL (sqlite:///digits.db), or the path of a journal file (digits.log)
+    optuna: str | None = None  # storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)
 
 
-def has_key(base_url: str | None) -> bool:
-    """Whether W&B would find a key for its server: in the environment, in its settings, or in the netrc file."""
+def _has_key(base_url: str | None) -> bool:
+    """Whether W&B would find an API key for its server: in the environment, its settings file or the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     settings = _settings()
-    host = base_url or os.environ.get("WANDB_BASE_URL") or settings.get("base_url", CLOUD)
-    if settings.get("api_key") and host == settings.get("base_url", CLOUD):
+    host = base_url or os.environ.get("WANDB_BASE_URL") or settings.get("base_url", _CLOUD)
+    if settings.get("api_key") and host == settings.get("base_url", _CLOUD):
         return True
     try:
         known = netrc.netrc(Path(os.environ.get("NETRC", "~/.netrc")).expanduser())
@@ -62,7 +64,7 @@ def has_key(base_url: str | None) -> bool:
 
 
 def _settings() -> dict[str, str]:
-    """W&B's settings file of this user; empty if there is none that can be read."""
+    """Return this user's W&B settings; {} if the file is missing or unreadable."""
     parser = ConfigParser(interpolation=None)
     try:
         parser.read(Path(os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")).expanduser() / "settings")
