@@ -48,7 +48,7 @@ def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> Trial
 
 
 def write_config(path: Path, config: TrialConfig) -> None:
-    """Write a config as a recipe, defaults included: load_config(path, {}) == config. Settings that are None are left out."""
+    """Write a config as a recipe, defaults included: load_config(path, {}) == config. None is left out: it follows from the rest."""
     text, yaml = io.StringIO(), YAML(typ="safe", pure=True)
     text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {path.name}` trains it again.\n")
     yaml.default_flow_style = False

@@ -147,7 +147,7 @@ def at(distribution: BaseDistribution, u: float) -> Any:
     low, high = float(distribution.low), float(distribution.high)
     whole = isinstance(distribution, IntDistribution)
     if whole:
-        low, high = low - 0.5, high + 0.5  # so that all whole numbers are equally likely
+        low, high = low - 0.5, high + 0.5  # so that the two end values get a full share
     value = low * (high / low) ** u if distribution.log else low + u * (high - low)
     if distribution.step is not None and not (whole and distribution.step == 1):
         value = distribution.low + distribution.step * round((value - distribution.low) / distribution.step)

@@ -177,9 +177,8 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
-    evaluator = {
-        name: value for name, value in spec["evaluation"].items() if name != "weights"
-    }  # the evaluation protocol has the hash of the weights
+    # without the path of the weights, since the evaluation protocol has their hash
+    evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}
     return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 

@@ -76,7 +76,7 @@ class Store:
                 yield store
 
     def __getstate__(self) -> dict[str, Any]:
-        """Support pickling, since Tune pickles its callbacks for a restore that we never use. A copy can only read."""
+        """Return the state without the open file. Tune pickles the store for a restore that we never use; a copy can only read."""
         return vars(self) | {"_file": None}
 
     def write_study(self, study: StudyRecord) -> None:
