@@ -1,4 +1,4 @@
-"""The program: what to ask, how to launch it, where it is kept, how to read it."""
+"""The program: define a study, launch it on Ray, store its records, read them."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["StudySpec", "StudyView", "launch", "open_study"]
 
-HOMES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.api"}
+_MODULES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.api"}
 
 
 def __getattr__(name: str) -> Any:
-    """Looked up when used: reading a study's results must not cost the import of Ray."""
-    if name not in HOMES:
-        raise AttributeError(f"module 'study' has no attribute {name!r}; it has {sorted(HOMES)}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    """Import a public name on first use, so that reading a study does not import Ray."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'study' has no attribute {name!r}; it has {sorted(_MODULES)}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,8 +1,8 @@
-"""How all tests run: one thread each for torch and BLAS, in groups that processes can share out."""
+"""Settings for all tests: one thread for torch and BLAS, and groups of tests for parallel processes."""
 
 import os
 
-# Before torch is loaded, also in processes that tests start: more threads are no faster here, and equal bits need the same sums.
+# Set before torch is imported, and inherited by processes that tests start. More threads are not faster here, and change the order of sums.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections import Counter
@@ -13,7 +13,7 @@ from processes import group
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ray's group first, which takes longest, then by number of tests. The order within a file stays."""
+    """Sort the tests: the slowest group, Ray, first, then larger groups. The order within a file is kept."""
     groups = {item: group(str(item.path)) for item in items}
     size = Counter(groups.values())
     items.sort(key=lambda item: (groups[item] != "ray", -size[groups[item]]))
@@ -21,12 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives whole groups to processes. (With pytest 9.2, xdist 3.8 ignores its own mark, xdist_group.)"""
+    """Return a scheduler that gives whole groups to processes. With pytest 9.2, xdist 3.8 ignores its mark xdist_group."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Groups(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid.partition("::")[0])
 
-    config.option.loadscopereorder = False  # the order is that of pytest_collection_modifyitems
+    config.option.loadscopereorder = False  # keep the order of pytest_collection_modifyitems
     return Groups(config, log)

@@ -1,11 +1,19 @@
-"""How tests are spread over processes."""
+"""How test files are grouped for parallel processes."""
 
 from pathlib import PurePath
 
-# Files whose tests start Ray share one process: only one Ray runs at a time.
-STARTS_RAY = {"test_cli.py", "test_cluster.py", "test_kill.py", "test_launch.py", "test_layout.py", "test_plugins.py"}
+# Files that start Ray share one process, so that only one Ray is active at a time.
+STARTS_RAY = {
+    "test_cli.py",
+    "test_cluster.py",
+    "test_format_resume.py",
+    "test_kill.py",
+    "test_launch.py",
+    "test_layout.py",
+    "test_plugins.py",
+}
 
 
 def group(file: str) -> str:
-    """The group of a file: the file itself, so that its fixtures are built once, or "ray"."""
+    """Return the group of a file: "ray" if it starts Ray, else the file, so that its fixtures are built once."""
     return "ray" if PurePath(file).name in STARTS_RAY else file

@@ -1,4 +1,4 @@
-"""A study's folder, written as the Recorder writes it, for what reads along."""
+"""Study folders written like the Recorder writes them, for tests of readers and trackers."""
 
 import time
 from collections.abc import Callable
@@ -12,24 +12,25 @@ from study.store.store import Store
 
 OFFLINE = Tracking(wandb=WandbConfig(mode="offline"))
 ONLINE = Tracking(wandb=WandbConfig(mode="online"))
-SPACE = {
+_SPACE = {
     "scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "r1": [False, True]},
     "nuisance": {"d_steps": {"low": 1, "high": 5}},
 }
-SPEC = {"name": "digits", "space": SPACE, "objective": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
-# its runs are called digits-e3b0c4-…: the mark of a study that was created at no time
+SPEC = {"name": "digits", "space": _SPACE, "objective": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
+# W&B names start with digits-e3b0c4, since `created` is empty
 STUDY = StudyRecord(spec=SPEC, protocol={}, baselines={"coverage": 0.9}, n_modes=10, provenance={})
 
 
 def wait_until(true: Callable[[], bool], limit_s: float = 30) -> None:
+    """Wait until the condition is true; fail after limit_s."""
     end = time.monotonic() + limit_s
     while not true():
-        assert time.monotonic() < end, "waited for too long"
+        assert time.monotonic() < end, f"the condition must be true within {limit_s} s"
         time.sleep(0.05)
 
 
 class Driver:
-    """Writes a study's folder as the Recorder does."""
+    """Writes records and sample grids like the Recorder."""
 
     def __init__(self, store: Store):
         self.store = store

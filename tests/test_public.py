@@ -1,4 +1,4 @@
-"""What people import, and what the repository says of itself."""
+"""The public names, and the texts of the repository."""
 
 import re
 import subprocess
@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "first",
     ["", "import study.engine.launch, study.api, study.spec.study_spec, analysis.report, analysis.report.page\n"],
-    ids=["at once", "after the modules"],
+    ids=["first import", "after the modules"],
 )
-def test_public_names_are_what_they_say(first: str) -> None:
+def test_public_names_can_be_imported(first: str) -> None:
     script = first + (
         "from study import StudySpec, launch, open_study\n"
         "import analysis, study\n"
@@ -30,7 +30,7 @@ def test_reading_a_study_imports_neither_ray_nor_wandb() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
 
 
-def test_no_place_is_left_open_in_what_people_read() -> None:
+def test_texts_have_no_placeholders_and_no_broken_pictures() -> None:
     for path in [ROOT / "README.md", *(ROOT / "studies").rglob("*.yaml")]:
         assert not re.findall(r"@[a-z]+@", path.read_text()), path
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text())
@@ -38,5 +38,5 @@ def test_no_place_is_left_open_in_what_people_read() -> None:
     assert all((ROOT / picture).is_file() for picture in pictures)
 
 
-def test_the_readme_shows_the_demos_file_as_it_is() -> None:
+def test_the_readme_contains_the_demo_study_file() -> None:
     assert (ROOT / "studies" / "digits.yaml").read_text() in (ROOT / "README.md").read_text()

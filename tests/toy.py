@@ -1,4 +1,4 @@
-"""The smallest study that is one: points, tiny networks, four configurations."""
+"""The smallest study: 2-D points, tiny networks, four configs."""
 
 import json
 from collections import Counter
@@ -39,18 +39,18 @@ def run(spec: StudySpec, folder: Path) -> StudyView:
 
 
 def in_this_process(spec: StudySpec, folder: Path) -> None:
-    """A finished study, as its driver writes it, without Ray."""
+    """Write the folder of a finished study without Ray."""
     prepared = prepare(spec, folder, address=None)
     with Store.writing(folder) as store:
         store.write_study(prepared.study)
-        for asked in spec.designed():
-            config = TrialConfig.from_flat(asked.flat)
-            store.write(config.trial_id, opened={"phase": spec.phase, **asdict(asked)})
+        for proposal in spec.designed():
+            config = TrialConfig.from_flat(proposal.flat)
+            store.write(config.trial_id, opened={"phase": spec.phase, **asdict(proposal)})
             trial, finished = Trial(config, prepared.source, prepared.evaluator), False
             while not finished:
                 measured = trial.advance()
                 finished = measured.finished
-                values = {name: value for name, value in measured.values.items() if name != "images_per_second"}  # never twice the same
+                values = {name: value for name, value in measured.values.items() if name != "images_per_second"}  # differs between runs
                 store.write(
                     config.trial_id,
                     measured=Measurement(images=measured.images, seconds=0.0, evaluation_seconds=0.0, values=values),
@@ -62,11 +62,11 @@ def in_this_process(spec: StudySpec, folder: Path) -> None:
                 store.write(config.trial_id, saved=Saved(images=measured.images, path=path))
 
 
-def lines(folder: Path) -> list[dict[str, object]]:
+def _lines(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
 
 
 def doubled(folder: Path) -> int:
-    """Measurements that stand in the records twice."""
-    seen = Counter((line["trial"], line["measured"]["images"]) for line in lines(folder) if "measured" in line)  # type: ignore[index]
+    """Return the number of repeated measurements in the records."""
+    seen = Counter((line["trial"], line["measured"]["images"]) for line in _lines(folder) if "measured" in line)  # type: ignore[index]
     return sum(n - 1 for n in seen.values())

@@ -1,1 +1,1 @@
-"""What is asked: the study file, its space, its design."""
+"""What a study asks: the study file, its space and its design."""

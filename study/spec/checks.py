@@ -1,4 +1,4 @@
-"""Checks of a study's settings: every value that a space can give must make a TrialConfig, alone and next to the others."""
+"""Checks of a study's settings: every value of the space must make a valid TrialConfig, alone and together with others."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
@@ -15,13 +15,15 @@ from trainables.tricks import TRICKS
 
 
 def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[], Iterable[Proposal]] | None) -> None:
-    """Raises SpecError unless every value that the space can give makes a TrialConfig, alone and next to the choices of the others.
+    """Check that every value of the base and the space makes a valid TrialConfig.
 
-    `designed`: gives the trials of the study's design, where it has one; each of them must make a TrialConfig too.
+    Each value is checked alone, with the rest of the space at its first values. Choices are also checked in pairs.
+    `designed` returns all trials of the study's design, None if there is no design; each must make a TrialConfig too.
+    Raises SpecError for the first value that fails.
     """
     for name in space.domains:
         if name in base:
-            raise SpecError(("base", name), f"{name} is in base and varies in the space; it must be in one of them")
+            raise SpecError(("base", name), f"{name} must be in base or in the space; it is in both. Remove one of them")
     for where, names in {"base": base, "space": space.domains}.items():
         for name in names:
             if (need := need_of(name)) and _meeting(need, space, base) is None:
@@ -42,24 +44,24 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
                         f"{name} needs {need}, which the variant {variant} does not have; add `{other}: {_yaml(value)}` to it",
                     )
     for name, value in base.items():
-        check_some(space, base, {name: value}, ("base", name))
+        _check_some(space, base, {name: value}, ("base", name))
     for name, distribution in space.domains.items():
         for value in extremes(distribution):
-            check_some(space, base, {name: value}, ("space", space.part(name), name))
+            _check_some(space, base, {name: value}, ("space", space.part(name), name))
     if designed:
-        for asked in designed():
+        for proposal in designed():
             try:
-                TrialConfig.from_flat(asked.flat)
+                TrialConfig.from_flat(proposal.flat)
             except UserError as error:
-                raise SpecError(("space",), f"every configuration of the design must make sense; one of them does not: {error}") from None
+                raise SpecError(("space",), f"every config of the design must be valid; one is not: {error}") from None
     choices = {name: d.choices for name, d in space.domains.items() if isinstance(d, CategoricalDistribution)}
     for a, b in combinations(choices, 2):
         for pair in product(choices[a], choices[b]):
-            check_some(space, base, dict(zip((a, b), pair, strict=True)), ("space", space.part(b), b))
+            _check_some(space, base, dict(zip((a, b), pair, strict=True)), ("space", space.part(b), b))
 
 
-def check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], where: tuple[str, ...]) -> None:
-    """The base with some settings of the space, the rest of the space at the first of its values."""
+def _check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], where: tuple[str, ...]) -> None:
+    """Check the base with these settings, the rest of the space at its first values. Raises SpecError at `where`."""
     rest = {name: extremes(domain)[0] for name, domain in space.domains.items() if name not in TRICKS and name not in some}
     flat = {**base, **space.spelt_out({**rest, **some})}
     for name in some:
@@ -72,7 +74,7 @@ def check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], w
 
 
 def _meeting(need: Need, space: Space, base: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What of the space meets the need: a choice, or a variant; {} if the base does; None if nothing in this study does."""
+    """Return the choice or variant of the space that meets the need; {} if the base meets it, None if this study never meets it."""
     domains, defaults = space.domains, settings()
     for other in need.names:
         for value in extremes(domains[other]) if other in domains else []:
@@ -90,17 +92,19 @@ def _yaml(value: Any) -> str:
 
 
 def corners(space: Space, base: Mapping[str, Any]) -> list[TrialConfig]:
-    """One of each combination of architecture, output, conditions and variants that the study has and that makes sense, the rest of its space
-    at the first of its values, its tricks off. Raises SpecError where none makes sense."""
+    """Return one config for each valid combination of the study's architectures, outputs, conditions and variants.
+
+    The other settings are at their first values, and tricks are off. Raises SpecError if no combination is valid.
+    """
     first = {name: extremes(domain)[0] for name, domain in space.domains.items() if name not in TRICKS}
     varying = [name for name in ("arch", "g.output", "g.condition", "d.condition", *space.variants) if name in first]
     found, reason = [], ""
     for values in product(*(extremes(space.domains[name]) for name in varying)):
-        point = {**first, **dict(zip(varying, values, strict=True))}
+        chosen = {**first, **dict(zip(varying, values, strict=True))}
         try:
-            found.append(TrialConfig.from_flat(space.asked(point, base=base, seed=0).flat))
+            found.append(TrialConfig.from_flat(space.asked(chosen, base=base, seed=0).flat))
         except UserError as error:
             reason = str(error)
     if not found:
-        raise SpecError(("space",), f"no combination of {', '.join(varying)} makes sense: {reason}")
+        raise SpecError(("space",), f"at least one combination of {', '.join(varying) or 'settings'} must be valid; none is: {reason}")
     return found

@@ -1,4 +1,7 @@
-"""Designs: which configurations a study that explains looks at. Randomised, and fixed before the first run, so that effects are effects."""
+"""Designs: the configs of a study with goal: explain.
+
+A design is randomised and fixed before the first trial, so that differences between configs can be read as effects of settings.
+"""
 
 from collections.abc import Mapping
 from itertools import product
@@ -17,14 +20,14 @@ from study.spec.space import Space, at
 def sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
     """A scrambled Sobol sequence over all domains. Owen 1998"""
     domains = space.domains
-    return _rows(domains, sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
+    return _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
 
 
 @DESIGNS.register("factorial")
 def factorial_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
     """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence. Fisher 1935"""
     domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
-    rows = _rows(domains, sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
+    rows = _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
     cells, rng = factorial(space), np.random.default_rng(design_seed)
     # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
     order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
@@ -43,13 +46,13 @@ def _rows(domains: Mapping[str, BaseDistribution], uniforms: np.ndarray[Any, np.
 
 
 def factorial(space: Space) -> list[dict[str, Any]]:
-    """Every combination of the scientific settings, all of which are choices."""
+    """Return all combinations of the scientific settings, which must all be choices."""
     choices = {name: domain.choices for name, domain in space.scientific.items() if isinstance(domain, CategoricalDistribution)}
     return [dict(zip(choices, cell, strict=True)) for cell in product(*choices.values())]
 
 
-def sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """[n, dims] in [0, 1)."""
+def _sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the first n numbers of a scrambled Sobol sequence, [n, dims], in [0, 1)."""
     if not dims:
         return np.zeros((n, 0))
     sampler = qmc.Sobol(dims, scramble=True, rng=rng)
@@ -58,12 +61,12 @@ def sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dty
 
 
 def seed_of(design_seed: int, *, config: int, replicate: int) -> int:
-    """A seed of its own for every trial: s20003007 is configuration 3's eighth run in the design of seed 2."""
+    """Return a unique seed for a trial. Seed 20003007 is design seed 2, config 3, replicate 7."""
     return 10_000_000 * design_seed + 1_000 * config + replicate
 
 
 def cells_of(space: Space) -> int:
-    """How many combinations a factorial design has. SpecError where a scientific setting is not a choice."""
+    """Return the number of combinations of a factorial design. Raises SpecError if a scientific setting is a range."""
     n = 1
     for name, distribution in space.scientific.items():
         if not isinstance(distribution, CategoricalDistribution):

@@ -1,10 +1,10 @@
-"""SpecError: a study file that asks for what cannot be."""
+"""SpecError: a study file is invalid."""
 
 from ganstudy import UserError
 
 
 class SpecError(UserError):
-    """Something in a study file that cannot hold. `where` are the keys that lead to it."""
+    """An invalid entry of a study file. `where` is the path of keys to the entry."""
 
     def __init__(self, where: tuple[str, ...], message: str):
         super().__init__(message)

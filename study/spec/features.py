@@ -1,4 +1,4 @@
-"""FEATURES: what `evaluation.features` of a study file may name. `study.evaluation.features` chooses among them for a data set."""
+"""FEATURES: feature networks that `evaluation.features` may name. `study.evaluation.features` chooses one for a data set."""
 
 from collections.abc import Callable
 
@@ -11,18 +11,18 @@ from ganstudy.registry import Registry, first_line, nearest
 from trainables.data import Source
 
 FEATURES: Registry[Callable[[Source], nn.Module]] = Registry("features")
-"""name -> the network that a source is judged by. To add one of your own: a function of the source that makes an nn.Module."""
+"""Name -> function that makes the feature network for a source. To add an entry, register a function Source -> nn.Module."""
 
 
 @FEATURES.register("points")
 def _points(source: Source) -> Extractor:
-    """The points of a mixture themselves"""
+    """The coordinates of the points, unchanged"""
     return Points()
 
 
 @FEATURES.register("pixels")
 def _pixels(source: Source) -> Extractor:
-    """All pixels, from 0 to 1: for small, aligned images only"""
+    """All pixels, scaled to [0, 1]: only for small, aligned images"""
     return Pixels()
 
 
@@ -33,24 +33,25 @@ def _random_conv(source: Source) -> Extractor:
 
 
 def known_features() -> dict[str, str]:
-    """Name -> one line, of all that `evaluation.features` may say."""
+    """Return name -> description of everything that `evaluation.features` accepts."""
     own = {name: first_line(make) for name, make in FEATURES.items()}
-    theirs = dict.fromkeys(pretrained_names(), "torch-fidelity's, weights and resizing included")
+    theirs = dict.fromkeys(pretrained_names(), "from torch-fidelity, with its weights and resizing")
     return {
-        "auto": "points, classifier or random_conv, by what the data are",
-        "classifier": "a small classifier of the data's own classes, its last layer but one: the default for labelled images",
+        "auto": "points, classifier or random_conv, depending on the data",
+        "classifier": "the penultimate layer of a small classifier of the data's classes: the default for labelled images",
         **own,
         **theirs,
-        "inception": "Inception-v3 as torch-fidelity defines it: Fréchet distances in it are FIDs",
+        "inception": "Inception-v3 from torch-fidelity: Fréchet distances of these features are FIDs",
     }
 
 
 def own_features() -> list[str]:
-    """Those of plugins, which may suit points and images."""
+    """Return the names of features from plugins, which may work on points and images."""
     return [name for name in FEATURES if name not in ("points", "pixels", "random_conv")]
 
 
 def refuse_unknown_features(name: str) -> None:
+    """Raises UserError for an unknown name."""
     known = known_features()
     if name not in known:
         raise UserError(f"no features named {name!r}; {nearest(name, known)}there are {sorted(known)}")

@@ -1,4 +1,4 @@
-"""YAML 1.2 files, with the line in every message, and --set."""
+"""Read YAML 1.2 files and --set options, and find the line of an error."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,11 @@ from ganstudy.registry import nearest
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file. Raises UserError if the file is missing, unreadable or not a mapping."""
     if not path.is_file():
-        beside = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise UserError(f"{path} must be a file; there is none" + (f"; {hint.strip()}" if (hint := nearest(path.name, beside)) else ""))
+        nearby = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        found = "it is a folder" if path.is_dir() else "it does not exist"
+        raise UserError(f"{path} must be a file; {found}" + (f"; {hint.strip()}" if (hint := nearest(path.name, nearby)) else ""))
     try:
         given = YAML(typ="safe", pure=True).load(path)
     except (YAMLError, UnicodeDecodeError) as error:
@@ -27,12 +29,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:
-    """["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}, read as YAML is."""
+    """Parse --set options as YAML: ["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}. Raises UserError."""
     out = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UserError(f"--set takes NAME=VALUE; given {text!r}")
+            raise UserError(f"--set must be NAME=VALUE; given {text!r}")
         try:
             out[name.strip()] = YAML(typ="safe", pure=True).load(value)
         except YAMLError:
@@ -41,7 +43,7 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
 
 
 def line_of(path: Path, where: tuple[str, ...]) -> str:
-    """ ", line 12" of the deepest of these keys that the file has."""
+    """Return ", line 12": the line of the deepest of these nested keys that is in the file; "" if none is."""
     node, line = YAML(typ="rt").load(path), None
     for key in where:
         if not isinstance(node, Mapping) or key not in node:

@@ -1,4 +1,4 @@
-"""Recipes: YAML files of one training run's settings, one level deep."""
+"""Recipes: YAML files with the settings of one config, under dotted names."""
 
 import io
 from collections.abc import Mapping
@@ -16,11 +16,16 @@ from trainables.config import TrialConfig, live
 
 
 def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
-    """A recipe: a YAML file of dotted settings, one level deep. `changes` are like --set; switching a trick off takes its settings along."""
+    """Read a recipe and apply `changes`, as --set does. If a change turns a trick off, the settings of the trick are dropped.
+
+    Raises UserError, with file and line, for an invalid setting.
+    """
     path = Path(path)
     given = read_yaml(path)
     if studies := [key for key in ("base", "space") if key in given]:
-        raise UserError(f"{path} must be a recipe, settings alone; it has {studies[0]}, so it is a study: `ganstudy launch {path}` runs it")
+        raise UserError(
+            f"{path} must be a recipe, which has only settings; it has {studies[0]}, so it is a study file. `ganstudy launch {path}` runs it"
+        )
     try:
         check_names(given, ("base",))
     except SpecError as error:
@@ -34,15 +39,18 @@ def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
 
 
 def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
-    """The settings with changes; what no longer lives, and was not asked for, is left out. Raises UserError for what cannot hold."""
-    check = {**flat, **changes}
-    return TrialConfig.from_flat({name: value for name, value in check.items() if name in changes or name in live(check)})
+    """Return the config of the settings with changes. Settings that no longer apply are dropped, unless they are in `changes`.
+
+    Raises UserError for an invalid config.
+    """
+    merged = {**flat, **changes}
+    return TrialConfig.from_flat({name: value for name, value in merged.items() if name in changes or name in live(merged)})
 
 
 def write_config(path: Path, config: TrialConfig) -> None:
-    """As a recipe: load_config(path, {}) == config. All that counts is there, defaults included; what is not set (None) follows from the rest."""
+    """Write a config as a recipe, defaults included: load_config(path, {}) == config. None is left out: it follows from the rest."""
     text, yaml = io.StringIO(), YAML(typ="safe", pure=True)
-    text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {path.name}` runs it again.\n")
+    text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {path.name}` trains it again.\n")
     yaml.default_flow_style = False
     yaml.dump({name: value for name, value in config.flat().items() if value is not None}, text)
     write_whole(path, text.getvalue())

@@ -1,3 +1,3 @@
-"""Keys of study files that have another name now."""
+"""Keys of study files that were renamed."""
 
-RENAMED_KEYS = {"score": "objective", "judge": "evaluation"}  # before 0.2 -> now
+RENAMED_KEYS = {"score": "objective", "judge": "evaluation"}  # name before 0.2 -> current name

@@ -1,4 +1,4 @@
-"""Sections of a study file: objective, scheduler, evaluation, resources."""
+"""Sections of a study file: objective, scheduler, evaluation and resources."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -16,13 +16,15 @@ from trainables.sections import Count, Positive, Section
 
 
 class Objective(Section):
+    """The metric to optimise or rank by, and its direction."""
+
     metric: str = "fd"
-    direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a word in study files
+    direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a string in study files
 
     @model_validator(mode="before")
     @classmethod
     def _its_own_direction(cls, given: Any) -> Any:
-        """`objective: coverage` is enough: METRICS knows which way is better."""
+        """Accept `objective: coverage` and take the direction from METRICS."""
         if not isinstance(given, (str, Mapping)):
             raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
         given = {"metric": given} if isinstance(given, str) else dict(given)
@@ -31,17 +33,17 @@ class Objective(Section):
                 raise SpecError(("objective",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
             direction = METRICS[name].direction
             if direction is None:
-                raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near what real data score")
+                raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near the real-data baseline")
             given.setdefault("direction", direction)
         return given
 
 
 class EvaluationConfig(Section):
-    """How samples are judged: the evaluation protocol of the study."""
+    """How generators are evaluated: the evaluation protocol of the study."""
 
-    features: str = "auto"  # what distances are measured in; `ganstudy list` prints all
-    weights: str | None = None  # a file of weights for pretrained features; None: from torch's cache, or downloaded into it
-    samples: Annotated[int, Field(ge=100)] | None = None  # generated samples judged at each tick; None: by data set
+    features: str = "auto"  # the features for distances; `ganstudy list features` prints all
+    weights: str | None = None  # file with weights of pretrained features; None: from torch's cache, or downloaded into it
+    samples: Annotated[int, Field(ge=100)] | None = None  # generated samples at each tick; None: depends on the data set
 
     @field_validator("features")
     @classmethod
@@ -54,12 +56,12 @@ class EvaluationConfig(Section):
 
 
 class Resources(Section):
-    """Of one trial."""
+    """The resources of one trial."""
 
     cpu: Positive = 1.0
-    gpu: Annotated[float, Field(ge=0)] | None = None  # None: one where the cluster has any; below 1: a share of one
+    gpu: Annotated[float, Field(ge=0)] | None = None  # None: 1 if the cluster has GPUs, else 0; below 1: a share of one GPU
     memory_gb: Positive | None = None
-    concurrent: Count | None = None  # trials at a time; None: as many as fit
+    concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
 
     @field_validator("gpu")
     @classmethod
@@ -70,11 +72,11 @@ class Resources(Section):
 
 
 def evaluation_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> EvaluationConfig:
-    """A study's own way of judging, with what is given (not None) in its place. Raises UserError in words."""
-    asked = {"features": features, "weights": weights, "samples": samples}
-    given = {**own, **{name: value for name, value in asked.items() if value is not None}}
+    """Return a study's evaluation section with the arguments that are not None in place of its values. Raises UserError."""
+    changes = {"features": features, "weights": weights, "samples": samples}
+    given = {**own, **{name: value for name, value in changes.items() if value is not None}}
     if features and not weights:
-        given["weights"] = None  # those of the study's own features
+        given["weights"] = None  # the study's weights belong to other features
     try:
         return EvaluationConfig.model_validate(given)
     except ValidationError as error:

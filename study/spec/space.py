@@ -1,6 +1,6 @@
-"""Space: the settings that a study varies, as Optuna distributions, and which of them live where.
+"""Space: the settings that a study varies, as Optuna distributions.
 
-`r1.gamma` lives only where `r1` is on, `lookahead.k` only where `update` is `lookahead`; nobody has to write that condition.
+Conditions are known: `r1.gamma` is active only where `r1` is on, `lookahead.k` only where `update` is `lookahead`.
 A variant is a name for several settings at once: `method: {plain: {}, clipped: {loss: wasserstein, weight_clipping: true}}`.
 """
 
@@ -18,18 +18,18 @@ from trainables.config import field_needs, live, refuse_unknown, settings, switc
 from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
 
-TAKEN = (  # columns of StudyView.trials(), beside settings and metrics
+TAKEN = (  # columns of StudyView.trials() other than settings and metrics; variants may not have these names
     *("number", "config_id", "phase", "protocol", "ended", "outcome", "onset_kimg", "images", "seconds", "evaluation_seconds", "seed"),
     *("diagnosis", "reason", "failures"),
 )
 
 
-Variants = Mapping[str, Mapping[str, Any]]  # name -> the settings that it stands for
+Variants = Mapping[str, Mapping[str, Any]]  # variant -> its settings
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial as asked for: its settings, and the names of the variants that some of them come from, {"method": "clipped"}."""
+    """A proposed trial: its settings by dotted name, and the variants that it uses, such as {"method": "clipped"}."""
 
     flat: dict[str, Any]
     variants: dict[str, str] = field(default_factory=dict)
@@ -37,9 +37,10 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """scientific: what the study asks about. nuisance: what must vary for the answer to be fair. Dotted setting -> Optuna distribution.
+    """Dotted setting -> Optuna distribution.
 
-    `variants` says what the choices of some scientific names stand for.
+    scientific: settings that the question is about. nuisance: settings that must vary so that the comparison is fair.
+    variants: for the scientific names that choose among variants, the settings of each variant.
     """
 
     scientific: Mapping[str, BaseDistribution]
@@ -48,7 +49,7 @@ class Space:
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:
-        """All of them: variants first, and a setting after those that it needs."""
+        """All distributions: variants first, and each setting after the settings that it needs."""
         everything = {**self.scientific, **self.nuisance}
         decided = {setting for variants in self.variants.values() for bundle in variants.values() for setting in bundle}
 
@@ -60,59 +61,63 @@ class Space:
 
         return dict(sorted(everything.items(), key=lambda item: (item[0] not in self.variants, waits(item[0]))))
 
-    def spelt_out(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        """A point's settings, those that its variants stand for in place of the variants' names."""
-        bundles = [self.variants[name][chosen] for name, chosen in point.items() if name in self.variants]
-        settings = {name: value for name, value in point.items() if name not in self.variants}
+    def spelt_out(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values of the space with the settings of its variants in place of the variants' names."""
+        bundles = [self.variants[name][chosen] for name, chosen in values.items() if name in self.variants]
+        settings = {name: value for name, value in values.items() if name not in self.variants}
         return {name: value for bundle in (*bundles, settings) for name, value in bundle.items()}
 
-    def asked(self, point: Mapping[str, Any], *, base: Mapping[str, Any], seed: int) -> Proposal:
-        """A trial: base and point, the switches that are off included, the settings of tricks that are off not."""
-        named = {name: point[name] for name in self.variants if name in point}
-        return Proposal(live({**base, **self.spelt_out(point), "seed": seed}), named)
+    def asked(self, values: Mapping[str, Any], *, base: Mapping[str, Any], seed: int) -> Proposal:
+        """Return the trial with these values and the base. Includes switches that are off, but no settings of tricks that are off."""
+        named = {name: values[name] for name in self.variants if name in values}
+        return Proposal(live({**base, **self.spelt_out(values), "seed": seed}), named)
 
     def part(self, name: str) -> str:
+        """Return "scientific" or "nuisance"."""
         return "scientific" if name in self.scientific else "nuisance"
 
     def values(self, name: str) -> list[Any]:
-        """That the study can give a setting, by itself or by a variant: all choices, the ends of a range, [] where it does not vary."""
+        """Return the values of a setting, from its domain and from variants: all choices, the ends of a range, [] if it does not vary."""
         own = extremes(self.domains[name]) if name in self.domains else []
         return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
 
 
 def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
-    """A list of choices, {low, high, log, step}, or the word `range` for the line of RANGES -> a distribution. SpecError otherwise."""
+    """Read the domain of a setting: a list of choices, {low, high, log, step}, or the word `range` for its entry in RANGES.
+
+    Raises SpecError at `where` for anything else.
+    """
     kind = type(settings()[name])
     if given == "range":
         if name not in RANGES:
             because = f": {NO_RANGE[name].reason}" if name in NO_RANGE else ""
-            raise SpecError(where, f"{name} has no range of its own{because}; give a list of choices or {{low: …, high: …}}")
+            raise SpecError(where, f"`range` is not available for {name}{because}; give a list of choices or {{low: …, high: …}}")
         return RANGES[name].domain
     if isinstance(given, list):
         if len(given) < 2 or len({repr(choice) for choice in given}) < len(given):
             raise SpecError(
-                where, f"{name} needs two different choices or more; given {given}. A value that does not vary belongs into base"
+                where, f"{name} must have at least two choices, all different; given {given}. Put a value that does not vary into base"
             )
         return CategoricalDistribution(given)
     if not isinstance(given, Mapping):
         raise SpecError(
             where,
-            f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. A value that does not vary belongs into base",
+            f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. Put a value that does not vary into base",
         )
     if unknown := given.keys() - {"low", "high", "log", "step"}:
-        raise SpecError((*where, sorted(unknown)[0]), f"{name} takes low, high, log and step; given {sorted(unknown)[0]!r}")
+        raise SpecError((*where, sorted(unknown)[0]), f"{name} accepts the keys low, high, log and step; given {sorted(unknown)[0]!r}")
     low, high, logarithmic, step = given.get("low"), given.get("high"), given.get("log", False), given.get("step")
     for key, bound in {"low": low, "high": high}.items():
         if not isinstance(bound, (int, float)) or isinstance(bound, bool):
-            raise SpecError(where, f"{name} needs low and high, both numbers; {key} is {bound!r}")
+            raise SpecError(where, f"{name} must have low and high, both numbers; {key} is {bound!r}")
     assert low is not None
     assert high is not None
     if not low < high:
-        raise SpecError(where, f"{name} needs low < high; given low {low}, high {high}")
+        raise SpecError(where, f"{name} must have low < high; given low {low}, high {high}")
     if not isinstance(logarithmic, bool):
-        raise SpecError(where, f"{name} takes log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
+        raise SpecError(where, f"{name} must have log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
     if logarithmic and not low > 0:
-        raise SpecError(where, f"{name} is on a log scale, so low must be above 0; given {low}")
+        raise SpecError(where, f"{name} must have low above 0 on a log scale; given {low}")
     try:
         if kind is int or (kind is type(None) and isinstance(low, int) and isinstance(high, int)):
             return IntDistribution(low, high, log=logarithmic, step=step or 1)
@@ -122,7 +127,7 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
 
 
 def as_given(distribution: BaseDistribution) -> list[Any] | dict[str, Any]:
-    """The form of a study file, for the records: domain(name, as_given(d)) == d."""
+    """Return a distribution in the form of a study file: domain(name, as_given(d)) == d."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -135,14 +140,14 @@ def as_given(distribution: BaseDistribution) -> list[Any] | dict[str, Any]:
 
 
 def at(distribution: BaseDistribution, u: float) -> Any:
-    """The value at u in [0, 1), so that any design of uniforms is a design of settings."""
+    """Return the value at quantile u in [0, 1) of a distribution."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(u * len(distribution.choices))]
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     low, high = float(distribution.low), float(distribution.high)
     whole = isinstance(distribution, IntDistribution)
     if whole:
-        low, high = low - 0.5, high + 0.5  # each whole number gets its share
+        low, high = low - 0.5, high + 0.5  # so that the two end values get a full share
     value = low * (high / low) ** u if distribution.log else low + u * (high - low)
     if distribution.step is not None and not (whole and distribution.step == 1):
         value = distribution.low + distribution.step * round((value - distribution.low) / distribution.step)
@@ -152,22 +157,24 @@ def at(distribution: BaseDistribution, u: float) -> Any:
 
 
 def extremes(distribution: BaseDistribution) -> list[Any]:
-    """Values that tell whether a distribution stays within what a setting allows."""
+    """Return all choices, or the two ends of a range."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     return [distribution.low, distribution.high]
 
 
-# As a study file writes it --------------------------------------------------------------------------
+# Reading a study file --------------------------------------------------------------------------------
 
 
 def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
+    """Raises SpecError for a name that is not a setting, and for a nested mapping in base."""
     for name, value in names.items():
         if isinstance(value, Mapping) and where == ("base",):
             inner = next(iter(value), "…")
             raise SpecError(
-                (*where, name), f"settings are written with dots: {name}.{inner}: {value.get(inner, '…')}, not nested under {name}"
+                (*where, name),
+                f"settings must be written with dots, as {name}.{inner}: {value.get(inner, '…')}; given a mapping under {name}",
             )
         try:
             refuse_unknown([name])
@@ -176,23 +183,23 @@ def check_names(names: Mapping[str, Any], where: tuple[str, ...]) -> None:
 
 
 def read_space(given: Mapping[str, Any]) -> Space:
-    """{"scientific": {name: domain, …}, "nuisance": …} -> Space. SpecError, which knows where, for what cannot hold."""
+    """Read {"scientific": {name: domain, …}, "nuisance": …}. Raises SpecError, with the path of keys, if it is invalid."""
     parts: dict[str, dict[str, Any]] = {}
     variants: dict[str, Variants] = {}
     for part, domains in given.items():
         if part not in ("scientific", "nuisance"):
             raise SpecError(
                 ("space", part),
-                f"space has scientific (what is asked about) and nuisance (what must vary for a fair answer); given {part!r}",
+                f"the parts of space are scientific (what the question is about) and nuisance (what varies for a fair comparison); given {part!r}",
             )
         if not isinstance(domains, Mapping):
-            raise SpecError(("space", part), f"space.{part} must name settings and their domains; given {domains!r}")
+            raise SpecError(("space", part), f"space.{part} must be a mapping of settings to their values; given {domains!r}")
         for name, value in domains.items():
             where = ("space", part, name)
-            if are_variants(name, value):
+            if _are_variants(name, value):
                 if part != "scientific":
-                    raise SpecError(where, f"the variants of {name} belong into space.scientific")
-                parts.setdefault(part, {})[name], variants[name] = read_variants(name, value, where), value
+                    raise SpecError(where, f"variants must be in space.scientific; {name} is in space.{part}. Move it")
+                parts.setdefault(part, {})[name], variants[name] = _read_variants(name, value, where), value
                 continue
             check_names({name: value}, ("space", part))
             if name in NEVER_VARIES:
@@ -202,45 +209,50 @@ def read_space(given: Mapping[str, Any]) -> Space:
             parts.setdefault(part, {})[name] = domain(name, value, where)
     for name in parts.get("nuisance", {}):
         if name in parts.get("scientific", {}):
-            raise SpecError(("space", "nuisance", name), f"{name} is scientific and nuisance; it must be one of them")
+            raise SpecError(("space", "nuisance", name), f"{name} must be scientific or nuisance; it is both. Remove one of them")
     if not parts.get("scientific"):
         raise SpecError(("space",), "space.scientific must name at least one setting: the one that the question is about")
-    owner: dict[str, str] = {}  # what decides a setting
+    owner: dict[str, str] = {}  # setting -> the name whose variants set it
     for name, bundle in [(name, bundle) for name, bundles in variants.items() for bundle in bundles.values()]:
         for setting in bundle:
             other = owner.setdefault(setting, name)
             if setting in parts["scientific"] or setting in parts.get("nuisance", {}) or other != name:
-                by = f"by {other} too" if other != name else "by itself"
+                also = f"variants of {other}" if other != name else "its own values in the space"
                 raise SpecError(
-                    ("space", "scientific", name), f"{setting} is set by a variant of {name}, and varies {by}; one of them must decide"
+                    ("space", "scientific", name),
+                    f"{setting} must be set in one place; variants of {name} set it, and so do {also}. Remove one of them",
                 )
     return Space(scientific=parts["scientific"], nuisance=parts.get("nuisance", {}), variants=variants)
 
 
-def are_variants(name: str, given: Any) -> bool:
-    """Whether a name that is no setting stands for bundles of settings."""
+def _are_variants(name: str, given: Any) -> bool:
+    """Whether a name of the space stands for variants: it is not a setting, and its values are mappings."""
     return name not in settings() and isinstance(given, Mapping) and any(isinstance(bundle, Mapping) for bundle in given.values())
 
 
-def read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
-    """The choice among bundles of settings: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. SpecError for what makes none."""
+def _read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
+    """Return the choice among variants: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. Raises SpecError if one is invalid."""
     if not name.isidentifier():
-        raise SpecError(where, f"variants need a name that is a word, such as method; given {name!r}")
+        raise SpecError(where, f"the name of variants must be one word, such as method; given {name!r}")
     if name in TAKEN or name in METRICS:
-        raise SpecError(where, f"variants need a name of their own, such as method; {name!r} is a column of the trials' table")
+        raise SpecError(
+            where, f"the name of variants must not be a column of the trials' table; given {name!r}. Use another name, such as method"
+        )
     if len(variants) < 2:
-        raise SpecError(where, f"{name} needs two variants or more; given {list(variants)}")
+        raise SpecError(where, f"{name} must have at least two variants; given {list(variants)}")
     seen: dict[str, str] = {}
     for variant, bundle in variants.items():
         if not isinstance(variant, str):
-            raise SpecError(where, f"the names of variants must be text; {name} has {variant!r}" + yaml_hint(variant))
+            raise SpecError(where, f"the names of variants must be strings; {name} has {variant!r}" + yaml_hint(variant))
         if not isinstance(bundle, Mapping):
-            raise SpecError(where, f"the variants of {name} must each be a mapping of settings, {{}} for the base; {variant} is {bundle!r}")
+            raise SpecError(
+                where, f"each variant of {name} must be a mapping of settings, or {{}} for the base alone; {variant} is {bundle!r}"
+            )
         check_names(bundle, (*where, variant))
         for setting in bundle:
             if setting in NEVER_VARIES:
                 raise SpecError((*where, variant, setting), f"{setting} cannot vary: {NEVER_VARIES[setting]}")
-        alike = seen.setdefault(repr(sorted(bundle.items())), variant)
-        if alike != variant:
-            raise SpecError((*where, variant), f"two variants of {name} must not be the same; {alike} and {variant} are")
+        equal = seen.setdefault(repr(sorted(bundle.items())), variant)
+        if equal != variant:
+            raise SpecError((*where, variant), f"the variants of {name} must differ; {equal} and {variant} are equal")
     return CategoricalDistribution(list(variants))

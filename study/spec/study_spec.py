@@ -1,4 +1,4 @@
-"""StudySpec: what a study asks, and with what means. Checked before anything starts."""
+"""StudySpec: the question, the space, the design and the resources of a study, checked before anything starts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,31 +26,31 @@ from trainables.sections import Section, joined
 
 
 class StudySpec(Section):
-    """Frozen. Made by StudySpec.load(file), StudySpec.from_dict(mapping), or by its fields."""
+    """A study, frozen. Made by StudySpec.load(file), StudySpec.from_dict(mapping), or from its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     question: Annotated[str, Field(min_length=1)]
     goal: Literal["explain", "optimise"] = "explain"
-    plugins: tuple[str, ...] = ()  # modules imported before the settings are looked at, on every worker too
+    plugins: tuple[str, ...] = ()  # modules imported before the settings are checked, also on every worker
     base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
     space: Space
     sampler: str = "sobol"
     n_configs: Annotated[int, Field(ge=1, le=10_000)]
-    seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # runs of each configuration
+    seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # trials of each config
     design_seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = Objective()
     scheduler: SerializeAsAny[Scheduler] | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     resources: Resources = Resources()
-    max_failures: Annotated[int, Field(ge=0)] = 2  # a trial whose program or machine broke is tried this many times more
+    max_failures: Annotated[int, Field(ge=0)] = 2  # how often a trial that ended in an error is started again
     tracking: Tracking = Tracking()
 
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, given: Any) -> Any:
-        """Plugins first, as they bring names; then what follows from the rest."""
+        """Import plugins, since they register names, then read the space and fill in defaults that depend on other keys."""
         given = dict(given)
         plugins = given.get("plugins", ())
         if isinstance(plugins, (list, tuple)) and all(isinstance(module, str) for module in plugins):
@@ -71,7 +71,7 @@ class StudySpec(Section):
     def _settings_of_trials(cls, base: dict[str, Any]) -> dict[str, Any]:
         check_names(base, ("base",))
         if "seed" in base:
-            raise SpecError(("base", "seed"), f"seed cannot be set: {NEVER_VARIES['seed']}")
+            raise SpecError(("base", "seed"), f"seed must not be in base: {NEVER_VARIES['seed']}")
         try:
             return {name: joined(value) if name == "data.classes" else value for name, value in base.items()}
         except UserError as error:
@@ -81,23 +81,25 @@ class StudySpec(Section):
     def _sound(self) -> "StudySpec":
         known = list(DESIGNS if self.goal == "explain" else SAMPLERS)
         if self.sampler not in known:
-            raise SpecError(("sampler",), f"sampler must be one of {known} where goal is {self.goal}; given {self.sampler!r}")
+            raise SpecError(("sampler",), f"sampler must be one of {known} with goal: {self.goal}; given {self.sampler!r}")
         if self.goal == "explain" and self.scheduler:
             raise SpecError(
                 ("scheduler",),
-                "goal: explain runs every trial to its end, since a run that was cut short because it looked bad explains nothing; leave scheduler out, or use goal: optimise",
+                "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
             )
         if self.goal == "optimise" and self.seeds > 1:
-            raise SpecError(("seeds",), "goal: optimise runs each proposal once; repeated runs belong to goal: explain")
+            raise SpecError(
+                ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"
+            )
         if self.sampler == "factorial" and self.n_configs % design.cells_of(self.space):
             raise SpecError(
                 ("n_configs",),
-                f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or left out; given {self.n_configs}",
+                f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or be left out; given {self.n_configs}",
             )
         checks.check_settings(self.space, self.base, self.designed if self.goal == "explain" else None)
         return self
 
-    # What it comes to ----------------------------------------------------------------------------
+    # Derived values -------------------------------------------------------------------------------
 
     @property
     def phase(self) -> str:
@@ -105,38 +107,38 @@ class StudySpec(Section):
 
     @property
     def budget_kimg(self) -> float:
-        """Of each trial: it never varies."""
+        """The training budget of each trial; it never varies."""
         return float(self.base.get("budget_kimg", settings()["budget_kimg"]))
 
     @property
     def n_trials(self) -> int:
         return self.n_configs * self.seeds
 
-    def asked(self, point: Mapping[str, Any], seed: int) -> Proposal:
-        """A trial: base and point, the switches that are off included, the settings of tricks that are off not."""
-        return self.space.asked(point, base=self.base, seed=seed)
+    def asked(self, values: Mapping[str, Any], seed: int) -> Proposal:
+        """Return the trial with these values of the space. Includes switches that are off, but no settings of tricks that are off."""
+        return self.space.asked(values, base=self.base, seed=seed)
 
-    def config(self, point: Mapping[str, Any], seed: int = 0) -> TrialConfig:
-        return TrialConfig.from_flat(self.asked(point, seed).flat)
+    def config(self, values: Mapping[str, Any], seed: int = 0) -> TrialConfig:
+        """Return the config with these values of the space."""
+        return TrialConfig.from_flat(self.asked(values, seed).flat)
 
     @property
     def corners(self) -> list[TrialConfig]:
-        """One of each combination of architecture, output, conditions and variants that the study has and that makes sense, the rest of its space
-        at the first of its values, its tricks off. Raises SpecError where none makes sense."""
+        """One config for each valid combination of architectures, outputs, conditions and variants. Raises SpecError if none is valid."""
         return checks.corners(self.space, self.base)
 
     def designed(self) -> list[Proposal]:
-        """All trials of a study that explains, in the order in which they start: every configuration once, then again with the next seed."""
-        points = DESIGNS.pick(self.sampler)(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
+        """Return all trials of a study with goal: explain, in starting order: each config once, then each config with the next seed."""
+        rows = DESIGNS.pick(self.sampler)(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
         return [
-            self.asked(point, design.seed_of(self.design_seed, config=i, replicate=replicate))
+            self.asked(row, design.seed_of(self.design_seed, config=i, replicate=replicate))
             for replicate in range(self.seeds)
-            for i, point in enumerate(points)
+            for i, row in enumerate(rows)
         ]
 
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
-        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError with file and line for anything that cannot hold."""
+        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError, with file and line, if it is invalid."""
         path = Path(path)
         given = read_yaml(path)
         for name, value in (changes or {}).items():
@@ -148,11 +150,11 @@ class StudySpec(Section):
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "StudySpec":
-        """Of the form that a study file has. Raises SpecError, which knows where, for anything that cannot hold."""
+        """Read a mapping of the form of a study file. Raises SpecError, with the path of keys, if it is invalid."""
         return checked(given)
 
     def as_dict(self) -> dict[str, Any]:
-        """The form that a study file has: from_dict(as_dict()) == self."""
+        """Return the form of a study file: from_dict(as_dict()) == self."""
         variants = self.space.variants
         space = {
             part: {
@@ -164,22 +166,27 @@ class StudySpec(Section):
 
 
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a StudySpec.as_dict(): what may not change while a study folder goes on, all but its wording, its length and its means."""
+    """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
+
+    The question, the number of configs and seeds, the resources, the tracking and the places of files may change.
+    """
     free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
-    evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}  # the evaluation protocol holds their hash
+    # without the path of the weights, since the evaluation protocol has their hash
+    evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}
     return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 
 def checked(given: Mapping[str, Any]) -> StudySpec:
-    """StudySpec.from_dict."""
+    """Implement StudySpec.from_dict."""
     for key in given:
         if key in RENAMED_KEYS:
-            raise SpecError((key,), f"the key {key!r} is called {RENAMED_KEYS[key]!r} now; rename it")
+            raise SpecError((key,), f"the key {key!r} is now {RENAMED_KEYS[key]!r}; rename it")
         if key not in StudySpec.model_fields:
-            place = " (is it a setting? those belong into base)" if key in settings() else ""
+            place = " (it is a setting: put it into base)" if key in settings() else ""
             raise SpecError(
-                (key,), f"a study has no {key!r}{place}; {nearest(key, StudySpec.model_fields)}it has {list(StudySpec.model_fields)}"
+                (key,),
+                f"a study has no key {key!r}{place}; {nearest(key, StudySpec.model_fields)}the keys are {list(StudySpec.model_fields)}",
             )
     try:
         return StudySpec.model_validate(given)
@@ -189,17 +196,15 @@ def checked(given: Mapping[str, Any]) -> StudySpec:
             raise inner from None
         where = tuple(str(part) for part in first["loc"])
         if first["type"] == "missing":
-            raise SpecError(where, f"a study needs {where[0] if len(where) == 1 else '.'.join(where)}: it is not there") from None
+            raise SpecError(where, f"a study must have the key {'.'.join(where)}; it is missing") from None
         if first["type"] == "extra_forbidden":
-            known = fields_of(where[:-1])
-            raise SpecError(
-                where, f"there is no {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}"
-            ) from None
+            known = _fields_of(where[:-1])
+            raise SpecError(where, f"no key {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}") from None
         raise SpecError(where, validation_message(error)) from None
 
 
-def fields_of(where: tuple[str, ...]) -> list[str]:
-    """The keys of a section of StudySpec: of ("tracking", "wandb") entity, project …"""
+def _fields_of(where: tuple[str, ...]) -> list[str]:
+    """Return the keys of a section of StudySpec: for ("tracking", "wandb"), entity, project, …"""
     model: Any = StudySpec
     for name in where:
         kinds = [model.model_fields[name].annotation]
@@ -209,14 +214,17 @@ def fields_of(where: tuple[str, ...]) -> list[str]:
 
 
 def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The mapping with one --set: a key of the study (n_configs, resources.gpu, tracking.wandb.mode), or else a setting of its base."""
+    """Return the mapping with one --set applied. `name` is a key of the study (n_configs, resources.gpu), or else a setting of base.
+
+    Raises UserError for a renamed key and for a setting that varies in this study.
+    """
     head, *rest = name.split(".")
     if head in RENAMED_KEYS:
-        raise UserError(f"the key {head!r} is called {RENAMED_KEYS[head]!r} now: --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
+        raise UserError(f"the key {head!r} is now {RENAMED_KEYS[head]!r}; use --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
     if head not in StudySpec.model_fields or head in ("base", "space"):
         space = given.get("space")
         if any(name in part for part in (space.values() if isinstance(space, Mapping) else ()) if isinstance(part, Mapping)):
-            raise UserError(f"{name} varies in this study, so it cannot be set; change its domain in the study file")
+            raise UserError(f"{name} varies in this study, so --set cannot change it; change its values in the study file")
         return {**given, "base": {**(given.get("base") or {}), name: value}}
     if not rest:
         return {**given, head: value}

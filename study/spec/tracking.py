@@ -1,4 +1,4 @@
-"""Tracking: where a study is shown beside its own records. Naming a mirror costs no import of it."""
+"""Tracking: where a study is mirrored: W&B and Optuna storages. This module imports neither."""
 
 import netrc
 import os
@@ -14,23 +14,23 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 from ganstudy.registry import Registry
 
-CLOUD = "https://api.wandb.ai"
+_CLOUD = "https://api.wandb.ai"
 
 Mode = Literal["online", "offline", "disabled"]
 
 
 class WandbConfig(BaseModel):
-    """Weights & Biases: a run per trial, a group per study. Keys are never part of a study file; W&B's own places hold them."""
+    """Weights & Biases: one run per trial, one group per study. API keys are never in a study file; W&B's own files and variables hold them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     entity: str | None = None
     project: str = "ganstudy"
-    base_url: str | None = None  # of a server of your own; None: as W&B is set up here
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto"  # auto: online where a key is found, else offline
+    base_url: str | None = None  # your own server; None: the server that W&B is configured for
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"  # auto: online if an API key is found, else offline
 
     def resolved(self) -> Mode:
-        """What `auto` comes to on this machine: WANDB_MODE where it is set, else whether there is a key."""
+        """Return the mode on this machine. `auto` follows WANDB_MODE if it is set; else it is online if there is an API key."""
         if self.mode != "auto":
             return self.mode
         match os.environ.get("WANDB_MODE"):
@@ -40,13 +40,16 @@ class WandbConfig(BaseModel):
                 return "offline"
             case "disabled":
                 return "disabled"
-        return "online" if has_key(self.base_url) else "offline"
+        return "online" if _has_key(self.base_url) else "offline"
 
 
 @dataclass(frozen=True)
 class TrackerEntry:
-    """description: one line for `ganstudy list`. config: the type of what stands under `tracking.NAME`. make: "module:function", imported in the tracking process alone, called with
-    (folder, config, study, limit_s) -> Tracker when the study's first record is there."""
+    """One kind of tracker.
+
+    description: one line for `ganstudy list`. config: the type of the value of `tracking.NAME`. make: "module:function", a function
+    (folder, config, study, limit_s) -> Tracker; only the tracking process imports it, once the study has a record.
+    """
 
     description: str
     config: Any
@@ -63,12 +66,12 @@ TRACKERS["optuna"] = TrackerEntry(
 
 
 class Tracking(BaseModel):
-    """The trackers of a study. A plugin's tracker is a further key, its name in TRACKERS."""
+    """The trackers of a study. The name of a plugin's tracker is a further key."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     wandb: WandbConfig | None = None
-    optuna: str | None = None  # a storage for optuna-dashboard: a URL (sqlite:///digits.db), or the path of a journal file (digits.log)
+    optuna: str | None = None  # storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)
 
     @model_validator(mode="before")
     @classmethod
@@ -88,13 +91,13 @@ class Tracking(BaseModel):
         return given
 
 
-def has_key(base_url: str | None) -> bool:
-    """Whether W&B would find a key for its server: in the environment, in its settings, or in the netrc file."""
+def _has_key(base_url: str | None) -> bool:
+    """Whether W&B would find an API key for its server: in the environment, its settings file or the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     settings = _settings()
-    host = base_url or os.environ.get("WANDB_BASE_URL") or settings.get("base_url", CLOUD)
-    if settings.get("api_key") and host == settings.get("base_url", CLOUD):
+    host = base_url or os.environ.get("WANDB_BASE_URL") or settings.get("base_url", _CLOUD)
+    if settings.get("api_key") and host == settings.get("base_url", _CLOUD):
         return True
     try:
         known = netrc.netrc(Path(os.environ.get("NETRC", "~/.netrc")).expanduser())
@@ -104,7 +107,7 @@ def has_key(base_url: str | None) -> bool:
 
 
 def _settings() -> dict[str, str]:
-    """W&B's settings file of this user; empty if there is none that can be read."""
+    """Return this user's W&B settings; {} if the file is missing or unreadable."""
     parser = ConfigParser(interpolation=None)
     try:
         parser.read(Path(os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")).expanduser() / "settings")

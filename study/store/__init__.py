@@ -1,1 +1,1 @@
-"""A study's folder: records, locks, the names of its files."""
+"""A study's folder: its records, its lock and the names of its files."""

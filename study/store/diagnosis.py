@@ -1,4 +1,4 @@
-"""What happened to a trial, from its records: for tables, the display, W&B and Optuna alike."""
+"""The diagnosis of a trial, from its records. Tables, the display, W&B and Optuna all use it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def diagnosis(trial: TrialRecord, study: StudyRecord) -> "Diagnosis":
-    """Of a trial that still trains, as far as it came."""
-    from analysis.diagnose import diagnose  # here, since it costs a second: a mirror needs it only once a trial was measured
+    """Return the diagnosis of a trial; of an unfinished trial, from its measurements so far."""
+    from analysis.diagnose import diagnose  # here, since it costs a second, and a mirror needs it only after the first measurement
 
     images, curves = curves_of([(measured.images, measured.values) for measured in trial.measurements])
     ended, finite = (trial.closed.ended.value, trial.closed.finite) if trial.closed else ("", True)
@@ -19,6 +19,6 @@ def diagnosis(trial: TrialRecord, study: StudyRecord) -> "Diagnosis":
 
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:
-    """Images of each tick, and name -> its value at each tick, None where it was not measured."""
+    """Split (images, values) of each tick into images [ticks] and name -> values [ticks], None where a value was not measured."""
     names = dict.fromkeys(name for _, values in ticks for name in values)
     return [float(images) for images, _ in ticks], {name: [values.get(name) for _, values in ticks] for name in names}

@@ -1,4 +1,4 @@
-"""The format of a study folder, and the upgrade of what older programs wrote.
+"""The format of a study folder, and the upgrade of records in older formats.
 
 | format | since | what changed |
 |---|---|---|
@@ -17,9 +17,9 @@ RENAMED = {"ruler": "protocol", "floors": "baselines", "judge_seconds": "evaluat
 
 
 def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of records.jsonl in today's format. Raises UserError for a line of a newer program."""
+    """Return a line of records.jsonl in the current format. Raises UserError for a newer format."""
     if (given := line.get("format", 1)) > FORMAT:
-        raise UserError(f"the records must have a format up to {FORMAT}; given {given}: a newer ganstudy wrote them, so use that one")
+        raise UserError(f"the records must have a format up to {FORMAT}; given {given}, written by a newer ganstudy. Update ganstudy")
     new = {name: renamed(part, RENAMED) if name in ("study", "measured") else part for name, part in line.items() if name != "format"}
     if "study" in new:
         new["study"]["spec"] = renamed(new["study"]["spec"], RENAMED_KEYS)
@@ -27,4 +27,5 @@ def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the mapping with its keys renamed by `names`, old name -> new name."""
     return {names.get(name, name): value for name, value in given.items()}

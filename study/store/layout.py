@@ -1,4 +1,4 @@
-"""The names of all files and folders that a study leaves, and those of one run of `ganstudy train`. No other module spells them."""
+"""The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,13 @@ from study.store.records import Saved
 
 
 def default_folder(name: str) -> Path:
-    """Where a study, or a run of `ganstudy train`, is kept unless a folder is given."""
+    """Return the default folder of a study, or of `ganstudy train`."""
     return Path("runs") / name
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The folder of a study."""
+    """The files of a study folder."""
 
     folder: Path
 
@@ -23,17 +23,17 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by the driver."""
+        """The lock that the driver holds."""
         return self.folder / "lock"
 
     @property
     def stop(self) -> Path:
-        """Its presence asks the driver to stop."""
+        """A file that tells the driver to stop."""
         return self.folder / "stop"
 
     @property
     def classifier(self) -> Path:
-        """The classifier of the evaluator, if it is not a shipped one. Folders of format 1 call it ruler.safetensors."""
+        """The evaluator's classifier, unless it ships with ganstudy. In format 1: ruler.safetensors."""
         old = self.folder / "ruler.safetensors"
         return old if old.exists() else self.folder / "classifier.safetensors"
 
@@ -46,26 +46,27 @@ class Layout:
     def report(self) -> Path:
         return self.folder / "report.html"
 
-    # Of a trial ----------------------------------------------------------------------------------
+    # Trials --------------------------------------------------------------------------------------
 
     def samples(self, trial_id: str) -> Path:
-        """The folder of its grids."""
+        """The folder of the sample grids."""
         return self.folder / "trials" / trial_id / "samples"
 
     def grid(self, trial_id: str, images: int) -> Path:
-        """The samples of its generator after so many images."""
+        """The sample grid after `images` training images."""
         return _grid(self.samples(trial_id), images)
 
     def grids(self, trial_id: str) -> list[Path]:
-        """Those that are there, by images."""
+        """The existing sample grids, sorted by images."""
         return _grids(self.samples(trial_id))
 
     def checkpoint(self, saved: Saved) -> Path:
-        """A folder that Tune made. trainables.tune names what is in it."""
+        """A checkpoint folder made by Ray Tune. trainables.trial names the files in it."""
         return self.folder / saved.path
 
     def generator(self, saved: Saved) -> Path:
-        from trainables.generators import GENERATOR_FILE  # here, since it imports torch, which costs seconds
+        """The generator file of a checkpoint."""
+        from trainables.generators import GENERATOR_FILE  # here, since importing torch takes seconds
 
         return self.checkpoint(saved) / GENERATOR_FILE
 
@@ -73,62 +74,64 @@ class Layout:
 
     @property
     def runs(self) -> Path:
-        """A folder for each run of Tune, which names what is in it."""
+        """The parent of the Ray Tune folders, one per driver. Ray Tune names the files in them."""
         return self.folder / "tune"
 
     def next_run(self) -> str:
-        """A name in `runs` that is free."""
+        """Return a free name in `runs`."""
         return f"run{len(list(self.runs.glob('*'))):03}"
 
     @staticmethod
     def trial_run(trial_id: str, tune_id: str) -> str:
-        """A trial's folder in a run of Tune. One that failed comes back as another trial of Tune's."""
+        """Return the name of a trial's folder for Ray Tune. A trial that is started again has a new tune_id."""
         return f"{trial_id}_{tune_id}"
 
-    # Evaluated again -----------------------------------------------------------------------------
+    # Other evaluation protocols -------------------------------------------------------------------
 
     @property
     def evaluations(self) -> Path:
-        """The numbers by other evaluation protocols. Folders of format 1 call it judged."""
+        """The folder of metrics by other evaluation protocols. In format 1: judged."""
         old = self.folder / "judged"
         return old if old.exists() else self.folder / "evaluated"
 
     def evaluated(self, protocol: str) -> Path:
-        """The numbers by the evaluation protocol of this hash. The evaluation protocol and its baselines are next to them."""
+        """The metrics by the evaluation protocol with this hash."""
         return self.evaluations / f"{protocol}.csv"
 
     def evaluated_protocol(self, protocol: str) -> Path:
+        """The evaluation protocol with this hash, and its real-data baselines."""
         return self.evaluated(protocol).with_suffix(".json")
 
     def protocols(self) -> list[str]:
-        """The hashes of those that there are numbers of."""
+        """Return the hashes of all evaluation protocols in `evaluations`."""
         return [path.stem for path in sorted(self.evaluations.glob("*.csv"))]
 
     # Tracking ------------------------------------------------------------------------------------
 
     @property
     def tracking(self) -> Path:
-        """W&B's own name for its folder, which names the runs in it; our process keeps its files there too."""
+        """The folder of W&B's files and of the tracking process. W&B expects this name."""
         return self.folder / "wandb"
 
     @property
     def tracking_lock(self) -> Path:
-        """Held by the process that tracks."""
+        """The lock that the tracking process holds."""
         return self.tracking / "lock"
 
     @property
     def tracking_log(self) -> Path:
+        """The log of the tracking process."""
         return self.tracking / "log.txt"
 
     @property
     def mirrored(self) -> Path:
-        """Trial id -> [ticks, ended] of the runs that are complete in W&B."""
+        """JSON: trial id -> [ticks, ended] of the trials that are complete in W&B."""
         return self.tracking / "mirrored.json"
 
 
 @dataclass(frozen=True)
 class RunLayout:
-    """The folder of one run of `ganstudy train`."""
+    """The files of a folder that `ganstudy train` writes."""
 
     folder: Path
 
@@ -139,7 +142,7 @@ class RunLayout:
 
     @property
     def history(self) -> Path:
-        """A line a tick."""
+        """One line of measurements per tick."""
         return self.folder / "history.jsonl"
 
     @property
@@ -166,18 +169,18 @@ class RunLayout:
 
     @property
     def curves(self) -> Path:
-        """The run as a page."""
+        """The HTML page of the training run."""
         return self.folder / "curves.html"
 
     @property
     def generator(self) -> Path:
-        from trainables.generators import GENERATOR_FILE  # here, since it imports torch, which costs seconds
+        from trainables.generators import GENERATOR_FILE  # here, since importing torch takes seconds
 
         return self.folder / GENERATOR_FILE
 
     @property
     def samples(self) -> Path:
-        """The folder of its grids."""
+        """The folder of the sample grids."""
         return self.folder / "samples"
 
     @property
@@ -186,11 +189,11 @@ class RunLayout:
         return self.samples / "real.png"
 
     def grid(self, images: int) -> Path:
-        """The samples of its generator after so many images."""
+        """The sample grid after `images` training images."""
         return _grid(self.samples, images)
 
     def grids(self) -> list[Path]:
-        """Those that are there, by images."""
+        """The existing sample grids, sorted by images."""
         return _grids(self.samples)
 
 

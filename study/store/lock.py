@@ -15,15 +15,16 @@ from study.store.layout import Layout
 
 @contextmanager
 def driving(folder: Path, *, do: str = "") -> Iterator[None]:
-    """Hold the lock. It goes with the process, however it ends. Raises UserError while another holds it, or where the folder cannot be written.
+    """Hold the lock of a study folder. The system releases it when the process ends, also when it is killed.
 
-    `do` says what to do in either case; the commands of a study unless given.
+    Raises UserError if another process holds the lock, or if the folder cannot be written. `do`: what the message tells the user to do;
+    the commands of a study unless given.
     """
     with users_path(folder, "be a folder that can be written", do=do or "Change its permissions, or give another one (--folder)"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = Layout(folder).lock.open("a+")
     with lock:
-        for _ in range(5):  # driver() holds it for a moment when somebody looks
+        for _ in range(5):  # driver() in another process holds a shared lock for a moment
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -38,7 +39,7 @@ def driving(folder: Path, *, do: str = "") -> Iterator[None]:
 
 
 def driver(folder: Path) -> str | None:
-    """Who drives the study now, in words; None if nobody does."""
+    """Return the active driver, such as "process 12 on host"; None if there is no active driver."""
     path = Layout(folder).lock
     if not path.exists():
         return None
@@ -51,13 +52,16 @@ def driver(folder: Path) -> str | None:
 
 
 def refuse_second_driver(folder: Path) -> None:
-    """Raises UserError where the study has a driver."""
+    """Raises UserError if the study has an active driver."""
     if who := driver(folder):
         raise _taken(folder, who)
 
 
 def stop_driver(folder: Path, *, wait_s: float) -> str | None:
-    """Ask the driver to stop and wait for its end. Returns who it was, None where there is none. Raises UserError if it takes longer."""
+    """Tell the driver to stop and wait for its end. Returns the driver that ended; None if there was no active driver.
+
+    Raises UserError if the driver takes longer than wait_s.
+    """
     who = driver(folder)
     if who:
         with users_path(folder, "be a folder that can be written", do="Change its permissions"):
@@ -66,10 +70,12 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
         while driver(folder) and time.monotonic() < end:
             time.sleep(0.2)
         if driver(folder):
-            raise UserError(f"{who} must stop at its next measurement, but has not within {wait_s:g} s; it will when a trial comes to one")
+            raise UserError(
+                f"{who} must stop within {wait_s:g} s; it is still active. It stops when a trial reaches its next tick: wait longer (--wait-s)"
+            )
     return who
 
 
 def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:
-    do = do or f"`ganstudy status {folder}` looks at it, `ganstudy stop {folder}` ends it"
-    return UserError(f"{folder} has a driver already: {who}. {do}")
+    do = do or f"`ganstudy status {folder}` shows its progress, `ganstudy stop {folder}` stops it"
+    return UserError(f"{folder} already has an active driver: {who}. {do}")

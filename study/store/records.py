@@ -1,4 +1,4 @@
-"""What is kept of a trial."""
+"""Records of a study and its trials."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,50 +8,58 @@ from typing import Any
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
 
-HOPELESS = "nothing has come since"  # how the reason begins of a run that was ended for that
+HOPELESS = "nothing has come since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
+    """The results of one tick of a trial."""
+
     images: int  # real images shown to D
-    seconds: float  # training so far, judging not included
+    seconds: float  # total training time, without evaluation
     evaluation_seconds: float
     values: Mapping[str, float]  # metrics and signals, always finite
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
+    """A checkpoint of a trial."""
+
     images: int
-    path: str  # a checkpoint folder, seen from the study's
+    path: str  # the checkpoint folder, relative to the study folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Closed:
+    """How a trial ended."""
+
     ended: Ended
-    reason: str = ""  # what went non-finite and when, since when nothing has come any more, or a traceback
+    reason: str = ""  # which values became non-finite and when, since when the trial is hopeless, or a traceback
 
     @property
     def finite(self) -> bool:
-        """Whether a dead run was ended since nothing would come any more, its numbers finite to the end."""
+        """Whether a dead trial was stopped as hopeless, with finite values until its end."""
         return self.reason.startswith(HOPELESS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
+    """All that is recorded about a trial."""
+
     trial_id: str
     number: int  # the order of proposal, from 0
-    flat: Mapping[str, Any]  # the config as asked, the switches that are off included
-    variants: Mapping[str, str] = field(default_factory=dict)  # the names of the bundles that some of it came from
+    flat: Mapping[str, Any]  # the proposed settings, switches that are off included
+    variants: Mapping[str, str] = field(default_factory=dict)  # name -> variant, for settings that come from variants
     phase: str = "explore"
-    effective: Mapping[str, Any] = field(default_factory=dict)  # read back from what trained
+    effective: Mapping[str, Any] = field(default_factory=dict)  # the settings that the networks and optimisers actually had
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
     saved: tuple[Saved, ...] = ()
-    closed: Closed | None = None  # None while it is unfinished
-    failures: int = 0
+    closed: Closed | None = None  # None while the trial is unfinished
+    failures: int = 0  # how often it ended in an error
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As asked, the names of the variants among them: what tables, W&B and Optuna show."""
+        """The proposed settings and the variants, as tables, W&B and Optuna show them."""
         return {**self.variants, **self.flat}
 
     @property
@@ -60,16 +68,16 @@ class TrialRecord:
 
     @property
     def config_id(self) -> str:
-        """All settings but the seed."""
+        """The id of the config, shared by trials that differ only in the seed."""
         return self.trial_id.rpartition("-s")[0]
 
     def best_images(self, metric: str, direction: Direction) -> int:
-        """The images at which the metric was best, among the ticks that were saved."""
-        scores = {m.images: m.values[metric] for m in self.measurements}
-        return min((saved.images for saved in self.saved), key=lambda images: direction.sign * scores[images])
+        """Return the images of the checkpoint with the best value of the metric."""
+        values = {m.images: m.values[metric] for m in self.measurements}
+        return min((saved.images for saved in self.saved), key=lambda images: direction.sign * values[images])
 
     def needs_run(self, max_failures: int) -> bool:
-        """Unfinished, or failed and still worth another try, or finished without the checkpoint of its last tick."""
+        """Whether the trial must start again: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick."""
         if self.closed is None:
             return True
         if self.closed.ended is Ended.ERROR:
@@ -82,17 +90,17 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """What all trials of a folder share; written when a driver starts that has trials to run."""
+    """What all trials of a folder share. Each driver that has trials to train writes one."""
 
     spec: Mapping[str, Any]  # StudySpec.as_dict()
     protocol: Mapping[str, Any]
     baselines: Mapping[str, float]
     n_modes: int | None
-    accuracy: float | None = None  # of the evaluation protocol's classifier on held-out images
-    created: str = ""  # when the folder's first driver started: what tells it from another study of the same name
-    provenance: Mapping[str, str] = field(default_factory=dict)  # of the driver that wrote this
+    accuracy: float | None = None  # held-out accuracy of the evaluation protocol's classifier
+    created: str = ""  # when the first driver of the folder started; distinguishes studies of the same name
+    provenance: Mapping[str, str] = field(default_factory=dict)  # versions and machine of this driver
 
 
 def mark(study: StudyRecord) -> str:
-    """The study's name and when its folder was made: another study of this name is another one in W&B and Optuna."""
+    """Return a name for the study in W&B and Optuna that differs from other studies of the same name."""
     return f"{study.spec['name'][:24]}-{hashlib.sha256(study.created.encode()).hexdigest()[:6]}"

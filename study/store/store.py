@@ -1,4 +1,4 @@
-"""The study folder's memory: records.jsonl, one line of facts per event, append-only, written by one driver.
+"""Store: records.jsonl of a study folder, append-only, one line per event, written by one driver.
 
     {"format": 2, "study": {"spec": {...}, "protocol": {...}, "baselines": {...}, "n_modes": 10, "provenance": {...}}}
     {"trial": "3f..-s4", "opened": {"phase": "explore", "flat": {...}}}
@@ -6,7 +6,7 @@
     {"trial": "3f..-s4", "saved": {"images": 2000, "path": "..."}}
     {"trial": "3f..-s4", "measured": {...}, "closed": {"ended": "scheduler", "reason": ""}}
 
-A last measurement and its ending share a line, so that no kill can part them.
+The last measurement and the end of a trial share a line, so that a kill cannot separate them.
 """
 
 import json
@@ -25,11 +25,14 @@ from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, 
 
 
 class Store:
-    """Reads the records. `Store.writing(folder)` also appends to them."""
+    """The records of a study folder. `Store(folder)` reads them; `Store.writing(folder)` also appends.
+
+    Raises UserError if the records cannot be read or have a newer format.
+    """
 
     def __init__(self, folder: Path, *, read: bool = True):
         self.folder = folder
-        self.studies: list[StudyRecord] = []  # one a driver
+        self.studies: list[StudyRecord] = []  # one per driver
         self.trials: dict[str, TrialRecord] = {}
         self._file: IO[bytes] | None = None
         if read:
@@ -40,7 +43,7 @@ class Store:
 
     @property
     def study(self) -> StudyRecord | None:
-        """What the newest driver said."""
+        """The study record of the newest driver; None for an empty folder."""
         return self.studies[-1] if self.studies else None
 
     @property
@@ -52,13 +55,13 @@ class Store:
         return self.layout.records
 
     def generators(self, trial_id: str) -> list[Saved]:
-        """A trial's checkpoints whose generator is kept, the newest last."""
+        """Return a trial's checkpoints that still have a generator file, newest last."""
         return [each for each in self.trials[trial_id].saved if self.layout.generator(each).exists()]
 
     @classmethod
     @contextmanager
     def writing(cls, folder: Path) -> Iterator["Store"]:
-        """The one writer. Raises UserError while another process writes, or where the folder cannot be written."""
+        """Open the records as the only writer. Raises UserError if another process writes, or if the folder cannot be written."""
         with driving(folder):
             layout = Layout(folder)
             with users_path(
@@ -73,10 +76,11 @@ class Store:
                 yield store
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles whatever it is given, for a restore that we never make. A copy is a reader."""
+        """Return the state without the open file. Tune pickles the store for a restore that we never use; a copy can only read."""
         return vars(self) | {"_file": None}
 
     def write_study(self, study: StudyRecord) -> None:
+        """Append the record of a driver that starts."""
         self._append({"format": FORMAT, "study": asdict(study)})
 
     def write(
@@ -89,7 +93,10 @@ class Store:
         saved: Saved | None = None,
         closed: Closed | None = None,
     ) -> bool:
-        """Append one line of facts. Leaves out a measurement that is known, as those replayed after a checkpoint are; True if it was new."""
+        """Append one line with the given facts about a trial. Returns whether `measured` was new.
+
+        A measurement that is already recorded is left out: after a resume, ticks since the checkpoint are trained again.
+        """
         if measured and (last := self.trials[trial_id].last) and measured.images <= last.images:
             measured = None
         facts = {
@@ -99,8 +106,8 @@ class Store:
             "saved": saved and asdict(saved),
             "closed": closed and asdict(closed),
         }
-        if told := {key: fact for key, fact in facts.items() if fact is not None}:
-            self._append({"trial": trial_id, **told})
+        if given := {key: fact for key, fact in facts.items() if fact is not None}:
+            self._append({"trial": trial_id, **given})
         return measured is not None
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -111,7 +118,7 @@ class Store:
         self._learn(line)
 
     def _learn(self, line: Mapping[str, Any]) -> None:
-        """Fold one line into the records."""
+        """Update the records in memory with one line."""
         line = upgraded(line)
         if "study" in line:
             self.studies.append(StudyRecord(**line["study"]))
@@ -133,5 +140,5 @@ class Store:
 
 
 def whole_lines(data: bytes) -> bytes:
-    """Without the torn last line that a killed writer may leave."""
+    """Return the data without an incomplete last line, which a killed writer may leave."""
     return data[: data.rfind(b"\n") + 1]

@@ -1,4 +1,4 @@
-"""Records as tables: pandas frames, and the TrialTable that the functions of `analysis` take."""
+"""Records as tables: pandas frames, and the TrialTable that `analysis` reads."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,14 +12,14 @@ from study.store.diagnosis import diagnosis
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store
 
-COST = "seconds"  # of training, a score beside what is judged
-NULL = "default"  # what a level of a list is called that is null; None is left to settings that are not live
+_COST = "seconds"  # of training: an objective in addition to the metrics
+_NULL = "default"  # the level of a choice that is null; None marks settings that do not apply
 
 
 def trials_frame(store: Store, *, protocol: str) -> pd.DataFrame:
-    """A row per trial, by trial_id (`evaluation protocol`: the hash of the study's): how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
+    """Return a row per trial_id: how it ended, outcome, onset, settings, last values, diagnosis.
 
-    attrs["baselines"]: what real data score.
+    protocol: the hash of the study's evaluation protocol. attrs["baselines"]: the real-data baselines. attrs["protocol"]: the protocol.
     """
     assert store.study
     rows = []
@@ -50,7 +50,7 @@ def trials_frame(store: Store, *, protocol: str) -> pd.DataFrame:
 
 
 def history_frame(store: Store) -> pd.DataFrame:
-    """A row per trial and tick: images, seconds, and all that was measured. attrs["baselines"]: what real data score."""
+    """Return a row per trial and tick: images, seconds and all values. attrs["baselines"]: the real-data baselines."""
     assert store.study
     return _next_to_baselines(
         store.study,
@@ -63,7 +63,7 @@ def history_frame(store: Store) -> pd.DataFrame:
 
 
 def trial_table(store: Store) -> TrialTable:
-    """What the functions of `analysis` take."""
+    """Return the TrialTable that the functions of `analysis` read."""
     assert store.study
     study, records = store.study, list(store.trials.values())
     ids = [record.trial_id for record in records]
@@ -79,11 +79,11 @@ def trial_table(store: Store) -> TrialTable:
     space = study.spec["space"]
     found = [ended_as(record, study) for record in records]
     lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
-    settings = pd.DataFrame([named_nulls(settings_of(record), lists) for record in records], index=ids)
+    settings = pd.DataFrame([_with_named_nulls(settings_of(record), lists) for record in records], index=ids)
     for name, choices in lists.items():
         if name in settings and not any(isinstance(choice, bool) for choice in choices):
-            # the first that the file names is the reference
-            settings[name] = pd.Categorical(settings[name], categories=[NULL if choice is None else choice for choice in choices])
+            # keeps the order of the study file, whose first choice is the reference
+            settings[name] = pd.Categorical(settings[name], categories=[_NULL if choice is None else choice for choice in choices])
     return TrialTable(
         trial_id=np.array(ids, dtype=np.str_),
         config_id=np.array([record.config_id for record in records], dtype=np.str_),
@@ -94,7 +94,7 @@ def trial_table(store: Store) -> TrialTable:
         diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
         onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
         settings=settings.drop(columns="seed", errors="ignore"),
-        final=pd.DataFrame([{**record.last.values, COST: record.last.seconds} if record.last else {} for record in records], index=ids),
+        final=pd.DataFrame([{**record.last.values, _COST: record.last.seconds} if record.last else {} for record in records], index=ids),
         curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
         images=curve(lambda m: m.images),
         scientific=tuple(space["scientific"]),
@@ -102,20 +102,23 @@ def trial_table(store: Store) -> TrialTable:
         directions={
             **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
             study.spec["objective"]["metric"]: Direction(study.spec["objective"]["direction"]),
-            COST: Direction.MINIMIZE,
+            _COST: Direction.MINIMIZE,
         },
         baselines=dict(study.baselines),
     )
 
 
 def ended_as(record: TrialRecord, study: StudyRecord) -> Diagnosis:
-    """What happened to a trial. One that has not ended has no outcome yet."""
+    """Return the diagnosis of a trial that ended. The outcome of an unfinished trial is ""."""
     return diagnosis(record, study) if record.closed else Diagnosis("", "unfinished: no evidence yet")
 
 
 def settings_of(record: TrialRecord) -> dict[str, Any]:
-    """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
-    # here, since they import torch, which costs seconds: a study without trials needs none of it
+    """Return a trial's settings and variants, completed by the defaults of settings that apply.
+
+    Defaults of plugin settings are left out if the plugin is not imported.
+    """
+    # here, since importing torch takes seconds, which a study without trials does not need
     from trainables.config import live, settings
     from trainables.tricks import TRICKS
 
@@ -124,9 +127,9 @@ def settings_of(record: TrialRecord) -> dict[str, Any]:
     return {**defaults, **record.settings}
 
 
-def named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, Any]:
-    """Null by its name, in the settings that are listed."""
-    return {name: NULL if value is None and name in lists else value for name, value in settings.items()}
+def _with_named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, Any]:
+    """Return the settings with "default" for None in the settings named in `lists`."""
+    return {name: _NULL if value is None and name in lists else value for name, value in settings.items()}
 
 
 def _next_to_baselines(study: StudyRecord, frame: pd.DataFrame) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def test_list_prints_every_name_with_its_line() -> None:
 
 
 MISTAKES = {
-    ("launch", "none.yaml"): "none.yaml must be a file; there is none",
+    ("launch", "none.yaml"): "none.yaml must be a file; it does not exist",
     ("launch", "toy.yaml", "--set", "g.lrr=1"): "no setting named 'g.lrr'; did you mean 'g.lr'",
     ("launch", "toy.yaml", "--set", "resources.cpu=999"): "a trial must fit on one node",
     ("launch", "toy.yaml", "--set", "data=image_folder", "--set", "data.root=/no/such/place"): "/no/such/place",
@@ -170,8 +170,8 @@ NOWHERE = {
         "-o",
         "file/below",
     ): "file/below must be a folder that can be written: Not a directory. Give another one with --out",
-    ("train", "folder"): "folder must be a file; there is none",
-    ("launch", "no.yaml"): "no.yaml must be a file; there is none",
+    ("train", "folder"): "folder must be a file; it is a folder",
+    ("launch", "no.yaml"): "no.yaml must be a file; it does not exist",
     ("resume", "file"): "file must be the folder of a study",
 }
 

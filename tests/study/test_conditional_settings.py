@@ -1,4 +1,4 @@
-"""Settings that need others: in designs and in adaptive search each is there exactly where its need is met. One rule for all of them."""
+"""Conditional settings: designs and adaptive search propose a setting exactly where its need is met."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ CHOSEN = [name for name, need in field_needs().items() if need.names[0] in OTHER
 BUNDLED = [name for name, need in field_needs().items() if need.names[0] not in (*OTHER, "data") and name in RANGES]
 
 
-def test_every_need_is_tried_below() -> None:
-    of_data = {name for name, need in field_needs().items() if need.names == ("data",)}  # data never vary
+def test_every_need_has_a_test_in_this_file() -> None:
+    of_data = {name for name, need in field_needs().items() if need.names == ("data",)}  # the data set never varies
     assert {*CHOSEN, *BUNDLED} | of_data == field_needs().keys()
     assert {"g.slope", "margin", "g.embedding", "d.class_weight", "weight_decay", "latent.truncation", "g.gain", "d_steps"} <= {
         *CHOSEN,
@@ -41,7 +41,7 @@ def study(name: str, scientific: dict[str, Any], **more: Any) -> StudySpec:
     return StudySpec.from_dict(
         {
             "name": "needs",
-            "question": "Is it there where it has a meaning?",
+            "question": "Is the setting proposed where it applies?",
             "base": BASE,
             "space": {"scientific": scientific, "nuisance": {name: "range"}},
             "n_configs": N,
@@ -51,7 +51,7 @@ def study(name: str, scientific: dict[str, Any], **more: Any) -> StudySpec:
 
 
 def choice(name: str) -> dict[str, Any]:
-    """The setting that is needed, at a value that meets the need and at one that does not."""
+    """Return a choice between a value that meets the need of a setting and a value that does not."""
     need = need_of(name)
     assert need
     other = need.names[0]
@@ -60,9 +60,9 @@ def choice(name: str) -> dict[str, Any]:
 
 
 def check(spec: StudySpec, name: str) -> None:
-    """In 32 configs of a design and 32 proposals: the setting is there where it lives, never elsewhere, and both happen."""
+    """Check 32 configs of a design and 32 proposals: the setting is present exactly where it applies, and both cases occur."""
     search = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    flats = [asked.flat for asked in spec.designed()] + [spec.asked(point(spec, search.ask()), 0).flat for _ in range(N)]
+    flats = [proposal.flat for proposal in spec.designed()] + [spec.asked(point(spec, search.ask()), 0).flat for _ in range(N)]
     need = need_of(name)
     assert need
     met = [need.met({**settings(), **flat}.__getitem__) for flat in flats]
@@ -73,12 +73,12 @@ def check(spec: StudySpec, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_a_setting_lives_where_the_choice_that_it_needs_is_made(name: str) -> None:
+def test_a_setting_applies_where_a_choice_meets_its_need(name: str) -> None:
     check(study(name, choice(name)), name)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_a_setting_lives_where_a_variant_meets_its_need(name: str) -> None:
+def test_a_setting_applies_where_a_variant_meets_its_need(name: str) -> None:
     need = need_of(name)
     assert need
     bundle = need.first | {other: value for other, value in BESIDE.get(name, {}).items() if other not in BASE}
@@ -90,6 +90,6 @@ def test_settings_of_tricks_follow_the_same_rule(name: str) -> None:
     check(study(name, {name.partition(".")[0]: [False, True]}), name)
 
 
-def test_no_entry_of_a_table_is_called_as_a_section() -> None:
-    """Else `g.lr` could be a setting of a trick."""
+def test_no_trick_or_update_rule_has_the_name_of_a_section() -> None:
+    """Otherwise `g.lr` could be a setting of a trick."""
     assert not {"g", "d", "data", "latent"} & {*TRICKS, *UPDATES}

@@ -1,4 +1,4 @@
-"""Layout names every file that a study or a run of `ganstudy train` leaves, and no other module spells one."""
+"""Layout and RunLayout name every file that a study or `ganstudy train` writes; no other module contains a file name."""
 
 import ast
 from pathlib import Path
@@ -26,7 +26,7 @@ def files(folder: Path) -> set[Path]:
 
 @pytest.fixture(scope="module")
 def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
-    """A finished study of 4 tiny trials, with a report, judged again, and shown elsewhere."""
+    """A finished study of 4 tiny trials with a report, a second evaluation protocol and an Optuna mirror."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         folder = tmp_path_factory.mktemp("runs") / "toy"
@@ -39,7 +39,7 @@ def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
     return view
 
 
-def test_every_file_of_a_study_has_its_name_there(view: StudyView) -> None:
+def test_layout_names_every_file_of_a_study(view: StudyView) -> None:
     layout = Layout(view.folder)
     (protocol,) = layout.protocols()
     named = {layout.records, layout.lock, layout.real, layout.report, layout.evaluated(protocol), layout.evaluated_protocol(protocol)}
@@ -49,13 +49,13 @@ def test_every_file_of_a_study_has_its_name_there(view: StudyView) -> None:
         named |= grids | {layout.generator(saved) for saved in view.store.generators(trial_id)}
     assert named <= files(view.folder)
     others = files(view.folder) - named
-    inside = {layout.runs, layout.tracking}  # whose content Ray Tune and W&B name
+    inside = {layout.runs, layout.tracking}  # Ray Tune and W&B name the files in these
     assert all(inside & set(path.parents) for path in others), sorted(others)
     assert {layout.tracking_lock, layout.tracking_log} == {path for path in others if layout.tracking in path.parents}
     assert all(layout.checkpoint(saved).parent.parent.parent == layout.runs for r in view.store.trials.values() for saved in r.saved)
 
 
-def test_every_file_of_a_run_has_its_name_there(tmp_path: Path) -> None:
+def test_run_layout_names_every_file_of_ganstudy_train(tmp_path: Path) -> None:
     recipe = tmp_path / "ring.yaml"
     recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
     layout = RunLayout(tmp_path / "run")
@@ -69,13 +69,15 @@ def test_every_file_of_a_run_has_its_name_there(tmp_path: Path) -> None:
     assert files(layout.folder) == named | set(layout.grids()) | inside
 
 
-def test_no_other_module_spells_such_a_name() -> None:
-    here = ROOT / "study" / "store" / "layout.py"
-    spelt = {node.value for node in ast.walk(ast.parse(here.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names = {name for name in spelt if Path(name).suffix in (".jsonl", ".png", ".html", ".safetensors", ".json", ".yaml", ".txt")}
+def test_no_other_module_contains_a_file_name() -> None:
+    layout = ROOT / "study" / "store" / "layout.py"
+    strings = {
+        node.value for node in ast.walk(ast.parse(layout.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    names = {name for name in strings if Path(name).suffix in (".jsonl", ".png", ".html", ".safetensors", ".json", ".yaml", ".txt")}
     assert {"records.jsonl", "real.png", "report.html", "classifier.safetensors", "mirrored.json", "config.yaml", "metrics.json"} <= names
     for path in (ROOT / "study").rglob("*.py"):
         tree = ast.parse(path.read_text())
-        if path != here:
+        if path != layout:
             used = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & names
-            assert not used, f"{path} spells {used}"
+            assert not used, f"{path} contains {used}"

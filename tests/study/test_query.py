@@ -1,4 +1,4 @@
-"""What becomes of records in the table that `analysis` takes."""
+"""Tables made from records."""
 
 import io
 from dataclasses import replace
@@ -19,7 +19,7 @@ from study.store.store import Store
 from trainables.config import settings
 
 WHOLE = {**SPEC, "plugins": []}
-RULER = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
+PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ RULER = EvaluationProtocol(data="digits", split="a", features="pixels", weights=
         ([None, 800, 200], ["default", "800", "200"]),
     ],
 )
-def test_choices_are_levels_in_the_order_of_the_file(tmp_path: Path, listed: list[object], levels: list[str]) -> None:
+def test_choices_are_levels_in_the_order_of_the_study_file(tmp_path: Path, listed: list[object], levels: list[str]) -> None:
     with Store.writing(tmp_path) as store:
         store.write_study(replace(STUDY, spec={**WHOLE, "space": {"scientific": {"data.size": listed}, "nuisance": {"r1": [False, True]}}}))
         driver = Driver(store)
@@ -44,9 +44,9 @@ def test_choices_are_levels_in_the_order_of_the_file(tmp_path: Path, listed: lis
     assert [(c.level, c.reference) for c in claims if c.setting == "r1"] == [("on", "off")]
 
 
-def test_columns_that_variants_may_not_be_called(tmp_path: Path) -> None:
+def test_variants_may_not_be_named_like_a_column(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
-        store.write_study(replace(STUDY, spec=WHOLE, protocol=RULER.as_dict()))
+        store.write_study(replace(STUDY, spec=WHOLE, protocol=PROTOCOL.as_dict()))
         driver = Driver(store)
         driver.open("t0")
         driver.tick("t0", 2, Ended.BUDGET)
@@ -55,11 +55,11 @@ def test_columns_that_variants_may_not_be_called(tmp_path: Path) -> None:
     assert record.last
     assert set(view.trials()) - settings().keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
     for name in ("images", "coverage"):
-        with pytest.raises(SpecError, match=f"'{name}' is a column of the trials' table"):
+        with pytest.raises(SpecError, match=f"must not be a column of the trials' table; given '{name}'"):
             read_space({"scientific": {name: {"few": {"data.size": 10}, "many": {}}}})
 
 
-def test_a_setting_of_0_is_named_where_one_that_is_off_is_not(tmp_path: Path) -> None:
+def test_a_ranking_names_a_setting_of_0_but_not_a_trick_that_is_off(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         store.write_study(
             replace(STUDY, spec={**WHOLE, "space": {"scientific": {"beta1": [0.0, 0.5], "r1": [False, True]}, "nuisance": {}}})
@@ -75,8 +75,8 @@ def test_a_setting_of_0_is_named_where_one_that_is_off_is_not(tmp_path: Path) ->
     assert [said.count(words) for words in ("beta1 0 ", "beta1 0.5 ", "beta1 0, r1 ")] == [1, 1, 1], said
 
 
-def test_training_time_is_a_score(tmp_path: Path) -> None:
-    """Twice as long is a ratio of 2, and worse."""
+def test_training_time_is_an_objective(tmp_path: Path) -> None:
+    """A doubled training time has the effect 2 and does not help."""
     with Store.writing(tmp_path) as store:
         store.write_study(replace(STUDY, spec=WHOLE))
         driver = Driver(store)

@@ -1,4 +1,4 @@
-"""The open questions that ship as studies: each parses, says where it comes from and how long it takes, and can be looked at by --dry-run."""
+"""The study files in studies/questions: each is valid, names its source and duration, and passes --dry-run."""
 
 import re
 from functools import cache
@@ -22,15 +22,15 @@ BUILD = Evaluator.build
 
 
 @cache
-def protocol(name: str) -> Evaluator:
-    """One of few samples for all that ask for the same data."""
+def evaluator(name: str) -> Evaluator:
+    """Return an evaluator with few samples, shared by all study files of a data set."""
     return BUILD(load(DataConfig(name=name)), n_fake=100, n_real=500)
 
 
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No training, and hardly any judging."""
-    monkeypatch.setattr(Evaluator, "build", lambda source, **given: protocol(source.name))
+    """Skip training, and evaluate few samples."""
+    monkeypatch.setattr(Evaluator, "build", lambda source, **given: evaluator(source.name))
     monkeypatch.setattr(
         "study.engine.dry_run.probe", lambda config, prepared: Cost(images_per_second=1e4, evaluation_seconds=0.1, checkpoint_mb=1.0)
     )
@@ -44,9 +44,11 @@ def test_a_question_can_be_launched(path: Path, tmp_path: Path) -> None:
     assert spec.question.endswith("?")
     assert spec.goal == "explain"
     head = path.read_text().partition("\nname:")[0]
-    assert re.search(r"\b(19|20)\d\d\b", head), "who asks"
+    assert re.search(r"\b(19|20)\d\d\b", head), "the header must name a source with its year"
     assert "# Time: about" in head
-    assert re.search(r"trials.* failed|failed in \d+ of \d+", " ".join(head.split("\n# "))), "how often its runs fail, measured"
+    assert re.search(r"trials.* failed|failed in \d+ of \d+", " ".join(head.split("\n# "))), (
+        "the header must give the measured failure rate"
+    )
     assert StudySpec.from_dict(spec.as_dict()) == spec
     said = CliRunner().invoke(app, ["launch", str(path), "--dry-run", "--folder", str(tmp_path / "none")], catch_exceptions=False)
     assert said.exit_code == 0, said.output

@@ -1,4 +1,4 @@
-"""Every recipe that ships: it says where it comes from, is checked whole, and trains, by the command that users type, on a few images of its data's shape."""
+"""The files in recipes/: each names its source, is valid, and trains with `ganstudy train` on a few images of its data's shape."""
 
 import json
 import re
@@ -20,26 +20,26 @@ from trainables.sections import DataConfig
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 assert RECIPES
-SAID = ("Source", "Shows", "Time")  # in every header, in this order; others may stand between them
+SAID = ("Source", "Shows", "Time")  # in every header, in this order; other parts may be between them
 SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "stacked_mnist": (3, 28, 28)}
 TINY = ("g.width=8", "d.width=8", "batch_size=8")
 
 
 def few(config: DataConfig) -> Source:
-    """Noise of the data's shape, without classes, so that nobody trains a classifier of them; labelled where it is asked for by `classes`."""
+    """Return noise images of the data's shape. They have no classes, so that no classifier is trained for the evaluator."""
     images = np.random.default_rng(0).integers(0, 256, (150, *SHAPES[config.name]), dtype=np.uint8)
     return Source(name=config.name, train=images[:100], heldout=images[100:])
 
 
 def header(path: Path) -> dict[str, str]:
-    """ "Source" -> its text, lines joined."""
+    """Return the parts of a recipe's header: "Source" -> its text, with lines joined."""
     comment = [line.removeprefix("#").strip() for line in path.read_text().splitlines() if line.startswith("#")]
     parts = re.split(r"(?:^|\n)(Source|Shows|Differs|Time|Offline|Smaller|Variants)\b[^:]*: ", "\n".join(comment))
     return {"": parts[0], **{name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}}
 
 
-def told(path: Path) -> list[list[str]]:
-    """The changes that a header speaks of: those of a line, or between two semicolons, are made together."""
+def suggested(path: Path) -> list[list[str]]:
+    """Return the groups of --set changes in a recipe's header. Changes on one line, or between two semicolons, form a group."""
     comment = re.sub(
         r"\(.*?\)", lambda found: f";{found[0][1:-1]};", "\n".join(line for line in path.read_text().splitlines() if line[:1] == "#")
     )
@@ -48,26 +48,28 @@ def told(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_says_where_it_comes_from_and_is_checked_whole(path: Path, tmp_path: Path) -> None:
+def test_a_recipe_names_its_source_and_is_valid(path: Path, tmp_path: Path) -> None:
     said = header(path)
     assert said[""].strip()
     assert [name for name in said if name in SAID] == list(SAID)
-    assert re.search(r"\b(19|20)\d\d\b", said["Source"]), "a source has a year"
-    assert re.search(r"section|table|algorithm|eq\.|appendix|code|course", said["Source"]), "and a place in it"
+    assert re.search(r"\b(19|20)\d\d\b", said["Source"]), "the source must have a year"
+    assert re.search(r"section|table|algorithm|eq\.|appendix|code|course", said["Source"]), (
+        "the source must name a section, table or other place"
+    )
     given = read_yaml(path)
     config = load_config(path, {})
     assert config == TrialConfig.from_flat(given)
     assert {name: config.flat()[name] for name in given} == given
     write_config(tmp_path / "config.yaml", config)
     assert load_config(tmp_path / "config.yaml", {}) == config
-    for changes in told(path):
+    for changes in suggested(path):
         load_config(path, parse_changes(changes))
     for steps in re.findall(r"^budget_kimg: .*# ([\d,]+) steps of G", path.read_text(), re.MULTILINE):
         assert 1000 * config.budget_kimg / config.batch_size / config.d_steps * config.g_steps == int(steps.replace(",", ""))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_trains_by_the_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_trains(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SHAPES:
         monkeypatch.setitem(DATA, name, few)
     monkeypatch.setattr("study.show.run_page._page", lambda *args: "")  # a second of plotly; test_train.py looks at it

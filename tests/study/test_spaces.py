@@ -1,4 +1,4 @@
-"""Published spaces by name: each is one, its values are settings, and it takes its place in a study."""
+"""Published spaces: their values are the published ones, and studies can use them by name."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ METHODS = {
 
 RATES = {"low": 1e-5, "high": 1e-2, "log": True}
 PENALTIES = ("wgan_gp.weight", "dragan.weight", "gradient_penalty.weight")
-PUBLISHED = {  # as the papers print them
+PUBLISHED = {  # as printed in the papers
     "lucic2018_wide": {
         "g.lr": RATES,
         "d.lr": RATES,
@@ -71,7 +71,7 @@ def study(space: Any, **more: Any) -> StudySpec:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_each_makes_sense_beside_the_methods_it_was_published_for(name: str) -> None:
+def test_each_is_valid_with_the_methods_it_was_published_for(name: str) -> None:
     if variants := {key for key, value in SPACES[name].settings.items() if isinstance(value, dict) and "low" not in value}:
         spec = study({"scientific": [name, {"method": METHODS}]}, n_configs=64)
         assert variants < spec.space.scientific.keys()
@@ -81,37 +81,37 @@ def test_each_makes_sense_beside_the_methods_it_was_published_for(name: str) -> 
         for setting, domain in spec.space.nuisance.items():
             assert as_given(domain) == SPACES[name].settings[setting]
     assert StudySpec.from_dict(spec.as_dict()) == spec
-    for asked in spec.designed():  # what it means has been checked whole; and settings live with their tricks
-        assert ("weight_clipping.limit" in asked.flat) == (
-            asked.flat.get("weight_clipping", False) and "weight_clipping.limit" in SPACES[name].settings
+    for proposal in spec.designed():  # settings apply with their tricks
+        assert ("weight_clipping.limit" in proposal.flat) == (
+            proposal.flat.get("weight_clipping", False) and "weight_clipping.limit" in SPACES[name].settings
         )
     assert any(word.isdigit() for word in SPACES[name].source.split())
     assert SPACES[name].source in dict(catalogue()["spaces"])[name]
 
 
-def test_what_the_study_never_turns_on_and_what_it_asks_about_is_left_out() -> None:
+def test_settings_that_never_apply_or_are_scientific_are_left_out() -> None:
     spec = study({"scientific": {"g.lr": [1e-4, 1e-3], "method": {"plain": {}, "slow": {"beta1": 0.0}}}, "nuisance": "lucic2018_wide"})
     assert spec.space.nuisance.keys() == {"d.lr", "d_steps", "d.norm"}
     whole = study("lucic2018_wide", base={"data": "ring8", "arch": "mlp", "loss": "wasserstein", "weight_clipping": True})
     assert whole.space.scientific.keys() == {"g.lr", "d.lr", "beta1", "d_steps", "d.norm", "weight_clipping.limit"}
 
 
-def test_a_later_entry_has_the_say() -> None:
+def test_a_later_entry_overrides() -> None:
     mixed = with_published({"scientific": {"r1": [False, True]}, "nuisance": ["lucic2018_narrow", {"g.lr": [1.0, 2.0]}, "kurach2019"]}, {})
     assert mixed["nuisance"]["g.lr"] == SPACES["kurach2019"].settings["g.lr"]
     mixed = with_published({"scientific": {"r1": [False, True]}, "nuisance": ["kurach2019", {"g.lr": [1.0, 2.0]}]}, {})
     assert mixed["nuisance"]["g.lr"] == [1.0, 2.0]
 
 
-def test_the_fixed_grid_of_kurach_et_al_has_24_points() -> None:
+def test_the_fixed_grid_of_kurach_et_al_has_24_configs() -> None:
     spec = study("kurach2019_grid", sampler="factorial", base={"data": "ring8", "arch": "mlp", "wgan_gp": True}, n_configs=24)
-    points = {
+    configs = {
         (flat["g.lr"], flat["d.lr"], flat["beta1"], flat["beta2"], flat["d_steps"], flat["wgan_gp.weight"])
-        for flat in (a.flat for a in spec.designed())
+        for flat in (proposal.flat for proposal in spec.designed())
     }
-    assert len(points) == 24
-    assert {g for g, *_ in points} == {1e-4, 2e-4, 1e-3}
-    assert all(g == d for g, d, *_ in points)
+    assert len(configs) == 24
+    assert {g for g, *_ in configs} == {1e-4, 2e-4, 1e-3}
+    assert all(g == d for g, d, *_ in configs)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,13 @@ def test_the_fixed_grid_of_kurach_et_al_has_24_points() -> None:
     [
         ("lucic2018", "no published space named 'lucic2018'; did you mean 'lucic2018_wide'?"),
         ({"scientific": {"r1": [False, True]}, "nuisance": ["kurach2019", 3]}, "or a list of these; given 3"),
-        ({"scientific": {"r1": [False, True]}, "nuisance": "kurach2019_grid"}, "the variants of rate belong into space.scientific"),
+        (
+            {"scientific": {"r1": [False, True]}, "nuisance": "kurach2019_grid"},
+            "variants must be in space.scientific; rate is in space.nuisance",
+        ),
     ],
 )
-def test_refused_with_the_reason(space: Any, message: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011  (its words follow)
+def test_invalid_spaces_are_refused_with_the_reason(space: Any, message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (the message is checked below)
         study(space)
     assert message in str(error.value)

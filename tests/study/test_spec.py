@@ -1,4 +1,4 @@
-"""Bad input gets one clear message at the door."""
+"""StudySpec: invalid study files are refused with one clear message; spaces and designs are as documented."""
 
 import json
 import re
@@ -49,66 +49,84 @@ def methods(**changes: Any) -> dict[str, Any]:
 
 
 BAD = {
-    "a variant that is no mapping": (methods(r1=True), "the variants of method must each be a mapping of settings"),
-    "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method needs two variants or more; given ['plain']"),
+    "a variant that is not a mapping": (
+        methods(r1=True),
+        "each variant of method must be a mapping of settings, or {} for the base alone; r1 is True",
+    ),
+    "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method must have at least two variants; given ['plain']"),
     "misspelt setting in a variant": (methods(big={"g.widht": 8}), "no setting named 'g.widht'; did you mean 'g.width'"),
-    "a setting of what a variant leaves off": (
+    "a setting of a trick that a variant does not turn on": (
         methods(r={"r1.gamma": 1.0}),
         "r1.gamma needs r1: true, which the variant r does not have; add `r1: true` to it",
     ),
-    "two equal variants": (methods(same={}), "two variants of method must not be the same; plain and same are"),
+    "two equal variants": (methods(same={}), "the variants of method must differ; plain and same are equal"),
     "a variant of other data": (methods(d={"data": "digits"}), "data cannot vary"),
-    "a variant that makes no sense": (
+    "an invalid variant": (
         methods(bad={"margin": 1.0}),
         "margin needs loss: energy, which the variant bad does not have; add `loss: energy` to it",
     ),
-    "a setting that a variant decides too": (methods(slow={"d.lr": 1e-5}), "d.lr is set by a variant of method, and varies by itself"),
-    "variants that are nuisance": (good(space=space(nuisance={"method": METHODS})), "the variants of method belong into space.scientific"),
-    "misspelt key": (good(n_config=8), "a study has no 'n_config'; did you mean 'n_configs'"),
-    "a setting beside base": ({**GOOD, "g.lr": 1e-3}, "those belong into base"),
-    "missing key": ({k: v for k, v in GOOD.items() if k != "question"}, "a study needs question"),
+    "a setting that a variant sets too": (
+        methods(slow={"d.lr": 1e-5}),
+        "d.lr must be set in one place; variants of method set it, and so do its own values in the space",
+    ),
+    "variants that are nuisance": (
+        good(space=space(nuisance={"method": METHODS})),
+        "variants must be in space.scientific; method is in space.nuisance",
+    ),
+    "misspelt key": (good(n_config=8), "a study has no key 'n_config'; did you mean 'n_configs'"),
+    "a setting outside base": ({**GOOD, "g.lr": 1e-3}, "it is a setting: put it into base"),
+    "missing key": ({k: v for k, v in GOOD.items() if k != "question"}, "a study must have the key question; it is missing"),
     "empty question": (good(question=""), "question must"),
     "bad name": (good(name="a/b"), "name must"),
     "misspelt setting in base": (good(base={"g.lrr": 1e-3}), "no setting named 'g.lrr'; did you mean 'g.lr'"),
     "misspelt setting in the space": (good(space=space(scientific={"r11": [False, True]})), "no setting named 'r11'; did you mean 'r1'"),
-    "misspelt part": (good(space={"scientifc": {"r1": [False, True]}}), "space has scientific"),
-    "nothing asked": (good(space={"nuisance": {"g.lr": "range"}}), "space.scientific must name at least one"),
-    "nested base": (good(base={"g": {"lr": 1e-3}}), "written with dots: g.lr"),
+    "misspelt part": (good(space={"scientifc": {"r1": [False, True]}}), "the parts of space are scientific"),
+    "no scientific setting": (good(space={"nuisance": {"g.lr": "range"}}), "space.scientific must name at least one"),
+    "nested base": (good(base={"g": {"lr": 1e-3}}), "settings must be written with dots, as g.lr"),
     "wrong type": (good(base={"batch_size": "many"}), "batch_size must be a valid integer; given 'many'"),
     "YAML 1.1 habits": (good(base={"r1": "on"}, space=space(scientific={"r2": [False, True]}, nuisance={})), "write true or false"),
     "reversed range": (
         good(space=space(nuisance={"g.lr": {"low": 1e-2, "high": 1e-4}})),
-        "g.lr needs low < high; given low 0.01, high 0.0001",
+        "g.lr must have low < high; given low 0.01, high 0.0001",
     ),
-    "log from zero": (good(space=space(nuisance={"g.lr": {"low": 0, "high": 1, "log": True}})), "low must be above 0"),
+    "log from zero": (
+        good(space=space(nuisance={"g.lr": {"low": 0, "high": 1, "log": True}})),
+        "g.lr must have low above 0 on a log scale; given 0",
+    ),
     "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is None"),
-    "unknown word in a range": (good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})), "takes low, high, log and step; given 'max'"),
+    "unknown word in a range": (
+        good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})),
+        "accepts the keys low, high, log and step; given 'max'",
+    ),
     "range out of bounds": (good(space=space(nuisance={"beta1": {"low": 0.5, "high": 1.5}})), "beta1 must be less than 1; given 1.5"),
-    "one choice": (good(space=space(scientific={"loss": ["hinge"]}, nuisance={})), "two different choices or more"),
+    "one choice": (good(space=space(scientific={"loss": ["hinge"]}, nuisance={})), "must have at least two choices, all different"),
     "a plain value": (good(space=space(scientific={"loss": "hinge"}, nuisance={})), "must be a list of choices"),
-    "no range of its own": (good(space=space(nuisance={"data.size": "range"})), "data.size has no range of its own"),
+    "no range of its own": (good(space=space(nuisance={"data.size": "range"})), "`range` is not available for data.size"),
     "unknown trick": (good(base={"spectral_nrm": True}), "did you mean 'spectral_norm'"),
     "unknown data": (good(base={"data": "digit"}), "no data set named 'digit'; did you mean 'digits'"),
     "unknown choice": (
         good(space=space(scientific={"loss": ["hing", "wasserstein"]}, nuisance={})),
         "no loss named 'hing'; did you mean 'hinge'",
     ),
-    "setting never on, space": (
+    "setting of a trick that is never on, in the space": (
         good(space=space(nuisance={"r2.gamma": "range"})),
         "r2.gamma needs r2: true, which this study never has; add `r2: true` to base, or `r2: [false, true]` to the space",
     ),
-    "rule never chosen": (
+    "setting of an update rule that is never chosen": (
         good(space=space(nuisance={"lookahead.k": "range"})),
         "lookahead.k needs update: lookahead, which this study never has; add `update: lookahead` to base, or `update: [alternating, lookahead]`",
     ),
-    "rounds of a rule that has none": (
+    "d_steps of an update rule without them": (
         good(base={"update": "simultaneous", "d_steps": 5}),
         "d_steps needs update: one of alternating, lookahead, optimistic, unrolled, which this study never has",
     ),
-    "setting never on, base": (good(base={"ema.halflife_kimg": 1.0}), "ema.halflife_kimg needs ema: true, which this study never has"),
-    "in base and space": (good(base={"r1": True}), "r1 is in base and varies"),
-    "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "scientific and nuisance"),
-    "seed in base": (good(base={"seed": 3}), "seed cannot be set"),
+    "setting of a trick that is never on, in base": (
+        good(base={"ema.halflife_kimg": 1.0}),
+        "ema.halflife_kimg needs ema: true, which this study never has",
+    ),
+    "in base and space": (good(base={"r1": True}), "r1 must be in base or in the space; it is in both"),
+    "in both parts": (good(space=space(nuisance={"r1": [False, True]})), "r1 must be scientific or nuisance; it is both"),
+    "seed in base": (good(base={"seed": 3}), "seed must not be in base"),
     "data varies": (good(space=space(scientific={"data": ["ring8", "grid25"]}, nuisance={})), "data cannot vary"),
     "budget varies": (good(space=space(scientific={"budget_kimg": [1.0, 2.0]}, nuisance={})), "budget_kimg cannot vary"),
     "impossible pair": (
@@ -117,30 +135,30 @@ BAD = {
     ),
     "unknown metric": (good(objective="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
-    "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] where goal is explain"),
-    "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "goal: explain runs every trial to its end"),
+    "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] with goal: explain"),
+    "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
-    "seeds of a search": (good(goal="optimise", seeds=2), "runs each proposal once"),
+    "seeds of a search": (good(goal="optimise", seeds=2), "seeds must be 1 with goal: optimise; given 2"),
     "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
     "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
     "no configs": (good(n_configs=0), "n_configs must be greater than or equal to 1; given 0"),
     "share of GPUs": (good(resources={"gpu": 1.5}), "a share of one GPU or a whole number"),
-    "unknown resource": (good(resources={"gpus": 1}), "there is no 'resources.gpus'"),
+    "unknown resource": (good(resources={"gpus": 1}), "no key 'resources.gpus'"),
     "unknown tracking": (
         good(tracking={"wandb": {"projct": "x"}}),
-        "there is no 'tracking.wandb.projct'; did you mean 'project'? tracking.wandb has ['entity', 'project'",
+        "no key 'tracking.wandb.projct'; did you mean 'project'? tracking.wandb has ['entity', 'project'",
     ),
     "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
 }
 
 
-def points_of(spec: StudySpec) -> list[dict[str, Any]]:
-    """Of its design."""
+def rows_of(spec: StudySpec) -> list[dict[str, Any]]:
+    """Return the rows of the design of a study."""
     return DESIGNS.pick(spec.sampler)(spec.space, n_configs=spec.n_configs, design_seed=spec.design_seed)
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_studies_are_refused_with_the_reason(case: str) -> None:
+def test_invalid_studies_are_refused_with_the_reason(case: str) -> None:
     given, said = BAD[case]
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         StudySpec.from_dict(given)
@@ -183,13 +201,13 @@ def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{}, {"sampler": "random"}, {"goal": "optimise", "scheduler": {"grace_kimg": 0.5}}, {"tracking": {"wandb": {}}}]
 )
-def test_a_spec_survives_its_own_form(change: dict[str, Any]) -> None:
+def test_from_dict_inverts_as_dict(change: dict[str, Any]) -> None:
     spec = StudySpec.from_dict(good(**change))
     assert StudySpec.from_dict(spec.as_dict()) == spec
 
 
 @pytest.mark.parametrize("where", ["base", "scientific", "nuisance"])
-def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: str) -> None:
+def test_a_trick_for_images_is_refused_for_points(where: str) -> None:
     if where == "base":
         changed = good(base=GOOD["base"] | {"diffaugment": True})
     else:
@@ -200,10 +218,10 @@ def test_a_trick_for_images_is_refused_for_points_before_anything_starts(where: 
     check_networks(StudySpec.from_dict(GOOD), load(DataConfig(name="ring8")))
 
 
-def test_networks_are_tried_on_the_data_before_anything_starts() -> None:
-    """As the trials will have them: no combination that the study has not, and each that it has."""
+def test_networks_are_checked_against_the_data() -> None:
+    """Exactly the combinations that the study's trials can have are checked."""
     ring = load(DataConfig(name="ring8"))
-    without_arch = {"data": "ring8", "budget_kimg": 1.0}  # whose default is for images
+    without_arch = {"data": "ring8", "budget_kimg": 1.0}  # the default architecture is for images
     method = {"points": {"arch": "mlp"}, "deep": {"arch": "mlp", "g.depth": 3}}
     check_networks(StudySpec.from_dict(good(base=without_arch, space={"scientific": {"method": method}})), ring)
     method["points"] = {"arch": "dcgan"}
@@ -215,13 +233,13 @@ def test_networks_are_tried_on_the_data_before_anything_starts() -> None:
     check_networks(StudySpec.from_dict(good(base=GOOD["base"] | {"data": "digits"}, space=outputs)), load(DataConfig(name="digits")))
 
 
-def test_score_knows_its_direction() -> None:
+def test_the_objective_takes_its_direction_from_the_metric() -> None:
     assert StudySpec.from_dict(good(objective="coverage")).objective.direction == "maximize"
     assert StudySpec.from_dict(GOOD).objective.direction == "minimize"
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_every_range_maps_the_unit_interval_into_itself(name: str) -> None:
+def test_every_range_maps_quantiles_to_its_values(name: str) -> None:
     distribution = RANGES[name].domain
     values = [at(distribution, u) for u in np.linspace(0, 1 - 1e-12, 201)]
     assert all(distribution._contains(distribution.to_internal_repr(value)) for value in values)
@@ -233,43 +251,45 @@ def test_every_range_maps_the_unit_interval_into_itself(name: str) -> None:
     assert domain(name, as_given(distribution), ()) == distribution
 
 
-def test_knobs_of_tricks_that_are_off_do_not_live() -> None:
+def test_settings_of_tricks_that_are_off_are_left_out() -> None:
     assert live({"r1": False, "r1.gamma": 1.0, "g.lr": 1.0}) == {"r1": False, "g.lr": 1.0}
     spec = StudySpec.from_dict(GOOD)
-    for flat in (asked.flat for asked in spec.designed()):
+    for flat in (proposal.flat for proposal in spec.designed()):
         assert ("r1.gamma" in flat) == flat["r1"]
         TrialConfig.from_flat(flat)
 
 
-def test_knobs_of_update_rules_live_where_their_rule_is_the_one() -> None:
+def test_settings_of_update_rules_apply_where_their_rule_is_chosen() -> None:
     assert live({"update": "unrolled", "lookahead.k": 5, "unrolled.steps": 2}) == {"update": "unrolled", "unrolled.steps": 2}
-    asked = {"update": ["alternating", "lookahead", "unrolled"]}
+    rules = {"update": ["alternating", "lookahead", "unrolled"]}
     settings = {"lookahead.k": "range", "lookahead.alpha": "range", "unrolled.steps": "range"}
-    spec = StudySpec.from_dict(good(space=space(scientific=asked, nuisance=settings), base={"r1": True}))
+    spec = StudySpec.from_dict(good(space=space(scientific=rules, nuisance=settings), base={"r1": True}))
     proposed = [point(spec, optuna.create_study().ask()) for _ in range(12)]
-    for flat in (*(asked.flat for asked in spec.designed()), *proposed):
+    for flat in (*(proposal.flat for proposal in spec.designed()), *proposed):
         assert {name for name in flat if name in settings} == {name for name in settings if name.partition(".")[0] == flat["update"]}
         TrialConfig.from_flat({**spec.base, **flat})
-    assert len({asked.flat["update"] for asked in spec.designed()}) == 3
+    assert len({proposal.flat["update"] for proposal in spec.designed()}) == 3
 
 
 @pytest.mark.parametrize("sampler", ["sobol", "random", "factorial"])
 def test_a_longer_design_begins_with_the_shorter(sampler: str) -> None:
-    short, long = (points_of(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
+    short, long = (rows_of(StudySpec.from_dict(good(sampler=sampler, n_configs=n))) for n in (6, 24))
     assert long[:6] == short
-    seeds = [asked.flat["seed"] for asked in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
+    seeds = [proposal.flat["seed"] for proposal in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3)).designed()]
     assert len(set(seeds)) == 72
-    other = [asked.flat["seed"] for asked in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()]
+    other = [
+        proposal.flat["seed"] for proposal in StudySpec.from_dict(good(sampler=sampler, n_configs=24, seeds=3, design_seed=1)).designed()
+    ]
     assert not set(seeds) & set(other)
 
 
-def test_each_cell_of_a_factorial_meets_the_whole_range_of_the_nuisance_settings() -> None:
-    """Else what is asked about would be confounded with them: 16 rounds, in each quarter of the range some 4 of each cell."""
+def test_each_cell_of_a_factorial_covers_the_ranges_of_the_nuisance_settings() -> None:
+    """Otherwise scientific settings are confounded with nuisance settings. 16 rounds: about 4 of each cell in each quarter of the range."""
     space = {"scientific": {"r1": [False, True], "ema": [False, True]}, "nuisance": {"d.lr": {"low": 1e-4, "high": 1e-2, "log": True}}}
     flats = [
-        asked.flat
+        proposal.flat
         for seed in range(5)
-        for asked in StudySpec.from_dict(good(sampler="factorial", n_configs=64, design_seed=seed, space=space)).designed()
+        for proposal in StudySpec.from_dict(good(sampler="factorial", n_configs=64, design_seed=seed, space=space)).designed()
     ]
     for cell in product([False, True], repeat=2):
         place = [(np.log10(flat["d.lr"]) + 4) / 2 for flat in flats if (flat["r1"], flat["ema"]) == cell]
@@ -290,7 +310,7 @@ def test_a_factorial_has_every_cell_equally_often() -> None:
         | {"n_configs": 12}
     )
     cells = design.factorial(spec.space)
-    rows = points_of(spec)
+    rows = rows_of(spec)
     assert len(cells) == 6
     assert all(rows.count(cell) == 2 for cell in cells)
     left_out = {k: v for k, v in spec.as_dict().items() if k != "n_configs"}
@@ -298,13 +318,13 @@ def test_a_factorial_has_every_cell_equally_often() -> None:
 
 
 def test_a_sobol_design_is_balanced() -> None:
-    rows = points_of(StudySpec.from_dict(good(n_configs=64)))
+    rows = rows_of(StudySpec.from_dict(good(n_configs=64)))
     assert sum(row["r1"] for row in rows) == 32
     logs = np.log10([row["g.lr"] for row in rows])
     assert np.histogram(logs, bins=8, range=(-4, -2))[0].tolist() == [8] * 8
 
 
-def test_spec_errors_know_where() -> None:
+def test_a_spec_error_has_the_path_of_keys() -> None:
     with pytest.raises(SpecError) as error:
         domain("g.lr", {"low": 2, "high": 1}, ("space", "nuisance", "g.lr"))
     assert error.value.where == ("space", "nuisance", "g.lr")
@@ -312,9 +332,9 @@ def test_spec_errors_know_where() -> None:
 
 def test_a_variant_stands_for_its_settings() -> None:
     spec = StudySpec.from_dict({**methods(slow={"g.lr": 1e-5}), "sampler": "factorial", "n_configs": 6})
-    asked = spec.designed()
-    assert sorted(each.variants["method"] for each in asked) == ["clipped", "clipped", "plain", "plain", "slow", "slow"]
-    for each in asked:
+    proposals = spec.designed()
+    assert sorted(each.variants["method"] for each in proposals) == ["clipped", "clipped", "plain", "plain", "slow", "slow"]
+    for each in proposals:
         config = TrialConfig.from_flat(each.flat)
         assert config.loss == ("wasserstein" if each.variants["method"] == "clipped" else "nonsaturating")
         assert config.tricks == ({"weight_clipping": {"limit": 0.02}} if each.variants["method"] == "clipped" else {})
@@ -324,7 +344,7 @@ def test_a_variant_stands_for_its_settings() -> None:
     assert StudySpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
 
 
-def test_a_knob_lives_where_a_variant_turns_it_on() -> None:
+def test_a_setting_applies_where_a_variant_turns_its_trick_on() -> None:
     given = good(goal="optimise", space={"scientific": {"method": {"plain": {}, "r": {"r1": True}}}, "nuisance": {"r1.gamma": "range"}})
     spec, trial = StudySpec.from_dict(given), optuna.create_study().ask
     found = [point(spec, trial()) for _ in range(30)]

@@ -1,4 +1,4 @@
-"""The study folder's memory, and what the searcher and the scheduler make of it. Without a running Ray."""
+"""The store, and the state that searcher and scheduler rebuild from it. No Ray is started."""
 
 import json
 import random
@@ -54,13 +54,13 @@ def open_trial(store: Store, trial_id: str, **flat: Any) -> None:
 
 
 def play(store: Store, search: Search, n: int, ended: Ended) -> list[dict[str, Any]]:
-    """Let n trials be measured once and end."""
+    """Propose n trials; each is measured once and ends."""
     out = []
     for i in range(n):
-        asked = search.suggest(f"tune{i}")
-        assert asked
-        out.append(asked)
-        trial_id = asked["trial_id"]
+        proposed = search.suggest(f"tune{i}")
+        assert proposed
+        out.append(proposed)
+        trial_id = proposed["trial_id"]
         store.write(trial_id, measured=at(2000), closed=Closed(ended=ended))
         search.measured(trial_id, at(2000))
         store.write(trial_id, saved=Saved(images=2000, path="x"))
@@ -73,12 +73,12 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert driver(tmp_path) is None
     with Store.writing(tmp_path):
         assert "process" in str(driver(tmp_path))
-        with pytest.raises(UserError, match="has a driver already: process"), Store.writing(tmp_path):
+        with pytest.raises(UserError, match="already has an active driver: process"), Store.writing(tmp_path):
             pass
     assert driver(tmp_path) is None
 
 
-def test_a_torn_line_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_dropped(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
         store.write("a", measured=at(1000))
@@ -92,7 +92,7 @@ def test_a_torn_line_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> Non
         assert lines[:-1] == [json.loads(line) for line in whole.splitlines()[: len(lines) - 1]]
 
 
-def test_a_replayed_measurement_is_not_kept_twice(tmp_path: Path) -> None:
+def test_a_repeated_measurement_is_stored_once(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
         assert store.write("a", measured=at(1000))
@@ -110,7 +110,7 @@ def test_nan_is_never_stored(tmp_path: Path) -> None:
     assert Store(tmp_path).trials["a"].measurements == ()
 
 
-def test_finished_without_its_last_checkpoint_runs_again(tmp_path: Path) -> None:
+def test_a_trial_without_its_last_checkpoint_is_trained_again(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
         store.write("a", measured=at(1000))
@@ -122,7 +122,7 @@ def test_finished_without_its_last_checkpoint_runs_again(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("ended", "state"), [("budget", "COMPLETE"), ("scheduler", "PRUNED"), ("dead", "PRUNED")])
-def test_optuna_is_told_and_told_again_the_same(tmp_path: Path, ended: str, state: str) -> None:
+def test_a_resumed_search_rebuilds_the_same_optuna_trials(tmp_path: Path, ended: str, state: str) -> None:
     with Store.writing(tmp_path) as store:
         search, again = Search(OPTIMISE, store), None
         play(store, search, 3, Ended(ended))
@@ -143,17 +143,17 @@ def test_optuna_is_told_and_told_again_the_same(tmp_path: Path, ended: str, stat
 
 
 @pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
-def test_resuming_proposes_what_never_stopping_would(tmp_path: Path, spec: StudySpec) -> None:
+def test_a_resumed_search_proposes_the_same_trials(tmp_path: Path, spec: StudySpec) -> None:
     with Store.writing(tmp_path / "whole") as store:
         whole = play(store, Search(spec, store), 8, Ended.BUDGET)
         assert Search(spec, store).suggest("more") == "FINISHED"  # type: ignore[comparison-overlap]
     with Store.writing(tmp_path / "cut") as store:
-        cut = [asked for n in (3, 5) for asked in play(store, Search(spec, store), n, Ended.BUDGET)]
+        cut = [proposed for n in (3, 5) for proposed in play(store, Search(spec, store), n, Ended.BUDGET)]
     assert cut == whole
 
 
 @pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
-def test_the_unfinished_come_first_and_the_failed_come_back(tmp_path: Path, spec: StudySpec) -> None:
+def test_unfinished_trials_come_first_and_errors_are_retried(tmp_path: Path, spec: StudySpec) -> None:
     with Store.writing(tmp_path) as store:
         first = Search(spec, store).suggest("old")
         assert first
@@ -166,7 +166,7 @@ def test_the_unfinished_come_first_and_the_failed_come_back(tmp_path: Path, spec
             assert (search.suggest("new") == first) == (failures <= spec.max_failures)
 
 
-def test_nothing_is_finished_while_a_trial_runs_that_may_come_back(tmp_path: Path) -> None:
+def test_the_search_is_not_finished_while_a_trial_may_be_retried(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         search = Search(EXPLAIN, store)
         for i in range(EXPLAIN.n_trials):
@@ -181,7 +181,7 @@ def test_halving_remembers_what_it_is_replayed() -> None:
     assert halving.should_continue("b", 4000, 5.0)  # judged once at each rung
 
 
-def test_halving_decides_as_rays_asha_does() -> None:
+def test_halving_decides_like_ray_asha() -> None:
     decisions = stops = 0
     for seed in range(10):
         rng = random.Random(seed)
@@ -216,7 +216,7 @@ def test_halving_decides_as_rays_asha_does() -> None:
     assert stops > 500
 
 
-def test_the_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
+def test_the_newest_complete_checkpoint_is_found(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
         for i in (1, 2, 3):

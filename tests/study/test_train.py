@@ -141,7 +141,11 @@ def test_a_run_that_is_cut_short_keeps_what_there_is(
 @pytest.mark.parametrize(
     ("lines", "words", "message"),
     [
-        ("base: {g.lr: 1}", (), "ring.yaml must be a recipe, settings alone; it has base, so it is a study: `ganstudy launch ring.yaml`"),
+        (
+            "base: {g.lr: 1}",
+            (),
+            "ring.yaml must be a recipe, which has only settings; it has base, so it is a study file. `ganstudy launch ring.yaml`",
+        ),
         ("g.lrr: 1", (), "ring.yaml, line 11: no setting named 'g.lrr'; did you mean 'g.lr'?"),
         ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma needs r2: true; set that too, or leave r2.gamma out"),
         ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be greater than 0; given -1"),
@@ -162,7 +166,7 @@ def test_a_mistake_is_found_before_anything_is_written(here: Path, lines: str, w
 
 
 def test_a_misspelt_file_is_guessed(here: Path) -> None:
-    with pytest.raises(ValueError, match=r"rings.yaml must be a file; there is none; did you mean 'ring.yaml'\?"):
+    with pytest.raises(ValueError, match=r"rings.yaml must be a file; it does not exist; did you mean 'ring.yaml'\?"):
         train("rings.yaml")
 
 

@@ -1,0 +1,29 @@
+"""A study folder of format 1 resumes on Ray."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from study.api import launch, open_study
+from study.spec.study_spec import StudySpec
+from study.store.records import Ended
+
+DATA = Path(__file__).parents[1] / "data" / "format1"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
+def test_an_old_study_is_extended(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(DATA / "explain", tmp_path / "explain"))
+    old = open_study(folder)
+    spec = StudySpec.from_dict({**old.spec.as_dict(), "n_configs": 5})
+    new = launch(spec, folder, progress=False)
+    assert {name: new.store.trials[name] for name in old.store.trials} == dict(old.store.trials), "no finished trial starts again"
+    added = [new.store.trials[name] for name in new.store.trials.keys() - old.store.trials.keys()]
+    assert {record.flat["seed"] for record in added} == {4000, 4001}, "two seeds of the fifth config"
+    assert len(added) == 2
+    assert all(record.closed and record.closed.ended is Ended.BUDGET for record in new.store.trials.values())
+    assert new.study.protocol == old.study.protocol
+    assert new.study.baselines == old.study.baselines
+    assert new.study.created == old.study.created
