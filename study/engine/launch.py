@@ -1,4 +1,4 @@
-"""StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder that holds records goes on from them."""
+"""Runs a study: StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder with records resumes the study."""
 
 import logging
 import signal
@@ -29,19 +29,19 @@ from trainables.grid import real_png
 from trainables.tune import GanTrainable, Shared
 
 log = logging.getLogger(__name__)
-logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # misses the result files that we turn off
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it warns about result files that we turn off
 
-MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
+_MAX_CRASHES = 2  # crashes of the whole Tune run; after each, a new Tune run resumes from the records
 
 
 def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> Store:
-    """Run the study until its trials are done, or it is stopped, and return its records. See study.api.launch."""
+    """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):
-        with watching(folder, spec.tracking):  # what a mirror may have missed
+        with watching(folder, spec.tracking):  # to complete the trackers
             return Store(folder)
-    with cluster.connected(address), sigterm_is_ctrl_c():  # after ray.init, which takes SIGTERM for itself
+    with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
         cluster.check_versions()
         cluster.slots(spec, cluster.nodes(address))
         with Store.writing(folder) as store:
@@ -49,28 +49,29 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
             write_whole(store.layout.real, real_png(prepared.source.train))
             keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
             with watching(folder, spec.tracking), Progress(spec, store, shown=progress) as display:
-                run_trials(spec, prepared, store, display)
+                _run_trials(spec, prepared, store, display)
     return Store(folder)
 
 
-def run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> None:
-    for crash in range(MAX_CRASHES + 1):
+def _run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> None:
+    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records."""
+    for crash in range(_MAX_CRASHES + 1):
         try:
-            tuner(spec, prepared, store, display).fit()
+            _tuner(spec, prepared, store, display).fit()
             return
-        except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
-            if crash == MAX_CRASHES:
+        except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
+            if crash == _MAX_CRASHES:
                 raise
-            log.warning("the run broke and is started again: %s", error)
+            log.warning("Ray Tune crashed; resuming from the records: %s", error)
 
 
 def unfinished(spec: StudySpec, store: Store) -> bool:
-    """Whether there is a trial to run."""
+    """Whether there are trials left to run."""
     return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
 
 
-def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
-    """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
+def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
+    """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
     search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
     scheduler = Halving(spec) if spec.scheduler else None
     for record in store.trials.values():
@@ -86,7 +87,7 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) 
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
             reuse_actors=True,
-            trial_dirname_creator=dirname,
+            trial_dirname_creator=_dirname,
         ),
         run_config=tune.RunConfig(
             storage_path=str(store.layout.runs.absolute()),
@@ -98,13 +99,13 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) 
     )
 
 
-def dirname(trial: Any) -> str:
+def _dirname(trial: Any) -> str:
     return Layout.trial_run(trial.config["trial_id"], trial.trial_id)
 
 
 @contextmanager
-def sigterm_is_ctrl_c() -> Iterator[None]:
-    """Tune stops cleanly on SIGINT and knows nothing of SIGTERM, which is what clusters send."""
+def _sigterm_as_sigint() -> Iterator[None]:
+    """Turn SIGTERM, which clusters send, into SIGINT, on which Tune stops cleanly."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

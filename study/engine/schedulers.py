@@ -1,4 +1,9 @@
-"""Asynchronous successive halving whose rungs can be told the past. Li et al. 2020, the stopping variant that Ray Tune calls ASHA."""
+"""Schedulers: asynchronous successive halving that can be rebuilt from the records of earlier drivers.
+
+How to add a scheduler: write a class here that subclasses Ray Tune's FIFOScheduler and has `replay(record)`, which rebuilds its state from
+the Store. Add its settings to study/spec/sections.py and to the type of `StudySpec.scheduler`, and construct it in
+`study.engine.launch._tuner`.
+"""
 
 from typing import Any
 
@@ -11,20 +16,25 @@ from study.store.records import TrialRecord
 
 
 class Halving(FIFOScheduler):
-    """At each rung a trial goes on if it is within the best 1/reduction_factor of those that came to it before. Decides as Ray's ASHAScheduler does."""
+    """Asynchronous successive halving. Li et al. 2020; the stopping variant, ASHA in Ray Tune.
+
+    At each rung a trial continues if it is among the best 1/reduction_factor of the trials that reached the rung before it. Makes the same
+    decisions as Ray's ASHAScheduler.
+    """
 
     def __init__(self, spec: StudySpec):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
-        self.objective, self.sign = spec.objective.metric, -spec.objective.direction.sign  # more is better here
+        self.objective, self.sign = spec.objective.metric, -spec.objective.direction.sign  # higher is better in the rungs
         self.keep = 1 / spec.scheduler.reduction_factor
-        self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed score
+        self.rungs: dict[int, dict[str, float]] = {}  # images -> trial id -> signed objective
         images, budget = KIMG * spec.scheduler.grace_kimg, KIMG * spec.budget_kimg
         while images < budget:
             self.rungs[round(images)] = {}
             images *= spec.scheduler.reduction_factor
 
-    def goes_on(self, trial_id: str, images: int, objective: float) -> bool:
+    def keeps(self, trial_id: str, images: int, objective: float) -> bool:
+        """Record the objective at the highest rung reached, once per rung. Returns whether the trial continues."""
         rung = max((r for r in self.rungs if r <= images), default=None)
         if rung is None or trial_id in self.rungs[rung]:
             return True
@@ -33,16 +43,16 @@ class Halving(FIFOScheduler):
         return not before or bool(self.sign * objective >= np.percentile(before, 100 * (1 - self.keep)))
 
     def replay(self, record: TrialRecord) -> None:
+        """Add the measurements of a recorded trial to the rungs."""
         for m in record.measurements:
-            self.goes_on(record.trial_id, m.images, m.values[self.objective])
+            self.keeps(record.trial_id, m.images, m.values[self.objective])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        on = self.goes_on(
-            trial.config["trial_id"], result["images"], result[f"values/{self.objective}"]
-        )  # Tune flattens what schedulers see
-        return str(self.CONTINUE if on else self.STOP)
+        # Tune flattens the results that schedulers see
+        keep = self.keeps(trial.config["trial_id"], result["images"], result[f"values/{self.objective}"])
+        return str(self.CONTINUE if keep else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Tune does not ask about the last result of a trial; it counts all the same."""
+        """Record the last result of a trial, for which Tune does not call `on_trial_result`."""
         if result.get("finished"):
-            self.goes_on(trial.config["trial_id"], result["images"], result[f"values/{self.objective}"])
+            self.keeps(trial.config["trial_id"], result["images"], result[f"values/{self.objective}"])

@@ -1,6 +1,6 @@
-"""Tracking in a process of its own: `python -m study.tracking.process`.
+"""Runs the trackers in a separate process: `python -m study.tracking.process`.
 
-The records are the truth. This process reads them and writes what they say, so that no server can stop or delay a study.
+The process follows the records and writes them to the trackers, so that no server can stop or delay a study.
 """
 
 import fcntl
@@ -25,15 +25,15 @@ from study.tracking.optuna_tracker import OptunaTracker
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import WandbTracker, mirrored, state
 
-LIMIT_S = 60.0
+_LIMIT_S = 60.0  # how long the tracking process may take after the study has ended
 
 
 # In the driver -----------------------------------------------------------------------------------
 
 
 @contextmanager
-def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = print, limit_s: float = LIMIT_S) -> Iterator[None]:
-    """Mirror the study in `folder` while the block runs, and for at most `limit_s` seconds after it. `say` gets lines for the user."""
+def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = print, limit_s: float = _LIMIT_S) -> Iterator[None]:
+    """Track the study in `folder` while the block runs, and for at most `limit_s` seconds afterwards. Calls `say` with messages for the user."""
     mode = tracking.wandb.resolved() if tracking.wandb else "disabled"
     if mode == "disabled" and tracking.optuna is None:
         yield
@@ -42,7 +42,7 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
     with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
         home.mkdir(parents=True, exist_ok=True)
     if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
-        say(f"W&B: no API key here, so runs are written to {home} (`wandb login` stores one)")
+        say(f"W&B: no API key found; runs are written offline to {home}. `wandb login` stores a key")
     with log_file.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
@@ -50,11 +50,11 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])},
-            start_new_session=True,  # Ctrl-C is for the driver, who then asks it to end
+            start_new_session=True,  # Ctrl-C must reach only the driver, which then closes the pipe
         )
     assert child.stdin
     try:
-        with suppress(BrokenPipeError):  # it is gone already; its exit code is looked at below
+        with suppress(BrokenPipeError):  # the process has died; its exit code is checked below
             child.stdin.write(json.dumps({"tracking": tracking.model_dump(), "mode": mode, "limit_s": limit_s}).encode() + b"\n")
             child.stdin.flush()
         yield
@@ -71,54 +71,56 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
                 _kill(psutil.Process(child.pid))
                 child.wait()
         if child.returncode:
-            how = f"not done within {limit_s:g} s" if stopped else "stopped by an error"
+            how = f"not finished within {limit_s:g} s" if stopped else "crashed"
             missing, send = (
-                (_missing(folder), f", or send what is there with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
+                (_missing(folder), f", or send the existing runs with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
             )
-            say(f"tracking: {how} ({log_file}); {missing}resume the study to go on{send}")
+            say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete them{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
 
 
 def _missing(folder: Path) -> str:
+    """How many W&B runs are incomplete."""
     done = mirrored(folder)
     trials = Store(folder).trials.values()
     return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
 
 
 def _kill(process: psutil.Process) -> None:
-    """With wandb-core, which has a session of its own and would go on trying."""
+    """Kill the process and its children. wandb-core has its own session and would keep retrying."""
     for each in [*process.children(recursive=True), process]:
         with suppress(psutil.NoSuchProcess):
             each.kill()
 
 
-# In the process that tracks ----------------------------------------------------------------------
+# In the tracking process -------------------------------------------------------------------------
 
 
 def main() -> None:
+    """Follow the records of the folder in argv until stdin is closed. Exits with 1 if a tracker failed."""
     folder = Path(sys.argv[1])
-    told = json.loads(sys.stdin.readline())
-    tracking = Tracking.model_validate(told["tracking"])
+    options = json.loads(sys.stdin.readline())
+    tracking = Tracking.model_validate(options["tracking"])
     ending = threading.Event()
-    threading.Thread(target=_heed, args=(ending, told["limit_s"]), daemon=True).start()
+    threading.Thread(target=_watch_for_end, args=(ending, options["limit_s"]), daemon=True).start()
     with Layout(folder).tracking_lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a killed driver's mirror may still be at it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tracking process of a killed driver may still be running
         makers: dict[str, Callable[[StudyRecord], Tracker]] = {}
-        if tracking.wandb and told["mode"] != "disabled":
+        if tracking.wandb and options["mode"] != "disabled":
             config = tracking.wandb
-            makers["W&B"] = lambda study: WandbTracker(folder, config, mode=told["mode"], patience_s=told["limit_s"])
+            makers["W&B"] = lambda study: WandbTracker(folder, config, mode=options["mode"], patience_s=options["limit_s"])
         if address := tracking.optuna:
             makers["Optuna"] = lambda study: OptunaTracker(address, study)
         sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
 
 
-def _heed(ending: threading.Event, limit_s: float) -> None:
-    """The driver closes the pipe when it is done, and the system does when it dies. Ends this process if that takes it too long."""
+def _watch_for_end(ending: threading.Event, limit_s: float) -> None:
+    """Set `ending` when stdin is closed, by the driver or because the driver died. Kill this process if it then exceeds limit_s."""
     while os.read(0, 1024):
         pass
     ending.set()
-    time.sleep(limit_s + 1)  # a driver that lives is quicker
+    time.sleep(limit_s + 1)  # only if the driver died; a live driver kills this process after limit_s
     _kill(psutil.Process())
 
 
