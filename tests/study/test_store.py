@@ -167,8 +167,8 @@ def test_nothing_is_finished_while_a_trial_runs_that_may_come_back(tmp_path: Pat
 def test_halving_remembers_what_it_is_replayed() -> None:
     halving = Halving(OPTIMISE)
     assert list(halving.rungs) == [4000, 12000, 36000]
-    assert [halving.goes_on(i, 4000, fd) for i, fd in (("a", 3.0), ("b", 5.0), ("c", 1.0))] == [True, False, True]
-    assert halving.goes_on("b", 4000, 5.0)  # judged once at each rung
+    assert [halving.keeps(i, 4000, fd) for i, fd in (("a", 3.0), ("b", 5.0), ("c", 1.0))] == [True, False, True]
+    assert halving.keeps("b", 4000, 5.0)  # judged once at each rung
 
 
 def test_halving_decides_as_rays_asha_does() -> None:
@@ -190,7 +190,7 @@ def test_halving_decides_as_rays_asha_does() -> None:
                 del live[trial]
                 continue
             seen[trial].append(at(live[trial], value))
-            goes_on = ours.goes_on(trial, live[trial], value)
+            goes_on = ours.keeps(trial, live[trial], value)
             assert goes_on == (
                 theirs.on_trial_result(None, SimpleNamespace(trial_id=trial), {"images": live[trial], "d": value}) == "CONTINUE"  # type: ignore[arg-type]
             )
