@@ -56,7 +56,7 @@ def figures() -> Figures:
         f"Weights (G, D): ours {ours}, the example {theirs}; our layers have a bias if no norm follows. For G's step, ours draws new latents "
         "(Goodfellow et al. 2014, algorithm 1), which costs an additional pass of G; the example reuses the images of D's step. In G's step, "
         "the example computes gradients of D's weights, which are not used. Ours always includes batches, signals "
-        f"and, every {_STEPS} steps, the gradient norms of D."
+        f"and, every {_STEPS} steps, the gradient of D with respect to images."
     )
 
 

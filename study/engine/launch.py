@@ -16,7 +16,7 @@ from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
-from study.engine.schedulers import Halving
+from study.engine.schedulers import scheduler_of
 from study.engine.searcher import Search, to_run
 from study.engine.stopping import Stopping
 from study.evaluation.classifiers import keep_classifier
@@ -73,17 +73,13 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
     search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
-    scheduler = Halving(spec) if spec.scheduler else None
-    for record in store.trials.values():
-        if scheduler:
-            scheduler.replay(record)
     nodes = cluster.nodes(None)
     shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
             search_alg=search,
-            scheduler=scheduler,
+            scheduler=scheduler_of(spec, store.trials.values()),
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
             reuse_actors=True,

@@ -1,7 +1,7 @@
 """Proposals: what to try next. `Designed` lists all trials beforehand; `Adaptive` asks an Optuna sampler.
 
-How to add a sampler: for `goal: optimise`, add a case to `_sampler` below that returns an Optuna sampler. For `goal: explain`, add a case
-to `points` in study/spec/design.py. Register its name in study/spec/study_spec.py: in `SAMPLERS` and in the type of `StudySpec.sampler`.
+How to add a sampler for `goal: optimise`: return an Optuna sampler from `_sampler` below. For `goal: explain`, add a case to `points` in
+study/spec/design.py. Register its name in study/spec/study_spec.py, in `SAMPLERS` and in the type of `StudySpec.sampler`.
 
 The Optuna study is kept in memory and rebuilt from the Store when a driver starts, so there is no second file that could disagree with
 the records. How a trial ended becomes its Optuna state:

@@ -1,10 +1,11 @@
 """Schedulers: asynchronous successive halving that can be rebuilt from the records of earlier drivers.
 
 How to add a scheduler: write a class here that subclasses Ray Tune's FIFOScheduler and has `replay(record)`, which rebuilds its state from
-the Store. Add its settings to study/spec/sections.py and to the type of `StudySpec.scheduler`, and construct it in
-`study.engine.launch._tuner`.
+the Store, and construct it in `scheduler_of` below. Add a class of its settings to study/spec/sections.py and to the type of
+`StudySpec.scheduler` in study/spec/study_spec.py.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ from ray.tune.schedulers import FIFOScheduler
 from ganstudy.units import KIMG
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
+
+
+def scheduler_of(spec: StudySpec, records: Iterable[TrialRecord]) -> FIFOScheduler | None:
+    """The study's scheduler with the recorded trials replayed; None if the study has no scheduler."""
+    if spec.scheduler is None:
+        return None
+    scheduler = Halving(spec)
+    for record in records:
+        scheduler.replay(record)
+    return scheduler
 
 
 class Halving(FIFOScheduler):

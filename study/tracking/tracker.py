@@ -1,7 +1,7 @@
 """Tracker interface, and `follow`, which passes new records to the trackers.
 
-How to add a tracker: write a class in this folder with the methods of `Tracker`. Add its settings to study/spec/tracking.py, and construct it
-in `study.tracking.process`: in `main`, and in the condition of `watching` that starts the process.
+How to add a tracker: write a class in this folder with the methods of `Tracker`, and add its settings to study/spec/tracking.py. In
+study/tracking/process.py, construct it in `main`, and extend the condition in `watching` that decides whether the process is started.
 """
 
 import json

@@ -16,7 +16,7 @@ GIB = 2**30
 
 
 @pytest.mark.parametrize(
-    ("nodes", "resources", "request", "slots"),
+    ("nodes", "resources", "per_trial", "slots"),
     [
         ([{"CPU": 2}], {}, {"cpu": 1, "gpu": 0}, 2),
         ([{"CPU": 2}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 1),
@@ -31,10 +31,10 @@ GIB = 2**30
     ],
 )
 def test_resources_and_number_of_concurrent_trials(
-    toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], request: dict[str, float], slots: int
+    toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], per_trial: dict[str, float], slots: int
 ) -> None:
     spec = toy(n_configs=100, resources=resources)
-    assert cluster.per_trial(spec, cluster.total(nodes)) == request
+    assert cluster.per_trial(spec, cluster.total(nodes)) == per_trial
     assert cluster.slots(spec, nodes) == slots
 
 
