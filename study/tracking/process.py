@@ -75,7 +75,7 @@ def watching(folder: Path, tracking: Tracking, *, say: Callable[[str], None] = p
             missing, send = (
                 (_missing(folder), f", or send the existing runs with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
             )
-            say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete them{send}")
+            say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete tracking{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
 
