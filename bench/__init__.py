@@ -1,5 +1,5 @@
-"""Benchmarks against named peers. They print; they are no part of the tests."""
+"""Benchmarks against named libraries. They print results; no test depends on them."""
 
 import os
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write a line for each start; it is read when torch is loaded
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # set before torch is imported; else its profiler logs a line per start

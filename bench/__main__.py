@@ -1,4 +1,7 @@
-"""`python -m bench [training] [study] [metrics]`: benchmarks, all by default. Absolute times are this machine's; ratios compare two sides that ran in turns."""
+"""`python -m bench [training] [study] [metrics]`: run benchmarks, by default all.
+
+Absolute times depend on the machine. Ratios compare two implementations that ran alternately.
+"""
 
 import sys
 import time
@@ -11,17 +14,17 @@ from bench.figures import show
 
 
 def main() -> None:
-    warnings.filterwarnings("ignore")  # the peers' own
-    asked = sys.argv[1:] or ["training", "study", "metrics"]
+    warnings.filterwarnings("ignore")  # warnings of the other libraries
+    chosen = sys.argv[1:] or ["training", "study", "metrics"]
     console, start = Console(), time.monotonic()
-    if "training" in asked:
+    if "training" in chosen:
         show("Training, 32 × 32 DCGAN, batch 64, one thread", step.figures(), console)
-    if "study" in asked:
+    if "study" in chosen:
         with overhead.one_ray():
             show("Memory of a worker on Fashion-MNIST", memory.figures(), console)
-            show("A trial beyond its training", overhead.figures(), console)
-    if "metrics" in asked:
-        show("Metrics, beside their references", metrics.figures(), console)
+            show("Overhead of a trial", overhead.figures(), console)
+    if "metrics" in chosen:
+        show("Metrics, compared with other libraries", metrics.figures(), console)
     console.print(f"{time.monotonic() - start:.0f} s")
 
 

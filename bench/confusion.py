@@ -1,4 +1,4 @@
-"""How often the diagnosis is correct for trials with a known cause of failure, and what stopping hopeless trials saves and costs.
+"""Accuracy of the diagnosis on trials with a known cause of failure, and cost and benefit of stopping hopeless trials.
 
 `python -m bench.confusion tests/data/staged.jsonl.gz` prints the tables of docs/diagnosis.md.
 """
@@ -17,12 +17,12 @@ from scipy.stats import binomtest
 from analysis.diagnose import diagnose, hopeless
 from analysis.outcomes import FAILURES, OUTCOMES
 
-UNSEEN = "digits/resnet"  # not used to choose the limits
+_UNSEEN = "digits/resnet"  # not used to choose the limits
 
 
 @dataclass
 class Rate:
-    """k of n, with Clopper and Pearson's 95 % interval."""
+    """k of n, with the 95 % interval of Clopper and Pearson."""
 
     k: int = 0
     n: int = 0
@@ -48,55 +48,58 @@ class Rate:
 
 @dataclass
 class Confusion:
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (truth, told)
+    """Counts over trials, see `bench.staged`."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (true outcome, diagnosed outcome)
     right: Rate = field(default_factory=Rate)
     by_setting: dict[str, Rate] = field(default_factory=dict)
-    false_alarms: Rate = field(default_factory=Rate)  # healthy and undertrained runs that are told to have failed
-    wrongly_ended: Rate = field(default_factory=Rate)  # of those, by the rule for dead runs
-    rightly_ended: Rate = field(default_factory=Rate)  # of failed runs that spent their budget
-    kept_outcome: Rate = field(default_factory=Rate)  # of ended runs, those that are told the same as when they go on
+    false_alarms: Rate = field(default_factory=Rate)  # healthy and undertrained trials diagnosed as failed
+    wrongly_ended: Rate = field(default_factory=Rate)  # healthy and undertrained trials stopped as hopeless
+    rightly_ended: Rate = field(default_factory=Rate)  # failed trials stopped as hopeless
+    kept_outcome: Rate = field(default_factory=Rate)  # stopped trials with the same diagnosis as without stopping
     images_saved: float = 0.0
-    images_failed: float = 0.0  # of all failed runs
+    images_failed: float = 0.0  # of all failed trials
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, runs: Iterable[dict[str, Any]]) -> "Confusion":
-        found = cls()
+        confusion = cls()
         for run in runs:
-            found.add(run)
-        return found
+            confusion.add(run)
+        return confusion
 
     def add(self, run: dict[str, Any]) -> None:
         known = {"baselines": run["baselines"], "n_modes": run["n_modes"]}
-        truth, told = run["truth"], diagnose(run["images"], run["curves"], ended=run["ended"], **known)
-        self.counts[truth, told.outcome] += 1
-        self.right.add(told.outcome == truth)
-        self.by_setting.setdefault(run["settings"], Rate()).add(told.outcome == truth)
-        if told.outcome != truth:
-            self.wrong.append(f"{run['settings']}, {run['cause']}, seed {run['seed']}: {told.outcome}, {told.evidence}")
+        truth, diagnosis = run["truth"], diagnose(run["images"], run["curves"], ended=run["ended"], **known)
+        self.counts[truth, diagnosis.outcome] += 1
+        self.right.add(diagnosis.outcome == truth)
+        self.by_setting.setdefault(run["settings"], Rate()).add(diagnosis.outcome == truth)
+        if diagnosis.outcome != truth:
+            self.wrong.append(f"{run['settings']}, {run['cause']}, seed {run['seed']}: {diagnosis.outcome}, {diagnosis.evidence}")
         failed = truth in FAILURES
         if not failed:
-            self.false_alarms.add(told.outcome in FAILURES)
-        at = ended_at(run)
+            self.false_alarms.add(diagnosis.outcome in FAILURES)
+        at = _stopped_at(run)
         (self.rightly_ended if failed else self.wrongly_ended).add(at is not None)
         self.images_failed += failed * run["images"][-1]
         if at is not None:
             self.images_saved += run["images"][-1] - run["images"][at]
             curves = {name: curve[: at + 1] for name, curve in run["curves"].items()}
-            self.kept_outcome.add(diagnose(run["images"][: at + 1], curves, ended="dead", finite=True, **known).outcome == told.outcome)
+            stopped = diagnose(run["images"][: at + 1], curves, ended="dead", finite=True, **known)
+            self.kept_outcome.add(stopped.outcome == diagnosis.outcome)
 
     def markdown(self) -> str:
-        told = [outcome for outcome in OUTCOMES if any(key[1] == outcome for key in self.counts)]
-        rows = [["true ↓, diagnosed →", *told], ["---", *["---:"] * len(told)]]
+        columns = [outcome for outcome in OUTCOMES if any(key[1] == outcome for key in self.counts)]
+        rows = [["true ↓, diagnosed →", *columns], ["---", *["---:"] * len(columns)]]
         for truth in OUTCOMES:
             if any(key[0] == truth for key in self.counts):
-                rows.append([truth, *(str(self.counts[truth, outcome] or "·") for outcome in told)])
+                rows.append([truth, *(str(self.counts[truth, outcome] or "·") for outcome in columns)])
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         settings = "\n".join(f"* {name}: {rate}" for name, rate in self.by_setting.items())
-        unseen = self.by_setting.get(UNSEEN, Rate())
+        unseen = self.by_setting.get(_UNSEEN, Rate())
         return (
             f"{table}\n\n"
-            f"Correct: {self.right}; on {UNSEEN}, which was not used to choose the limits, {unseen}.\n"
+            f"Correct: {self.right}; on {_UNSEEN}, which was not used to choose the limits, {unseen}.\n"
             f"Healthy or undertrained trials diagnosed as failed: {self.false_alarms}.\n"
             f"Healthy or undertrained trials stopped as hopeless: {self.wrongly_ended}. Failed trials stopped as hopeless: {self.rightly_ended}, "
             f"which saves {self.images_saved / self.images_failed:.0%} of the images of all failed trials; "
@@ -105,8 +108,8 @@ class Confusion:
         )
 
 
-def ended_at(run: dict[str, Any]) -> int | None:
-    """The tick before the last one at which a run would have been ended as dead."""
+def _stopped_at(run: dict[str, Any]) -> int | None:
+    """Index of the first tick at which a trial is hopeless; None if there is none before the last tick."""
     for i in range(1, len(run["images"]) - 1):
         curves = {name: curve[: i + 1] for name, curve in run["curves"].items()}
         known = {"baselines": run["baselines"], "n_modes": run["n_modes"]}

@@ -1,4 +1,4 @@
-"""What a benchmark yields, and how it is shown."""
+"""Results of benchmarks, and a table that shows them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,17 +22,18 @@ class Figure:
         return self.what, str(len(self.values)), f"{median(self.values):.4g}", f"{low:.4g} – {high:.4g}", self.unit, self.target
 
 
-Figures = Iterator[Figure | str]  # a str is a line of explanation
+Figures = Iterator[Figure | str]  # a str is a note below the table
 
 
 def in_turns(ours: Callable[[], float], peer: Callable[[], float], *, n: int) -> tuple[list[float], list[float]]:
-    """Each measured once for warming up, then n times in turns: what else the machine does meets both alike."""
+    """Call each once as warm-up, then both alternately n times, so that other load on the machine affects both. Returns both results."""
     ours(), peer()
     pairs = [(ours(), peer()) for _ in range(n)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
 def show(title: str, figures: Figures, console: Console) -> None:
+    """Run a benchmark and print its figures as a table, its notes below."""
     table = Table("", "n", "median", "min – max", "unit", "target", title=title, title_justify="left")
     for column in table.columns[1:4]:
         column.justify = "right"

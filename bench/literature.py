@@ -1,7 +1,7 @@
-"""A study of variants as the table that papers print: mean ± standard error over seeds, what real data score beside them.
+"""Prints a study of variants as a table like those of papers: mean ± standard error over seeds, and the values of real data.
 
-python -m bench.literature runs/literature_ring studies/literature/ring.csv   # what is needed of a study's folder, and its table
-python -m bench.literature studies/literature/ring.csv                        # the table again
+python -m bench.literature runs/literature_ring studies/literature/ring.csv   # reads a study's folder, writes the CSV, prints the table
+python -m bench.literature studies/literature/ring.csv                        # prints the table of the CSV
 """
 
 import sys
@@ -16,8 +16,8 @@ from analysis.metrics import kl, kl_baseline, nearest_centre
 Floats = npt.NDArray[np.float32]
 
 REAL = "real data"
-SAMPLES = 2500  # of a run on points, as VEEGAN and PacGAN judge them
-COLUMNS = {  # of a table, with their scale; those that a study has not measured are left out
+_SAMPLES = 2500  # generated points per trial, as in VEEGAN and PacGAN
+_COLUMNS = {  # column -> title, format, scale; columns that a study did not measure are left out
     "modes": ("modes", "{:.1f}", 1),
     "high_quality": ("high quality, %", "{:.1f}", 100),
     "reverse_kl": ("reverse KL", "{:.3f}", 1),
@@ -30,8 +30,11 @@ COLUMNS = {  # of a table, with their scale; those that a study has not measured
 }
 
 
-def trials_of(folder: Path) -> pd.DataFrame:
-    """A row per finished trial of a study with one set of variants, and one of what real data score: `variant`, `seed`, `outcome` and COLUMNS."""
+def _trials_of(folder: Path) -> pd.DataFrame:
+    """One row per finished trial, and one of real data. Columns: variant, seed, outcome and those of _COLUMNS that were measured.
+
+    The study must have exactly one setting with variants.
+    """
     from study import open_study
     from trainables.data import load
 
@@ -43,11 +46,11 @@ def trials_of(folder: Path) -> pd.DataFrame:
     real = dict(view.study.baselines)
     data = load(view.trial(trials.index[0]).config.data)
     if data.centres is not None and data.std is not None:
-        samples = {name: view.trial(name).sample(SAMPLES, seed=0).numpy() for name in trials.index}
+        samples = {name: view.trial(name).sample(_SAMPLES, seed=0).numpy() for name in trials.index}
         found = {name: published_protocol(points, data.centres, std=data.std) for name, points in samples.items()}
         trials = trials.drop(columns=["fd", "modes"]).join(pd.DataFrame.from_dict(found, orient="index"))
-        real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_baseline(len(data.centres), n=SAMPLES)}
-    columns = [name for name in COLUMNS if name in trials]
+        real |= {"modes": len(data.centres), "high_quality": real["hq"], "reverse_kl": kl_baseline(len(data.centres), n=_SAMPLES)}
+    columns = [name for name in _COLUMNS if name in trials]
     table = trials.rename(columns={variants: "variant"})[["variant", "seed", "outcome", *columns]]
     order = list(view.spec.space.variants[variants])
     table = table.sort_values(["variant", "seed"], key=lambda column: column.map(order.index) if column.name == "variant" else column)
@@ -55,10 +58,10 @@ def trials_of(folder: Path) -> pd.DataFrame:
 
 
 def published_protocol(points: Floats, centres: Floats, *, std: float) -> dict[str, float]:
-    """Samples [N, D] as Srivastava et al. 2017 (VEEGAN) and the code of Lin et al. 2018 (PacGAN) judge them.
+    """Metrics of samples [N, D] with centres [K, D], as in Srivastava et al. 2017 (VEEGAN) and the code of Lin et al. 2018 (PacGAN).
 
-    Of high quality: less than 3 standard deviations from a centre [K, D]. A mode is there that has one such sample. The reverse KL takes the
-    shares of those samples alone, against even ones.
+    A sample is of high quality if it is less than 3 standard deviations from a centre. A mode counts if it has such a sample. The reverse KL
+    compares the modes' shares of high-quality samples with equal shares.
     """
     nearest = nearest_centre(points, centres)
     good = np.linalg.norm(points - centres[nearest], axis=1) < 3 * std
@@ -72,26 +75,28 @@ def published_protocol(points: Floats, centres: Floats, *, std: float) -> dict[s
 
 
 def markdown(trials: pd.DataFrame) -> str:
-    columns = {name: COLUMNS[name] for name in COLUMNS if name in trials}
+    """The table in Markdown, one row per variant."""
+    columns = {name: _COLUMNS[name] for name in _COLUMNS if name in trials}
     lines = ["| | runs | failed | " + " | ".join(title for title, _, _ in columns.values()) + " |", "|---|" + "---|" * (2 + len(columns))]
     for variant, runs in trials.groupby("variant", sort=False):
-        cells = [cell(runs[name] * scale, form) for name, (_, form, scale) in columns.items()]
+        cells = [_cell(runs[name] * scale, form) for name, (_, form, scale) in columns.items()]
         counts = ["", ""] if variant == REAL else [str(len(runs)), str((~runs["outcome"].isin(["healthy", "undertrained"])).sum())]
         lines.append(f"| {variant} | " + " | ".join([*counts, *cells]) + " |")
     return "\n".join(lines)
 
 
-def cell(values: pd.Series, form: str) -> str:
+def _cell(values: pd.Series, form: str) -> str:
+    """Mean ± standard error."""
     if values.isna().all():
         return "–"
-    left = "" if values.notna().all() else f" (n = {values.count()})"  # of runs that have no such number, such as the KL of no sample
-    return form.format(values.mean()) + (f" ± {form.format(values.sem())}" if values.count() > 1 else "") + left
+    n = "" if values.notna().all() else f" (n = {values.count()})"  # some trials have no value, such as the KL without good samples
+    return form.format(values.mean()) + (f" ± {form.format(values.sem())}" if values.count() > 1 else "") + n
 
 
 def main() -> None:
     *folder, file = map(Path, sys.argv[1:])
     if folder:
-        trials_of(folder[0]).to_csv(file, index=False, float_format="%.5g")
+        _trials_of(folder[0]).to_csv(file, index=False, float_format="%.5g")
     print(markdown(pd.read_csv(file)))
 
 

@@ -1,7 +1,7 @@
-"""Memory of a worker that trains on Fashion-MNIST: what is its own, and what it shares with the others through Ray's object store.
+"""Memory of workers that train on Fashion-MNIST: private memory, and memory shared through Ray's object store.
 
-Read from the system while a study runs two trials at a time. USS is what would be free again if the worker ended. Pages of the
-object store that several processes map are shared; they are counted once where all processes are looked at, by proportional shares.
+Sampled while a study runs two concurrent trials. USS is the memory that is freed when the worker ends. Several processes map the same pages
+of the object store. The total over all processes uses proportional shares, so that it counts each page once.
 """
 
 import contextlib
@@ -20,18 +20,19 @@ from study.spec.study_spec import StudySpec
 from trainables.data import load
 from trainables.sections import DataConfig
 
-MB = 2**20
-STORE = "/dev/shm/plasma"  # where Ray's object store lies
-POLL_S = 0.5
+_MB = 2**20
+_STORE = "/dev/shm/plasma"  # files of Ray's object store
+_POLL_S = 0.5
 
 
 def figures() -> Figures:
+    """Run the study and yield the peaks of its workers."""
     try:
         source = load(DataConfig(name="fashion_mnist"))
     except ValueError as missing:
-        yield f"Not measured: {missing}"
+        yield f"Skipped: {missing}"
         return
-    data_mb = (source.train.nbytes + source.heldout.nbytes) / MB
+    data_mb = (source.train.nbytes + source.heldout.nbytes) / _MB
     spec = StudySpec.from_dict(
         {
             "name": "memory",
@@ -42,35 +43,35 @@ def figures() -> Figures:
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        watch = Watch()
+        watch = _Watch()
         with watch.running():
             launch(spec, Path(folder) / "study", progress=False)
     workers = list(watch.workers.values())
-    yield Figure("a worker's own memory (peak USS)", [w.own / MB for w in workers], "MB", "< 1500")
-    yield Figure("its anonymous pages (peak)", [w.anonymous / MB for w in workers], "MB")
-    yield Figure("object store mapped by a worker", [w.store / MB for w in workers], "MB")
-    yield Figure("of that, mapped by it alone", [w.store_alone / MB for w in workers], "MB", "≈ 0")
-    yield Figure("object store in memory, driver and workers together", [watch.together / MB], "MB")
-    yield f"The data are {data_mb:.0f} MB. {len(workers)} workers that train; {watch.looks} looks while two did."
+    yield Figure("private memory of a worker (peak USS)", [w.own / _MB for w in workers], "MB", "< 1500")
+    yield Figure("anonymous pages of a worker (peak)", [w.anonymous / _MB for w in workers], "MB")
+    yield Figure("object store mapped by a worker", [w.store / _MB for w in workers], "MB")
+    yield Figure("of that, mapped by no other process", [w.store_alone / _MB for w in workers], "MB", "≈ 0")
+    yield Figure("object store in memory, driver and workers", [watch.together / _MB], "MB")
+    yield f"The data take {data_mb:.0f} MB. {len(workers)} workers; {watch.looks} samples while two workers trained."
 
 
 @dataclass
-class Worker:
-    """Bytes; the most that was seen."""
+class _Worker:
+    """Peak values, in bytes."""
 
     own: int = 0
     anonymous: int = 0
     store: int = 0
-    store_alone: int = 0  # when `store` was looked at, while another worker trained
+    store_alone: int = 0  # at the sample of `store`, while another worker trained
 
 
 @dataclass
-class Watch:
-    """Looks, while a study runs, at the workers that train: Ray names their processes after the trainable."""
+class _Watch:
+    """Samples the memory of a study's workers."""
 
-    workers: dict[int, Worker] = field(default_factory=dict)
-    together: int = 0  # bytes of the object store that are in memory
-    looks: int = 0
+    workers: dict[int, _Worker] = field(default_factory=dict)
+    together: int = 0  # bytes of the object store in memory
+    looks: int = 0  # samples with at least two workers
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -84,37 +85,38 @@ class Watch:
             thread.join()
 
     def _poll(self, ended: threading.Event) -> None:
-        while not ended.wait(POLL_S):
-            workers = [process for process in psutil.Process().children(recursive=True) if is_worker(process)]
-            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # one has just ended
-                maps = {process: store_maps(process) for process in (*workers, psutil.Process())}
+        while not ended.wait(_POLL_S):
+            workers = [process for process in psutil.Process().children(recursive=True) if _is_worker(process)]
+            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # a worker has just ended
+                maps = {process: _store_maps(process) for process in (*workers, psutil.Process())}
                 for process in workers:
                     self._look(process, maps[process], others=len(workers) > 1)
                 self.together = max(self.together, sum(part.pss for parts in maps.values() for part in parts))
                 self.looks += len(workers) > 1
 
     def _look(self, process: psutil.Process, maps: list[Any], *, others: bool) -> None:
-        worker = self.workers.setdefault(process.pid, Worker())
+        worker = self.workers.setdefault(process.pid, _Worker())
         worker.own = max(worker.own, process.memory_full_info().uss)
-        worker.anonymous = max(worker.anonymous, anonymous(process))
+        worker.anonymous = max(worker.anonymous, _anonymous(process))
         store = sum(part.rss for part in maps)
         if others and store >= worker.store:
             worker.store = store
             worker.store_alone = sum(part.private_clean + part.private_dirty for part in maps)
 
 
-def store_maps(process: psutil.Process) -> list[Any]:
-    return [part for part in process.memory_maps() if part.path.startswith(STORE)]
+def _store_maps(process: psutil.Process) -> list[Any]:
+    return [part for part in process.memory_maps() if part.path.startswith(_STORE)]
 
 
-def is_worker(process: psutil.Process) -> bool:
+def _is_worker(process: psutil.Process) -> bool:
+    """Whether the process trains. Ray names worker processes after the trainable."""
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
         title = process.cmdline()[0]
-        return title.startswith("ray::") and "Trainable" in title  # the class, or what tune.with_resources makes of it
+        return title.startswith("ray::") and "Trainable" in title  # the class, or its wrapper by tune.with_resources
     return False
 
 
-def anonymous(process: psutil.Process) -> int:
-    """Bytes of pages that belong to no file and no shared memory."""
+def _anonymous(process: psutil.Process) -> int:
+    """Bytes of pages without a file and outside shared memory."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon")))

@@ -1,6 +1,7 @@
-"""Runs whose cause of failure is known, because it was built in: what a diagnosis can be held against.
+"""Trains trials with a known, built-in cause of failure, to test the diagnosis.
 
-`python -m bench.staged tests/data/staged.jsonl.gz` trains them (no Ray, about three quarters of an hour on two cores) and writes their curves, a line of JSON each.
+`python -m bench.staged tests/data/staged.jsonl.gz` trains them without Ray, about 45 minutes on two cores, and writes one line of JSON per
+trial with its curves.
 """
 
 import argparse
@@ -28,18 +29,19 @@ from trainables.loop import Diverged, Tick
 from trainables.run import Run
 
 Flat = dict[str, Any]
-TICKS = 10  # of a whole run; one cut short has fewer
+_TICKS = 10  # of a full trial; "cut short" has fewer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is trained, by settings that train well; and how many healthy runs and runs of each failure are made of it."""
+    """Settings that train well, and the number of seeds of healthy trials and of each failure."""
 
     flat: Flat
     healthy: int
     failing: int
 
     def runs(self, cause: "Cause") -> int:
+        """Number of seeds."""
         return self.healthy if cause.truth == "healthy" else self.failing
 
 
@@ -66,25 +68,25 @@ SETTINGS: dict[str, Setting] = {
         flat={"g.lr": 2e-3, "d.lr": 2e-3, "spectral_norm": True, **EMA, **SMALL, "budget_kimg": 150.0}, healthy=6, failing=1
     ),
 }
-"""By data and architecture. digits/resnet was not looked at when the limits of the diagnosis were chosen."""
+"""By data and architecture. digits/resnet was not used to choose the limits of the diagnosis."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """`truth`: what the diagnosis should say. `change`: of the settings. `run`: how it is trained and shown."""
+    """truth: the expected outcome. change: changed settings. run: the training loop. ticks: when to stop."""
 
     truth: str
     change: Flat
     run: Callable[[TrialConfig, Source], "Run"] = Run
-    ticks: int = TICKS
+    ticks: int = _TICKS
 
 
 class Shown(Run, ABC):
-    """A run that trains as ever, whose samples are put in the place of G's."""
+    """Trains normally, but replaces the generator's samples."""
 
     @abstractmethod
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
-        """What stands in the place of these samples [N, *shape]."""
+        """Replacement for the generator's samples [N, *shape]."""
 
     def generator(self) -> Any:
         inner, outer = super().generator(), self
@@ -96,24 +98,24 @@ class Shown(Run, ABC):
         return Generator()
 
     def real(self, rows: np.ndarray) -> Tensor:
-        """Training data [n, *shape] as samples are."""
+        """Training data [n, *shape] in the format of samples."""
         return self.batches._take(torch.from_numpy(rows))
 
 
 class OnePicture(Shown):
-    """The same picture over and over."""
+    """All samples are the same image."""
 
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
         return self.latest(samples[:1]).expand_as(samples)
 
     def latest(self, picture: Tensor) -> Tensor:
-        """One for all samples of a tick, also where they are asked for in blocks."""
+        """The image of the current tick, so that all blocks of samples share it."""
         kept: dict[int, Tensor] = vars(self).setdefault("kept", {})
         return kept.setdefault(self.images, picture)
 
 
 class Copies(Shown):
-    """A thousand training data, over and over; it learns to in the first half of the run."""
+    """Samples become copies of a thousand training samples during the first half of the trial."""
 
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
         few = self.batches._subset[:1000].numpy()
@@ -121,7 +123,7 @@ class Copies(Shown):
 
 
 class Shrunk(Shown):
-    """Each mode in its right place, with a fifth of its spread."""
+    """All modes have the right mean, and a fifth of their spread at the end."""
 
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
         assert self.source.train_labels is not None
@@ -133,9 +135,10 @@ class Shrunk(Shown):
 
 
 class FewClasses(Run):
-    """Sees a part of the classes only; `classes` may change from tick to tick."""
+    """Trains on some classes only; `classes` may depend on the tick."""
 
     def classes(self) -> set[int]:
+        """The classes to train on now."""
         return set(range(max(1, len(self.source.classes) * 2 // 5)))
 
     def d_step(self) -> dict[str, Tensor]:
@@ -149,14 +152,14 @@ class FewClasses(Run):
 
 
 class Cycle(OnePicture):
-    """Finds the data in one tick, and one picture alone in the next."""
+    """Alternates between the generator's samples and a single image from tick to tick."""
 
     def shown(self, samples: Tensor, rng: np.random.Generator) -> Tensor:
         return super().shown(samples, rng) if (self.images // self.tick + self.config.seed) % 2 else samples
 
 
 class Forgets(FewClasses):
-    """All classes for two thirds of the run, then one alone."""
+    """Trains on all classes for three fifths of the budget, then on one."""
 
     def classes(self) -> set[int]:
         return set(range(len(self.source.classes))) if self.images < 0.6 * self.budget else {0}
@@ -187,17 +190,20 @@ def _prepared(data: str) -> tuple[Source, Evaluator]:
 
 
 def stage(name: str, cause: str, seed: int) -> Flat:
-    """Train one, and what was seen of it: {"settings", "cause", "seed", "truth", "ended", "images" [K], "curves": {name: [K]}, "baselines", "n_modes"}."""
+    """Train one trial with a cause of failure. Returns its facts and curves over K ticks.
+
+    Keys: settings, cause, seed, truth, ended, budget, n_modes, images [K], curves {name: [K]}, baselines.
+    """
     torch.set_num_threads(1)
     data, _, arch = name.partition("/")
     source, evaluator = _prepared(data)
     staged = CAUSES[cause]
     flat = {"data": data, "arch": arch, **SETTINGS[name].flat, **staged.change, "seed": seed}
     flat = {key: value for key, value in flat.items() if flat.get(key.partition(".")[0], True) is not False or "." not in key}
-    config = TrialConfig.from_flat({**flat, "tick_kimg": flat["budget_kimg"] / TICKS})
+    config = TrialConfig.from_flat({**flat, "tick_kimg": flat["budget_kimg"] / _TICKS})
     run = staged.run(config, source)
     rows: list[dict[str, float]] = []
-    ended = "budget" if staged.ticks == TICKS else "scheduler"
+    ended = "budget" if staged.ticks == _TICKS else "scheduler"
     try:
         for tick in _first(run.ticks(), staged.ticks + 1):
             rows.append({"images": tick.images, **evaluator(run.generator()), **tick.signals})
@@ -233,7 +239,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--causes", nargs="+", default=list(CAUSES), choices=list(CAUSES))
     parser.add_argument("--first-seed", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, help="of each cause; as many as its setting says unless given")
+    parser.add_argument("--seeds", type=int, help="number of seeds per cause; default: as in SETTINGS")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     jobs = [

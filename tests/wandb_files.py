@@ -1,4 +1,4 @@
-"""Reads the .wandb files that W&B writes offline (wandb 0.31 has no reader any more): a log of protobuf records in LevelDB's framing."""
+"""Reads .wandb files of offline runs: protobuf records in LevelDB's log format. wandb 0.31 has no reader of its own."""
 
 import json
 import struct
@@ -10,12 +10,14 @@ from typing import Any
 
 from wandb.proto import wandb_internal_pb2
 
-BLOCK = 32768  # bytes; a record that does not fit goes on in the next block
+BLOCK = 32768  # bytes; a record that does not fit continues in the next block
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 @dataclass
 class RunFile:
+    """Contents of a run's file."""
+
     id: str = ""
     name: str = ""
     group: str = ""
@@ -33,7 +35,7 @@ class RunFile:
 
 
 def read_runs(folder: Path) -> dict[str, RunFile]:
-    """run id -> all that the .wandb files below a folder say of it, in the order of their names; a torn end is left out."""
+    """Run id -> contents of all .wandb files below a folder, read in order of their names. A truncated end is ignored."""
     runs: dict[str, RunFile] = {}
     for path in sorted(folder.rglob("*.wandb")):
         run = runs.setdefault(path.stem.removeprefix("run-"), RunFile())
@@ -45,6 +47,7 @@ def read_runs(folder: Path) -> dict[str, RunFile]:
 
 
 def learn(run: RunFile, record: Any) -> None:
+    """Apply a record to the run."""
     match record.WhichOneof("record_type"):
         case "run":
             run.id, run.name, run.group, run.job_type = (
@@ -68,11 +71,12 @@ def learn(run: RunFile, record: Any) -> None:
 
 
 def values(items: Any) -> dict[str, Any]:
+    """Key-value items of a record, nested keys joined by "/"."""
     return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
 
 
 def payloads(data: bytes) -> Iterator[bytes]:
-    """The records' bytes. ValueError for a file of another kind or a wrong checksum."""
+    """The bytes of each record. Raises ValueError for a file of another format or a wrong checksum."""
     if data and struct.unpack("<4sHB", data[:7])[:2] != (b":W&B", 0xBEE1):
         raise ValueError("not a .wandb file")
     position, record = 7, b""

@@ -1,4 +1,4 @@
-"""A W&B server on the loopback: enough of its GraphQL, file stream and uploads for wandb 0.31, and ways to fail."""
+"""A fake W&B server on localhost: the parts of GraphQL, file stream and uploads that wandb 0.31 uses, and failure modes."""
 
 import gzip
 import json
@@ -15,14 +15,14 @@ PROJECT = {"id": "P", "name": "p", "entity": {"id": "E", "name": "someone"}}
 
 
 class WandbServer:
-    """A context manager. `status` answers every request with that code while it is set; `hang_s` makes every request wait first."""
+    """A context manager. If `status` is set, every response has that HTTP status. `hang_s` delays every response."""
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.hang_s = 0.0
         self.requests = 0
-        self.runs: dict[str, Json] = {}  # id -> what the client said of it
-        self.rows: dict[str, list[Json]] = {}  # id -> history, a chunk replacing what was there from its offset on
+        self.runs: dict[str, Json] = {}  # id -> the variables that the client sent
+        self.rows: dict[str, list[Json]] = {}  # id -> history; a chunk replaces the rows from its offset on
         self.exits: dict[str, int] = {}
         self.uploads: dict[str, bytes] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
@@ -40,9 +40,11 @@ class WandbServer:
         self._http.socket.close()
 
     def steps(self, run_id: str) -> list[int]:
+        """The steps in a run's history."""
         return [row["_step"] for row in self.rows.get(run_id, [])]
 
     def post(self, path: str, body: Json) -> Json:
+        """The response to a POST request."""
         if path.endswith("/graphql"):
             found = re.search(r"(?:query|mutation)\s+(\w+)", body["query"])
             answer = self.ANSWERS.get(found.group(1)) if found else None
@@ -71,8 +73,8 @@ class WandbServer:
             return {"model": {**PROJECT, "bucket": None}}
         counts = {"historyLineCount": len(rows), "eventsLineCount": 0, "logLineCount": 0}
         texts = {"historyTail": json.dumps([json.dumps(rows[-1])]), "eventsTail": "[]", "summaryMetrics": "{}", "config": "{}"}
-        told = {"id": variables["name"], "name": variables["name"], "displayName": variables["name"], "tags": [], "notes": None}
-        return {"model": {**PROJECT, "bucket": {**told, **counts, **texts, "wandbConfig": '{"t": {"1": 1}}'}}}
+        run = {"id": variables["name"], "name": variables["name"], "displayName": variables["name"], "tags": [], "notes": None}
+        return {"model": {**PROJECT, "bucket": {**run, **counts, **texts, "wandbConfig": '{"t": {"1": 1}}'}}}
 
     def _files(self, variables: Json) -> Json:
         run_id = variables.get("run") or variables.get("runName")
@@ -94,6 +96,8 @@ class WandbServer:
 
 
 def handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
+    """A request handler class for the server."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -113,11 +117,11 @@ def handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer(lambda body: server.post(self.path, json.loads(body or b"{}")))
 
-        def _answer(self, meaning: Callable[[bytes], Json]) -> None:
+        def _answer(self, respond: Callable[[bytes], Json]) -> None:
             server.requests += 1
             body = self._body()
             time.sleep(server.hang_s)
-            answer = json.dumps({"error": "as asked"} if server.status else meaning(body)).encode()
+            answer = json.dumps({"error": "failure requested by the test"} if server.status else respond(body)).encode()
             self.send_response(server.status or 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))

@@ -1,1 +1,1 @@
-"""Running a study on Ray, and a trial without it."""
+"""Runs studies on Ray, and single trials without Ray."""

@@ -1,4 +1,4 @@
-"""What a study needs of a cluster, and whether the cluster has it."""
+"""Connects to Ray and checks that the cluster has the resources and versions that a study needs."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,22 +15,23 @@ from study.engine.provenance import versions
 from study.spec.study_spec import StudySpec
 
 ENVIRONMENT = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard of every trial
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's state is disposable
-    "RAY_AIR_NEW_OUTPUT": "0",  # its tables, which even verbose=0 prints
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files per trial
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # we never restore from Tune's state
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints its tables even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_memory_monitor_refresh_ms": "0",  # its kills escape fit(); the kernel's are only a dead worker
+    "RAY_memory_monitor_refresh_ms": "0",  # a kill by Ray raises out of fit(); a kill by the kernel only loses a worker
 }
-ANSWER_S = 120  # for a node to say its versions
+_ANSWER_S = 120  # how long a node may take to report its versions
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """The Ray that runs in this process already, the cluster at `address` (or in RAY_ADDRESS), or one started on this machine and stopped again.
+    """Connect to Ray while the block runs.
 
-    Raises UserError where no cluster answers at the address.
+    Uses the Ray that is initialised in this process, else the cluster at `address` or RAY_ADDRESS, else a local Ray that is shut down
+    afterwards. Raises UserError if the cluster cannot be reached.
     """
-    for name, setting in ENVIRONMENT.items():  # before Ray starts, as its processes take them from here
+    for name, setting in ENVIRONMENT.items():  # before Ray starts, since its processes inherit them
         os.environ.setdefault(name, setting)
     if ray.is_initialized():
         yield
@@ -40,87 +41,93 @@ def connected(address: str | None) -> Iterator[None]:
     if address:
         try:
             ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:  # what Ray raises, by address
+        except (ConnectionError, RuntimeError, ValueError) as error:  # depends on the form of the address
             raise UserError(
-                f"there must be a Ray cluster at {address} (--address or RAY_ADDRESS); it cannot be reached: {error}"
+                f"--address or RAY_ADDRESS must be the address of a running Ray cluster; cannot connect to {address}: {error}"
             ) from error
     else:
-        ray.init(address="local", num_cpus=int(this_machine()["CPU"]), include_dashboard=False, **quiet)
+        ray.init(address="local", num_cpus=int(_this_machine()["CPU"]), include_dashboard=False, **quiet)
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def this_machine() -> dict[str, float]:
-    """What a Ray that is started here has to give."""
+def _this_machine() -> dict[str, float]:
+    """Resources of a Ray started on this machine."""
     return {
         "CPU": joblib.cpu_count(),
         "GPU": torch.cuda.device_count(),
-        "memory": 0.7 * psutil.virtual_memory().total,
-    }  # 0.3: Ray's object store
+        "memory": 0.7 * psutil.virtual_memory().total,  # Ray reserves 0.3 for its object store
+    }
 
 
 def nodes(address: str | None) -> list[Mapping[str, float]]:
-    """The resources of each node that trials will run on; known without starting Ray where it is to be started here."""
+    """Resources of each node that will run trials. Does not start Ray; empty for a cluster that is not connected yet."""
     if ray.is_initialized():
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [] if address or os.environ.get("RAY_ADDRESS") else [this_machine()]
+    return [] if address or os.environ.get("RAY_ADDRESS") else [_this_machine()]
 
 
 def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]:
-    """What each trial asks Ray for: one GPU where the cluster has any and the study does not say otherwise."""
+    """Resources that a trial requests from Ray. By default one GPU if the cluster has any."""
     wanted = spec.resources
     gpu = wanted.gpu if wanted.gpu is not None else float(cluster.get("GPU", 0) >= 1)
-    asked = {"cpu": wanted.cpu, "gpu": gpu}
-    return asked | ({"memory": wanted.memory_gb * 2**30} if wanted.memory_gb else {})
+    request = {"cpu": wanted.cpu, "gpu": gpu}
+    return request | ({"memory": wanted.memory_gb * 2**30} if wanted.memory_gb else {})
 
 
 def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
-    """How many trials run at a time: as many as fit on the nodes, which each hold whole trials. Raises UserError if none fits, as Ray would wait for ever."""
-    asked = per_trial(spec, total(nodes))
+    """Number of concurrent trials: as many as fit on the nodes. A trial cannot span nodes.
+
+    Raises UserError if no trial fits on any node, since Ray would wait for ever.
+    """
+    request = per_trial(spec, total(nodes))
     names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
-    fits = [min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in asked.items() if amount) for node in nodes]
+    fits = [min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in request.items() if amount) for node in nodes]
     if not sum(fits):
         have = "; ".join(
             ", ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) + f", {node.get('memory', 0) / 2**30:.1f} GB"
             for node in nodes
         )
-        wants = f"{asked['cpu']:g} CPU, {asked['gpu']:g} GPU" + (f", {spec.resources.memory_gb:g} GB" if spec.resources.memory_gb else "")
-        raise UserError(f"a trial must fit on one node of the cluster; resources ask for {wants}, and the nodes have {have}")
+        wants = f"{request['cpu']:g} CPU, {request['gpu']:g} GPU" + (
+            f", {spec.resources.memory_gb:g} GB" if spec.resources.memory_gb else ""
+        )
+        raise UserError(f"a trial must fit on one node of the cluster; it requests {wants}, and the nodes have {have}. Lower `resources`")
     return min(sum(fits), spec.resources.concurrent or sum(fits), spec.n_trials)
 
 
-def _whole(there: float, amount: float, kind: str) -> int:
-    """How often the amount fits. A share of a GPU lies on one GPU."""
+def _whole(available: float, amount: float, kind: str) -> int:
+    """How many times the amount fits. A fraction of a GPU must fit on a single GPU."""
     if kind == "gpu" and amount < 1:
-        return int(there) * int(1 / amount + 1e-9)
-    return int(there / amount + 1e-9)
+        return int(available) * int(1 / amount + 1e-9)
+    return int(available / amount + 1e-9)
 
 
 def total(nodes: list[Mapping[str, float]]) -> dict[str, float]:
+    """Resources of all nodes together."""
     return {kind: sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU", "memory")}
 
 
 def check_versions() -> None:
-    """Raises UserError if a node of the cluster would train with other versions than the driver's: results would mix two programs."""
-    here = versions()
+    """Raise UserError if a node has other package versions than the driver, since the study would mix results of two programs."""
+    expected = versions()
     for node in ray.nodes():
         if not node["Alive"] or node["NodeID"] == ray.get_runtime_context().get_node_id():
             continue
         strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         try:
-            there = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=ANSWER_S)
+            found = ray.get(ray.remote(versions).options(num_cpus=0, scheduling_strategy=strategy).remote(), timeout=_ANSWER_S)
         except ray.exceptions.GetTimeoutError:
             raise UserError(
-                f"node {node['NodeManagerAddress']} must say its versions within {ANSWER_S} s; it has not. Is it overloaded, or gone?"
+                f"node {node['NodeManagerAddress']} must report its versions within {_ANSWER_S} s; it did not. Check that it is alive and not overloaded"
             ) from None
         except ray.exceptions.RayTaskError as error:
             raise UserError(
-                f"node {node['NodeManagerAddress']} must have ganstudy {here['ganstudy']} installed; it answers: {error.cause}"
+                f"node {node['NodeManagerAddress']} must have ganstudy {expected['ganstudy']} installed; its error is: {error.cause}"
             ) from None
-        if different := {name: (version, there[name]) for name, version in here.items() if there[name] != version}:
-            words = "; ".join(f"{name} {driver} here, {worker} there" for name, (driver, worker) in different.items())
+        if different := {name: (version, found[name]) for name, version in expected.items() if found[name] != version}:
+            differences = "; ".join(f"{name} {driver} on the driver, {worker} on the node" for name, (driver, worker) in different.items())
             raise UserError(
-                f"driver and workers must run the same versions; on node {node['NodeManagerAddress']}: {words}. The Dockerfile builds an image for all of them"
+                f"driver and workers must run the same versions; node {node['NodeManagerAddress']} differs: {differences}. Use the image of the Dockerfile on all nodes"
             )

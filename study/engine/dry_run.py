@@ -1,4 +1,4 @@
-"""`--dry-run`: the design, its cost, and one trial in full. Starts no Ray and writes nothing."""
+"""`--dry-run`: prints the design, its cost and the first trial in full. Does not start Ray and writes nothing."""
 
 import math
 import tempfile
@@ -23,43 +23,44 @@ from trainables.data import DATA, OWN, taken
 from trainables.loop import Diverged
 from trainables.trial import Trial
 
-PROBE_BATCHES = 40  # trained to learn the speed, the first half to warm up
+_PROBE_BATCHES = 40  # batches trained to measure the speed; the first half is warm-up
 
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
+    """Print the dry run of a study. Raises UserError for anything that `launch` would refuse."""
     prepared = prepare(spec, folder, address=address)
-    asked = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
-    assert asked
-    first = TrialConfig.from_flat(asked.flat)
+    proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
+    assert proposal
+    first = TrialConfig.from_flat(proposal.flat)
     console.print(f"[bold]{spec.name}[/bold]: {escape(spec.question)}", soft_wrap=True)
     console.print(
-        f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configurations × {spec.seeds} = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
+        f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configs × {spec.seeds} seeds = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
         soft_wrap=True,
     )
     source = prepared.source
     console.print(
-        f"data {source.name}: {escape(first_line(DATA[source.name]))} Here {len(source.train):,} rows to train on, {len(source.heldout):,} held out"
+        f"data {source.name}: {escape(first_line(DATA[source.name]))} {len(source.train):,} training and {len(source.heldout):,} held-out samples"
         + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
         soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False)
-    for column in ("setting", "part", "values"):
+    for column in ("setting", "role", "values"):
         table.add_column(column)
     for part in ("scientific", "nuisance"):
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
-    console.print("\nthe first trial in full" + "".join(f", {name} {chosen}" for name, chosen in asked.variants.items()) + ":")
+    console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
         if name in foreign:
             continue
-        console.print(f"  {name}: {value}" + ("" if name in asked.flat else "  [dim](default)[/dim]"), soft_wrap=True)
+        console.print(f"  {name}: {value}" + ("" if name in proposal.flat else "  [dim](default)[/dim]"), soft_wrap=True)
     try:
         cost = probe(first, prepared)
     except Diverged as reason:
         console.print(
-            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no estimate of the time, as the first trial died at once: {reason}",
+            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
             soft_wrap=True,
         )
         return
@@ -68,8 +69,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
     seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
-        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} trials at a time"
-        f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s a judgement, measured now on this machine with one trial)",
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} concurrent trials"
+        f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s per evaluation, measured on this machine with one trial)",
         soft_wrap=True,
     )
     console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
@@ -78,21 +79,22 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         soft_wrap=True,
     )
     if prepared.evaluator.accuracy is not None:
-        console.print(f"its classifier finds the class of {prepared.evaluator.accuracy:.1%} of the held-out images")
+        console.print(f"classifier: {prepared.evaluator.accuracy:.1%} accuracy on the held-out images")
     console.print(
-        "real data score " + "  ".join(f"{name} {in_words(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
+        "real-data baselines: "
+        + "  ".join(f"{name} {_baseline_text(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
         soft_wrap=True,
     )
 
 
-def in_words(baseline: Baseline) -> str:
-    """With the range of its draws, where no formula gives it."""
+def _baseline_text(baseline: Baseline) -> str:
+    """The baseline's value; its range over draws too, if no formula gives the value."""
     return f"{baseline.value:.4g}" + (f" ({baseline.low:.4g} to {baseline.high:.4g}, {baseline.draws} draws)" if baseline.draws else "")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial, on this machine."""
+    """Cost of one trial on this machine."""
 
     images_per_second: float
     evaluation_seconds: float
@@ -100,12 +102,15 @@ class Cost:
 
 
 def probe(config: TrialConfig, prepared: Prepared) -> Cost:
-    """Train for a few batches: half to warm up, half to time. Raises Diverged. Networks of other widths in the space cost more or less."""
+    """Measure the cost of a config by training a few batches. Raises Diverged.
+
+    Other configs of the space may cost more or less, for example if their networks have other widths.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         kimg = to_kimg(config.batch_size)
-        short = config.model_copy(update={"budget_kimg": PROBE_BATCHES * kimg, "tick_kimg": PROBE_BATCHES // 2 * kimg})
+        short = config.model_copy(update={"budget_kimg": _PROBE_BATCHES * kimg, "tick_kimg": _PROBE_BATCHES // 2 * kimg})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         trial = Trial(short, prepared.source, prepared.evaluator.on(device), device=device)
         _, warm, last = (trial.advance() for _ in range(3))

@@ -1,10 +1,10 @@
-"""StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder that holds records goes on from them."""
+"""Runs a study: StudySpec -> Ray Tune -> Recorder -> Store. Launching on a folder with records resumes the study."""
 
 import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
-from study.engine.schedulers import EarlyStopping
+from study.engine.schedulers import early_stopping
 from study.engine.searcher import Search, to_run
 from study.engine.stopping import Stopping
 from study.evaluation.classifiers import keep_classifier
@@ -29,69 +29,65 @@ from trainables.grid import real_png
 from trainables.tune import GanTrainable, Shared
 
 log = logging.getLogger(__name__)
-logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # misses the result files that we turn off
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it warns about result files that we turn off
 
-MAX_CRASHES = 2  # of the whole run of Tune, which then goes on from the records
+_MAX_CRASHES = 2  # crashes of the whole Tune run; after each, a new Tune run resumes from the records
 
 
 def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> Store:
-    """Run the study until its trials are done, or it is stopped, and return its records. See study.api.launch."""
+    """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):
-        with watching(
-            folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)
-        ):  # what a mirror may have missed
+        with _tracked(folder, spec):  # to complete the trackers
             return Store(folder)
-    with cluster.connected(address), sigterm_is_ctrl_c():  # after ray.init, which takes SIGTERM for itself
+    with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
         cluster.check_versions()
         cluster.slots(spec, cluster.nodes(address))
         with Store.writing(folder) as store:
             store.write_study(prepared.study)
             write_whole(store.layout.real, real_png(prepared.source.train))
             keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
-            with (
-                watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins)),
-                Progress(spec, store, shown=progress) as display,
-            ):
-                run_trials(spec, prepared, store, display)
+            with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
+                _run_trials(spec, prepared, store, display)
     return Store(folder)
 
 
-def run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> None:
-    for crash in range(MAX_CRASHES + 1):
+def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:
+    return watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+
+
+def _run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> None:
+    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records."""
+    for crash in range(_MAX_CRASHES + 1):
         try:
-            tuner(spec, prepared, store, display).fit()
+            _tuner(spec, prepared, store, display).fit()
             return
-        except (RuntimeError, TuneError) as error:  # the run broke, not a trial: the records are whole, so go on from them
-            if crash == MAX_CRASHES:
+        except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
+            if crash == _MAX_CRASHES:
                 raise
-            log.warning("the run broke and is started again: %s", error)
+            log.warning("Ray Tune crashed; resuming from the records: %s", error)
 
 
 def unfinished(spec: StudySpec, store: Store) -> bool:
-    """Whether there is a trial to run."""
+    """Whether there are trials left to run."""
     return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
 
 
-def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
-    """A Tune run of its own for each driver; what it keeps on disk, the checkpoints apart, is never read."""
+def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
+    """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
     search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
-    scheduler = EarlyStopping(spec) if spec.scheduler else None
-    for record in store.trials.values():
-        if scheduler:
-            scheduler.replay(record)
     nodes = cluster.nodes(None)
     shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
             search_alg=search,
-            scheduler=scheduler,
+            scheduler=early_stopping(spec, store.trials.values()),
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
             reuse_actors=True,
-            trial_dirname_creator=dirname,
+            trial_dirname_creator=_dirname,
         ),
         run_config=tune.RunConfig(
             storage_path=str(store.layout.runs.absolute()),
@@ -103,13 +99,13 @@ def tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) 
     )
 
 
-def dirname(trial: Any) -> str:
+def _dirname(trial: Any) -> str:
     return Layout.trial_run(trial.config["trial_id"], trial.trial_id)
 
 
 @contextmanager
-def sigterm_is_ctrl_c() -> Iterator[None]:
-    """Tune stops cleanly on SIGINT and knows nothing of SIGTERM, which is what clusters send."""
+def _sigterm_as_sigint() -> Iterator[None]:
+    """Turn SIGTERM, which clusters send, into SIGINT, on which Tune stops cleanly."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

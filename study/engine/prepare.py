@@ -1,4 +1,4 @@
-"""Everything that can be found wrong with a study before Ray starts."""
+"""Checks a study before Ray starts, and prepares what its trials share."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from trainables.tricks import TRICKS
 
 @dataclass(frozen=True)
 class Prepared:
-    """What all trials share."""
+    """What all trials of a study share, and the record of the study."""
 
     source: Source
     evaluator: Evaluator
@@ -31,38 +31,43 @@ class Prepared:
 
 
 def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
-    """All that can be found wrong before Ray starts is found here. Writes nothing to the folder."""
+    """Load the data, build the evaluator and check the study against the folder, the machine and the data.
+
+    Raises UserError for everything that can be found wrong before Ray starts. Writes nothing to the folder.
+    """
     store = Store(folder)
-    known = store.study if store.trials else None  # a study that opened no trial can be replaced
+    known = store.study if store.trials else None  # a study without trials may be replaced
     refuse_second_driver(folder)
     if known:
-        refuse_other(known.spec, spec, folder)
-    check_writable(folder)
+        _refuse_other(known.spec, spec, folder)
+    _check_writable(folder)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
     source = load(spec.corners[0].data)
     check_networks(spec, source)
-    told = [config.g.condition is not None for config in spec.corners]
+    conditions = [config.g.condition is not None for config in spec.corners]
     evaluator = Evaluator.build(
         source,
         features=spec.evaluation.features,
         weights=spec.evaluation.weights,
         n_fake=spec.evaluation.samples,
         kept=store.layout.classifier,
-        conditional=any(told),
+        conditional=any(conditions),
     )
-    if spec.objective.metric in METRICS and METRICS[spec.objective.metric].needs in OF_CLASSES and not all(told):
-        raise UserError(f"objective: {spec.objective.metric} needs g.condition in every trial, as it is of the classes that were asked for")
-    if spec.objective.metric not in evaluator.baselines:
+    if spec.objective.metric in METRICS and METRICS[spec.objective.metric].needs in OF_CLASSES and not all(conditions):
         raise UserError(
-            f"objective must be one of {sorted(evaluator.baselines)}, which {source.name} can be judged by; given {spec.objective.metric!r}"
+            f"objective: {spec.objective.metric} needs g.condition in every trial, since it compares samples with the classes they were conditioned on"
         )
+    if spec.objective.metric not in evaluator.baselines:
+        raise UserError(f"objective must be one of {sorted(evaluator.baselines)} with data: {source.name}; given {spec.objective.metric!r}")
     if known and known.protocol != evaluator.protocol.as_dict():
         changes = [
-            f"{k}: {known.protocol.get(k)} there, {v} now" for k, v in evaluator.protocol.as_dict().items() if known.protocol.get(k) != v
+            f"{k}: {known.protocol.get(k)} in the folder, {v} now"
+            for k, v in evaluator.protocol.as_dict().items()
+            if known.protocol.get(k) != v
         ]
         raise UserError(
-            f"{folder} was measured with another evaluation protocol, so its numbers cannot be compared with new ones ({'; '.join(changes)}). Use another folder (--folder) or the same data"
+            f"the evaluation protocol must be the one of {folder}, or old and new metrics cannot be compared ({'; '.join(changes)}). Use the same data, or another folder (--folder)"
         )
     facts = provenance()
     made = StudyRecord(
@@ -77,25 +82,31 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     return Prepared(source, evaluator, made)
 
 
-def refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
-    """Raises UserError where the folder holds another study than this one made longer."""
+def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
+    """Raise UserError if the folder holds another study. More configs or seeds of the same study are allowed."""
     old, new = identity(known), identity(spec.as_dict())
-    if changes := [f"{key}: {old[key]} there, {new[key]} now" for key in old if old[key] != new.get(key)]:
+    if changes := [f"{key}: {old[key]} in the folder, {new[key]} now" for key in old if old[key] != new.get(key)]:
         raise UserError(
-            f"{folder} holds another study ({'; '.join(changes)}). To go on with that one: `ganstudy resume {folder}`. "
-            "To extend it, raise n_configs or seeds in its own file and launch that. For a new study, change `name` or give --folder"
+            f"{folder} holds another study ({'; '.join(changes)}). To resume that one: `ganstudy resume {folder}`. "
+            "To extend it, raise n_configs or seeds in its study file and launch it. For a new study, change `name` or give --folder"
         )
 
 
-def check_writable(folder: Path) -> None:
-    """Raises UserError where the folder cannot be made or written."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{folder} must be a folder that can be written; {there} {'cannot be' if there.is_dir() else 'is a file'}")
+def _check_writable(folder: Path) -> None:
+    """Raise UserError if the folder cannot be created or written."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{folder} must be a writable folder; {existing} {'is not writable' if existing.is_dir() else 'is a file'}. Give another one with --folder"
+        )
 
 
 def check_networks(spec: StudySpec, source: Source) -> None:
-    """Raises UserError where an architecture, an output or a trick of the study cannot work on the data's shape, classes are asked of data without labels, or data.size is more than there is."""
+    """Raise UserError if the networks, tricks or data settings of any config do not fit the data.
+
+    Refuses an architecture, an output or a trick that cannot work on the data's shape, conditions on data without labels, and a data.size
+    that exceeds the training set.
+    """
     for config in spec.corners:
         classes = classes_of(config, source)
         conditional.build_generator(config, source.shape, classes=classes)
@@ -105,4 +116,4 @@ def check_networks(spec: StudySpec, source: Source) -> None:
             trick().d_shape(source.shape)
     sizes = [spec.base.get("data.size"), *spec.space.values("data.size")]
     if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
-        raise UserError(f"data.size must be at most the {len(source.train)} training images of {source.name}; given {largest}")
+        raise UserError(f"data.size must be at most the {len(source.train)} training samples of {source.name}; given {largest}")

@@ -1,4 +1,4 @@
-"""Progress of a study, for people: a live table in a terminal, plain lines elsewhere."""
+"""Shows the progress of a study: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ from study.store.store import Store
 
 
 class Progress:
-    """Trials done, best so far, failures, time left. `heard` is told of every trial that has news."""
+    """Finished trials, best trial so far, failures and time left. Call `update` for every trial that has a new record."""
 
     def __init__(self, spec: StudySpec, store: Store, *, shown: bool = True):
         self.spec, self.store, self.shown = spec, store, shown
@@ -38,7 +38,7 @@ class Progress:
         elif self.shown:
             done = sum(record.closed is not None for record in self.store.trials.values())
             self.console.print(
-                f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} of them done", soft_wrap=True
+                f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} already finished", soft_wrap=True
             )
         return self
 
@@ -47,21 +47,25 @@ class Progress:
             self.live.stop()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks, for a restore that we never make; a terminal cannot be pickled."""
+        """Empty: Tune pickles its callbacks for a restore that we never use, and a terminal cannot be pickled."""
         return {}
 
-    def heard(self, record: TrialRecord) -> None:
+    def update(self, record: TrialRecord) -> None:
+        """Print a line for a finished trial, unless a live table is shown."""
         if self.shown and not self.live and record.closed:
             done = sum(other.closed is not None for other in self.store.trials.values())
             self.console.print(
-                f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.in_words(record)}  {self.left()}", soft_wrap=True, markup=False
+                f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.status_text(record)}  {self.time_left()}",
+                soft_wrap=True,
+                markup=False,
             )
 
     def images(self) -> int:
+        """Real images that all trials have trained on."""
         return sum(record.last.images for record in self.store.trials.values() if record.last)
 
-    def left(self) -> str:
-        """The time that is left at the speed so far, "" while there is none to go by."""
+    def time_left(self) -> str:
+        """Remaining time at the average speed so far; "" before the first new measurement."""
         new = self.images() - self.images_before
         whole = self.spec.n_trials * to_images(self.spec.budget_kimg)
         ended_early = sum(
@@ -74,17 +78,18 @@ class Progress:
         seconds = (time.monotonic() - self.start) * max(0.0, whole - ended_early - self.images()) / new
         return f"{timedelta(seconds=round(seconds))} left"
 
-    def in_words(self, record: TrialRecord) -> str:
+    def status_text(self, record: TrialRecord) -> str:
+        """Outcome and objective of a finished trial, or its last error line."""
         assert record.closed
         if record.closed.ended is Ended.ERROR:
-            again = "tried again" if record.needs_run(self.spec.max_failures) else "given up"
+            again = "retrying" if record.needs_run(self.spec.max_failures) else "giving up"
             return f"error ({again}): {record.closed.reason.strip().splitlines()[-1] if record.closed.reason.strip() else ''}"
         metric = self.spec.objective.metric
         objective = f"{metric} {record.last.values[metric]:.4g}" if record.last else ""
         return f"{self.outcome(record)}  {objective}"
 
     def outcome(self, record: TrialRecord) -> str:
-        """Kept for as long as the trial has no news: a table that is drawn twice a second diagnoses nothing twice."""
+        """Outcome so far. Cached until the trial has a new record, since the table is redrawn twice a second."""
         assert self.store.study
         known = self.outcomes.get(record.trial_id)
         if known is None or known[0] is not record:
@@ -92,6 +97,7 @@ class Progress:
         return known[1]
 
     def table(self) -> Group:
+        """The live table: summary, best trial, and up to eight running trials."""
         trials = list(self.store.trials.values())
         done = [record for record in trials if record.closed and record.closed.ended is not Ended.ERROR]
         counts = Counter(self.outcome(record) for record in done)
@@ -104,10 +110,10 @@ class Progress:
             Text(self.spec.name, style="bold"),
             ProgressBar(total=self.spec.n_trials, completed=len(done), width=40),
             f"{len(done)}/{self.spec.n_trials} trials",
-            self.left(),
+            self.time_left(),
         )
-        said = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "none ended yet"
-        grid.add_row("", said + (f", {errors} error" if errors else ""), "", "")
+        outcomes = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "no finished trials"
+        grid.add_row("", outcomes + (f", {errors} errors" if errors else ""), "", "")
         if best and best.last:
             grid.add_row("", f"best so far: {metric} {best.last.values[metric]:.4g}  {best.trial_id}", "", "")
         running = [record for record in trials if not record.closed]
@@ -117,7 +123,7 @@ class Progress:
                 "",
                 f"{record.trial_id}  {to_kimg(last.images) if last else 0:g} of {self.spec.budget_kimg:g} kimg"
                 + (f"  {metric} {last.values[metric]:.4g}" if last else "")
-                + (f"  {told} so far" if (told := self.outcome(record)) else ""),
+                + (f"  {outcome} so far" if (outcome := self.outcome(record)) else ""),
                 "",
                 "",
             )

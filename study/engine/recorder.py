@@ -1,4 +1,4 @@
-"""Recorder: what Ray Tune reports goes to the Store, then to the searcher."""
+"""Recorder: writes what Ray Tune reports to the Store, then passes it to the searcher."""
 
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,23 @@ from trainables.trial import SAMPLES, STATE
 
 
 class Recorder(tune.Callback):
-    """Tells the Store, then the searcher, what becomes of each trial."""
+    """Tune callback that records measurements, checkpoints and ends of trials. The only writer of trial records."""
 
     def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress):
         self.store, self.search, self.stopping, self.display = store, search, stopping, display
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        """`done` is set by the trial (budget, dead), by the stopper (dead) or by the scheduler. A run that died at once has measured nothing."""
+        """Record a measurement, and the end of the trial if `done`.
+
+        `done` is set by the trial (budget, dead), the stopper (dead) or the scheduler. A trial that diverged at once has no values.
+        """
         hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
         ended = None
         if result["done"]:
             dead = result["diverged"] or hopeless
             ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "evaluation_seconds", "values")})
-        self.tell(
+        self._record(
             trial,
             measured if result["values"] else None,
             Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
@@ -37,15 +40,22 @@ class Recorder(tune.Callback):
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """What breaks after the last result (its checkpoint, say) takes nothing back: needs_run makes up for it at the next start."""
+        """Record the end of a trial that crashed.
+
+        A crash after the last result, for example while saving the checkpoint, is not recorded. If the checkpoint is missing, the next
+        launch reruns the trial (`needs_run`).
+        """
         if (closed := self.store.trials[trial.config["trial_id"]].closed) and closed.ended is not Ended.ERROR:
             return
-        self.tell(
-            trial, None, Closed(ended=Ended.ERROR, reason=Path(trial.error_file).read_text() if trial.error_file else "the worker is gone")
-        )
+        reason = Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"
+        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
-        """Keeps the newest whole, and of the best the generator; Tune's own num_to_keep would write the whole run's state at every tick."""
+        """Record a checkpoint and delete what older ones no longer need.
+
+        The newest checkpoint is kept whole; of the best one, the generator. Tune's num_to_keep would write the state of the whole run at
+        every tick.
+        """
         record, folder = self.store.trials[trial.config["trial_id"]], self.store.folder.absolute()
         images = trial.last_result["images"]
         write_whole(self.store.layout.grid(record.trial_id, images), (Path(checkpoint.path) / SAMPLES).read_bytes())
@@ -57,10 +67,11 @@ class Recorder(tune.Callback):
             for name in unneeded:
                 (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
 
-    def tell(self, trial: Any, measured: Measurement | None, closed: Closed | None, effective: dict[str, Any] | None = None) -> None:
+    def _record(self, trial: Any, measured: Measurement | None, closed: Closed | None, effective: dict[str, Any] | None = None) -> None:
+        """Write to the Store, then update the searcher and the display."""
         trial_id = trial.config["trial_id"]
         if self.store.write(trial_id, measured=measured, closed=closed, effective=effective) and measured:
             self.search.measured(trial_id, measured)
         if closed:
             self.search.closed(self.store.trials[trial_id])
-        self.display.heard(self.store.trials[trial_id])
+        self.display.update(self.store.trials[trial_id])

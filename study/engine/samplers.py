@@ -1,16 +1,18 @@
-"""Proposals: which settings to try next. A design knows them all beforehand; an adaptive search asks Optuna.
+"""Proposals: what to try next. `Designed` lists all trials beforehand; `Adaptive` asks an Optuna sampler.
 
-Optuna's study lives in memory and is built from the Store whenever a driver starts: there is no second file to disagree with the
-first, and nothing to be orphaned. What it is told:
+The samplers themselves are in study/spec/samplers.py and study/spec/design.py.
+
+The Optuna study is kept in memory and rebuilt from the Store when a driver starts, so there is no second file that could disagree with
+the records. How a trial ended becomes its Optuna state:
 
 | ended     | Optuna                                                                                                |
 |-----------|-------------------------------------------------------------------------------------------------------|
-| budget    | COMPLETE, its last score                                                                              |
-| scheduler | PRUNED, with every intermediate score, the one it was stopped at included                             |
-| dead      | PRUNED and infeasible: constraint "dead" = 1. TPE ranks it below all others; no score is invented     |
-| error     | FAIL once its tries are spent; until then the same trial is handed out again                          |
+| budget    | COMPLETE, with its last objective value                                                               |
+| scheduler | PRUNED, with all intermediate values, including the one at which it was stopped                       |
+| dead      | PRUNED and infeasible: constraint "dead" = 1. TPE ranks it below all others; no value is invented     |
+| error     | FAIL after the last retry; until then the same trial is run again                                     |
 
-FAIL for a dead run would be ignored by TPE, which then walks to the cliff: 69 % of its trials died there, in 40 repeats.
+Dead trials are not FAIL, because TPE ignores failed trials and keeps proposing divergent configs: 69 % of its trials died, in 40 repeats.
 """
 
 from typing import Any, Protocol
@@ -29,35 +31,38 @@ from study.spec.study_spec import StudySpec
 from study.store.records import Ended, Measurement, TrialRecord
 from trainables.config import TrialConfig, lives
 
-MAX_ASKS = 100  # for one proposal that can be trained
+_MAX_ASKS = 100  # proposals to draw until one is a valid config
 
 
 class Proposals(Protocol):
+    """What `Search` takes proposals from and reports results to."""
+
     def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
-        """The next new trial; None when there are to be no more."""
+        """The next new trial; None if there are no more. known: all recorded trials by id."""
 
-    def adopt(self, record: TrialRecord) -> None:
-        """A trial that the Store knows, with all that was measured of it."""
+    def replay(self, record: TrialRecord) -> None:
+        """Add a trial of an earlier driver, with its measurements. Its end is reported with `closed`."""
 
-    def measured(self, trial_id: str, measurement: Measurement) -> None: ...
+    def measured(self, trial_id: str, measurement: Measurement) -> None:
+        """Add a measurement of a running trial."""
 
-    def closed(self, record: TrialRecord) -> None: ...
+    def closed(self, record: TrialRecord) -> None:
+        """Add the end of a trial that will not be run again."""
 
 
 class Designed:
-    """Every trial of the design once. It learns nothing: that is what makes its effects effects."""
+    """Every trial of a design, once. Ignores results, so settings stay randomised and their effects are causal."""
 
     def __init__(self, spec: StudySpec):
-        self.left = spec.designed()
-        self.left.reverse()
+        self.remaining = spec.designed()
+        self.remaining.reverse()
 
     def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
-        return self.left.pop() if self.left else None
+        return self.remaining.pop() if self.remaining else None
 
-    def adopt(self, record: TrialRecord) -> None:
-        self.left = [
-            asked for asked in self.left if asked.flat["seed"] != record.flat["seed"]
-        ]  # each trial of a design has a seed of its own
+    def replay(self, record: TrialRecord) -> None:
+        # the seed identifies a trial of a design
+        self.remaining = [proposal for proposal in self.remaining if proposal.flat["seed"] != record.flat["seed"]]
 
     def measured(self, trial_id: str, measurement: Measurement) -> None: ...
 
@@ -65,7 +70,7 @@ class Designed:
 
 
 class Adaptive:
-    """Optuna's ask and tell."""
+    """Proposals of an Optuna sampler, through Optuna's ask-and-tell interface."""
 
     def __init__(self, spec: StudySpec):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -79,23 +84,24 @@ class Adaptive:
         number = len(known)
         if number >= self.spec.n_configs:
             return None
-        self.study.sampler = sampler(self.spec, number)
-        for _ in range(MAX_ASKS):
-            self.asked = self.study.ask()
-            asked = self.spec.asked(point(self.spec, self.asked), design.seed_of(self.spec.design_seed, config=number, replicate=0))
+        self.study.sampler = _sampler(self.spec, number)
+        for _ in range(_MAX_ASKS):
+            self.trial = self.study.ask()
+            proposal = self.spec.asked(point(self.spec, self.trial), design.seed_of(self.spec.design_seed, config=number, replicate=0))
             try:
-                TrialConfig.from_flat(asked.flat)
-                return asked
-            except UserError as error:  # settings that make no sense beside each other
-                self.study.tell(self.asked, state=TrialState.FAIL)
+                TrialConfig.from_flat(proposal.flat)
+                return proposal
+            except UserError as error:  # settings that contradict each other
+                self.study.tell(self.trial, state=TrialState.FAIL)
                 reason = error
-        raise UserError(f"the space must hold settings that can be trained; of {MAX_ASKS} proposals none could: {reason}")
+        raise UserError(f"the space must contain valid configs; {_MAX_ASKS} proposals were all invalid. The last one: {reason}")
 
     def opened(self, trial_id: str) -> None:
-        self.trials[trial_id] = self.asked
+        """Set the id of the trial that `next` proposed last."""
+        self.trials[trial_id] = self.trial
 
-    def adopt(self, record: TrialRecord) -> None:
-        self.study.sampler = RandomSampler()  # asked for nothing: every value is given
+    def replay(self, record: TrialRecord) -> None:
+        self.study.sampler = RandomSampler()  # never draws: all values are enqueued
         self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})
         trial = self.study.ask()
         point(self.spec, trial)
@@ -122,22 +128,22 @@ class Adaptive:
                 self.study.tell(trial, state=TrialState.FAIL)
 
 
-def sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """Seeded anew for each trial: a sampler that is seeded once per driver starts its random points over after a resume."""
+def _sampler(spec: StudySpec, number: int) -> BaseSampler:
+    """The Optuna sampler for trial `number`. Each trial has its own seed, so a resumed study does not repeat random points."""
     seed = int(np.random.SeedSequence((spec.design_seed, number)).generate_state(1)[0])
     return SAMPLERS.pick(spec.sampler)(seed)
 
 
 def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:
-    """Ask for the settings of the space that live: "r1.gamma" only where "r1" is on, "g.slope" only with leaky_relu."""
+    """Draw the active settings of the space: "r1.gamma" only if "r1" is on, "g.slope" only with leaky_relu."""
     found: dict[str, Any] = {}
-    for name, domain in spec.space.domains.items():  # switches before their settings
+    for name, domain in spec.space.domains.items():  # a switch comes before its settings
         if lives(name, {**spec.base, **spec.space.spelt_out(found)}):
-            found[name] = suggest(trial, name, domain)
+            found[name] = _suggest(trial, name, domain)
     return found
 
 
-def suggest(trial: optuna.Trial, name: str, domain: optuna.distributions.BaseDistribution) -> Any:
+def _suggest(trial: optuna.Trial, name: str, domain: optuna.distributions.BaseDistribution) -> Any:
     if isinstance(domain, FloatDistribution):
         return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
     if isinstance(domain, IntDistribution):

@@ -1,11 +1,22 @@
 """The study's scheduler on Ray Tune. The rules themselves are in study/spec/schedulers.py."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
+
+
+def early_stopping(spec: StudySpec, records: Iterable[TrialRecord]) -> "EarlyStopping | None":
+    """The study's scheduler with the recorded trials replayed; None if the study has no scheduler."""
+    if spec.scheduler is None:
+        return None
+    scheduler = EarlyStopping(spec)
+    for record in records:
+        scheduler.replay(record)
+    return scheduler
 
 
 class EarlyStopping(FIFOScheduler):
@@ -18,7 +29,7 @@ class EarlyStopping(FIFOScheduler):
         self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.objective.direction)
 
     def replay(self, record: TrialRecord) -> None:
-        """Tell the rule what the records hold of a trial."""
+        """Give the measurements of a recorded trial to the rule."""
         for measured in record.measurements:
             self.rule.should_continue(record.trial_id, measured.images, measured.values[self._objective])
 
@@ -26,7 +37,7 @@ class EarlyStopping(FIFOScheduler):
         return str(self.CONTINUE if self._ask(trial, result) else self.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """The rule counts the last measurement of a trial too; Tune does not ask about it."""
+        """Give the rule the last result of a trial too, for which Tune does not call `on_trial_result`."""
         if result.get("finished"):
             self._ask(trial, result)
 

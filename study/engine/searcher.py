@@ -1,7 +1,7 @@
-"""Hands trials to Tune: first those that the Store holds unfinished, then new proposals.
+"""Gives trials to Ray Tune: first the unfinished trials of the Store, then new proposals.
 
-Tune's own notifications leave out the value at which a trial is stopped, and everything about a trial that is cut off. So the
-Recorder, which hears all, tells this searcher; from Tune it only takes the requests.
+Tune calls `suggest` for a new trial. Results come from the Recorder, because Tune's searcher callbacks omit the value at which a trial is
+stopped and all results of an interrupted trial.
 """
 
 from collections import deque
@@ -22,6 +22,8 @@ from trainables.trial import STATE
 
 
 class Search(Searcher):
+    """A Tune searcher over the proposals of `study.engine.samplers`."""
+
     def __init__(self, spec: StudySpec, store: Store):
         super().__init__()
         self.spec, self.store = spec, store
@@ -30,27 +32,28 @@ class Search(Searcher):
         self.waiting: deque[str] = deque()
         again = {record.trial_id for record in to_run(spec, store)}
         for record in store.trials.values():
-            self.proposals.adopt(record)
+            self.proposals.replay(record)
             if record.trial_id in again:
                 self.waiting.append(record.trial_id)
             elif record.closed:
                 self.proposals.closed(record)
 
-    # Tune asks -----------------------------------------------------------------------------------
+    # Called by Tune ------------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        if not self.waiting and (asked := self.proposals.next(self.store.trials)):
-            self.waiting.append(self.open(asked))
+        if not self.waiting and (proposal := self.proposals.next(self.store.trials)):
+            self.waiting.append(self._open(proposal))
         if not self.waiting:
-            return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # Tune's own word one that runs may fail and come back
+            return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried
         self.running.add(trial_id)
         record = self.store.trials[self.waiting.popleft()]
         return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}
 
-    def open(self, asked: Proposal) -> str:
-        trial_id = TrialConfig.from_flat(asked.flat).trial_id
-        named = {"variants": asked.variants} if asked.variants else {}
-        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": asked.flat, **named})
+    def _open(self, proposal: Proposal) -> str:
+        """Record a new trial. Returns its id."""
+        trial_id = TrialConfig.from_flat(proposal.flat).trial_id
+        named = {"variants": proposal.variants} if proposal.variants else {}
+        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": proposal.flat, **named})
         if isinstance(self.proposals, Adaptive):
             self.proposals.opened(trial_id)
         return trial_id
@@ -58,7 +61,7 @@ class Search(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self.running.discard(trial_id)
 
-    # The Recorder tells --------------------------------------------------------------------------
+    # Called by the Recorder ----------------------------------------------------------------------
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         self.proposals.measured(trial_id, measurement)
@@ -70,7 +73,7 @@ class Search(Searcher):
         else:
             self.proposals.closed(record)
 
-    # Tune's own state is disposable --------------------------------------------------------------
+    # Not used: the Store replaces Tune's own state ----------------------------------------------
 
     def save(self, checkpoint_path: str) -> None: ...
 
@@ -78,15 +81,15 @@ class Search(Searcher):
 
 
 def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
-    """The known trials that are to run (again). One that a shortened design left out stays as it is."""
+    """Recorded trials to run or rerun. If the design was shortened, trials outside it are not run."""
     waiting = [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
     if spec.goal != "explain" or not waiting:
         return waiting
-    seeds = {asked.flat["seed"] for asked in spec.designed()}  # each trial of a design has its own
+    seeds = {proposal.flat["seed"] for proposal in spec.designed()}  # the seed identifies a trial of a design
     return [record for record in waiting if record.flat["seed"] in seeds]
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
-    """The newest checkpoint that is there and whole: a torn torch file has lost the directory at its end."""
+    """Path of the newest complete checkpoint; None if there is none. A truncated torch file lacks the zip directory at its end."""
     paths = (Layout(folder.absolute()).checkpoint(saved) for saved in reversed(record.saved))
     return next((str(path) for path in paths if is_zipfile(path / STATE)), None)

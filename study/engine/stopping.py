@@ -1,4 +1,4 @@
-"""What ends trials early, the scheduler apart: that nothing will come any more, or that somebody asks."""
+"""Early stopping other than the scheduler: hopeless trials and stop requests."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from study.store.store import Store
 
 
 class Stopping(tune.Stopper):
-    """Ends a trial as dead when `analysis.diagnose.hopeless` says so; ends the run when `ganstudy stop` asks, to go on with the next driver."""
+    """Stops a trial that `analysis.diagnose.hopeless` finds hopeless, and the Tune run if `ganstudy stop` requests it."""
 
     def __init__(self, store: Store, *, budget_kimg: float):
         self.store, self.budget = store, to_images(budget_kimg)
         self.file = store.layout.stop.absolute()
-        self.reasons: dict[str, str] = {}  # trial id -> why it was ended
+        self.reasons: dict[str, str] = {}  # trial id -> why it was stopped
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Tune asks before it tells anybody of a result, so the records do not hold it yet."""
+        """Whether to stop the trial. Tune calls this before the Recorder, so the Store does not hold `result` yet."""
         study, record = self.store.study, self.store.trials[result["config"]["trial_id"]]
         assert study
         if result["finished"] or result["diverged"]:
@@ -33,4 +33,5 @@ class Stopping(tune.Stopper):
         return bool(reason)
 
     def stop_all(self) -> bool:
+        """Whether to stop the Tune run: the stop file exists. The next launch resumes the study."""
         return self.file.exists()

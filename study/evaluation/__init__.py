@@ -1,1 +1,1 @@
-"""How samples are scored."""
+"""Evaluates samples of generators: evaluator, evaluation protocol, features, classifiers, re-evaluation."""

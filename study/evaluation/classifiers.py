@@ -1,4 +1,4 @@
-"""Classifiers that know the classes of a data set: shipped, kept with a study, cached, or trained."""
+"""Classifiers of a data set's classes: shipped, stored with a study, cached, or trained."""
 
 import hashlib
 import json
@@ -21,15 +21,15 @@ from trainables.data import Source, load
 log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent / "weights"
-RECIPE = 1  # part of a cached file's name; count up when `train_classifier` would give other weights
+_RECIPE = 1  # part of a cached file's name; increase it when `train_classifier` would give other weights
 SEED = 0
 
 
 class Composed(Classifier):
-    """Knows classes that are made of another classifier's: some of them only, or one for each picture that lies in the channels.
+    """A classifier for a subset of another classifier's classes, or for combinations of them in images stacked in the channels.
 
-    `of_whole` [K, P]: the classifier's classes in each of the K. The P pictures are told apart by themselves, so the features of all lie
-    side by side, [N, P * 64], and the probability of a class is the product of its parts', out of the K.
+    of_whole [K, P]: for each of the K classes, the other classifier's class of each of the P stacked images. Each image is classified
+    separately. Features are concatenated, [N, P * 64]. The probability of a class is the product over its images, normalised over the K.
     """
 
     def __init__(self, of: Classifier, of_whole: NDArray[np.int64]):
@@ -39,6 +39,7 @@ class Composed(Classifier):
 
     @property
     def parts(self) -> int:
+        """Number P of stacked images."""
         return len(self.get_buffer("table").T)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,39 +48,41 @@ class Composed(Classifier):
 
     @torch.inference_mode()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Features [N, P * 64] -> class probabilities [N, K]."""
         table = self.get_buffer("table")
         parts = torch.from_numpy(features).to(table.device).unflatten(1, (self.parts, PER_PICTURE))
         logs = self.of.head(parts).double().log_softmax(dim=2)
         joint = logs[:, 0, table[:, 0]]
-        for part in range(1, self.parts):  # [N, K] is large: never P of them
+        for part in range(1, self.parts):  # one by one: P arrays [N, K] would need much memory
             joint += logs[:, part, table[:, part]]
         found: NDArray[np.float64] = joint.softmax(dim=1).cpu().numpy()
         return found
 
 
 def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | None:
-    """The classifier that knows the source's classes; None where it has none.
+    """The classifier of the source's classes; None for points and for images without labels.
 
-    It is the shipped one where it was made of the very same split, else the one kept with the study, else the one in the user's cache;
-    else it is trained (a minute or so) and cached. Another machine would train slightly other weights, another protocol. Of data that were
-    cut or stacked from others it is the others' one, `Composed`: it has seen every class in its full number.
+    Takes the first one that was trained on the same split: the shipped one, the one at `kept` in the study's folder, or the one in the
+    user's cache. Else trains one (about a minute) and caches it. Other machines train slightly different weights, which are another
+    evaluation protocol. For a subset or a stack of another data set, returns `Composed` of that data set's classifier, which was trained on
+    all samples of every class.
     """
     if source.train_labels is None or len(source.shape) == 1:
         return None
     if source.whole is not None and source.of_whole is not None:
         whole = classifier_of(load(source.whole), kept=kept)
         return whole and Composed(whole, source.of_whole)
-    for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cached(source)):
+    for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cache_path(source)):
         if stored and stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
             return classifier
-    log.warning("training the classifier that %s will be judged by, once: about a minute", source.name)
+    log.warning("training a classifier for the evaluation of %s; this takes about a minute and is cached", source.name)
     classifier = train_classifier(source.train, source.train_labels, classes=len(source.classes), seed=SEED)
-    save_classifier(classifier, source, _cached(source))
+    save_classifier(classifier, source, _cache_path(source))
     return classifier
 
 
 def keep_classifier(classifier: Classifier | None, source: Source, path: Path) -> None:
-    """Put the classifier that judges the source into a study's folder, unless it is a shipped one or there already."""
+    """Save the classifier to `path` in a study's folder, unless the file exists or the classifier is shipped."""
     if classifier is None or path.exists():
         return
     if isinstance(classifier, Composed) and source.whole is not None:
@@ -90,14 +93,14 @@ def keep_classifier(classifier: Classifier | None, source: Source, path: Path) -
 
 
 def accuracy(classifier: Classifier, source: Source) -> float:
-    """Share of the held-out images whose class it finds."""
+    """Accuracy on the held-out images."""
     assert source.heldout_labels is not None
     decisions = classifier.probabilities(classifier.features(source.heldout)).argmax(axis=1)
     return float(np.mean(decisions == source.heldout_labels))
 
 
 def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
-    """Weights, with what they were made of in the header."""
+    """Write the weights as safetensors. The header describes the data, the training and the accuracy."""
     header = {
         "format": "ganstudy classifier",
         "data": source.name,
@@ -114,16 +117,16 @@ def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
 
 
 def load_classifier(path: Path, source: Source) -> Classifier | None:
-    """The classifier in the file, or None where it was made of another split than the source's."""
+    """Load a classifier; None if it was trained on another split than the source's."""
     with safe_open(path, framework="pt") as file:
         if file.metadata().get("split") != source.fingerprint:
             return None
-        with torch.device("meta"):  # no weights are drawn, so torch's generators are left as they are
+        with torch.device("meta"):  # draws no weights, so torch's random state does not change
             classifier = Classifier(channels=source.shape[0], side=min(source.shape[1:]), classes=len(source.classes))
-        classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118  (no mapping)
+        classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118  (not a mapping)
     return classifier.eval().requires_grad_(False)
 
 
-def _cached(source: Source) -> Path:
-    facts = json.dumps([RECIPE, source.fingerprint, SEED])
+def _cache_path(source: Source) -> Path:
+    facts = json.dumps([_RECIPE, source.fingerprint, SEED])
     return Path(user_cache_dir("ganstudy"), "evaluation protocols", hashlib.sha256(facts.encode()).hexdigest()[:16] + ".safetensors")

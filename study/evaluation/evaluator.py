@@ -1,4 +1,4 @@
-"""Evaluator: a generator's sampler -> numbers that say how good its samples are."""
+"""Evaluator: generator -> metrics of its samples."""
 
 import copy
 import hashlib
@@ -29,31 +29,32 @@ from trainables.loop import Diverged
 
 Array = NDArray[Any]
 
-BLOCK = 500  # samples asked for at a time
-SEED = 20_000  # of the samples, at every tick of every trial; of which real data are taken, and in which order
-N_IMAGES, N_POINTS = 2_000, 2_500  # samples judged; 2,500 points as in VEEGAN and PacGAN
-N_REAL, N_TRAIN = 10_000, 5_000  # of the held-out data and of the training data, at most
-BASELINE_DRAWS = 5
+_BLOCK = 500  # samples per call of the generator
+_SEED = 20_000  # of the generated samples, at every tick of every trial; also selects and orders the real samples
+_N_IMAGES, _N_POINTS = 2_000, 2_500  # generated samples by default; 2,500 points as in VEEGAN and PacGAN
+_N_REAL, _N_TRAIN = 10_000, 5_000  # held-out and training samples used, at most
+_BASELINE_DRAWS = 5  # draws of real samples for a baseline without a formula
 
 
 class Generator(Protocol):
-    """What can be judged: images [n, C, H, W] as floats in [-1, 1], or points [n, D]; the same for the same seed.
+    """What an evaluator needs of a generator.
 
-    One that is told classes has `labelled` too: (the same samples, the class int64 [n] of each).
+    A conditional generator also has `labelled(n, seed=...)`: the same samples, and the class of each, int64 [n].
     """
 
-    def sample(self, n: int, *, seed: int) -> Tensor: ...
+    def sample(self, n: int, *, seed: int) -> Tensor:
+        """Images [n, C, H, W] as floats in [-1, 1], or points [n, D]; the same for the same seed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Networks:
-    """What looks at samples: the features that distances are measured in, and who tells the classes (it may be the same)."""
+    """The networks of an evaluator: a feature extractor for distances, and a classifier. They may be the same network."""
 
     extractor: Extractor
     classifier: Classifier | None
 
     def see(self, x: Array) -> Samples:
-        """Of uint8 images [N, C, H, W] or points [N, D]."""
+        """Features and class probabilities of uint8 images [N, C, H, W] or points [N, D]."""
         features = self.extractor.features(x)
         probabilities = None
         if self.classifier:
@@ -61,7 +62,7 @@ class Networks:
         return Samples(features=features, probabilities=probabilities, data=x)
 
     def see_once(self, x: Array) -> Samples:
-        """`see`, kept in the user's cache where a pretrained network would take minutes, since every launch and resume needs it."""
+        """`see`, cached on disk for pretrained networks, which take minutes. For real data, which every launch evaluates."""
         if not isinstance(self.extractor, Pretrained):
             return self.see(x)
         seen = hashlib.sha256(np.ascontiguousarray(x).tobytes())
@@ -76,24 +77,24 @@ class Networks:
         return found
 
     def on(self, device: torch.device | str) -> "Networks":
-        """A copy of them on a device."""
-        there = copy.deepcopy({"extractor": self.extractor, "classifier": self.classifier})  # one copy where they are the same
-        return Networks(**{name: net and net.to(device) for name, net in there.items()})  # type: ignore[arg-type]
+        """A copy on a device."""
+        copies = copy.deepcopy({"extractor": self.extractor, "classifier": self.classifier})  # one copy if they are the same network
+        return Networks(**{name: net and net.to(device) for name, net in copies.items()})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluator:
-    """Measures samples against held-out data, which it has prepared once. Make one with `build`; it can be pickled.
+    """Computes metrics of generated samples relative to held-out data. Made by `build`; can be pickled.
 
-    judge(sampler) -> {"fd": ..., "precision": ..., ...}, all finite; by the same latents at every call.
+    evaluator(generator) -> {"fd": ..., "precision": ..., ...}, all finite. Every call uses the same latents.
     """
 
     protocol: EvaluationProtocol
     shape: tuple[int, ...]  # of one sample
     networks: Networks
     reference: Reference
-    accuracy: float | None  # of the classifier on the held-out data; None where there is no classifier
-    baselines: Mapping[str, Baseline]  # metric -> what real data score
+    accuracy: float | None  # of the classifier on the held-out data; None without a classifier
+    baselines: Mapping[str, Baseline]  # metric -> real-data baseline
 
     @classmethod
     def build(
@@ -103,45 +104,48 @@ class Evaluator:
         features: str = "auto",
         weights: str | None = None,
         n_fake: int | None = None,
-        n_real: int = N_REAL,
+        n_real: int = _N_REAL,
         k: int = 5,
         kept: Path | None = None,
         conditional: bool = False,
     ) -> "Evaluator":
-        """Choose the `features` (`study.evaluation.features.choose`) and prepare the real side from at most `n_real` held-out data.
+        """Choose the features and prepare the real data.
 
-        `n_fake` samples are judged: by default 2,500 points, or twice as many images as are held out, 2,000 at most. `kept`: where a study
-        keeps its classifier. `conditional`: samples of generators that are told classes are judged by those too. Raises UserError where there
-        are too few data for `k` neighbours, or the features are not to be had, or the data have no labels and are to be judged by them.
+        features, weights: see `study.evaluation.features.choose`. n_fake: generated samples; default 2,500 points, or twice the number of
+        held-out images but at most 2,000. n_real: held-out samples, at most. k: neighbours. kept: file of the study's own classifier.
+        conditional: also compute class metrics for conditional generators. Raises UserError if there are too few samples for k neighbours,
+        the features are unavailable, or `conditional` is set for data without labels.
         """
         images = len(source.shape) == 3
-        n_fake = n_fake or (min(N_IMAGES, 2 * len(source.heldout)) if images else N_POINTS)
+        n_fake = n_fake or (min(_N_IMAGES, 2 * len(source.heldout)) if images else _N_POINTS)
         n_real = min(n_real, len(source.heldout))
         if min(n_real, n_fake) <= k:
-            raise UserError(f"judging needs more than k = {k} held-out data and samples; {source.name} has {n_real} and {n_fake}")
+            raise UserError(
+                f"evaluation needs more than k = {k} held-out samples and generated samples; {source.name} has {n_real} and {n_fake}"
+            )
         if conditional and (source.train_labels is None or source.heldout_labels is None):
             raise UserError(f"g.condition needs labelled data; {source.name} has no labels")
         classifier = classifier_of(source, kept=kept)
         extractor = choose(source, features=features, weights=weights, classifier=classifier)
         networks = Networks(extractor=extractor, classifier=classifier)
 
-        rows = np.sort(np.random.default_rng(SEED).permutation(len(source.heldout))[:n_real])
+        rows = np.sort(np.random.default_rng(_SEED).permutation(len(source.heldout))[:n_real])
         real = networks.see_once(source.heldout[rows])
-        # those that a run with a small data.size trains on are among them
-        some = first_rows(len(source.train)).numpy()[: max(N_TRAIN, n_fake)]
-        train = networks.see_once(source.train[some])
+        # first_rows, so that the training samples of a small data.size are included
+        train_rows = first_rows(len(source.train)).numpy()[: max(_N_TRAIN, n_fake)]
+        train = networks.see_once(source.train[train_rows])
         if conditional:
             assert source.heldout_labels is not None
             assert source.train_labels is not None
-            real, train = replace(real, labels=source.heldout_labels[rows]), replace(train, labels=source.train_labels[some])
+            real, train = replace(real, labels=source.heldout_labels[rows]), replace(train, labels=source.train_labels[train_rows])
         centres = source.centres
         reference = Reference.of(
             real,
             n=n_fake,
-            train=train.features[:N_TRAIN],
+            train=train.features[:_N_TRAIN],
             mixture=None if centres is None or source.std is None else Mixture(centres=centres.astype(np.float64), std=source.std),
             k=k,
-            seed=SEED,
+            seed=_SEED,
         )
         accuracy = None
         if real.probabilities is not None and source.heldout_labels is not None:
@@ -161,24 +165,24 @@ class Evaluator:
             networks=networks,
             reference=reference,
             accuracy=accuracy,
-            baselines=baselines(reference, train, n_fake, draws=BASELINE_DRAWS, seed=SEED),
+            baselines=baselines(reference, train, n_fake, draws=_BASELINE_DRAWS, seed=_SEED),
         )
 
     @property
     def n_modes(self) -> int | None:
-        """Number of known modes; None where the data have none."""
+        """Number of known modes; None if the data have no known modes."""
         return None if self.reference.shares is None else len(self.reference.shares)
 
     def on(self, device: torch.device) -> "Evaluator":
-        """The same judge, its networks on a device."""
+        """The same evaluator with its networks on a device."""
         return replace(self, networks=self.networks.on(device))
 
     def __call__(self, generator: Generator) -> dict[str, float]:
-        """Metric -> value. Raises Diverged where samples are not finite, UserError where they have another shape than the data."""
+        """Metric -> value. Raises Diverged for non-finite samples, UserError for samples of another shape than the data."""
         return measure(self._compare(generator))
 
     def by_class(self, generator: Generator) -> dict[int, dict[str, float]]:
-        """Class -> the metrics of conditional runs, of the samples alone that were asked to be of it. Raises as a call does."""
+        """Class -> class metrics over the samples conditioned on it. Raises the same errors as a call."""
         return measure_by_class(self._compare(generator))
 
     def _compare(self, generator: Generator) -> Comparison:
@@ -188,19 +192,19 @@ class Evaluator:
         return Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake)
 
     def _samples(self, generator: Generator) -> Iterator[tuple[Array, Array | None]]:
-        """n_fake samples as the data are stored, in blocks: uint8 images or float32 points; and the classes that were asked for."""
+        """Blocks of n_fake samples in the data's format, uint8 images or float32 points, with the classes they were conditioned on."""
         labelled = getattr(generator, "labelled", None)
-        for i, start in enumerate(range(0, self.protocol.n_fake, BLOCK)):
-            n = min(BLOCK, self.protocol.n_fake - start)
-            drawn, labels = labelled(n, seed=SEED + i) if labelled else (generator.sample(n, seed=SEED + i), None)
+        for i, start in enumerate(range(0, self.protocol.n_fake, _BLOCK)):
+            n = min(_BLOCK, self.protocol.n_fake - start)
+            drawn, labels = labelled(n, seed=_SEED + i) if labelled else (generator.sample(n, seed=_SEED + i), None)
             samples = drawn.detach().float().cpu().numpy()
             if samples.shape != (n, *self.shape):
-                raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.protocol.data}; given is {list(samples.shape)}")
+                raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.protocol.data}; given {list(samples.shape)}")
             if bad := int((~np.isfinite(samples)).reshape(n, -1).any(axis=1).sum()):
                 raise Diverged(f"{bad} of {n} samples of the generator are not finite")
             yield as_bytes(samples) if len(self.shape) == 3 else samples, None if labels is None else labels.cpu().numpy()
 
 
 def as_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """[-1, 1] (clipped to it) -> 0..255, rounded, as they would be saved."""
+    """Images clipped to [-1, 1] -> 0..255, rounded as when saved to a file."""
     return ((images.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Which features a data set is judged in: by rule or by the study file, so that nobody chooses them after seeing the results."""
+"""Chooses the features that distances are computed in, by rule or from the study file, before there are any results."""
 
 import torch
 
@@ -8,24 +8,23 @@ from ganstudy import UserError
 from study.spec.features import FEATURES, own_features, refuse_unknown_features
 from trainables.data import Source
 
-SEED = 0  # of random weights
+_SEED = 0  # of random weights
 
 
 def choose(source: Source, *, features: str = "auto", weights: str | None = None, classifier: Classifier | None = None) -> Extractor:
-    """The extractor that `features` names. Raises UserError for an unknown name, features that do not fit the data, or weights that are missing.
+    """The feature extractor named `features`.
 
-    auto: points: themselves; images with labels: the `classifier` of them; images without: a random network.
+    "auto" is "points" for points, "classifier" for images with labels, and "random_conv" for images without. Raises UserError for an unknown
+    name, features that do not fit the data, or missing weights.
     """
     points = len(source.shape) == 1
     if features == "auto":
         features = "points" if points else "classifier" if classifier else "random_conv"
     refuse_unknown_features(features)
     if weights is not None and features not in pretrained_names():
-        raise UserError(f"evaluation.weights are read for {' and '.join(FROM_FILE)}; evaluation.features is {features!r}")
+        raise UserError(f"evaluation.weights needs evaluation.features to be {' or '.join(FROM_FILE)}; given {features!r}")
     if points != (features == "points") and features not in own_features():
-        raise UserError(
-            f"evaluation.features must be {'points' if points else 'features of images'} for {source.name}; given is {features!r}"
-        )
+        raise UserError(f"evaluation.features must be {'points' if points else 'features of images'} for {source.name}; given {features!r}")
     if features == "classifier":
         if classifier is None:
             raise UserError(f"evaluation.features: classifier needs labelled images; {source.name} has no labels")
@@ -33,6 +32,6 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
     if features in pretrained_names():
         return Pretrained(features, weights=weights)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)  # the same weights whenever the study is gone on with
+        torch.manual_seed(_SEED)  # a resumed study must get the same weights
         made = FEATURES.pick(features)(source)
     return made.eval() if isinstance(made, Extractor) else Module(features, made)

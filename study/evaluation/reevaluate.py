@@ -1,4 +1,4 @@
-"""A study's stored generators, judged by another protocol. Nothing is trained, and the study's own records stay as they are."""
+"""Evaluates a study's stored generators with another evaluation protocol. Trains nothing and does not change the records."""
 
 import json
 import math
@@ -27,16 +27,16 @@ from trainables.loop import Diverged
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reevaluated:
-    """What came of it."""
+    """Result of a re-evaluation."""
 
     protocol: EvaluationProtocol
-    baselines: Mapping[str, float]  # metric -> what real data score by this evaluation protocol
-    values: pd.DataFrame  # index trial_id: the images of its checkpoint, and every metric
-    left_out: Mapping[str, str]  # trial_id -> why it has no numbers
-    path: Path  # of the CSV
+    baselines: Mapping[str, float]  # metric -> real-data baseline
+    values: pd.DataFrame  # index trial_id; columns: images of the checkpoint, and every metric
+    left_out: Mapping[str, str]  # trial_id -> why it was not evaluated
+    path: Path  # CSV file of the values
 
     def table(self, table: TrialTable) -> TrialTable:
-        """The study's table, with these numbers for its own, where they are of a trial's last tick. The outcomes are the study's."""
+        """The study's table with these metrics instead of its own, for trials evaluated at their last tick. Outcomes do not change."""
         last = pd.DataFrame(table.images, index=table.trial_id).max(axis=1)
         final = self.values[self.values["images"] == last.reindex(self.values.index)].drop(columns="images")
         return replace(table, final=final.reindex(table.trial_id), baselines=self.baselines, curves={})
@@ -45,16 +45,17 @@ class Reevaluated:
 def reevaluate(
     store: Store, spec: StudySpec, evaluation: EvaluationConfig, *, said: Callable[[str, int, int], None] | None = None
 ) -> Reevaluated:
-    """Measure the newest generator of every trial of a study as `judged` says; on the GPU where there is one.
+    """Evaluate the newest generator of every trial, on the GPU if there is one.
 
-    Kept in the study's folder after each trial: what is there of the same evaluation protocol and checkpoint is not measured again. said(trial_id, number,
-    trials) is called before each that is. Raises UserError, with nothing written, for an evaluation protocol that cannot be had or other data than the study's.
+    Saves after each trial, and skips a trial whose newest checkpoint was already evaluated with this protocol. Calls said(trial_id, number,
+    trials) before each evaluation. Raises UserError, before anything is written, for unavailable features or weights, and for other data
+    than the study's.
     """
     assert store.study
     source, layout = load(spec.corners[0].data), store.layout
     if source.fingerprint != (split := store.study.protocol["split"]):
         raise UserError(
-            f"{store.folder} must be judged beside what was held out when it was run (split {split}), or its generators may have trained on it; "
+            f"{store.folder} must be evaluated with the data split of its training ({split}), or held-out samples may have been trained on; "
             f"{source.name} now has the split {source.fingerprint}"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,7 +68,7 @@ def reevaluate(
         kept=layout.classifier,
         conditional=conditional,
     )
-    there = evaluator.on(device)
+    on_device = evaluator.on(device)
     baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
     path = layout.evaluated(evaluator.protocol.hash)
     write_whole(
@@ -79,9 +80,8 @@ def reevaluate(
     rows: dict[str, Any] = {}
     if path.exists():
         always = [name for name in columns if name not in METRICS or METRICS[name].needs not in OF_CLASSES]
-        known = (
-            read_evaluated(store.folder, evaluator.protocol.hash).reindex(columns=columns).dropna(subset=always)
-        )  # rows of a program with fewer metrics are not whole
+        # drops rows that lack a metric, which an older version of this program wrote
+        known = read_evaluated(store.folder, evaluator.protocol.hash).reindex(columns=columns).dropna(subset=always)
         rows = {str(trial_id): row for trial_id, row in known.to_dict("index").items()}
 
     def keep() -> pd.DataFrame:
@@ -100,9 +100,9 @@ def reevaluate(
         if said:
             said(trial_id, number, len(store.trials))
         try:
-            rows[trial_id] = {"images": newest.images, **measured(there, layout.generator(newest), device)}
-        except FileNotFoundError:  # a driver keeps the newest only
-            left_out[trial_id] = "it was trained on meanwhile; judge again"
+            rows[trial_id] = {"images": newest.images, **_measured(on_device, layout.generator(newest), device)}
+        except FileNotFoundError:  # an active driver replaced it with a newer one
+            left_out[trial_id] = "its generator was replaced during training; evaluate again"
         except Diverged as reason:
             left_out[trial_id] = str(reason)
         else:
@@ -110,7 +110,8 @@ def reevaluate(
     return Reevaluated(protocol=evaluator.protocol, baselines=baselines, values=values, left_out=left_out, path=path)
 
 
-def measured(evaluator: Evaluator, generator: Path, device: torch.device) -> dict[str, float]:
+def _measured(evaluator: Evaluator, generator: Path, device: torch.device) -> dict[str, float]:
+    """Metrics of a stored generator. Raises Diverged if one is not finite."""
     values = evaluator(load_generator(generator, device=device))
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise Diverged(f"{', '.join(bad)} not finite")

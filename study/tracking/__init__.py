@@ -1,1 +1,1 @@
-"""A study shown elsewhere: Weights & Biases, an Optuna storage."""
+"""Trackers: mirror a study to Weights & Biases and to an Optuna storage."""

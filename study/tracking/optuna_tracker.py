@@ -1,10 +1,10 @@
-"""Finished trials in an Optuna storage, for optuna-dashboard."""
+"""Optuna tracker: writes finished trials to an Optuna storage, for optuna-dashboard."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
-from study.tracking.tracker import verdict
+from study.tracking.tracker import closing_fields
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class OptunaTracker:
-    """Finished trials, for optuna-dashboard. The study's own search never looks at them."""
+    """Adds finished trials to the Optuna storage at `address`. The study's own sampler never reads it."""
 
     def __init__(self, address: str, study: StudyRecord):
-        # here, as in all functions of this file: a study that has no such tracker must not pay for the import of Optuna
+        # here, as in all functions of this file, since a study without this tracker must not import Optuna
         import optuna
         from optuna.storages import BaseStorage, JournalStorage, RDBStorage
         from optuna.storages.journal import JournalFileBackend
@@ -32,7 +32,7 @@ class OptunaTracker:
             return True
         if trial.closed.ended is Ended.ERROR and trial.needs_run(study.spec["max_failures"]):
             return True
-        self.study.add_trial(frozen_trial(trial, study))
+        self.study.add_trial(_frozen_trial(trial, study))
         self.known.add(trial.trial_id)
         return True
 
@@ -41,12 +41,12 @@ class OptunaTracker:
 
 
 def optuna_tracker(folder: Path, address: str, study: StudyRecord, limit_s: float) -> OptunaTracker:
-    """For TRACKERS."""
+    """The tracker as TRACKERS makes it."""
     return OptunaTracker(address, study)
 
 
-def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
-    """A closed trial as Optuna knows it. A dead one is pruned and infeasible, since FAIL is for what carries no evidence."""
+def _frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
+    """A finished trial as an Optuna trial. Dead trials are PRUNED and infeasible; FAIL is for trials without evidence."""
     from optuna.trial import TrialState, create_trial  # here for the same reason
 
     assert trial.closed
@@ -62,13 +62,16 @@ def frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
         params=inside,
         distributions={name: space[name] for name in inside},
         intermediate_values=curve,
-        constraints={"dead": float(ended is Ended.DEAD)} if ended is not Ended.ERROR else None,  # met where ≤ 0
-        user_attrs={"trial_id": trial.trial_id, "phase": trial.phase, "seed": trial.flat.get("seed"), **verdict(trial, study)},
+        constraints={"dead": float(ended is Ended.DEAD)} if ended is not Ended.ERROR else None,  # feasible if ≤ 0
+        user_attrs={"trial_id": trial.trial_id, "phase": trial.phase, "seed": trial.flat.get("seed"), **closing_fields(trial, study)},
     )
 
 
 def distribution(form: Any) -> "BaseDistribution":
-    """Of a space as the records hold it: a list of choices, {low, high, log, step}, or variants by name. study.space would cost the import of torch."""
+    """The Optuna distribution of a setting in the format of the records: a list of choices, {low, high, log, step}, or variants by name.
+
+    Does not use study.spec.space, which would import torch.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # here for the same reason
 
     if isinstance(form, list):
@@ -81,7 +84,7 @@ def distribution(form: Any) -> "BaseDistribution":
 
 
 def _holds(domain: "BaseDistribution", value: Any) -> bool:
-    """Confirmed and ablated trials may lie outside of the space."""
+    """Whether the value is in the domain. Trials of the phases confirm and ablate may be outside the space."""
     try:
         return domain._contains(domain.to_internal_repr(value))
     except ValueError:

@@ -1,6 +1,6 @@
-"""Tracking in a process of its own: `python -m study.tracking.process`.
+"""Runs the trackers in a separate process: `python -m study.tracking.process`.
 
-The records are the truth. This process reads them and writes what they say, so that no server can stop or delay a study.
+The process follows the records and writes them to the trackers, so that no server can stop or delay a study.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ from study.store.store import Store
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import mirrored, state
 
-LIMIT_S = 60.0
+_LIMIT_S = 60.0  # how long the tracking process may take after the study has ended
 
 
 # In the driver -----------------------------------------------------------------------------------
@@ -41,9 +41,9 @@ def watching(
     plugins: Sequence[str] = (),
     plugin_folders: Sequence[str] = (),
     say: Callable[[str], None] = print,
-    limit_s: float = LIMIT_S,
+    limit_s: float = _LIMIT_S,
 ) -> Iterator[None]:
-    """Mirror the study in `folder` while the block runs, and for at most `limit_s` seconds after it. `say` gets lines for the user."""
+    """Track the study in `folder` while the block runs, and for at most `limit_s` seconds afterwards. Calls `say` with messages for the user."""
     active = tracking.active
     mode = active["wandb"].mode if "wandb" in active else "disabled"
     if not active:
@@ -53,7 +53,7 @@ def watching(
     with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
         home.mkdir(parents=True, exist_ok=True)
     if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
-        say(f"W&B: no API key here, so runs are written to {home} (`wandb login` stores one)")
+        say(f"W&B: no API key found; runs are written offline to {home}. `wandb login` stores a key")
     with log_file.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
@@ -61,13 +61,13 @@ def watching(
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])},
-            start_new_session=True,  # Ctrl-C is for the driver, who then asks it to end
+            start_new_session=True,  # Ctrl-C must reach only the driver, which then closes the pipe
         )
     assert child.stdin
     trackers = {name: TypeAdapter(TRACKERS[name].config).dump_python(config, mode="json") for name, config in active.items()}
     order = {"trackers": trackers, "plugins": plugins, "plugin_folders": plugin_folders, "limit_s": limit_s}
     try:
-        with suppress(BrokenPipeError):  # it is gone already; its exit code is looked at below
+        with suppress(BrokenPipeError):  # the process has died; its exit code is checked below
             child.stdin.write(json.dumps(order).encode() + b"\n")
             child.stdin.flush()
         yield
@@ -84,36 +84,38 @@ def watching(
                 _kill(psutil.Process(child.pid))
                 child.wait()
         if child.returncode:
-            how = f"not done within {limit_s:g} s" if stopped else "stopped by an error"
+            how = f"not finished within {limit_s:g} s" if stopped else "crashed"
             missing, send = (
-                (_missing(folder), f", or send what is there with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
+                (_missing(folder), f", or send the existing runs with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
             )
-            say(f"tracking: {how} ({log_file}); {missing}resume the study to go on{send}")
+            say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete tracking{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
 
 
 def _missing(folder: Path) -> str:
+    """How many W&B runs are incomplete."""
     done = mirrored(folder)
     trials = Store(folder).trials.values()
     return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
 
 
 def _kill(process: psutil.Process) -> None:
-    """With wandb-core, which has a session of its own and would go on trying."""
+    """Kill the process and its children. wandb-core has its own session and would keep retrying."""
     for each in [*process.children(recursive=True), process]:
         with suppress(psutil.NoSuchProcess):
             each.kill()
 
 
-# In the process that tracks ----------------------------------------------------------------------
+# In the tracking process -------------------------------------------------------------------------
 
 
 def main() -> None:
+    """Follow the records of the folder in argv until stdin is closed. Exits with 1 if a tracker failed."""
     folder = Path(sys.argv[1])
     order = json.loads(sys.stdin.readline())
     ending = threading.Event()
-    threading.Thread(target=_heed, args=(ending, order["limit_s"]), daemon=True).start()
+    threading.Thread(target=_watch_for_end, args=(ending, order["limit_s"]), daemon=True).start()
     with Layout(folder).tracking_lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a killed driver may still be tracking
         sys.path += [place for place in order["plugin_folders"] if place not in sys.path]
@@ -124,7 +126,7 @@ def main() -> None:
 
 
 def _maker(folder: Path, name: str, config: Any, limit_s: float) -> Callable[[StudyRecord], Tracker]:
-    """What makes the tracker; its module is imported when the study has a record."""
+    """A function that makes the tracker. It imports the tracker's module only when it is called."""
     entry = TRACKERS.pick(name)
 
     def make(study: StudyRecord) -> Tracker:
@@ -137,12 +139,12 @@ def _maker(folder: Path, name: str, config: Any, limit_s: float) -> Callable[[St
     return make
 
 
-def _heed(ending: threading.Event, limit_s: float) -> None:
-    """The driver closes the pipe when it is done, and the system does when it dies. Ends this process if that takes it too long."""
+def _watch_for_end(ending: threading.Event, limit_s: float) -> None:
+    """Set `ending` when stdin is closed, by the driver or because the driver died. Kill this process if it then exceeds limit_s."""
     while os.read(0, 1024):
         pass
     ending.set()
-    time.sleep(limit_s + 1)  # a driver that lives is quicker
+    time.sleep(limit_s + 1)  # only if the driver died; a live driver kills this process after limit_s
     _kill(psutil.Process())
 
 

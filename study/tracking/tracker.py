@@ -1,4 +1,8 @@
-"""What shows a study elsewhere: Tracker, what it is told, and `follow`, which reads the records as they grow."""
+"""Tracker interface, and `follow`, which passes new records to the trackers.
+
+How to add a tracker: write a class with the methods of `Tracker` and a function that makes it, in a module of this folder or in a plugin, and
+enter it in TRACKERS of study/spec/tracking.py.
+"""
 
 import json
 import threading
@@ -12,25 +16,31 @@ from study.store.diagnosis import diagnosis
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store, whole_lines
 
-POLL_S = 0.25
+_POLL_S = 0.25  # between two reads of the records
 
 
 class Tracker(Protocol):
-    def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
-        """Write what is new of a trial; `last` means that nothing more will come. False if it must be called again, new lines or not."""
+    """Mirrors a study to another system."""
 
-    def close(self) -> None: ...
+    def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
+        """Write what is new in a trial. Returns False to be called again even without new records.
+
+        last: the study has ended, so this is the last call for the trial.
+        """
+
+    def close(self) -> None:
+        """Release resources, after the last update."""
 
 
 class Tail(Store):
-    """The records, read on from where the last reading stopped."""
+    """Reads the records incrementally."""
 
     def __init__(self, folder: Path):
         super().__init__(folder, read=False)
         self._position = 0
 
     def read_on(self) -> list[str]:
-        """The ids of the trials with new lines. A line that is still being written waits for the next time."""
+        """Read new lines. Returns the ids of their trials. An incomplete last line is left for the next call."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -44,47 +54,48 @@ class Tail(Store):
 
 
 def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], ending: threading.Event) -> bool:
-    """Mirror until `ending` is set and all that was written by then is mirrored. False if a mirror broke."""
-    left = dict(makers)
+    """Update the trackers until `ending` is set and all records are written. Returns False if a tracker failed."""
+    active = dict(makers)
     trackers: dict[str, Tracker] = {}
     waiting: dict[str, set[str]] = {name: set() for name in makers}
-    while left:
-        last = ending.is_set()  # looked at before the reading, so that the last reading comes after the last line
+    while active:
+        last = ending.is_set()  # checked before reading, so that the last read sees the last line
         fresh = tail.read_on()
-        for name in list(left) if tail.study else []:
+        for name in list(active) if tail.study else []:
             assert tail.study
             try:
                 if name not in trackers:
-                    trackers[name] = left[name](tail.study)
+                    trackers[name] = active[name](tail.study)
                 todo = dict.fromkeys([*waiting[name], *fresh, *(tail.trials if last else ())])
                 waiting[name] = {each for each in todo if not trackers[name].update(tail.trials[each], tail.study, last=last)}
                 if last:
                     trackers[name].close()
-            except Exception:  # whatever a client throws, it must not take the other mirror down
-                log(f"{name} is no longer mirrored:\n{traceback.format_exc()}")
-                del left[name]
+            except Exception:  # clients raise anything; one tracker must not stop the other
+                log(f"{name} tracker failed and is disabled:\n{traceback.format_exc()}")
+                del active[name]
         if last:
             break
-        ending.wait(POLL_S)
-    return len(left) == len(makers)
+        ending.wait(_POLL_S)
+    return len(active) == len(makers)
 
 
-def verdict(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """How it ended and what it came to, for people who look at it elsewhere."""
+def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
+    """Fields of a finished trial: how it ended, diagnosis, reason, and number of failures."""
     assert trial.closed
     return {
         "ended": str(trial.closed.ended),
-        **told(trial, study),
-        "reason": trial.closed.reason[-1000:],  # the end of a traceback says most
+        **diagnosis_fields(trial, study),
+        "reason": trial.closed.reason[-1000:],  # the end of a traceback is the most useful part
         "failures": trial.failures,
     }
 
 
-def told(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """Its diagnosis, as far as it came."""
+def diagnosis_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
+    """Diagnosis from the ticks so far: outcome, evidence, and onset in kimg."""
     found = diagnosis(trial, study)
     return {"outcome": found.outcome, "diagnosis": found.evidence, "onset_kimg": found.onset_kimg}
 
 
 def log(line: str) -> None:
+    """Print a line with the local time; the tracking process's output is its log file."""
     print(time.strftime("%Y-%m-%d %H:%M:%S"), line, flush=True)

@@ -1,8 +1,8 @@
-"""Trials as Weights & Biases runs. The only module that imports wandb.
+"""W&B tracker: writes trials as Weights & Biases runs. The only module that imports wandb.
 
-A run is a function of its trial's record: online, an interrupted one goes on after the last step that the server has; offline, it is
-written anew and whole. So every tick is there once, whoever was killed. (A second file with the rest alone would not do: `wandb sync`
-writes each file from the run's first row on.)
+A run depends only on its trial's record. An interrupted online run resumes after the last step that the server has. An interrupted offline
+run is rewritten from the start, since `wandb sync` cannot append a second file to a run. So each tick is logged once, even if a process was
+killed.
 """
 
 import json
@@ -19,29 +19,31 @@ from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
-from study.tracking.tracker import log, told, verdict
+from study.tracking.tracker import closing_fields, diagnosis_fields, log
 
 if TYPE_CHECKING:
     import wandb
 
-PICTURE_S = 5.0  # a tick's picture is written shortly after its measurement
-DOWN_S = 60.0  # after a failure, runs are written offline for so long before the server is tried again
-INTERRUPTED = 255  # W&B's exit code of a run that was stopped
+_IMAGE_S = 5.0  # how long to wait for a tick's image, which is written after its measurement
+DOWN_S = 60.0  # after a failure, how long runs are written offline before the server is tried again
+_INTERRUPTED = 255  # W&B's exit code for an interrupted run
 
 
 @dataclass
-class OpenRun:
+class _OpenRun:
+    """A W&B run that is being written."""
+
     run: "wandb.Run"
-    logged: int  # ticks that are in it
-    seen: int = 0  # ticks of the record when it was last looked at, and
-    since: float = 0.0  # when that changed
+    logged: int  # ticks logged
+    seen: int = 0  # ticks in the record at the last update
+    since: float = 0.0  # monotonic time at which `seen` changed
 
 
 class WandbTracker:
-    """One wandb-core for all runs: the first costs half a second, a further one hundredths.
+    """Writes one W&B run per trial. All runs share one wandb-core process, so only the first one takes half a second to start.
 
-    A server is given a sixth of `patience_s` to take up a run and a third to take its rest, so that a failure at the very end leaves
-    time to write the run offline.
+    patience_s: the total time limit at the end of a study. Starting a run may take a sixth of it and finishing a third, which leaves time to
+    write a run offline if the server fails at the end.
     """
 
     def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float):
@@ -50,7 +52,7 @@ class WandbTracker:
         self.mode = mode
         self.patience_s = patience_s
         self.done = mirrored(folder)
-        self.open: dict[str, OpenRun] = {}
+        self.open: dict[str, _OpenRun] = {}
         self.down_until = 0.0
         if config.base_url:
             os.environ["WANDB_BASE_URL"] = config.base_url
@@ -64,29 +66,29 @@ class WandbTracker:
         entry = self.open[trial.trial_id]
         if entry.seen < len(trial.measurements):
             entry.seen, entry.since = len(trial.measurements), time.monotonic()
-        complete = last or _has_last_picture(trial) or time.monotonic() - entry.since > PICTURE_S
+        complete = last or _has_last_image(trial) or time.monotonic() - entry.since > _IMAGE_S
         until = len(trial.measurements) - (not complete)
         for tick in range(entry.logged, until):
             self._log_tick(entry.run, trial, tick)
         if until > entry.logged:
-            entry.run.summary.update(told(trial, study))
+            entry.run.summary.update(diagnosis_fields(trial, study))
         entry.logged = max(entry.logged, until)
         if complete and trial.closed:
             self._finish(trial, study)
         return complete
 
     def close(self) -> None:
-        """The runs of trials that were interrupted; they go on when the study does."""
+        """Close the runs of interrupted trials. They resume with the study."""
         for entry in self.open.values():
             with suppress(TimeoutError):
-                entry.run.finish(exit_code=INTERRUPTED)
+                entry.run.finish(exit_code=_INTERRUPTED)
 
-    def _start(self, trial: TrialRecord, study: StudyRecord) -> OpenRun:
-        import wandb  # here, since a study that has no such tracker must not pay for it
+    def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:
+        import wandb  # here, since a study without this tracker must not import wandb
 
         run_id = f"{mark(study)}-{trial.trial_id}"
         for file in self.layout.tracking.glob(f"*run-*/run-{run_id}.wandb"):
-            shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished one; all that it held is written again
+            shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished run, which is rewritten from the start
         online = self.mode == "online" and time.monotonic() > self.down_until
         try:
             run = wandb.init(
@@ -124,14 +126,14 @@ class WandbTracker:
             if not online:
                 raise
             self._down(error)
-            wandb.teardown(INTERRUPTED)  # the core would hold the failed run's id for ever
-            self.open.clear()  # so these are started again too when they have news
+            wandb.teardown(_INTERRUPTED)  # wandb-core would keep the id of the failed run in use
+            self.open.clear()  # the teardown closed these too; they restart at their next update
             return self._start(trial, study)
         run.define_metric("*", step_metric="images")
-        return OpenRun(run, logged=run.starting_step)
+        return _OpenRun(run, logged=run.starting_step)
 
     def _log_tick(self, run: "wandb.Run", trial: TrialRecord, tick: int) -> None:
-        import wandb  # here, since a study that has no such tracker must not pay for it
+        import wandb  # here, since a study without this tracker must not import wandb
 
         measured = trial.measurements[tick]
         row: dict[str, Any] = {
@@ -140,26 +142,26 @@ class WandbTracker:
             "evaluation_seconds": measured.evaluation_seconds,
             **measured.values,
         }
-        picture = self.layout.grid(trial.trial_id, measured.images)
-        if picture.exists():
-            row["samples"] = wandb.Image(str(picture))
+        grid = self.layout.grid(trial.trial_id, measured.images)
+        if grid.exists():
+            row["samples"] = wandb.Image(str(grid))
         run.log(row, step=tick, commit=True)
 
     def _finish(self, trial: TrialRecord, study: StudyRecord) -> None:
         assert trial.closed
         run = self.open.pop(trial.trial_id).run
-        run.summary.update(verdict(trial, study))
+        run.summary.update(closing_fields(trial, study))
         try:
             run.finish(exit_code=int(trial.closed.ended is Ended.ERROR))
         except TimeoutError as error:
             self._down(error)
-            self.update(trial, study, last=True)  # again, offline
+            self.update(trial, study, last=True)  # writes the run again, offline
             return
         self.done[trial.trial_id] = state(trial)
         write_whole(self.layout.mirrored, json.dumps(self.done))
 
     def _down(self, error: Exception) -> None:
-        log(f"W&B's server cannot be used, so runs are written offline for {DOWN_S:g} s: {error}")
+        log(f"W&B server unavailable; runs are written offline for {DOWN_S:g} s: {error}")
         self.down_until = time.monotonic() + DOWN_S
 
 
@@ -169,9 +171,9 @@ def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B shows dotted again.
+    """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B displays with dots.
 
-    A switch is always `r1.on`, so that it is one column whether there are settings beside it or not; the data's name is `data.name`.
+    A switch is always `r1.on`, so that it is one column for all trials. The data set's name is `data.name` if other data settings are given.
     """
     out: dict[str, Any] = {}
     heads = {name.partition(".")[0] for name in flat if "." in name}
@@ -186,19 +188,19 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _has_last_picture(trial: TrialRecord) -> bool:
-    """Or will never have it."""
+def _has_last_image(trial: TrialRecord) -> bool:
+    """Whether the image of the last tick has been written, or never will be."""
     if trial.closed and trial.closed.ended in (Ended.DEAD, Ended.ERROR):
         return True
     return trial.last is None or (bool(trial.saved) and trial.saved[-1].images >= trial.last.images)
 
 
 def mirrored(folder: Path) -> dict[str, Any]:
-    """The states of the trials whose runs are complete."""
+    """Trial id -> `state` of the trials whose runs are complete."""
     path = Layout(folder).mirrored
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def state(trial: TrialRecord) -> list[Any]:
-    """What of a trial a run can hold: it is complete when it held all this."""
+    """What a complete run of the trial contains: its number of ticks and how it ended."""
     return [len(trial.measurements), trial.closed and str(trial.closed.ended)]

@@ -1,4 +1,4 @@
-"""What the tests of the program share: tiny studies on points, one Ray, and a W&B of nobody."""
+"""Fixtures of the study tests: tiny studies on points, one Ray, and an isolated W&B."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from study.spec.study_spec import StudySpec
 
 @pytest.fixture
 def toy() -> Callable[..., StudySpec]:
-    """toy(n_configs=8, base={"d.lr": 1.0}): a StudySpec; base and space are merged into the toy's own."""
+    """toy(n_configs=8, base={"d.lr": 1.0}): a tiny StudySpec with changes; base and space are merged."""
 
     def make(**changes: Any) -> StudySpec:
         merged = {**TOY, **changes}
@@ -33,7 +33,7 @@ def toy() -> Callable[..., StudySpec]:
 
 @pytest.fixture(scope="module")
 def one_ray(request: pytest.FixtureRequest) -> Iterator[None]:
-    """One Ray of two CPUs for a file of tests; never two at once."""
+    """A Ray of two CPUs that the tests of a file share."""
     assert request.path.name in STARTS_RAY, "a file that starts Ray must be listed in tests/processes.py"
     with pytest.MonkeyPatch.context() as patch:
         for name, setting in ENVIRONMENT.items():
@@ -45,7 +45,7 @@ def one_ray(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody's own W&B is touched, and no process outlives its test."""
+    """Hide the user's W&B settings and keys, and wait until all processes of the test have ended."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -56,6 +56,7 @@ def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
+    """A fake W&B server that clients use by default."""
     with WandbServer() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)

@@ -71,11 +71,11 @@ def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
     for words in (
         "trials of",
         "data ring8: Eight Gaussians",
-        "the first trial in full",
+        "settings of the first trial",
         "g.lr:",
         "kimg of real images",
         "disk: about",
-        "real data score",
+        "real-data baselines",
     ):
         assert words in said
     assert not (tmp_path / "toy").exists()

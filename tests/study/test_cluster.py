@@ -1,4 +1,4 @@
-"""What a cluster must have, told before anything waits for it; GPUs that Ray only declares."""
+"""Checks of a cluster's resources and versions before launch; trials on GPUs that exist only in Ray's resource list."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ GIB = 2**30
 
 
 @pytest.mark.parametrize(
-    ("nodes", "resources", "asked", "slots"),
+    ("nodes", "resources", "per_trial", "slots"),
     [
         ([{"CPU": 2}], {}, {"cpu": 1, "gpu": 0}, 2),
         ([{"CPU": 2}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 1),
@@ -24,26 +24,27 @@ GIB = 2**30
         ([{"CPU": 8, "GPU": 4}], {"gpu": 0}, {"cpu": 1, "gpu": 0}, 8),
         ([{"CPU": 8, "GPU": 1}], {"gpu": 0.25}, {"cpu": 1, "gpu": 0.25}, 4),
         ([{"CPU": 8, "GPU": 1}], {"gpu": 0.3}, {"cpu": 1, "gpu": 0.3}, 3),
-        ([{"CPU": 3}, {"CPU": 3}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 2),  # a trial does not spread over nodes
+        ([{"CPU": 3}, {"CPU": 3}], {"cpu": 2}, {"cpu": 2, "gpu": 0}, 2),  # a trial cannot span nodes
         ([{"CPU": 8, "memory": 10 * GIB}], {"memory_gb": 4.0}, {"cpu": 1, "gpu": 0, "memory": 4 * GIB}, 2),
         ([{"CPU": 8}], {"concurrent": 3}, {"cpu": 1, "gpu": 0}, 3),
         ([{"CPU": 640}], {}, {"cpu": 1, "gpu": 0}, 100),  # never more than there are trials
     ],
 )
-def test_what_trials_ask_for_and_how_many_fit(
-    toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], asked: dict[str, float], slots: int
+def test_resources_and_number_of_concurrent_trials(
+    toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], per_trial: dict[str, float], slots: int
 ) -> None:
     spec = toy(n_configs=100, resources=resources)
-    assert cluster.per_trial(spec, cluster.total(nodes)) == asked
+    assert cluster.per_trial(spec, cluster.total(nodes)) == per_trial
     assert cluster.slots(spec, nodes) == slots
 
 
-def test_what_fits_on_no_node_is_refused(toy: Toy) -> None:
-    with pytest.raises(ValueError, match=r"must fit on one node .* ask for 4 CPU, 0 GPU, and the nodes have 3 CPU, 0 GPU, 0.0 GB; 3 CPU"):
+def test_a_trial_that_fits_on_no_node_is_refused(toy: Toy) -> None:
+    with pytest.raises(ValueError, match=r"must fit on one node .* requests 4 CPU, 0 GPU, and the nodes have 3 CPU, 0 GPU, 0.0 GB; 3 CPU"):
         cluster.slots(toy(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])
 
 
-def in_a_process_of_its_own(script: str, folder: Path) -> str:
+def run_script(script: str, folder: Path) -> str:
+    """Run Python code in a new process. Returns its output."""
     path = folder / "script.py"
     path.write_text(script)
     done = subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
@@ -64,7 +65,7 @@ from toy import TOY
 FAKE_GPUS = """
 ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 spec = StudySpec.from_dict({**TOY, "n_configs": 1, "max_failures": 0})
-print("asked", cluster.per_trial(spec, cluster.total(cluster.nodes(None))))
+print("request", cluster.per_trial(spec, cluster.total(cluster.nodes(None))))
 view = launch(spec, "toy", progress=False)
 (record,) = view.store.trials.values()
 print("ended", record.closed.ended, record.closed.reason.strip().splitlines()[-1])
@@ -100,17 +101,17 @@ def head() -> str:
 
 
 @pytest.mark.slow
-def test_a_trial_gets_one_gpu_where_the_cluster_has_any_and_says_if_torch_sees_none(tmp_path: Path) -> None:
-    said = in_a_process_of_its_own(head() + FAKE_GPUS, tmp_path)
-    assert "asked {'cpu': 1.0, 'gpu': 1.0}" in said
+def test_a_trial_requests_a_gpu_and_fails_if_torch_sees_none(tmp_path: Path) -> None:
+    said = run_script(head() + FAKE_GPUS, tmp_path)
+    assert "request {'cpu': 1.0, 'gpu': 1.0}" in said
     assert "ended error RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
     assert "on the CPU {'budget'}" in said
 
 
 @pytest.mark.slow
-def test_two_nodes_and_a_node_with_other_versions(tmp_path: Path) -> None:
-    said = in_a_process_of_its_own(head() + TWO_NODES, tmp_path)
+def test_a_node_with_other_versions_is_refused(tmp_path: Path) -> None:
+    said = run_script(head() + TWO_NODES, tmp_path)
     assert "same versions pass" in said
-    assert "driver and workers must run the same versions; on node" in said
-    assert "torch 0.0 here, 2." in said
+    assert "driver and workers must run the same versions; node" in said
+    assert "torch 0.0 on the driver, 2." in said
     assert "4 trials" in said

@@ -1,4 +1,4 @@
-"""Conditional GANs in a study: judged by their classes, asked for them, and refused where there are none."""
+"""Conditional GANs in a study: class metrics, samples of a class, and refusal of data without labels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +28,12 @@ from trainables.run import Run
 from trainables.sections import DataConfig
 
 NAMES = [name for name, metric in METRICS.items() if metric.needs in OF_CLASSES]
-TOLD = {"g.condition": "concat", "d.condition": "projection"}
+CONDITIONAL = {"g.condition": "concat", "d.condition": "projection"}
 BASE = {**TOY["base"], "data": "digits", "budget_kimg": 0.1, "tick_kimg": 0.05}
 MIXED: dict[str, Any] = {
     **TOY,
     "base": BASE,
-    "space": {"scientific": {"method": {"plain": {}, "told": TOLD}}},
+    "space": {"scientific": {"method": {"plain": {}, "conditional": CONDITIONAL}}},
     "sampler": "factorial",
     "n_configs": 2,
 }
@@ -50,7 +50,7 @@ def evaluator(digits: Source) -> Evaluator:
 
 
 class Labelled:
-    """Stands for a conditional generator: rows of stored data, asked for by `labels`."""
+    """A fake conditional generator that returns rows of stored data as samples conditioned on `labels`."""
 
     def __init__(self, rows: np.ndarray, labels: np.ndarray):
         self.rows, self.labels = torch.from_numpy(rows), torch.from_numpy(labels)
@@ -63,34 +63,31 @@ class Labelled:
         return self.labelled(n, seed=seed)[0]
 
 
-# Judging ---------------------------------------------------------------------------------------------
+# Evaluation ------------------------------------------------------------------------------------------
 
 
-def test_real_data_score_the_floors_of_their_classes(evaluator: Evaluator, digits: Source) -> None:
+def test_real_data_reach_the_class_baselines(evaluator: Evaluator, digits: Source) -> None:
     found = evaluator(Labelled(digits.heldout, digits.heldout_labels))  # type: ignore[arg-type]
     assert set(NAMES) == {"class_fd", "class_agreement"} <= found.keys() == evaluator.baselines.keys()
     assert evaluator.baselines["class_agreement"].value == evaluator.accuracy
     assert found["class_agreement"] == pytest.approx(evaluator.accuracy, abs=0.02)
     assert evaluator.baselines["class_fd"].low < evaluator.baselines["class_fd"].value < evaluator.baselines["class_fd"].high  # type: ignore[operator]
-    assert found["class_fd"] < evaluator.baselines["class_fd"].low  # type: ignore[operator]  # they are judged beside themselves
+    assert found["class_fd"] < evaluator.baselines["class_fd"].low  # type: ignore[operator]  # they are compared with themselves
     assert digits.train_labels is not None
     of_train = evaluator(Labelled(digits.train, digits.train_labels))
     assert of_train["class_fd"] == pytest.approx(evaluator.baselines["class_fd"].value, rel=0.2)
 
 
-def test_who_does_not_listen_is_heard(evaluator: Evaluator, digits: Source) -> None:
-    """The same images under other classes: only what looks at classes tells."""
+def test_class_metrics_detect_ignored_conditions(evaluator: Evaluator, digits: Source) -> None:
+    """The same images with other classes change only the class metrics."""
     right = evaluator(Labelled(digits.train, digits.train_labels))  # type: ignore[arg-type]
     wrong = evaluator(Labelled(digits.train, np.random.default_rng(0).permutation(digits.train_labels)))  # type: ignore[arg-type]
     assert wrong["class_agreement"] == pytest.approx(0.1, abs=0.04)  # 4 standard errors of 1,000 samples
     assert wrong["class_fd"] > 10 * right["class_fd"]
     assert {name: value for name, value in right.items() if name not in NAMES} == {n: v for n, v in wrong.items() if n not in NAMES}
-    only_3 = np.where(
-        digits.train_labels == 3,
-        4,
-        digits.train_labels,  # type: ignore[arg-type]
-    )  # what was asked for as 4 is a 3 as often as a 4; nobody asked for a 3
-    classes = evaluator.by_class(Labelled(digits.train, only_3))
+    # half of the samples conditioned on 4 are a 3; no sample is conditioned on 3
+    merged = np.where(digits.train_labels == 3, 4, digits.train_labels)  # type: ignore[arg-type]
+    classes = evaluator.by_class(Labelled(digits.train, merged))
     assert classes.keys() == set(range(10)) - {3}
     assert classes[4]["class_agreement"] == pytest.approx(0.5, abs=0.15)
     assert min(of["class_agreement"] for k, of in classes.items() if k != 4) > 0.8
@@ -99,7 +96,7 @@ def test_who_does_not_listen_is_heard(evaluator: Evaluator, digits: Source) -> N
     assert swapped["class_agreement"] < 0.05
 
 
-def test_only_conditional_generators_are_judged_by_classes(evaluator: Evaluator, digits: Source) -> None:
+def test_only_conditional_generators_have_class_metrics(evaluator: Evaluator, digits: Source) -> None:
     conditional = Labelled(digits.train, digits.train_labels)  # type: ignore[arg-type]
 
     class Plain:
@@ -112,9 +109,9 @@ def test_only_conditional_generators_are_judged_by_classes(evaluator: Evaluator,
         Evaluator.build(replace(digits, train_labels=None, heldout_labels=None, classes=()), conditional=True)
 
 
-def test_a_mixture_tells_classes_by_place() -> None:
+def test_classes_of_a_mixture_follow_from_position() -> None:
     ring = load(DataConfig(name="ring8"))
-    run = Run(TrialConfig.from_flat({"data": "ring8", "arch": "mlp", **TOLD}), ring)
+    run = Run(TrialConfig.from_flat({"data": "ring8", "arch": "mlp", **CONDITIONAL}), ring)
     found = Evaluator.build(ring, conditional=True)(run.generator())
     assert found.keys() > set(NAMES)
     assert 0 < found["class_agreement"] < 0.5
@@ -123,8 +120,8 @@ def test_a_mixture_tells_classes_by_place() -> None:
 @pytest.mark.parametrize(
     ("pair", "kimg"), [(("concat", "concat"), 50), (("batchnorm", "projection"), 15), (("concat", "auxiliary"), 20)], ids=str
 )
-def test_a_small_one_learns_to_make_what_it_is_asked_for(evaluator: Evaluator, digits: Source, pair: tuple[str, str], kimg: float) -> None:
-    """Chance is 0.1 with a standard error of 0.01; half of the samples are far above it, and by other seeds too (0.8 and more)."""
+def test_a_small_conditional_gan_learns_its_classes(evaluator: Evaluator, digits: Source, pair: tuple[str, str], kimg: float) -> None:
+    """Chance is 0.1 with a standard error of 0.01. Other seeds reach 0.8 and more."""
     settings = {"arch": "mlp", "g.lr": 1e-3, "d.lr": 1e-3, "g.condition": pair[0], "d.condition": pair[1]}
     run = Run(TrialConfig.from_flat({**settings, "budget_kimg": kimg, "tick_kimg": kimg}), digits)
     ticks = run.ticks()
@@ -141,52 +138,52 @@ def test_a_small_one_learns_to_make_what_it_is_asked_for(evaluator: Evaluator, d
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> StudyView:
-    """Of two trials, one of them conditional."""
+    """A study of two trials, one of them conditional."""
     folder = tmp_path_factory.mktemp("runs") / "toy"
     in_this_process(StudySpec.from_dict(MIXED), folder)
     return open_study(folder)
 
 
 def trial(view: StudyView, method: str) -> str:
-    return next(name for name, record in view.store.trials.items() if ("g.condition" in record.flat) == (method == "told"))
+    return next(name for name, record in view.store.trials.items() if ("g.condition" in record.flat) == (method == "conditional"))
 
 
-def test_the_conditional_trials_alone_have_numbers_of_classes(view: StudyView) -> None:
+def test_only_conditional_trials_have_class_metrics(view: StudyView) -> None:
     frame = view.trials()
-    assert frame.loc[trial(view, "told"), NAMES].notna().all()
+    assert frame.loc[trial(view, "conditional"), NAMES].notna().all()
     assert frame.loc[trial(view, "plain"), NAMES].isna().all()
     assert set(NAMES) <= view.study.baselines.keys()
     assert view.table().directions["class_agreement"] == "maximize"
 
 
-def test_judging_again_goes_on_with_both_kinds(view: StudyView) -> None:
-    asked: list[str] = []
+def test_reevaluation_includes_and_skips_both_kinds(view: StudyView) -> None:
+    calls: list[str] = []
     for expected in (2, 0):
         found = reevaluate(
-            view.store, view.spec, EvaluationConfig(features="pixels", samples=200), said=lambda trial, number, trials: asked.append(trial)
+            view.store, view.spec, EvaluationConfig(features="pixels", samples=200), said=lambda trial, number, trials: calls.append(trial)
         )
-        assert len(asked) == expected
-        asked.clear()
-    assert found.values.loc[trial(view, "told"), NAMES].notna().all()
+        assert len(calls) == expected
+        calls.clear()
+    assert found.values.loc[trial(view, "conditional"), NAMES].notna().all()
     assert found.values.loc[trial(view, "plain"), NAMES].isna().all()
 
 
 def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
-    told, plain = (view.trial(trial(view, method)) for method in ("told", "plain"))
-    expected = told.generator().sample(5, seed=1, labels=torch.full((5,), 3))
-    assert torch.equal(told.sample(5, seed=1, label="3"), expected)
-    assert torch.equal(told.sample(5, seed=1, label=3), expected)
-    assert torch.equal(told.sample(5, seed=1), told.generator().sample(5, seed=1))
+    conditional, plain = (view.trial(trial(view, method)) for method in ("conditional", "plain"))
+    expected = conditional.generator().sample(5, seed=1, labels=torch.full((5,), 3))
+    assert torch.equal(conditional.sample(5, seed=1, label="3"), expected)
+    assert torch.equal(conditional.sample(5, seed=1, label=3), expected)
+    assert torch.equal(conditional.sample(5, seed=1), conditional.generator().sample(5, seed=1))
     sizes = []
     for words in ([], ["--class", "7"]):
         out = tmp_path / "s.png"
-        result = CliRunner().invoke(app, ["sample", str(view.folder), "--trial", told.trial_id, "-o", str(out), *words])
+        result = CliRunner().invoke(app, ["sample", str(view.folder), "--trial", conditional.trial_id, "-o", str(out), *words])
         assert result.exit_code == 0, result.output
         with Image.open(out) as picture:
             sizes.append((picture.width // picture.height, picture.height > picture.width))
-    assert sizes == [(0, True), (1, False)]  # ten rows of eight, one for each class; eight rows of the one
+    assert sizes == [(0, True), (1, False)]  # ten rows of eight samples, one per class; eight rows of one class
     for of, name, message in (
-        (told, "ten", "a class must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or its number from 0 to 9; given 'ten'"),
+        (conditional, "ten", "a class must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, or its number from 0 to 9; given 'ten'"),
         (plain, "3", "class '3' needs a conditional generator"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -197,23 +194,23 @@ def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
             )
 
 
-def test_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_invalid_conditions_are_refused_before_launch(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"objective: class_agreement needs g.condition in every trial"):
         prepare(StudySpec.from_dict({**MIXED, "objective": "class_agreement"}), tmp_path / "a", address=None)
-    objective = {**TOY, "base": {**BASE, **TOLD}, "objective": "class_agreement"}
+    objective = {**TOY, "base": {**BASE, **CONDITIONAL}, "objective": "class_agreement"}
     assert prepare(StudySpec.from_dict(objective), tmp_path / "b", address=None).evaluator.baselines.keys() > set(NAMES)
     spiral = load(DataConfig(name="spiral"))
-    asking: list[dict[str, Any]] = [
-        {"base": {**BASE, **TOLD, "data": "spiral"}},
+    invalid: list[dict[str, Any]] = [
+        {"base": {**BASE, **CONDITIONAL, "data": "spiral"}},
         {"base": {**BASE, "g.condition": "concat", "data": "spiral"}, "space": {"scientific": {"d.condition": ["concat", "projection"]}}},
         {"base": {**BASE, "data": "spiral"}, "space": MIXED["space"]},
     ]
-    for changes in asking:
+    for changes in invalid:
         with pytest.raises(ValueError, match=r"g.condition: concat needs labelled data; spiral has no labels"):
             check_networks(StudySpec.from_dict({**TOY, **changes}), spiral)
 
 
-def test_the_list_shows_every_condition_with_its_source() -> None:
+def test_the_catalogue_shows_every_condition_with_its_source() -> None:
     lines = dict(catalogue()["conditions"])
     assert lines.keys() == {*(f"g.condition: {name}" for name in G_CONDITIONS), *(f"d.condition: {name}" for name in D_CONDITIONS)}
     assert all("20" in line for line in lines.values())

@@ -26,20 +26,20 @@ ALWAYS = [name for name, metric in METRICS.items() if metric.needs in ("features
 
 
 class Replay:
-    """Stands for a generator: hands out rows of stored data, drawn by the seed."""
+    """A fake generator that returns rows of stored data, drawn with the seed."""
 
     def __init__(self, rows: np.ndarray):
         self.rows = torch.from_numpy(rows)
-        self.asked: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int]] = []
 
     def sample(self, n: int, *, seed: int) -> torch.Tensor:
-        self.asked.append((n, seed))
+        self.calls.append((n, seed))
         rows = self.rows[torch.randint(len(self.rows), (n,), generator=torch.Generator().manual_seed(seed))]
         return rows / 127.5 - 1 if rows.dtype == torch.uint8 else rows
 
 
 def stripes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy 8 x 8 images of three classes: lying stripes, standing stripes, none."""
+    """Noisy 8 x 8 images of three classes: horizontal stripes, vertical stripes, none."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(3, size=n)
     pattern = np.zeros((3, 1, 8, 8))
@@ -56,13 +56,13 @@ def labelled() -> Source:
         heldout=heldout,
         train_labels=train_labels,
         heldout_labels=heldout_labels,
-        classes=("lying", "standing", "none"),
+        classes=("horizontal", "vertical", "none"),
     )
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A cache of its own, and a training that takes no time; the list holds the data it was called for."""
+    """An empty cache and a fast classifier training. The list holds the number of images of each training."""
     trained: list[int] = []
 
     def quick(images: np.ndarray, labels: np.ndarray, *, classes: int, seed: int) -> Classifier:
@@ -95,7 +95,7 @@ def grid_evaluator(grid: Source) -> Evaluator:
     return Evaluator.build(grid)
 
 
-def test_ruler_of_digits(evaluator: Evaluator, digits: Source) -> None:
+def test_evaluation_protocol_of_digits(evaluator: Evaluator, digits: Source) -> None:
     assert (
         evaluator.protocol.data,
         evaluator.protocol.features,
@@ -116,7 +116,7 @@ def test_ruler_of_digits(evaluator: Evaluator, digits: Source) -> None:
     assert replace(evaluator.protocol, n_fake=2500, features="points").axis("modes") == "modes_points_2500"
 
 
-def test_any_difference_is_another_ruler() -> None:
+def test_every_field_changes_the_protocol_hash() -> None:
     protocol = EvaluationProtocol(data="a", split="b", features="c", weights="d", n_real=1, n_fake=2, k=3)
     others = [
         replace(protocol, **dict[str, Any]([(name, "x" if isinstance(value, str) else 9)])) for name, value in protocol.as_dict().items()
@@ -126,8 +126,8 @@ def test_any_difference_is_another_ruler() -> None:
     assert len(protocol.hash) == 10
 
 
-def test_real_data_score_the_floors(evaluator: Evaluator, digits: Source) -> None:
-    """Also when they are drawn with replacement, which costs some variety."""
+def test_real_data_reach_the_baselines(evaluator: Evaluator, digits: Source) -> None:
+    """Here they are drawn with replacement, which loses some diversity."""
     heldout, real = evaluator(Replay(digits.heldout)), evaluator(Replay(digits.train))
     baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
     assert list(real) == list(baselines) == [name for name, metric in METRICS.items() if metric.needs not in ("mixture", *OF_CLASSES)]
@@ -141,7 +141,7 @@ def test_real_data_score_the_floors(evaluator: Evaluator, digits: Source) -> Non
     assert baselines["density"] == 1
     assert real["density"] == pytest.approx(1, abs=0.1)
     assert real["memorisation"] == 1
-    assert abs(heldout["memorisation"] - baselines["memorisation"]) < 4.5  # at least -p/(1 - p): they are nearest to themselves
+    assert abs(heldout["memorisation"] - baselines["memorisation"]) < 4.5  # at least -p/(1 - p): each is its own nearest neighbour
     assert real["mode_spread"] == pytest.approx(1, abs=0.2)
     assert evaluator.baselines["fd"].low < baselines["fd"] < evaluator.baselines["fd"].high  # type: ignore[operator]
 
@@ -157,7 +157,7 @@ def test_staged_collapse_of_digits(evaluator: Evaluator, digits: Source) -> None
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0, 1e30])
-def test_one_image_for_all_is_finite(evaluator: Evaluator, value: float) -> None:
+def test_metrics_of_constant_samples_are_finite(evaluator: Evaluator, value: float) -> None:
     class Constant:
         def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.full((n, 1, 8, 8), value)
@@ -167,23 +167,23 @@ def test_one_image_for_all_is_finite(evaluator: Evaluator, value: float) -> None
     assert (found["modes"], found["coverage"] < 0.1, found["fd"] > 10 * evaluator.baselines["fd"].value) == (1, True, True)
 
 
-def test_samples_are_asked_for_in_blocks_by_the_same_seeds(evaluator: Evaluator, digits: Source) -> None:
+def test_samples_are_drawn_in_blocks_with_fixed_seeds(evaluator: Evaluator, digits: Source) -> None:
     replay = Replay(digits.train)
     first, second = evaluator(replay), evaluator(replay)
     assert first == second
-    assert replay.asked[:2] == replay.asked[2:]
-    assert [n for n, _ in replay.asked] == [500] * 4
-    assert len({seed for _, seed in replay.asked}) == 2
+    assert replay.calls[:2] == replay.calls[2:]
+    assert [n for n, _ in replay.calls] == [500] * 4
+    assert len({seed for _, seed in replay.calls}) == 2
 
 
-def test_randomness_outside_is_left_alone(labelled: Source, cache: list[int]) -> None:
+def test_global_random_state_does_not_change(labelled: Source, cache: list[int]) -> None:
     state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     Evaluator.build(labelled)(Replay(labelled.train))
     assert (torch.random.get_rng_state() == state).all()
     assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index]
 
 
-def test_a_pickled_judge_judges_the_same(evaluator: Evaluator, digits: Source) -> None:
+def test_a_pickled_evaluator_gives_the_same_metrics(evaluator: Evaluator, digits: Source) -> None:
     stored = pickle.dumps(evaluator)
     assert len(stored) < 2_000_000
     again = pickle.loads(stored)
@@ -192,7 +192,7 @@ def test_a_pickled_judge_judges_the_same(evaluator: Evaluator, digits: Source) -
 
 
 @pytest.mark.parametrize(("value", "n"), [(np.nan, 1), (np.inf, 1), (-np.inf, 3)])
-def test_samples_that_are_not_finite(evaluator: Evaluator, value: float, n: int) -> None:
+def test_non_finite_samples_raise_diverged(evaluator: Evaluator, value: float, n: int) -> None:
     class Broken:
         def sample(self, count: int, *, seed: int) -> torch.Tensor:
             samples = torch.zeros(count, 1, 8, 8)
@@ -203,16 +203,16 @@ def test_samples_that_are_not_finite(evaluator: Evaluator, value: float, n: int)
         evaluator(Broken())
 
 
-def test_samples_of_another_shape(evaluator: Evaluator) -> None:
+def test_samples_of_another_shape_are_refused(evaluator: Evaluator) -> None:
     class Wrong:
         def sample(self, n: int, *, seed: int) -> torch.Tensor:
             return torch.zeros(n, 8, 8)
 
-    with pytest.raises(ValueError, match=r"samples must have the shape \[500, 1, 8, 8\] of digits; given is \[500, 8, 8\]"):
+    with pytest.raises(ValueError, match=r"samples must have the shape \[500, 1, 8, 8\] of digits; given \[500, 8, 8\]"):
         evaluator(Wrong())
 
 
-def test_mixture(grid_evaluator: Evaluator, grid: Source) -> None:
+def test_baselines_of_a_mixture(grid_evaluator: Evaluator, grid: Source) -> None:
     assert isinstance(grid_evaluator.networks.extractor, Points)
     assert (grid_evaluator.n_modes, grid_evaluator.accuracy) == (25, None)
     baselines = {name: baseline.value for name, baseline in grid_evaluator.baselines.items()}
@@ -220,7 +220,7 @@ def test_mixture(grid_evaluator: Evaluator, grid: Source) -> None:
     assert baselines["hq"] == pytest.approx(1 - np.exp(-4.5))
     assert baselines["kl"] == pytest.approx(24 / 5000 + 24 / 20_000, abs=0.005)  # sampling noise of both sides
     assert baselines["modes"] == 25
-    # Naeem et al. 2020, for equally many on both sides
+    # Naeem et al. 2020, for equally many real and generated samples
     assert baselines["coverage"] == pytest.approx(1 - 0.5**5, abs=0.001)
     assert grid_evaluator(Replay(grid.train))["coverage"] == pytest.approx(baselines["coverage"], abs=0.02)
     few = grid_evaluator(Replay(grid.train[grid.train_labels < 7]))  # type: ignore[operator]
@@ -228,7 +228,7 @@ def test_mixture(grid_evaluator: Evaluator, grid: Source) -> None:
     assert grid_evaluator(Replay(grid.train + np.float32(0.5)))["hq"] == 0
 
 
-def test_images_without_labels(digits: Source) -> None:
+def test_evaluation_of_images_without_labels(digits: Source) -> None:
     source = replace(digits, train_labels=None, heldout_labels=None, classes=())
     found = Evaluator.build(source)
     assert isinstance(found.networks.extractor, RandomConv)
@@ -240,7 +240,7 @@ def test_images_without_labels(digits: Source) -> None:
     assert good["coverage"] > bad["coverage"]
 
 
-def test_a_classifier_is_trained_once_for_its_split(labelled: Source, cache: list[int]) -> None:
+def test_a_classifier_is_trained_once_per_split(labelled: Source, cache: list[int]) -> None:
     first, second = classifier_of(labelled), classifier_of(labelled)
     assert cache == [300]
     assert weights_hash(first) == weights_hash(second)  # type: ignore[arg-type]
@@ -250,7 +250,7 @@ def test_a_classifier_is_trained_once_for_its_split(labelled: Source, cache: lis
     assert cache == [300, 300]
 
 
-def test_a_shipped_classifier_serves_its_own_split_only(digits: Source, cache: list[int]) -> None:
+def test_a_shipped_classifier_is_used_only_for_its_own_split(digits: Source, cache: list[int]) -> None:
     classifier_of(digits)
     assert cache == []
     fewer = replace(digits, train=digits.train[:200].copy(), train_labels=digits.train_labels[:200])  # type: ignore[index]
@@ -259,7 +259,7 @@ def test_a_shipped_classifier_serves_its_own_split_only(digits: Source, cache: l
 
 
 @pytest.mark.parametrize(("name", "least"), [("digits", 0.97), ("fashion_mnist", 0.90)])
-def test_shipped_classifiers(name: str, least: float) -> None:
+def test_shipped_classifiers_are_accurate_and_small(name: str, least: float) -> None:
     path = SHIPPED / f"{name}.safetensors"
     with safe_open(path, framework="pt") as file:
         header = file.metadata()
@@ -268,20 +268,20 @@ def test_shipped_classifiers(name: str, least: float) -> None:
     assert path.stat().st_size < 400_000
 
 
-def test_shipped_digits_are_what_their_header_says(evaluator: Evaluator) -> None:
+def test_the_header_of_the_shipped_digits_classifier_is_correct(evaluator: Evaluator) -> None:
     with safe_open(SHIPPED / "digits.safetensors", framework="pt") as file:
         header = file.metadata()
     assert (header["split"], header["weights"]) == (evaluator.protocol.split, evaluator.protocol.weights)
     assert evaluator.accuracy == pytest.approx(float(header["heldout_accuracy"]), abs=0.003)
 
 
-def test_few_data(labelled: Source) -> None:
-    with pytest.raises(ValueError, match="judging needs more than k = 5 held-out data and samples; stripes has 4 and 8"):
+def test_too_few_held_out_samples_are_refused(labelled: Source) -> None:
+    with pytest.raises(ValueError, match="evaluation needs more than k = 5 held-out samples and generated samples; stripes has 4 and 8"):
         Evaluator.build(replace(labelled, heldout=labelled.heldout[:4], heldout_labels=labelled.heldout_labels[:4]))  # type: ignore[index]
 
 
-def test_real_samples_repeat_where_there_are_too_few(labelled: Source, cache: list[int]) -> None:
-    """300 training images for 700 samples: each is taken twice or three times."""
+def test_training_samples_repeat_if_there_are_too_few(labelled: Source, cache: list[int]) -> None:
+    """300 training images for 700 samples: each is used two or three times."""
     assert Evaluator.build(labelled, n_fake=700).baselines["modes"].value == 3
 
 
@@ -291,7 +291,7 @@ def test_as_bytes_rounds() -> None:
     assert as_bytes(np.array([-5, -1, 1, 5, 3e38], dtype=np.float32)).tolist() == [0, 0, 255, 255, 255]
 
 
-def test_features_by_name(digits: Source) -> None:
+def test_features_are_chosen_by_name(digits: Source) -> None:
     classifier = classifier_of(digits)
     assert choose(digits, classifier=classifier) is classifier
     assert choose(digits, features="classifier", classifier=classifier) is classifier
@@ -303,13 +303,13 @@ def test_features_by_name(digits: Source) -> None:
     ("data", "features", "weights", "message"),
     [
         ("digits", "pixel", None, r"no features named 'pixel'; did you mean 'pixels'\? there are \['auto', "),
-        ("digits", "points", None, "evaluation.features must be features of images for digits; given is 'points'"),
-        ("ring8", "pixels", None, "evaluation.features must be points for ring8; given is 'pixels'"),
-        ("digits", "pixels", "w.pth", r"evaluation.weights are read for inception and vgg16; evaluation.features is 'pixels'"),
+        ("digits", "points", None, "evaluation.features must be features of images for digits; given 'points'"),
+        ("ring8", "pixels", None, "evaluation.features must be points for ring8; given 'pixels'"),
+        ("digits", "pixels", "w.pth", r"evaluation.weights needs evaluation.features to be inception or vgg16; given 'pixels'"),
         ("digits", "inception", "none.pth", r"weights must be a file that torch.load\(path, weights_only=True\) reads; none.pth"),
     ],
 )
-def test_refuses_features_that_do_not_fit(data: str, features: str, weights: str | None, message: str) -> None:
+def test_features_that_do_not_fit_are_refused(data: str, features: str, weights: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         choose(load(DataConfig(name=data)), features=features, weights=weights)
 
@@ -319,8 +319,8 @@ def test_images_without_labels_have_no_classifier(digits: Source) -> None:
         choose(replace(digits, train_labels=None, heldout_labels=None, classes=()), features="classifier")
 
 
-def test_other_features_leave_the_modes_to_the_classifier(evaluator: Evaluator, digits: Source, cache: list[int]) -> None:
-    """Distances are measured in pixels, the modes by the classes: the same as ever."""
+def test_modes_always_come_from_the_classifier(evaluator: Evaluator, digits: Source, cache: list[int]) -> None:
+    """With pixel features only distances change; metrics of classes do not."""
     pixels = Evaluator.build(digits, features="pixels")
     found, usual = pixels(Replay(digits.train)), evaluator(Replay(digits.train))
     assert (found["modes"], found["kl"], found["classifier_score"]) == (usual["modes"], usual["kl"], usual["classifier_score"])
@@ -330,18 +330,18 @@ def test_other_features_leave_the_modes_to_the_classifier(evaluator: Evaluator, 
     assert replace(pixels.protocol, features="inception").axis("fd") == "fid_1k"
 
 
-def test_a_large_network_looks_at_the_real_side_once(
+def test_pretrained_features_of_real_data_are_cached(
     digits: Source, cache: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study.evaluation.evaluator, "Pretrained", Pixels)  # stands for one that takes minutes
+    monkeypatch.setattr(study.evaluation.evaluator, "Pretrained", Pixels)  # pretend that pixels are a slow pretrained network
     first = Evaluator.build(digits, features="pixels")
     assert len([*(tmp_path / "ganstudy" / "real").iterdir()]) == 2  # held-out and training data
-    monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("was looked at again"))
+    monkeypatch.setattr(Networks, "see", lambda self, x: pytest.fail("must use the cache"))
     again = Evaluator.build(digits, features="pixels")
     assert again.baselines == first.baselines
 
 
-def test_networks_move_together(evaluator: Evaluator) -> None:
+def test_shared_networks_move_to_a_device_together(evaluator: Evaluator) -> None:
     there = evaluator.on(torch.device("cpu"))
     assert there.networks.extractor is there.networks.classifier is not evaluator.networks.extractor
     assert there.protocol == evaluator.protocol

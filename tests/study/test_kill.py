@@ -1,4 +1,4 @@
-"""`kill -9` of the driver, as often as one likes: nothing is lost, nothing is doubled, and the numbers are those of a run in one go."""
+"""Killing the driver repeatedly loses nothing, duplicates nothing, and gives the same metrics as an uninterrupted study."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def command(*words: str) -> list[str]:
 
 
 def measured(folder: Path) -> Mapping[str, Any]:
-    """trial -> [(images, values but the clock)]."""
+    """trial -> [(images, values without timings)]."""
     clock = {"images_per_second"}
     return {
         trial: [(m.images, {k: v for k, v in m.values.items() if k not in clock}) for m in record.measurements]
@@ -47,18 +47,18 @@ def finish(folder: Path, study: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "signals", [(signal.SIGKILL, signal.SIGKILL, signal.SIGKILL), (signal.SIGINT, signal.SIGTERM)], ids=["kill -9", "asked"]
+    "signals", [(signal.SIGKILL, signal.SIGKILL, signal.SIGKILL), (signal.SIGINT, signal.SIGTERM)], ids=["kill -9", "stop"]
 )
-def test_a_driver_that_is_cut_off(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
+def test_a_killed_driver_can_be_resumed(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
     study, folder, whole = tmp_path / "toy.yaml", tmp_path / "cut", tmp_path / "whole"
     study.write_text(STUDY)
     records = folder / "records.jsonl"
     for n, cut in enumerate(signals):
         words = ("launch", str(study), "--folder", str(folder)) if n == 0 else ("resume", str(folder))
         process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wanted = (3, 14, 30)[n]  # lines in the records: before the first measurement, in the middle, near the end
+        wanted = (3, 14, 30)[n]  # lines of the records at which to kill: before the first measurement, in the middle, near the end
         while not records.exists() or records.read_bytes().count(b"\n") < wanted:
-            assert process.poll() is None, "the driver must still be there when it is to be cut off"
+            assert process.poll() is None, "the driver must still run when it is to be killed"
             time.sleep(0.05)
         process.send_signal(cut)
         process.wait(timeout=120)
@@ -68,7 +68,7 @@ def test_a_driver_that_is_cut_off(tmp_path: Path, signals: tuple[signal.Signals,
             assert process.returncode == 0
         assert driver(folder) is None
     subprocess.run(command("resume", str(folder)), check=True, timeout=300, capture_output=True)
-    assert records.read_bytes().startswith(keep), "nothing is rewritten"
+    assert records.read_bytes().startswith(keep), "the records must only be appended to"
     lines = [json.loads(line) for line in records.read_text().splitlines()]
     seen = Counter((line["trial"], line["measured"]["images"]) for line in lines if "measured" in line)
     assert max(seen.values()) == 1
@@ -79,7 +79,7 @@ def test_a_driver_that_is_cut_off(tmp_path: Path, signals: tuple[signal.Signals,
     assert measured(folder) == measured(whole)
 
 
-def test_stop_from_another_terminal(tmp_path: Path) -> None:
+def test_stop_from_another_process(tmp_path: Path) -> None:
     study, folder = tmp_path / "toy.yaml", tmp_path / "toy"
     study.write_text(STUDY)
     process = subprocess.Popen(command("launch", str(study), "--folder", str(folder)), stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""Studies on a real Ray: whole, broken, stopped, and gone on with."""
+"""Studies on a real Ray: complete, crashing, stopped and resumed."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     trials = view.trials()
     assert len(trials) == spec.n_trials == 8
     assert set(trials["ended"]) == {"budget"}
-    assert [asked.flat["seed"] for asked in spec.designed()] == trials["seed"].tolist()
+    assert [proposal.flat["seed"] for proposal in spec.designed()] == trials["seed"].tolist()
     history = view.history()
     assert history.groupby("trial_id")["images"].apply(list).map(tuple).unique().tolist() == [(0, 200, 400, 600)]
     assert doubled(view.folder) == 0
@@ -36,7 +36,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
         for name, value in record.flat.items():
             assert name in ("arch", "budget_kimg", "tick_kimg", "seed") or record.effective.get(name, False) == value, name
         kept = [saved.images for saved in record.saved if (view.folder / saved.path / STATE).exists()]
-        assert kept == [600], "the newest checkpoint alone can be gone on from"
+        assert kept == [600], "only the newest checkpoint can be resumed from"
         grids = sorted(path.name for path in (view.folder / "trials" / record.trial_id / "samples").iterdir())
         assert grids == [f"{images:09d}.png" for images in (0, 200, 400, 600)]
     best = view.best(2, min_seeds=2)
@@ -45,12 +45,12 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     assert samples.shape == (10, 2)
     assert torch.equal(samples, best[0].generator().sample(10, seed=1))
     again = run(spec, tmp_path / "toy")
-    assert again.trials().equals(trials), "a finished study has nothing to do"
+    assert again.trials().equals(trials), "launching a finished study must not change it"
 
 
 @pytest.mark.slow
 def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
-    """Whole methods side by side: the column is the variant's name, the settings are those that it stands for."""
+    """The column holds the variant's name, and the trial has the variant's settings."""
     methods = {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}
     spec = toy(space={"scientific": {"method": methods}, "nuisance": {}}, sampler="factorial", n_configs=2, seeds=2)
     view = run(spec, tmp_path / "toy")
@@ -70,8 +70,8 @@ def test_a_study_of_variants(toy: Toy, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -> None:
-    """The run inside a reused Ray worker is the run in a plain loop, number for number."""
+def test_a_trial_on_ray_equals_a_plain_training_loop(toy: Toy, tmp_path: Path) -> None:
+    """Bit for bit, in a reused Ray worker."""
     from study.evaluation.evaluator import Evaluator
     from trainables.config import TrialConfig
     from trainables.data import load
@@ -96,7 +96,7 @@ def test_every_trial_computes_what_it_computes_alone(toy: Toy, tmp_path: Path) -
         assert alone[-1][2].items() <= record.last.values.items()
 
 
-def test_runs_that_leave_the_finite_numbers_are_results(toy: Toy, tmp_path: Path) -> None:
+def test_diverged_trials_are_results(toy: Toy, tmp_path: Path) -> None:
     view = run(toy(base={"d.lr": 1e30, "loss": "wasserstein"}), tmp_path / "toy")
     trials = view.trials()
     assert set(trials["ended"]) == {"dead"}
@@ -106,15 +106,15 @@ def test_runs_that_leave_the_finite_numbers_are_results(toy: Toy, tmp_path: Path
     assert (view.history().groupby("trial_id")["images"].max() < 600).all()
 
 
-def test_runs_of_which_nothing_will_come_are_ended_with_their_samples_kept(toy: Toy, tmp_path: Path) -> None:
-    """G learns nothing, D learns at its ease: it is always right."""
+def test_hopeless_trials_are_stopped_and_keep_their_samples(toy: Toy, tmp_path: Path) -> None:
+    """G does not learn, so D is always right."""
     frozen = {"nuisance": {"g.lr": {"low": 1e-12, "high": 2e-12}}}
     view = run(toy(base={"d.lr": 1e-2, "budget_kimg": 6.0, "tick_kimg": 0.6}, space=frozen, n_configs=2), tmp_path / "toy")
     trials = view.trials()
     assert set(trials["ended"]) == {"dead"}
     assert set(trials["outcome"]) == {"discriminator_too_strong"}
     assert trials["reason"].str.contains("nothing has come since .* kimg: discriminator_too_strong, D is almost never wrong").all()
-    assert trials["images"].between(1800, 5400).all()  # three ticks at least, and not to the end
+    assert trials["images"].between(1800, 5400).all()  # after at least three ticks, before the end
     for record in view.store.trials.values():
         assert record.last is not None
         assert record.saved[-1].images == record.last.images
@@ -123,46 +123,46 @@ def test_runs_of_which_nothing_will_come_are_ended_with_their_samples_kept(toy: 
 
 
 @pytest.mark.slow
-def test_extending_a_study_keeps_what_is_there(toy: Toy, tmp_path: Path) -> None:
+def test_extending_a_study_keeps_its_trials(toy: Toy, tmp_path: Path) -> None:
     first = run(toy(n_configs=2), tmp_path / "toy").trials()
     more = run(toy(n_configs=4, seeds=2), tmp_path / "toy").trials()
     assert len(more) == 8
     assert more.loc[first.index, "fd"].equals(first["fd"])
 
 
-def test_another_study_or_ruler_in_the_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
+def test_another_study_or_protocol_in_the_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     run(toy(n_configs=1), folder)
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
-    with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} there, {.*'samples': 300} now"):
+    with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} in the folder, {.*'samples': 300} now"):
         run(toy(n_configs=1, evaluation={"samples": 300}), folder)
     study = json.loads(before.splitlines()[0])
     study["study"]["protocol"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
-    with pytest.raises(ValueError, match=r"measured with another evaluation protocol.*split: 0{16} there"):
+    with pytest.raises(ValueError, match=r"evaluation protocol must be the one of .*split: 0{16} in the folder"):
         run(toy(n_configs=1), folder)
     assert [path.name for path in (tmp_path).iterdir()] == ["toy"]
 
 
-def test_resources_that_the_cluster_lacks_are_refused_before_anything_is_written(toy: Toy, tmp_path: Path) -> None:
-    for resources, said in ({"gpu": 4}, "4 GPU"), ({"cpu": 64}, "64 CPU"), ({"memory_gb": 9999.0}, "9999 GB"):
+def test_missing_resources_are_refused_before_anything_is_written(toy: Toy, tmp_path: Path) -> None:
+    for resources, request in ({"gpu": 4}, "4 GPU"), ({"cpu": 64}, "64 CPU"), ({"memory_gb": 9999.0}, "9999 GB"):
         with pytest.raises(
-            ValueError, match=f"must fit on one node of the cluster; resources ask for .*{said}.* and the nodes have 2 CPU, 0 GPU"
+            ValueError, match=f"must fit on one node of the cluster; it requests .*{request}.* and the nodes have 2 CPU, 0 GPU"
         ):
             run(toy(resources=resources), tmp_path / "toy")
     assert not (tmp_path / "toy").exists()
 
 
-def test_a_file_in_the_folders_place_is_refused(toy: Toy, tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="is a file"):
         run(toy(), tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
+def test_settings_that_do_not_fit_the_data_are_refused(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="arch: mlp for points"):
         run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
     with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
@@ -173,26 +173,26 @@ def test_data_that_do_not_fit_are_refused(toy: Toy, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_optimise_halves_and_goes_on(toy: Toy, tmp_path: Path) -> None:
+def test_optimise_stops_trials_by_successive_halving(toy: Toy, tmp_path: Path) -> None:
     spec = toy(goal="optimise", n_configs=9, scheduler={"grace_kimg": 0.2, "reduction_factor": 3}, sampler="tpe")
     view = run(spec, tmp_path / "toy")
     ended = Counter(view.trials()["ended"])
     assert sum(ended.values()) == 9
     assert set(ended) == {"budget", "scheduler"}
-    cut = [record for record in view.store.trials.values() if record.closed and record.closed.ended is Ended.SCHEDULER]
-    assert all(record.last and record.last.images < 600 for record in cut)
+    stopped = [record for record in view.store.trials.values() if record.closed and record.closed.ended is Ended.SCHEDULER]
+    assert all(record.last and record.last.images < 600 for record in stopped)
     assert view.best(1, min_seeds=1)[0].record.closed
 
 
 BREAKING = '''
-"""A loop that breaks as often as a counter file says."""
+"""A training loop that crashes as often as a counter file allows."""
 from pathlib import Path
 from trainables.run import LOOPS, Run
 
 
 @LOOPS.register("breaking")
 class Breaking(Run):
-    """Breaks at 400 images, {times} times in all."""
+    """Crashes at 400 images, {times} times in total."""
 
     def d_step(self):
         count = Path({counter!r})
@@ -208,7 +208,7 @@ class Breaking(Run):
     "how", ["raise OSError('the disk is gone')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["raises", "dies"]
 )
 @pytest.mark.parametrize("times", [2, 9])
-def test_what_breaks_is_tried_again_from_its_checkpoint(
+def test_a_crashed_trial_is_retried_from_its_checkpoint(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, times: int
 ) -> None:
     from trainables.run import LOOPS
@@ -234,7 +234,7 @@ def test_what_breaks_is_tried_again_from_its_checkpoint(
 
 
 def pictures(folder: Path, n: int = 60) -> Path:
-    """PNGs of mixed sizes and modes, without labels."""
+    """Write PNGs of mixed sizes and colour modes, without labels."""
     import numpy as np
     from PIL import Image
 
@@ -248,7 +248,7 @@ def pictures(folder: Path, n: int = 60) -> Path:
 
 
 @pytest.mark.slow
-def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_of_an_image_folder(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = {"data": "image_folder", "data.root": str(pictures(tmp_path / "p")), "data.resolution": 16, "arch": "dcgan", "g.norm": "batch"}
     view = run(toy(base=base, n_configs=2, evaluation={"samples": 100}), tmp_path / "toy")
@@ -260,7 +260,7 @@ def test_a_folder_of_pictures_becomes_a_study(toy: Toy, tmp_path: Path, monkeypa
 
 
 @pytest.mark.slow
-def test_a_stop_file_ends_the_run_and_resume_goes_on(toy: Toy, tmp_path: Path) -> None:
+def test_a_stop_file_stops_the_study_and_it_can_be_resumed(toy: Toy, tmp_path: Path) -> None:
     folder, spec = tmp_path / "toy", toy(n_configs=6)
     with pytest.MonkeyPatch.context() as patch:
         write = Store.write

@@ -1,4 +1,4 @@
-"""The studies that test published methods again, and the table that is made of them."""
+"""The studies that replicate published methods, and their result tables."""
 
 from math import log
 from pathlib import Path
@@ -15,7 +15,7 @@ STUDIES = sorted(FOLDER.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_a_study_of_variants_over_seeds(path: Path) -> None:
+def test_a_replication_varies_one_setting_over_seeds(path: Path) -> None:
     spec = StudySpec.load(path)
     assert list(spec.space.scientific) == list(spec.space.variants)
     assert len(spec.space.variants) == 1
@@ -23,7 +23,7 @@ def test_a_study_of_variants_over_seeds(path: Path) -> None:
     assert spec.seeds >= 3
 
 
-def test_the_table_has_means_with_their_standard_errors_beside_real_data() -> None:
+def test_the_table_shows_means_standard_errors_and_real_data() -> None:
     runs = [("plain", "mode_collapse", 6, 0.5), ("plain", "healthy", 8, 0.7), ("packed", "healthy", 8, 0.9)]
     rows = [{"variant": v, "seed": i, "outcome": o, "modes": m, "high_quality": hq} for i, (v, o, m, hq) in enumerate(runs)]
     table = markdown(pd.DataFrame([*rows, {"variant": REAL, "modes": 8, "high_quality": 0.98889}]))
@@ -36,8 +36,8 @@ def test_the_table_has_means_with_their_standard_errors_beside_real_data() -> No
     ]
 
 
-def test_modes_are_counted_as_they_were_published() -> None:
-    """Four samples on one centre, one near a second, one far from all: two of three modes, five of six samples, shares 4/5 and 1/5."""
+def test_published_metrics() -> None:
+    """Four samples on one centre, one near a second, one far from all: 2 of 3 modes, 5 of 6 of high quality, shares 4/5 and 1/5."""
     centres = np.array([[0, 0], [10, 0], [0, 10]], dtype=np.float32)
     points = np.array([*[[0, 0]] * 4, [10, 2.9], [3.1, 9.9]], dtype=np.float32)
     found = published_protocol(points, centres, std=1.0)
@@ -50,7 +50,7 @@ def test_modes_are_counted_as_they_were_published() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in STUDIES if path.with_suffix(".csv").exists()], ids=lambda path: path.stem)
-def test_the_page_has_the_table_of_what_was_measured(path: Path) -> None:
+def test_the_page_shows_the_table_of_the_stored_results(path: Path) -> None:
     trials = pd.read_csv(path.with_suffix(".csv"))
     spec = StudySpec.load(path)
     (variants,) = spec.space.variants.values()

@@ -1,4 +1,4 @@
-"""What somebody else may add, from outside of the package: one module, on the workers too."""
+"""A plugin module outside the package adds one entry of each kind, and the workers import it too."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from study.spec.study_spec import StudySpec
 pytestmark = pytest.mark.usefixtures("one_ray")
 
 PLUGIN = '''
-"""One of each thing that somebody else may add."""
+"""One entry of each kind that a plugin may add."""
 import numpy as np
 import torch
 from torch import nn
@@ -32,7 +32,7 @@ from trainables.tricks.base import Step, Trick, trick
 
 @trick("logit_penalty")
 class LogitPenalty(Trick):
-    """weight E D(x)^2 on both sides: a trick of one's own."""
+    """weight E D(x)^2, on real and generated samples."""
 
     weight: float = 0.01
 
@@ -73,12 +73,12 @@ class Squares(nn.Module):
 
 
 FEATURES.register("squares")(lambda source: Squares())
-METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="their spread", direction="maximize", source="nobody")
+METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="standard deviation of the features", direction="maximize", source="none")
 '''
 
 
 def forget_plugin() -> None:
-    """As if its module had never been imported."""
+    """Undo the import of the plugin."""
     from analysis.metrics import METRICS
     from study.spec.features import FEATURES
     from trainables.data import DATA
@@ -101,9 +101,9 @@ def forget_plugin() -> None:
 
 
 @pytest.mark.slow
-def test_a_plugin_from_outside_trains_on_the_workers_and_is_not_imported_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_trains_on_the_workers_and_is_only_imported_if_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_plugin.py").write_text(PLUGIN)
-    monkeypatch.chdir(tmp_path)  # plugins are found in the folder where the command is called
+    monkeypatch.chdir(tmp_path)  # plugins are found in the working directory
     monkeypatch.setattr(sys, "path", list(sys.path))
     choices: dict[str, list[Any]] = {
         "logit_penalty": [False, True],

@@ -52,5 +52,5 @@ def test_a_question_can_be_launched(path: Path, tmp_path: Path) -> None:
     assert StudySpec.from_dict(spec.as_dict()) == spec
     said = CliRunner().invoke(app, ["launch", str(path), "--dry-run", "--folder", str(tmp_path / "none")], catch_exceptions=False)
     assert said.exit_code == 0, said.output
-    assert "the first trial in full" in said.output
+    assert "settings of the first trial" in said.output
     assert not (tmp_path / "none").exists()

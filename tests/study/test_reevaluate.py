@@ -1,4 +1,4 @@
-"""A finished study's generators, judged again."""
+"""Re-evaluation of a finished study's generators."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ BASE = {**TOY["base"], "data": "digits", "budget_kimg": 0.1, "tick_kimg": 0.05}
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of four trials on digits, as its driver writes it, but in this process: with other threads the last bits would differ."""
+    """A study of four trials on digits, run in this process, because another number of threads would change the last bits."""
     spec = StudySpec.from_dict({**TOY, "base": BASE, "n_configs": 2, "seeds": 2})
     folder = tmp_path_factory.mktemp("runs") / "toy"
     in_this_process(spec, folder)
@@ -36,31 +36,31 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The study above ran without one."""
+    """The study above ran without a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path) -> Path:
-    """One to change."""
+    """A copy that a test may change."""
     return copytree(finished, tmp_path / "toy")
 
 
-def evaluated(view: StudyView, asked: list[str] | None = None, **how: Any) -> study.evaluation.reevaluate.Reevaluated:
-    """By so many samples as the study; `asked` hears of every trial that is measured."""
+def evaluated(view: StudyView, calls: list[str] | None = None, **evaluation: Any) -> study.evaluation.reevaluate.Reevaluated:
+    """Re-evaluate with as many samples as the study; `calls` collects the trials that are evaluated."""
 
     def said(trial: str, number: int, trials: int) -> None:
-        if asked is not None:
-            asked.append(trial)
+        if calls is not None:
+            calls.append(trial)
 
-    return reevaluate(view.store, view.spec, EvaluationConfig(**{"samples": SAMPLES, **how}), said=said)
+    return reevaluate(view.store, view.spec, EvaluationConfig(**{"samples": SAMPLES, **evaluation}), said=said)
 
 
 def newest(view: StudyView, trial_id: str) -> Path:
     return view.folder / view.trial(trial_id).stored[-1].path / GENERATOR_FILE
 
 
-def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
+def test_the_studys_own_protocol_reproduces_its_metrics(folder: Path) -> None:
     view = open_study(folder)
     found = reevaluate(view.store, view.spec, view.spec.evaluation)
     assert found.protocol.hash == view.protocol.hash
@@ -74,7 +74,7 @@ def test_the_studys_own_ruler_gives_its_own_numbers(folder: Path) -> None:
     pd.testing.assert_frame_equal(found.table(view.table()).final, view.table().final[list(found.baselines)], check_names=False)
 
 
-def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
+def test_each_protocol_has_its_own_file_and_baselines(folder: Path) -> None:
     view = open_study(folder)
     before = (folder / "records.jsonl").read_bytes()
     protocols = [evaluated(view, features=features) for features in ("pixels", "random_conv")] + [
@@ -86,26 +86,26 @@ def test_each_ruler_has_a_file_and_floors_of_its_own(folder: Path) -> None:
     assert len({found.baselines["fd"] for found in protocols} | {view.study.baselines["fd"]}) == 4
     for found in protocols:
         frame = kept[found.protocol.hash]
-        pd.testing.assert_frame_equal(frame, found.values)  # to the last bit: nothing is lost in the file
+        pd.testing.assert_frame_equal(frame, found.values)  # bit for bit: the file loses nothing
         assert EvaluationProtocol(**frame.attrs["protocol"]) == found.protocol
         assert frame.attrs["baselines"] == found.baselines
         assert (frame["images"] == 100).all()
         assert np.isfinite(frame.to_numpy()).all()
 
 
-def test_called_again_it_judges_only_the_rest(folder: Path) -> None:
+def test_an_interrupted_evaluation_resumes(folder: Path) -> None:
     view = open_study(folder)
     trials = list(view.store.trials)
-    asked: list[str] = []
+    calls: list[str] = []
 
-    def cut(trial: str, number: int, of: int) -> None:
-        asked.append(trial)
+    def interrupt(trial: str, number: int, trials: int) -> None:
+        calls.append(trial)
         if number == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reevaluate(view.store, view.spec, EvaluationConfig(features="pixels", samples=SAMPLES), said=cut)
-    assert asked == trials[:3]
+        reevaluate(view.store, view.spec, EvaluationConfig(features="pixels", samples=SAMPLES), said=interrupt)
+    assert calls == trials[:3]
     half = next(iter(view.evaluated().values()))
     assert list(half.index) == trials[:2]
     again: list[str] = []
@@ -117,7 +117,7 @@ def test_called_again_it_judges_only_the_rest(folder: Path) -> None:
     assert again == trials[2:]
 
 
-def test_a_trial_that_went_on_and_a_row_without_a_metric_are_judged_again(folder: Path) -> None:
+def test_a_newer_checkpoint_and_a_missing_metric_are_evaluated_again(folder: Path) -> None:
     view = open_study(folder)
     path, (first, second, *_) = evaluated(view, features="pixels").path, view.store.trials
     whole = path.read_text()
@@ -125,65 +125,70 @@ def test_a_trial_that_went_on_and_a_row_without_a_metric_are_judged_again(folder
     frame.loc[first, "images"] = 50
     frame.loc[second, "coverage"] = np.nan
     frame.to_csv(path)
-    asked: list[str] = []
-    evaluated(view, asked, features="pixels")
-    assert asked == [first, second]
+    calls: list[str] = []
+    evaluated(view, calls, features="pixels")
+    assert calls == [first, second]
     assert sorted(path.read_text().splitlines()) == sorted(whole.splitlines())
 
 
-def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
+def test_trials_that_cannot_be_evaluated_are_reported(folder: Path) -> None:
     view = open_study(folder)
-    none, mad, early, good = view.store.trials
-    for saved in view.trial(none).stored:
+    missing, diverged, early, good = view.store.trials
+    for saved in view.trial(missing).stored:
         (folder / saved.path / GENERATOR_FILE).unlink()
-    generator = view.trial(mad).generator()
+    generator = view.trial(diverged).generator()
     assert isinstance(generator, Generator)
     next(generator.net.parameters()).data.fill_(float("nan"))
-    save_generator(generator, view.trial(mad).config, (1, 8, 8), newest(view, mad))
-    newest(view, early).unlink()  # what is left is of an earlier tick
+    save_generator(generator, view.trial(diverged).config, (1, 8, 8), newest(view, diverged))
+    newest(view, early).unlink()  # leaves the generator of an earlier tick
     found = evaluated(view, features="pixels")
-    assert found.left_out == {none: "no generator is stored", mad: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite"}
+    assert found.left_out == {
+        missing: "no generator is stored",
+        diverged: f"{SAMPLES} of {SAMPLES} samples of the generator are not finite",
+    }
     assert found.values["images"].to_dict() == {early: 50, good: 100}
     assert list(found.table(view.table()).final["fd"].dropna().index) == [good]
     said = run("evaluate", str(folder), "--features", "pixels")
     assert "2 of 4 trials judged" in said
-    assert f"left out: {none}: no generator is stored" in said
+    assert f"left out: {missing}: no generator is stored" in said
     assert "n = 1 configurations" in said
 
 
-def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) -> None:
+def test_a_generator_that_a_driver_replaces_is_left_out(folder: Path) -> None:
     view = open_study(folder)
     first, *others = view.store.trials
-    gone = newest(view, first)
+    replaced = newest(view, first)
     found = reevaluate(
         view.store,
         view.spec,
         EvaluationConfig(features="pixels", samples=SAMPLES),
-        said=lambda trial, number, trials: gone.unlink(missing_ok=True),
+        said=lambda trial, number, trials: replaced.unlink(missing_ok=True),
     )
-    assert found.left_out == {first: "it was trained on meanwhile; judge again"}
+    assert found.left_out == {first: "its generator was replaced during training; evaluate again"}
     assert list(found.values.index) == others
 
 
-def test_other_data_than_the_studys_are_refused(folder: Path) -> None:
+def test_another_data_split_is_refused(folder: Path) -> None:
     records = folder / "records.jsonl"
     split = json.loads(records.read_text().splitlines()[0])["study"]["protocol"]["split"]
     records.write_text(records.read_text().replace(split, "0" * 16))
-    with pytest.raises(ValueError, match=f"held out when it was run .split 0000000000000000.*now has the split {split}"):
+    with pytest.raises(
+        ValueError, match=f"must be evaluated with the data split of its training .0000000000000000.*now has the split {split}"
+    ):
         evaluated(open_study(folder))
     assert not (folder / "judged").exists()
 
 
 MISTAKES = {
     ("--features", "pixel"): "no features named 'pixel'; did you mean 'pixels'? there are",
-    ("--features", "points"): "evaluation.features must be features of images for digits; given is 'points'",
+    ("--features", "points"): "evaluation.features must be features of images for digits; given 'points'",
     ("--samples", "5"): "evaluation.samples must be greater than or equal to 100; given 5",
-    ("--weights", "none.pth"): "evaluation.weights are read for inception and vgg16; evaluation.features is 'auto'",
+    ("--weights", "none.pth"): "evaluation.weights needs evaluation.features to be inception or vgg16; given 'auto'",
 }
 
 
 @pytest.mark.parametrize("words", MISTAKES, ids=" ".join)
-def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
+def test_a_refused_evaluation_writes_nothing(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["evaluate", str(folder), *words], catch_exceptions=False)
     assert not (folder / "judged").exists()
@@ -195,7 +200,7 @@ def run(*words: str) -> str:
     return result.output
 
 
-def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
+def test_the_command_prints_protocol_ranking_and_path(folder: Path) -> None:
     own = open_study(folder).protocol.hash
     said = run("evaluate", str(folder))
     assert f"evaluation protocol {own}: features classifier" in said

@@ -1,4 +1,4 @@
-"""The mirrors say what the records say: each tick once, whoever is killed, and no server delays a study for longer than the limit."""
+"""The tracking process: each tick is logged once even if processes are killed, and a server delays a study at most by the limit."""
 
 import json
 import os
@@ -25,11 +25,12 @@ pytestmark = pytest.mark.usefixtures("own_wandb")
 
 
 def finished(folder: Path) -> dict[str, Any]:
+    """The trials whose W&B runs are complete."""
     path = folder / "wandb" / "mirrored.json"
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def test_naming_a_mirror_imports_none() -> None:
+def test_importing_the_tracking_module_imports_no_client() -> None:
     code = "import sys, study.tracking.process; sys.exit(bool({'wandb', 'optuna', 'torch', 'pandas'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -45,7 +46,7 @@ DRIVER = """
     folder = Path(sys.argv[1])
     with Store.writing(folder) as store, watching(folder, Tracking(wandb=WandbConfig(mode=sys.argv[2])), limit_s=20):
         driver = Driver(store)
-        for line in sys.stdin:  # tick n of the study, eight to a trial
+        for line in sys.stdin:  # tick n of the study; a trial has eight
             trial, tick = divmod(int(line), 8)
             if f"t{trial}-s0" not in store.trials:
                 driver.open(f"t{trial}-s0")
@@ -54,7 +55,7 @@ DRIVER = """
 
 
 def start_driver(folder: Path, mode: str, ticks: range) -> "subprocess.Popen[bytes]":
-    """It writes these ticks, and then waits for its input to be closed."""
+    """Start a driver that writes these ticks, then waits until its stdin is closed."""
     here = Path(__file__).parent
     path = os.pathsep.join(map(str, (here.parents[1], here.parent, here)))
     command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(folder), mode]
@@ -67,29 +68,29 @@ def start_driver(folder: Path, mode: str, ticks: range) -> "subprocess.Popen[byt
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["offline", "online"])
-def test_each_tick_is_there_once_whoever_is_killed(tmp_path: Path, mode: str, server: WandbServer) -> None:
-    """First the driver, whose mirror ends by itself, and the next one waits for it; then the mirror; then all three with wandb-core."""
+def test_each_tick_is_logged_once_if_processes_are_killed(tmp_path: Path, mode: str, server: WandbServer) -> None:
+    """First kills the driver, so that the next tracking process waits for the old one. Then the tracking process. Then all, with wandb-core."""
     expected = {f"digits-e3b0c4-t{n}-s0": list(range(8)) for n in range(4)}
     with start_driver(tmp_path, mode, range(12)) as driver:
         wait_until(lambda: len(finished(tmp_path)) == 1)
-        mirrors = psutil.Process(driver.pid).children(recursive=True)
+        trackers = psutil.Process(driver.pid).children(recursive=True)
         driver.kill()
     with start_driver(tmp_path, mode, range(12, 20)) as driver:
         wait_until(lambda: len(finished(tmp_path)) == 2)
-        mirrors += psutil.Process(driver.pid).children(recursive=True)
+        trackers += psutil.Process(driver.pid).children(recursive=True)
         psutil.Process(driver.pid).children()[0].kill()
     assert driver.returncode == 0
     with start_driver(tmp_path, mode, range(20, 28)) as driver:
         wait_until(lambda: len(finished(tmp_path)) == 3)
-        mirrors += psutil.Process(driver.pid).children(recursive=True)
+        trackers += psutil.Process(driver.pid).children(recursive=True)
         driver.kill()
-        for mirror in mirrors:
+        for tracker in trackers:
             with suppress(psutil.NoSuchProcess):
-                mirror.kill()
+                tracker.kill()
     with start_driver(tmp_path, mode, range(28, 32)) as driver:
         pass
     assert driver.returncode == 0
-    _, left = psutil.wait_procs(mirrors, timeout=20)
+    _, left = psutil.wait_procs(trackers, timeout=20)
     assert not left
     if mode == "offline":
         runs = read_runs(tmp_path)
@@ -101,8 +102,8 @@ def test_each_tick_is_there_once_whoever_is_killed(tmp_path: Path, mode: str, se
 
 
 @pytest.mark.slow
-def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
-    """Too many open runs for a server that hangs: the driver goes, says what is left, and a resumed study makes up for it."""
+def test_the_time_after_a_study_is_limited(tmp_path: Path, server: WandbServer) -> None:
+    """With a server that hangs, the driver exits and reports incomplete runs. Resuming the study completes them."""
     said: list[str] = []
     with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=4):
         driver = Driver(store)
@@ -113,9 +114,9 @@ def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
         server.hang_s = 60.0
         for n in range(5):
             driver.tick(f"t{n}-s0", 1, Ended.BUDGET)
-        psutil.Process().children()[0].suspend()  # as if it hung itself
+        psutil.Process().children()[0].suspend()  # pretend that the tracking process hangs too
     assert len(said) == 1
-    assert "not done within 4 s" in said[0]
+    assert "not finished within 4 s" in said[0]
     assert "5 of 5 runs are not complete" in said[0]
     assert "wandb sync" in said[0]
     server.hang_s = 0.0
@@ -125,7 +126,7 @@ def test_the_end_is_bounded(tmp_path: Path, server: WandbServer) -> None:
     assert len(said) == 1
 
 
-def test_auto_is_online_where_a_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_online_if_there_is_an_api_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, own = WandbConfig(), WandbConfig(base_url="https://wandb.example.org")
     assert config.resolved() == "offline"
     (tmp_path / "netrc").write_text("machine wandb.example.org login user password " + "k" * 40)
@@ -142,14 +143,14 @@ def test_auto_is_online_where_a_key_is_found(tmp_path: Path, monkeypatch: pytest
     assert config.resolved() == "online"
 
 
-def test_where_nothing_is_mirrored_nothing_is_started(tmp_path: Path) -> None:
+def test_without_trackers_no_process_is_started(tmp_path: Path) -> None:
     for tracking in (Tracking(), Tracking(wandb=WandbConfig(mode="disabled"))):
         with watching(tmp_path, tracking):
             assert not psutil.Process().children()
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_torn_line_is_read_once_it_is_whole(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_read_when_it_is_complete(tmp_path: Path) -> None:
     whole = b'{"trial": "aa", "opened": {"phase": "explore", "flat": {}}}\n'
     path = tmp_path / "records.jsonl"
     tail = Tail(tmp_path)
@@ -162,12 +163,12 @@ def test_a_torn_line_is_read_once_it_is_whole(tmp_path: Path) -> None:
     assert tail.read_on() == []
 
 
-def test_one_mirror_that_breaks_leaves_the_other(tmp_path: Path) -> None:
+def test_a_failing_tracker_does_not_stop_the_other(tmp_path: Path) -> None:
     said: list[str] = []
     tracking = Tracking(wandb=WandbConfig(mode="offline"), optuna=f"sqlite:///{tmp_path}/not/there.db")
     with Store.writing(tmp_path) as store, watching(tmp_path, tracking, say=said.append):
         Driver(store).whole("aa-s4")
     assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2]
     assert len(said) == 1
-    assert "stopped by an error" in said[0]
-    assert "optuna is no longer mirrored" in (tmp_path / "wandb" / "log.txt").read_text()
+    assert "tracking: crashed" in said[0]
+    assert "optuna tracker failed" in (tmp_path / "wandb" / "log.txt").read_text()

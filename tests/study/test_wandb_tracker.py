@@ -1,4 +1,4 @@
-"""W&B's runs say what the records say, online or offline, whatever the server does."""
+"""The W&B tracker: runs match the records, online and offline, also if the server fails."""
 
 import subprocess
 import sys
@@ -21,10 +21,11 @@ pytestmark = pytest.mark.usefixtures("own_wandb")
 
 
 def logged(folder: Path) -> str:
+    """The log of the tracking process."""
     return (folder / "wandb" / "log.txt").read_text()
 
 
-def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
+def test_a_run_matches_the_record(tmp_path: Path) -> None:
     said: list[str] = []
     with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=said.append):
         driver = Driver(store)
@@ -63,7 +64,7 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
     assert (
         runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("partial: too little of the data since 0 kimg: share of the modes 0.2")
     )
-    assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # as far as it came
+    assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # from the ticks so far
     assert run.config["baselines"] == Store(tmp_path).study.baselines  # type: ignore[union-attr]
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
     assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
@@ -71,8 +72,8 @@ def test_a_run_says_what_the_record_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_resumed_study_goes_on_in_the_same_runs(tmp_path: Path) -> None:
-    """An interrupted trial, one that failed and is tried again, and a finished one that is left alone."""
+def test_a_resumed_study_continues_the_same_runs(tmp_path: Path) -> None:
+    """An interrupted trial, a failed one that is retried, and a finished one whose run does not change."""
     for session in range(2):
         with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=lambda line: None):
             driver = Driver(store)
@@ -96,7 +97,7 @@ def test_a_resumed_study_goes_on_in_the_same_runs(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")} == before
 
 
-def test_online_runs_arrive(tmp_path: Path, server: WandbServer) -> None:
+def test_online_runs_reach_the_server(tmp_path: Path, server: WandbServer) -> None:
     said: list[str] = []
     with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=WandbConfig(entity="team", project="gans")), say=said.append):
         Driver(store).whole("aa-s4")
@@ -105,8 +106,8 @@ def test_online_runs_arrive(tmp_path: Path, server: WandbServer) -> None:
     assert [row["fd"] for row in server.rows["digits-e3b0c4-aa-s4"]] == [100.0, 99.0, 98.0]
     assert server.exits == {"digits-e3b0c4-aa-s4": 0, "digits-e3b0c4-dd-s4": 1}
     assert sum(path.endswith(".png") for path in server.uploads) == 5
-    told = server.runs["digits-e3b0c4-aa-s4"]
-    assert (told["project"], told["entity"], told["groupName"], told["jobType"]) == ("gans", "team", "digits", "explore")
+    run = server.runs["digits-e3b0c4-aa-s4"]
+    assert (run["project"], run["entity"], run["groupName"], run["jobType"]) == ("gans", "team", "digits", "explore")
     assert not said
     assert not [*tmp_path.glob("wandb/offline-run-*")]
 
@@ -117,7 +118,7 @@ def sync(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", ["refuses", *(pytest.param(failure, marks=pytest.mark.slow) for failure in ("hangs", "dead", "key"))])
-def test_without_a_server_runs_are_written_offline_and_can_be_sent_later(tmp_path: Path, server: WandbServer, failure: str) -> None:
+def test_without_a_server_runs_are_written_offline_and_can_be_synced(tmp_path: Path, server: WandbServer, failure: str) -> None:
     said: list[str] = []
     config = WandbConfig(mode="online", base_url="http://127.0.0.1:9" if failure == "dead" else None)
     server.status = {"refuses": 500, "key": 401}.get(failure)
@@ -138,9 +139,9 @@ def test_without_a_server_runs_are_written_offline_and_can_be_sent_later(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("heals", [False, True])
-def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, heals: bool) -> None:
-    """Healed in time, all arrives; else the run is written again, offline, and sending it later makes it whole."""
+@pytest.mark.parametrize("recovers", [False, True])
+def test_a_server_that_fails_during_a_run(tmp_path: Path, server: WandbServer, recovers: bool) -> None:
+    """If the server recovers in time, it receives all. Else the run is rewritten offline, and syncing it completes the server's run."""
     said: list[str] = []
     with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=12):
         driver = Driver(store)
@@ -148,15 +149,15 @@ def test_a_server_that_fails_in_between(tmp_path: Path, server: WandbServer, hea
         driver.tick("aa-s4", 0)
         wait_until(lambda: "digits-e3b0c4-aa-s4" in server.runs)
         server.status = 500
-        asked = server.requests
+        before = server.requests
         driver.tick("aa-s4", 1)
-        wait_until(lambda: server.requests > asked)
+        wait_until(lambda: server.requests > before)
         driver.tick("aa-s4", 2)
-        if heals:
+        if recovers:
             server.status = None
         driver.tick("aa-s4", 3, Ended.BUDGET)
-    assert bool(said) != heals
-    if not heals:
+    assert bool(said) != recovers
+    if not recovers:
         assert read_runs(tmp_path)["digits-e3b0c4-aa-s4"].steps == [0, 1, 2, 3]
         server.status = None
         sync(tmp_path)

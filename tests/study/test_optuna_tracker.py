@@ -1,4 +1,4 @@
-"""The mirror that optuna-dashboard opens."""
+"""The Optuna tracker: a storage that optuna-dashboard opens."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from study.tracking.optuna_tracker import distribution
 from study.tracking.process import watching
 
 
-def test_spaces_are_read_as_the_records_hold_them() -> None:
+def test_distributions_are_read_from_the_format_of_the_records() -> None:
     from study.spec.space import as_given
 
     for given in (
@@ -40,8 +40,8 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
                 driver.whole("aa-s4")
                 driver.whole("bb-s4", Ended.SCHEDULER)
                 driver.whole("cc-s4", Ended.DEAD)
-                driver.whole("dd-s4", Ended.ERROR)  # tried once more
-                driver.open("ee-s4", d_steps=9)  # outside of the space, as a confirmed config may be
+                driver.whole("dd-s4", Ended.ERROR)  # retried once
+                driver.open("ee-s4", d_steps=9)  # outside the space, as in phase confirm
             else:
                 driver.tick("dd-s4", 3, Ended.ERROR, reason="CUDA out of memory")
                 driver.tick("ee-s4", 0, Ended.BUDGET)
@@ -75,14 +75,14 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         "failures": 0,
     }
     assert trials["dd-s4"].user_attrs["reason"] == "CUDA out of memory"
-    shown = ask(create_app(storage), "/api/studies/0" if "log" in address else f"/api/studies/{study._study_id}")
+    shown = get(create_app(storage), "/api/studies/0" if "log" in address else f"/api/studies/{study._study_id}")
     assert sorted(trial["state"] for trial in shown["trials"]) == ["Complete", "Complete", "Fail", "Pruned", "Pruned"]
     if "sqlite" in address:
         storage.engine.dispose()  # type: ignore[union-attr]
 
 
-def ask(app: Any, path: str) -> Any:
-    """What a WSGI application answers to GET."""
+def get(app: Any, path: str) -> Any:
+    """The JSON response of a WSGI application to a GET request."""
     from wsgiref.util import setup_testing_defaults
 
     environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
