@@ -146,9 +146,9 @@ def test_what_cannot_be_judged_is_left_out_and_said(folder: Path) -> None:
     assert found.values["images"].to_dict() == {early: 50, good: 100}
     assert list(found.table(view.table()).final["fd"].dropna().index) == [good]
     said = run("evaluate", str(folder), "--features", "pixels")
-    assert "2 of 4 trials judged" in said
+    assert "2 of 4 trials evaluated" in said
     assert f"left out: {none}: no generator is stored" in said
-    assert "n = 1 configurations" in said
+    assert "n = 1 config" in said
 
 
 def test_a_generator_that_a_driver_replaces_meanwhile_is_left_out(folder: Path) -> None:
@@ -206,9 +206,9 @@ def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
     assert f"evaluation protocol {other}: features random_conv" in said
     assert f"the study's own is {own}: features classifier" in said
     assert f"n_fake {SAMPLES}" in said
-    assert "4 of 4 trials judged" in said
+    assert "4 of 4 trials evaluated" in said
     assert str(folder / "judged" / f"{other}.csv") in said
     assert "place" in said
-    assert "real data score" in said
-    assert f"fd_random_conv_300 agrees with the study's own by fd_classifier_{SAMPLES}" in said
-    assert "n = 2 configurations" in said
+    assert "real-data baseline of fd: " in said
+    assert f"rankings by fd_random_conv_300 and fd_classifier_{SAMPLES} (the study's own)" in said
+    assert "n = 2 configs" in said
