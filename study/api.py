@@ -177,7 +177,7 @@ class StudyView:
         matches = [known for known in self.store.trials if known.startswith(trial_id)]
         if len(matches) != 1 and trial_id not in self.store.trials:
             raise UserError(
-                f"a trial id, or a prefix of exactly one, is needed; {trial_id!r} matches {len(matches)} trials of {self.folder}. "
+                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {len(matches)} trials of {self.folder}. "
                 f"`ganstudy show {self.folder}` lists all ids"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])

@@ -171,7 +171,7 @@ def test_other_data_than_the_studys_are_refused(folder: Path) -> None:
     records.write_text(records.read_text().replace(split, "0" * 16))
     with pytest.raises(ValueError, match=f"held out when it was run .split 0000000000000000.*now has the split {split}"):
         evaluated(open_study(folder))
-    assert not (folder / "judged").exists()
+    assert not (folder / "evaluated").exists()
 
 
 MISTAKES = {
@@ -186,7 +186,7 @@ MISTAKES = {
 def test_a_mistake_leaves_nothing_behind(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["evaluate", str(folder), *words], catch_exceptions=False)
-    assert not (folder / "judged").exists()
+    assert not (folder / "evaluated").exists()
 
 
 def run(*words: str) -> str:
@@ -207,7 +207,7 @@ def test_the_command_prints_ruler_ranking_and_path(folder: Path) -> None:
     assert f"the study's own is {own}: features classifier" in said
     assert f"n_fake {SAMPLES}" in said
     assert "4 of 4 trials evaluated" in said
-    assert str(folder / "judged" / f"{other}.csv") in said
+    assert str(folder / "evaluated" / f"{other}.csv") in said
     assert "place" in said
     assert "real-data baseline of fd: " in said
     assert f"rankings by fd_random_conv_300 and fd_classifier_{SAMPLES} (the study's own)" in said
