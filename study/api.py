@@ -1,7 +1,7 @@
-"""What people call: launch a study, open one, and read it. Reading works while the study runs, and needs no Ray."""
+"""The Python interface: launch a study, open its folder, read its results. Reading needs no Ray and works while the study runs."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from study.store.tables import ended_as, history_frame, settings_of, trial_table
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from study.evaluation.reevaluate import Reevaluated
     from study.spec.study_spec import StudySpec
     from trainables.config import TrialConfig
     from trainables.generators import Generator
@@ -30,27 +31,27 @@ log = logging.getLogger(__name__)
 
 
 def launch(spec: "StudySpec", folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> "StudyView":
-    """Run the study until its trials are done, or it is stopped. Call it again to go on.
+    """Run a study until all trials are done or it is stopped, and return its view. Call it again to resume.
 
-    folder: runs/NAME unless given. address: a Ray cluster's; else the Ray that this process uses, else one started here.
-    Raises UserError for what cannot run, before anything is started or written, and while another driver has the folder.
+    folder: where the study is stored; default runs/NAME. address: a Ray cluster; default: the Ray instance of this process, or a new local one.
+    Raises UserError if the study cannot run, before it starts or writes anything, and if another process runs this folder.
     """
-    from study.engine.launch import launch as run  # here, since Ray costs seconds, which reading a study must not
+    from study.engine.launch import launch as run  # here: Ray takes seconds to import, and reading a study does not need it
 
     return open_study(run(spec, folder, address=address, progress=progress).folder, trust_plugins=True)
 
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
-    """The study in a folder. Raises UserError if there is none. A study's plugins are code: they are imported only where they are trusted."""
+    """Return the study in a folder. Raises UserError if there is none. trust_plugins: import the plugins of the study, which are code."""
     store = Store(Path(folder))
     if store.study is None:
-        there = "holds no records" if Path(folder).is_dir() else "is not there"
-        raise UserError(f"{folder} must be the folder of a study, with {store.path.name} in it; it {there}")
+        problem = "contains no records" if store.folder.is_dir() else "is not a folder" if store.folder.exists() else "does not exist"
+        raise UserError(f"{folder} must be a study folder, which contains {store.path.name}; it {problem}")
     return StudyView(store, store.study, trust_plugins=trust_plugins)
 
 
 class StudyView:
-    """What a folder's records held when it was opened. Open it again for what came since."""
+    """A study as recorded when its folder was opened. Open it again to see newer records."""
 
     def __init__(self, store: Store, study: StudyRecord, *, trust_plugins: bool):
         self.store, self.study, self.folder = store, study, store.folder
@@ -64,50 +65,82 @@ class StudyView:
 
     @property
     def spec(self) -> "StudySpec":
-        from study.spec.study_spec import StudySpec  # here, since it imports torch, which costs seconds
+        """The study file as it was launched. Raises UserError if its plugins are not trusted."""
+        from study.spec.study_spec import StudySpec  # here: it imports torch, which takes seconds
 
         self._need_trust()
         return StudySpec.from_dict(self.study.spec)
 
+    def spec_with(self, changes: Mapping[str, Any]) -> "StudySpec":
+        """Return the spec with changed values, such as {"n_configs": 48}. Raises UserError for an unknown name."""
+        from study.spec.study_spec import StudySpec, changed  # here: it imports torch, which takes seconds
+
+        given = self.spec.as_dict()
+        for name, value in changes.items():
+            given = changed(given, name, value)
+        return StudySpec.from_dict(given)
+
     @property
     def protocol(self) -> "EvaluationProtocol":
-        """What the numbers were measured with; those of another evaluation protocol (another `hash`) are not to be compared with these."""
+        """How the metrics were measured. Metrics are comparable only between protocols with the same `hash`."""
         return EvaluationProtocol(**self.study.protocol)
 
     @property
     def objective(self) -> str:
-        """The metric that the study ranks by."""
+        """The metric that the study optimises and ranks by."""
         return str(self.study.spec["objective"]["metric"])
 
     @property
     def direction(self) -> Direction:
-        """Whether the study minimizes or maximizes its score."""
+        """Whether the study minimizes or maximizes its objective."""
         return Direction(self.study.spec["objective"]["direction"])
 
     def trials(self) -> pd.DataFrame:
-        """A row per trial, by trial_id: how it ended, its outcome with its onset, its settings, what was last measured, and the diagnosis in words.
+        """Return one row per trial, indexed by trial_id: how it ended, its outcome and onset, settings, last metrics and diagnosis.
 
-        attrs["baselines"]: what real data score.
+        attrs["baselines"] holds the real-data baselines.
         """
         return trials_frame(self.store, protocol=self.protocol.hash)
 
     def history(self) -> pd.DataFrame:
-        """A row per trial and tick: images, seconds, and all that was measured. attrs["baselines"]: what real data score."""
+        """Return one row per trial and tick: images, seconds and all metrics. attrs["baselines"] holds the real-data baselines."""
         return history_frame(self.store)
 
     def evaluated(self) -> dict[str, pd.DataFrame]:
-        """Hash of an evaluation protocol -> what `ganstudy evaluate` measured by it: images and metrics by trial_id; its evaluation protocol and baselines are in the frame's attrs."""
+        """Return the results of `evaluate`: the hash of each evaluation protocol -> images and metrics, indexed by trial_id.
+
+        Each frame's attrs hold its evaluation protocol and its real-data baselines.
+        """
         return {protocol: read_evaluated(self.folder, protocol) for protocol in self.store.layout.protocols()}
 
+    def evaluate(
+        self,
+        *,
+        features: str | None = None,
+        weights: str | None = None,
+        samples: int | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> "Reevaluated":
+        """Measure all stored generators again, with another evaluation protocol. Nothing is trained; earlier results are reused.
+
+        An argument of None keeps the study's value. progress(trial_id, number, trials) is called before each measurement.
+        """
+        from study.evaluation.reevaluate import reevaluate  # here: it imports torch, which takes seconds
+        from study.spec.sections import evaluation_as
+
+        evaluation = evaluation_as(self.spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
+        return reevaluate(self.store, self.spec, evaluation, said=progress)
+
     def table(self) -> TrialTable:
-        """What the functions of `analysis` take."""
+        """Return the trials as a table for the functions of `analysis`."""
         return trial_table(self.store)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
-        """The best n configurations, each by its median run among those that reached the end.
+        """Return the n best configs, each as the median of its trials that reached the end of their budget.
 
-        Ranked on the bad end of the mean's 95 % interval, not on a lucky seed. where: a pandas query over trials(), such as
-        "coverage > 0.8", that more than half of a configuration's runs must meet. Where no configuration has min_seeds runs, those with the most are ranked, which is logged.
+        Configs are ranked by the worse end of the 95 % interval of their mean, so that one lucky seed does not win.
+        by: a metric; default: the objective. where: a pandas query over trials(), such as "coverage > 0.8"; more than half of a
+        config's trials must match it. If no config has min_seeds trials, those with the most are ranked, with a warning.
         """
         by = by or self.objective
         table = self.table()
@@ -117,23 +150,20 @@ class StudyView:
                 chosen = trials.query(where).index
             except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
                 raise UserError(
-                    f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r}: {error}"
+                    f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({error})"
                 ) from None
             passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
-            table = table.where(np.isin(table.config_id, passed.index[passed > 0.5]))  # on all their runs, not on the lucky ones
+            table = table.where(np.isin(table.config_id, passed.index[passed > 0.5]))  # all their trials, not only those that match
+        matching = f" with {where}" if where else ""
         if not table.evidence.any():
-            raise UserError(
-                f"the best of {self.folder} must be among finished trials" + (f" with {where}" if where else "") + "; there are none"
-            )
+            raise UserError(f"a best config needs finished trials{matching}; {self.folder} has none")
         ranked = rank(table, by)
         ranked = ranked[ranked["n"] > 0]
         if not len(ranked):
-            raise UserError(
-                f"the best must have reached the end of their budget; no run of {self.folder} has" + (f" with {where}" if where else "")
-            )
+            raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {self.folder} has none")
         most = int(ranked["n"].max())
         if most < min_seeds:
-            log.warning("no configuration has %d finished runs; ranking those with %d", min_seeds, most)
+            log.warning("no config has %d finished trials; ranking those with %d", min_seeds, most)
         ranked = ranked[ranked["n"] >= min(min_seeds, most)]
         scores = pd.Series(table.at_end(by), index=table.trial_id).dropna()
         views = []
@@ -143,31 +173,33 @@ class StudyView:
         return views
 
     def trial(self, trial_id: str) -> "TrialView":
-        """By its id, or the beginning of it where that is unique."""
+        """Return a trial by its id or a unique prefix of it."""
         matches = [known for known in self.store.trials if known.startswith(trial_id)]
         if len(matches) != 1 and trial_id not in self.store.trials:
             raise UserError(
-                f"a trial id, or the unique beginning of one, is needed; given {trial_id!r}, which {len(matches)} trials of {self.folder} begin with"
+                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {len(matches)} trials of {self.folder}. "
+                f"`ganstudy show {self.folder}` lists all ids"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
 
     def diagnosis(self, record: TrialRecord) -> Diagnosis:
-        """What happened to a trial. One that has not ended has no outcome yet."""
+        """Return the diagnosis of a trial. Its outcome is empty until the trial has ended."""
         return ended_as(record, self.study)
 
     def settings(self, record: TrialRecord) -> dict[str, Any]:
-        """As asked, completed by the defaults of what was not said. Without trust, a plugin's own defaults are unknown and left out."""
+        """Return all settings of a trial, with defaults. Defaults of plugins are missing if the plugins are not trusted."""
         return settings_of(record)
 
     def _need_trust(self) -> None:
         if not self.trusted:
             raise UserError(
-                f"{self.folder} uses plugins {list(self.plugins)}, which are code; open_study(folder, trust_plugins=True) (--trust-plugins) imports them"
+                f"{self.folder} uses plugins {list(self.plugins)}, which are code and must be trusted to be imported. "
+                "To import them, pass trust_plugins=True to open_study (on the command line: --trust-plugins)"
             )
 
 
 class TrialView:
-    """One trial of a folder."""
+    """One trial of a study."""
 
     def __init__(self, study: StudyView, record: TrialRecord):
         self.study, self.record = study, record
@@ -180,64 +212,70 @@ class TrialView:
 
     @property
     def trial_id(self) -> str:
+        """The id: the hash of the config, and the seed."""
         return self.record.trial_id
 
     @property
     def config(self) -> "TrialConfig":
-        from trainables.config import TrialConfig  # here, since it imports torch, which costs seconds
+        """The config with its seed. Raises UserError if the study's plugins are not trusted."""
+        from trainables.config import TrialConfig  # here: it imports torch, which takes seconds
 
         self.study._need_trust()
         return TrialConfig.from_flat(self.record.flat)
 
     @property
     def outcome(self) -> str:
-        """A key of analysis.outcomes.OUTCOMES; "" while it has not ended."""
+        """A key of analysis.outcomes.OUTCOMES, or "" if the trial has not ended."""
         return self.study.diagnosis(self.record).outcome
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What happened to it, with the evidence; of a trial that still trains, as far as it came."""
+        """The diagnosis with its evidence. For a trial that still trains, it is based on the ticks so far."""
         return diagnosis(self.record, self.study.study)
 
     @property
     def values(self) -> Mapping[str, float]:
-        """What was last measured."""
+        """The metrics and signals of the last tick."""
         return self.record.last.values if self.record.last else {}
 
     @property
     def stored(self) -> list[Saved]:
-        """Its checkpoints whose generator is kept, the newest last."""
+        """The checkpoints with a stored generator, oldest first."""
         return self.study.store.generators(self.trial_id)
 
     def generator_path(self, *, best_tick: bool = False) -> Path:
-        """Its newest generator.safetensors, or that of the tick where its score was best. Raises UserError if none was saved."""
+        """Return the newest stored generator, or with best_tick the one with the best objective. Raises UserError if there is none."""
         if not (saved := self.stored):
-            raise UserError(f"{self.trial_id} must have saved a generator; none is in {self.study.folder}")
+            raise UserError(f"{self.trial_id} must have a stored generator; {self.study.folder} contains none of this trial")
         at = self.record.best_images(self.study.objective, self.study.direction) if best_tick else saved[-1].images
         return self.study.store.layout.generator(next(each for each in saved if each.images == at))
 
     def generator(self, *, best_tick: bool = False) -> "Generator":
-        """z [N, latent.dim] -> images: a ready nn.Module, in evaluation mode. best_tick: as it was when its score was best.
+        """Return the generator, an nn.Module in evaluation mode: z [N, latent.dim] -> images.
 
-        The least of several noisy scores flatters; judge such a generator again before quoting its score.
+        best_tick: use the stored checkpoint with the best objective. That value is biased, because it is the best of several noisy ones;
+        evaluate the generator again before you report it.
         """
-        from trainables.generators import load_generator  # here, since it imports torch, which costs seconds
+        from trainables.generators import load_generator  # here: it imports torch, which takes seconds
 
         self.study._need_trust()
         return load_generator(self.generator_path(best_tick=best_tick))
 
     def sample(self, n: int, *, seed: int = 0, label: str | int | None = None) -> "Tensor":
-        """[n, *shape], floats in [-1, 1] (points: as they are). label: a class by its name or number, of a conditional generator; else of all."""
+        """Return n samples [n, *shape]: images as floats in [-1, 1], points in their own units.
+
+        label: a class, by name or number, for a conditional generator; default: all classes.
+        """
         generator = self.generator()
         if label is None:
             return generator.sample(n, seed=seed)
-        import torch  # here, since it costs seconds
+        import torch  # here: it takes seconds to import
 
         return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
 
     def grid_png(self, *, seed: int = 0, label: str | None = None, best_tick: bool = False) -> bytes:
-        """A grid of fresh samples; of a conditional generator a row for each class, or all of the class `label`."""
-        from trainables.grid import grid_png, grid_samples  # here, since it imports torch, which costs seconds
+        """Return a grid of new samples as a PNG. A conditional generator gets one row per class, or only the class `label`."""
+        from trainables.grid import grid_png, grid_samples  # here: it imports torch, which takes seconds
 
         generator = self.generator(best_tick=best_tick)
         shape = tuple(generator.sample(1).shape[1:])
@@ -245,10 +283,17 @@ class TrialView:
         return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
-        """Copy the generator: safetensors, its config in the header; trainables.generators.load_generator makes a network of it."""
+        """Write the generator to a safetensors file with its config in the header, and return the path.
+
+        trainables.generators.load_generator loads it.
+        """
         return write_output(Path(path), self.generator_path(best_tick=best_tick).read_bytes())
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the id, outcome, config and last metrics as plain values, for JSON."""
+        return {"trial_id": self.trial_id, "outcome": self.outcome, "config": dict(self.record.flat), "values": dict(self.values)}
+
     def samples_png(self) -> bytes | None:
-        """Its newest sample grid; None if it saved none."""
+        """Return the newest stored sample grid, or None if there is none."""
         grids = self.study.store.layout.grids(self.trial_id)
         return grids[-1].read_bytes() if grids else None

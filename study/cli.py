@@ -1,4 +1,4 @@
-"""The `ganstudy` command. Long, since all commands are here; each imports what it needs, so that `--help` costs no second."""
+"""The `ganstudy` command, with one function per subcommand, hence long. Commands import what they need, so that `--help` is fast."""
 
 import json
 import logging
@@ -6,17 +6,20 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from ganstudy import UserError
 from ganstudy.files import write_output
 from study.console import terminal
 from study.store.layout import Layout, default_folder
 from study.store.lock import driver, stop_driver
+
+if TYPE_CHECKING:
+    from study.api import StudyView, TrialView
+    from study.spec.study_spec import StudySpec
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,17 +29,18 @@ app = typer.Typer(
 console = terminal()
 errors = terminal(stderr=True)
 
-File = Annotated[Path, typer.Argument(help="A study file (YAML).", metavar="STUDY.yaml")]
-Folder = Annotated[Path, typer.Argument(help="A study's folder, such as runs/digits.", metavar="RUN")]
+File = Annotated[Path, typer.Argument(help="Study file (YAML).", metavar="STUDY.yaml")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a study, such as runs/digits.", metavar="FOLDER")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the base, or a key of the study (n_configs, resources.gpu, …)."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a base setting (g.lr=1e-3) or a key of the study (n_configs=48). Repeatable."),
 ]
-Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the study's plugins; they are code.")]
-Address = Annotated[str | None, typer.Option(help="A Ray cluster: auto, or its address. Without one, Ray is started here.")]
+Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the plugins of the study. They run their own code.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster: its address, or auto. Default: start Ray on this machine.")]
 
 
-def print_versions(asked: bool) -> None:
+def _print_versions(asked: bool) -> None:
+    """Print the versions and exit, if asked."""
     if asked:
         from study.engine.provenance import versions
 
@@ -50,21 +54,21 @@ def print_versions(asked: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=print_versions, is_eager=True, help="Print the versions of ganstudy, Ray, PyTorch and Python."),
+        typer.Option("--version", callback=_print_versions, is_eager=True, help="Print the versions of ganstudy, Ray, PyTorch and Python."),
     ] = False,
 ) -> None:
-    """Which settings keep a GAN's training stable, and how sure are we?"""
+    """Find out which settings keep GAN training stable, and how certain that is."""
 
 
 @app.command()
 def launch(
     file: File,
-    folder: Annotated[Path | None, typer.Option(help="Where it is kept; runs/NAME unless given.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder to store the study in. Default: runs/NAME.")] = None,
     changes: Set = None,
     address: Address = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one trial in full; run nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one full config; train nothing.")] = False,
 ) -> None:
-    """Run a study; on a folder that holds it already, go on. Ends with its answer, its ranking and a report."""
+    """Run a study, then print its answer and ranking and write a report. Resumes if the folder already contains the study."""
     from study.spec.files import parse_changes
     from study.spec.study_spec import StudySpec
 
@@ -79,43 +83,30 @@ def launch(
 
 @app.command()
 def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
-    """Go on with a study that was stopped, killed, or is to be extended (--set n_configs=…, --set seeds=…)."""
+    """Resume a study that was stopped or killed, or extend it with --set n_configs=N or --set seeds=N."""
     from study.api import open_study
     from study.spec.files import parse_changes
-    from study.spec.study_spec import StudySpec, changed
 
-    given: dict[str, Any] = dict(open_study(run, trust_plugins=trust_plugins).spec.as_dict())
-    for name, value in parse_changes(changes or []).items():
-        given = changed(given, name, value)
-    _run(StudySpec.from_dict(given), run, address)
+    _run(open_study(run, trust_plugins=trust_plugins).spec_with(parse_changes(changes or [])), run, address)
 
 
-def _run(spec: Any, folder: Path, address: str | None) -> None:
+def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
+    """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch
-    from study.engine.launch import unfinished
+    from study.show.terminal import print_result
 
     began = time.monotonic()
     try:
         view = launch(spec, folder, address=address)
-    except KeyboardInterrupt:  # before or after the trials; Tune hears it in between
-        errors.print(f"Stopped. `ganstudy resume {folder}` goes on.", soft_wrap=True)
+    except KeyboardInterrupt:  # before or after the trials; Ray Tune handles it in between
+        errors.print(f"Stopped. Resume with `ganstudy resume {folder}`.", soft_wrap=True)
         raise typer.Exit(130) from None
-    if unfinished(spec, view.store):
-        done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
-        console.print(f"Stopped with {done} of {spec.n_trials} trials done. `ganstudy resume {folder}` goes on.", soft_wrap=True)
-        return
-    from study.show.report import write_report
-    from study.show.terminal import print_answer
-
-    console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
-    print_answer(view, console)
-    console.print(f"\n{spec.n_trials} trials, {time.monotonic() - began:.0f} s")
-    console.print(f"Report: {write_report(view, Layout(folder).report).absolute()}", soft_wrap=True)
+    print_result(view, spec, console, seconds=time.monotonic() - began)
 
 
 @app.command()
 def status(run: Folder) -> None:
-    """How far a study is, and who drives it."""
+    """Show the progress and outcomes of a study, and the process that runs it."""
     from study.api import open_study
     from study.show.terminal import print_status
 
@@ -123,19 +114,20 @@ def status(run: Folder) -> None:
 
 
 @app.command()
-def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for its driver to end.")] = 60.0) -> None:
-    """Ask the driver of a study to stop. Nothing is lost: resume goes on."""
+def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for the process to end.")] = 60.0) -> None:
+    """Stop a running study from another terminal. `ganstudy resume` continues it without loss."""
     who = stop_driver(run, wait_s=wait_s)
-    console.print(f"Stopped: {who}. `ganstudy resume {run}` goes on." if who else f"Nobody drives {run}.")
+    text = f"Stopped {who}. Resume with `ganstudy resume {run}`." if who else f"{run} has no active process; nothing to stop."
+    console.print(text, soft_wrap=True)
 
 
 @app.command()
 def show(
     run: Folder,
-    trial: Annotated[str | None, typer.Argument(help="A trial's id, or the beginning of it.")] = None,
+    trial: Annotated[str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """A study's design, or one trial: its config, curve, outcome and error."""
+    """Show the design of a study, or one trial: settings, metrics per tick, outcome and error."""
     from study.api import open_study
     from study.show.terminal import print_study, print_trial
 
@@ -149,20 +141,19 @@ def show(
 @app.command()
 def best(
     run: Folder,
-    n: Annotated[int, typer.Option("-n", help="How many configurations.")] = 5,
-    by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None,
-    where: Annotated[str | None, typer.Option(help="A condition on trials, such as 'coverage > 0.8'.")] = None,
-    min_seeds: Annotated[int, typer.Option(help="Runs that a configuration needs to be ranked.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
+    n: Annotated[int, typer.Option("-n", help="Number of configs.")] = 5,
+    by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
+    where: Annotated[str | None, typer.Option(help="Condition that most trials of a config must meet, such as 'coverage > 0.8'.")] = None,
+    min_seeds: Annotated[int, typer.Option(help="Trials that a config needs to be ranked.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The best configurations, ranked on a bound, not on a lucky seed."""
+    """Show the best configs, ranked by the worse end of a 95 % interval rather than by one lucky seed."""
     from study.api import open_study
 
     view = open_study(run)
     found = view.best(n, by=by, where=where, min_seeds=min_seeds)
     if as_json:
-        rows = [{"trial_id": t.trial_id, "outcome": t.outcome, "config": dict(t.record.flat), "values": dict(t.values)} for t in found]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        sys.stdout.write(json.dumps([trial.as_dict() for trial in found], indent=2) + "\n")
         return
     from study.show.terminal import print_best
 
@@ -172,10 +163,10 @@ def best(
 @app.command()
 def rank(
     run: Folder,
-    by: Annotated[str | None, typer.Option(help="The metric; the study's score unless given.")] = None,
-    n: Annotated[int, typer.Option("-n", help="Rows.")] = 20,
+    by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Maximum number of rows: the first and the last are shown.")] = 20,
 ) -> None:
-    """All configurations in order, with intervals."""
+    """Rank all configs by a metric, with 95 % intervals."""
     from study.api import open_study
     from study.show.terminal import print_ranking
 
@@ -188,33 +179,38 @@ def evaluate(
     run: Folder,
     features: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`); the study's unless given."),
+        typer.Option(
+            metavar="NAME", help="Features that distances are measured in; see `ganstudy list features`. Default: those of the study."
+        ),
     ] = None,
-    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
-    samples: Annotated[int | None, typer.Option(metavar="N", help="Of each generator; as many as the study's unless given.")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="File with the weights of pretrained features.")] = None,
+    samples: Annotated[int | None, typer.Option(metavar="N", help="Samples per generator. Default: as in the study.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """Judge the stored generators by another evaluation protocol, without training: numbers in RUN/judged, and a ranking. Called again, it goes on."""
+    """Evaluate the stored generators with another evaluation protocol, and rank them. Nothing is trained; earlier results are reused."""
     from study.api import open_study
-    from study.evaluation.reevaluate import reevaluate
     from study.show.terminal import print_evaluated
-    from study.spec.sections import evaluation_as
 
     view = open_study(run, trust_plugins=trust_plugins)
-    spec = view.spec
-    evaluation = evaluation_as(spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
-    with console.status("preparing the evaluation protocol") as status:  # which a pipe does not see
-        found = reevaluate(view.store, spec, evaluation, said=lambda trial, i, n: status.update(f"judging {trial}, {i} of {n}"))
+    with console.status("preparing the evaluation") as status:  # visible in a terminal only
+        found = view.evaluate(
+            features=features,
+            weights=weights,
+            samples=samples,
+            progress=lambda trial, i, n: status.update(f"evaluating {trial}, {i} of {n}"),
+        )
     print_evaluated(view, found, console, n=20)
 
 
 @app.command()
 def explain(
     run: Folder,
-    outcome: Annotated[str, typer.Option(help="failed, a failure such as mode_collapse, a metric, or seconds (of training).")] = "failed",
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    outcome: Annotated[
+        str, typer.Option(help="failed, one failure such as mode_collapse, a metric, or seconds (training time).")
+    ] = "failed",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What each setting does to the risk of failing (or to a metric), with interval, n and kind of evidence."""
+    """Show the effect of each setting on the risk of failure or on a metric, with its 95 % interval and n."""
     from dataclasses import asdict
 
     import analysis
@@ -233,34 +229,32 @@ def explain(
 
 @app.command()
 def report(
-    run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="The page; RUN/report.html unless given.")] = None
+    run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="HTML file. Default: FOLDER/report.html.")] = None
 ) -> None:
-    """One self-contained HTML page: question, answer, evidence, ranking, samples, curves, caveats, provenance."""
+    """Write a self-contained HTML report: answer, evidence, ranking, samples, curves, caveats and provenance."""
     from study.api import open_study
     from study.show.report import write_report
 
     console.print(f"Report: {write_report(open_study(run), out or Layout(run).report).absolute()}", soft_wrap=True)
 
 
-Trial = Annotated[str | None, typer.Option("--trial", help="A trial's id; the best unless given.")]
-BestTick = Annotated[bool, typer.Option("--best-tick", help="As it was when its score was best, not at the end.")]
-Best = Annotated[bool, typer.Option("--best", help="The best trial (the default).")]
+Trial = Annotated[str | None, typer.Option("--trial", help="Trial id, or a unique prefix of it. Default: the best trial.")]
+BestTick = Annotated[bool, typer.Option("--best-tick", help="Use the stored checkpoint with the best objective instead of the last one.")]
+Best = Annotated[bool, typer.Option("--best", help="Use the best trial (the default).")]
 
 
 @app.command()
 def sample(
     run: Folder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A PNG.")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="PNG file.")] = Path("samples.png"),
     trial: Trial = None,
     best: Best = False,
-    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
-    class_: Annotated[
-        str | None, typer.Option("--class", metavar="CLASS", help="All of this class (its name, or its number from 0).")
-    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    class_: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only this class: its name, or its number from 0.")] = None,
     best_tick: BestTick = False,
     trust_plugins: Trust = False,
 ) -> None:
-    """A grid of fresh samples of one trial's generator; of a conditional one, a row for each class unless --class names one."""
+    """Write a grid of new samples of one trial. A conditional generator gets one row per class, unless --class is given."""
     from study.api import open_study
 
     view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
@@ -272,46 +266,51 @@ def sample(
 @app.command()
 def export(
     run: Folder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A safetensors file.")] = Path("g.safetensors"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Safetensors file.")] = Path("g.safetensors"),
     trial: Trial = None,
     best: Best = False,
     best_tick: BestTick = False,
 ) -> None:
-    """One trial's generator as a file: safetensors with its config in the header."""
+    """Write the generator of one trial to a safetensors file, with its config in the header."""
     from study.api import open_study
 
     view = _chosen(open_study(run), trial, best=best)
     view.export(out, best_tick=best_tick)
     console.print(
-        f"{out}: the generator of {view.trial_id}. trainables.generators.load_generator({str(out)!r}) makes it a network again",
+        f"{out}: generator of {view.trial_id}. Load it in Python with trainables.generators.load_generator({str(out)!r})",
         soft_wrap=True,
     )
 
 
-def _chosen(view: Any, trial: str | None, *, best: bool) -> Any:
+def _chosen(view: "StudyView", trial: str | None, *, best: bool) -> "TrialView":
+    """Return the trial that the options --trial and --best choose."""
     if trial and best:
-        raise UserError("--trial and --best are two choices; give one of them")
+        raise UserError("--trial and --best exclude each other; give one of them")
     return view.trial(trial) if trial else view.best(1)[0]
 
 
 @app.command()
 def train(
     recipe: Annotated[
-        Path | None, typer.Argument(help="A YAML file of settings, such as recipes/dcgan_mnist.yaml.", metavar="RECIPE.yaml")
+        Path | None, typer.Argument(help="YAML file of settings, such as recipes/dcgan_mnist.yaml.", metavar="RECIPE.yaml")
     ] = None,
-    origin: Annotated[Path | None, typer.Option("--from", help="A study's folder: train the settings of one of its trials.")] = None,
+    origin: Annotated[Path | None, typer.Option("--from", help="Folder of a study: train the config of one of its trials.")] = None,
     trial: Trial = None,
     best: Best = False,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe, or of the study's trial.")
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe or trial. Repeatable.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="A folder for all it writes; runs/RECIPE unless given (runs/STUDY-TRIAL with --from)."),
+        typer.Option("-o", "--out", help="Folder to write to. Default: runs/RECIPE, or runs/STUDY-TRIAL with --from."),
     ] = None,
-    features: Annotated[str | None, typer.Option(metavar="NAME", help="What distances are measured in (`ganstudy list features`).")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Weights of pretrained features.")] = None,
-    samples: Annotated[int | None, typer.Option(metavar="N", help="Samples evaluated at each tick; by data set unless given.")] = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Features that distances are measured in; see `ganstudy list features`.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="File with the weights of pretrained features.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help="Samples evaluated at each tick. Default: depends on the data set.")
+    ] = None,
     trust_plugins: Trust = False,
 ) -> None:
     """Train one trial without Ray, of a recipe or of a study. Leaves samples, curves, metrics, a diagnosis and the generator in a folder.
@@ -360,29 +359,19 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, metrics, features, ranges, spaces or settings; all unless given."
+            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, metrics, features, ranges, spaces or settings. "
+            "Default: all of them."
         ),
     ] = None,
 ) -> None:
-    """Every name there is, a line each, with its source: data sets, architectures, conditions, losses, tricks with their settings, update rules, …, and all settings."""
-    from study.show.catalogue import catalogue
+    """List the names that a study file can use, with defaults and sources."""
+    from study.show.catalogue import print_catalogue
 
-    tables = catalogue()
-    if kind is not None and kind not in tables:
-        raise UserError(f"there is no list of {kind!r}; there are {list(tables)}")
-    for name, rows in tables.items():
-        if kind in (None, name):
-            table = Table(title=name, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
-            table.add_column(no_wrap=True, style="cyan")
-            table.add_column()
-            for row in rows:
-                table.add_row(*map(escape, row))
-            console.print(table)
-            console.print()
+    print_catalogue(kind, console)
 
 
 def main() -> None:
-    """The entry point: what a person can mend is one message without a traceback; anything else is a bug, and says so."""
+    """Entry point. A UserError prints one message and exits with 2; any other exception prints its traceback and exits with 1."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         app()
@@ -392,7 +381,7 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
         errors.print(
-            "This is a bug of ganstudy: please report it to the project's issue tracker with this traceback, the command and the output of `ganstudy --version`",
+            "This is a bug in ganstudy. Please report it in the project's issue tracker, with this traceback, the command and the output of `ganstudy --version`.",
             soft_wrap=True,
         )
         sys.exit(1)

@@ -1,12 +1,13 @@
-"""The terminal: as wide as it is; a file or a pipe gets room for whole tables."""
+"""The rich console of all terminal output. A terminal sets the width; files and pipes get a fixed one."""
 
 import sys
 
 from rich.console import Console
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 160  # columns: room for whole tables
 
 
 def terminal(*, stderr: bool = False) -> Console:
+    """Return a console on standard output, or on standard error."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)

@@ -1,1 +1,1 @@
-"""What people see: tables, reports, pages."""
+"""Output for people: terminal tables, reports, run pages."""

@@ -1,9 +1,14 @@
-"""What `ganstudy list` prints: every name that a study file can use, with one line on it."""
+"""The lists that `ganstudy list` prints: every name that a study file can use, with one line about each."""
 
 from dataclasses import fields
 
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from analysis.metrics import METRICS
-from ganstudy.registry import first_line
+from ganstudy import UserError
+from ganstudy.registry import first_line, nearest
 from study.spec.features import known_features
 from study.spec.published import SPACES
 from study.spec.ranges import NO_RANGE, RANGES
@@ -24,19 +29,34 @@ from trainables.updates import UPDATES
 from trainables.updates.base import Update
 
 
+def print_catalogue(kind: str | None, console: Console) -> None:
+    """Print one list, or all of them if kind is None. Raises UserError for an unknown kind."""
+    lists = catalogue()
+    if kind is not None and kind not in lists:
+        raise UserError(f"no list named {kind!r}; {nearest(kind, lists)}the lists are {', '.join(lists)}")
+    for name in lists if kind is None else [kind]:
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True, style="cyan")
+        table.add_column()
+        for row in lists[name]:
+            table.add_row(*map(escape, row))
+        console.print(table)
+        console.print()
+
+
 def catalogue() -> dict[str, list[tuple[str, str]]]:
-    """kind -> (name, one line) of each."""
+    """Return every list: its kind -> (name, description) of each entry."""
     plain = settings()
     return {
-        "data": [(name, shape(name) + first_line(source)) for name, source in DATA.items()],
+        "data": [(name, _data_settings(name) + first_line(source)) for name, source in DATA.items()],
         "architectures": [(name, arch.source) for name, arch in ARCHS.items()],
         "conditions": [
             *((f"g.condition: {name}", first_line(cls)) for name, cls in G_CONDITIONS.items()),
             *((f"d.condition: {name}", first_line(cls)) for name, cls in D_CONDITIONS.items()),
         ],
         "losses": [(name, loss.source) for name, loss in LOSSES.items()],
-        "tricks": [(name, own_settings(trick) + first_line(trick)) for name, trick in TRICKS.items()],
-        "updates": [(name, own_settings(rule) + first_line(rule)) for name, rule in UPDATES.items()],
+        "tricks": [(name, _own_settings(trick) + first_line(trick)) for name, trick in TRICKS.items()],
+        "updates": [(name, _own_settings(rule) + first_line(rule)) for name, rule in UPDATES.items()],
         "optimisers": [(name, first_line(optimiser)) for name, optimiser in OPTIMISERS.items()],
         "loops": [(name, first_line(loop)) for name, loop in LOOPS.items()],
         "samplers": [
@@ -53,31 +73,32 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             for name, metric in METRICS.items()
         ],
         "features": list(known_features().items()),
-        "ranges": [(name, f"{in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
+        "ranges": [(name, f"{_in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
         + [(name, f"no range: {entry.reason}") for name, entry in NO_RANGE.items()],
         "spaces": [
-            (name, "; ".join(f"{setting}: {in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
+            (name, "; ".join(f"{setting}: {_in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
             for name, space in SPACES.items()
         ],
         "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
 
 
-def shape(name: str) -> str:
-    """ "[data.modes, data.std] " of a data set that has these settings to itself."""
+def _data_settings(name: str) -> str:
+    """Return the settings that only this data set has, as "[data.modes, data.std] ", or ""."""
     own = ", ".join(f"data.{setting}" for setting in taken(name) if setting in OWN)
     return f"[{own}] " if own else ""
 
 
-def own_settings(entry: type[Trick] | type[Update]) -> str:
-    """ "[gamma = 10.0] " for r1."""
+def _own_settings(entry: type[Trick] | type[Update]) -> str:
+    """Return the settings of a trick or update rule with their defaults, as "[gamma = 10.0] ", or ""."""
     given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
     return f"[{given}] " if given else ""
 
 
-def in_words(domain: object) -> str:
+def _in_words(domain: object) -> str:
+    """Return a domain as text: "0.1 to 10, log", or its choices."""
     if isinstance(domain, dict) and "low" not in domain:
-        return ", ".join(domain)  # variants
+        return ", ".join(domain)  # names of variants
     if isinstance(domain, dict):
         return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")
     assert isinstance(domain, list)

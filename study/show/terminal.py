@@ -1,9 +1,9 @@
-"""What the commands print: a study's view in words and tables."""
+"""What the commands print: a study as text and tables."""
 
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +14,42 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
+from analysis.words import plural
 from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
-from study.evaluation.reevaluate import Reevaluated  # torch comes along; every command that prints needs the terminal
-from study.show.report import claims_of
+from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
+from study.show.report import claims_of, write_report
 from study.store.records import Ended
 
-COLUMNS = 8  # of a table of curves
+if TYPE_CHECKING:
+    from study.spec.study_spec import StudySpec
+
+COLUMNS = 8  # metrics per table of a trial's ticks
+
+
+def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
+    """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
+    from study.engine.launch import unfinished  # here: it imports Ray, which takes seconds; only a launch has done so already
+
+    if unfinished(spec, view.store):
+        done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
+        console.print(f"Stopped with {done} of {spec.n_trials} trials done. Resume with `ganstudy resume {view.folder}`.", soft_wrap=True)
+        return
+    console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
+    print_answer(view, console)
+    console.print(f"\n{spec.n_trials} trials, {seconds:.0f} s")
+    console.print(f"Report: {write_report(view, view.store.layout.report).absolute()}", soft_wrap=True)
 
 
 def print_answer(view: StudyView, console: Console) -> None:
+    """Print the answer in sentences and the top and bottom of the ranking, after a note on crashed trials."""
     trials = view.trials()
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
         last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
         console.print(
-            f"{len(broken)} of {len(trials)} trials broke, and are no evidence; the last said: {escape(' '.join(last))}. "
-            f"`ganstudy show {view.folder} {broken.index[-1]}` prints all of it",
+            f"{len(broken)} of {plural(len(trials), 'trial')} crashed and do not count as evidence. Last error: {escape(' '.join(last))}. "
+            f"`ganstudy show {view.folder} {broken.index[-1]}` prints the traceback.",
             soft_wrap=True,
         )
     if not view.table().evidence.any():
@@ -41,19 +60,20 @@ def print_answer(view: StudyView, console: Console) -> None:
 
 
 def print_claims(claims: list[analysis.Claim], console: Console) -> None:
+    """Print one sentence per claim; a star marks clear effects."""
     for claim in claims:
         console.print(f"{'*' if claim.clear else ' '} {escape(claim.sentence)}", soft_wrap=True)
     if claims:
-        console.print("* the 95 % interval excludes zero effect")
+        console.print("* The 95 % interval excludes zero effect.")
     else:
         console.print("No results yet: no setting has finished trials at two levels.")
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
-    """Raises UserError where nothing can be ranked yet."""
+    """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet."""
     ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("place", by, "95 %", "runs", "failed"):
+    for column in ("place", by, "95 %", "trials", "failed"):
         table.add_column(column, justify="right")
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
@@ -62,48 +82,50 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
         settings = ", ".join(
-            short(name, value) for name in trials.scientific if (value := row[name]) is not False and value is not None and value == value
+            _short(name, value) for name in trials.scientific if (value := row[name]) is not False and value is not None and value == value
         )
-        table.add_row(place(row), number(row["mean"]), f"{number(row['low'])}–{number(row['high'])}" if row["low"] == row["low"] else "–",
-                      str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "none of them", row["config_id"])  # fmt: skip
+        table.add_row(_place(row), _number(row["mean"]), f"{_number(row['low'])}–{_number(row['high'])}" if row["low"] == row["low"] else "–",
+                      str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "all off", row["config_id"])  # fmt: skip
     console.print(table)
     console.print(
-        f"[dim]{escape(str(ranked.attrs['note']))}; real data score {number(trials.baselines.get(by, float('nan')))}[/dim]", soft_wrap=True
+        f"[dim]{escape(str(ranked.attrs['note']))}; real-data baseline of {by}: {_number(trials.baselines.get(by, float('nan')))}[/dim]",
+        soft_wrap=True,
     )
 
 
 def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, *, n: int) -> None:
-    """The ranking by another evaluation protocol, and how far it agrees with the study's own."""
+    """Print the ranking by another evaluation protocol, and its agreement with the study's own ranking."""
     protocol, own, by = evaluation.protocol, EvaluationProtocol(**view.study.protocol), view.objective
     theirs = own.as_dict()
     others = ", ".join(f"{name} {theirs[name]}" for name, value in protocol.as_dict().items() if theirs[name] != value)
     console.print(
-        f"evaluation protocol {protocol.hash}: features {protocol.features} (weights {protocol.weights}), {protocol.n_fake} samples of each generator beside "
-        f"{protocol.n_real} held-out data of {protocol.data}; "
+        f"evaluation protocol {protocol.hash}: features {protocol.features} (weights {protocol.weights}), {protocol.n_fake} samples of each generator "
+        f"compared with {protocol.n_real} held-out samples of {protocol.data}; "
         + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
         soft_wrap=True,
     )
     trials = len(view.store.trials)
-    console.print(f"{len(evaluation.values)} of {trials} trials judged, in {evaluation.path}", soft_wrap=True)
+    console.print(f"{len(evaluation.values)} of {trials} trials evaluated, results in {evaluation.path}", soft_wrap=True)
     for reason, count in Counter(evaluation.left_out.values()).items():
         first = next(trial_id for trial_id, why in evaluation.left_out.items() if why == reason)
         console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {escape(reason)}", soft_wrap=True)
     table, before = evaluation.table(view.table()), view.table()
     there = np.isfinite(table.at_end(by))
     if not there.any():
-        console.print("None of them has come to the end of its budget; there is no ranking yet.")
+        console.print("No ranking yet: none of these trials has reached the end of its budget.")
         return
     print_ranking(table, by, console, n=n)
     means = pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["mean"] for each in (table, before)], axis=1).to_numpy()
     tau = kendalltau(*means.T).statistic if len(means) > 1 else float("nan")
     console.print(
-        f"How far the order by {protocol.axis(by)} agrees with the study's own by {own.axis(by)}: Kendall's τ {number(tau)} "
-        f"(1: the same order, 0: unrelated, −1: reversed), n = {len(means)} configurations. Which runs failed is as the study found it.",
+        f"Agreement of the rankings by {protocol.axis(by)} and {own.axis(by)} (the study's own): Kendall's τ {_number(tau)} "
+        f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(means), 'config')}. Failures are those that the study recorded.",
         soft_wrap=True,
     )
 
 
-def place(row: dict[Any, Any]) -> str:
+def _place(row: dict[Any, Any]) -> str:
+    """Return the place with its interval, as "3 (1–11)"; "–" for a config that is not ranked."""
     if row["place"] != row["place"]:
         return "–"
     return (
@@ -113,18 +135,21 @@ def place(row: dict[Any, Any]) -> str:
     )
 
 
-def short(name: str, value: Any) -> str:
+def _short(name: str, value: Any) -> str:
+    """Return a setting as "g.lr 0.001"; a switch that is on by its name."""
     return name if value is True else f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
+    """Return four significant digits, or "–" for NaN."""
     return "–" if value != value else f"{value:.4g}"
 
 
 def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
+    """Print the best configs: metrics and varied settings of the median trial of each."""
     for i, trial in enumerate(found, 1):
         names = dict.fromkeys((by, view.objective, *HEADLINE))
-        values = "  ".join(f"{name} {number(trial.values[name])}" for name in names if name in trial.values)
+        values = "  ".join(f"{name} {_number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value
@@ -138,12 +163,13 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:
+    """Print progress and outcomes. who: the active process, if there is one."""
     trials = view.trials()
     spec = view.study.spec
     total = spec["n_configs"] * spec["seeds"]
     console.print(
-        f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials opened; "
-        + (f"driven by {who}" if who else "nobody drives it"),
+        f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials started; "
+        + (f"active: {who}" if who else "no active process"),
         soft_wrap=True,
     )
     if len(trials):
@@ -154,35 +180,41 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             table.add_row(ended or "unfinished", outcome or "–", str(count))
         console.print(table)
         training, evaluating = trials["seconds"].sum(), trials["evaluation_seconds"].sum()
-        console.print(f"trained {timedelta(seconds=round(training))} in all, judged {timedelta(seconds=round(evaluating))}")
+        console.print(
+            f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation"
+        )
     if not who and len(trials) and (trials["ended"].isin(["", Ended.ERROR.value]).any() or len(trials) < total):
-        console.print(f"`ganstudy resume {view.folder}` goes on")
+        console.print(f"Resume with `ganstudy resume {view.folder}`.", soft_wrap=True)
 
 
 def print_study(view: StudyView, console: Console) -> None:
+    """Print the design of a study and the ids of its trials."""
     spec = view.study.spec
     console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
     console.print(
-        f"goal {spec['goal']}, sampler {spec['sampler']}, {spec['n_configs']} configurations × {spec['seeds']}, score {spec['objective']['metric']}"
+        f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
+        f"objective: {view.objective} ({view.direction.phrase})"
     )
-    for part, flow in (("base", False), ("space", None)):  # as a study file has them; None: the innermost in a line
+    for part, flow in (("base", False), ("space", None)):  # as in a study file; None: innermost mappings on one line
         yaml, text = YAML(typ="safe", pure=True), StringIO()
         yaml.default_flow_style, yaml.width = flow, 150
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its hint knows None only
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
         yaml.dump({part: spec[part]}, text)
         console.print(escape(text.getvalue()), end="", soft_wrap=True)
-    console.print("trials: " + " ".join(view.store.trials), soft_wrap=True)
+    console.print(f"{plural(len(view.store.trials), 'trial')}: " + " ".join(view.store.trials), soft_wrap=True)
 
 
 def print_trial(trial: TrialView, console: Console) -> None:
+    """Print one trial: outcome, diagnosis, error, settings and metrics per tick."""
     record = trial.record
     ended = record.closed.ended.value if record.closed else "unfinished"
     console.print(
-        f"[bold]{trial.trial_id}[/bold]  trial {record.number}, {record.phase}; ended: {ended}; outcome: {trial.outcome or 'unknown yet'}",
+        f"[bold]{trial.trial_id}[/bold]  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
         soft_wrap=True,
     )
     console.print(
-        f"{'diagnosis' if record.closed else 'so far'}: {trial.diagnosis.outcome} {escape(trial.diagnosis.evidence)}", soft_wrap=True
+        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {escape(trial.diagnosis.evidence)}",
+        soft_wrap=True,
     )
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
@@ -196,7 +228,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
         for column in ("kimg", *columns):
             table.add_column(column, justify="right", overflow="fold")
         for m in record.measurements:
-            table.add_row(f"{to_kimg(m.images):g}", *(number(m.values.get(name, float("nan"))) for name in columns))
+            table.add_row(f"{to_kimg(m.images):g}", *(_number(m.values.get(name, float("nan"))) for name in columns))
         if columns[0] in metrics:
-            table.add_row("real", *(number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
+            table.add_row("real", *(_number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
         console.print(table)

@@ -34,7 +34,7 @@ def run(*words: str) -> str:
 
 
 def test_status_show_rank_explain(folder: Path) -> None:
-    assert "8 of 8 trials opened; nobody drives it" in run("status", str(folder))
+    assert "8 of 8 trials started; no active process" in run("status", str(folder))
     design = run("show", str(folder))
     assert "Does R1 keep a small GAN" in design
     assert "    r1: [false, true]\n  nuisance:\n    g.lr: {low: 0.0001, high: 0.01, log: true}\n" in design
@@ -99,8 +99,8 @@ MISTAKES = {
     ("launch", "toy.yaml", "--set", "g.lrr=1"): "no setting named 'g.lrr'; did you mean 'g.lr'",
     ("launch", "toy.yaml", "--set", "resources.cpu=999"): "a trial must fit on one node",
     ("launch", "toy.yaml", "--set", "data=image_folder", "--set", "data.root=/no/such/place"): "/no/such/place",
-    ("status", "nowhere"): "nowhere must be the folder of a study",
-    ("list", "trick"): "there is no list of 'trick'",
+    ("status", "nowhere"): "nowhere must be a study folder",
+    ("list", "trick"): "no list named 'trick'; did you mean 'tricks'?",
     ("train",): "train takes a RECIPE.yaml or --from RUN",
 }
 
@@ -146,7 +146,7 @@ def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(monkeypatch: pytest
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "KeyError: 'planted'" in said
-    assert said.splitlines()[-1].startswith("This is a bug of ganstudy: please report it")
+    assert said.splitlines()[-1].startswith("This is a bug in ganstudy. Please report it")
     assert "`ganstudy --version`" in said
 
 
@@ -172,7 +172,7 @@ NOWHERE = {
     ): "file/below must be a folder that can be written: Not a directory. Give another one with --out",
     ("train", "folder"): "folder must be a file; it is a folder",
     ("launch", "no.yaml"): "no.yaml must be a file; it does not exist",
-    ("resume", "file"): "file must be the folder of a study",
+    ("resume", "file"): "file must be a study folder",
 }
 
 
@@ -197,9 +197,9 @@ def test_open_study_is_the_documented_python(folder: Path) -> None:
     assert len(view.history()) == 8 * 4
     assert view.best(n=1, by="fd", where="coverage > -1", min_seeds=2)[0].config.arch == "mlp"
     assert analysis.explain(view.table(), outcome="mode_collapse")
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(ValueError, match="needs finished trials"):
         view.best(where="coverage > 2")
-    with pytest.raises(ValueError, match="which 0 trials"):
+    with pytest.raises(ValueError, match="matches 0 trials"):
         view.trial("zz")
 
 

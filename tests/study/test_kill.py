@@ -92,7 +92,7 @@ def test_stop_from_another_process(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert "already has an active driver: process" in second.stderr
     stopped = subprocess.run(command("stop", str(folder)), capture_output=True, text=True, timeout=120, check=True)
-    assert "goes on" in stopped.stdout
+    assert "Resume with `ganstudy resume" in stopped.stdout
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "`ganstudy resume" in out
