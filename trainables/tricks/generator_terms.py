@@ -17,7 +17,7 @@ _Fraction = Annotated[float, Field(gt=0, le=1)]
 
 @trick("top_k")
 class TopK(Trick):
-    """G's loss is taken over the k fake samples with the largest logits only. Sinha et al. 2020, section 3.
+    """G's loss is taken over only the k fake samples with the largest logits. Sinha et al. 2020, section 3.
 
     k starts as the batch size and is multiplied by `decay` after each epoch of D, down to the share `least` of the batch. With a loss of pairs, the
     real images of the same pairs are kept. The defaults .99 and .5 are those of public implementations too.

@@ -6,7 +6,7 @@ from trainables.updates.base import Signals, Update, means, update
 
 @update("alternating")
 class Alternating(Update):
-    """d_steps updates of D, then g_steps of G, each with the weights that the updates before it left. Goodfellow et al. 2014, algorithm 1."""
+    """d_steps updates of D, then g_steps of G, each using the latest weights of both networks. Goodfellow et al. 2014, algorithm 1."""
 
     takes = ("d_steps", "g_steps")
 

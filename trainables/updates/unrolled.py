@@ -22,7 +22,7 @@ _Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients,
 
 @update("unrolled")
 class Unrolled(Alternating):
-    """G's loss is taken after `steps` more Adam steps of D, and differentiated through them. Metz et al. 2017, eq. 7 to 10, and its code.
+    """G minimises its loss after `steps` more Adam steps of D, differentiated through these steps. Metz et al. 2017, eq. 7 to 10, and its code.
 
     All unrolled steps use one real and one fake batch, and Adam with the moments of D's optimiser, as in the authors' code. D's own update is one
     plain step from its current weights.
