@@ -176,7 +176,7 @@ def test_another_data_split_is_refused(folder: Path) -> None:
         ValueError, match=f"must be evaluated with the data split of its training .0000000000000000.*now has the split {split}"
     ):
         evaluated(open_study(folder))
-    assert not (folder / "judged").exists()
+    assert not (folder / "evaluated").exists()
 
 
 MISTAKES = {
@@ -191,7 +191,7 @@ MISTAKES = {
 def test_a_refused_evaluation_writes_nothing(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["evaluate", str(folder), *words], catch_exceptions=False)
-    assert not (folder / "judged").exists()
+    assert not (folder / "evaluated").exists()
 
 
 def run(*words: str) -> str:
@@ -212,7 +212,7 @@ def test_the_command_prints_protocol_ranking_and_path(folder: Path) -> None:
     assert f"the study's own is {own}: features classifier" in said
     assert f"n_fake {SAMPLES}" in said
     assert "4 of 4 trials judged" in said
-    assert str(folder / "judged" / f"{other}.csv") in said
+    assert str(folder / "evaluated" / f"{other}.csv") in said
     assert "place" in said
     assert "real data score" in said
     assert f"fd_random_conv_300 agrees with the study's own by fd_classifier_{SAMPLES}" in said
