@@ -1,6 +1,6 @@
-# A worker of a Ray cluster, with the same versions as its driver: build it once, use it for head, workers and driver.
+# One image for the head, the workers and the driver of a Ray cluster, so that all have the same versions.
 #   docker build -t ganstudy .
-# ray and Python must be those of the driver; `ganstudy launch` compares them with every node's and says what differs.
+# Ray and Python must have the same version on the driver and all nodes; `ganstudy launch` checks this and reports differences.
 FROM python:3.11-slim
 
 WORKDIR /ganstudy
@@ -11,7 +11,7 @@ COPY trainables trainables
 COPY analysis analysis
 COPY studies studies
 COPY recipes recipes
-# torch from PyPI is built for CUDA on x86-64; the driver of the host comes in by `docker run --gpus all`.
+# On x86-64, torch from PyPI is built for CUDA; `docker run --gpus all` provides the GPU driver of the host.
 RUN pip install --no-cache-dir -c constraints.txt ".[cluster]"
 RUN useradd --create-home ganstudy && chown ganstudy /ganstudy
 USER ganstudy

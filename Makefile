@@ -1,9 +1,9 @@
-# Each command sets up .venv when it is missing, or older than pyproject.toml or constraints.txt; a second call installs nothing.
+# Every target creates or updates .venv if it is missing or older than pyproject.toml or constraints.txt.
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# tests/processes.py says which tests share a process.
+# tests/processes.py decides which tests share a process.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: demo test slow lint bench lock
@@ -25,7 +25,7 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m bench
 
-# The newest versions that pyproject.toml allows; afterwards run `make lint test slow` with them.
+# Update constraints.txt to the newest versions that pyproject.toml allows. Run `make lint test slow` afterwards.
 lock: .venv/created
 	$(BIN)/python tools/lock.py
 

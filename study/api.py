@@ -65,7 +65,7 @@ class StudyView:
 
     @property
     def spec(self) -> "StudySpec":
-        """The study file as it was launched. Raises UserError if its plugins are not trusted."""
+        """The spec of the study as last launched. Raises UserError if its plugins are not trusted."""
         from study.spec.study_spec import StudySpec  # here: it imports torch, which takes seconds
 
         self._need_trust()
@@ -165,10 +165,10 @@ class StudyView:
         if most < min_seeds:
             log.warning("no config has %d finished trials; ranking those with %d", min_seeds, most)
         ranked = ranked[ranked["n"] >= min(min_seeds, most)]
-        scores = pd.Series(table.at_end(by), index=table.trial_id).dropna()
+        finals = pd.Series(table.at_end(by), index=table.trial_id).dropna()
         views = []
         for config in ranked["config_id"].head(n):
-            mine = scores[[trial for trial in table.trial_id[table.config_id == config] if trial in scores.index]].sort_values()
+            mine = finals[[trial for trial in table.trial_id[table.config_id == config] if trial in finals.index]].sort_values()
             views.append(self.trial(str(mine.index[(len(mine) - 1) // 2])))
         return views
 

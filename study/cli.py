@@ -82,12 +82,12 @@ def launch(
 
 
 @app.command()
-def resume(run: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
+def resume(folder: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
     """Resume a study that was stopped or killed, or extend it with --set n_configs=N or --set seeds=N."""
     from study.api import open_study
     from study.spec.files import parse_changes
 
-    _run(open_study(run, trust_plugins=trust_plugins).spec_with(parse_changes(changes or [])), run, address)
+    _run(open_study(folder, trust_plugins=trust_plugins).spec_with(parse_changes(changes or [])), folder, address)
 
 
 def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
@@ -105,25 +105,25 @@ def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
 
 
 @app.command()
-def status(run: Folder) -> None:
+def status(folder: Folder) -> None:
     """Show the progress and outcomes of a study, and the process that runs it."""
     from study.api import open_study
     from study.show.terminal import print_status
 
-    print_status(open_study(run), driver(run), console)
+    print_status(open_study(folder), driver(folder), console)
 
 
 @app.command()
-def stop(run: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for the process to end.")] = 60.0) -> None:
+def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for the process to end.")] = 60.0) -> None:
     """Stop a running study from another terminal. `ganstudy resume` continues it without loss."""
-    who = stop_driver(run, wait_s=wait_s)
-    text = f"Stopped {who}. Resume with `ganstudy resume {run}`." if who else f"{run} has no active process; nothing to stop."
+    who = stop_driver(folder, wait_s=wait_s)
+    text = f"Stopped {who}. Resume with `ganstudy resume {folder}`." if who else f"{folder} has no active process; nothing to stop."
     console.print(text, soft_wrap=True)
 
 
 @app.command()
 def show(
-    run: Folder,
+    folder: Folder,
     trial: Annotated[str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design.")] = None,
     trust_plugins: Trust = False,
 ) -> None:
@@ -131,7 +131,7 @@ def show(
     from study.api import open_study
     from study.show.terminal import print_study, print_trial
 
-    view = open_study(run, trust_plugins=trust_plugins)
+    view = open_study(folder, trust_plugins=trust_plugins)
     if trial:
         print_trial(view.trial(trial), console)
     else:
@@ -140,7 +140,7 @@ def show(
 
 @app.command()
 def best(
-    run: Folder,
+    folder: Folder,
     n: Annotated[int, typer.Option("-n", help="Number of configs.")] = 5,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
     where: Annotated[str | None, typer.Option(help="Condition that most trials of a config must meet, such as 'coverage > 0.8'.")] = None,
@@ -150,7 +150,7 @@ def best(
     """Show the best configs, ranked by the worse end of a 95 % interval rather than by one lucky seed."""
     from study.api import open_study
 
-    view = open_study(run)
+    view = open_study(folder)
     found = view.best(n, by=by, where=where, min_seeds=min_seeds)
     if as_json:
         sys.stdout.write(json.dumps([trial.as_dict() for trial in found], indent=2) + "\n")
@@ -162,7 +162,7 @@ def best(
 
 @app.command()
 def rank(
-    run: Folder,
+    folder: Folder,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
     n: Annotated[int, typer.Option("-n", help="Maximum number of rows: the first and the last are shown.")] = 20,
 ) -> None:
@@ -170,13 +170,13 @@ def rank(
     from study.api import open_study
     from study.show.terminal import print_ranking
 
-    view = open_study(run)
+    view = open_study(folder)
     print_ranking(view.table(), by or view.objective, console, n=n)
 
 
 @app.command()
 def evaluate(
-    run: Folder,
+    folder: Folder,
     features: Annotated[
         str | None,
         typer.Option(
@@ -191,7 +191,7 @@ def evaluate(
     from study.api import open_study
     from study.show.terminal import print_evaluated
 
-    view = open_study(run, trust_plugins=trust_plugins)
+    view = open_study(folder, trust_plugins=trust_plugins)
     with console.status("preparing the evaluation") as status:  # visible in a terminal only
         found = view.evaluate(
             features=features,
@@ -204,7 +204,7 @@ def evaluate(
 
 @app.command()
 def explain(
-    run: Folder,
+    folder: Folder,
     outcome: Annotated[
         str, typer.Option(help="failed, one failure such as mode_collapse, a metric, or seconds (training time).")
     ] = "failed",
@@ -217,7 +217,7 @@ def explain(
     from study.api import open_study
     from study.show.terminal import print_answer, print_claims
 
-    view = open_study(run)
+    view = open_study(folder)
     claims = analysis.explain(view.table(), outcome)
     if as_json:
         sys.stdout.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
@@ -229,13 +229,13 @@ def explain(
 
 @app.command()
 def report(
-    run: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="HTML file. Default: FOLDER/report.html.")] = None
+    folder: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="HTML file. Default: FOLDER/report.html.")] = None
 ) -> None:
     """Write a self-contained HTML report: answer, evidence, ranking, samples, curves, caveats and provenance."""
     from study.api import open_study
     from study.show.report import write_report
 
-    console.print(f"Report: {write_report(open_study(run), out or Layout(run).report).absolute()}", soft_wrap=True)
+    console.print(f"Report: {write_report(open_study(folder), out or Layout(folder).report).absolute()}", soft_wrap=True)
 
 
 Trial = Annotated[str | None, typer.Option("--trial", help="Trial id, or a unique prefix of it. Default: the best trial.")]
@@ -245,7 +245,7 @@ Best = Annotated[bool, typer.Option("--best", help="Use the best trial (the defa
 
 @app.command()
 def sample(
-    run: Folder,
+    folder: Folder,
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG file.")] = Path("samples.png"),
     trial: Trial = None,
     best: Best = False,
@@ -257,7 +257,7 @@ def sample(
     """Write a grid of new samples of one trial. A conditional generator gets one row per class, unless --class is given."""
     from study.api import open_study
 
-    view = _chosen(open_study(run, trust_plugins=trust_plugins), trial, best=best)
+    view = _chosen(open_study(folder, trust_plugins=trust_plugins), trial, best=best)
     write_output(out, view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
@@ -265,7 +265,7 @@ def sample(
 
 @app.command()
 def export(
-    run: Folder,
+    folder: Folder,
     out: Annotated[Path, typer.Option("-o", "--out", help="Safetensors file.")] = Path("g.safetensors"),
     trial: Trial = None,
     best: Best = False,
@@ -274,7 +274,7 @@ def export(
     """Write the generator of one trial to a safetensors file, with its config in the header."""
     from study.api import open_study
 
-    view = _chosen(open_study(run), trial, best=best)
+    view = _chosen(open_study(folder), trial, best=best)
     view.export(out, best_tick=best_tick)
     console.print(
         f"{out}: generator of {view.trial_id}. Load it in Python with trainables.generators.load_generator({str(out)!r})",
