@@ -274,12 +274,19 @@ class TrialView:
         return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
 
     def grid_png(self, *, seed: int = 0, label: str | None = None, best_tick: bool = False) -> bytes:
-        """Return a grid of new samples as a PNG. A conditional generator gets one row per class, or only the class `label`."""
+        """Return a grid of new samples as a PNG. A conditional generator gets one row per class, or only the class `label`.
+
+        Raises UserError if samples are not finite.
+        """
         from trainables.grid import grid_png, grid_samples  # here: it imports torch, which takes seconds
 
         generator = self.generator(best_tick=best_tick)
         shape = tuple(generator.sample(1).shape[1:])
         samples = grid_samples(generator, shape, seed=seed, label=None if label is None else generator.label_of(label))
+        if not samples.isfinite().all():
+            raise UserError(
+                f"samples of a grid must be finite; the generator of {self.trial_id} returns NaN or infinity; choose another trial"
+            )
         return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:

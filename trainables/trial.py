@@ -70,11 +70,15 @@ class Trial:
             tick = next(self._ticks)
             trained = time.perf_counter() - start
             speed = {"images_per_second": (tick.images - self._images) / trained} if tick.images else {}
-            self._images, self._seconds = tick.images, self._seconds + trained
             start = time.perf_counter()
             scores = self.evaluate(self.run.generator())
-            self._evaluation_seconds += time.perf_counter() - start
+            evaluated = time.perf_counter() - start
             self._values = _finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
+            self._images, self._seconds, self._evaluation_seconds = (
+                tick.images,
+                self._seconds + trained,
+                self._evaluation_seconds + evaluated,
+            )
         except Diverged as reason:
             return self._measured(diverged=str(reason))
         return self._measured(finished=tick.images >= to_images(self.config.budget_kimg))

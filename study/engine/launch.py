@@ -94,6 +94,8 @@ def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress)
             name=store.layout.next_run(),
             callbacks=[Recorder(store, search, stopping, display)],
             stop=stopping,
+            # Tune's default saves once more when a trial is done, so the weights of a diverged trial would replace its last finite ones.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
     )

@@ -53,7 +53,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
         write_whole(layout.curves, _page(found, verdict, classes, layout))
     summary = _summary(found, verdict, classes)  # last: a run that diverged has finished once this is written
     write_whole(layout.metrics, json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    console.print(f"real data score  {headline(found.baselines)}", soft_wrap=True)
+    console.print(f"real-data baselines  {headline(found.baselines)}", soft_wrap=True)
     for asked, of in classes.items():
         console.print(f"asked for {markup.escape(asked)}: {headline(of, of)}", soft_wrap=True)
     console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {markup.escape(verdict.evidence)}", soft_wrap=True)

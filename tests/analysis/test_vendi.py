@@ -74,7 +74,7 @@ def test_known_values() -> None:
     assert vendi_score_of_kernel([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]]) == pytest.approx(2.1573, abs=5e-5)
 
 
-@pytest.mark.parametrize(("n", "objective"), [(500, 60.2), (1000, 62.0), (2000, 63.0), (20_000, 63.9)])
+@pytest.mark.parametrize(("n", "score"), [(500, 60.2), (1000, 62.0), (2000, 63.0), (20_000, 63.9)])
 def test_grows_with_the_number_of_samples(n: int, score: float) -> None:
     assert vendi_score(normal(n, 64), centre=np.zeros(64)) == pytest.approx(score, abs=0.05)
     assert vendi_score(normal(n, 64), centre=np.zeros(64)) == pytest.approx(64 * np.exp(-64 / (2 * n)), rel=0.005)

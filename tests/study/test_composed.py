@@ -111,5 +111,5 @@ def test_a_study_may_fix_classes_but_not_vary_them() -> None:
 def test_the_catalogue_shows_the_settings_of_a_data_set() -> None:
     lines = dict(catalogue()["data"])
     assert lines["ring"].startswith("[data.modes, data.radius, data.std] A ring of Gaussians")
-    assert lines["stacked_mnist"].startswith("Three random digits of MNIST as the colour channels, 1,000 modes")
+    assert lines["stacked_mnist"].startswith("Three random MNIST digits as colour channels, 1,000 modes")
     assert lines["mnist"].startswith("Handwritten digits")

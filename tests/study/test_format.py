@@ -105,7 +105,7 @@ def test_the_best_trial_and_its_generator() -> None:
     (best,) = view.best(min_seeds=2)
     assert best.trial_id == "9fbbfcea40-s0"
     assert best.sample(5, seed=0).shape == (5, 2)
-    with pytest.raises(UserError, match="must have reached the end"):
+    with pytest.raises(UserError, match="needs trials that reached the end of their budget"):
         view_of("optimise").best()
 
 
@@ -139,7 +139,7 @@ def test_the_commands_that_read_a_study(folder: Path, evidence: str) -> None:
     view = open_study(folder)
     trial = next(iter(view.store.trials))
     n = len(view.store.trials)
-    assert f"{n} of {n} trials opened" in run("status")
+    assert f"{n} of {n} trials started" in run("status")
     assert view.spec.question in run("show")
     assert "g.lr: " in run("show", trial)
     assert trial.partition("-")[0] in run("rank")

@@ -104,6 +104,10 @@ def test_diverged_trials_are_results(toy: Toy, tmp_path: Path) -> None:
     assert trials["reason"].str.contains("not finite after").all()
     assert "NaN" not in (view.folder / "records.jsonl").read_text()
     assert (view.history().groupby("trial_id")["images"].max() < 600).all()
+    for record in view.store.trials.values():
+        assert [saved.images for saved in record.saved] == [tick.images for tick in record.measurements], "diverged ticks are not saved"
+        assert (view.folder / record.saved[-1].path / STATE).exists()
+        assert view.trial(record.trial_id).sample(10).isfinite().all()
 
 
 def test_hopeless_trials_are_stopped_and_keep_their_samples(toy: Toy, tmp_path: Path) -> None:

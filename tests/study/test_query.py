@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from recorded import SPEC, STUDY, Driver
 from rich.console import Console
+from tiny import tiny
 
 import analysis
+from ganstudy import UserError
 from study.api import open_study
 from study.evaluation.protocol import EvaluationProtocol
 from study.show.terminal import print_ranking
@@ -17,6 +20,7 @@ from study.spec.space import TAKEN, read_space
 from study.store.records import Ended
 from study.store.store import Store
 from trainables.config import settings
+from trainables.generators import GENERATOR_FILE, save_generator
 
 WHOLE = {**SPEC, "plugins": []}
 PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
@@ -88,3 +92,20 @@ def test_training_time_is_an_objective(tmp_path: Path) -> None:
     assert claim.scale == "log"
     assert not claim.helps
     assert "With r1 on, the training time is 2 times that with off" in claim.sentence
+
+
+def test_a_grid_of_non_finite_samples_is_refused(tmp_path: Path) -> None:
+    run = tiny({"arch": "mlp", "budget_kimg": 0.024})
+    with torch.no_grad():
+        for parameter in run.generator().parameters():
+            parameter.fill_(torch.inf)
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=WHOLE))
+        driver = Driver(store)
+        driver.open("t0")
+        driver.tick("t0", 1, Ended.BUDGET)
+    folder = tmp_path / "trials/t0/1000"
+    folder.mkdir(parents=True)
+    save_generator(run.generator(), run.config, run.source.shape, folder / GENERATOR_FILE)
+    with pytest.raises(UserError, match="samples of a grid must be finite; the generator of t0 returns NaN or infinity"):
+        open_study(tmp_path).trial("t0").grid_png()

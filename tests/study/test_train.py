@@ -69,7 +69,7 @@ def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
     page = (out / "curves.html").read_text()
     for words in ("mlp with nonsaturating on ring8", found["diagnosis"]["evidence"][:20], "0.448 kimg", "chart-0", "r1.gamma"):
         assert words in page
-    for words in ("0.64 kimg", "real data score", f"diagnosis: {found['diagnosis']['outcome']}", "curves.html"):
+    for words in ("0.64 kimg", "real-data baselines", f"diagnosis: {found['diagnosis']['outcome']}", "curves.html"):
         assert words in said.output
 
 
@@ -147,9 +147,9 @@ def test_a_run_that_is_cut_short_keeps_what_there_is(
             "ring.yaml must be a recipe, which has only settings; it has base, so it is a study file. `ganstudy launch ring.yaml`",
         ),
         ("g.lrr: 1", (), "ring.yaml, line 11: no setting named 'g.lrr'; did you mean 'g.lr'?"),
-        ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma needs r2: true; set that too, or leave r2.gamma out"),
+        ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma needs r2: true; set that too, or remove r2.gamma"),
         ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be greater than 0; given -1"),
-        ("r2: {gamma: 1.0}", (), "ring.yaml, line 11: settings are written with dots: r2.gamma: 1.0, not nested under r2"),
+        ("r2: {gamma: 1.0}", (), "ring.yaml, line 11: settings must be written with dots, as r2.gamma: 1.0; given a mapping under r2"),
         ("", ("--set", "r2.gamma=1.0"), "r2.gamma needs r2: true"),
         ("", ("--set", "data=mist"), "no data set named 'mist'; did you mean 'mnist'?"),
         ("", ("--set", "arch=dcgan"), "the data are (2,)"),

@@ -93,7 +93,7 @@ def test_a_non_finite_evaluation_is_divergence(bad: float, call: int) -> None:
     *ticks, last = to_the_end(trial(evaluate))
     assert len(ticks) == call
     assert last.diverged == f"fd not finite after {48 * call} images"
-    assert last.values == (ticks[-1].values if ticks else {})
+    assert (last.images, last.values) == ((ticks[-1].images, ticks[-1].values) if ticks else (0, {}))
 
 
 def test_evaluation_does_not_affect_training() -> None:
