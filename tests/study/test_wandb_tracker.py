@@ -123,7 +123,7 @@ def test_without_a_server_runs_are_written_offline_and_can_be_synced(tmp_path: P
     config = WandbConfig(mode="online", base_url="http://127.0.0.1:9" if failure == "dead" else None)
     server.status = {"refuses": 500, "key": 401}.get(failure)
     server.hang_s = 60.0 if failure == "hangs" else 0.0
-    with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=config), say=said.append, limit_s=9):
+    with Store.writing(tmp_path) as store, watching(tmp_path, Tracking(wandb=config), say=said.append, limit_s=30):
         Driver(store).whole("aa-s4")
         Driver(store).whole("bb-s4")
     assert {run_id: run.steps for run_id, run in read_runs(tmp_path).items()} == {

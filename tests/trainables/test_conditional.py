@@ -32,7 +32,7 @@ from trainables.models.conditional import (
     build_discriminator,
     takes_points,
 )
-from trainables.models.starts import LAYERS
+from trainables.models.initialisation import LAYERS
 from trainables.run import LOOPS, Run
 from trainables.sections import DataConfig
 from trainables.tricks.base import make_trick

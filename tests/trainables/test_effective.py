@@ -155,7 +155,7 @@ def test_latents_follow_the_distribution() -> None:
 @pytest.mark.parametrize("side", ["g", "d"])
 @pytest.mark.parametrize("arch", ARCHS)
 def test_init_and_gain_set_the_initial_weights(arch: str, side: str) -> None:
-    """The setting affects every layer of its network only. test_starts.py checks the distributions."""
+    """The setting affects every layer of its network only. test_initialisation.py checks the distributions."""
     own, other = (tiny({"arch": arch, **more}).nets for more in ({}, {f"{side}.init": "orthogonal"}))
     for layer, started in zip(layers(getattr(own, side)), layers(getattr(other, side)), strict=True):
         assert not torch.equal(layer.weight, started.weight)

@@ -6,6 +6,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models.base import Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import check_init, check_kernels
+from trainables.models.initialisation import initialise, normal
 from trainables.models.layers import (
     ToOnePlace,
     downsample_layers,
@@ -17,7 +18,6 @@ from trainables.models.layers import (
     output_layer,
     upsample_layers,
 )
-from trainables.models.starts import initialise, normal
 
 
 def _generator(config: TrialConfig, shape: Shape) -> nn.Module:

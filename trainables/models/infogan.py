@@ -12,6 +12,7 @@ from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
 from trainables.models.checks import allow, check_init, check_kernels
+from trainables.models.initialisation import initialise, layers_of, normal
 from trainables.models.layers import (
     downsample_layers,
     extra_layers,
@@ -22,7 +23,6 @@ from trainables.models.layers import (
     output_layer,
     upsample_layers,
 )
-from trainables.models.starts import initialise, layers_of, normal
 
 _DENSE = 16  # units of the dense layer, times width: 1024 for width 64
 

@@ -5,7 +5,7 @@ from torch.nn.functional import linear
 
 from ganstudy.errors import UserError
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
-from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head, Norm
+from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head
 
 NetworkConfig = GeneratorConfig | DiscriminatorConfig  # the settings of one network
 POOLS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -46,11 +46,9 @@ def needs_bias(settings: NetworkConfig) -> bool:
     return settings.norm == "none"
 
 
-def extra_layers(n: int, settings: NetworkConfig, *, norm: Norm | None = None) -> list[nn.Module]:
+def extra_layers(n: int, settings: NetworkConfig) -> list[nn.Module]:
     """Return depth - 1 more convolutions of n channels at the same resolution, each with norm and activation."""
     kernel = settings.kernel or 3
-    if norm is not None:
-        settings = settings.model_copy(update={"norm": norm})
     layers: list[nn.Module] = []
     for _ in range((settings.depth or 1) - 1):
         layers += [nn.Conv2d(n, n, kernel, padding=kernel // 2, bias=needs_bias(settings)), *norm_and_activation(n, settings)]

@@ -8,8 +8,8 @@ from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_1D, Architecture, Discriminator, Shape
 from trainables.models.checks import check_init
+from trainables.models.initialisation import initialise
 from trainables.models.layers import NetworkConfig, activation, input_layers, output_layer
-from trainables.models.starts import initialise
 
 _DEPTH = 2  # hidden layers if depth is not set
 

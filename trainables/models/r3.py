@@ -13,8 +13,8 @@ from torch.nn.functional import conv2d, conv_transpose2d
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
+from trainables.models.initialisation import fixup_scale, initialise, layers_of, with_fixup_biases
 from trainables.models.layers import POOLS, NetworkConfig, Residual, activation, input_layers, output_layer, upsample
-from trainables.models.starts import fixup_scale, initialise, layers_of, with_fixup_biases
 from trainables.sections import Norm
 
 _BLOCKS = 2  # per resolution

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
+from trainables.models.initialisation import fixup_scale, initialise, with_fixup_biases
 from trainables.models.layers import (
     POOLS,
     NetworkConfig,
@@ -19,7 +20,6 @@ from trainables.models.layers import (
     output_layer,
     upsample,
 )
-from trainables.models.starts import fixup_scale, initialise, with_fixup_biases
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Norm
 
 _PLAIN_BLOCKS = 2  # blocks of D after those that halve the map; D's last map has twice the size of G's first

@@ -10,8 +10,8 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
+from trainables.models.initialisation import INITIALISERS, Scale, Shift
 from trainables.models.layers import Residual
-from trainables.models.starts import INITIALISERS, Scale, Shift
 from trainables.readback import layers
 from trainables.sections import Init
 
