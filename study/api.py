@@ -157,8 +157,7 @@ class StudyView:
         matching = f" with {where}" if where else ""
         if not table.evidence.any():
             raise UserError(f"a best config needs finished trials{matching}; {self.folder} has none")
-        ranked = rank(table, by)
-        ranked = ranked[ranked["n"] > 0]
+        ranked = rank(table, by).query("n > 0")
         if not len(ranked):
             raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {self.folder} has none")
         most = int(ranked["n"].max())
@@ -181,14 +180,6 @@ class StudyView:
                 f"`ganstudy show {self.folder}` lists all ids"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
-
-    def diagnosis(self, record: TrialRecord) -> Diagnosis:
-        """Return the diagnosis of a trial. Its outcome is empty until the trial has ended."""
-        return ended_as(record, self.study)
-
-    def settings(self, record: TrialRecord) -> dict[str, Any]:
-        """Return all settings of a trial, with defaults. Defaults of plugins are missing if the plugins are not trusted."""
-        return settings_of(record)
 
     def _need_trust(self) -> None:
         if not self.trusted:
@@ -224,9 +215,14 @@ class TrialView:
         return TrialConfig.from_flat(self.record.flat)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, with defaults. Defaults of plugins are missing if the plugins are not trusted."""
+        return settings_of(self.record)
+
+    @property
     def outcome(self) -> str:
         """A key of analysis.outcomes.OUTCOMES, or "" if the trial has not ended."""
-        return self.study.diagnosis(self.record).outcome
+        return ended_as(self.record, self.study.study).outcome
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -284,9 +280,7 @@ class TrialView:
         shape = tuple(generator.sample(1).shape[1:])
         samples = grid_samples(generator, shape, seed=seed, label=None if label is None else generator.label_of(label))
         if not samples.isfinite().all():
-            raise UserError(
-                f"samples of a grid must be finite; the generator of {self.trial_id} returns NaN or infinity; choose another trial"
-            )
+            raise UserError(f"samples must be finite; the generator of {self.trial_id} returns NaN or infinity. Choose another trial")
         return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:

@@ -219,7 +219,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
     asked = record.settings
-    for name, value in trial.study.settings(record).items():
+    for name, value in trial.settings.items():
         console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
     metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]

@@ -107,5 +107,5 @@ def test_a_grid_of_non_finite_samples_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "trials/t0/1000"
     folder.mkdir(parents=True)
     save_generator(run.generator(), run.config, run.source.shape, folder / GENERATOR_FILE)
-    with pytest.raises(UserError, match="samples of a grid must be finite; the generator of t0 returns NaN or infinity"):
+    with pytest.raises(UserError, match="samples must be finite; the generator of t0 returns NaN or infinity"):
         open_study(tmp_path).trial("t0").grid_png()
