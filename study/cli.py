@@ -359,7 +359,8 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, metrics, features, ranges, spaces or settings. "
+            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, samplers, schedulers, trackers, metrics, features, "
+            "ranges, spaces or settings. "
             "Default: all of them."
         ),
     ] = None,

@@ -27,8 +27,8 @@ PARTS: dict[str, set[str]] = {
 }
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
-    "wandb": ("study/tracking/",),
-    "optuna": ("study/spec/", "study/engine/", "study/tracking/", "analysis/importance.py"),
+    "wandb": ("study/tracking/wandb_tracker.py",),
+    "optuna": ("study/spec/", "study/engine/", "study/tracking/"),
     "torchvision": ("trainables/",),
 }
 MAX_LINES = 300

@@ -1,4 +1,4 @@
-"""Real-data baselines: what samples of the real data score in the generator's place. All other values are read relative to these.
+"""Real-data baselines: the scores of real samples evaluated as if they were generated. All other values are read relative to these.
 
 A baseline is neither 0 nor 1: real samples have a positive Fréchet distance from real data, and their coverage is below 1.
 """

@@ -1,6 +1,6 @@
-"""The conclusion of a run of `ganstudy train`: its diagnosis in words, its numbers (metrics.json), and a page of its own (curves.html).
+"""Writes the results of a `ganstudy train` run: its diagnosis, metrics.json and a self-contained page, curves.html.
 
-The page fetches nothing. It shows the results, samples over time, and curves next to real data.
+The page shows the results, samples over time, and curves next to real data.
 """
 
 import json

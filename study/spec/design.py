@@ -1,19 +1,30 @@
 """Designs: the configs of a study with goal: explain.
 
 A design is randomised and fixed before the first trial, so that differences between configs can be read as effects of settings.
+To add one, here or in a plugin: a function as `Design` describes, with `@DESIGNS.register("name")`.
 """
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.stats import qmc
 
+from ganstudy.registry import Registry
 from study.spec.errors import SpecError
-from study.spec.samplers import DESIGNS
 from study.spec.space import Space, at
+
+
+class Design(Protocol):
+    """A randomised design: all its configs are fixed before the first trial."""
+
+    def __call__(self, space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+        """Return n_configs points of the space, {setting: value}. A longer design must begin with the shorter one, so that studies can be extended."""
+
+
+DESIGNS: Registry[Design] = Registry("sampler of goal: explain")
 
 
 @DESIGNS.register("sobol")

@@ -1,26 +1,16 @@
-"""Samplers: what proposes configs. `goal: explain` takes a design, `goal: optimise` a sampler of Optuna.
+"""Samplers of `goal: optimise`: each is a sampler of Optuna. The samplers of `goal: explain` are the designs of study/spec/design.py.
 
-To add one, here or in a plugin: a function with `@DESIGNS.register("name")` (see study/spec/design.py) or `@SAMPLERS.register("name")`.
+To add one, here or in a plugin: a function from a seed to a sampler, with `@SAMPLERS.register("name")`. A new sampler is made for each config,
+from all results so far, so it must not keep state of its own.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from ganstudy.registry import Registry
-from study.spec.space import Space
 
-
-class Design(Protocol):
-    """A randomised design: all its configs are fixed before the first trial."""
-
-    def __call__(self, space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-        """n_configs points of the space, {setting: value}. A longer design must begin with the shorter one, so that studies can be extended."""
-
-
-DESIGNS: Registry[Design] = Registry("sampler of goal: explain")
-SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler of goal: optimise")  # seed -> sampler; made again for each config
+SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler of goal: optimise")  # seed -> sampler
 
 
 @SAMPLERS.register("tpe")

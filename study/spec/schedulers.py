@@ -1,4 +1,4 @@
-"""Schedulers: what stops trials early. A scheduler is a section of the study file and a rule that knows nothing of Ray.
+"""Schedulers: what stops trials early. A scheduler is a section of the study file and a rule that does not depend on Ray.
 
 To add one, here or in a plugin: a subclass of Scheduler with `@SCHEDULERS.register("name")` whose fields are its keys and whose `start` returns
 the rule. The engine connects the rule to Ray Tune and replays old measurements to it when a study resumes.

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from ganstudy import UserError
 from ganstudy.registry import nearest
 from study.spec import checks, design
+from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
 from study.spec.plugins import import_plugins
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.renamed import RENAMED_KEYS
-from study.spec.samplers import DESIGNS, SAMPLERS
+from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.space import Proposal, Space, as_given, check_names, read_space

@@ -1,4 +1,4 @@
-"""Tracking: where a study is mirrored: W&B and Optuna storages. This module imports neither."""
+"""The tracking section of a study file: W&B and Optuna storages. This module imports neither."""
 
 import netrc
 import os

@@ -3,7 +3,7 @@
 | format | since | what changed |
 |---|---|---|
 | 1 | 0.1 | |
-| 2 | 0.2 | score is objective, judge is evaluation, ruler is protocol, floors are baselines, judge_seconds is evaluation_seconds |
+| 2 | 0.2 | score is objective, judge is evaluation, ruler is protocol, floors are baselines, judge_seconds is evaluation_seconds; another reason for hopeless trials |
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,10 @@ from typing import Any
 
 from ganstudy import UserError
 from study.spec.renamed import RENAMED_KEYS
+from study.store.records import HOPELESS
 
 FORMAT = 2
+_HOPELESS_1 = "nothing has come since"
 RENAMED = {"ruler": "protocol", "floors": "baselines", "judge_seconds": "evaluation_seconds"}
 
 
@@ -23,6 +25,8 @@ def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
     new = {name: renamed(part, RENAMED) if name in ("study", "measured") else part for name, part in line.items() if name != "format"}
     if "study" in new:
         new["study"]["spec"] = renamed(new["study"]["spec"], RENAMED_KEYS)
+    if (reason := new.get("closed", {}).get("reason", "")).startswith(_HOPELESS_1):
+        new["closed"] = new["closed"] | {"reason": HOPELESS + reason.removeprefix(_HOPELESS_1)}
     return new
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
 
-HOPELESS = "nothing has come since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
+HOPELESS = "no progress since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class TrialRecord:
         return min((saved.images for saved in self.saved), key=lambda images: direction.sign * values[images])
 
     def needs_run(self, max_failures: int) -> bool:
-        """Whether the trial must start again: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick."""
+        """Whether the trial must run again, from its newest checkpoint: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick."""
         if self.closed is None:
             return True
         if self.closed.ended is Ended.ERROR:

@@ -1,7 +1,7 @@
-"""RunFolder: the memory of one run of `ganstudy train`, and what decides whether the run can be resumed.
+"""RunFolder: the folder of one `ganstudy train` run, and the decision whether the run can be resumed.
 
-The newest checkpoint is the truth; what people read next to it is a copy. A checkpoint takes its name when it is whole, so a kill at any
-moment loses at most the tick in progress and doubles no line.
+The newest checkpoint is authoritative; the files beside it are copies for people. A checkpoint is renamed into place once it is complete, so
+a kill loses at most the current tick and never duplicates a line.
 """
 
 import json

@@ -94,6 +94,31 @@ def test_list_prints_every_name_with_its_line() -> None:
     assert "spectral_norm" in run("list", "tricks")
 
 
+def test_lists_are_complete_in_a_new_process() -> None:
+    """Importing all other modules registers nothing more."""
+    code = """
+import importlib, pkgutil
+from study.show.catalogue import catalogue
+def names(): return {(kind, name) for kind, rows in catalogue().items() for name, _ in rows}
+before = names()
+for top in ("study", "trainables", "analysis"):
+    for module in pkgutil.walk_packages(importlib.import_module(top).__path__, top + "."):
+        importlib.import_module(module.name)
+print(len(before), sorted(names() - before))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    number, _, missing = said.partition(" ")
+    assert int(number) > 100
+    assert missing.strip() == "[]"
+
+
+def test_the_help_of_list_names_every_list() -> None:
+    from study.show.catalogue import catalogue
+
+    said = run("list", "--help")
+    assert [kind for kind in catalogue() if kind not in said] == []
+
+
 MISTAKES = {
     ("launch", "none.yaml"): "none.yaml must be a file; it does not exist",
     ("launch", "toy.yaml", "--set", "g.lrr=1"): "no setting named 'g.lrr'; did you mean 'g.lr'",

@@ -19,7 +19,7 @@ from study.cli import app
 from study.evaluation.reevaluate import reevaluate
 from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec, identity
-from study.store.format import FORMAT
+from study.store.format import FORMAT, upgraded
 from study.store.layout import Layout
 from study.store.records import Closed, Ended, Measurement
 from study.store.store import Store
@@ -177,3 +177,12 @@ def test_a_newer_format_is_refused(folder: Path) -> None:
     records.write_text(records.read_text() + json.dumps({"format": FORMAT + 1, "study": {}}) + "\n")
     with pytest.raises(UserError, match=f"format up to {FORMAT}; given {FORMAT + 1}"):
         open_study(folder)
+
+
+def test_hopeless_trials_of_format_1_stay_hopeless() -> None:
+    old = {"trial": "t0", "closed": {"ended": "dead", "reason": "nothing has come since 5 kimg: mode_collapse, one mode"}}
+    new = upgraded(old)["closed"]
+    assert new["reason"] == "no progress since 5 kimg: mode_collapse, one mode"
+    assert Closed(ended=Ended.DEAD, reason=new["reason"]).finite
+    crashed = {"trial": "t0", "closed": {"ended": "error", "reason": "Traceback"}}
+    assert upgraded(crashed) == crashed

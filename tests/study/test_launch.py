@@ -117,7 +117,7 @@ def test_hopeless_trials_are_stopped_and_keep_their_samples(toy: Toy, tmp_path: 
     trials = view.trials()
     assert set(trials["ended"]) == {"dead"}
     assert set(trials["outcome"]) == {"discriminator_too_strong"}
-    assert trials["reason"].str.contains("nothing has come since .* kimg: discriminator_too_strong, D is almost never wrong").all()
+    assert trials["reason"].str.contains("no progress since .* kimg: discriminator_too_strong, D is almost never wrong").all()
     assert trials["images"].between(1800, 5400).all()  # after at least three ticks, before the end
     for record in view.store.trials.values():
         assert record.last is not None

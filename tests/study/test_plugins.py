@@ -158,7 +158,8 @@ from pathlib import Path
 import optuna
 import torch
 
-from study.spec.samplers import DESIGNS, SAMPLERS
+from study.spec.design import DESIGNS
+from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import SCHEDULERS, Scheduler
 from study.spec.tracking import TRACKERS, TrackerEntry
 from trainables.optimisers import optimiser
@@ -250,7 +251,8 @@ class Eager(Alternating):
 @pytest.mark.slow
 def test_samplers_schedulers_trackers_optimisers_and_rules_come_from_a_plugin_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the program is edited: one file next to the study brings them, and the driver, the workers and the tracking process import it."""
-    from study.spec.samplers import DESIGNS, SAMPLERS
+    from study.spec.design import DESIGNS
+    from study.spec.samplers import SAMPLERS
     from study.spec.schedulers import SCHEDULERS
     from study.spec.tracking import TRACKERS
     from trainables.tables import OPTIMISERS, UPDATES

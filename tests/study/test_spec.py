@@ -14,10 +14,10 @@ from optuna.distributions import CategoricalDistribution
 from study.engine.prepare import check_networks
 from study.engine.samplers import point
 from study.spec import design
+from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
 from study.spec.files import parse_changes
 from study.spec.ranges import RANGES
-from study.spec.samplers import DESIGNS
 from study.spec.space import as_given, at, domain, extremes
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, live

@@ -1,1 +1,1 @@
-"""Shipped classifiers, whose features are the evaluation protocol of a data set, and the command that makes them."""
+"""Shipped classifiers whose features evaluate a data set, and the command that makes them."""
