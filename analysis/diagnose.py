@@ -146,7 +146,7 @@ def _good(trial: Curves) -> Bools:
 
 
 def _deficit(trial: Curves) -> tuple[str, Floats, _Limit]:
-    """What a bad trial lacks: the signal's name, its values [K], and its limit."""
+    """The signal that makes a trial bad: its name, its values [K], and its limit."""
     if trial.modes[-1] < _MODES.value:
         return "share of the modes", trial.modes, _MODES
     return "coverage relative to real data", trial.relative("coverage"), _COVERAGE

@@ -1,4 +1,4 @@
-"""Outcomes: what a trial came to, with the words, colour and symbol of each. One table for all of them.
+"""Outcomes: the result of a trial, with the words, colour and symbol of each. One table for all of them.
 
 The colours are from Okabe & Ito's and Tol's palettes; each outcome also has its own symbol, for readers who do not see the colours.
 """

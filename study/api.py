@@ -129,7 +129,7 @@ class StudyView:
         from study.spec.sections import evaluation_as
 
         evaluation = evaluation_as(self.spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
-        return reevaluate(self.store, self.spec, evaluation, said=progress)
+        return reevaluate(self.store, self.spec, evaluation, progress=progress)
 
     def table(self) -> TrialTable:
         """Return the trials as a table for the functions of `analysis`."""

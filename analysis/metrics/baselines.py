@@ -28,7 +28,7 @@ class Baseline:
 
 
 def baseline(name: str, real: ArrayLike, n: int, *, draws: int = _DRAWS, seed: int = 0) -> Baseline:
-    """Return what `n` real samples score in the metric `name`, compared with the other points of `real` [N, D], N - n > 5.
+    """Return the score of `n` real samples in the metric `name`, compared with the other points of `real` [N, D], N - n > 5.
 
     By a formula if the metric has one, otherwise over `draws` random splits of `real`. For a maximised metric the baseline is a ceiling. The
     metric must need features only, because points carry no modes or classes. Raises UserError for another metric or an invalid n.
@@ -51,7 +51,7 @@ def baseline(name: str, real: ArrayLike, n: int, *, draws: int = _DRAWS, seed: i
 
 
 def baselines(real: Reference, pool: Samples, n: int, *, draws: int = _DRAWS, seed: int = 0) -> dict[str, Baseline]:
-    """Return the baseline of each metric that can be computed: what `n` real samples from the `pool` score.
+    """Return the baseline of each metric that can be computed: the score of `n` real samples from the `pool`.
 
     The pool must not overlap the data of `real`. Samples are drawn without repeats as far as the pool is large enough.
     """

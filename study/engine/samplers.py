@@ -1,4 +1,4 @@
-"""Proposals: what to try next. `Designed` lists all trials beforehand; `Adaptive` asks an Optuna sampler.
+"""Proposals: what to try next. `Designed` lists all trials beforehand; `Adaptive` uses an Optuna sampler.
 
 The samplers themselves are in study/spec/samplers.py and study/spec/design.py.
 

@@ -24,7 +24,7 @@ from trainables.trial import Trial
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a run has come to."""
+    """The result of a run so far."""
 
     config: TrialConfig
     evaluator: Evaluator
@@ -102,7 +102,7 @@ def _spent(config: TrialConfig, history: Sequence[Measurement]) -> bool:
 def _headed(
     config: TrialConfig, source: Source, device: torch.device, out: Path, *, history: Sequence[Measurement], ended: Ended | None
 ) -> str:
-    """The first line: what will be done."""
+    """Return the first line of output: what the run will do."""
     what = f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg"
     if ended:
         return f"{what}: already finished in {out}, so nothing is trained"

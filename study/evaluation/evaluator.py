@@ -37,7 +37,7 @@ _BASELINE_DRAWS = 5  # draws of real samples for a baseline without a formula
 
 
 class Generator(Protocol):
-    """What an evaluator needs of a generator.
+    """The methods of a generator that an evaluator uses.
 
     A conditional generator also has `labelled(n, seed=...)`: the same samples, and the class of each, int64 [n].
     """

@@ -43,11 +43,11 @@ class Reevaluated:
 
 
 def reevaluate(
-    store: Store, spec: StudySpec, evaluation: EvaluationConfig, *, said: Callable[[str, int, int], None] | None = None
+    store: Store, spec: StudySpec, evaluation: EvaluationConfig, *, progress: Callable[[str, int, int], None] | None = None
 ) -> Reevaluated:
     """Evaluate the newest generator of every trial, on the GPU if there is one.
 
-    Saves after each trial, and skips a trial whose newest checkpoint was already evaluated with this protocol. Calls said(trial_id, number,
+    Saves after each trial, and skips a trial whose newest checkpoint was already evaluated with this protocol. Calls progress(trial_id, number,
     trials) before each evaluation. Raises UserError, before anything is written, for unavailable features or weights, and for other data
     than the study's.
     """
@@ -97,8 +97,8 @@ def reevaluate(
         newest = stored[-1]
         if trial_id in rows and rows[trial_id]["images"] == newest.images:
             continue
-        if said:
-            said(trial_id, number, len(store.trials))
+        if progress:
+            progress(trial_id, number, len(store.trials))
         try:
             rows[trial_id] = {"images": newest.images, **_measured(on_device, layout.generator(newest), device)}
         except FileNotFoundError:  # an active driver replaced it with a newer one

@@ -65,7 +65,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
 
 
 def _summary(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """What metrics.json holds. All numbers are those of the last tick."""
+    """Return the contents of metrics.json. All numbers are those of the last tick."""
     last = found.history[-1] if found.history else Measurement(images=0, seconds=0.0, evaluation_seconds=0.0, values={})
     return {
         "ended": found.ended or "stopped",
@@ -82,7 +82,7 @@ def _summary(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[s
 
 
 def _by_class(evaluator: Evaluator, generator: Generator) -> dict[str, dict[str, float]]:
-    """Class -> how well the generator makes it when asked."""
+    """Return the metrics of each class, from samples requested of that class."""
     return {generator.classes[k]: values for k, values in evaluator.by_class(generator).items()}
 
 
@@ -91,7 +91,7 @@ def _curves(found: Trained) -> tuple[list[float], dict[str, list[float | None]]]
 
 
 def _page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]], layout: RunLayout) -> str:
-    """What curves.html holds. classes: of a conditional run, how well each class is made when asked for."""
+    """Return curves.html. classes: of a conditional run, the metrics of each requested class."""
     config, table, values = found.config, _table(found, verdict), found.history[-1].values
     title = f"{config.arch} with {config.loss} on {config.data.name}"
     head = page.paragraph("GAN run", kind="kicker") + f"<h1>{escape(title)}</h1>"
@@ -122,7 +122,7 @@ def _grids(layout: RunLayout) -> str:
 
 
 def _table(found: Trained, verdict: Diagnosis) -> TrialTable:
-    """The run as a table of one trial, which is what figures are made of."""
+    """Return the run as a table of one trial, from which figures are drawn."""
     ids, (images, curves) = [found.config.trial_id], _curves(found)
     return TrialTable(
         trial_id=np.array(ids),

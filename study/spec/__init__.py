@@ -1,1 +1,1 @@
-"""What a study asks: the study file, its space and its design."""
+"""The study file: its sections, its space and its design."""

@@ -156,7 +156,7 @@ class RunLayout:
         return Layout(self.folder).lock
 
     def checkpoint(self, images: int) -> Path:
-        """The folder to resume from after so many images. trainables.trial names what is in it, and there is a history."""
+        """The folder to resume from after so many images. It holds the files that trainables.trial names, and a history."""
         return self.folder / "checkpoint" / f"{images:09d}"
 
     def checkpoints(self) -> list[Path]:

@@ -63,7 +63,7 @@ class RunFolder:
             raise self._another("config", there, given)
 
     def begin(self, config: TrialConfig, protocol: Mapping[str, Any]) -> None:
-        """Write what the run is of, or check it where the folder holds a run. Raises UserError for another config or evaluation protocol."""
+        """Write the config and evaluation protocol, or check them if the folder holds a run. Raises UserError for another config or evaluation protocol."""
         self.check_config(config)
         if self._holds_a_run():
             there = json.loads(self.layout.protocol.read_text()) if self.layout.protocol.exists() else {}

@@ -23,7 +23,7 @@ class Tracker(Protocol):
     """Mirrors a study to another system."""
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
-        """Write what is new in a trial. Returns False to be called again even without new records.
+        """Write the new records of a trial. Returns False to be called again even without new records.
 
         last: the study has ended, so this is the last call for the trial.
         """

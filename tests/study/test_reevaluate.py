@@ -53,7 +53,7 @@ def evaluated(view: StudyView, calls: list[str] | None = None, **evaluation: Any
         if calls is not None:
             calls.append(trial)
 
-    return reevaluate(view.store, view.spec, EvaluationConfig(**{"samples": SAMPLES, **evaluation}), said=said)
+    return reevaluate(view.store, view.spec, EvaluationConfig(**{"samples": SAMPLES, **evaluation}), progress=said)
 
 
 def newest(view: StudyView, trial_id: str) -> Path:
@@ -104,7 +104,7 @@ def test_an_interrupted_evaluation_resumes(folder: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reevaluate(view.store, view.spec, EvaluationConfig(features="pixels", samples=SAMPLES), said=interrupt)
+        reevaluate(view.store, view.spec, EvaluationConfig(features="pixels", samples=SAMPLES), progress=interrupt)
     assert calls == trials[:3]
     half = next(iter(view.evaluated().values()))
     assert list(half.index) == trials[:2]
