@@ -160,7 +160,10 @@ def test_reevaluation_includes_and_skips_both_kinds(view: StudyView) -> None:
     calls: list[str] = []
     for expected in (2, 0):
         found = reevaluate(
-            view.store, view.spec, EvaluationConfig(features="pixels", samples=200), said=lambda trial, number, trials: calls.append(trial)
+            view.store,
+            view.spec,
+            EvaluationConfig(features="pixels", samples=200),
+            progress=lambda trial, number, trials: calls.append(trial),
         )
         assert len(calls) == expected
         calls.clear()

@@ -162,7 +162,7 @@ def test_a_generator_that_a_driver_replaces_is_left_out(folder: Path) -> None:
         view.store,
         view.spec,
         EvaluationConfig(features="pixels", samples=SAMPLES),
-        said=lambda trial, number, trials: replaced.unlink(missing_ok=True),
+        progress=lambda trial, number, trials: replaced.unlink(missing_ok=True),
     )
     assert found.left_out == {first: "its generator was replaced during training; evaluate again"}
     assert list(found.values.index) == others
