@@ -225,7 +225,7 @@ def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
         for name in table.scientific
         if name not in {c.setting for c in claims}
     ]
-    if not clear:
+    if claims and not clear:
         lines.append(f"No setting has a clear effect: the intervals of all {plural(len(claims), 'comparison')} include zero effect.")
     if unclear:
         lines.append(f"Cannot tell: the effect of {listed(unclear)}.")

@@ -19,7 +19,7 @@ _ROW = 24  # pixels per row of a dot plot, for a label of 12 px
 
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
     """Share of failed trials at each level of each setting, with Wilson's 95 % interval."""
-    rows = _rows(table, settings)
+    rows = setting_rows(table, settings)
     found = [estimate.rate(table.failed[level.trials], independent_units(table, level.trials)[level.trials]) for _, level in rows]
     figure = go.Figure(
         go.Scatter(
@@ -43,9 +43,9 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
 
 def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | None = None) -> go.Figure:
     """Final metric of every trial that completed its budget, by level of each setting; means over configs with 95 % intervals."""
-    table = table.where(np.isfinite(table.at_end(metric)) & table.evidence)
+    table = completed(table, metric)
     values, scale = table.at_end(metric), table.scale(metric)
-    rows = _rows(table, settings)
+    rows = setting_rows(table, settings)
     figure = go.Figure()
     rng = np.random.default_rng(0)  # jitter only
     for outcome in _present(table):
@@ -158,8 +158,13 @@ def _present(table: TrialTable) -> list[Outcome]:
     return [outcome for outcome in OUTCOMES.values() if (table.outcome == outcome.name).any()]
 
 
-def _rows(table: TrialTable, settings: Sequence[str] | None) -> list[tuple[str, Level]]:
-    """(setting, level) of each row, from top to bottom. Settings with a single level are left out."""
+def completed(table: TrialTable, metric: str) -> TrialTable:
+    """Return the trials that completed their budget and have this metric."""
+    return table.where(np.isfinite(table.at_end(metric)) & table.evidence)
+
+
+def setting_rows(table: TrialTable, settings: Sequence[str] | None = None) -> list[tuple[str, Level]]:
+    """Return (setting, level) of each row of a figure by setting, from top to bottom. Settings with a single level are left out."""
     names = settings if settings is not None else (*table.scientific, *table.nuisance)
     found = [(name, levels(table, name)) for name in names]
     return [(name, level) for name, of_setting in found if len(of_setting) > 1 for level in of_setting]

@@ -12,6 +12,7 @@ from analysis.outcomes import FAILURES, OUTCOMES
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended
+from ganstudy.registry import nearest
 
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
@@ -126,6 +127,7 @@ class TrialTable:
 
     def direction(self, metric: str) -> Direction:
         """Return the direction of a metric. Raises UserError for a metric without one."""
+        self._require_metric(metric)
         if metric not in self.directions:
             raise UserError(f"a metric must have a direction; got {metric!r}; those with one are {sorted(self.directions)}")
         return self.directions[metric]
@@ -139,7 +141,8 @@ class TrialTable:
 
     def _require_metric(self, metric: str) -> None:
         if metric not in self.final.columns:
-            raise UserError(f"a metric must be in this table; got {metric!r}; there are {sorted(map(str, self.final.columns))}")
+            known = sorted(map(str, self.final.columns))
+            raise UserError(f"no metric named {metric!r}; {nearest(metric, known)}there are {known}")
 
 
 def _require_shape(must: str, given: tuple[int, ...], allowed: tuple[int, ...]) -> None:

@@ -11,9 +11,9 @@ T = TypeVar("T")
 Entry = TypeVar("Entry")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """Return "did you mean 'hinge'? " if a known name is close, else ""."""
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(str(name), list(known), n=1)
     return f"did you mean {close[0]!r}? " if close else ""
 
 

@@ -136,7 +136,7 @@ class StudyView:
         return trial_table(self.store)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
-        """Return the n best configs, each as the median of its trials that reached the end of their budget.
+        """Return the n best configs, each as the median of its trials at the end of their budget (the better one of two).
 
         Configs are ranked by the worse end of the 95 % interval of their mean, so that one lucky seed does not win.
         by: a metric; default: the objective. where: a pandas query over trials(), such as "coverage > 0.8"; more than half of a
@@ -164,7 +164,7 @@ class StudyView:
         if most < min_seeds:
             log.warning("no config has %d finished trials; ranking those with %d", min_seeds, most)
         ranked = ranked[ranked["n"] >= min(min_seeds, most)]
-        finals = pd.Series(table.at_end(by), index=table.trial_id).dropna()
+        finals = pd.Series(table.direction(by).sign * table.at_end(by), index=table.trial_id).dropna()  # less is better
         views = []
         for config in ranked["config_id"].head(n):
             mine = finals[[trial for trial in table.trial_id[table.config_id == config] if trial in finals.index]].sort_values()

@@ -116,6 +116,9 @@ def status(folder: Folder) -> None:
 @app.command()
 def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for the process to end.")] = 60.0) -> None:
     """Stop a running study from another terminal. `ganstudy resume` continues it without loss."""
+    from study.api import open_study
+
+    open_study(folder)
     who = stop_driver(folder, wait_s=wait_s)
     text = f"Stopped {who}. Resume with `ganstudy resume {folder}`." if who else f"{folder} has no active process; nothing to stop."
     console.print(text, soft_wrap=True)
@@ -141,10 +144,10 @@ def show(
 @app.command()
 def best(
     folder: Folder,
-    n: Annotated[int, typer.Option("-n", help="Number of configs.")] = 5,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of configs.")] = 5,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
     where: Annotated[str | None, typer.Option(help="Condition that most trials of a config must meet, such as 'coverage > 0.8'.")] = None,
-    min_seeds: Annotated[int, typer.Option(help="Trials that a config needs to be ranked.")] = 3,
+    min_seeds: Annotated[int, typer.Option(min=1, help="Trials that a config needs to be ranked.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the best configs, ranked by the worse end of a 95 % interval rather than by one lucky seed."""
@@ -164,7 +167,7 @@ def best(
 def rank(
     folder: Folder,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
-    n: Annotated[int, typer.Option("-n", help="Maximum number of rows: the first and the last are shown.")] = 20,
+    n: Annotated[int, typer.Option("-n", min=1, help="Maximum number of rows: the first and the last are shown.")] = 20,
 ) -> None:
     """Rank all configs by a metric, with 95 % intervals."""
     from study.api import open_study

@@ -1,6 +1,12 @@
 """Converts pydantic validation errors to the messages of this project."""
 
+from typing import Any
+
 from pydantic import ValidationError
+
+# what must hold, by pydantic's type of error, where its own message speaks of Python
+_MUST = dict.fromkeys(("dict_type", "mapping_type", "model_type", "dataclass_type", "dataclass_exact_type", "is_instance_of"), "a mapping")
+_MUST |= dict.fromkeys(("tuple_type", "list_type"), "a list") | dict.fromkeys(("string_type", "invalid_key"), "text")
 
 
 def validation_message(error: ValidationError, *, prefix: str = "") -> str:
@@ -11,11 +17,24 @@ def validation_message(error: ValidationError, *, prefix: str = "") -> str:
         if finding["type"] == "value_error":  # raised by this project: already a complete sentence
             sentence = str(finding["ctx"]["error"])
             sentences.append(f"{name}: {sentence}" if prefix else sentence)
+        elif finding["type"] == "missing":
+            sentences.append(f"{name} is missing")
         else:
-            must = finding["msg"].removeprefix("Input should be ")
             shown = name.replace("data.name", "data")
-            sentences.append(f"{shown} must be {must}; given {finding['input']!r}" + yaml_hint(finding["input"]))
+            sentences.append(f"{shown} must be {_must(finding)}; given {finding['input']!r}" + yaml_hint(finding["input"]))
     return "; ".join(sentences)
+
+
+def unknown_key_first(error: ValidationError) -> Any:
+    """Return the first finding about an unknown key, which may be a misspelt required key; else the first finding."""
+    findings = error.errors()
+    return next((finding for finding in findings if finding["type"] == "extra_forbidden"), findings[0])
+
+
+def _must(finding: Any) -> str:
+    if finding["type"] == "string_pattern_mismatch":
+        return f"text that matches {finding['ctx']['pattern']}"
+    return _MUST.get(finding["type"], str(finding["msg"]).removeprefix("Input should be "))
 
 
 def yaml_hint(value: object) -> str:

@@ -53,10 +53,9 @@ def evidence(table: TrialTable, claims: Sequence[Claim], objective: str) -> str:
     )
     shown = page.grid(columns, rows, numbers=columns[3:8], kinds=kinds, full=True)
     parts = [shown if rows else page.paragraph("No setting could be compared."), page.paragraph(note, kind="note")]
-    varied = any(table.settings[name].nunique() > 1 for name in (*table.scientific, *table.nuisance))
-    if varied:
+    if plots.setting_rows(table):
         parts += ["<h3>Risk of failure, with 95 % intervals</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
-    if varied and np.isfinite(table.at_end(objective)).any():
+    if plots.setting_rows(plots.completed(table, objective)):
         heading = f"<h3>{escape(objective)} of trials that completed their budget</h3>"
         parts += [heading, page.chart(plots.metric_by_setting(table, objective), name="objective")]
     return "".join(parts)

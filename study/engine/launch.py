@@ -11,6 +11,7 @@ from typing import Any
 from ray import tune
 from ray.tune.error import TuneError
 
+from ganstudy import UserError
 from ganstudy.files import write_whole
 from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
@@ -36,6 +37,8 @@ _MAX_CRASHES = 2  # crashes of the whole Tune run; after each, a new Tune run re
 
 def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> Store:
     """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
+    if not isinstance(spec, StudySpec):
+        raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):

@@ -90,6 +90,9 @@ def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> No
             f"{folder} holds another study ({'; '.join(changes)}). To resume that one: `ganstudy resume {folder}`. "
             "To extend it, raise n_configs or seeds in its study file and launch it. For a new study, change `name` or give --folder"
         )
+    for key in ("n_configs", "seeds"):
+        if (given := getattr(spec, key)) < known[key]:
+            raise UserError(f"{key} must be at least {known[key]}, as in {folder}; given {given}. Raise it, or give another --folder")
 
 
 def _check_writable(folder: Path) -> None:
@@ -97,7 +100,7 @@ def _check_writable(folder: Path) -> None:
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(
-            f"{folder} must be a writable folder; {existing} {'is not writable' if existing.is_dir() else 'is a file'}. Give another one with --folder"
+            f"{folder} must be a writable folder; {existing} {'is not writable' if existing.is_dir() else 'is a file'}. Give another folder with --folder"
         )
 
 

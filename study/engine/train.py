@@ -54,7 +54,7 @@ def train(
     trial = Trial(config, source, lambda generator: evaluator(generator), device=device)
     with console.status("preparing the evaluation protocol"):
         evaluator = _evaluator(config, source, evaluation or EvaluationConfig(), kept=kept).on(device)
-    with driving(out, do="Give another one with --out"):
+    with driving(out, do="Give another folder with --out"):
         folder.begin(config, evaluator.protocol.as_dict())
         write_whole(folder.layout.real, real_png(source.train))
         folder.publish()  # a kill may have come before it

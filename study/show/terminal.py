@@ -66,7 +66,7 @@ def print_claims(claims: list[analysis.Claim], console: Console) -> None:
     if claims:
         console.print("* The 95 % interval excludes zero effect.")
     else:
-        console.print("No results yet: no setting has finished trials at two levels.")
+        console.print("Nothing to compare: no setting has finished trials at two levels.")
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:

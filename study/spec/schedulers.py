@@ -15,7 +15,7 @@ from ganstudy.direction import Direction
 from ganstudy.registry import Registry, nearest
 from ganstudy.units import KIMG
 from study.spec.errors import SpecError
-from trainables.messages import validation_message
+from trainables.messages import unknown_key_first, validation_message
 from trainables.sections import Positive, Section
 
 
@@ -93,7 +93,7 @@ def read_scheduler(given: Any) -> Scheduler:
     try:
         return cls.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = unknown_key_first(error)
         key = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "missing":
             raise SpecError(("scheduler",), f"scheduler: {cls.__name__.lower()} needs {key}; it is not given") from None

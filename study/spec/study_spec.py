@@ -22,7 +22,7 @@ from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.space import Proposal, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
-from trainables.messages import validation_message
+from trainables.messages import unknown_key_first, validation_message
 from trainables.sections import Section, joined
 
 
@@ -192,7 +192,7 @@ def checked(given: Mapping[str, Any]) -> StudySpec:
     try:
         return StudySpec.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = unknown_key_first(error)
         if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):
             raise inner from None
         where = tuple(str(part) for part in first["loc"])

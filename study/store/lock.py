@@ -78,4 +78,4 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
 
 def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:
     do = do or f"`ganstudy status {folder}` shows its progress, `ganstudy stop {folder}` stops it"
-    return UserError(f"{folder} already has an active driver: {who}. {do}")
+    return UserError(f"{folder} is in use by {who}. {do}")

@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
+from ganstudy import UserError
 from ganstudy.files import users_path
 from study.store.format import FORMAT, upgraded
 from study.store.layout import Layout
@@ -38,8 +39,16 @@ class Store:
         if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
                 data = self.path.read_bytes() if self.path.exists() else b""
-            for line in whole_lines(data).splitlines():
-                self._learn(json.loads(line))
+            for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
+                try:
+                    self._learn(json.loads(line))
+                except UserError:
+                    raise
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    raise UserError(
+                        f"line {number} of {self.path} must be a record in JSON; it is damaged ({type(error).__name__}: {error}). "
+                        "Restore the file from a backup, or delete the line, which loses that record"
+                    ) from None
 
     @property
     def study(self) -> StudyRecord | None:

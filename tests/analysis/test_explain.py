@@ -195,3 +195,9 @@ def test_without_finished_trials_there_is_no_answer(stage: Stage) -> None:
     table = replace(stage(2, 1), outcome=np.array(["", ""]), ended=np.array(["", "error"]))
     assert explain(table) == []
     assert "No answer yet" in answer(table, [])
+
+
+def test_without_comparisons_the_answer_names_none(stage: Stage) -> None:
+    table = stage(2, 1)
+    assert "comparison" not in answer(table, [])
+    assert "Cannot tell: the effect of" in answer(table, [])

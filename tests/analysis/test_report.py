@@ -101,7 +101,9 @@ def test_text_is_escaped(stage: Stage, tmp_path: Path) -> None:
     assert Outline(text).open == []
 
 
-@pytest.mark.parametrize("case", ["no trials", "unfinished", "one trial", "all dead", "one seed per config", "observed", "no baselines"])
+@pytest.mark.parametrize(
+    "case", ["no trials", "unfinished", "one trial", "all dead", "one seed per config", "observed", "no baselines", "one level left"]
+)
 def test_incomplete_studies_have_a_report(stage: Stage, tmp_path: Path, case: str) -> None:
     table = stage(6, 1)
     if case == "no trials":
@@ -116,6 +118,9 @@ def test_incomplete_studies_have_a_report(stage: Stage, tmp_path: Path, case: st
         table = replace(table, phase=np.array(["optimise"] * 6))
     elif case == "no baselines":
         table = replace(table, baselines={})
+    elif case == "one level left":
+        on = table.settings["r1"].to_numpy(dtype=bool)
+        table = replace(table, ended=np.where(on, "dead", "budget"), outcome=np.where(on, "diverged", "healthy"))
     text = analysis.report(table, tmp_path / "r.html", objective="coverage").read_text(encoding="utf-8")
     assert Outline(text).open == []
     assert ("No answer yet" in text) == (case in ("no trials", "unfinished"))

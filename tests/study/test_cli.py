@@ -125,6 +125,7 @@ MISTAKES = {
     ("launch", "toy.yaml", "--set", "resources.cpu=999"): "a trial must fit on one node",
     ("launch", "toy.yaml", "--set", "data=image_folder", "--set", "data.root=/no/such/place"): "/no/such/place",
     ("status", "nowhere"): "nowhere must be a study folder",
+    ("stop", "."): ". must be a study folder",
     ("list", "trick"): "no list named 'trick'; did you mean 'tricks'?",
     ("train",): "train takes a RECIPE.yaml or --from RUN",
 }
@@ -194,7 +195,7 @@ NOWHERE = {
         "RUN",
         "-o",
         "file/below",
-    ): "file/below must be a folder that can be written: Not a directory. Give another one with --out",
+    ): "file/below must be a folder that can be written: Not a directory. Give another folder with --out",
     ("train", "folder"): "folder must be a file; it is a folder",
     ("launch", "no.yaml"): "no.yaml must be a file; it does not exist",
     ("resume", "file"): "file must be a study folder",

@@ -90,7 +90,7 @@ def test_stop_from_another_process(tmp_path: Path) -> None:
         command("launch", str(study), "--folder", str(folder)), capture_output=True, text=True, timeout=120, check=False
     )
     assert second.returncode == 2
-    assert "already has an active driver: process" in second.stderr
+    assert "is in use by process" in second.stderr
     stopped = subprocess.run(command("stop", str(folder)), capture_output=True, text=True, timeout=120, check=True)
     assert "Resume with `ganstudy resume" in stopped.stdout
     out, _ = process.communicate(timeout=120)

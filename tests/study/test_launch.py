@@ -136,17 +136,19 @@ def test_extending_a_study_keeps_its_trials(toy: Toy, tmp_path: Path) -> None:
 
 def test_another_study_or_protocol_in_the_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
-    run(toy(n_configs=1), folder)
+    run(toy(n_configs=2), folder)
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
     with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} in the folder, {.*'samples': 300} now"):
         run(toy(n_configs=1, evaluation={"samples": 300}), folder)
+    with pytest.raises(ValueError, match=r"n_configs must be at least 2, as in .*; given 1\. Raise it"):
+        run(toy(n_configs=1), folder)
     study = json.loads(before.splitlines()[0])
     study["study"]["protocol"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
     with pytest.raises(ValueError, match=r"evaluation protocol must be the one of .*split: 0{16} in the folder"):
-        run(toy(n_configs=1), folder)
+        run(toy(n_configs=2), folder)
     assert [path.name for path in (tmp_path).iterdir()] == ["toy"]
 
 

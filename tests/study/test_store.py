@@ -73,7 +73,7 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert driver(tmp_path) is None
     with Store.writing(tmp_path):
         assert "process" in str(driver(tmp_path))
-        with pytest.raises(UserError, match="already has an active driver: process"), Store.writing(tmp_path):
+        with pytest.raises(UserError, match="is in use by process"), Store.writing(tmp_path):
             pass
     assert driver(tmp_path) is None
 
@@ -90,6 +90,21 @@ def test_an_incomplete_last_line_is_dropped(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in store.path.read_text().splitlines()]
         assert lines[-1]["opened"]["flat"] == {"seed": cut}
         assert lines[:-1] == [json.loads(line) for line in whole.splitlines()[: len(lines) - 1]]
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage{{", b"\xff\xfe", b"3", b"null", b'{"trial": "zz", "measured": {}}', b'{"trial": "a", "closed": {}}', b""]
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        store.write("a", measured=at(1000))
+    first, second, *_ = store.path.read_bytes().splitlines()
+    damaged = b"\n".join((first, line, second, b""))
+    store.path.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"line 2 of .*records\.jsonl must be a record in JSON; it is damaged"):
+        Store(tmp_path)
+    assert store.path.read_bytes() == damaged
 
 
 def test_a_repeated_measurement_is_stored_once(tmp_path: Path) -> None:

@@ -342,6 +342,6 @@ def test_a_run_without_a_checkpoint_is_refused_and_kept(run: RunLayout) -> None:
 def test_two_processes_never_train_the_same_run(run: RunLayout) -> None:
     with (
         driving(run.folder),
-        pytest.raises(ValueError, match=r"already has an active driver: process \d+ on .*\. Give another one with --out"),
+        pytest.raises(ValueError, match=r"is in use by process \d+ on .*\. Give another folder with --out"),
     ):
         train()
