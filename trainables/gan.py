@@ -41,10 +41,8 @@ class Gan:
         classes, d_shape = classes_of(config, source), source.shape
         for trick in self.tricks.values():
             d_shape = trick.d_shape(d_shape)
-        g, d = (
-            conditional.build_generator(config, source.shape, classes=classes),
-            conditional.build_discriminator(config, d_shape, classes=classes),
-        )
+        g = conditional.build_generator(config, source.shape, classes=classes)
+        d = conditional.build_discriminator(config, d_shape, classes=classes)
         self.nets = Nets(g.to(self.device), d.to(self.device))
         for trick in self.tricks.values():
             trick.build(self.nets, config)
@@ -57,9 +55,8 @@ class Gan:
         self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
         labels = None if classes is None else source.train_labels
         self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
-        self.shares = (
-            None if classes is None else self.batches.shares(classes)
-        )  # [K]: how often each class occurs; labels for G are drawn from it
+        # [K]: how often each class occurs; labels for G are drawn from it
+        self.shares = None if classes is None else self.batches.shares(classes)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
         self.images = self.d_updates = self.g_updates = 0
         self.budget = to_images(config.budget_kimg)

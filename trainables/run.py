@@ -74,10 +74,8 @@ class Run(Gan):
 
     def tick_signals(self) -> dict[str, float]:
         """Compute the signals that are too expensive for every step: mean |grad D| on a real and a fake batch; also G's number of updates."""
-        n, rng = (
-            self.config.batch_size,
-            torch.Generator(self.device).manual_seed(0),
-        )  # a separate generator, so that measuring does not affect training
+        n = self.config.batch_size
+        rng = torch.Generator(self.device).manual_seed(0)  # a separate generator, so that measuring does not affect training
         with torch.no_grad():
             z = draw_latent(n, self.config.latent, rng)
             labels = None if self.shares is None else draw_classes(n, self.shares, rng)

@@ -81,15 +81,11 @@ class Search(Searcher):
 
 
 def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
-    """Recorded trials to run or rerun. If the design was shortened, trials outside it are not run."""
-    waiting = [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
-    if spec.goal != "explain" or not waiting:
-        return waiting
-    seeds = {proposal.flat["seed"] for proposal in spec.designed()}  # the seed identifies a trial of a design
-    return [record for record in waiting if record.flat["seed"] in seeds]
+    """Return the recorded trials to run or rerun."""
+    return [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
-    """Path of the newest complete checkpoint; None if there is none. A truncated torch file lacks the zip directory at its end."""
+    """Return the path of the newest complete checkpoint; None if there is none. A truncated torch file lacks the zip directory at its end."""
     paths = (Layout(folder.absolute()).checkpoint(saved) for saved in reversed(record.saved))
     return next((str(path) for path in paths if is_zipfile(path / STATE)), None)

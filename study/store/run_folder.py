@@ -78,7 +78,7 @@ class RunFolder:
 
     def _another(self, what: str, there: Mapping[str, Any], given: Mapping[str, Any]) -> UserError:
         changed = [name for name in sorted({*there, *given}) if there.get(name) != given.get(name)]
-        # a trick that only one of them has says it all, without its settings
+        # a trick that only one of them has is named without its settings
         names = [name for name in changed if (name in there and name in given) or name.partition(".")[0] not in changed or "." not in name]
         differences = "; ".join(f"{name}: {there.get(name, 'unset')} there, {given.get(name, 'unset')} given" for name in names)
         return UserError(
@@ -114,7 +114,7 @@ class RunFolder:
 
 
 def _line(measured: Measurement) -> str:
-    """Of history.jsonl: the clocks and the values on one level."""
+    """Return a line of history.jsonl: the clocks and the values on one level."""
     clocks = {"images": measured.images, "seconds": measured.seconds, "evaluation_seconds": measured.evaluation_seconds}
     return json.dumps({**clocks, **measured.values}, allow_nan=False) + "\n"
 
@@ -126,6 +126,6 @@ def _measurement(line: str) -> Measurement:
 
 
 def _flush(file: Path) -> None:
-    """To the disk, so that a power cut after the renaming finds the content."""
+    """Write the file to disk, so that its content survives a power cut after the rename."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
