@@ -45,17 +45,17 @@ def report(
     counted = table.where(table.evidence)
     parts = []
     if len(counted):
-        parts.append(page.Section("Evidence", sections.evidence(basis(table), claims, objective)))
-    parts.append(page.Section("Design", sections.design(table, design or {})))
-    parts.append(page.Section("Outcomes", sections.outcomes(table, objective)))
+        parts.append(page.PageSection("Evidence", sections.evidence(basis(table), claims, objective)))
+    parts.append(page.PageSection("Design", sections.design(table, design or {})))
+    parts.append(page.PageSection("Outcomes", sections.outcomes(table, objective)))
     if len(counted):
-        parts.append(page.Section("Ranking", sections.ranking(counted, objective)))
+        parts.append(page.PageSection("Ranking", sections.ranking(counted, objective)))
     shown = sections.samples(table, objective, images, real)
     if shown:
-        parts.append(page.Section("Samples", shown))
+        parts.append(page.PageSection("Samples", shown))
     if objective in table.curves:
-        parts.append(page.Section("Curves", page.chart(plots.curves(table, objective), name="curves")))
-    parts.append(page.Section("Caveats", page.bullets([*sections.caveats(table, claims, objective), *caveats])))
+        parts.append(page.PageSection("Curves", page.chart(plots.curves(table, objective), name="curves")))
+    parts.append(page.PageSection("Caveats", page.bullets([*sections.caveats(table, claims, objective), *caveats])))
     if provenance:
-        parts.append(page.Section("Provenance", page.pairs(provenance)))
+        parts.append(page.PageSection("Provenance", page.pairs(provenance)))
     return write_whole(Path(path), page.page(title, head, parts))

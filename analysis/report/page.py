@@ -56,7 +56,7 @@ figcaption { margin-top: .4rem; line-height: 1.4; font-size: .8rem; overflow-wra
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A heading and the markup below it."""
 
     title: str
@@ -67,7 +67,7 @@ class Section:
         return "-".join(self.title.lower().split())
 
 
-def page(title: str, head: str, sections: Sequence[Section]) -> str:
+def page(title: str, head: str, sections: Sequence[PageSection]) -> str:
     """Return the whole document. It loads nothing from elsewhere and contains plotly.js once."""
     contents = "".join(f'<a href="#{escape(s.anchor)}">{escape(s.title)}</a>' for s in sections)
     body = "".join(f'<section id="{escape(s.anchor)}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in sections)
