@@ -102,12 +102,14 @@ def _page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str,
     measures = list(dict.fromkeys(name for of in classes.values() for name in of))
     by_class = [[asked, *(aligned(of.get(name, np.nan)) for name in measures)] for asked, of in classes.items()]
     sections = [
-        page.Section("Measured", page.grid(["Metric", "At the end", "Real data"], rows, numbers=["At the end", "Real data"])),
-        *([page.Section("Classes", page.grid(["Asked for", *measures], by_class, numbers=measures))] if classes else []),
-        page.Section("Samples", _grids(layout)),
-        page.Section("Curves", "".join(page.chart(plots.curves(table, name), name=str(i)) for i, name in enumerate(shown))),
-        page.Section("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),
-        page.Section("Evaluation protocol", page.pairs({name: str(value) for name, value in found.evaluator.protocol.as_dict().items()})),
+        page.PageSection("Measured", page.grid(["Metric", "At the end", "Real data"], rows, numbers=["At the end", "Real data"])),
+        *([page.PageSection("Classes", page.grid(["Requested class", *measures], by_class, numbers=measures))] if classes else []),
+        page.PageSection("Samples", _grids(layout)),
+        page.PageSection("Curves", "".join(page.chart(plots.curves(table, name), name=str(i)) for i, name in enumerate(shown))),
+        page.PageSection("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),
+        page.PageSection(
+            "Evaluation protocol", page.pairs({name: str(value) for name, value in found.evaluator.protocol.as_dict().items()})
+        ),
     ]
     return page.page(title, head, sections)
 
