@@ -103,7 +103,7 @@ def test_numbers_read_by_hand_from_the_raw_records() -> None:
 def test_the_best_trial_and_its_generator() -> None:
     view = view_of("explain")
     (best,) = view.best(min_seeds=2)
-    assert best.trial_id == "9fbbfcea40-s0"
+    assert best.trial_id == "9fbbfcea40-s1"  # the better of two by coverage
     assert best.sample(5, seed=0).shape == (5, 2)
     with pytest.raises(UserError, match="needs trials that reached the end of their budget"):
         view_of("optimise").best()
