@@ -328,9 +328,9 @@ def train(
     from study.spec.sections import evaluation_as
 
     if recipe and (trial or best):
-        raise UserError("--trial and --best choose from a study: give --from RUN, not a recipe")
+        raise UserError("--trial and --best choose from a study: give --from FOLDER, not a recipe")
     if (recipe is None) == (origin is None):
-        raise UserError(f"train takes a RECIPE.yaml or --from RUN, one of them; given {'neither' if recipe is None else 'both'}")
+        raise UserError(f"train takes a RECIPE.yaml or --from FOLDER, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
     evaluation: dict[str, Any] = {}
     kept: Path | None = None

@@ -127,7 +127,7 @@ MISTAKES = {
     ("status", "nowhere"): "nowhere must be a study folder",
     ("stop", "."): ". must be a study folder",
     ("list", "trick"): "no list named 'trick'; did you mean 'tricks'?",
-    ("train",): "train takes a RECIPE.yaml or --from RUN",
+    ("train",): "train takes a RECIPE.yaml or --from FOLDER",
 }
 
 
