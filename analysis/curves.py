@@ -26,7 +26,7 @@ class Curves:
     ) -> "Curves":
         """Convert lists, in which None marks a missing value. Raises UserError without ticks, or if a curve and `images` differ in length."""
         if not len(images):
-            raise UserError("curves must hold at least one tick; given are none")
+            raise UserError("curves must hold at least one tick; none given")
         if wrong := {name: len(curve) for name, curve in values.items() if len(curve) != len(images)}:
             raise UserError(f"every curve must have one value for each of the {len(images)} ticks; given are {wrong}")
         arrays = {name: np.array([np.nan if v is None else v for v in curve], dtype=np.float64) for name, curve in values.items()}
