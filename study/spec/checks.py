@@ -106,5 +106,8 @@ def corners(space: Space, base: Mapping[str, Any]) -> list[TrialConfig]:
         except UserError as error:
             reason = str(error)
     if not found:
-        raise SpecError(("space",), f"at least one combination of {', '.join(varying) or 'settings'} must be valid; none is: {reason}")
+        raise SpecError(
+            ("space",),
+            f"at least one combination of {', '.join(varying) or 'settings'} must be valid; all are invalid, the last one because {reason}",
+        )
     return found

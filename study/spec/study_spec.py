@@ -169,7 +169,7 @@ class StudySpec(Section):
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
 
-    The question, the number of configs and seeds, the resources, the tracking and the places of files may change.
+    The question, the resources, the tracking and the places of files may change; the numbers of configs and seeds may grow.
     """
     free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
