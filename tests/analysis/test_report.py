@@ -120,8 +120,8 @@ def test_incomplete_studies_have_a_report(stage: Stage, tmp_path: Path, case: st
         table = replace(table, baselines={})
     elif case == "one level left":
         on = table.settings["r1"].to_numpy(dtype=bool)
-        ended = {"ended": np.where(on, "dead", "budget"), "outcome": np.where(on, "diverged", "healthy")}
-        table = replace(table, scientific=("r1",), nuisance=(), **ended)
+        table = replace(table, scientific=("r1",), nuisance=())
+        table = replace(table, ended=np.where(on, "dead", "budget"), outcome=np.where(on, "diverged", "healthy"))
     text = analysis.report(table, tmp_path / "r.html", objective="coverage").read_text(encoding="utf-8")
     assert Outline(text).open == []
     assert ("No answer yet" in text) == (case in ("no trials", "unfinished"))
