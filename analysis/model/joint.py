@@ -1,0 +1,213 @@
+"""The joint model: comparisons of all terms in all outcomes, and which of them may be claimed.
+
+Claims are made one at a time, the strongest first. A claimed term enters the model of its outcome, so that later comparisons are adjusted
+for it, and those of a study with many idle settings are not. At the end every claim must still hold beside all others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from analysis.model.multiplicity import ERROR, SHARES, Limits, limits
+from analysis.model.outcomes import Response
+from analysis.model.regression import Fit, Regression, permute
+from analysis.model.terms import Contrast, Term, terms_of
+from analysis.model.units import Units
+from analysis.table import Floats
+
+_PERMUTATIONS = 4_999
+_WORK = 20_000_000  # unit x permutations, beyond which there are fewer permutations
+_FEWEST = 1_999
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One contrast of one term in one outcome, on the working scale, adjusted for nuisance settings and for the claims beside it."""
+
+    response: Response
+    term: Term
+    contrast: Contrast
+    estimate: float
+    error: float
+    df: int
+    score: float
+    limit: float  # the score that a claim must pass
+    family_p: float
+    claimed: bool
+    role: str  # scientific or nuisance
+
+    @property
+    def p(self) -> float:
+        """The p value of this comparison alone."""
+        return float(2 * stats.norm.sf(abs(self.score)))
+
+    def interval(self, *, family: bool) -> tuple[float, float]:
+        """The 95 % interval: for this comparison alone, or for all of the family at once."""
+        score = self.limit if family else stats.norm.ppf(1 - ERROR / 2)
+        half = float(stats.t.isf(stats.norm.sf(score), self.df)) * max(self.error, self._least_error)
+        return self.estimate - half, self.estimate + half
+
+    @property
+    def _least_error(self) -> float:
+        """A rate of 0 or 1 in both groups has no spread, and still is not known exactly."""
+        n = np.array([self.contrast.inside.sum(), self.contrast.outside.sum()], dtype=np.float64)
+        return self.response.floor * float(np.sqrt((1 / n).sum()))
+
+    @cached_property
+    def corrected(self) -> float:
+        """The estimate corrected for selection: the most likely effect, given that only scores beyond the limit are claimed.
+
+        Zhong & Prentice 2008, for the normal scores.
+        """
+        observed = abs(self.score)
+        if not np.isfinite(observed) or observed <= self.limit:
+            return self.estimate
+        grid = np.linspace(0.0, observed, 2001)
+        passed = stats.norm.sf(self.limit - grid) + stats.norm.sf(self.limit + grid)
+        likelihood = -0.5 * (observed - grid) ** 2 - np.log(passed)
+        return self.estimate * float(grid[np.argmax(likelihood)] / observed)
+
+
+@dataclass(frozen=True, eq=False)
+class JointModel:
+    """All comparisons, and the models behind them."""
+
+    units: Units
+    regressions: dict[str, Regression]  # response -> its regression
+    chosen: dict[str, list[str]]  # response -> the terms in its model: nuisance settings that matter, then claims
+    comparisons: list[Comparison]
+    limits: Limits
+
+    def fit(self, response: str, term: Term) -> Fit | None:
+        """The term in its final model."""
+        return self.regressions[response].fit(term, _adjust(term, self.chosen[response]))
+
+    def combination(self, response: str, weights: dict[str, Floats]) -> tuple[float, float, int]:
+        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model."""
+        regression = self.regressions[response]
+        return regression.combined(weights, [name for name in self.chosen[response] if name not in weights])
+
+
+def joint_model(
+    units: Units, found: Sequence[Response], *, scientific: Sequence[str], nuisance: Sequence[str], seed: int = 0
+) -> JointModel:
+    """Fit all outcomes jointly. `seed` seeds the permutations of units."""
+    terms = terms_of(units.settings, scientific, nuisance)
+    regressions = {response.name: Regression(response, terms) for response in found if not response.constant}
+    n = int(np.clip(_WORK // max(len(units), 1), _FEWEST, _PERMUTATIONS))
+    asked = {name: term for name, term in terms.items() if set(term.settings) <= set(scientific)}
+    extra = {name: term for name, term in terms.items() if name not in asked}
+    chosen: dict[str, list[str]] = {name: [] for name in regressions}
+    # nuisance settings that matter are adjusted for; they are no claims, so each outcome has an error rate of its own
+    for name, regression in regressions.items():
+        if extra:
+            _claim({name: regression}, extra, chosen, n=n, seed=seed, split=False)
+    for names in chosen.values():
+        names[:] = [name for name in names if name in extra]
+    passed, bounds = _claim(regressions, asked, chosen, n=n, seed=seed, split=True)
+    comparisons = []
+    for response, regression in regressions.items():
+        for term in terms.values():
+            role = "scientific" if term.name in asked else "nuisance"
+            fit = regression.fit(term, _adjust(term, chosen[response]))
+            for i, contrast in enumerate(term.contrasts):
+                if fit is None or not np.isfinite(fit.score[i]):
+                    continue
+                part = _part(regression.response, term)
+                score = float(fit.score[i])
+                key = (response, term.name, i)
+                limit = passed.get(key, bounds.limit.get(part, float("nan"))) if role == "scientific" else float("nan")
+                comparisons.append(
+                    Comparison(
+                        regression.response,
+                        term,
+                        contrast,
+                        float(fit.estimate[i]),
+                        float(fit.error[i]),
+                        fit.df,
+                        score,
+                        limit,
+                        bounds.adjusted_p(part, score) if role == "scientific" else float("nan"),
+                        key in passed,
+                        role,
+                    )
+                )
+    return JointModel(units, regressions, chosen, comparisons, bounds)
+
+
+def _part(response: Response, term: Term) -> str:
+    """Bends and interactions share the part of secondary outcomes."""
+    return response.part if term.kind in ("levels", "trend") else "other"
+
+
+def _adjust(term: Term, chosen: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*term.needs, *(name for name in chosen if name != term.name)]))
+
+
+def _claim(
+    regressions: dict[str, Regression], terms: dict[str, Term], chosen: dict[str, list[str]], *, n: int, seed: int, split: bool
+) -> tuple[dict[tuple[str, str, int], float], Limits]:
+    """Choose the claims and add their terms to `chosen`. Return (response, term, contrast) -> the limit it passed, and the limits of the rest."""
+    passed: dict[tuple[str, str, int], float] = {}
+    start = {name: list(names) for name, names in chosen.items()}
+
+    def part_of(response: str, term: Term) -> str:
+        return _part(regressions[response].response, term) if split else "risk"
+
+    def scored() -> dict[tuple[str, str, int], float]:
+        found = {}
+        for response, regression in regressions.items():
+            for term in terms.values():
+                fit = regression.fit(term, _adjust(term, chosen[response])) if term.contrasts else None
+                if fit is not None:
+                    found |= {(response, term.name, i): abs(float(s)) for i, s in enumerate(fit.score) if np.isfinite(s)}
+        return found
+
+    def permuted_scores() -> dict[tuple[str, str], Floats]:
+        permute(
+            list(regressions.values()),
+            [[term for term in terms.values() if term.contrasts] for _ in regressions],
+            residual_of=[chosen[name] for name in regressions],
+            n=n,
+            seed=seed,
+        )
+        found = {}
+        for response, regression in regressions.items():
+            for term in terms.values():
+                if term.contrasts and (score := regression.permuted(term, _adjust(term, chosen[response]))) is not None:
+                    found[response, term.name] = score
+        return found
+
+    def limits_of(permuted: dict[tuple[str, str], Floats], left: dict[tuple[str, str, int], float]) -> Limits:
+        rows: dict[str, list[Floats]] = {}
+        kept: dict[tuple[str, str], list[int]] = {}
+        for response, term, i in left:
+            kept.setdefault((response, term), []).append(i)
+        for (response, term), which in kept.items():
+            if (response, term) in permuted:
+                rows.setdefault(part_of(response, terms[term]), []).append(permuted[response, term][which])
+        return limits(rows)
+
+    permuted = permuted_scores()
+    while True:
+        left = {key: score for key, score in scored().items() if key not in passed}
+        bounds = limits_of(permuted, left)
+        limit = {key: bounds.limit[part_of(key[0], terms[key[1]])] for key in left}
+        best = max(left, key=lambda key: left[key] / limit[key], default=None)
+        if best is None or left[best] <= limit[best]:
+            break
+        passed[best] = limit[best]
+        if best[1] not in chosen[best[0]]:
+            chosen[best[0]].append(best[1])
+    # what no longer holds beside the other claims is no claim
+    while True:
+        scores = scored()
+        weak = [key for key, limit in passed.items() if scores.get(key, 0.0) <= limit]
+        if not weak:
+            return passed, bounds
+        del passed[min(weak, key=lambda key: scores.get(key, 0.0))]
+        for name in chosen:
+            chosen[name] = list(dict.fromkeys([*start[name], *(term for response, term, _ in passed if response == name)]))

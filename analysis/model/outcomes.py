@@ -1,0 +1,102 @@
+"""The outcomes of a study as one number per unit: risks, the objective of runs that did not fail, and a summary that needs no limit."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.stats import rankdata
+
+from analysis.model.units import Units
+from analysis.outcomes import FAILURES
+from analysis.table import Floats, Scale, TrialTable
+from ganstudy.direction import Direction
+from ganstudy.ended import Ended
+
+WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
+FAILED = "failed"
+# Rates take few values, so many permutations tie with the data. Ties are broken by the summary; estimates move by less than .1 points.
+_TIE = 1e-3
+_RARE = 3  # a kind of failure with fewer events can show nothing
+
+Part = Literal["risk", "objective", "win", "other"]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """One outcome of U units. Working values: rates, shares, or a metric on its own scale (logarithms on the "log" scale)."""
+
+    name: str  # a key of RISKS, the name of a metric, or WIN
+    part: Part  # its share of the error rate
+    values: Floats  # [U]; NaN where a unit has none
+    scale: Scale
+    direction: Direction
+    floor: float = 0.0  # the least standard deviation of a unit's value: equal rates by luck are no certainty
+
+    @property
+    def constant(self) -> bool:
+        """Whether all units are equal, up to rounding."""
+        known = self.values[np.isfinite(self.values)]
+        return not len(known) or float(np.ptp(known)) <= 1e-9 * max(1e-300, float(np.abs(known).max()))
+
+
+def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
+    """Return the responses for these outcomes: "failed", a kind of failure, or metrics.
+
+    A metric gives two responses: its value over runs that did not fail, and, for the first one, `WIN`. Runs that a scheduler stopped
+    before they failed are censored: they are in no risk and in no metric.
+    """
+    table = units.table
+    censored = (table.ended == Ended.SCHEDULER.value) & ~table.failed
+    found: list[Response] = []
+    for outcome in outcomes:
+        if outcome == FAILED:
+            found.append(_risk(units, FAILED, table.failed, censored, "risk"))
+        elif outcome in FAILURES:
+            found.append(_risk(units, outcome, table.outcome == outcome, censored, "other"))
+        else:
+            found.append(_objective(units, outcome))
+    metrics = [outcome for outcome in outcomes if outcome in table.directions]
+    if FAILED in outcomes and metrics:
+        win = _win(units, metrics[0])
+        found = [replace(each, values=each.values - _TIE * win.values) if each.name == FAILED and not each.constant else each for each in found]
+        found.append(win)
+    return found
+
+
+def kinds(table: TrialTable) -> list[str]:
+    """Return the kinds of failure that a study can speak about, if it has more than one kind."""
+    present = [kind for kind in FAILURES if (table.outcome == kind).sum() >= _RARE]
+    return present if len(present) > 1 else []
+
+
+def _risk(units: Units, name: str, events: Floats, censored: Floats, part: Part) -> Response:
+    values = np.where(censored, np.nan, np.asarray(events, dtype=np.float64))
+    n = float(np.isfinite(values).sum())
+    # the variance of a rate that differs from 0 or 1 by half an event in half of the trials
+    spread = 1 / (n / 2 + 2)
+    per_unit = n / max(len(units), 1)
+    floor = float(np.sqrt(spread * (1 - spread) / max(per_unit, 1.0)))
+    return Response(name, part, units.mean(values), "linear", Direction.MINIMIZE, floor)
+
+
+def _objective(units: Units, metric: str) -> Response:
+    table = units.table
+    values, scale = survivors(table, metric), table.scale(metric)
+    return Response(metric, "objective", units.mean(np.log(values) if scale == "log" else values), scale, table.direction(metric))
+
+
+def survivors(table: TrialTable, metric: str) -> Floats:
+    """[T]: the metric of trials that completed their budget and did not fail; NaN for all others."""
+    return np.where(table.failed, np.nan, table.at_end(metric))
+
+
+def _win(units: Units, metric: str) -> Response:
+    """The share of other runs that a run beats, ties counted half: the Mann-Whitney statistic of one run against the others."""
+    table = units.table
+    sign = table.direction(metric).sign
+    worth = np.where(table.failed, np.inf, sign * survivors(table, metric))  # less is better
+    known = ~np.isnan(worth)
+    share = np.full(len(table), np.nan)
+    if known.sum() > 1:
+        share[known] = (known.sum() - rankdata(worth[known])) / (known.sum() - 1)
+    return Response(WIN, "win", units.mean(share), "linear", Direction.MAXIMIZE)

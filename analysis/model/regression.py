@@ -1,0 +1,169 @@
+"""Least squares of one response on any subset of terms, for the data and for permuted data, from one table of products.
+
+Units without a value, or in which a term does not live, are left out, so terms fall into groups that share their rows. In each group all
+columns are centred, and the products of columns with columns (`gram`) and with the response are enough for every fit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from analysis.model.outcomes import Response
+from analysis.model.terms import Term
+from analysis.table import Bools, Floats
+
+_INFLATION = 10.0  # a comparison whose variance other terms inflate more than this cannot be separated from them (Marquardt 1970)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The m contrasts of one term: estimates, standard errors, and t statistics as standard normal scores."""
+
+    estimate: Floats  # [m]; NaN where it cannot be estimated
+    error: Floats  # [m]
+    score: Floats  # [m]
+    df: int
+
+
+@dataclass(eq=False)
+class _Group:
+    rows: npt.NDArray[np.int64]
+    columns: Floats  # [n, K], centred
+    gram: Floats  # [K, K]
+    products: Floats  # [K]
+    total: float  # sum of squares of the response
+    permuted: Floats = field(default_factory=lambda: np.empty((0, 0)))  # [K, B]
+
+
+class Regression:
+    """One response and all terms."""
+
+    def __init__(self, response: Response, terms: Mapping[str, Term]):
+        self.response, self.terms = response, terms
+        self.at: dict[str, slice] = {}
+        start = 0
+        for name, term in terms.items():
+            self.at[name] = slice(start, start + term.columns.shape[1])
+            start += term.columns.shape[1]
+        self.all = np.hstack([term.columns for term in terms.values()]) if terms else np.empty((len(response.values), 0))
+        self.groups: dict[bytes, _Group] = {}
+
+    def group(self, term: Term) -> _Group:
+        """The units of a term that have a value, and their products."""
+        rows = term.rows & np.isfinite(self.response.values)
+        key = rows.tobytes()
+        if key not in self.groups:
+            self.groups[key] = self._grouped(rows)
+        return self.groups[key]
+
+    def _grouped(self, rows: Bools) -> _Group:
+        at = np.flatnonzero(rows)
+        columns = self.all[at]
+        columns = columns - columns.mean(axis=0) if len(at) else columns
+        y = self.response.values[at]
+        y = y - y.mean() if len(at) else y
+        return _Group(at, columns, columns.T @ columns, columns.T @ y, float(y @ y))
+
+    def fit(self, term: Term, adjust: Sequence[str]) -> Fit | None:
+        """The term adjusted for others, or None if too few units are left."""
+        return self._solved(term, adjust, self.group(term).products[:, None])
+
+    def permuted(self, term: Term, adjust: Sequence[str]) -> Floats | None:
+        """[m, B]: the scores of the same fit to permuted data."""
+        fit = self._solved(term, adjust, self.group(term).permuted)
+        return None if fit is None else fit.score
+
+    def combined(self, weights: Mapping[str, Floats], adjust: Sequence[str]) -> tuple[float, float, int]:
+        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, in units where all of them live."""
+        rows = np.logical_and.reduce([self.terms[name].rows for name in weights])
+        group = self._grouped(rows & np.isfinite(self.response.values))
+        names = [*weights, *adjust]
+        at = np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in names])
+        inverse, rank = _inverse(group.gram[np.ix_(at, at)])
+        vector = np.concatenate([weights.get(name, np.zeros(self.at[name].stop - self.at[name].start)) for name in names])
+        products = group.products[at]
+        coefficients = inverse @ products
+        df = len(group.rows) - 1 - rank
+        residual = group.total - coefficients @ products
+        return float(vector @ coefficients), float(np.sqrt(max(residual, 0.0) / max(df, 1) * (vector @ inverse @ vector))), df
+
+    def _solved(self, term: Term, adjust: Sequence[str], products: Floats) -> Fit | None:
+        """`products` [K, B]. For B = 1 the results are [m], else [m, B]."""
+        group = self.group(term)
+        own = self.at[term.name]
+        other = np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in adjust]) if adjust else np.empty(0, dtype=int)
+        other = other[np.diag(group.gram)[other] > 1e-12]
+        gram, against, right = group.gram[own, own], group.gram[own, :][:, other], products[own]
+        inner, rank = _inverse(group.gram[np.ix_(other, other)])
+        explained = (products[other] * (inner @ products[other])).sum(axis=0)
+        left = gram - against @ inner @ against.T
+        right = right - against @ inner @ products[other]
+        inverse, own_rank = _inverse(left, scale=np.diag(gram))
+        df = len(group.rows) - 1 - rank - own_rank
+        if df < 2 or own_rank == 0 or group.total <= 0:
+            return None
+        coefficients = inverse @ right
+        residual = group.total - explained - (coefficients * right).sum(axis=0)
+        deviation = np.sqrt(np.maximum(residual, 1e-12 * group.total) / df)
+        weights = np.array([contrast.weights for contrast in term.contrasts])
+        variance = np.einsum("mk,kl,ml->m", weights, inverse, weights)
+        alone = _inverse(gram)[0]
+        # estimable: within the span of what is left of the columns, and not inflated beyond use
+        lost = np.abs(weights - weights @ left @ inverse).max(axis=1) > 1e-6
+        lost |= variance > _INFLATION * np.einsum("mk,kl,ml->m", weights, alone, weights)
+        estimate = weights @ coefficients
+        spread = np.sqrt(np.where(lost, np.nan, variance))[:, None] * deviation
+        score = normal_scores(estimate / spread, df)
+        if products.shape[1] == 1:
+            return Fit(np.where(lost, np.nan, estimate[:, 0]), spread[:, 0], score[:, 0], df)
+        return Fit(estimate, spread, score, df)
+
+
+def permute(regressions: Sequence[Regression], used: Sequence[Sequence[Term]], *, residual_of: Sequence[Sequence[str]], n: int, seed: int) -> None:
+    """Fill the permuted products of every group that the terms `used` by each regression need, from the same permutations of units.
+
+    Whole units are permuted, so outcomes of one unit stay together, and with them the correlation between outcomes. What is permuted is the
+    residual of the terms `residual_of` (Freedman & Lane 1983).
+    """
+    size = len(regressions[0].response.values) if regressions else 0
+    rng = np.random.default_rng(seed)
+    jobs: list[tuple[_Group, Floats]] = []
+    for regression, terms, names in zip(regressions, used, residual_of, strict=True):
+        for group in {id(g): g for g in map(regression.group, terms)}.values():
+            y = regression.response.values[group.rows]
+            y = y - y.mean() if len(y) else y
+            columns = np.hstack([np.empty((len(y), 0)), *(group.columns[:, regression.at[name]] for name in names)])
+            if columns.shape[1]:
+                y = y - columns @ linalg.lstsq(columns, y)[0]
+            group.permuted = np.empty((group.columns.shape[1], n))
+            # the residual is scaled to the total of the data, which the fits subtract from
+            norm = float(y @ y)
+            jobs.append((group, y * np.sqrt(group.total / norm) if norm > 0 else y))
+    batch = max(1, min(n, 2_000_000 // max(size, 1)))
+    for start in range(0, n, batch):
+        keys = rng.random((min(batch, n - start), size))
+        orders: dict[bytes, npt.NDArray[np.int64]] = {}
+        for group, y in jobs:
+            key = group.rows.tobytes()
+            if key not in orders:
+                orders[key] = np.argsort(keys[:, group.rows], axis=1)
+            group.permuted[:, start : start + len(keys)] = group.columns.T @ y[orders[key]].T
+
+
+def normal_scores(t: Floats, df: int) -> Floats:
+    """Return the standard normal quantile of Student's t with the same tail. Wallace 1959, within .01 for df >= 2."""
+    return np.asarray(np.sign(t) * np.sqrt(df * np.log1p(t * t / df)) * (8 * df + 1) / (8 * df + 3))
+
+
+def _inverse(gram: Floats, scale: Floats | None = None) -> tuple[Floats, int]:
+    """The pseudo-inverse of a symmetric matrix and its rank; directions below 1e-6 of `scale` count as absent."""
+    if not len(gram):
+        return gram, 0
+    size = np.sqrt(np.maximum(np.diag(gram) if scale is None else scale, 1e-300))
+    values, vectors = np.linalg.eigh(gram / np.outer(size, size))
+    kept = values > 1e-6
+    inner = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    return inner / np.outer(size, size), int(kept.sum())

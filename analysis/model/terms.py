@@ -1,0 +1,180 @@
+"""Terms of the joint model: the levels of a choice, the trend and the bend of a range, and interactions of two settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.levels import distinct_values, is_numeric
+from analysis.table import Bools, Floats
+from analysis.words import number, value_text
+
+_PAIRS = 8  # levels up to which all of them are compared with each other; beyond, with the reference only
+_CELL = 2  # units that each side of a comparison needs
+Kind = Literal["levels", "trend", "bend", "interaction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """One comparison within a term: `weights` [k] over its columns, and the units [U] on its two sides."""
+
+    weights: Floats
+    level: str
+    reference: str
+    inside: Bools
+    outside: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """Columns [U, k] of the model, centred over the units `rows` [U] in which they live, and 0 elsewhere."""
+
+    name: str
+    kind: Kind
+    settings: tuple[str, ...]
+    columns: Floats
+    rows: Bools
+    contrasts: tuple[Contrast, ...]
+    needs: tuple[str, ...] = ()  # the terms that it is always adjusted for
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A range on its own scale: `position` [U] runs from 0 at `low` to 1 at `high`; NaN where inactive."""
+
+    position: Floats
+    low: float
+    high: float
+    log: bool
+
+    def value(self, position: float) -> float:
+        """The value of the setting at a position."""
+        if self.log:
+            return float(np.exp(np.log(self.low) + position * (np.log(self.high) - np.log(self.low))))
+        return self.low + position * (self.high - self.low)
+
+
+def is_range(column: pd.Series) -> bool:
+    """Whether a setting is a range: numbers that are not from a list, more than two of them."""
+    active = column.dropna()
+    return is_numeric(active) and active.nunique() > 2
+
+
+def axis(column: pd.Series) -> Axis:
+    """Return the axis of a range, on a log scale if its values are positive and span a decade."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    log = low > 0 and high >= 10 * low
+    moved = np.log(values) if log else values
+    least, most = np.nanmin(moved), np.nanmax(moved)
+    return Axis((moved - least) / (most - least), low, high, log)
+
+
+def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str]) -> dict[str, Term]:
+    """Return the terms by name: those of each setting, then the interactions of any two scientific settings that have enough units.
+
+    A setting that does not vary has no term.
+    """
+    found: dict[str, Term] = {}
+    for name in (*scientific, *nuisance):
+        column = settings[name]
+        if column.dropna().nunique() < 2:
+            continue
+        for term in _range(name, column) if is_range(column) else [_levels(name, column)]:
+            found[term.name] = term
+    mains = [found[name] for name in scientific if name in found]
+    for one, other in combinations(mains, 2):
+        term = _interaction(one, other)
+        if term.contrasts:
+            found[term.name] = term
+    return found
+
+
+def bend(name: str) -> str:
+    """The name of the term for the bend of a range."""
+    return f"{name}^2"
+
+
+def interaction(one: str, other: str) -> str:
+    """The name of the term for the interaction of two settings."""
+    return f"{one} × {other}"
+
+
+def _levels(name: str, column: pd.Series) -> Term:
+    active = column.notna().to_numpy()
+    values = distinct_values(column.dropna())
+    members = [np.array([not pd.isna(v) and v == value for v in column], dtype=bool) for value in values]
+    columns = np.column_stack([member.astype(np.float64) for member in members[1:]])
+    labels = [value_text(value) for value in values]
+    eye = np.vstack([np.zeros(len(values) - 1), np.eye(len(values) - 1)])  # the reference is the zero of all columns
+    others = combinations(range(1, len(values)), 2) if len(values) <= _PAIRS else ()
+    pairs = [*((0, j) for j in range(1, len(values))), *others]
+    contrasts = tuple(
+        Contrast(eye[j] - eye[i], labels[j], labels[i], members[j], members[i])
+        for i, j in pairs
+        if min(members[i].sum(), members[j].sum()) >= _CELL
+    )
+    return Term(name, "levels", (name,), _centred(columns, active), active, contrasts)
+
+
+def _range(name: str, column: pd.Series) -> list[Term]:
+    found = axis(column)
+    active = np.isfinite(found.position)
+    at = np.where(active, found.position, 0.5)
+    upper, middle = active & (at > 0.5), active & (np.abs(at - 0.5) <= 0.25)
+    low, high = number(found.low), number(found.high)
+    trend = Contrast(np.ones(1), high, low, upper, active & ~upper)
+    bent = Contrast(np.ones(1), "its middle", "its ends", middle, active & ~middle)
+    return [
+        Term(name, "trend", (name,), _centred(at[:, None], active), active, (trend,) if active.sum() >= 2 * _CELL else ()),
+        # from the ends to the middle the column rises by 1
+        Term(
+            bend(name),
+            "bend",
+            (name,),
+            _centred(1 - 4 * (at[:, None] - 0.5) ** 2, active),
+            active,
+            (bent,) if active.sum() >= 3 * _CELL and len(set(at[active])) > 2 else (),
+            needs=(name,),
+        ),
+    ]
+
+
+def _interaction(one: Term, other: Term) -> Term:
+    """Products of centred columns, so that the main effects stay averages over the other setting."""
+    rows = one.rows & other.rows
+    products, contrasts = [], []
+    sides = [_sides(one), _sides(other)]
+    width = len(sides[0]) * len(sides[1])
+    for i, (column, level, reference, inside, outside) in enumerate(sides[0]):
+        for j, (column_, level_, reference_, inside_, outside_) in enumerate(sides[1]):
+            products.append(_centred(one.columns[:, [column]], rows) * _centred(other.columns[:, [column_]], rows))
+            cells = [a & b & rows for a in (inside, outside) for b in (inside_, outside_)]
+            if min(cell.sum() for cell in cells) >= _CELL:
+                weights = np.zeros(width)
+                weights[i * len(sides[1]) + j] = 1.0
+                contrasts.append(
+                    Contrast(weights, f"{level}, {level_}", f"{reference}, {reference_}", cells[0] | cells[3], cells[1] | cells[2])
+                )
+    name = interaction(one.name, other.name)
+    columns = _centred(np.hstack(products), rows)
+    return Term(name, "interaction", (one.name, other.name), columns, rows, tuple(contrasts), needs=(one.name, other.name))
+
+
+def _sides(term: Term) -> list[tuple[int, str, str, Bools, Bools]]:
+    """Each column with the level and reference that it stands for, and their units."""
+    if term.kind == "trend":
+        contrast = term.contrasts[0] if term.contrasts else None
+        return [(0, contrast.level, contrast.reference, contrast.inside, contrast.outside)] if contrast else []
+    found = []
+    for contrast in term.contrasts:
+        if (contrast.weights != 0).sum() == 1 and contrast.weights.sum() == 1:  # against the reference
+            found.append((int(np.argmax(contrast.weights)), contrast.level, contrast.reference, contrast.inside, contrast.outside))
+    return found
+
+
+def _centred(columns: Floats, rows: Bools) -> Floats:
+    return np.where(rows[:, None], columns - columns[rows].mean(axis=0) if rows.any() else columns, 0.0)
