@@ -35,11 +35,17 @@ def repeats(used: pd.DataFrame, frame: pd.DataFrame, seed: str | None, outcome: 
     return np.asarray(pairs.duplicated() & (outcome != ""))
 
 
-def config_ids(settings: pd.DataFrame, frame: pd.DataFrame, column: str | None) -> npt.NDArray[np.str_]:
-    """Return the config of each run [T]: a column, or c1, c2, … for equal settings. Raises UserError if a config has two settings."""
+def config_ids(settings: pd.DataFrame, frame: pd.DataFrame, column: str | None, *, named: bool) -> npt.NDArray[np.str_]:
+    """Return the config of each run [T]: a column; else runs with equal settings are one config.
+
+    Such a config has the id of its first run if runs are `named`, or is c1, c2, …. Raises UserError if a config of the column has two settings.
+    """
     if len(settings) == 0:
         return np.empty(0, dtype=np.str_)
     of = same_config(settings)
+    if column is None and named:
+        first = np.unique(of, return_index=True)[1]
+        return np.array(settings.index[first[of]], dtype=np.str_)
     if column is None:
         width = len(str(of.max() + 1))
         return np.array([f"c{i + 1:0{width}d}" for i in of], dtype=np.str_)
@@ -68,7 +74,7 @@ def seeds(
     Runs that are no evidence may lack a seed and get -1. Raises UserError for a seed that is not a whole number.
     """
     if column is None:
-        same = int(frame.duplicated().sum())
+        same = int(frame.astype(str).duplicated().sum())  # as texts: lists cannot be compared
         verb = "equals" if same == 1 else "equal"
         note = f"{plural(same, 'row')} {verb} another in every column and count{'s' * (same == 1)} as a run of its own, since no seed is given."
         return np.asarray(pd.Series(configs).groupby(configs).cumcount(), dtype=np.int64), [note] if same else []

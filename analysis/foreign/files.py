@@ -18,7 +18,7 @@ def csv_frame(path: Path) -> pd.DataFrame:
     """Return a CSV file as a frame; floats are exact. Raises UserError if it cannot be read or has no rows."""
     with users_path(path, "be a CSV file that can be read", do="Check the path"):
         try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values=_MISSING, float_precision="round_trip", skipinitialspace=True)
+            frame = pd.read_csv(path, keep_default_na=False, na_values=_MISSING, skipinitialspace=True)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise UserError(f"{path} must be a CSV file with a line of column names, separated by commas; {error}") from error
     if not len(frame):

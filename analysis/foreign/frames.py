@@ -34,12 +34,10 @@ def table_fields(
     steps: str | None = None,
     skip: bool = False,
     scales: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the fields of a TrialTable; the arguments are those of `TrialTable.from_frame`.
 
     `skip` leaves out settings that cannot be settings instead of refusing them. `scales` gives the scales of settings that are known.
-    `notes` come before the notes of this function.
     """
     _check(config, nuisance, evidence)
     objectives = [objective] if isinstance(objective, str) else list(objective)
@@ -48,13 +46,17 @@ def table_fields(
         raise UserError(
             f"config and objective must name a column each; got {asked} and {objectives}. The columns are {list(frame.columns)}"
         )
+    if not len(frame):
+        raise UserError(f"a table needs at least one run; the frame has the columns {list(frame.columns)} and no rows")
     frame = _named(frame).set_axis(pd.Index(ids(frame, trial_id)))
     for name in [*asked, *objectives, *filter(None, (seed, config_id, state, steps))]:
         require(frame, name)
     _check_roles(asked, {"seed": [seed], "config_id": [config_id], "state": [state], "objective": objectives})
     goals = directions(objectives, direction)
     settings, more = cleaned(frame, asked, skip=skip)
-    said = [*notes, *more]
+    if not len(settings.columns):
+        raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(more)}")
+    said = list(more)
     values = pd.DataFrame({name: numbers(frame[name]) for name in objectives})
     main = values[objectives[0]].to_numpy(dtype=np.float64)
     ended = ended_of(frame[state]) if state else np.full(len(frame), Ended.BUDGET.value)
@@ -68,13 +70,13 @@ def table_fields(
             "early. Say evidence='observed'"
         )
     blank = settings.isna().all(axis=1).to_numpy(dtype=bool) & (found.outcome == "")
-    again = repeats(settings.join(values, rsuffix=" (objective)"), frame, seed, found.outcome)
+    again = repeats(settings.join(values), frame, seed, found.outcome)
     for dropped, why in ((blank, "without settings and without a value"), (again, "with settings, seed and objective of another run")):
         said += [f"{plural(int(dropped.sum()), 'row')} {why} {'was' if dropped.sum() == 1 else 'were'} left out."] if dropped.any() else []
     rows = np.flatnonzero(~blank & ~again)
     settings, values, frame = settings.iloc[rows], values.iloc[rows], frame.iloc[rows]
     found = Verdicts(found.outcome[rows], found.ended[rows], found.why[rows])
-    configs = config_ids(settings, frame, config_id)
+    configs = config_ids(settings, frame, config_id, named=trial_id is not None)
     numbered, more = seeds(frame, seed, configs, found.outcome != "")
     said += more + conditional(settings) + told(found, objective=objectives[0], failed=failed, states=frame[state] if state else None)
     varied = [str(name) for name in settings.columns if settings[name].nunique() > 1]

@@ -62,7 +62,7 @@ def verdicts(frame: pd.DataFrame, values: Floats, ended: Strings, *, failed: str
 
 def told(found: Verdicts, *, objective: str, failed: str | None, states: pd.Series | None) -> list[str]:
     """Return notes on the runs that are no evidence, and on what counts as a failure."""
-    notes = [] if failed else ["What counts as a failure was not said (failed), so no run has failed."]
+    notes = [] if failed else ["It was not said which runs failed (failed), so none has."]
     lost = found.outcome == ""
     others = f"{failed} or " if failed and failed not in found.why[lost] else ""
     for why, n in Counter(map(str, found.why[lost])).items():
