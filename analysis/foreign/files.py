@@ -11,7 +11,6 @@ from ganstudy import UserError
 from ganstudy.files import users_path
 
 _MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>"]  # without None and null: they can be the value of a setting
-_PICKLED = "CLOUDPICKLE_FALLBACK"  # how Ray writes an object of a config that JSON cannot hold
 
 
 def csv_frame(path: Path) -> pd.DataFrame:
@@ -50,8 +49,11 @@ def ray_trials(folder: Path) -> list[RayTrial]:
             failed = params.with_name("error.txt").exists()
             trial_id = str(result.get("trial_id", params.parent.name))
             ended = status.get(params.parent.name, "ERROR" if failed else "TERMINATED" if result else "PENDING")
-            config = {name: value for name, value in json.loads(params.read_text()).items() if not _is_pickled(value)}
-            trials.append(RayTrial(trial_id, ended, config, {name: value for name, value in result.items() if name != "config"}))
+            trials.append(
+                RayTrial(
+                    trial_id, ended, json.loads(params.read_text()), {name: value for name, value in result.items() if name != "config"}
+                )
+            )
     if not trials:
         raise UserError(
             f"{folder} must be the folder of a Ray Tune experiment, with a params.json and a result.json in the folder of each trial; there "
@@ -78,7 +80,3 @@ def _last_line(path: Path) -> dict[str, Any]:
         except ValueError:
             continue
     return {}
-
-
-def _is_pickled(value: object) -> bool:
-    return isinstance(value, dict) and value.get("_type") == _PICKLED

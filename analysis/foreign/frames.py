@@ -34,10 +34,12 @@ def table_fields(
     steps: str | None = None,
     skip: bool = False,
     scales: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the fields of a TrialTable; the arguments are those of `TrialTable.from_frame`.
 
     `skip` leaves out settings that cannot be settings instead of refusing them. `scales` gives the scales of settings that are known.
+    `notes` come before those of this function.
     """
     _check(config, nuisance, evidence)
     objectives = [objective] if isinstance(objective, str) else list(objective)
@@ -56,7 +58,7 @@ def table_fields(
     settings, more = cleaned(frame, asked, skip=skip)
     if not len(settings.columns):
         raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(more)}")
-    said = list(more)
+    said = [*notes, *more]
     values = pd.DataFrame({name: numbers(frame[name]) for name in objectives})
     main = values[objectives[0]].to_numpy(dtype=np.float64)
     ended = ended_of(frame[state]) if state else np.full(len(frame), Ended.BUDGET.value)

@@ -14,8 +14,8 @@ _SHOWN = 3  # values in a message
 _EXACT = 2**53  # floats hold whole numbers below it exactly
 
 
-class NotASetting(UserError):
-    """A column that cannot be a setting."""
+class _NotASetting(Exception):
+    """A column that cannot be a setting: why, and what to do."""
 
 
 def cleaned(frame: pd.DataFrame, names: Sequence[str], *, skip: bool) -> tuple[pd.DataFrame, list[str]]:
@@ -23,24 +23,25 @@ def cleaned(frame: pd.DataFrame, names: Sequence[str], *, skip: bool) -> tuple[p
 
     Numbers stay numbers, also those written as texts. True and false, also as texts, are switches. Texts are choices in the order of their
     first appearance; a Categorical keeps its own order. Lists become texts. A column of numbers and texts is a choice between all of them.
-    Raises NotASetting for dates and for a column with too many distinct texts; with `skip` such a column is left out, with a note.
+    Raises UserError for dates and for a column with too many distinct texts; with `skip` such a column is left out, with a note.
     """
     columns: dict[str, pd.Series] = {}
     notes: list[str] = []
     for name in names:
         try:
             columns[name] = _column(frame[name], notes)
-        except NotASetting as problem:
+        except _NotASetting as problem:
+            why, advice = problem.args
             if not skip:
-                raise
-            notes.append(f"Setting {name!r} was left out: {problem}.")
+                raise UserError(f"config must name settings; column {name!r} {why}. {advice}") from None
+            notes.append(f"Setting {name!r} was left out: it {why}.")
     return pd.DataFrame(columns, index=frame.index), notes
 
 
 def _column(given: pd.Series, notes: list[str]) -> pd.Series:
     name = given.name
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
-        raise NotASetting(f"a setting must be a number, a switch or a choice; column {name!r} holds times")
+        raise _NotASetting("holds times", "A setting is a number, a switch or a choice: leave the column out, or write it as a number")
     if isinstance(given.dtype, pd.CategoricalDtype):
         values = list(given.cat.categories)
         if not all(isinstance(value, bool | np.bool_) for value in values):
@@ -84,14 +85,11 @@ def _few(column: pd.Series, choices: Sequence[object]) -> pd.Series:
     if len(choices) <= most:
         return column
     words = [choice for choice in choices if not _is_number(str(choice))]
-    hint = (
+    raise _NotASetting(
+        f"has {len(choices)} distinct texts in {plural(len(column), 'run')}, such as {_some(choices)}",
         f"All but {_some(words)} are numbers: leave the cell empty in runs to which the number does not apply"
         if len(words) < len(choices) / 2
-        else "It looks like a name, a path or a date: leave it out"
-    )
-    raise NotASetting(
-        f"the choices of a setting must be shared by several runs, so {plural(len(column), 'run')} can have {most} of them; column "
-        f"{column.name!r} has {len(choices)}, such as {_some(choices)}. {hint}"
+        else f"It looks like a name, a path or a date. The choices of a setting are shared by several runs, so here it can have {most}",
     )
 
 

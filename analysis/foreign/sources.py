@@ -1,5 +1,6 @@
 """The runs of Optuna, Weights & Biases and Ray Tune as frames. Their objects are read by their attributes; the libraries are not imported."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from analysis.foreign.columns import SourceColumns
 from analysis.foreign.frames import table_fields
 from ganstudy import UserError
 
+_SEED = re.compile(r"(.*[./])?(seed|random_seed|random_state)")  # what a setting that is a seed is called
 _NONE = "None"  # the choice None; a setting that does not apply is missing
 
 
@@ -30,7 +32,7 @@ def optuna_fields(study: Any, columns: SourceColumns) -> dict[str, Any]:
         facts = {"number": trial.number, "state": trial.state.name, "duration": took.total_seconds() if took else np.nan}
         rows.append((dict(trial.params), {**dict(zip(names, trial.values or [], strict=False)), **facts}))
         attributes.append(dict(trial.user_attrs))
-    settings, others = _apart([row for row, _ in rows], [row for _, row in rows], prefixes=("params_", ""), told="an Optuna study")
+    settings, others = _apart([row for row, _ in rows], [row for _, row in rows], prefixes=("params_", ""), told="the Optuna study")
     taken = {*settings.columns, *others.columns}
     marks = pd.DataFrame(attributes, index=settings.index)
     marks = marks.set_axis([f"user_attrs_{name}" if name in taken else name for name in marks.columns], axis=1)
@@ -64,7 +66,7 @@ def wandb_fields(runs: Any, columns: SourceColumns) -> dict[str, Any]:
         [_flat({name: value for name, value in run.config.items() if name != "_wandb"}, ".") for run in found],
         [_numeric(_flat(run.summary_metrics, ".")) for run in found],
         prefixes=("config.", "summary."),
-        told="runs of W&B",
+        told="the list of W&B runs",
     )
     facts = pd.DataFrame({"State": [run.state for run in found], "ID": [run.id for run in found]})
     return _fields([settings, others, facts], {"config": list(settings.columns), "state": "State", "trial_id": "ID"}, columns)
@@ -90,7 +92,7 @@ def ray_fields(results: Any, columns: SourceColumns) -> dict[str, Any]:
         [_flat(trial.config, "/") for trial in trials],
         [_numeric(_flat(trial.metrics, "/")) for trial in trials],
         prefixes=("config/", ""),
-        told="trials of Ray Tune",
+        told="the Ray Tune experiment",
     )
     facts = pd.DataFrame({"status": [trial.status for trial in trials], "trial": [trial.trial_id for trial in trials]})
     mine: dict[str, Any] = {"config": list(settings.columns), "state": "status", "trial_id": "trial"}
@@ -102,12 +104,18 @@ def ray_fields(results: Any, columns: SourceColumns) -> dict[str, Any]:
 def _fields(parts: Sequence[pd.DataFrame], mine: Mapping[str, Any], columns: SourceColumns) -> dict[str, Any]:
     """Return the fields of a table of the columns of `parts`: what the caller says, else what the source itself knows."""
     frame = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
-    kept = ("steps",)  # None turns it off
-    said = {name: value for name, value in columns.items() if value is not None or name in kept}
+    said = {name: value for name, value in columns.items() if value is not None or name == "steps"}  # steps=None turns it off
     for role in ("objective", "direction"):
         if role not in mine:
             _needed(columns, role, frame)
-    return table_fields(frame, **{**mine, **said}, skip="config" not in said)
+    if "config" in said:
+        return table_fields(frame, **{**mine, **said})
+    given: dict[str, Any] = {**mine, **said, "notes": ()}
+    seeds = [name for name in mine["config"] if _SEED.fullmatch(name)]
+    if "seed" not in said and len(seeds) == 1:
+        given.update(seed=seeds[0], notes=(f"{seeds[0]!r} is taken as the seed.",))
+    given["config"] = [name for name in mine["config"] if name not in (given.get("seed"), given.get("config_id"))]
+    return table_fields(frame, **given, skip=True)
 
 
 def _needed(columns: SourceColumns, role: str, frame: pd.DataFrame) -> Any:
@@ -123,7 +131,7 @@ def _apart(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return two frames, of the settings and of all else. A name that is in both gets the prefixes. None among the settings is a value."""
     if not settings:
-        raise UserError(f"{told} must be given; there is none")
+        raise UserError(f"a table needs at least one run; {told} has none")
     both = {name for row in settings for name in row} & {name for row in others for name in row}
     frames = []
     for rows, prefix in zip((settings, others), prefixes, strict=True):

@@ -127,13 +127,12 @@ def _optuna_study(storage: str, name: str | None) -> Any:
         else:
             opened = RDBStorage(url, skip_table_creation=True)  # a wrong address must not get Optuna's tables
         names = optuna.get_all_study_names(opened)
-    except (SQLAlchemyError, RuntimeError, ImportError, ValueError) as error:
-        raise UserError(
-            f"{storage} must be an Optuna storage that this version of Optuna can read; {str(error).splitlines()[0]}"
-        ) from error
+    except (optuna.exceptions.OptunaError, SQLAlchemyError, RuntimeError, ImportError, ValueError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
+        raise UserError(f"{storage} must be an Optuna storage that this version of Optuna can read; {reason}") from error
     chosen = name or (names[0] if len(names) == 1 else None)
     if chosen not in names:
-        raise UserError(f"--study-name must be one of the studies in {storage}: {names}; given {name}")
+        raise UserError(f"--study-name must be one of the studies in {storage}: {names}; given {name or 'none'}")
     return optuna.load_study(study_name=chosen, storage=opened)
 
 

@@ -195,7 +195,9 @@ def test_numbers_and_texts_in_one_column_are_choices() -> None:
 
 
 def test_a_column_of_names_is_not_a_setting() -> None:
-    with pytest.raises(UserError, match=r"column 'x' has 30, such as 'run 0', 'run 1', 'run 2', …. It looks like a name"):
+    with pytest.raises(
+        UserError, match=r"column 'x' has 30 distinct texts in 30 runs, such as 'run 0', 'run 1', 'run 2', …. It looks like a name"
+    ):
         settings_of([f"run {i}" for i in range(30)])
     with pytest.raises(UserError, match="All but 'None' are numbers: leave the cell empty"):
         settings_of(["None", *(str(i / 7) for i in range(30))])
