@@ -10,6 +10,8 @@ import pandas as pd
 from ganstudy import UserError
 from ganstudy.files import users_path
 
+_CSV = "a CSV file with a line of column names, separated by commas"
+_OTHERWISE = "Read other formats with pandas, and make the table with TrialTable.from_frame"
 _MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>"]  # without None and null: they can be the value of a setting
 
 
@@ -19,7 +21,9 @@ def csv_frame(path: Path) -> pd.DataFrame:
         try:
             frame = pd.read_csv(path, keep_default_na=False, na_values=_MISSING, skipinitialspace=True)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} must be a CSV file with a line of column names, separated by commas; {error}") from error
+            raise UserError(f"{path} must be {_CSV}; {error}. {_OTHERWISE}") from error
+    if len(frame.columns) == 1 and {";", "\t"} & set(frame.columns[0]):
+        raise UserError(f"{path} must be {_CSV}; its only column is {frame.columns[0]!r}. {_OTHERWISE}")
     if not len(frame):
         raise UserError(f"{path} must hold a row for each run; it has the columns {list(frame.columns)} and no rows")
     return frame

@@ -83,6 +83,7 @@ def test_a_run_without_a_value_is_no_evidence_unless_failed_says_so() -> None:
     assert not silent.failed.any()
     assert any("It was not said which runs failed" in note for note in silent.notes)
     assert any(note.startswith("2 of 6 runs are no evidence") and "loss is missing" in note for note in silent.notes)
+    assert silent.final["loss"].isna().tolist() == [False, False, True, True, False, False]  # infinity, too
     above = table(frame, failed="loss > 250")
     assert above.outcome.tolist() == ["completed", "failed", "", "failed", "failed", "completed"]
     assert above.dead.tolist() == [False, False, False, True, False, False]  # infinity is above 250, and no value to average
@@ -92,6 +93,11 @@ def test_a_run_without_a_value_is_no_evidence_unless_failed_says_so() -> None:
     assert told.failed.tolist() == [False, True, True, True, True, False]
     assert told.dead.tolist() == [False, False, True, True, False, False]
     assert told.evidence.all()
+
+
+def test_a_result_may_be_written_as_none() -> None:
+    made = table(runs(loss=["1", "300", "None", "null", "260", "2"]), failed="loss > 250 or loss is missing")
+    assert made.failed.tolist() == [False, True, True, True, True, False]
 
 
 def test_the_state_of_a_run_decides_whether_it_reached_its_end() -> None:
@@ -148,8 +154,8 @@ def test_a_row_that_repeats_another_counts_once() -> None:
 
 def test_a_run_that_crashed_and_was_repeated_is_not_a_repeat() -> None:
     frame = runs(seed=[0, 0, 0, 1, 2, 0], state=["crashed", "finished"] + ["finished"] * 4)
-    made = table(frame, seed="seed", state="state")
-    assert len(made) == 6
+    made = table(pd.concat([frame, frame.iloc[[0]]], ignore_index=True), seed="seed", state="state")
+    assert len(made) == 7  # it crashed twice
     assert not any("of another run" in note for note in made.notes)
 
 
@@ -256,7 +262,9 @@ def test_a_csv_is_the_frame_that_wrote_it(tmp_path: Path) -> None:
     assert labels(read, "sched") == ["None", "cosine"]
 
 
-@pytest.mark.parametrize(("text", "problem"), [("", "No columns"), ("a,b\n", "no rows"), ('a,b\n1,"2', "EOF")])
+@pytest.mark.parametrize(
+    ("text", "problem"), [("", "No columns"), ("a,b\n", "no rows"), ('a,b\n1,"2', "EOF"), ("a;b\n1;2", "only column is 'a;b'")]
+)
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "runs.csv").write_text(text)
     with pytest.raises(UserError, match=problem):

@@ -148,13 +148,15 @@ def test_the_csv_that_wandb_exports(tmp_path: Path) -> None:
 
 
 def experiment(folder: Path, *, with_states: bool = True) -> Path:
-    """Write the files that Ray Tune 2.60 writes: five trials, of which one was stopped early, one failed and one never started.
+    """Write the files that Ray Tune 2.60 writes: six trials, of which one was stopped early, one failed, one runs and one never started.
 
     Written after ray/tune/logger/json.py (params.json, result.json) and ray/tune/execution/tune_controller.py (experiment_state-*.json, whose
     trials are JSON texts). A result.json has a line per result; the last line of the failed trial is torn.
     """
     states = []
-    for i, (status, epochs) in enumerate([("TERMINATED", 4), ("TERMINATED", 4), ("TERMINATED", 2), ("ERROR", 3), ("PENDING", 0)]):
+    for i, (status, epochs) in enumerate(
+        [("TERMINATED", 4), ("TERMINATED", 4), ("TERMINATED", 2), ("ERROR", 3), ("RUNNING", 1), ("PENDING", 0)]
+    ):
         place = folder / f"train_{i:05d}"
         place.mkdir(parents=True)
         config = {"lr": [0.1, 0.2][i % 2], "net": {"width": 64 + i, "act": "relu"}, "seed": 0, "transform": f"<function <lambda> at 0x{i}>"}
@@ -188,12 +190,13 @@ def experiment(folder: Path, *, with_states: bool = True) -> Path:
 def test_the_folder_of_a_ray_experiment(tmp_path: Path, with_states: bool) -> None:
     folder = experiment(tmp_path / "exp", with_states=with_states)
     table = TrialTable.from_ray(folder, objective=["loss", "eval/acc"], direction={"loss": "minimize", "eval/acc": "maximize"})
-    assert table.ended.tolist() == ["budget", "budget", "scheduler", "error", ""]
-    assert table.trial_id.tolist() == ["a_0", "a_1", "a_2", "a_3", "train_00004"]
-    assert table.scientific == ("lr", "net/width", "transform")
+    unfinished = "" if with_states else "scheduler"  # only a state file tells a running trial from one that was stopped early
+    assert table.ended.tolist() == ["budget", "budget", "scheduler", "error", unfinished, ""]
+    assert table.trial_id.tolist() == ["a_0", "a_1", "a_2", "a_3", "a_4", "train_00005"]
+    assert table.scientific == ("lr", "net/width")  # the text of an object is no choice
     assert table.at_end("loss").tolist()[:2] == [0.25, 0.25]
     whole = TrialTable.from_ray(folder, objective="loss", direction="minimize", steps=None)
-    assert whole.ended.tolist() == ["budget", "budget", "budget", "error", ""]
+    assert whole.ended.tolist() == ["budget", "budget", "budget", "error", "" if with_states else "budget", ""]
 
 
 class Grid(list[Any]):
@@ -217,6 +220,7 @@ def test_a_result_grid() -> None:
     assert table.settings["layers"].tolist()[:3] == ["[64, 64]", "[64]", "[64]"]
     assert table.outcome.tolist() == ["completed", "completed", "failed", "failed"]
     assert table.ended.tolist() == ["budget", "budget", "dead", "dead"]
+    assert TrialTable.from_ray(grid, objective="loss", direction="minimize").ended.tolist() == ["budget", "budget", "error"]
     with pytest.raises(UserError, match="from_ray needs the ResultGrid"):
         TrialTable.from_ray(42, objective="loss", direction="minimize")
 
