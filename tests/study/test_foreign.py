@@ -1,6 +1,9 @@
 """`ganstudy explain` for runs of other programs, as a user types it."""
 
+import inspect
 import json
+import re
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
+from analysis import TrialTable
 from study.cli import app, main
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -108,8 +112,6 @@ def test_a_journal_of_optuna_is_explained_too(tmp_path: Path) -> None:
 def test_a_wrong_address_creates_no_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no such file" in refused(monkeypatch, capsys, "explain", f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
-    import sqlite3  # a database of something else
-
     with sqlite3.connect(tmp_path / "else.db") as other:
         other.execute("create table songs (name text)")
     other.close()
@@ -151,3 +153,11 @@ def test_mistakes_are_one_message(csv: str, tmp_path: Path, monkeypatch: pytest.
         (str(tmp_path / "nowhere"),): "must be a study folder",
     }.items():
         assert message in refused(monkeypatch, capsys, "explain", *words), words
+
+
+def test_the_page_about_other_runs_describes_every_argument() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "other_runs.md").read_text()
+    described = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert sorted(described) == sorted(set(inspect.signature(TrialTable.from_frame).parameters) - {"frame"})
+    flags = re.findall(r"^\| `\w+` \| `--(\w+)", page, flags=re.MULTILINE)
+    assert all(f"--{flag}" in run("explain", "--help") for flag in flags)
