@@ -1,4 +1,6 @@
-"""A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes."""
+"""A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes and the runs
+of other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are given.
+"""
 
 from analysis import metrics
 from analysis.diagnose import Diagnosis, diagnose

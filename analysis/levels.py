@@ -76,15 +76,14 @@ def adjustable(table: TrialTable, settings: Sequence[str]) -> list[str]:
 def covariates(table: TrialTable, settings: Sequence[str]) -> Floats:
     """Return the settings as regression columns [T, k].
 
-    Numbers stay numbers, or become logarithms if they span a decade; names become 0/1 columns.
+    Numbers stay numbers, or become logarithms on a logarithmic scale; names become 0/1 columns.
     """
     columns: list[Floats] = [np.empty((len(table), 0))]
     for setting in settings:
         column = table.settings[setting]
         if is_numeric(column):
             values = column.to_numpy(dtype=np.float64)
-            wide = values.min() > 0 and values.max() >= 10 * values.min()
-            columns.append((np.log(values) if wide else values)[:, None])
+            columns.append((np.log(values) if table.setting_scale(setting) == "log" else values)[:, None])
         else:
             columns.append(pd.get_dummies(column.astype(str), drop_first=True).to_numpy(dtype=np.float64))
     return np.hstack(columns)

@@ -45,6 +45,9 @@ OUTCOMES: Mapping[str, Outcome] = {
         ),
         Outcome(name="diverged", label="diverged", risk="divergence", failure=True, colour="#D55E00", symbol="x"),
         Outcome(name="memorising", label="memorising", risk="memorising training data", failure=True, colour="#B8A100", symbol="star"),
+        # foreign runs have no curves to diagnose: who ran them says which ones failed
+        Outcome(name="completed", label="completed", risk="", failure=False, colour="#332288", symbol="square-open"),
+        Outcome(name="failed", label="failed", risk="failure", failure=True, colour="#CC3311", symbol="x-open"),
         # unfinished, or ended by an error
         Outcome(name="", label="unknown", risk="", failure=False, colour="#8A8F98", symbol="circle-open"),
     )

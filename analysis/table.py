@@ -1,13 +1,17 @@
 """TrialTable: the input of every function of this package. Rows are trials, columns are ticks, NaN marks missing values."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Literal, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.foreign import files, sources
+from analysis.foreign.columns import Columns, Evidence, SourceColumns
+from analysis.foreign.frames import table_fields
 from analysis.outcomes import FAILURES, OUTCOMES
 from ganstudy import UserError
 from ganstudy.direction import Direction
@@ -43,6 +47,9 @@ class TrialTable:
     nuisance: tuple[str, ...]  # the settings that vary so that the comparison is fair
     directions: Mapping[str, Direction]  # metric -> direction; plain words are converted
     baselines: Mapping[str, float]  # metric -> what real data score
+    scales: Mapping[str, Scale] = field(default_factory=dict)  # setting -> the scale on which its range was searched, if known
+    foreign: bool = False  # runs of another program: no diagnosis; a missing setting does not apply, whatever the settings are called
+    notes: tuple[str, ...] = ()  # what was left out or assumed when foreign runs were read, a sentence each
 
     def __post_init__(self) -> None:
         for name in ("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis"):
@@ -69,6 +76,82 @@ class TrialTable:
         _require_known("ended", self.ended, (*map(str, Ended), ""))
         _require_known("outcome", self.outcome, tuple(OUTCOMES))
         _require_known("scientific and nuisance", (*self.scientific, *self.nuisance), tuple(map(str, self.settings.columns)))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        config: Sequence[str],
+        objective: str | Sequence[str],
+        direction: str | Mapping[str, str],
+        seed: str | None = None,
+        failed: str | None = None,
+        evidence: Evidence = "observed",
+        nuisance: Sequence[str] = (),
+        config_id: str | None = None,
+        trial_id: str | None = None,
+        state: str | None = None,
+        steps: str | None = None,
+    ) -> Self:
+        """Return the runs of a pandas frame with one row per run, of any program and field. docs/other_runs.md has examples.
+
+        config: the columns of the settings that the runs differ in; a missing value means that the setting does not apply to that run.
+        objective: the column of the result at the end of a run, or several; without a value of the first, a run is no evidence.
+        direction: "minimize" or "maximize", or one for each objective.
+        seed: the column of seeds, whole numbers. Default: the runs of each config are numbered.
+        failed: which runs failed: a condition such as "fid > 250 or fid is missing" (`analysis.conditions`), or a boolean column.
+        evidence: "designed" if the settings were drawn at random or as a grid, independently of any result; else "observed".
+        nuisance: settings that varied only so that the comparison is fair; they may also be in `config`.
+        config_id: the column that names configs. Default: runs with equal settings are one config.
+        trial_id: the column with a unique name of each run. Default: the index.
+        state: the column that says how a run ended, in the words of Optuna, W&B or Ray Tune (`analysis.foreign.states`).
+        steps: the column that says how far a run got; those with fewer steps than the longest were stopped early.
+
+        `notes` of the table says what was left out or assumed. Raises UserError for columns that are missing or cannot have their role.
+        """
+        given = Columns(
+            config=config, objective=objective, direction=direction, seed=seed, failed=failed, evidence=evidence, nuisance=nuisance,
+            config_id=config_id, trial_id=trial_id, state=state, steps=steps,
+        )  # fmt: skip
+        return cls(**table_fields(frame, **given))
+
+    @classmethod
+    def from_csv(cls, path: str | Path, **columns: Unpack[Columns]) -> Self:
+        """Return the runs of a CSV file, one per row. The other arguments are those of `from_frame`.
+
+        An empty cell is missing, and so are nan and NA; None is a value.
+        """
+        return cls(**table_fields(files.csv_frame(Path(path)), **columns))
+
+    @classmethod
+    def from_optuna(cls, study: Any, **columns: Unpack[SourceColumns]) -> Self:
+        """Return the trials of an `optuna.Study`. The other arguments are those of `from_frame`, all of them optional.
+
+        config: default: all parameters. objective, direction: default: those of the study, named `value`, or `values_0`, `values_1`, …, unless
+        the study names them. Attributes of the trials are columns (`seed="seed"`), as are `state`, `number` and `duration`, in seconds.
+        """
+        return cls(**sources.optuna_fields(study, columns))
+
+    @classmethod
+    def from_wandb(cls, runs: Any, **columns: Unpack[SourceColumns]) -> Self:
+        """Return runs of Weights & Biases: `wandb.Api().runs("entity/project")`, or the path of the CSV that the project page exports.
+
+        objective and direction are needed, config too for a CSV; otherwise it defaults to all of the runs' configs. The columns are the
+        keys of the configs and of the summaries, nested ones joined by dots; a key of both is `config.KEY` and `summary.KEY`. Other arguments
+        are those of `from_frame`.
+        """
+        return cls(**sources.wandb_fields(runs, columns))
+
+    @classmethod
+    def from_ray(cls, results: Any, **columns: Unpack[SourceColumns]) -> Self:
+        """Return the trials of Ray Tune: the `ResultGrid` of `Tuner.fit()`, or the path of an experiment's folder, for which Ray is not needed.
+
+        objective and direction are needed; config defaults to all settings. Nested keys are joined by slashes, as Ray does; a key of both a
+        config and the results is `config/KEY`. steps: default: training_iteration; None if trials were to run for different times. Other
+        arguments are those of `from_frame`.
+        """
+        return cls(**sources.ray_fields(results, columns))
 
     def __len__(self) -> int:
         return len(self.trial_id)
@@ -101,7 +184,10 @@ class TrialTable:
         """[T]: trials in which a setting has an effect.
 
         `r1.gamma` is active where `r1` is on, `lookahead.k` where `update` is lookahead; all other settings are active everywhere.
+        In a foreign table a setting is active where it has a value.
         """
+        if self.foreign:
+            return self.settings[setting].notna().to_numpy(dtype=bool)
         head, dot, _ = setting.partition(".")
         for switch, at in ((head, True), ("update", head)):
             if dot and switch in self.settings and (on := np.array([value == at for value in self.settings[switch]])).any():
@@ -139,10 +225,31 @@ class TrialTable:
         minimized = self.directions.get(metric) is Direction.MINIMIZE
         return "log" if minimized and len(values) > 0 and bool((values > 0).all()) else "linear"
 
+    def setting_scale(self, setting: str) -> Scale:
+        """Return the scale of a numeric setting: that of its range in the search space, if known; else "log" if it spans a decade.
+
+        A setting with values that are not positive is linear.
+        """
+        values = self.settings[setting].to_numpy(dtype=np.float64, na_value=np.nan)
+        low, high = np.nanmin(values), np.nanmax(values)
+        return self.scales.get(setting, "log" if high >= 10 * low else "linear") if low > 0 else "linear"
+
     def _require_metric(self, metric: str) -> None:
         if metric not in self.final.columns:
             known = sorted(map(str, self.final.columns))
             raise UserError(f"no metric named {metric!r}; {nearest(metric, known)}there are {known}")
+
+
+def as_table(given: object) -> TrialTable:
+    """Return a TrialTable as it is. Raises UserError for anything else, and says how to make a table of it."""
+    if isinstance(given, TrialTable):
+        return given
+    how = (
+        "analysis.TrialTable.from_frame(frame, config=[…], objective=…, direction=…)"
+        if isinstance(given, pd.DataFrame)
+        else "open_study(folder).table(), or TrialTable.from_frame, from_csv, from_optuna, from_wandb or from_ray"
+    )
+    raise UserError(f"this function needs an analysis.TrialTable; got a {type(given).__name__}. Make one with {how}")
 
 
 def _require_shape(must: str, given: tuple[int, ...], allowed: tuple[int, ...]) -> None:

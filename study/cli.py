@@ -205,27 +205,82 @@ def evaluate(
     print_evaluated(view, found, console, n=20)
 
 
+Of = "Runs of other programs"  # a heading of `ganstudy explain --help`
+
+
 @app.command()
 def explain(
-    folder: Folder,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a study; or runs of another program: a CSV file, an Optuna storage, or the folder of a Ray Tune experiment.",
+            metavar="FOLDER|RUNS",
+        ),
+    ],
     outcome: Annotated[
-        str, typer.Option(help="failed, one failure such as mode_collapse, a metric, or seconds (training time).")
-    ] = "failed",
+        str | None,
+        typer.Option(
+            help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, and of other programs' runs the objective too."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Columns of the settings. Default for Optuna and Ray: all.", rich_help_panel=Of)
+    ] = None,
+    objective: Annotated[str | None, typer.Option(metavar="A,B", help="Columns of the results.", rich_help_panel=Of)] = None,
+    direction: Annotated[str | None, typer.Option(metavar="WAY", help="minimize or maximize.", rich_help_panel=Of)] = None,
+    seed: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the seeds.", rich_help_panel=Of)] = None,
+    failed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="Which runs failed: 'fid > 250 or fid is missing', or a boolean column.", rich_help_panel=Of
+        ),
+    ] = None,
+    evidence: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="designed, if settings were drawn at random or as a grid; else observed.", rich_help_panel=Of),
+    ] = None,
+    nuisance: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Settings that varied but are not asked about.", rich_help_panel=Of)
+    ] = None,
+    state: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that says how a run ended.", rich_help_panel=Of)] = None,
+    steps: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that says how far a run got.", rich_help_panel=Of)] = None,
+    study_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which study of an Optuna storage, if it holds several.", rich_help_panel=Of)
+    ] = None,
 ) -> None:
     """Show the effect of each setting on the risk of failure or on a metric, with its 95 % interval and n."""
     from dataclasses import asdict
 
     import analysis
     from study.api import open_study
+    from study.show.foreign import kind, options_given, print_explanation, read, refuse_options
     from study.show.terminal import print_answer, print_claims
 
-    view = open_study(folder)
-    claims = analysis.explain(view.table(), outcome)
+    given = options_given(
+        {
+            "config": config,
+            "objective": objective,
+            "direction": direction,
+            "seed": seed,
+            "failed": failed,
+            "evidence": evidence,
+            "nuisance": nuisance,
+            "state": state,
+            "steps": steps,
+            "study_name": study_name,
+        }
+    )
+    if kind(source) != "study":
+        print_explanation(read(source, given), console, outcome=outcome, failed=failed is not None, as_json=as_json)
+        return
+    refuse_options(given, source)
+    view = open_study(Path(source))
+    claims = analysis.explain(view.table(), outcome or "failed")
     if as_json:
         sys.stdout.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
         return
-    if outcome == "failed":
+    if outcome in (None, "failed"):
         print_answer(view, console)
     print_claims(claims, console)
 

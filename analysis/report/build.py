@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis import plots
 from analysis.explain import Claim, answer, basis, explain
 from analysis.report import page, sections
-from analysis.table import TrialTable
+from analysis.table import TrialTable, as_table
 from analysis.words import listed
 from ganstudy import UserError
 from ganstudy.files import write_whole
@@ -32,7 +32,7 @@ def report(
     `real` is a PNG of real data. `design` and `provenance` map names to texts. Raises UserError for an objective without a
     direction and for an unknown trial in `images`.
     """
-    table.direction(objective)
+    as_table(table).direction(objective)
     images = images or {}
     unknown = sorted(set(images) - set(map(str, table.trial_id)))
     if unknown:
@@ -55,7 +55,7 @@ def report(
         parts.append(page.PageSection("Samples", shown))
     if objective in table.curves:
         parts.append(page.PageSection("Curves", page.chart(plots.curves(table, objective), name="curves")))
-    parts.append(page.PageSection("Caveats", page.bullets([*sections.caveats(table, claims, objective), *caveats])))
+    parts.append(page.PageSection("Caveats", page.bullets([*sections.caveats(table, claims, objective), *table.notes, *caveats])))
     if provenance:
         parts.append(page.PageSection("Provenance", page.pairs(provenance)))
     return write_whole(Path(path), page.page(title, head, parts))

@@ -93,7 +93,7 @@ def outcomes(table: TrialTable, objective: str) -> str:
         onset = (
             f"{number(float(np.median(onsets)))} ({number(float(onsets.min()))} to {number(float(onsets.max()))})" if len(onsets) else "–"
         )
-        if chosen.any() or outcome.name == "healthy":
+        if chosen.any() or (outcome.name == "healthy" and not table.foreign):
             rows.append([outcome.label, str(int(chosen.sum())), percent(share.value) if share else "–", interval, onset])
     columns = ["Outcome", "Trials", "Share", "95 % interval", "Onset in kimg, median (range)"]
     parts = [page.grid(columns, rows, numbers=columns[1:])]

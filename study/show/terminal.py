@@ -87,10 +87,8 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         table.add_row(_place(row), _number(row["mean"]), f"{_number(row['low'])}–{_number(row['high'])}" if row["low"] == row["low"] else "–",
                       str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "all off", row["config_id"])  # fmt: skip
     console.print(table)
-    console.print(
-        f"[dim]{escape(str(ranked.attrs['note']))}; real-data baseline of {by}: {_number(trials.baselines.get(by, float('nan')))}[/dim]",
-        soft_wrap=True,
-    )
+    baseline = f"; real-data baseline of {by}: {_number(trials.baselines[by])}" if by in trials.baselines else ""
+    console.print(f"[dim]{escape(str(ranked.attrs['note']) + baseline)}[/dim]", soft_wrap=True)
 
 
 def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, *, n: int) -> None:

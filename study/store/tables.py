@@ -105,6 +105,12 @@ def trial_table(store: Store) -> TrialTable:
             _COST: Direction.MINIMIZE,
         },
         baselines=dict(study.baselines),
+        scales={
+            name: "log" if form.get("log") else "linear"
+            for part in (space["scientific"], space["nuisance"])
+            for name, form in part.items()
+            if "low" in form
+        },
     )
 
 

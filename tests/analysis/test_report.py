@@ -142,7 +142,7 @@ def test_every_outcome_has_its_own_label_colour_and_symbol() -> None:
     assert all(name == outcome.name for name, outcome in OUTCOMES.items())
     for attribute in ("label", "colour", "symbol"):
         assert len({getattr(outcome, attribute) for outcome in OUTCOMES.values()}) == len(OUTCOMES)
-    assert RISKS.keys() - {"failed"} == set(OUTCOMES) - {"healthy", ""} == {*FAILURES, "undertrained"}
+    assert RISKS.keys() == set(OUTCOMES) - {"healthy", "completed", ""} == {*FAILURES, "undertrained"}
     assert len(set(RISKS.values())) == len(RISKS)
 
 

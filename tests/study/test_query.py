@@ -48,6 +48,13 @@ def test_choices_are_levels_in_the_order_of_the_study_file(tmp_path: Path, liste
     assert [(c.level, c.reference) for c in claims if c.setting == "r1"] == [("on", "off")]
 
 
+def test_a_table_knows_the_scale_of_each_range(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=WHOLE))
+        Driver(store).whole("t0")
+    assert open_study(tmp_path).table().scales == {"g.lr": "log", "d_steps": "linear"}  # r1 is a switch
+
+
 def test_variants_may_not_be_named_like_a_column(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         store.write_study(replace(STUDY, spec=WHOLE, protocol=PROTOCOL.as_dict()))

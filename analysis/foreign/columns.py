@@ -1,0 +1,87 @@
+"""What the columns of a frame of runs mean."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from ganstudy import UserError
+from ganstudy.direction import Direction
+from ganstudy.registry import nearest
+
+Evidence = Literal["designed", "observed"]
+NAN_WORDS = ("", "nan", "none", "null", "na", "n/a")  # in columns of numbers and truth values
+
+
+class Columns(TypedDict):
+    """The arguments of `TrialTable.from_frame`, which describes each of them."""
+
+    config: Sequence[str]
+    objective: str | Sequence[str]
+    direction: str | Mapping[str, str]
+    seed: NotRequired[str | None]
+    failed: NotRequired[str | None]
+    evidence: NotRequired[Evidence]
+    nuisance: NotRequired[Sequence[str]]
+    config_id: NotRequired[str | None]
+    trial_id: NotRequired[str | None]
+    state: NotRequired[str | None]
+    steps: NotRequired[str | None]
+
+
+class SourceColumns(TypedDict, total=False):
+    """As `Columns`, for a source that knows some of them itself."""
+
+    config: Sequence[str] | None
+    objective: str | Sequence[str] | None
+    direction: str | Mapping[str, str] | None
+    seed: str | None
+    failed: str | None
+    evidence: Evidence
+    nuisance: Sequence[str]
+    config_id: str | None
+    trial_id: str | None
+    state: str | None
+    steps: str | None
+
+
+def require(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column. Raises UserError if there is none of this name."""
+    known = list(map(str, frame.columns))
+    if name not in known:
+        raise UserError(f"no column named {name!r}; {nearest(name, known)}the columns are {known}")
+    return frame[name]
+
+
+def directions(objectives: Sequence[str], given: str | Mapping[str, str]) -> dict[str, Direction]:
+    """Return the direction of each objective; one word is that of all of them."""
+    if isinstance(given, str):
+        return {name: Direction(given) for name in objectives}
+    if missing := [name for name in objectives if name not in given]:
+        raise UserError(f"direction must give 'minimize' or 'maximize' for each objective; {missing} have none in {dict(given)}")
+    return {name: Direction(given[name]) for name in objectives}
+
+
+def ids(frame: pd.DataFrame, column: str | None) -> list[str]:
+    """Return the ids of the runs: a column, or the index of the frame if its labels are distinct, or numbers from 0."""
+    if column is None:
+        return [str(label) for label in (frame.index if frame.index.is_unique else range(len(frame)))]
+    found = require(frame, column).astype(str)
+    if found.duplicated().any():
+        raise UserError(f"trial_id must name a column with distinct values; {column!r} repeats {found[found.duplicated()].iloc[0]!r}")
+    return list(found)
+
+
+def numbers(column: pd.Series) -> pd.Series:
+    """Return a column as floats, NaN where it is missing. Raises UserError if it holds other texts."""
+    there = column.notna()
+    texts = column[there].astype(str).str.strip().str.lower()
+    missing = texts[texts.isin(NAN_WORDS)].index
+    try:
+        return pd.to_numeric(column.astype(object).where(there & ~column.index.isin(missing), np.nan)).astype(np.float64)
+    except (ValueError, TypeError):
+        bad = next(
+            value for value in column[there] if pd.isna(pd.to_numeric(str(value), errors="coerce")) and str(value).lower() not in NAN_WORDS
+        )
+        raise UserError(f"an objective and steps must be columns of numbers; {column.name!r} holds {bad!r}") from None

@@ -1,0 +1,127 @@
+"""Runs in a frame as the fields of a TrialTable."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.foreign.columns import Evidence, directions, ids, numbers, require
+from analysis.foreign.configs import conditional, config_ids, repeats, seeds
+from analysis.foreign.settings import cleaned
+from analysis.foreign.states import ended_of
+from analysis.foreign.verdicts import Verdicts, stopped_early, told, verdicts
+from analysis.words import plural
+from ganstudy import UserError
+from ganstudy.ended import Ended
+
+_PHASES = {"designed": "explore", "observed": "optimise"}
+
+
+def table_fields(
+    frame: pd.DataFrame,
+    *,
+    config: Sequence[str],
+    objective: str | Sequence[str],
+    direction: str | Mapping[str, str],
+    seed: str | None = None,
+    failed: str | None = None,
+    evidence: Evidence = "observed",
+    nuisance: Sequence[str] = (),
+    config_id: str | None = None,
+    trial_id: str | None = None,
+    state: str | None = None,
+    steps: str | None = None,
+    skip: bool = False,
+    scales: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the fields of a TrialTable; the arguments are those of `TrialTable.from_frame`.
+
+    `skip` leaves out settings that cannot be settings instead of refusing them. `scales` gives the scales of settings that are known.
+    `notes` come before those of this function.
+    """
+    _check(config, nuisance, evidence)
+    objectives = [objective] if isinstance(objective, str) else list(objective)
+    asked = list(dict.fromkeys([*config, *nuisance]))
+    if not asked or not objectives:
+        raise UserError(
+            f"config and objective must name a column each; got {asked} and {objectives}. The columns are {list(frame.columns)}"
+        )
+    if not len(frame):
+        raise UserError(f"a table needs at least one run; the frame has the columns {list(frame.columns)} and no rows")
+    frame = _named(frame).set_axis(pd.Index(ids(frame, trial_id)))
+    for name in [*asked, *objectives, *filter(None, (seed, config_id, state, steps))]:
+        require(frame, name)
+    _check_roles(asked, {"seed": [seed], "config_id": [config_id], "state": [state], "objective": objectives})
+    goals = directions(objectives, direction)
+    settings, more = cleaned(frame, asked, skip=skip)
+    if not len(settings.columns):
+        raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(more)}")
+    said = [*notes, *more]
+    values = pd.DataFrame({name: numbers(frame[name]) for name in objectives})
+    main = values[objectives[0]].to_numpy(dtype=np.float64)
+    ended = ended_of(frame[state]) if state else np.full(len(frame), Ended.BUDGET.value)
+    if steps:
+        ended, more = stopped_early(numbers(frame[steps]), main, ended)
+        said += more
+    found = verdicts(frame.assign(**values), main, ended, failed=failed)
+    if evidence == "designed" and (n := int((found.ended == Ended.SCHEDULER).sum())):
+        raise UserError(
+            f"designed evidence needs runs that nothing stopped because of their results; {n} of {plural(len(frame), 'run')} were stopped "
+            "early. Say evidence='observed'"
+        )
+    blank = settings.isna().all(axis=1).to_numpy(dtype=bool) & (found.outcome == "")
+    again = repeats(settings.join(values), frame, seed, found.outcome)
+    for dropped, why in ((blank, "without settings and without a value"), (again, "with settings, seed and objective of another run")):
+        said += [f"{plural(int(dropped.sum()), 'row')} {why} {'was' if dropped.sum() == 1 else 'were'} left out."] if dropped.any() else []
+    rows = np.flatnonzero(~blank & ~again)
+    settings, values, frame = settings.iloc[rows], values.iloc[rows], frame.iloc[rows]
+    found = Verdicts(found.outcome[rows], found.ended[rows], found.why[rows])
+    configs = config_ids(settings, frame, config_id, named=trial_id is not None)
+    numbered, more = seeds(frame, seed, configs, found.outcome != "")
+    said += more + conditional(settings) + told(found, objective=objectives[0], failed=failed, states=frame[state] if state else None)
+    varied = [str(name) for name in settings.columns if settings[name].nunique() > 1]
+    return {
+        "trial_id": np.array(frame.index, dtype=np.str_),
+        "config_id": configs,
+        "seed": numbered,
+        "phase": np.full(len(frame), _PHASES[evidence]),
+        "ended": found.ended,
+        "outcome": found.outcome,
+        "diagnosis": found.why,
+        "onset_kimg": np.full(len(frame), np.nan),
+        "settings": settings,
+        "final": values.where(np.isfinite(values)),
+        "curves": {},
+        "images": np.empty((len(frame), 0)),
+        "scientific": tuple(name for name in varied if name not in nuisance),
+        "nuisance": tuple(name for name in varied if name in nuisance),
+        "directions": goals,
+        "baselines": {},
+        "foreign": True,
+        "scales": {name: scale for name, scale in (scales or {}).items() if name in settings.columns},
+        "notes": tuple(said),
+    }
+
+
+def _check(config: Sequence[str], nuisance: Sequence[str], evidence: str) -> None:
+    if isinstance(config, str) or isinstance(nuisance, str):
+        raise UserError(f"config and nuisance must be lists of columns, such as config=['lr', 'loss']; got {config!r} and {nuisance!r}")
+    if evidence not in _PHASES:
+        raise UserError(f"evidence must be 'designed' (settings were drawn at random before the runs) or 'observed'; got {evidence!r}")
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with texts as names of its columns. Raises UserError if a name is repeated."""
+    names = pd.Index([str(name) for name in frame.columns])
+    if not names.is_unique:
+        raise UserError(f"the columns of a frame must have distinct names; {sorted(set(names[names.duplicated()]))} are repeated")
+    return frame.set_axis(names, axis=1)
+
+
+def _check_roles(settings: Sequence[str], roles: Mapping[str, Sequence[str | None]]) -> None:
+    for role, columns in roles.items():
+        for name in columns:
+            if name in settings:
+                raise UserError(f"config must name settings only; {name!r} is the {role}. Leave it out of config")
