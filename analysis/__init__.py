@@ -4,10 +4,12 @@ of other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are gi
 
 from analysis import metrics
 from analysis.diagnose import Diagnosis, diagnose
-from analysis.explain import Claim, answer, explain
+from analysis.answer import answer
+from analysis.claim import Claim
+from analysis.explain import Explanation, explain
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name
 from analysis.table import TrialTable
 from ganstudy.direction import Direction
 
-__all__ = ["Claim", "Diagnosis", "Direction", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]
+__all__ = ["Claim", "Diagnosis", "Direction", "Explanation", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]

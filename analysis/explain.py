@@ -1,113 +1,93 @@
-"""The effect of each setting on the risk of failure or on a metric, as claims with their n, interval and sentence."""
+"""The effect of each setting on each outcome, as claims with their n, interval and sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import overload
 
 import numpy as np
 
-from analysis import estimate
-from analysis.levels import Level, adjustable, covariates, independent_units, is_split_at_median, levels
+from analysis import sentences
+from analysis.claim import Claim, Count, Evidence
+from analysis.model import WIN, Comparison, JointModel, Response, Units, joint_model, responses, units_of
+from analysis.model.outcomes import kinds, survivors
 from analysis.outcomes import RISKS
-from analysis.table import Bools, Scale, TrialTable
-from analysis.words import listed, number, percent, plural, value_text
+from analysis.table import Bools, TrialTable, as_table
+from analysis.words import listed, value_text
 from ganstudy import UserError
-from ganstudy.direction import Direction
 
-_PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
-
-
-@dataclass(frozen=True)
-class Count:
-    """Number of trials and configs in one group of a comparison."""
-
-    trials: int
-    configs: int
-
-    def __str__(self) -> str:
-        return f"{plural(self.trials, 'trial')} of {plural(self.configs, 'config')}"
+_SURE = 1.96  # a single comparison that differs clearly
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """The effect of one level of a setting, compared with a reference level, on an outcome or a metric.
+@dataclass(frozen=True, eq=False)
+class Explanation(Sequence[Claim]):
+    """The claims of a study, the strongest of each kind first, and the model behind them."""
 
-    On the "linear" scale `effect` is a difference (of rates or of means), on the "log" scale a ratio of geometric means.
+    table: TrialTable  # the trials that were used
+    outcomes: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    model: JointModel | None  # None if there is nothing to compare
+
+    @overload
+    def __getitem__(self, index: int) -> Claim: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Claim]: ...
+    def __getitem__(self, index: int | slice) -> Claim | Sequence[Claim]:
+        return self.claims[index]
+
+    def __len__(self) -> int:
+        return len(self.claims)
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self.claims)
+
+    @property
+    def designed(self) -> bool:
+        """Whether all trials belong to a randomised design. Only then are effects causes."""
+        return bool((self.table.phase == "explore").all())
+
+
+def explain(
+    table: TrialTable, outcome: str | Sequence[str] = "failed", *, settings: Sequence[str] | None = None, seed: int = 0
+) -> Explanation:
+    """Compare the levels of each setting in all outcomes at once.
+
+    `outcome` is "failed", one failure such as "mode_collapse", or a metric, or several of them. What is claimed holds for all of them
+    together: in at most one of twenty studies without any effect is anything claimed, so ask for all outcomes in one call. Effects on a
+    metric are over trials that completed their budget and did not fail. With "failed" and a metric there is also "win", which counts failed
+    runs last.
+
+    `settings` defaults to the scientific settings; nuisance settings are adjusted for if they matter, and never claimed. `seed` seeds the
+    permutations. If the table holds trials of a randomised design (phase explore), only these are used. From other trials nothing is
+    claimed, because a search selects trials by their results. A conditional setting is compared among trials in which it is active.
+
+    Raises UserError for an unknown name and for anything but a TrialTable.
     """
-
-    setting: str
-    level: str
-    reference: str
-    outcome: str  # a key of RISKS, or the name of a metric
-    scale: Scale
-    direction: Direction  # of the outcome: risks are minimized
-    effect: float
-    low: float  # 95 %
-    high: float
-    p: float
-    q: float  # Benjamini & Hochberg over the claims of one call
-    n_with: Count
-    n_without: Count
-    evidence: Literal["designed", "observed"]
-    context: str  # fixed settings, adjustment, which trials
-    sentence: str
-
-    @property
-    def no_effect(self) -> float:
-        """The value of `effect` that means no effect: 0 for a difference, 1 for a ratio."""
-        return 1.0 if self.scale == "log" else 0.0
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval excludes zero effect. One in twenty claims is clear by chance, so check `q` when there are many."""
-        return not self.low <= self.no_effect <= self.high
-
-    @property
-    def helps(self) -> bool:
-        """Whether the effect is an improvement, clear or not."""
-        return (self.effect < self.no_effect) == (self.direction is Direction.MINIMIZE)
-
-    @property
-    def strength(self) -> float:
-        """The effect in half widths of its interval: above 1 it is clear."""
-        effect, low, high = (np.log(x) if self.scale == "log" else x for x in (self.effect, self.low, self.high))
-        return float(abs(effect) / max((high - low) / 2, 1e-12))  # 1e-12: a metric without any spread
-
-
-def explain(table: TrialTable, outcome: str = "failed", *, settings: Sequence[str] | None = None, seed: int = 0) -> list[Claim]:
-    """Compare each level of each setting with its reference level; the strongest claim comes first.
-
-    `outcome` is "failed", one failure such as "mode_collapse", or a metric. Effects on failures are differences of rates. Effects on a
-    metric are differences of means or ratios of geometric means, over trials that completed their budget, adjusted for the other
-    scientific settings if possible.
-
-    `settings` defaults to the scientific and nuisance settings; `seed` seeds the permutation test. If the table holds trials of a
-    randomised design (phase explore), only these are used, because an adaptive search selects trials by their results. A conditional
-    setting is compared among trials in which it is active.
-
-    Each group needs two configs. If both groups hold a single config, the interval is over its seeds. Raises UserError for an unknown name.
-    """
-    names = list(settings) if settings is not None else [*table.scientific, *table.nuisance]
-    unknown = sorted(set(names) - set(map(str, table.settings.columns)))
-    if unknown:
+    table = as_table(table)
+    asked = (outcome,) if isinstance(outcome, str) else tuple(outcome)
+    names = list(settings) if settings is not None else [*table.scientific]
+    if unknown := sorted(set(names) - set(map(str, table.settings.columns))):
         raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
-    if outcome not in (*RISKS, *table.directions):
-        raise UserError(
-            f"an outcome must be one of {list(RISKS)} or a metric with a direction, {sorted(table.directions)}; got {outcome!r}"
-        )
+    for name in asked:
+        if name not in (*RISKS, *table.directions):
+            raise UserError(
+                f"an outcome must be one of {list(RISKS)} or a metric with a direction, {sorted(table.directions)}; got {name!r}"
+            )
     table = basis(table)
-    if outcome not in RISKS:
-        table = table.where(np.isfinite(table.at_end(outcome)))
-    claims = []
-    for name in names:
-        found = levels(table, name)
-        for level in found[1:]:
-            both = level.trials | found[0].trials
-            claim = _compare(table.where(both), name, level, found[0], both, outcome, seed)
-            if claim is not None:
-                claims.append(claim)
-    claims = [replace(c, q=float(q)) for c, q in zip(claims, estimate.q_values(np.array([c.p for c in claims])), strict=True)]
-    return sorted(claims, key=lambda claim: -claim.strength)
+    if not len(table):
+        return Explanation(table, asked, (), None)
+    units = units_of(table)
+    nuisance = [name for name in (*table.scientific, *table.nuisance) if name not in names]
+    model = joint_model(units, responses(units, asked), scientific=names, nuisance=nuisance, seed=seed)
+    evidence: Evidence = "designed" if (table.phase == "explore").all() else "observed"
+    claims = [_claim(model, comparison, evidence) for comparison in model.comparisons]
+    order = {name: i for i, name in enumerate(asked)}
+    claims.sort(key=lambda claim: (not claim.claimed, claim.role == "nuisance", order.get(claim.outcome, len(order)), claim.p))
+    return Explanation(table, asked, tuple(claims), model)
+
+
+def all_outcomes(table: TrialTable, objective: str) -> tuple[str, ...]:
+    """Return the outcomes that an answer is about: the risk of failure, the objective, and each kind of failure that is not rare."""
+    return ("failed", objective, *kinds(basis(table)))
 
 
 def basis(table: TrialTable) -> TrialTable:
@@ -117,127 +97,85 @@ def basis(table: TrialTable) -> TrialTable:
     return counted.where(designed) if designed.any() else counted
 
 
-def _compare(table: TrialTable, name: str, level: Level, reference: Level, both: Bools, outcome: str, seed: int) -> Claim | None:
-    """Return the claim, or None if a group has fewer than two units. `table` holds the trials of the two levels only."""
-    group = level.trials[both]
-    n_with, n_without = (Count(int(part.sum()), len(set(table.config_id[part]))) for part in (group, ~group))
-    unit = independent_units(table, group, ~group)
-    if min(len(set(unit[part])) for part in (group, ~group)) < 2:
-        return None
-    scale: Scale
-    if outcome in RISKS:
-        events = table.failed if outcome == "failed" else table.outcome == outcome
-        scale, direction, adjustment = "linear", Direction.MINIMIZE, ""
-        found = estimate.rate_difference(events, unit, group)
-        p = estimate.permutation_p(events.astype(np.float64), unit, group, seed=seed)
-        statement, interval = _risk_statement(
-            name, level.label, reference.label, outcome, found, float(events[group].mean()), float(events[~group].mean())
-        )
-    else:
-        scale, direction = table.scale(outcome), table.direction(outcome)
-        others = adjustable(table, [other for other in table.scientific if other != name])
-        found, p, adjusted = estimate.adjusted_difference(table.at_end(outcome), unit, group, covariates(table, others), scale=scale)
-        adjustment = "only trials that completed their budget; " + (
-            f"adjusted for {listed(others)}" if adjusted else "not adjusted for other settings"
-        )
-        statement, interval = _metric_statement(name, level.label, reference.label, outcome, found, scale)
-    if n_with.configs == n_without.configs == 1:
-        adjustment = "; ".join(filter(None, [adjustment, "one config in each group, so the interval is over its seeds only"]))
+def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Claim:
+    response, contrast = comparison.response, comparison.contrast
+    value = _effect_of(response, comparison.term.kind)
+    scientific = comparison.role == "scientific"
+    single, family = comparison.interval(family=False), comparison.interval(family=scientific)
+    held = held_back(model, comparison)
+    claimed = comparison.claimed and evidence == "designed" and not held
     claim = Claim(
-        setting=name,
-        level=level.label,
-        reference=reference.label,
-        outcome=outcome,
-        scale=scale,
-        direction=direction,
-        effect=found.value,
-        low=found.low,
-        high=found.high,
-        p=p,
-        q=np.nan,
-        n_with=n_with,
-        n_without=n_without,
-        evidence="designed" if (table.phase == "explore").all() else "observed",
-        context=_context(table, name, adjustment),
-        sentence="",
+        setting=comparison.term.name if comparison.term.kind != "bend" else comparison.term.settings[0],
+        kind=comparison.term.kind,
+        level=contrast.level,
+        reference=contrast.reference,
+        outcome=response.name,
+        scale=response.scale,
+        direction=response.direction,
+        effect=value(comparison.estimate),
+        low=value(single[0]),
+        high=value(single[1]),
+        p=comparison.p,
+        claimed=claimed,
+        family_p=comparison.family_p,
+        family_low=value(family[0]),
+        family_high=value(family[1]),
+        corrected=value(comparison.corrected if claimed else comparison.estimate),
+        n_with=_count(model.units, response, contrast.inside),
+        n_without=_count(model.units, response, contrast.outside),
+        evidence=evidence,
+        role="scientific" if scientific else "nuisance",
+        context=_context(model, comparison),
+        details=(held,) if held else sentences.simple_effects(model, comparison) if claimed else (),
     )
-    tail = "" if claim.clear else " The interval includes zero effect, so the data cannot tell."
-    return replace(claim, sentence=f"{statement} (95 % interval {interval}; {n_with} against {n_without}).{tail}")
+    return replace(claim, sentence=sentences.sentence(claim))
 
 
-def _risk_statement(
-    name: str, level: str, reference: str, outcome: str, found: estimate.Interval, inside: float, outside: float
-) -> tuple[str, str]:
-    """Return the statement about a rate and its interval as text."""
-    points = f"{abs(100 * found.value):.0f} points {'lower' if found.value < 0 else 'higher'}"
-    return (
-        f"With {name} {level}, the rate of {RISKS[outcome]} is {percent(inside)}, against {percent(outside)} with {reference}: {points}",
-        f"{_points(found.low)} to {_points(found.high)} points",
-    )
+def _effect_of(response: Response, kind: str):  # type: ignore[no-untyped-def]
+    """The function from working values to effects."""
+    lowest, highest = (-1.0, 1.0) if response.part in ("risk", "other") else (-np.inf, np.inf)
+    if response.name == WIN and kind != "interaction":
+        return lambda x: float(np.clip(0.5 + x, 0.0, 1.0))
+    if response.scale == "log":
+        return lambda x: float(np.exp(x))
+    return lambda x: float(np.clip(x, lowest, highest)) if kind != "interaction" else float(x)
 
 
-def _metric_statement(name: str, level: str, reference: str, outcome: str, found: estimate.Interval, scale: Scale) -> tuple[str, str]:
-    """Return the statement about a metric and its interval as text."""
-    interval = f"{number(found.low)} to {number(found.high)}"
-    what = _PHRASES.get(outcome, f"final {outcome}")
-    if scale == "log":
-        return f"With {name} {level}, the {what} is {number(found.value)} times that with {reference}", interval
-    more = "higher" if found.value >= 0 else "lower"
-    return f"With {name} {level}, the {what} is {number(abs(found.value))} {more} than with {reference}", interval
+def _count(units: Units, response: Response, side: Bools) -> Count:
+    table = units.table
+    trials = side[units.of]
+    counted = trials & np.isfinite(survivors(table, response.name)) if response.part == "objective" else trials
+    return Count(int(counted.sum()), len(set(table.config_id[counted])), int((table.failed & counted).sum()))
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:+.0f}".replace("-", "−")
+def held_back(model: JointModel, comparison: Comparison) -> str:
+    """Return why a difference in a metric is not claimed although it passed the limit; "" if nothing speaks against it.
+
+    A metric is compared over runs that did not fail. Where failures differ, the runs that are left are selected. So the difference must
+    also hold when failed runs are counted last, and must not go the other way.
+    """
+    if not comparison.claimed or comparison.response.part != "objective":
+        return ""
+    same = {c.response.name: c for c in model.comparisons if c.term is comparison.term and c.contrast is comparison.contrast}
+    failed, win = same.get("failed"), same.get(WIN)
+    if failed is None or win is None:
+        return ""
+    better = -comparison.response.direction.sign * comparison.score
+    differs = abs(failed.score) > _SURE
+    if better * win.score > 0 and (not differs or abs(win.score) > _SURE):
+        return ""
+    return f"{comparison.response.name} differs among the runs that did not fail, but not when failed runs are counted last"
 
 
-def _context(table: TrialTable, name: str, adjustment: str) -> str:
-    varied = [other for other in (*table.scientific, *table.nuisance) if other != name]
-    split = "split at the median of its configs" if is_split_at_median(table, name) else ""
-    averaged = f"averaged over {listed(varied)}" if varied else ""
-    fixed = ", ".join(f"{setting} {value_text(value)}" for setting, value in table.fixed.items())
-    return "; ".join(filter(None, [split, adjustment, averaged, f"fixed: {fixed}" if fixed else ""]))
-
-
-def answer(table: TrialTable, claims: Sequence[Claim]) -> str:
-    """Return the study's answer in two to four sentences, one per line: the data, what helps, what hurts, what cannot be told."""
-    used = basis(table)
-    if not len(used):
-        return "No answer yet: no trial has finished."
-    failing = estimate.rate(used.failed, used.config_id)
-    source = (
-        "a randomised design"
-        if (used.phase == "explore").all()
-        else "chosen by an adaptive search, so effects are associations, not causes"
-    )
-    n = f"{plural(len(used), 'trial')} of {plural(len(set(used.config_id)), 'config')}"
-    lines = [f"Of {n} ({source}), {percent(failing.value)} failed (95 % interval {percent(failing.low)} to {percent(failing.high)})."]
-    clear = [claim for claim in claims if claim.clear]
-    for heading, group in (("Helps", [c for c in clear if c.helps]), ("Hurts", [c for c in clear if not c.helps])):
-        compared: dict[str, str] = {}  # each comparison is named once, followed by all its effects
-        for claim in group:
-            name = f"{claim.setting} {claim.level} against {claim.reference}"
-            compared[name] = (f"{compared[name]}, " if name in compared else f"{name}: ") + _short(claim, len(claims))
-        if group:
-            lines.append(f"{heading}: {'; '.join(compared.values())}.")
-    unclear = [name for name in dict.fromkeys(c.setting for c in claims) if name not in {c.setting for c in clear}]
-    unclear += [
-        f"{name} (a level has fewer than two configs, or a single seed)"
-        for name in table.scientific
-        if name not in {c.setting for c in claims}
+def _context(model: JointModel, comparison: Comparison) -> str:
+    table, term = model.units.table, comparison.term
+    beside = [name for name in model.chosen[comparison.response.name] if name != term.name and name not in term.needs]
+    varied = [name for name in (*table.scientific, *table.nuisance) if name not in term.settings]
+    parts = [
+        "only trials that completed their budget and did not fail" if comparison.response.part == "objective" else "",
+        f"adjusted for {listed(beside)}" if beside else "",
+        f"averaged over {listed(varied)}" if varied else "",
+        "one config for each combination of levels, so the interval is over its seeds only" if model.units.kind == "trial" else "",
+        "fixed: " + ", ".join(f"{setting} {value_text(value)}" for setting, value in table.fixed.items()) if table.fixed else "",
     ]
-    if claims and not clear:
-        lines.append(f"No setting has a clear effect: the intervals of all {plural(len(claims), 'comparison')} include zero effect.")
-    if unclear:
-        lines.append(f"Cannot tell: the effect of {listed(unclear)}.")
-    return "\n".join(lines)
-
-
-def _short(claim: Claim, n_claims: int) -> str:
-    if claim.outcome in RISKS:
-        what = f"{RISKS[claim.outcome]} {_points(claim.effect)} points (95 % {_points(claim.low)} to {_points(claim.high)}"
-    elif claim.scale == "log":
-        what = f"{claim.outcome} × {number(claim.effect)} (95 % {number(claim.low)} to {number(claim.high)}"
-    else:
-        what = f"{claim.outcome} {number(claim.effect)} (95 % {number(claim.low)} to {number(claim.high)}"
-    doubt = f", q = {claim.q:.2f}: may be chance among {n_claims} comparisons" if claim.q > 0.1 else ""
-    return f"{what}, n = {claim.n_with.trials} + {claim.n_without.trials}{doubt})"
+    return "; ".join(filter(None, parts))

@@ -220,7 +220,7 @@ def explain(
     outcome: Annotated[
         str | None,
         typer.Option(
-            help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, and of other programs' runs the objective too."
+            help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, the objective and each kind of failure, together."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -249,12 +249,13 @@ def explain(
         str | None, typer.Option(metavar="NAME", help="Which study of an Optuna storage, if it holds several.", rich_help_panel=Of)
     ] = None,
 ) -> None:
-    """Show the effect of each setting on the risk of failure or on a metric, with its 95 % interval and n."""
+    """Show what each setting does to the risk of failure and to the objective, with 95 % intervals and n."""
     from dataclasses import asdict
 
     import analysis
     from study.api import open_study
     from study.show.foreign import kind, options_given, print_explanation, read, refuse_options
+    from study.show.report import explanation_of
     from study.show.terminal import print_answer, print_claims
 
     given = options_given(
@@ -276,11 +277,11 @@ def explain(
         return
     refuse_options(given, source)
     view = open_study(Path(source))
-    claims = analysis.explain(view.table(), outcome or "failed")
+    claims = analysis.explain(view.table(), outcome) if outcome else explanation_of(view)
     if as_json:
         sys.stdout.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
         return
-    if outcome in (None, "failed"):
+    if not outcome:
         print_answer(view, console)
     print_claims(claims, console)
 

@@ -11,10 +11,10 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from analysis.model.multiplicity import ERROR, SHARES, Limits, limits
+from analysis.model.multiplicity import ERROR, Limits, limits
 from analysis.model.outcomes import Response
 from analysis.model.regression import Fit, Regression, permute
-from analysis.model.terms import Contrast, Term, terms_of
+from analysis.model.terms import Contrast, Term, is_range, terms_of
 from analysis.model.units import Units
 from analysis.table import Floats
 
@@ -53,22 +53,22 @@ class Comparison:
     @property
     def _least_error(self) -> float:
         """A rate of 0 or 1 in both groups has no spread, and still is not known exactly."""
-        n = np.array([self.contrast.inside.sum(), self.contrast.outside.sum()], dtype=np.float64)
+        n = np.maximum([self.contrast.inside.sum(), self.contrast.outside.sum()], 1.0)
         return self.response.floor * float(np.sqrt((1 / n).sum()))
 
     @cached_property
     def corrected(self) -> float:
-        """The estimate corrected for selection: the most likely effect, given that only scores beyond the limit are claimed.
+        """The estimate corrected for selection: the mean of the likelihood, given that only scores beyond the limit are claimed.
 
-        Zhong & Prentice 2008, for the normal scores.
+        Zhong & Prentice 2008, their second estimator, for normal scores.
         """
         observed = abs(self.score)
         if not np.isfinite(observed) or observed <= self.limit:
             return self.estimate
-        grid = np.linspace(0.0, observed, 2001)
+        grid = np.linspace(observed - 8, observed + 8, 3201)
         passed = stats.norm.sf(self.limit - grid) + stats.norm.sf(self.limit + grid)
-        likelihood = -0.5 * (observed - grid) ** 2 - np.log(passed)
-        return self.estimate * float(grid[np.argmax(likelihood)] / observed)
+        likelihood = stats.norm.pdf(observed - grid) / passed
+        return self.estimate * float((grid * likelihood).sum() / likelihood.sum() / observed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,8 @@ def joint_model(
     units: Units, found: Sequence[Response], *, scientific: Sequence[str], nuisance: Sequence[str], seed: int = 0
 ) -> JointModel:
     """Fit all outcomes jointly. `seed` seeds the permutations of units."""
-    terms = terms_of(units.settings, scientific, nuisance)
+    scales = {name: units.table.setting_scale(name) for name in (*scientific, *nuisance) if is_range(units.settings[name])}
+    terms = terms_of(units.settings, scientific, nuisance, scales)
     regressions = {response.name: Regression(response, terms) for response in found if not response.constant}
     n = int(np.clip(_WORK // max(len(units), 1), _FEWEST, _PERMUTATIONS))
     asked = {name: term for name, term in terms.items() if set(term.settings) <= set(scientific)}
@@ -116,10 +117,10 @@ def joint_model(
             for i, contrast in enumerate(term.contrasts):
                 if fit is None or not np.isfinite(fit.score[i]):
                     continue
-                part = _part(regression.response, term)
-                score = float(fit.score[i])
-                key = (response, term.name, i)
-                limit = passed.get(key, bounds.limit.get(part, float("nan"))) if role == "scientific" else float("nan")
+                part, score, key = _part(regression.response, term), float(fit.score[i]), (response, term.name, i)
+                limit, family_p = float("nan"), float("nan")
+                if role == "scientific":
+                    limit, family_p = passed.get(key, (bounds.limit.get(part, float("nan")), bounds.adjusted_p(part, score)))
                 comparisons.append(
                     Comparison(
                         regression.response,
@@ -130,7 +131,7 @@ def joint_model(
                         fit.df,
                         score,
                         limit,
-                        bounds.adjusted_p(part, score) if role == "scientific" else float("nan"),
+                        family_p,
                         key in passed,
                         role,
                     )
@@ -149,9 +150,11 @@ def _adjust(term: Term, chosen: Sequence[str]) -> list[str]:
 
 def _claim(
     regressions: dict[str, Regression], terms: dict[str, Term], chosen: dict[str, list[str]], *, n: int, seed: int, split: bool
-) -> tuple[dict[tuple[str, str, int], float], Limits]:
-    """Choose the claims and add their terms to `chosen`. Return (response, term, contrast) -> the limit it passed, and the limits of the rest."""
-    passed: dict[tuple[str, str, int], float] = {}
+) -> tuple[dict[tuple[str, str, int], tuple[float, float]], Limits]:
+    """Choose the claims and add their terms to `chosen`. Return (response, term, contrast) -> the limit that it passed
+    and its adjusted p value, and the limits of the rest.
+    """
+    passed: dict[tuple[str, str, int], tuple[float, float]] = {}
     start = {name: list(names) for name, names in chosen.items()}
 
     def part_of(response: str, term: Term) -> str:
@@ -199,13 +202,15 @@ def _claim(
         best = max(left, key=lambda key: left[key] / limit[key], default=None)
         if best is None or left[best] <= limit[best]:
             break
-        passed[best] = limit[best]
+        # adjusted p values never fall along the sequence of claims
+        before = max((p for _, p in passed.values()), default=0.0)
+        passed[best] = limit[best], max(before, bounds.adjusted_p(part_of(best[0], terms[best[1]]), left[best]))
         if best[1] not in chosen[best[0]]:
             chosen[best[0]].append(best[1])
     # what no longer holds beside the other claims is no claim
     while True:
         scores = scored()
-        weak = [key for key, limit in passed.items() if scores.get(key, 0.0) <= limit]
+        weak = [key for key, (limit, _) in passed.items() if scores.get(key, 0.0) <= limit]
         if not weak:
             return passed, bounds
         del passed[min(weak, key=lambda key: scores.get(key, 0.0))]

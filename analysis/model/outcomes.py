@@ -93,8 +93,11 @@ def survivors(table: TrialTable, metric: str) -> Floats:
 def _win(units: Units, metric: str) -> Response:
     """The share of other runs that a run beats, ties counted half: the Mann-Whitney statistic of one run against the others."""
     table = units.table
-    sign = table.direction(metric).sign
-    worth = np.where(table.failed, np.inf, sign * survivors(table, metric))  # less is better
+    values = survivors(table, metric)
+    values = np.log(values) if table.scale(metric) == "log" else values
+    size = np.nanmax(np.abs(values), initial=0.0) or 1.0
+    values = np.round(values / size, 9)  # scores that differ by rounding only are ties
+    worth = np.where(table.failed, np.inf, table.direction(metric).sign * values)  # less is better
     known = ~np.isnan(worth)
     share = np.full(len(table), np.nan)
     if known.sum() > 1:

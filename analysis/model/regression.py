@@ -92,6 +92,8 @@ class Regression:
 
     def _solved(self, term: Term, adjust: Sequence[str], products: Floats) -> Fit | None:
         """`products` [K, B]. For B = 1 the results are [m], else [m, B]."""
+        if not term.contrasts:
+            return None
         group = self.group(term)
         own = self.at[term.name]
         other = np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in adjust]) if adjust else np.empty(0, dtype=int)

@@ -1,6 +1,6 @@
 """Terms of the joint model: the levels of a choice, the trend and the bend of a range, and interactions of two settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.levels import distinct_values, is_numeric
-from analysis.table import Bools, Floats
+from analysis.table import Bools, Floats, Scale
 from analysis.words import number, value_text
 
 _PAIRS = 8  # levels up to which all of them are compared with each other; beyond, with the reference only
@@ -63,27 +63,27 @@ def is_range(column: pd.Series) -> bool:
     return is_numeric(active) and active.nunique() > 2
 
 
-def axis(column: pd.Series) -> Axis:
-    """Return the axis of a range, on a log scale if its values are positive and span a decade."""
+def axis(column: pd.Series, scale: Scale) -> Axis:
+    """Return the axis of a range."""
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    log = low > 0 and high >= 10 * low
+    log = scale == "log"
     moved = np.log(values) if log else values
     least, most = np.nanmin(moved), np.nanmax(moved)
     return Axis((moved - least) / (most - least), low, high, log)
 
 
-def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str]) -> dict[str, Term]:
+def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str], scales: Mapping[str, Scale]) -> dict[str, Term]:
     """Return the terms by name: those of each setting, then the interactions of any two scientific settings that have enough units.
 
-    A setting that does not vary has no term.
+    A setting that does not vary has no term. `scales` holds the scale of each range.
     """
     found: dict[str, Term] = {}
     for name in (*scientific, *nuisance):
         column = settings[name]
         if column.dropna().nunique() < 2:
             continue
-        for term in _range(name, column) if is_range(column) else [_levels(name, column)]:
+        for term in _range(name, column, scales[name]) if is_range(column) else [_levels(name, column)]:
             found[term.name] = term
     mains = [found[name] for name in scientific if name in found]
     for one, other in combinations(mains, 2):
@@ -120,8 +120,8 @@ def _levels(name: str, column: pd.Series) -> Term:
     return Term(name, "levels", (name,), _centred(columns, active), active, contrasts)
 
 
-def _range(name: str, column: pd.Series) -> list[Term]:
-    found = axis(column)
+def _range(name: str, column: pd.Series, scale: Scale) -> list[Term]:
+    found = axis(column, scale)
     active = np.isfinite(found.position)
     at = np.where(active, found.position, 0.5)
     upper, middle = active & (at > 0.5), active & (np.abs(at - 0.5) <= 0.25)
@@ -160,7 +160,7 @@ def _interaction(one: Term, other: Term) -> Term:
                     Contrast(weights, f"{level}, {level_}", f"{reference}, {reference_}", cells[0] | cells[3], cells[1] | cells[2])
                 )
     name = interaction(one.name, other.name)
-    columns = _centred(np.hstack(products), rows)
+    columns = _centred(np.hstack([np.empty((len(rows), 0)), *products]), rows)
     return Term(name, "interaction", (one.name, other.name), columns, rows, tuple(contrasts), needs=(one.name, other.name))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import plots
 from analysis.estimate import rate
-from analysis.explain import Claim
+from analysis.explain import Explanation
 from analysis.levels import distinct_values, is_numeric
 from analysis.outcomes import FAILURES, OUTCOMES, RISKS
 from analysis.rank import rank
@@ -22,36 +22,37 @@ _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
 _BEST, _PER_FAILURE = 3, 2  # sample grids that are shown
 
 
-def evidence(table: TrialTable, claims: Sequence[Claim], objective: str) -> str:
+def evidence(explanation: Explanation, objective: str) -> str:
     """The claims as a table, and figures of risk and objective by setting."""
-    columns = ["Setting", "Compared", "Outcome", "Effect", "95 % interval", "p", "q", "Trials (configs)", "Evidence"]
+    table = explanation.table
+    columns = ["Setting", "Compared", "Outcome", "Effect", "95 % alone", "p alone", "95 % of all", "p of all", "Trials (configs)", "Evidence"]
     rows, kinds = [], []
-    for claim in claims:
-        show = _points if claim.outcome in RISKS else (lambda x: f"× {aligned(x)}") if claim.scale == "log" else aligned
+    for claim in explanation:
         n = " + ".join(f"{group.trials} ({group.configs})" for group in (claim.n_with, claim.n_without))
         rows.append(
             [
-                claim.setting,
+                claim.setting + (" (nuisance)" if claim.role == "nuisance" else ""),
                 f"{claim.level} against {claim.reference}",
                 RISKS.get(claim.outcome, claim.outcome),
-                show(claim.effect),
-                f"{show(claim.low)} to {show(claim.high)}",
+                claim.shown(claim.effect),
+                claim.interval(family=False),
                 _probability(claim.p),
-                _probability(claim.q),
+                claim.interval(family=True) if np.isfinite(claim.family_p) else "–",
+                _probability(claim.family_p),
                 n,
                 claim.evidence,
             ]
         )
-        kinds.append("strong" if claim.clear else "weak")
+        kinds.append("strong" if claim.claimed else "weak")
     note = (
-        "The strongest claim comes first; bold marks intervals that exclude zero effect. Ranges are split at the median of their configs. "
-        "Effects on a risk are differences in percentage points; effects marked × are ratios of geometric means. Effects on a metric use "
-        "trials that completed their budget and are adjusted for the other scientific settings where that can be estimated. q is the "
-        "expected share of false findings among claims at least as strong (Benjamini and Hochberg, per outcome); one comparison in "
-        "twenty looks clear by chance. Seeds are nested in configs. Designed: all trials belong to a randomised design. Observed: a "
-        "search chose some of the trials, so the search itself may cause the effect."
+        "Bold rows are claimed; they come first. In at most one of twenty studies in which no setting has an effect, anything is claimed: “of all” "
+        "holds for all rows at once, “alone” for one row. Effects on a risk are differences in percentage points; those marked × are ratios of "
+        "geometric means over trials that completed their budget and did not fail; “win” is the probability that a run with the level beats "
+        "one without, failed runs counted last. A range is compared between its ends. Effects are adjusted for the claims beside them and for "
+        "nuisance settings that matter. Seeds are nested in configs. Designed: all trials belong to a randomised design. Observed: they do "
+        "not, so effects are associations, and none is claimed."
     )
-    shown = page.grid(columns, rows, numbers=columns[3:8], kinds=kinds, full=True)
+    shown = page.grid(columns, rows, numbers=columns[3:9], kinds=kinds, full=True)
     parts = [shown if rows else page.paragraph("No setting could be compared."), page.paragraph(note, kind="note")]
     if plots.setting_rows(table):
         parts += ["<h3>Risk of failure, with 95 % intervals</h3>", page.chart(plots.risk_by_setting(table), name="risk")]
@@ -169,7 +170,7 @@ def samples(table: TrialTable, objective: str, images: Mapping[str, bytes], real
     return page.paragraph(note, kind="note") + f'<div class="cards">{"".join(cards)}</div>'
 
 
-def caveats(table: TrialTable, claims: Sequence[Claim], objective: str) -> list[str]:
+def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list[str]:
     """The caveats that follow from the table and the claims."""
     counted = table.where(table.evidence)
     lines = []
@@ -193,13 +194,9 @@ def caveats(table: TrialTable, claims: Sequence[Claim], objective: str) -> list[
             f"Effects on {objective} use only trials that completed their budget; {plural(n_dead, 'trial')} died and "
             f"{'counts' if n_dead == 1 else 'count'} only in the risk of failure."
         )
-    if any(claim.evidence == "observed" for claim in claims):
-        lines.append("Some claims are observed, not designed: the search chose trials partly by the results of earlier ones.")
+    if len(counted) and not explanation.designed:
+        lines.append("The trials are observed, not designed: what good ones have in common need not be what makes them good.")
     return lines
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.0f}".replace("-", "−") + " pt"
 
 
 def _probability(p: float) -> str:

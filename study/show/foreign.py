@@ -94,7 +94,7 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
     failed: whether it was said what a failure is. as_json: print the claims only, as JSON.
     """
     outcomes = [outcome] if outcome else [*(["failed"] if failed else []), *table.directions]
-    claims = [claim for each in outcomes for claim in analysis.explain(table, each)]
+    claims = analysis.explain(table, outcomes)
     if as_json:
         console.file.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
         return
@@ -103,7 +103,7 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
     if not table.evidence.any():
         console.print("No answer: no run has a value.")
         return
-    console.print(escape(analysis.answer(table, claims)), soft_wrap=True)
+    console.print(escape(analysis.answer(claims)), soft_wrap=True)
     main = outcome if outcome in table.directions else next(iter(table.directions))
     print_ranking(table, str(main), console, n=8)
     print_claims(claims, console)

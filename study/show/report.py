@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import analysis
+from analysis.explain import all_outcomes
 from analysis.outcomes import FAILURES
 from analysis.words import plural
 from ganstudy import UserError
@@ -14,10 +15,10 @@ from trainables.config import settings
 GRIDS = 6  # at most so many sample grids of healthy trials, and of each kind of failure
 
 
-def claims_of(view: StudyView) -> list[analysis.Claim]:
-    """Return the claims about the risk of failure and about the objective."""
+def explanation_of(view: StudyView) -> analysis.Explanation:
+    """Return the claims about the risk of failure, the objective and each kind of failure, all at one error rate."""
     table = view.table()
-    return [*analysis.explain(table, "failed"), *analysis.explain(table, view.objective)]
+    return analysis.explain(table, all_outcomes(table, view.objective))
 
 
 def write_report(view: StudyView, path: Path) -> Path:
@@ -45,7 +46,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), objective=view.objective, claims=claims_of(view), design=design, images=_grids(view),
+            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(view), design=design, images=_grids(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
-from study.show.report import claims_of, write_report
+from study.show.report import explanation_of, write_report
 from study.store.records import Ended
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ def print_answer(view: StudyView, console: Console) -> None:
     if not view.table().evidence.any():
         console.print("No answer yet: no trial has finished.")
         return
-    console.print(escape(analysis.answer(view.table(), claims_of(view))), soft_wrap=True)
+    console.print(escape(analysis.answer(explanation_of(view))), soft_wrap=True)
     print_ranking(view.table(), view.objective, console, n=8)
 
 
-def print_claims(claims: list[analysis.Claim], console: Console) -> None:
-    """Print one sentence per claim; a star marks clear effects."""
-    for claim in claims:
-        console.print(f"{'*' if claim.clear else ' '} {escape(claim.sentence)}", soft_wrap=True)
-    if claims:
-        console.print("* The 95 % interval excludes zero effect.")
+def print_claims(explanation: analysis.Explanation, console: Console) -> None:
+    """Print a sentence for each comparison; a star marks those that are claimed."""
+    for claim in explanation:
+        console.print(f"{'*' if claim.claimed else ' '} {escape(claim.sentence)}", soft_wrap=True)
+    if len(explanation):
+        console.print("* Claimed: it holds among all comparisons at once. Without any effect, one study in twenty claims anything.")
     else:
         console.print("Nothing to compare: no setting has finished trials at two levels.")
 
