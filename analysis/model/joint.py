@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analysis.model.multiplicity import ERROR, Limits, limits
 from analysis.model.outcomes import Response
@@ -42,12 +42,12 @@ class Comparison:
     @property
     def p(self) -> float:
         """The p value of this comparison alone."""
-        return float(2 * stats.norm.sf(abs(self.score)))
+        return float(2 * special.ndtr(-abs(self.score)))
 
     def interval(self, *, family: bool) -> tuple[float, float]:
         """The 95 % interval: for this comparison alone, or for all of the family at once."""
-        score = self.limit if family else stats.norm.ppf(1 - ERROR / 2)
-        half = float(stats.t.isf(stats.norm.sf(score), self.df)) * max(self.error, self._least_error)
+        tail = special.ndtr(-self.limit) if family else ERROR / 2
+        half = -float(special.stdtrit(self.df, tail)) * max(self.error, self._least_error)
         return self.estimate - half, self.estimate + half
 
     @property
@@ -66,8 +66,8 @@ class Comparison:
         if not np.isfinite(observed) or observed <= self.limit:
             return self.estimate
         grid = np.linspace(observed - 8, observed + 8, 3201)
-        passed = stats.norm.sf(self.limit - grid) + stats.norm.sf(self.limit + grid)
-        likelihood = stats.norm.pdf(observed - grid) / passed
+        passed = special.ndtr(grid - self.limit) + special.ndtr(-self.limit - grid)
+        likelihood = np.exp(-0.5 * (observed - grid) ** 2) / passed
         return self.estimate * float((grid * likelihood).sum() / likelihood.sum() / observed)
 
 
@@ -160,13 +160,18 @@ def _claim(
     def part_of(response: str, term: Term) -> str:
         return _part(regressions[response].response, term) if split else "risk"
 
+    known: dict[tuple[str, ...], dict[tuple[str, str, int], float]] = {}  # an outcome with its terms -> scores
+
     def scored() -> dict[tuple[str, str, int], float]:
-        found = {}
+        found: dict[tuple[str, str, int], float] = {}
         for response, regression in regressions.items():
-            for term in terms.values():
-                fit = regression.fit(term, _adjust(term, chosen[response])) if term.contrasts else None
-                if fit is not None:
-                    found |= {(response, term.name, i): abs(float(s)) for i, s in enumerate(fit.score) if np.isfinite(s)}
+            key = (response, *chosen[response])
+            if key not in known:
+                fits = {term.name: regression.fit(term, _adjust(term, chosen[response])) for term in terms.values()}
+                known[key] = {
+                    (response, name, i): abs(float(s)) for name, fit in fits.items() if fit for i, s in enumerate(fit.score) if np.isfinite(s)
+                }
+            found |= known[key]
         return found
 
     def permuted_scores() -> dict[tuple[str, str], Floats]:
@@ -180,7 +185,7 @@ def _claim(
         found = {}
         for response, regression in regressions.items():
             for term in terms.values():
-                if term.contrasts and (score := regression.permuted(term, _adjust(term, chosen[response]))) is not None:
+                if (score := regression.permuted(term, _adjust(term, chosen[response]))) is not None:
                     found[response, term.name] = score
         return found
 
