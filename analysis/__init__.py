@@ -3,9 +3,9 @@ of other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are gi
 """
 
 from analysis import metrics
-from analysis.diagnose import Diagnosis, diagnose
 from analysis.answer import answer
 from analysis.claim import Claim
+from analysis.diagnose import Diagnosis, diagnose
 from analysis.explain import Explanation, explain
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name

@@ -1,7 +1,5 @@
 """The answer of a study in sentences: the data, what each setting does, and what cannot be told."""
 
-import numpy as np
-
 from analysis import estimate, power, sentences
 from analysis.claim import Claim
 from analysis.explain import Explanation
@@ -30,7 +28,11 @@ def answer(explanation: Explanation) -> str:
     for name in table.scientific:
         lines += _of_setting(name, [claim for claim in claimed if claim.setting == name])
     lines += [_of_interaction(claim) for claim in claimed if claim.kind == "interaction"]
-    lines += [f"Not claimed: {claim.details[0]} ({claim.setting} {claim.level})." for claim in explanation.claims if claim.details and not claim.claimed]
+    lines += [
+        f"Not claimed: {claim.details[0]} ({claim.setting} {claim.level})."
+        for claim in explanation.claims
+        if claim.details and not claim.claimed
+    ]
     return "\n".join([*lines, *_nothing(explanation)])
 
 
@@ -76,19 +78,21 @@ def _of_interaction(claim: Claim) -> str:
 def _nothing(explanation: Explanation) -> list[str]:
     """What cannot be told: settings without a claim, levels that were not compared, and what more trials would show."""
     table = explanation.table
-    told = {part for claim in explanation.claims if claim.claimed for part in claim.setting.split(" × ")}
+    told = {claim.setting for claim in explanation.claims if claim.claimed}
     compared = {part for claim in explanation.claims for part in claim.setting.split(" × ")}
     unclear = [name for name in table.scientific if name not in told and name in compared]
     alone = [name for name in table.scientific if name not in compared]
     lines = []
+    depends = {part for name in told if " × " in name for part in name.split(" × ")}
     if unclear and not told:
         lines.append(f"Nothing can be told from noise about {listed(unclear)}.")
     elif unclear:
-        lines.append(f"Cannot be told from noise: the effect of {listed(unclear)}.")
+        averages = [f"{name} on average" if name in depends else name for name in unclear]
+        lines.append(f"Cannot be told from noise: the effect of {listed(averages)}.")
     partly = [
         f"{name} {claim.level} against {claim.reference}"
         for name in table.scientific
-        if name in told
+        if name in {claim.setting for claim in explanation.claims if claim.claimed}
         for claim in _first_of_each([c for c in explanation.claims if c.setting == name and c.kind == "levels"])
         if not any(c.claimed for c in explanation.claims if (c.setting, c.level, c.reference) == (name, claim.level, claim.reference))
     ]
@@ -109,7 +113,9 @@ def _in_common(explanation: Explanation) -> list[str]:
     """What the best runs of a search have in common: associations that pass the limits of the joint model."""
     model = explanation.model
     assert model is not None
-    passed = [c for c in model.comparisons if c.claimed and c.term.kind in ("levels", "trend") and c.response.name in (WIN, *explanation.outcomes)]
+    passed = [
+        c for c in model.comparisons if c.claimed and c.term.kind in ("levels", "trend") and c.response.name in (WIN, *explanation.outcomes)
+    ]
     names = list(dict.fromkeys(c.term.settings[0] for c in passed))
     if not names:
         return ["The settings of good and bad runs differ no more than by chance."]
@@ -119,5 +125,7 @@ def _in_common(explanation: Explanation) -> list[str]:
         good = -best.response.direction.sign * best.score > 0
         more = best.contrast.level if good else best.contrast.reference
         less = best.contrast.reference if good else best.contrast.level
-        lines.append(f"Better runs have {name} {more} more often than {less} (an association in {best.response.name}, p = {best.family_p:.2g}).")
+        lines.append(
+            f"Better runs have {name} {more} more often than {less} (an association in {best.response.name}, p = {best.family_p:.2g})."
+        )
     return lines

@@ -1,6 +1,6 @@
 """The effect of each setting on each outcome, as claims with their n, interval and sentence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -10,6 +10,7 @@ from analysis import sentences
 from analysis.claim import Claim, Count, Evidence
 from analysis.model import WIN, Comparison, JointModel, Response, Units, joint_model, responses, units_of
 from analysis.model.outcomes import kinds, survivors
+from analysis.model.terms import Kind
 from analysis.outcomes import RISKS
 from analysis.table import Bools, TrialTable, as_table
 from analysis.words import listed, value_text
@@ -131,7 +132,7 @@ def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Cla
     return replace(claim, sentence=sentences.sentence(claim))
 
 
-def _effect_of(response: Response, kind: str):  # type: ignore[no-untyped-def]
+def _effect_of(response: Response, kind: Kind) -> Callable[[float], float]:
     """The function from working values to effects."""
     lowest, highest = (-1.0, 1.0) if response.part in ("risk", "other") else (-np.inf, np.inf)
     if response.name == WIN and kind != "interaction":

@@ -27,7 +27,9 @@ def sentence(claim: Claim) -> str:
 
 def evidence_of(claim: Claim) -> str:
     """The corrected effect and the interval of a claim."""
-    corrected = "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
+    corrected = (
+        "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
+    )
     return f"{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
 
 
@@ -45,9 +47,13 @@ def statement(claim: Claim) -> str:
         return f"{what[0].upper()}{what[1:]} is {lower} in the middle of the range of {claim.setting} than at its ends"
     if claim.outcome in RISKS:
         inside, outside = _rates(claim)
-        return f"{_subject(claim)}, {inside}; {_against(claim)}, {outside}" if claim.outcome == "failed" else (
-            f"{_subject(claim)}, the rate of {RISKS[claim.outcome]} is {abs(100 * claim.effect):.0f} points "
-            f"{'lower' if claim.effect < 0 else 'higher'} than {_against(claim)}"
+        return (
+            f"{_subject(claim)}, {inside}; {_against(claim)}, {outside}"
+            if claim.outcome == "failed"
+            else (
+                f"{_subject(claim)}, the rate of {RISKS[claim.outcome]} is {abs(100 * claim.effect):.0f} points "
+                f"{'lower' if claim.effect < 0 else 'higher'} than {_against(claim)}"
+            )
         )
     if claim.outcome == WIN:
         return f"{_subject(claim)}, a run beats one {_against(claim)} in {percent(claim.effect)}, failed runs counted last"
@@ -117,9 +123,9 @@ def _value(term: Term, j: int, at: int) -> Floats:
     """The columns [k] of a term at the reference (0) or at the level of column j (1)."""
     columns = term.columns[term.rows]
     if term.kind == "trend":
-        return columns.min(axis=0) if at == 0 else columns.max(axis=0)
-    reference = columns.min(axis=0)  # indicators, centred: all at their lower value
-    return np.where(np.arange(len(reference)) == j, columns.max(axis=0), reference) if at else reference
+        return np.asarray(columns.min(axis=0) if at == 0 else columns.max(axis=0))
+    reference = np.asarray(columns.min(axis=0))  # indicators, centred: all at their lower value
+    return np.asarray(np.where(np.arange(len(reference)) == j, columns.max(axis=0), reference)) if at else reference
 
 
 def _what(claim: Claim) -> str:
@@ -130,7 +136,11 @@ def _what(claim: Claim) -> str:
 
 def _subject(claim: Claim) -> str:
     if claim.kind == "trend":
-        return f"With {claim.setting} rising from {claim.reference} to {claim.level}" if claim.outcome not in RISKS else f"With {claim.setting} in the upper half of its range"
+        return (
+            f"With {claim.setting} rising from {claim.reference} to {claim.level}"
+            if claim.outcome not in RISKS
+            else f"With {claim.setting} in the upper half of its range"
+        )
     return f"With {claim.setting} {claim.level}"
 
 

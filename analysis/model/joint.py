@@ -169,7 +169,11 @@ def _claim(
             if key not in known:
                 fits = {term.name: regression.fit(term, _adjust(term, chosen[response])) for term in terms.values()}
                 known[key] = {
-                    (response, name, i): abs(float(s)) for name, fit in fits.items() if fit for i, s in enumerate(fit.score) if np.isfinite(s)
+                    (response, name, i): abs(float(s))
+                    for name, fit in fits.items()
+                    if fit
+                    for i, s in enumerate(fit.score)
+                    if np.isfinite(s)
                 }
             found |= known[key]
         return found

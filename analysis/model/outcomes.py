@@ -7,8 +7,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from analysis.model.units import Units
-from analysis.outcomes import FAILURES
-from analysis.table import Floats, Scale, TrialTable
+from analysis.outcomes import FAILURES, RISKS
+from analysis.table import Bools, Floats, Scale, TrialTable
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended
 
@@ -51,14 +51,16 @@ def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
     for outcome in outcomes:
         if outcome == FAILED:
             found.append(_risk(units, FAILED, table.failed, censored, "risk"))
-        elif outcome in FAILURES:
+        elif outcome in RISKS:
             found.append(_risk(units, outcome, table.outcome == outcome, censored, "other"))
         else:
             found.append(_objective(units, outcome))
     metrics = [outcome for outcome in outcomes if outcome in table.directions]
     if FAILED in outcomes and metrics:
         win = _win(units, metrics[0])
-        found = [replace(each, values=each.values - _TIE * win.values) if each.name == FAILED and not each.constant else each for each in found]
+        found = [
+            replace(each, values=each.values - _TIE * win.values) if each.name == FAILED and not each.constant else each for each in found
+        ]
         found.append(win)
     return found
 
@@ -69,7 +71,7 @@ def kinds(table: TrialTable) -> list[str]:
     return present if len(present) > 1 else []
 
 
-def _risk(units: Units, name: str, events: Floats, censored: Floats, part: Part) -> Response:
+def _risk(units: Units, name: str, events: Bools, censored: Bools, part: Part) -> Response:
     values = np.where(censored, np.nan, np.asarray(events, dtype=np.float64))
     n = float(np.isfinite(values).sum())
     # the variance of a rate that differs from 0 or 1 by half an event in half of the trials
@@ -96,7 +98,7 @@ def _win(units: Units, metric: str) -> Response:
     values = survivors(table, metric)
     values = np.log(values) if table.scale(metric) == "log" else values
     size = np.nanmax(np.abs(values), initial=0.0) or 1.0
-    values = np.round(values / size, 9)  # scores that differ by rounding only are ties
+    values = np.asarray(np.round(values / size, 9), dtype=np.float64)  # scores that differ by rounding only are ties
     worth = np.where(table.failed, np.inf, table.direction(metric).sign * values)  # less is better
     known = ~np.isnan(worth)
     share = np.full(len(table), np.nan)

@@ -96,7 +96,9 @@ class Regression:
             return None
         group = self.group(term)
         own = self.at[term.name]
-        other = np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in adjust]) if adjust else np.empty(0, dtype=int)
+        other = (
+            np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in adjust]) if adjust else np.empty(0, dtype=int)
+        )
         other = other[np.diag(group.gram)[other] > 1e-12]
         gram, against, right = group.gram[own, own], group.gram[own, :][:, other], products[own]
         inner, rank = _inverse(group.gram[np.ix_(other, other)])
@@ -124,7 +126,9 @@ class Regression:
         return Fit(estimate, spread, score, df)
 
 
-def permute(regressions: Sequence[Regression], used: Sequence[Sequence[Term]], *, residual_of: Sequence[Sequence[str]], n: int, seed: int) -> None:
+def permute(
+    regressions: Sequence[Regression], used: Sequence[Sequence[Term]], *, residual_of: Sequence[Sequence[str]], n: int, seed: int
+) -> None:
     """Fill the permuted products of every group that the terms `used` by each regression need, from the same permutations of units.
 
     Whole units are permuted, so outcomes of one unit stay together, and with them the correlation between outcomes. What is permuted is the

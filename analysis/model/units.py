@@ -27,7 +27,7 @@ class Units:
         known = np.isfinite(values)
         n = self.count(known)
         total = np.bincount(self.of[known], values[known], minlength=len(self))
-        return np.divide(total, n, out=np.full(len(self), np.nan), where=n > 0)
+        return np.asarray(np.divide(total, n, out=np.full(len(self), np.nan), where=n > 0))
 
     def count(self, trials: npt.NDArray[np.bool_]) -> Floats:
         """[U]: the number of chosen trials in each unit."""

@@ -1,7 +1,7 @@
 """The sections of the report, each a function from a table to markup."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -25,7 +25,18 @@ _BEST, _PER_FAILURE = 3, 2  # sample grids that are shown
 def evidence(explanation: Explanation, objective: str) -> str:
     """The claims as a table, and figures of risk and objective by setting."""
     table = explanation.table
-    columns = ["Setting", "Compared", "Outcome", "Effect", "95 % alone", "p alone", "95 % of all", "p of all", "Trials (configs)", "Evidence"]
+    columns = [
+        "Setting",
+        "Compared",
+        "Outcome",
+        "Effect",
+        "95 % alone",
+        "p alone",
+        "95 % of all",
+        "p of all",
+        "Trials (configs)",
+        "Evidence",
+    ]
     rows, kinds = [], []
     for claim in explanation:
         n = " + ".join(f"{group.trials} ({group.configs})" for group in (claim.n_with, claim.n_without))
