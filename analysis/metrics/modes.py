@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
 from ganstudy import UserError
@@ -55,6 +56,27 @@ def modes_seen(shares: ArrayLike) -> int:
     It grows with the number of samples, so report both. N samples of K uniform modes reach K (1 - (1 - 1/K)^N) modes on average.
     """
     return int((_as_shares("shares", shares) > 0).sum())
+
+
+def modes_lost(counts: ArrayLike, real_counts: ArrayLike, *, level: float = 0.05) -> float:
+    """Return the number of real modes that are missing beyond chance, from the `counts` [K] of generated and of real samples per mode.
+
+    A mode is missing if its share is significantly below a fifth of the real share: one-sided conditional test of two Poisson rates
+    (Przyborowski & Wilenski 1940), which is binomial given the sum of both counts and so allows for few real samples; at `level` over all
+    modes (Bonferroni). A mode with too few samples to tell is not missing. With hundreds of modes that holds for every single one. If less
+    than three quarters of the modes are seen that as many real samples show, by more than 3 standard deviations, the result is at least
+    the share of them that is not seen, times K. Without generated samples nothing is known to be missing.
+    """
+    fake, real = (np.asarray(x, dtype=np.float64) for x in (counts, real_counts))
+    if fake.ndim != 1 or fake.shape != real.shape or not real.sum() > 0 or (fake < 0).any() or (real < 0).any():
+        raise UserError(f"counts and real_counts must be numbers [K] of at least 0, with real samples; given are {fake} and {real}")
+    n, there = fake.sum(), real > 0
+    fifth = n / 5 / (n / 5 + real.sum())
+    missing = there & (binom.cdf(fake, fake + real, fifth) <= level / there.sum())
+    found = 1 - (1 - real[there] / real.sum()) ** n  # probability that real samples show each mode
+    expected, seen = found.sum(), (fake[there] > 0).sum()
+    few = seen < 0.75 * expected - 1e-9 and expected - seen > 3 * np.sqrt((found * (1 - found)).sum())
+    return float(max(missing.sum(), round(there.sum() * (1 - seen / expected)) if few else 0))
 
 
 def kl(fake_shares: ArrayLike, real_shares: ArrayLike) -> float:
