@@ -110,7 +110,8 @@ class Adaptive:
             self.measured(record.trial_id, measurement)
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
-        self.trials[trial_id].report(measurement.values[self.spec.objective.metric], measurement.images)
+        if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals
+            self.trials[trial_id].report(value, measurement.images)
 
     def closed(self, record: TrialRecord) -> None:
         trial = self.trials[record.trial_id]
