@@ -1,10 +1,11 @@
 """A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes."""
 
 from analysis import metrics
-from analysis.diagnose import Diagnosis, diagnose
+from analysis.diagnose import diagnose
 from analysis.explain import Claim, answer, explain
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name
+from analysis.rules import Diagnosis
 from analysis.table import TrialTable
 from ganstudy.direction import Direction
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.curves import Curves
-from analysis.diagnose import Diagnosis
 from analysis.outcomes import FAILURES
+from analysis.rules import Diagnosis
 from ganstudy.direction import Direction
 
 GRADES: Mapping[str, Direction] = {

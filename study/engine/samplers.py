@@ -119,7 +119,8 @@ class Adaptive:
         match record.closed.ended:
             case Ended.BUDGET:
                 assert record.last
-                self.study.tell(trial, record.last.values[self.spec.objective.metric])
+                value = record.last.values.get(self.spec.objective.metric)  # None: a signal that this config does not have
+                self.study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
             case Ended.SCHEDULER:
                 self.study.tell(trial, state=TrialState.PRUNED)
             case Ended.DEAD:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from analysis.curves import Curves
-from analysis.diagnose import Diagnosis, diagnose, hopeless
+from analysis.diagnose import diagnose, hopeless
 from analysis.outcomes import FAILURES, OUTCOMES
+from analysis.rules import Diagnosis
 from bench import confusion
 from ganstudy import UserError
 from ganstudy.ended import Ended
