@@ -106,8 +106,9 @@ class Curves:
 
     @cached_property
     def reached(self) -> Floats:
-        """[K]: coverage relative to real data, or the share of the way to data without spread."""
-        return 1 - self.remaining if self.pointlike else self.relative("coverage")
+        """[K]: coverage relative to real data; for data without spread the share of the way to them, if it is larger."""
+        coverage = self.relative("coverage")
+        return np.fmax(coverage, 1 - self.remaining) if self.pointlike else coverage
 
     @cached_property
     def diversity(self) -> Floats:

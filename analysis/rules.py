@@ -34,11 +34,14 @@ _REALISTIC = Limit(3 / 4, "three quarters of the real-data baseline")  # copies 
 _SWING = Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise between ticks
 _LEAST_SWING = 0.1  # of the way, for a trial that covered little of it
 _SWINGS = Limit(4, "to the data and back, twice")
-_RISING = Limit(0.08, "over the last doubling of images")  # more than noise between ticks
+_RISING = Limit(0.08, "over the last doubling of images")  # more than noise between ticks …
+_NOISE = 0.02  # … which may lower the last value of a coverage that rises
 APPROACHING = Limit(0.03, "over the last doubling of images")
+_STOPPED = Limit(0.02, "over the last doubling of images")
 _FAST = Limit(0.05, "over the last doubling of images")
 _GROWING = Limit(0.2, "over the last doubling of images")  # two modes of ten
 CERTAIN = Limit(0.95, "D is right in 19 of 20 cases")
+_ALWAYS = 0.9  # accuracy of D at every tick, if D was too strong from the beginning
 _CHANCE = Limit(0.55, "barely better than chance")
 DISTANCE = Limit(0.0, "at 0 D does not separate real from fake")
 EARLY = Limit(5.0, "about 80 steps of 64 images: no GAN has settled by then")  # kimg
@@ -103,6 +106,12 @@ def _covered(trial: Curves) -> float:
     return 1 - float(np.nanmin(trial.remaining, initial=1.0))
 
 
+def _overpowered(trial: Curves) -> bool:
+    """Whether D was right in 19 of 20 cases from the beginning to the end, so that this caused what followed."""
+    trained = trial.accuracy[trial.images > 0]
+    return bool(np.isfinite(trained).all() and trained.min(initial=1.0) >= _ALWAYS and trial.late_mean(trial.accuracy) >= CERTAIN.value)
+
+
 def _swing(trial: Curves) -> Limit:
     """How far fd must move to count. On data with a long way, all of what a mediocre trial covers is less than a quarter of it."""
     if (half := _covered(trial) / 2) >= _SWING.value:
@@ -128,6 +137,8 @@ def _too_early(trial: Curves, ended: str) -> Diagnosis | None:
 
 
 def _oscillating(trial: Curves, ended: str) -> Diagnosis | None:
+    if _overpowered(trial):
+        return None
     swing = _swing(trial)
     turns = trial.turning_points(trial.remaining, swing=swing.value)
     if len(turns) - 1 < _SWINGS.value:
@@ -148,7 +159,7 @@ def _memorising(trial: Curves, ended: str) -> Diagnosis | None:
 
 
 def _late_collapse(trial: Curves, ended: str) -> Diagnosis | None:
-    if not _settled(trial, ended):
+    if not _settled(trial, ended) or _overpowered(trial):
         return None
     was_fair, swing, lost = fair(trial), _swing(trial), trial.remaining - np.fmin.accumulate(trial.remaining)
     if _covered(trial) >= 2 * _LEAST_SWING and lost[-1] >= swing.value:
@@ -193,13 +204,13 @@ def _undertrained(trial: Curves, ended: str) -> Diagnosis | None:
         if grown >= _GROWING.value and modes[-1] >= modes.max():
             return _found("undertrained", "still finds new modes", "gain in the share of the modes", grown, _GROWING)
         return None
-    if gain > _RISING.value and reached[-1] >= np.nanmax(reached) and (stopped_early or reached[-1] < _FULL.value):
+    if gain > _RISING.value and reached[-1] >= np.nanmax(reached) - _NOISE and (stopped_early or reached[-1] < _FULL.value):
         return _found("undertrained", "coverage still rises", f"gain in {_reached(trial)}", gain, _RISING)
     if reached[-1] < _FAIR.value and approached > _FAST.value and trial.remaining[-1] <= np.nanmin(trial.remaining):
         return _found("undertrained", "still approaches the data fast", "share of the way to the data, in log fd,", approached, _FAST)
-    if stopped_early and approached > APPROACHING.value:
+    if stopped_early and approached > _STOPPED.value:
         because = "was stopped early while it improved"
-        return _found("undertrained", because, "share of the way to the data, in log fd,", approached, APPROACHING)
+        return _found("undertrained", because, "share of the way to the data, in log fd,", approached, _STOPPED)
     return None
 
 
