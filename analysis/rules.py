@@ -206,7 +206,7 @@ def _undertrained(trial: Curves, ended: str) -> Diagnosis | None:
         return None
     if gain > _RISING.value and reached[-1] >= np.nanmax(reached) - _NOISE and (stopped_early or reached[-1] < _FULL.value):
         return _found("undertrained", "coverage still rises", f"gain in {_reached(trial)}", gain, _RISING)
-    if reached[-1] < _FAIR.value and approached > _FAST.value and trial.remaining[-1] <= np.nanmin(trial.remaining):
+    if reached[-1] < _FULL.value and approached > _FAST.value and trial.remaining[-1] <= np.nanmin(trial.remaining):
         return _found("undertrained", "still approaches the data fast", "share of the way to the data, in log fd,", approached, _FAST)
     if stopped_early and approached > _STOPPED.value:
         because = "was stopped early while it improved"

@@ -68,7 +68,7 @@ SETTINGS: dict[str, Setting] = {
         flat={"g.lr": 2e-3, "d.lr": 2e-3, "spectral_norm": True, **EMA, **SMALL, "budget_kimg": 150.0}, healthy=6, failing=1
     ),
 }
-"""By data and architecture. digits/resnet was not used to choose the limits of the diagnosis."""
+"""By data and architecture. Seeds from 1000 were used to choose the limits of the diagnosis, so they must not validate it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--causes", nargs="+", default=list(CAUSES), choices=list(CAUSES))
-    parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=2000)
     parser.add_argument("--seeds", type=int, help="number of seeds per cause; default: as in SETTINGS")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()

@@ -7,6 +7,8 @@ from scipy.stats import binom
 from analysis.metrics.arrays import Floats, as_points, same_dimension
 from ganstudy import UserError
 
+_TOGETHER = 20  # rare modes that are judged together, at least
+
 
 def nearest_centre(points: ArrayLike, centres: ArrayLike) -> NDArray[np.int64]:
     """Return the index [N] of the centre nearest to each point; `points` [N, D], `centres` [K, D]."""
@@ -63,20 +65,22 @@ def modes_lost(counts: ArrayLike, real_counts: ArrayLike, *, level: float = 0.05
 
     A mode is missing if its share is significantly below a fifth of the real share: one-sided conditional test of two Poisson rates
     (Przyborowski & Wilenski 1940), which is binomial given the sum of both counts and so allows for few real samples; at `level` over all
-    modes (Bonferroni). A mode with too few samples to tell is not missing. With hundreds of modes that holds for every single one. If less
-    than three quarters of the modes are seen that as many real samples show, by more than 3 standard deviations, the result is at least
-    the share of them that is not seen, times K. Without generated samples nothing is known to be missing.
+    modes (Bonferroni). Modes with so few samples that no count would be significant are judged together, if they are at least 20: if less
+    than three quarters of those are seen that as many real samples show, the unseen share of them is missing. Without generated samples
+    nothing is known to be missing.
     """
     fake, real = (np.asarray(x, dtype=np.float64) for x in (counts, real_counts))
     if fake.ndim != 1 or fake.shape != real.shape or not real.sum() > 0 or (fake < 0).any() or (real < 0).any():
         raise UserError(f"counts and real_counts must be numbers [K] of at least 0, with real samples; given are {fake} and {real}")
     n, there = fake.sum(), real > 0
-    fifth = n / 5 / (n / 5 + real.sum())
-    missing = there & (binom.cdf(fake, fake + real, fifth) <= level / there.sum())
-    found = 1 - (1 - real[there] / real.sum()) ** n  # probability that real samples show each mode
-    expected, seen = found.sum(), (fake[there] > 0).sum()
-    few = seen < 0.75 * expected - 1e-9 and expected - seen > 3 * np.sqrt((found * (1 - found)).sum())
-    return float(max(missing.sum(), round(there.sum() * (1 - seen / expected)) if few else 0))
+    fake, real, fifth = fake[there], real[there], n / 5 / (n / 5 + real.sum())
+    most = level / len(real)  # p value of a single mode
+    missing = int((binom.cdf(fake, fake + real, fifth) <= most).sum())
+    rare = binom.cdf(0, real, fifth) > most
+    expected = (1 - (1 - real[rare] / real.sum()) ** n).sum()
+    if n and rare.sum() >= _TOGETHER and (seen := (fake[rare] > 0).sum()) < 0.75 * expected:
+        missing += round(rare.sum() * (1 - seen / expected))
+    return float(missing)
 
 
 def kl(fake_shares: ArrayLike, real_shares: ArrayLike) -> float:

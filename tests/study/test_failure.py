@@ -7,11 +7,12 @@ import pytest
 from recorded import SPEC, Driver
 
 from ganstudy import UserError
+from ganstudy.direction import Direction
 from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
 from study.spec.failure import Failure
 from study.spec.study_spec import StudySpec, identity
-from study.store.records import Direction, Ended, Measurement, Saved, StudyRecord, TrialRecord
+from study.store.records import Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.store.tables import trial_table, trials_frame
 from study.tracking.tracker import closing_fields
@@ -134,7 +135,7 @@ def recorded(folder: Path, failure: str | None) -> Store:
         ):
             driver.open(f"{name}-s0")
             driver.tick(f"{name}-s0", 0, fd=100.0, coverage=0.0, modes=1.0)
-            driver.tick(f"{name}-s0", 20, ended, fd=fd, coverage=0.8, modes=8.0)  # type: ignore[arg-type]
+            driver.tick(f"{name}-s0", 20, ended, fd=fd, coverage=0.8, modes=8.0)
     return Store(folder)
 
 
