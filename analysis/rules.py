@@ -165,7 +165,10 @@ def _late_collapse(trial: Curves, ended: str) -> Diagnosis | None:
     if _covered(trial) >= 2 * _LEAST_SWING and lost[-1] >= swing.value:
         onset = trial.onset(lost >= swing.value)
         return _found("late_collapse", "approached the data, then lost them", "share of the way lost again", lost[-1], swing, onset)
-    if not was_fair[-1] and was_fair[trial.images > 0].any() and trial.recent_gain(trial.remaining) > 0:
+    trained = trial.images > 0
+    more_lost = trial.modes_lost[-1] - trial.modes_lost[trained].min() > _MANY.value * (trial.n_modes or 0)
+    less_reached = trial.reached[-1] < np.nanmax(trial.reached[trained], initial=0.0) / 2
+    if not was_fair[-1] and was_fair[trained].any() and (more_lost or less_reached) and trial.recent_gain(trial.remaining) > 0:
         signal, share, limit = _deficit(trial)
         return _found("late_collapse", "was good, then got worse", signal, share[-1], limit, trial.onset(~was_fair))
     return None

@@ -158,7 +158,7 @@ METRICS |= {
         of=lambda c: modes_lost(c.clear_counts, c.real_clear_counts),
         description="number of real modes missing beyond chance: shares significantly below a fifth of the real ones, among clearly recognised samples",
         direction=Direction.MINIMIZE,
-        source="Przyborowski & Wilenski 1940; Bonferroni, level 5 %",
+        source="Przyborowski & Wilenski 1940, level 5 % for each mode",
         needs="modes",
     ),
     "kl": Metric(

@@ -19,7 +19,20 @@ from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
 
 TAKEN = (  # columns of StudyView.trials() other than settings and metrics; variants may not have these names
-    *("number", "config_id", "phase", "protocol", "ended", "outcome", "failed", "onset_kimg", "images", "seconds", "evaluation_seconds", "seed"),
+    *(
+        "number",
+        "config_id",
+        "phase",
+        "protocol",
+        "ended",
+        "outcome",
+        "failed",
+        "onset_kimg",
+        "images",
+        "seconds",
+        "evaluation_seconds",
+        "seed",
+    ),
     *("fd_ratio", "diagnosis", "reason", "failures"),
 )
 
