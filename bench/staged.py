@@ -1,6 +1,6 @@
 """Trains trials with a known, built-in cause of failure, to test the diagnosis.
 
-`python -m bench.staged tests/data/staged.jsonl.gz` trains them without Ray, about 45 minutes on two cores, and writes one line of JSON per
+`python -m bench.staged tests/data/staged.jsonl.gz` trains them without Ray, several hours on one core, and writes one line of JSON per
 trial with its curves.
 """
 

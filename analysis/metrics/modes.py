@@ -67,15 +67,17 @@ def modes_lost(counts: ArrayLike, real_counts: ArrayLike, *, level: float = 0.05
     (Przyborowski & Wilenski 1940), which is binomial given the sum of both counts and so allows for few real samples. `level` holds for
     each mode; where the test can find anything, a mode with its real share is far from significant, so their number needs no correction.
     Modes with so few samples that no count would be significant are judged together, if they are at least 20: if less than three quarters
-    of those are seen that as many real samples show, the unseen share of them is missing. Without generated samples nothing is known to be
-    missing.
+    of those are seen that as many real samples show, the unseen share of them is missing. Without generated or real samples nothing is known to
+    be missing.
     """
     fake, real = (np.asarray(x, dtype=np.float64) for x in (counts, real_counts))
-    if fake.ndim != 1 or fake.shape != real.shape or not real.sum() > 0 or (fake < 0).any() or (real < 0).any():
-        raise UserError(f"counts and real_counts must be numbers [K] of at least 0, with real samples; given are {fake} and {real}")
+    if fake.ndim != 1 or fake.shape != real.shape or not (fake >= 0).all() or not (real >= 0).all():
+        raise UserError(f"counts and real_counts must be numbers [K] of at least 0; given are {fake} and {real}")
+    if not real.any():
+        return 0.0
     n, there = fake.sum(), real > 0
     fake, real, fifth = fake[there], real[there], n / 5 / (n / 5 + real.sum())
-    missing = int((binom.cdf(fake, fake + real, fifth) <= level).sum())
+    missing = np.count_nonzero(binom.cdf(fake, fake + real, fifth) <= level)
     rare = np.asarray(binom.cdf(0, real, fifth) > level)
     expected = (1 - (1 - real[rare] / real.sum()) ** n).sum()
     if n and rare.sum() >= _TOGETHER and (seen := (fake[rare] > 0).sum()) < 0.75 * expected:

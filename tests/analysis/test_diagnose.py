@@ -61,6 +61,7 @@ CASES = {
     "one picture": ([tick(ONE_PICTURE)] * 4, "mode_collapse", 0.0),
     "good, then one picture": ([tick(), tick(), tick(ONE_PICTURE), tick(ONE_PICTURE)], "late_collapse", 30.0),
     "good, then slowly worse": ([tick(), tick(fd=3.0), tick(fd=4.0), tick(fd=5.0, modes=5.0)], "late_collapse", 40.0),
+    "a few modes, then fewer": ([tick(modes=8.0), tick(modes=7.0), tick(fd=2.2, modes=7.0), tick(fd=2.2, modes=6.0)], "mode_dropping", 0.0),
     "good and bad in turn": ([tick(), tick(ONE_PICTURE), tick(), tick(ONE_PICTURE)], "oscillating", 10.0),
     "D always right": ([tick(UNTRAINED, D_ALWAYS_RIGHT, vendi=3.0, fd=50.0)] * 4, "discriminator_too_strong", 10.0),
     "D always right, one picture": ([tick(ONE_PICTURE, D_ALWAYS_RIGHT)] * 4, "discriminator_too_strong", 10.0),
@@ -235,6 +236,7 @@ def test_a_trial_is_stopped_after_three_ticks_and_a_quarter_of_the_budget_withou
     assert stopped_at([stuck] * 4, budget=100_000) == 4  # 30 of 100 kimg later
     assert stopped_at([stuck] * 4, budget=1_000_000) is None
     assert stopped_at([stuck] * 4, budget=40_000, images=[0, 1, 2, 3, 4]) is None
+    assert stopped_at([stuck] * 4, budget=4_000, images=[0, 1_000, 2_000, 3_000, 4_000]) is None  # too early to tell
 
 
 @pytest.mark.parametrize(
@@ -267,7 +269,7 @@ def test_diagnoses_of_staged_trials_are_correct() -> None:
     assert sum(n for (truth, _), n in found.counts.items() if truth in FAILURES) >= 150
     assert found.right.share >= 0.9
     assert found.right.low >= 0.85
-    assert found.false_alarms.high <= 0.1
+    assert found.false_alarms.high <= 0.15
     assert found.wrongly_ended.n >= 60
     assert found.wrongly_ended.k == 0
 

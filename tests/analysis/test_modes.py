@@ -227,7 +227,7 @@ def test_many_modes_are_lost_together() -> None:
     real = np.ones(1000) / 1000
     left = np.where(np.arange(1000) < 400, 1 / 400, 0)
     assert drawn(left, real, n=2000, n_real=10_000, draws=20).mean() > 500
-    assert modes_lost(np.zeros(10), np.ones(10)) == 0, "nothing is known without clear samples"
+    assert modes_lost(np.zeros(10), np.ones(10)) == modes_lost(np.ones(10), np.zeros(10)) == 0, "nothing is known without clear samples"
     assert modes_lost([100, 0], [100, 1]) == 0, "too few real samples to tell"
     assert modes_lost([100, 0, 0], [50, 50, 0]) == 1, "a mode without real samples is not missed"
 
@@ -250,7 +250,7 @@ def test_many_modes_are_lost_together() -> None:
         (lambda: class_imbalance([0.5, np.nan], [0.5, 0.5]), "fake_shares must be numbers"),
         (lambda: modes_seen([]), "shares must be numbers"),
         (lambda: modes_lost([1, 2], [1]), "counts and real_counts must be numbers"),
-        (lambda: modes_lost([1, 2], [0, 0]), "with real samples"),
+        (lambda: modes_lost([1, -2], [1, 1]), "counts and real_counts must be numbers"),
         (lambda: mode_traces(CENTRES, np.zeros(3, dtype=int), modes=1), "points and decisions must be equally many; given are 8 and 3"),
         (lambda: mode_spread(CENTRES, np.zeros(8, dtype=int), [np.nan]), "real_traces must be finite numbers"),
         (lambda: mode_spread(CENTRES, np.ones(8, dtype=int), [1]), "decisions must lie between 0 and 0; given are 1 to 1"),
