@@ -5,10 +5,11 @@ of other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are gi
 from analysis import metrics
 from analysis.answer import answer
 from analysis.claim import Claim
-from analysis.diagnose import Diagnosis, diagnose
+from analysis.diagnose import diagnose
 from analysis.explain import Explanation, explain
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name
+from analysis.rules import Diagnosis
 from analysis.table import TrialTable
 from ganstudy.direction import Direction
 

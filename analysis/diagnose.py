@@ -1,67 +1,15 @@
-"""The outcome of a trial, diagnosed from its curves: the signal that decides it, its limit, the source of that limit, and the onset.
+"""The outcome of a trial, diagnosed from its curves: the signal that decides it, its limit, the source of that limit, and the onset."""
 
-Limits are relative to the real-data baselines and to the trial itself. Rules are tried in order and the first match decides. Causes come
-before effects: a trial that lost its modes late is a late collapse, not a mode collapse.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from analysis.curves import Curves
-from analysis.table import Bools, Floats
+from analysis.rules import APPROACHING, CERTAIN, DISTANCE, EARLY, OVERFLOW, RULES, SAME, Diagnosis, fair, how_good, non_finite
 from ganstudy import UserError
 from ganstudy.ended import Ended
 from ganstudy.units import to_kimg
 
-
-@dataclass(frozen=True)
-class _Limit:
-    value: float
-    source: str  # why this value
-
-
-_MODES = _Limit(0.75, "three quarters of the real modes")  # a small sample misses fewer: below this, modes are lost
-_COVERAGE = _Limit(1 / 6, "a sixth of the real-data baseline")  # blurred samples of all modes are above it, samples of a few modes below
-_FULL = _Limit(1 / 2, "half of the real-data baseline")  # above it, further gains are refinement
-_PRECISION = _Limit(1 / 3, "a third of the real-data baseline")
-_SPREAD = _Limit(1 / 3, "a third of the real variance within a mode")
-_SAME = _Limit(0.01, "a hundredth of the diversity of real data")  # all samples are the same
-_COPIES = _Limit(0.5, "halfway from the real-data baseline to exact copies")
-_REALISTIC = _Limit(3 / 4, "three quarters of the real-data baseline")  # copies look as real as their originals
-_SWING = _Limit(0.25, "a quarter of the way from untrained to real, in log fd")  # more than noise between ticks
-_SWINGS = _Limit(4, "to the data and back, twice")
-_RISING = _Limit(0.08, "over the last doubling of images")  # more than noise between ticks
-_APPROACHING = _Limit(0.03, "over the last doubling of images")
-_FAST = _Limit(0.05, "over the last doubling of images")
-_GROWING = _Limit(0.2, "over the last doubling of images")  # two modes of ten
-_CERTAIN = _Limit(0.95, "D is right in 19 of 20 cases")
-_CHANCE = _Limit(0.55, "barely better than chance")
-_DISTANCE = _Limit(0.0, "at 0 D does not separate real from fake")
 _PATIENCE, _PATIENCE_TICKS = 0.25, 3  # share of the budget, and number of ticks, without progress
-_OVERFLOW = _Limit(float(np.log(np.finfo(np.float32).max)), "beyond it exp(logit) overflows float32 and a sigmoid has no gradient")
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """An outcome and its evidence: `signal` has this `value`, beyond its `limit`, since `onset_kimg`. Healthy trials have no signal."""
-
-    outcome: str  # a key of OUTCOMES; "" if there is no evidence
-    because: str
-    signal: str = ""
-    value: float | None = None
-    limit: float | None = None
-    source: str = ""  # of the limit
-    onset_kimg: float | None = None
-
-    @property
-    def evidence(self) -> str:
-        """The evidence as a sentence."""
-        since = "" if self.onset_kimg is None else f" since {self.onset_kimg:g} kimg"
-        if self.value is None or self.limit is None:
-            return self.because + since
-        return f"{self.because}{since}: {self.signal} {self.value:.3g}, limit {self.limit:.3g} ({self.source})"
+_HUNDREDFOLD = 100.0  # a fall of the distance that shows that training works
 
 
 def diagnose(
@@ -87,15 +35,14 @@ def diagnose(
     if not len(images):
         images, curves = [0.0], {}
     if images[-1] == 0:
-        return _non_finite(0.0) if ended == Ended.DEAD else Diagnosis("", "not trained yet: no evidence")
+        return non_finite(0.0) if ended == Ended.DEAD else Diagnosis("", "not trained yet: no evidence")
     if ended == Ended.DEAD and not finite:
-        return _non_finite(to_kimg(images[-1]))
+        return non_finite(to_kimg(images[-1]))
     trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
-    for rule in _RULES:
+    for rule in RULES:
         if found := rule(trial, ended):
             return found
-    reached = trial.relative("coverage")[-1]
-    return Diagnosis("healthy", f"coverage is {reached:.0%} of that of real data" if np.isfinite(reached) else "ended with finite values")
+    return Diagnosis("healthy", how_good(trial))
 
 
 def hopeless(
@@ -108,11 +55,14 @@ def hopeless(
 ) -> str:
     """Return since when and why further training of a trial is hopeless; "" if it is not.
 
-    A trial is hopeless if, for a quarter of its `budget` (in images) and three ticks, it is bad, comes no closer to the data, and has no
+    A trial is hopeless if, for a quarter of its `budget` (in images) and three ticks, it is not fair, comes no closer to the data, and has no
     useful training signal: D is almost always right, or rates fakes as highly as real data, or its logits overflow, or all samples are
-    the same. docs/diagnosis.md states how often this stops a trial that would have recovered. Other arguments as in `diagnose`.
+    the same. A trial is never hopeless in its first 5 kimg, nor if its distance has fallen a hundredfold.
+    docs/diagnosis.md states how often this stops a trial that would have recovered. Other arguments as in `diagnose`.
     """
     trial = Curves.of(images, curves, baselines=baselines, n_modes=n_modes)
+    if to_kimg(trial.images[-1]) < EARLY.value or trial.fall >= _HUNDREDFOLD:
+        return ""
     ticks = _stuck(trial)
     if len(ticks) < _PATIENCE_TICKS or trial.images[-1] - trial.images[ticks[0]] < _PATIENCE * budget:
         return ""
@@ -121,140 +71,17 @@ def hopeless(
 
 
 def _stuck(trial: Curves) -> list[int]:
-    """Return the trained ticks, up to the last one, at which a trial is bad, comes no closer, and has no useful training signal."""
+    """Return the trained ticks, up to the last one, at which a trial is not fair, comes no closer, and has no useful training signal."""
     no_signal = (
-        (trial.accuracy >= _CERTAIN.value)
-        | (trial["d/distance"] <= _DISTANCE.value)
-        | (trial.logits > _OVERFLOW.value)
-        | (trial.diversity < _SAME.value)
+        (trial.accuracy >= CERTAIN.value)
+        | (trial["d/distance"] <= DISTANCE.value)
+        | (trial.logits > OVERFLOW.value)
+        | (trial.diversity < SAME.value)
     )
-    ticks: list[int] = []
+    was_fair, ticks = fair(trial), list[int]()
     for i in reversed(range(len(trial))):
-        approached = trial.remaining[i] - trial.remaining[-1] > _APPROACHING.value
-        if trial.images[i] == 0 or _good(trial)[i] or not no_signal[i] or approached:
+        approached = trial.remaining[i] - trial.remaining[-1] > APPROACHING.value
+        if trial.images[i] == 0 or was_fair[i] or not no_signal[i] or approached:
             break
         ticks.insert(0, i)
     return ticks
-
-
-# The rules ---------------------------------------------------------------------------------------
-
-
-def _good(trial: Curves) -> Bools:
-    """[K]: enough modes and enough coverage. A metric that was not measured does not count against the trial."""
-    return (trial.modes >= _MODES.value) & ~(trial.relative("coverage") < _COVERAGE.value)
-
-
-def _deficit(trial: Curves) -> tuple[str, Floats, _Limit]:
-    """The signal that makes a trial bad: its name, its values [K], and its limit."""
-    if trial.modes[-1] < _MODES.value:
-        return "share of the modes", trial.modes, _MODES
-    return "coverage relative to real data", trial.relative("coverage"), _COVERAGE
-
-
-def _non_finite(kimg: float) -> Diagnosis:
-    return Diagnosis("diverged", "values became non-finite", onset_kimg=kimg)
-
-
-def _diverged(trial: Curves, ended: str) -> Diagnosis | None:
-    if _good(trial)[-1] or not (size := trial.late_mean(trial.logits)) > _OVERFLOW.value:
-        return None
-    onset = trial.onset(trial.logits > _OVERFLOW.value)
-    return _found("diverged", "logits overflow and samples are bad", "|logit| of D", size, _OVERFLOW, onset)
-
-
-def _oscillating(trial: Curves, ended: str) -> Diagnosis | None:
-    turns = trial.turning_points(trial.remaining, swing=_SWING.value)
-    if len(turns) - 1 < _SWINGS.value:
-        return None
-    onset = to_kimg(trial.images[turns[1]])
-    return _found("oscillating", "approaches the data and loses them again", "swings of fd", len(turns) - 1, _SWINGS, onset)
-
-
-def _memorising(trial: Curves, ended: str) -> Diagnosis | None:
-    copied, baseline = trial["memorisation"], trial.baselines.get("memorisation", np.nan)
-    limit = _Limit(baseline + _COPIES.value * (1 - baseline), _COPIES.source)
-    if not _good(trial)[-1] or not copied[-1] > limit.value:
-        return None
-    # samples far from the data share the few outermost real points as nearest neighbours, so a high score means nothing there
-    if trial.relative("precision")[-1] < _REALISTIC.value:
-        return None
-    return _found("memorising", "copies training data", "memorisation", copied[-1], limit, trial.onset(copied > limit.value))
-
-
-def _late_collapse(trial: Curves, ended: str) -> Diagnosis | None:
-    was_good, lost = _good(trial), trial.remaining - np.fmin.accumulate(trial.remaining)
-    if was_good[-1] or not trial.remaining.min() <= 1 - _SWING.value:
-        return None
-    if lost[-1] >= _SWING.value:
-        onset = trial.onset(lost >= _SWING.value)
-        return _found("late_collapse", "approached the data, then lost them", "share of the way lost again", lost[-1], _SWING, onset)
-    if was_good.any() and trial.recent_gain(trial.remaining) > 0:
-        signal, share, limit = _deficit(trial)
-        return _found("late_collapse", "was good, then got worse", signal, share[-1], limit, trial.onset(~was_good))
-    return None
-
-
-def _discriminator_failed(trial: Curves, ended: str) -> Diagnosis | None:
-    if _good(trial)[-1]:
-        return None
-    if (distance := trial.late_mean(trial["d/distance"])) <= _DISTANCE.value:
-        onset = trial.onset(trial["d/distance"] <= _DISTANCE.value)
-        return _found("discriminator_failed", "D rates fake samples as highly as real ones", "d/distance", distance, _DISTANCE, onset)
-    if (accuracy := trial.late_mean(trial.accuracy)) <= _CHANCE.value and trial.relative("precision")[-1] < _PRECISION.value:
-        because = "D cannot separate samples from data, although they differ"
-        return _found("discriminator_failed", because, "accuracy of D", accuracy, _CHANCE, trial.onset(trial.accuracy <= _CHANCE.value))
-    return None
-
-
-def _discriminator_too_strong(trial: Curves, ended: str) -> Diagnosis | None:
-    if _good(trial)[-1] or not (accuracy := trial.late_mean(trial.accuracy)) >= _CERTAIN.value:
-        return None
-    because = "D is almost never wrong" + (", and all samples are the same" if trial.diversity[-1] < _SAME.value else "")
-    onset = trial.onset(trial.accuracy >= _CERTAIN.value)
-    return _found("discriminator_too_strong", because, "accuracy of D", accuracy, _CERTAIN, onset)
-
-
-def _undertrained(trial: Curves, ended: str) -> Diagnosis | None:
-    coverage, modes = trial.relative("coverage"), trial.modes
-    gain, grown, approached = trial.recent_gain(coverage), trial.recent_gain(modes), -trial.recent_gain(trial.remaining)
-    stopped_early = ended == Ended.SCHEDULER
-    if modes[-1] < _MODES.value:
-        if grown >= _GROWING.value and modes[-1] >= modes.max():
-            return _found("undertrained", "still finds new modes", "gain in the share of the modes", grown, _GROWING)
-        return None
-    if gain > _RISING.value and coverage[-1] >= coverage.max() and (stopped_early or coverage[-1] < _FULL.value):
-        return _found("undertrained", "coverage still rises", "gain in coverage relative to real data", gain, _RISING)
-    if coverage[-1] < _COVERAGE.value and approached > _FAST.value and trial.remaining[-1] <= trial.remaining.min():
-        return _found("undertrained", "still approaches the data fast", "share of the way to the data, in log fd,", approached, _FAST)
-    if stopped_early and approached > _APPROACHING.value:
-        because = "was stopped early while it improved"
-        return _found("undertrained", because, "share of the way to the data, in log fd,", approached, _APPROACHING)
-    return None
-
-
-def _mode_collapse(trial: Curves, ended: str) -> Diagnosis | None:
-    kind = "total" if trial.diversity[-1] < _SAME.value or trial["modes"][-1] <= 1 else "partial"
-    if not _good(trial)[-1]:
-        signal, share, limit = _deficit(trial)
-        return _found("mode_collapse", f"{kind}: too little of the data", signal, share[-1], limit, trial.onset(share < limit.value))
-    if (spread := trial["mode_spread"])[-1] < _SPREAD.value:
-        onset = trial.onset(spread < _SPREAD.value)
-        return _found("mode_collapse", "within modes: each mode has shrunk", "mode_spread", spread[-1], _SPREAD, onset)
-    return None
-
-
-_RULES: tuple[Callable[[Curves, str], Diagnosis | None], ...] = (
-    _diverged,
-    _oscillating,
-    _memorising,
-    _late_collapse,
-    _discriminator_failed,
-    _discriminator_too_strong,
-    _undertrained,
-    _mode_collapse,
-)
-
-
-def _found(outcome: str, because: str, signal: str, value: float, limit: _Limit, onset_kimg: float | None = None) -> Diagnosis:
-    return Diagnosis(outcome, because, signal, float(value), limit.value, limit.source, onset_kimg)

@@ -1,6 +1,7 @@
 """Claims in words."""
 
 import numpy as np
+from scipy import special
 
 from analysis.claim import Claim, Count
 from analysis.model import WIN, Comparison, JointModel
@@ -100,7 +101,7 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
         weights[term.name][i * width : (i + 1) * width] = value
         weights[other.name] = np.zeros(width)
         estimate, error, df = model.combination(comparison.response.name, weights)
-        half = error * comparison.limit
+        half = -error * float(special.stdtrit(df, special.ndtr(-comparison.limit)))
         low, high = (estimate - half, estimate + half)
         response = comparison.response
         if response.scale == "log":

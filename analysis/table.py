@@ -50,6 +50,7 @@ class TrialTable:
     scales: Mapping[str, Scale] = field(default_factory=dict)  # setting -> the scale on which its range was searched, if known
     foreign: bool = False  # runs of another program: no diagnosis; a missing setting does not apply, whatever the settings are called
     notes: tuple[str, ...] = ()  # what was left out or assumed when foreign runs were read, a sentence each
+    own_failures: Bools | None = None  # [T]: trials that failed by the study's own definition; None: by their outcome
 
     def __post_init__(self) -> None:
         for name in ("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis"):
@@ -62,6 +63,9 @@ class TrialTable:
         if n == 0:  # without trials the frames do not know their columns
             object.__setattr__(self, "settings", self.settings.reindex(columns=[*self.scientific, *self.nuisance]))
             object.__setattr__(self, "final", self.final.reindex(columns=list(self.directions)))
+        if self.own_failures is not None:
+            object.__setattr__(self, "own_failures", np.asarray(self.own_failures, dtype=np.bool_))
+            _require_shape("own_failures must hold one value per trial", np.shape(self.own_failures), (n,))
         for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg"):
             _require_shape(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
         if len(set(self.trial_id)) < n:
@@ -163,8 +167,8 @@ class TrialTable:
 
     @property
     def failed(self) -> Bools:
-        """[T]: trials whose outcome is one of FAILURES. An undertrained trial has not failed."""
-        return np.isin(self.outcome, FAILURES)
+        """[T]: trials that failed: by the study's own definition, or else by an outcome of FAILURES. An undertrained trial has not failed."""
+        return np.isin(self.outcome, FAILURES) if self.own_failures is None else self.own_failures
 
     @property
     def dead(self) -> Bools:

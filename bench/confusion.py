@@ -17,8 +17,6 @@ from scipy.stats import binomtest
 from analysis.diagnose import diagnose, hopeless
 from analysis.outcomes import FAILURES, OUTCOMES
 
-_UNSEEN = "digits/resnet"  # not used to choose the limits
-
 
 @dataclass
 class Rate:
@@ -96,10 +94,9 @@ class Confusion:
                 rows.append([truth, *(str(self.counts[truth, outcome] or "·") for outcome in columns)])
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         settings = "\n".join(f"* {name}: {rate}" for name, rate in self.by_setting.items())
-        unseen = self.by_setting.get(_UNSEEN, Rate())
         return (
             f"{table}\n\n"
-            f"Correct: {self.right}; on {_UNSEEN}, which was not used to choose the limits, {unseen}.\n"
+            f"Correct: {self.right}.\n"
             f"Healthy or undertrained trials diagnosed as failed: {self.false_alarms}.\n"
             f"Healthy or undertrained trials stopped as hopeless: {self.wrongly_ended}. Failed trials stopped as hopeless: {self.rightly_ended}, "
             f"which saves {self.images_saved / self.images_failed:.0%} of the images of all failed trials; "

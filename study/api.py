@@ -198,7 +198,7 @@ class TrialView:
     def __repr__(self) -> str:
         last = self.record.last
         return f"TrialView({self.trial_id!r}, {self.outcome or 'unfinished'}" + (
-            f", {self.study.objective} {last.values[self.study.objective]:.4g})" if last else ")"
+            f", {self.study.objective} {last.values[self.study.objective]:.4g})" if last and self.study.objective in last.values else ")"
         )
 
     @property

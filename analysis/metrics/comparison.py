@@ -19,6 +19,7 @@ from analysis.metrics.spread import Spread, mode_spread, mode_traces
 
 _T = TypeVar("_T")
 
+_CLEAR = 0.9  # probability of a class from which a sample counts as clearly recognised
 _BINS, _PER_BIN = 100, 50  # of NDB: fewer bins for fewer real data, because k-means overfits small bins
 
 
@@ -60,6 +61,7 @@ class Reference:
     bins: Bins
     train: Floats | Singles | None  # [N, F], training data; everything else here is from held-out data
     shares: Floats | None  # [K], all greater than 0; None if modes are unknown
+    clear_counts: NDArray[np.int64] | None  # [K]: clearly recognised samples in each mode
     traces: Floats | None  # [K]: trace of the covariance of each mode's features
     mixture: Mixture | None
     labels: NDArray[np.int64] | None  # [N], the classes of `points`; None for unconditional generators
@@ -77,10 +79,14 @@ class Reference:
         some = np.random.default_rng(seed).permutation(len(real.features))[:n]
         statistics = frechet_statistics(real.features, name="the real features")
         statistics.factor  # noqa: B018  (a cached property, computed here so that it is pickled)
-        found: dict[str, Floats | None] = {"shares": None, "traces": None}
+        found: dict[str, Any] = {"shares": None, "clear_counts": None, "traces": None}
         if decisions is not None:
             modes = len(mixture.centres) if mixture else real.probabilities.shape[1]  # type: ignore[union-attr]
-            found = {"shares": _smoothed(decisions, modes=modes), "traces": mode_traces(real.features, decisions, modes=modes)}
+            found = {
+                "shares": _smoothed(decisions, modes=modes),
+                "clear_counts": _clear_counts(real, decisions, modes=modes),
+                "traces": mode_traces(real.features, decisions, modes=modes),
+            }
         return cls(
             points=real.features,
             statistics=statistics,
@@ -150,6 +156,15 @@ class Comparison:
         """[K]: share of the samples in each mode."""
         return shares(self.decisions, modes=len(self.real_shares))
 
+    @property
+    def clear_counts(self) -> NDArray[np.int64]:
+        """[K]: clearly recognised samples in each mode."""
+        return _clear_counts(self.fake, self.decisions, modes=len(self.real_shares))
+
+    @property
+    def real_clear_counts(self) -> NDArray[np.int64]:
+        return _present(self.real.clear_counts)
+
     @cached_property
     def spread(self) -> Spread:
         """Variance within modes relative to the real modes."""
@@ -186,6 +201,15 @@ def _decisions(samples: Samples, mixture: Mixture | None) -> NDArray[np.int64] |
     if mixture:
         return nearest_centre(_present(samples.data), mixture.centres)
     return None if samples.probabilities is None else samples.probabilities.argmax(axis=1)
+
+
+def _clear_counts(samples: Samples, decisions: NDArray[np.int64], *, modes: int) -> NDArray[np.int64]:
+    """Return the number of samples in each mode, without those that a classifier does not recognise clearly.
+
+    A classifier gives bad samples some class too, so that a class which is never generated would seem to be there.
+    """
+    clear = slice(None) if samples.probabilities is None else samples.probabilities.max(axis=1) >= _CLEAR
+    return np.bincount(decisions[clear], minlength=modes)
 
 
 def _smoothed(decisions: NDArray[np.int64], *, modes: int) -> Floats:

@@ -13,7 +13,7 @@ from analysis.metrics.comparison import Comparison, Reference
 from analysis.metrics.frechet import frechet_distance
 from analysis.metrics.kernel import kid
 from analysis.metrics.memorisation import memorisation
-from analysis.metrics.modes import class_imbalance, excess_kl, forward_kl, high_quality, kl, modes_captured, modes_seen
+from analysis.metrics.modes import class_imbalance, excess_kl, forward_kl, high_quality, kl, modes_captured, modes_lost, modes_seen
 from analysis.metrics.scores import inception_score
 from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
@@ -152,6 +152,13 @@ METRICS |= {
         description="number of modes with any generated sample; grows with the number of samples",
         direction=Direction.MAXIMIZE,
         source=_VEEGAN,
+        needs="modes",
+    ),
+    "modes_lost": Metric(
+        of=lambda c: modes_lost(c.clear_counts, c.real_clear_counts),
+        description="number of real modes missing beyond chance: shares significantly below a fifth of the real ones, among clearly recognised samples",
+        direction=Direction.MINIMIZE,
+        source="Przyborowski & Wilenski 1940, level 5 % for each mode",
         needs="modes",
     ),
     "kl": Metric(

@@ -2,9 +2,12 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 
 from analysis.metrics.arrays import Floats, as_points, same_dimension
 from ganstudy import UserError
+
+_TOGETHER = 20  # rare modes that are judged together, at least
 
 
 def nearest_centre(points: ArrayLike, centres: ArrayLike) -> NDArray[np.int64]:
@@ -55,6 +58,31 @@ def modes_seen(shares: ArrayLike) -> int:
     It grows with the number of samples, so report both. N samples of K uniform modes reach K (1 - (1 - 1/K)^N) modes on average.
     """
     return int((_as_shares("shares", shares) > 0).sum())
+
+
+def modes_lost(counts: ArrayLike, real_counts: ArrayLike, *, level: float = 0.05) -> float:
+    """Return the number of real modes that are missing beyond chance, from the `counts` [K] of generated and of real samples per mode.
+
+    A mode is missing if its share is significantly below a fifth of the real share: one-sided conditional test of two Poisson rates
+    (Przyborowski & Wilenski 1940), which is binomial given the sum of both counts and so allows for few real samples. `level` holds for
+    each mode; where the test can find anything, a mode with its real share is far from significant, so their number needs no correction.
+    Modes with so few samples that no count would be significant are judged together, if they are at least 20: if less than three quarters
+    of those are seen that as many real samples show, the unseen share of them is missing. Without generated or real samples nothing is known to
+    be missing.
+    """
+    fake, real = (np.asarray(x, dtype=np.float64) for x in (counts, real_counts))
+    if fake.ndim != 1 or fake.shape != real.shape or not (fake >= 0).all() or not (real >= 0).all():
+        raise UserError(f"counts and real_counts must be numbers [K] of at least 0; given are {fake} and {real}")
+    if not real.any():
+        return 0.0
+    n, there = fake.sum(), real > 0
+    fake, real, fifth = fake[there], real[there], n / 5 / (n / 5 + real.sum())
+    missing = np.count_nonzero(binom.cdf(fake, fake + real, fifth) <= level)
+    rare = np.asarray(binom.cdf(0, real, fifth) > level)
+    expected = (1 - (1 - real[rare] / real.sum()) ** n).sum()
+    if n and rare.sum() >= _TOGETHER and (seen := (fake[rare] > 0).sum()) < 0.75 * expected:
+        missing += round(rare.sum() * (1 - seen / expected))
+    return float(missing)
 
 
 def kl(fake_shares: ArrayLike, real_shares: ArrayLike) -> float:

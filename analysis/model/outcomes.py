@@ -16,6 +16,7 @@ WIN = "win"  # the share of the study's other runs that a run beats, failed runs
 FAILED = "failed"
 # Rates take few values, so many permutations tie with the data. Ties are broken by the summary; estimates move by less than .1 points.
 _TIE = 1e-3
+_OF_ALL = ("modes_lost", "onset_kimg", "seconds")
 _RARE = 3  # a kind of failure with fewer events can show nothing
 
 Part = Literal["risk", "objective", "win", "other"]
@@ -88,8 +89,12 @@ def _objective(units: Units, metric: str) -> Response:
 
 
 def survivors(table: TrialTable, metric: str) -> Floats:
-    """[T]: the metric of trials that completed their budget and did not fail; NaN for all others."""
-    return np.where(table.failed, np.nan, table.at_end(metric))
+    """[T]: the metric of trials that completed their budget and did not fail; NaN for all others.
+
+    What a failed trial lost, when it failed, and how long it took are known of failed trials too.
+    """
+    values = table.at_end(metric)
+    return values if metric in _OF_ALL else np.where(table.failed, np.nan, values)
 
 
 def _win(units: Units, metric: str) -> Response:

@@ -42,6 +42,9 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):
+        if (known := Store(folder).study) and known.spec.get("failure") != spec.failure:
+            with Store.writing(folder) as store:
+                store.write_study(prepared.study)
         with _tracked(folder, spec):  # to complete the trackers
             return Store(folder)
     with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
@@ -79,7 +82,7 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 
 def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
-    search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg)
+    search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless)
     nodes = cluster.nodes(None)
     shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(

@@ -10,6 +10,7 @@ from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
 from study.engine import cluster
 from study.engine.provenance import provenance
+from study.engine.recorded import refuse_unrecorded
 from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec, identity
 from study.store.lock import refuse_second_driver
@@ -58,8 +59,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         raise UserError(
             f"objective: {spec.objective.metric} needs g.condition in every trial, since it compares samples with the classes they were conditioned on"
         )
-    if spec.objective.metric not in evaluator.baselines:
-        raise UserError(f"objective must be one of {sorted(evaluator.baselines)} with data: {source.name}; given {spec.objective.metric!r}")
+    refuse_unrecorded(spec, source, evaluator.baselines)
     if known and known.protocol != evaluator.protocol.as_dict():
         changes = [
             f"{k}: {known.protocol.get(k)} in the folder, {v} now"

@@ -85,8 +85,8 @@ class Progress:
             again = "retrying" if record.needs_run(self.spec.max_failures) else "giving up"
             return f"error ({again}): {record.closed.reason.strip().splitlines()[-1] if record.closed.reason.strip() else ''}"
         metric = self.spec.objective.metric
-        objective = f"{metric} {record.last.values[metric]:.4g}" if record.last else ""
-        return f"{self.outcome(record)}  {objective}"
+        objective = f"  {metric} {record.last.values[metric]:.4g}" if record.last and metric in record.last.values else ""
+        return f"{self.outcome(record)}{objective}"
 
     def outcome(self, record: TrialRecord) -> str:
         """Outcome so far. Cached until the trial has a new record, since the table is redrawn twice a second."""
@@ -103,7 +103,7 @@ class Progress:
         counts = Counter(self.outcome(record) for record in done)
         errors = sum(record.closed is not None and record.closed.ended is Ended.ERROR for record in trials)
         metric, sign = self.spec.objective.metric, self.spec.objective.direction.sign
-        healthy = [record for record in done if record.last and self.outcome(record) == "healthy"]
+        healthy = [r for r in done if r.last and metric in r.last.values and self.outcome(r) == "healthy"]
         best = min(healthy, key=lambda record: sign * record.last.values[metric], default=None)  # type: ignore[union-attr]
         grid = Table.grid(padding=(0, 2))
         grid.add_row(
@@ -122,7 +122,7 @@ class Progress:
             grid.add_row(
                 "",
                 f"{record.trial_id}  {to_kimg(last.images) if last else 0:g} of {self.spec.budget_kimg:g} kimg"
-                + (f"  {metric} {last.values[metric]:.4g}" if last else "")
+                + (f"  {metric} {last.values[metric]:.4g}" if last and metric in last.values else "")
                 + (f"  {outcome} so far" if (outcome := self.outcome(record)) else ""),
                 "",
                 "",

@@ -110,7 +110,8 @@ class Adaptive:
             self.measured(record.trial_id, measurement)
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
-        self.trials[trial_id].report(measurement.values[self.spec.objective.metric], measurement.images)
+        if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals
+            self.trials[trial_id].report(value, measurement.images)
 
     def closed(self, record: TrialRecord) -> None:
         trial = self.trials[record.trial_id]
@@ -118,7 +119,8 @@ class Adaptive:
         match record.closed.ended:
             case Ended.BUDGET:
                 assert record.last
-                self.study.tell(trial, record.last.values[self.spec.objective.metric])
+                value = record.last.values.get(self.spec.objective.metric)  # None: a signal that this config does not have
+                self.study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
             case Ended.SCHEDULER:
                 self.study.tell(trial, state=TrialState.PRUNED)
             case Ended.DEAD:

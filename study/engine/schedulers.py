@@ -31,7 +31,8 @@ class EarlyStopping(FIFOScheduler):
     def replay(self, record: TrialRecord) -> None:
         """Give the measurements of a recorded trial to the rule."""
         for measured in record.measurements:
-            self.rule.should_continue(record.trial_id, measured.images, measured.values[self._objective])
+            if self._objective in measured.values:  # untrained networks have no signals
+                self.rule.should_continue(record.trial_id, measured.images, measured.values[self._objective])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return str(self.CONTINUE if self._ask(trial, result) else self.STOP)
@@ -42,5 +43,5 @@ class EarlyStopping(FIFOScheduler):
             self._ask(trial, result)
 
     def _ask(self, trial: Any, result: dict[str, Any]) -> bool:
-        value = result[f"values/{self._objective}"]  # Tune flattens what schedulers get
-        return self.rule.should_continue(trial.config["trial_id"], result["images"], value)
+        value = result.get(f"values/{self._objective}")  # Tune flattens what schedulers get
+        return value is None or self.rule.should_continue(trial.config["trial_id"], result["images"], value)

@@ -12,9 +12,10 @@ from study.store.store import Store
 
 
 class Stopping(tune.Stopper):
-    """Stops a trial that `analysis.diagnose.hopeless` finds hopeless, and the Tune run if `ganstudy stop` requests it."""
+    """Stops a trial that `analysis.diagnose.hopeless` finds hopeless, if `stop_hopeless`, and the Tune run if `ganstudy stop` requests it."""
 
-    def __init__(self, store: Store, *, budget_kimg: float):
+    def __init__(self, store: Store, *, budget_kimg: float, stop_hopeless: bool):
+        self.stop_hopeless = stop_hopeless
         self.store, self.budget = store, to_images(budget_kimg)
         self.file = store.layout.stop.absolute()
         self.reasons: dict[str, str] = {}  # trial id -> why it was stopped
@@ -23,7 +24,7 @@ class Stopping(tune.Stopper):
         """Whether to stop the trial. Tune calls this before the Recorder, so the Store does not hold `result` yet."""
         study, record = self.store.study, self.store.trials[result["config"]["trial_id"]]
         assert study
-        if result["finished"] or result["diverged"]:
+        if not self.stop_hopeless or result["finished"] or result["diverged"]:
             return False
         ticks = [(m.images, m.values) for m in record.measurements if m.images < result["images"]]
         images, curves = curves_of([*ticks, (result["images"], result["values"])])

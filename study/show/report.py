@@ -32,7 +32,8 @@ def write_report(view: StudyView, path: Path) -> Path:
     design = {
         "goal": spec["goal"],
         "design": f"{spec['sampler']}: {spec['n_configs']} configs × {plural(spec['seeds'], 'seed')}, {plural(len(trials), 'trial')} so far; design seed {spec['design_seed']}",
-        "objective": f"{view.objective} (full name {view.protocol.axis(view.objective)})",
+        "objective": view.objective + (f" (full name {view.protocol.axis(view.objective)})" if view.objective in study.baselines else ""),
+        "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(FAILURES)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg per trial",
         "protocol": f"{view.protocol.hash}: " + ", ".join(f"{key} {value}" for key, value in study.protocol.items()) + _accuracy(view),
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of evaluation, summed over trials",

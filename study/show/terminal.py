@@ -191,7 +191,7 @@ def print_study(view: StudyView, console: Console) -> None:
     console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
     console.print(
         f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
-        f"objective: {view.objective} ({view.direction.phrase})"
+        f"objective: {view.objective} ({view.direction.phrase})" + (f", failure: {spec['failure']}" if spec.get("failure") else "")
     )
     for part, flow in (("base", False), ("space", None)):  # as in a study file; None: innermost mappings on one line
         yaml, text = YAML(typ="safe", pure=True), StringIO()

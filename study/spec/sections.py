@@ -1,6 +1,6 @@
 """Sections of a study file: objective, scheduler, evaluation and resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -13,10 +13,11 @@ from study.spec.errors import SpecError
 from study.spec.features import refuse_unknown_features
 from trainables.messages import validation_message
 from trainables.sections import Count, Positive, Section
+from trainables.signal_names import signal_names
 
 
 class Objective(Section):
-    """The metric to optimise or rank by, and its direction."""
+    """The metric or signal to optimise or rank by, and its direction."""
 
     metric: str = "fd"
     direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a string in study files
@@ -24,13 +25,22 @@ class Objective(Section):
     @model_validator(mode="before")
     @classmethod
     def _its_own_direction(cls, given: Any) -> Any:
-        """Accept `objective: coverage` and take the direction from METRICS."""
+        """Accept `objective: coverage` and take the direction from METRICS. A signal has none."""
         if not isinstance(given, (str, Mapping)):
             raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
         given = {"metric": given} if isinstance(given, str) else dict(given)
         if isinstance(name := given.get("metric", "fd"), str):
+            try:
+                refuse_unknown_value(name, METRICS)
+            except UserError as error:
+                raise SpecError(("objective",), str(error)) from None
             if name not in METRICS:
-                raise SpecError(("objective",), f"no metric named {name!r}; {nearest(name, METRICS)}there are {sorted(METRICS)}")
+                if "direction" not in given:
+                    raise SpecError(
+                        ("objective",),
+                        f"the objective {name} is a signal, which needs a direction: {{metric: {name}, direction: minimize}} or maximize",
+                    )
+                return given
             direction = METRICS[name].direction
             if direction is None:
                 raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near the real-data baseline")
@@ -69,6 +79,13 @@ class Resources(Section):
         if gpu is not None and gpu > 1 and gpu != int(gpu):
             raise SpecError(("resources", "gpu"), f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
         return gpu
+
+
+def refuse_unknown_value(name: str, metrics: Iterable[str]) -> None:
+    """Raise UserError unless a tick can have a value of this name: one of `metrics`, or a signal."""
+    known = [*metrics, *signal_names()]
+    if name not in known:
+        raise UserError(f"no metric or signal named {name!r}; {nearest(name, known)}there are {sorted(set(known))}")
 
 
 def evaluation_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> EvaluationConfig:

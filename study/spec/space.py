@@ -19,8 +19,21 @@ from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
 
 TAKEN = (  # columns of StudyView.trials() other than settings and metrics; variants may not have these names
-    *("number", "config_id", "phase", "protocol", "ended", "outcome", "onset_kimg", "images", "seconds", "evaluation_seconds", "seed"),
-    *("diagnosis", "reason", "failures"),
+    *(
+        "number",
+        "config_id",
+        "phase",
+        "protocol",
+        "ended",
+        "outcome",
+        "failed",
+        "onset_kimg",
+        "images",
+        "seconds",
+        "evaluation_seconds",
+        "seed",
+    ),
+    *("fd_ratio", "diagnosis", "reason", "failures"),
 )
 
 

@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from analysis.grades import GRADES
+from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import nearest
 from study.spec import checks, design
 from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
+from study.spec.failure import Failure
 from study.spec.files import line_of, read_yaml
 from study.spec.plugins import import_plugins
 from study.spec.published import with_published
@@ -18,7 +21,7 @@ from study.spec.ranges import NEVER_VARIES
 from study.spec.renamed import RENAMED_KEYS
 from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
-from study.spec.sections import EvaluationConfig, Objective, Resources
+from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
 from study.spec.space import Proposal, Space, as_given, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
@@ -45,6 +48,8 @@ class StudySpec(Section):
     scheduler: SerializeAsAny[Scheduler] | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     resources: Resources = Resources()
+    failure: str | None = None  # when a trial has failed, such as "coverage < 0.5"; None: by its outcome
+    stop_hopeless: bool = True  # end trials that fail and make no progress any more
     max_failures: Annotated[int, Field(ge=0)] = 2  # how often a trial that ended in an error is started again
     tracking: Tracking = Tracking()
 
@@ -66,6 +71,16 @@ class StudySpec(Section):
         if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", design.cells_of(space))
         return given
+
+    @field_validator("failure")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        try:
+            for name in Failure.of(text).names if text is not None else ():
+                refuse_unknown_value(name, [*METRICS, *GRADES])
+        except UserError as error:
+            raise SpecError(("failure",), str(error)) from None
+        return text
 
     @field_validator("base")
     @classmethod
@@ -169,9 +184,11 @@ class StudySpec(Section):
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
 
-    The question, the resources, the tracking and the places of files may change; the numbers of configs and seeds may grow.
+    The question, the definition of a failure, which only changes how records are read, the resources, the tracking and the places of files
+    may change; the numbers of configs and seeds may grow.
     """
-    free = {"question", "n_configs", "seeds", "resources", "tracking", "max_failures"}
+    free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures"}
+    spec = {"stop_hopeless": True, **spec}  # older studies do not have it
     base = {name: value for name, value in spec["base"].items() if name not in ("data.root", "data.download")}
     # without the path of the weights, since the evaluation protocol has their hash
     evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}

@@ -72,9 +72,13 @@ class TrialRecord:
         return self.trial_id.rpartition("-s")[0]
 
     def best_images(self, metric: str, direction: Direction) -> int:
-        """Return the images of the checkpoint with the best value of the metric."""
-        values = {m.images: m.values[metric] for m in self.measurements}
-        return min((saved.images for saved in self.saved), key=lambda images: direction.sign * values[images])
+        """Return the images of the checkpoint with the best value of the metric; of the newest if none has a value.
+
+        Untrained networks have no signals.
+        """
+        values = {m.images: m.values[metric] for m in self.measurements if metric in m.values}
+        measured = [saved.images for saved in self.saved if saved.images in values]
+        return min(measured, key=lambda images: direction.sign * values[images], default=self.saved[-1].images)
 
     def needs_run(self, max_failures: int) -> bool:
         """Whether the trial must run again, from its newest checkpoint: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick."""

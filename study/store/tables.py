@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import Diagnosis, Direction, TrialTable
+from analysis.grades import GRADES
 from analysis.metrics import METRICS
-from study.store.diagnosis import diagnosis
+from study.store.diagnosis import diagnosis, grades_of, has_failed
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store
 
@@ -17,7 +18,7 @@ _NULL = "default"  # the level of a choice that is null; None marks settings tha
 
 
 def trials_frame(store: Store, *, protocol: str) -> pd.DataFrame:
-    """Return a row per trial_id: how it ended, outcome, onset, settings, last values, diagnosis.
+    """Return a row per trial_id: how it ended, outcome, whether it failed, onset, settings, last values, grades, diagnosis.
 
     protocol: the hash of the study's evaluation protocol. attrs["baselines"]: the real-data baselines. attrs["protocol"]: the protocol.
     """
@@ -35,12 +36,14 @@ def trials_frame(store: Store, *, protocol: str) -> pd.DataFrame:
                 "protocol": protocol,
                 "ended": record.closed.ended.value if record.closed else "",
                 "outcome": found.outcome,
+                "failed": has_failed(record, store.study, found),
                 "onset_kimg": found.onset_kimg,
                 "images": last.images if last else 0,
                 "seconds": last.seconds if last else 0.0,
                 "evaluation_seconds": last.evaluation_seconds if last else 0.0,
                 **settings_of(record),
                 **(last.values if last else {}),
+                **{name: value for name, value in grades_of(record, store.study, found).items() if name != "onset_kimg"},
                 "diagnosis": found.evidence,
                 "reason": record.closed.reason if record.closed else "",
                 "failures": record.failures,
@@ -94,13 +97,23 @@ def trial_table(store: Store) -> TrialTable:
         diagnosis=np.array([each.evidence for each in found], dtype=np.str_),
         onset_kimg=np.array([np.nan if each.onset_kimg is None else each.onset_kimg for each in found], dtype=np.float64),
         settings=settings.drop(columns="seed", errors="ignore"),
-        final=pd.DataFrame([{**record.last.values, _COST: record.last.seconds} if record.last else {} for record in records], index=ids),
+        own_failures=np.array([has_failed(record, study, each) for record, each in zip(records, found, strict=True)], dtype=np.bool_)
+        if study.spec.get("failure")
+        else None,
+        final=pd.DataFrame(
+            [
+                {**record.last.values, _COST: record.last.seconds, **grades_of(record, study, each)} if record.last else {}
+                for record, each in zip(records, found, strict=True)
+            ],
+            index=ids,
+        ),
         curves={name: curve(lambda m, name=name: m.values.get(name, np.nan)) for name in names},
         images=curve(lambda m: m.images),
         scientific=tuple(space["scientific"]),
         nuisance=tuple(space["nuisance"]),
         directions={
             **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
+            **GRADES,
             study.spec["objective"]["metric"]: Direction(study.spec["objective"]["direction"]),
             _COST: Direction.MINIMIZE,
         },

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from study.store.diagnosis import diagnosis
+from study.store.diagnosis import diagnosis, has_failed
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store, whole_lines
 
@@ -91,9 +91,14 @@ def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
 
 
 def diagnosis_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """Diagnosis from the ticks so far: outcome, evidence, and onset in kimg."""
+    """Diagnosis from the ticks so far: outcome, whether the trial failed, evidence, and onset in kimg."""
     found = diagnosis(trial, study)
-    return {"outcome": found.outcome, "diagnosis": found.evidence, "onset_kimg": found.onset_kimg}
+    return {
+        "outcome": found.outcome,
+        "failed": has_failed(trial, study, found),
+        "diagnosis": found.evidence,
+        "onset_kimg": found.onset_kimg,
+    }
 
 
 def log(line: str) -> None:

@@ -96,6 +96,24 @@ def test_collapsed_samples_have_finite_scores(kind: str, data: str, references: 
     assert found["fd"] > 2 * real["fd"]
 
 
+def test_doubtful_samples_do_not_bring_a_mode_back() -> None:
+    """A classifier gives bad samples some class. Only clearly recognised ones count for `modes_lost`, generated and real."""
+    classes = np.arange(400) % 4
+
+    def samples(sure: dict[int, float]) -> Samples:
+        probabilities = np.full((400, 4), 0.1 / 3)
+        probabilities[np.arange(400), classes] = 0.9
+        for k, p in sure.items():
+            probabilities[classes == k] = (1 - p) / 3
+            probabilities[classes == k, k] = p
+        return Samples(features=np.random.default_rng(0).normal(size=(400, 3)), probabilities=probabilities)
+
+    for real, fake, lost in (({}, {}, 0), ({}, {3: 0.89}, 1), ({}, {2: 0.5, 3: 0.6}, 2), ({3: 0.89}, {3: 0.89}, 0)):
+        comparison = Comparison(real=Reference.of(samples(real), n=400), fake=samples(fake))
+        assert METRICS["modes_lost"].of(comparison) == lost
+        assert METRICS["modes"].of(comparison) == 4
+
+
 def test_only_metrics_whose_needs_are_met_are_computed() -> None:
     points = Samples(features=ring(100).features)
     needs = {METRICS[name].needs for name in measure(Comparison(real=Reference.of(points, n=100), fake=points))}

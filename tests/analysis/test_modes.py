@@ -13,7 +13,7 @@ from analysis.metrics import (
     nearest_centre,
     shares,
 )
-from analysis.metrics.modes import class_imbalance, class_imbalance_baseline, excess_kl, forward_kl, kl_baseline, modes_seen
+from analysis.metrics.modes import class_imbalance, class_imbalance_baseline, excess_kl, forward_kl, kl_baseline, modes_lost, modes_seen
 from analysis.metrics.spread import Spread, mode_spread, mode_traces
 from ganstudy import UserError
 
@@ -193,6 +193,45 @@ def test_the_spread_of_few_samples() -> None:
     assert mode_spread(x, np.zeros(9, dtype=int), [0, 1]) == NO_SPREAD  # the real mode has no variance
 
 
+def drawn(shares_of: np.ndarray, real: np.ndarray, *, n: int, n_real: int, seed: int = 0, draws: int = 200) -> np.ndarray:
+    """modes_lost of `n` samples with these shares against `n_real` samples with the real shares, for several draws of both."""
+    rng = np.random.default_rng(seed)
+    return np.array([modes_lost(rng.multinomial(n, shares_of), rng.multinomial(n_real, real)) for _ in range(draws)])
+
+
+@pytest.mark.parametrize(
+    ("modes", "n", "n_real"), [(3, 100, 60), (10, 1000, 500), (10, 2000, 10_000), (100, 2000, 10_000), (1000, 2000, 10_000)]
+)
+@pytest.mark.parametrize("even", [True, False])
+def test_modes_are_lost_beyond_chance_only(modes: int, n: int, n_real: int, even: bool) -> None:
+    """Real shares, and a fifth of them in one mode of some size, which is where the level of 5 % holds."""
+    real = np.ones(modes) / modes if even else np.random.default_rng(1).dirichlet(np.full(modes, 0.7))
+    few = np.arange(modes) == np.argsort(real)[modes // 2]
+    fifth = np.where(few, real / 5, real)
+    fifth[~few] *= (1 - fifth[few].sum()) / fifth[~few].sum()
+    assert (drawn(real, real, n=n, n_real=n_real) == 0).all()
+    assert (drawn(fifth, real, n=n, n_real=n_real) > 0).mean() < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 200)
+
+
+@pytest.mark.parametrize(("kept", "lost"), [(10, 0), (9, 1), (8, 2), (5, 5), (1, 9)])
+def test_lost_modes_are_counted(kept: int, lost: int) -> None:
+    real = np.ones(10) / 10
+    left = np.where(np.arange(10) < kept, 1 / kept, 0)
+    assert (drawn(left, real, n=1000, n_real=500) == lost).all()
+    assert (drawn(0.99 * left + 0.01 * real, real, n=1000, n_real=500) == lost).mean() > 0.95, (
+        "a few stray samples do not bring a mode back"
+    )
+
+
+def test_many_modes_are_lost_together() -> None:
+    real = np.ones(1000) / 1000
+    left = np.where(np.arange(1000) < 400, 1 / 400, 0)
+    assert drawn(left, real, n=2000, n_real=10_000, draws=20).mean() > 500
+    assert modes_lost(np.zeros(10), np.ones(10)) == modes_lost(np.ones(10), np.zeros(10)) == 0, "nothing is known without clear samples"
+    assert modes_lost([100, 0], [100, 1]) == 0, "too few real samples to tell"
+    assert modes_lost([100, 0, 0], [50, 50, 0]) == 1, "a mode without real samples is not missed"
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -210,6 +249,8 @@ def test_the_spread_of_few_samples() -> None:
         (lambda: kl_baseline(0, n=5), "modes and n, the number of samples, must be at least 1; given are 0 and 5"),
         (lambda: class_imbalance([0.5, np.nan], [0.5, 0.5]), "fake_shares must be numbers"),
         (lambda: modes_seen([]), "shares must be numbers"),
+        (lambda: modes_lost([1, 2], [1]), "counts and real_counts must be numbers"),
+        (lambda: modes_lost([1, -2], [1, 1]), "counts and real_counts must be numbers"),
         (lambda: mode_traces(CENTRES, np.zeros(3, dtype=int), modes=1), "points and decisions must be equally many; given are 8 and 3"),
         (lambda: mode_spread(CENTRES, np.zeros(8, dtype=int), [np.nan]), "real_traces must be finite numbers"),
         (lambda: mode_spread(CENTRES, np.ones(8, dtype=int), [1]), "decisions must lie between 0 and 0; given are 1 to 1"),

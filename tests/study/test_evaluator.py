@@ -149,6 +149,7 @@ def test_real_data_reach_the_baselines(evaluator: Evaluator, digits: Source) -> 
 def test_staged_collapse_of_digits(evaluator: Evaluator, digits: Source) -> None:
     kept = [evaluator(Replay(digits.train[digits.train_labels < n])) for n in (10, 8, 5, 1)]  # type: ignore[operator]
     assert [k["modes"] for k in kept] == [10, 8, 5, 1]
+    assert [k["modes_lost"] for k in kept] == [0, 2, 5, 9]
     assert [k["kl"] for k in kept] == pytest.approx([np.log(10 / n) for n in (10, 8, 5, 1)], abs=0.1)
     for metric in ("fd", "kl"):
         assert sorted(kept, key=lambda k: k[metric]) == kept

@@ -118,7 +118,7 @@ def test_hopeless_trials_are_stopped_and_keep_their_samples(toy: Toy, tmp_path: 
     assert set(trials["ended"]) == {"dead"}
     assert set(trials["outcome"]) == {"discriminator_too_strong"}
     assert trials["reason"].str.contains("no progress since .* kimg: discriminator_too_strong, D is almost never wrong").all()
-    assert trials["images"].between(1800, 5400).all()  # after at least three ticks, before the end
+    assert trials["images"].between(5000, 5400).all()  # after 5 kimg, before the end
     for record in view.store.trials.values():
         assert record.last is not None
         assert record.saved[-1].images == record.last.images
@@ -173,7 +173,7 @@ def test_settings_that_do_not_fit_the_data_are_refused(toy: Toy, tmp_path: Path)
         run(toy(base={"arch": "dcgan", "g.norm": "batch"}), tmp_path / "toy")
     with pytest.raises(ValueError, match=r"data\.size must be at most the 100000"):
         run(toy(base={"data.size": 100_001}), tmp_path / "toy")
-    with pytest.raises(ValueError, match="objective must be one of"):
+    with pytest.raises(ValueError, match="objective must name metrics among"):
         run(toy(base={"data": "image_folder", "data.root": str(pictures(tmp_path / "p"))}, objective="modes"), tmp_path / "toy")
     assert not (tmp_path / "toy").exists()
 

@@ -69,6 +69,7 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         "seed": 4,
         "ended": "dead",
         "outcome": "diverged",
+        "failed": True,
         "diagnosis": "values became non-finite since 2 kimg",
         "onset_kimg": 2.0,
         "reason": "",

@@ -11,6 +11,7 @@ from rich.console import Console
 from tiny import tiny
 
 import analysis
+from analysis.metrics import METRICS
 from ganstudy import UserError
 from study.api import open_study
 from study.evaluation.protocol import EvaluationProtocol
@@ -57,14 +58,14 @@ def test_a_table_knows_the_scale_of_each_range(tmp_path: Path) -> None:
 
 def test_variants_may_not_be_named_like_a_column(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
-        store.write_study(replace(STUDY, spec=WHOLE, protocol=PROTOCOL.as_dict()))
+        store.write_study(replace(STUDY, spec=WHOLE, protocol=PROTOCOL.as_dict(), baselines={"fd": 1.0}))
         driver = Driver(store)
         driver.open("t0")
         driver.tick("t0", 2, Ended.BUDGET)
     view = open_study(tmp_path)
     (record,) = view.store.trials.values()
     assert record.last
-    assert set(view.trials()) - settings().keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
+    assert set(view.trials()) - settings().keys() - METRICS.keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
     for name in ("images", "coverage"):
         with pytest.raises(SpecError, match=f"must not be a column of the trials' table; given '{name}'"):
             read_space({"scientific": {name: {"few": {"data.size": 10}, "many": {}}}})

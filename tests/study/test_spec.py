@@ -142,7 +142,7 @@ BAD = {
         good(space=space(scientific={"loss": ["hinge", "nonsaturating"], "label_smoothing": [False, True]}, nuisance={})),
         "label_smoothing needs a loss with labels",
     ),
-    "unknown metric": (good(objective="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
+    "unknown metric": (good(objective="fdd"), "no metric or signal named 'fdd'; did you mean 'fd'"),
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
     "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['sobol', 'factorial', 'random'] with goal: explain"),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),

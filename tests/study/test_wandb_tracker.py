@@ -57,13 +57,17 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
     outcomes = {run_id[-5:-3]: (run.summary["ended"], run.summary["outcome"]) for run_id, run in runs.items() if "ended" in run.summary}
     assert outcomes == {
         "aa": ("budget", "healthy"),
-        "bb": ("scheduler", "mode_collapse"),
+        "bb": ("scheduler", "undertrained"),
         "cc": ("dead", "diverged"),
         "dd": ("error", ""),
     }
-    assert (
-        runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("partial: too little of the data since 0 kimg: share of the modes 0.2")
-    )
+    assert runs["digits-e3b0c4-bb-s4"].summary["diagnosis"].startswith("has hardly begun: kimg 2, limit 5")
+    assert {run_id[-5:-3]: run.summary["failed"] for run_id, run in runs.items() if "ended" in run.summary} == {
+        "aa": False,
+        "bb": False,
+        "cc": True,
+        "dd": False,
+    }
     assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # from the ticks so far
     assert run.config["baselines"] == Store(tmp_path).study.baselines  # type: ignore[union-attr]
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
