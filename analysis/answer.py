@@ -18,10 +18,10 @@ def answer(explanation: Explanation) -> str:
     n = f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'config')}"
     failing = estimate.rate(table.failed, table.config_id)
     failed = f"{int(table.failed.sum())} failed ({percent(failing.value)}, 95 % interval {percent(failing.low)} to {percent(failing.high)})"
-    source = "a randomised design" if explanation.designed else "not randomised, so what good runs have in common is no effect"
+    chosen = "not randomised" if table.foreign else "chosen by an adaptive search"
+    source = "a randomised design" if explanation.designed else f"{chosen}, so what good runs have in common are associations, not causes"
     lines = [f"{n} ({source}): {failed}."]
-    if explanation.model is None or not explanation.claims:
-        return "\n".join([*lines, *_nothing(explanation)])
+    lines += _equal(explanation)
     if not explanation.designed:
         return "\n".join([*lines, *_in_common(explanation)])
     claimed = [claim for claim in explanation.claims if claim.claimed]
@@ -34,6 +34,20 @@ def answer(explanation: Explanation) -> str:
         if claim.details and not claim.claimed
     ]
     return "\n".join([*lines, *_nothing(explanation)])
+
+
+def _equal(explanation: Explanation) -> list[str]:
+    """The outcomes in which all runs are equal, so that no setting can be seen to change them."""
+    if explanation.model is None:
+        return []
+    equal = [outcome for outcome in explanation.outcomes if outcome not in explanation.model.regressions]
+    table, lines = explanation.table, []
+    if "failed" in equal:
+        lines.append(f"{'All trials' if table.failed.all() else 'No trial'} failed, so nothing can be told about what makes them fail.")
+    if metrics := [outcome for outcome in equal if outcome != "failed"]:
+        why = "there is no trial that did not fail" if table.failed.all() else "all trials are equal in it"
+        lines.append(f"Nothing can be told about {listed(metrics)}: {why}.")
+    return lines
 
 
 def _of_setting(name: str, claims: list[Claim]) -> list[str]:
@@ -79,11 +93,14 @@ def _nothing(explanation: Explanation) -> list[str]:
     """What cannot be told: settings without a claim, levels that were not compared, and what more trials would show."""
     table = explanation.table
     told = {claim.setting for claim in explanation.claims if claim.claimed}
-    compared = {part for claim in explanation.claims for part in claim.setting.split(" × ")}
+    terms = explanation.model.terms.values() if explanation.model else []
+    compared = {term.settings[0] for term in terms if term.contrasts}
     unclear = [name for name in table.scientific if name not in told and name in compared]
     alone = [name for name in table.scientific if name not in compared]
     lines = []
     depends = {part for name in told if " × " in name for part in name.split(" × ")}
+    if not explanation.claims:
+        unclear = []
     if unclear and not told:
         lines.append(f"Nothing can be told from noise about {listed(unclear)}.")
     elif unclear:

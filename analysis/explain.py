@@ -16,6 +16,7 @@ from analysis.table import Bools, TrialTable, as_table
 from analysis.words import listed, value_text
 from ganstudy import UserError
 
+_HUGE = 700.0  # its exponential overflows
 _SURE = 1.96  # a single comparison that differs clearly
 
 
@@ -138,7 +139,7 @@ def _effect_of(response: Response, kind: Kind) -> Callable[[float], float]:
     if response.name == WIN and kind != "interaction":
         return lambda x: float(np.clip(0.5 + x, 0.0, 1.0))
     if response.scale == "log":
-        return lambda x: float(np.exp(x))
+        return lambda x: float(np.exp(x)) if x < _HUGE else float("inf")
     return lambda x: float(np.clip(x, lowest, highest)) if kind != "interaction" else float(x)
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-
 from scipy.special import ndtri
 
 from analysis import Claim, Direction, TrialTable, explain

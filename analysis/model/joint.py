@@ -77,6 +77,7 @@ class JointModel:
 
     units: Units
     regressions: dict[str, Regression]  # response -> its regression
+    terms: dict[str, Term]
     chosen: dict[str, list[str]]  # response -> the terms in its model: nuisance settings that matter, then claims
     comparisons: list[Comparison]
     limits: Limits
@@ -136,7 +137,7 @@ def joint_model(
                         role,
                     )
                 )
-    return JointModel(units, regressions, chosen, comparisons, bounds)
+    return JointModel(units, regressions, terms, chosen, comparisons, bounds)
 
 
 def _part(response: Response, term: Term) -> str:

@@ -14,8 +14,7 @@ from ganstudy.ended import Ended
 
 WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILED = "failed"
-# Rates take few values, so many permutations tie with the data. Ties are broken by the summary; estimates move by less than .1 points.
-_TIE = 1e-3
+_TIE = 1e-3  # too little to change the order of two rates
 _OF_ALL = ("modes_lost", "onset_kimg", "seconds")
 _RARE = 3  # a kind of failure with fewer events can show nothing
 
@@ -31,7 +30,13 @@ class Response:
     values: Floats  # [U]; NaN where a unit has none
     scale: Scale
     direction: Direction
+    ties: Floats | None = None  # [U]: the summary, by which equal values are told apart in permutations
     floor: float = 0.0  # the least standard deviation of a unit's value: equal rates by luck are no certainty
+
+    @property
+    def scored(self) -> Floats:
+        """[U]: the values that scores are computed from. Few rates are possible, so without this many permutations would tie with the data."""
+        return self.values if self.ties is None else self.values - _TIE * self.ties
 
     @property
     def constant(self) -> bool:
@@ -59,9 +64,7 @@ def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
     metrics = [outcome for outcome in outcomes if outcome in table.directions]
     if FAILED in outcomes and metrics:
         win = _win(units, metrics[0])
-        found = [
-            replace(each, values=each.values - _TIE * win.values) if each.name == FAILED and not each.constant else each for each in found
-        ]
+        found = [replace(each, ties=win.values) if each.name == FAILED else each for each in found]
         found.append(win)
     return found
 
@@ -79,7 +82,7 @@ def _risk(units: Units, name: str, events: Bools, censored: Bools, part: Part) -
     spread = 1 / (n / 2 + 2)
     per_unit = n / max(len(units), 1)
     floor = float(np.sqrt(spread * (1 - spread) / max(per_unit, 1.0)))
-    return Response(name, part, units.mean(values), "linear", Direction.MINIMIZE, floor)
+    return Response(name, part, units.mean(values), "linear", Direction.MINIMIZE, floor=floor)
 
 
 def _objective(units: Units, metric: str) -> Response:

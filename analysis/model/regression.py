@@ -5,7 +5,7 @@ columns are centred, and the products of columns with columns (`gram`) and with 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,10 @@ class _Group:
     rows: npt.NDArray[np.int64]
     columns: Floats  # [n, K], centred
     gram: Floats  # [K, K]
-    products: Floats  # [K]
-    total: float  # sum of squares of the response
+    products: Floats  # [K], with the values
+    total: float  # sum of squares of the values
+    scored: Floats  # [K], with the values that scores are computed from
+    scored_total: float
     permuted: Floats = field(default_factory=lambda: np.empty((0, 0)))  # [K, B]
 
 
@@ -63,17 +65,22 @@ class Regression:
         at = np.flatnonzero(rows)
         columns = self.all[at]
         columns = columns - columns.mean(axis=0) if len(at) else columns
-        y = self.response.values[at]
-        y = y - y.mean() if len(at) else y
-        return _Group(at, columns, columns.T @ columns, columns.T @ y, float(y @ y))
+        y, scored = (values[at] - values[at].mean() if len(at) else values[at] for values in (self.response.values, self.response.scored))
+        return _Group(at, columns, columns.T @ columns, columns.T @ y, float(y @ y), columns.T @ scored, float(scored @ scored))
 
     def fit(self, term: Term, adjust: Sequence[str]) -> Fit | None:
         """The term adjusted for others, or None if too few units are left."""
-        return self._solved(term, adjust, self.group(term).products[:, None])
+        group = self.group(term)
+        fit = self._solved(term, adjust, group.products[:, None], group.total)
+        if self.response.ties is None:
+            return fit
+        scored = self._solved(term, adjust, group.scored[:, None], group.scored_total)
+        return replace(fit, score=scored.score) if fit and scored else None
 
     def permuted(self, term: Term, adjust: Sequence[str]) -> Floats | None:
         """[m, B]: the scores of the same fit to permuted data."""
-        fit = self._solved(term, adjust, self.group(term).permuted)
+        group = self.group(term)
+        fit = self._solved(term, adjust, group.permuted, group.scored_total)
         return None if fit is None else fit.score
 
     def combined(self, weights: Mapping[str, Floats], adjust: Sequence[str]) -> tuple[float, float, int]:
@@ -90,7 +97,7 @@ class Regression:
         residual = group.total - coefficients @ products
         return float(vector @ coefficients), float(np.sqrt(max(residual, 0.0) / max(df, 1) * (vector @ inverse @ vector))), df
 
-    def _solved(self, term: Term, adjust: Sequence[str], products: Floats) -> Fit | None:
+    def _solved(self, term: Term, adjust: Sequence[str], products: Floats, total: float) -> Fit | None:
         """`products` [K, B]. For B = 1 the results are [m], else [m, B]."""
         if not term.contrasts:
             return None
@@ -107,11 +114,11 @@ class Regression:
         right = right - against @ inner @ products[other]
         inverse, own_rank = _inverse(left, scale=np.diag(gram))
         df = len(group.rows) - 1 - rank - own_rank
-        if df < 2 or own_rank == 0 or group.total <= 0:
+        if df < 2 or own_rank == 0 or total <= 0:
             return None
         coefficients = inverse @ right
-        residual = group.total - explained - (coefficients * right).sum(axis=0)
-        deviation = np.sqrt(np.maximum(residual, 1e-12 * group.total) / df)
+        residual = total - explained - (coefficients * right).sum(axis=0)
+        deviation = np.sqrt(np.maximum(residual, 1e-12 * total) / df)
         weights = np.array([contrast.weights for contrast in term.contrasts])
         variance = np.einsum("mk,kl,ml->m", weights, inverse, weights)
         alone = _inverse(gram)[0]
@@ -139,7 +146,7 @@ def permute(
     jobs: list[tuple[_Group, Floats]] = []
     for regression, terms, names in zip(regressions, used, residual_of, strict=True):
         for group in {id(g): g for g in map(regression.group, terms)}.values():
-            y = regression.response.values[group.rows]
+            y = regression.response.scored[group.rows]
             y = y - y.mean() if len(y) else y
             columns = np.hstack([np.empty((len(y), 0)), *(group.columns[:, regression.at[name]] for name in names)])
             if columns.shape[1]:
@@ -147,7 +154,7 @@ def permute(
             group.permuted = np.empty((group.columns.shape[1], n))
             # the residual is scaled to the total of the data, which the fits subtract from
             norm = float(y @ y)
-            jobs.append((group, y * np.sqrt(group.total / norm) if norm > 0 else y))
+            jobs.append((group, y * np.sqrt(group.scored_total / norm) if norm > 0 else y))
     batch = max(1, min(n, 2_000_000 // max(size, 1)))
     for start in range(0, n, batch):
         keys = rng.random((min(batch, n - start), size))

@@ -283,10 +283,10 @@ def test_known_effects_are_found_in_foreign_runs() -> None:
     frame["loss"] = np.exp(1 - np.log(2) * adam + 0.1 * rng.standard_normal(2 * n))
     frame.loc[rng.random(2 * n) < np.where(adam, 0.02, 0.5), "loss"] = np.nan
     made = table(frame, config=["opt", "momentum"], failed="loss is missing", evidence="designed")
-    (fewer,) = (claim for claim in analysis.explain(made, "failed") if claim.setting == "opt")
+    (fewer,) = (claim for claim in analysis.explain(made, ("failed", "loss")) if (claim.setting, claim.outcome) == ("opt", "failed"))
     assert fewer.effect < -0.3
-    assert fewer.clear
-    (lower,) = (claim for claim in analysis.explain(made, "loss") if claim.setting == "opt")
+    assert fewer.family_low < fewer.high < 0
+    (lower,) = (claim for claim in analysis.explain(made, ("failed", "loss")) if (claim.setting, claim.outcome) == ("opt", "loss"))
     assert lower.low < 0.5 < lower.high
     assert {claim.evidence for claim in (fewer, lower)} == {"designed"}
     assert analysis.rank(made, "loss")["opt"].iloc[0] == "adam"

@@ -82,7 +82,7 @@ def test_the_report_is_complete_and_self_contained(stage: Stage, tmp_path: Path)
     assert outline.open == []
     assert len(outline.ids) == len(set(outline.ids))
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
-    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "Helps"):
+    for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "Nothing can be told from noise"):
         assert word in text
     assert text.count("<img alt=") == 1 + 3 + 2 + 2  # real, best, collapsed, diverged
     assert len(re.findall(r"plotly\.js v\d", text)) == 1

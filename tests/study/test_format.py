@@ -146,7 +146,7 @@ def test_the_commands_that_read_a_study(folder: Path, evidence: str) -> None:
     assert "g.lr: " in run("show", trial)
     assert trial.partition("-")[0] in run("rank")
     assert evidence in run("explain")
-    assert analysis.explain(view.table(), "failed")
+    assert analysis.explain(view.table(), "failed").model
     run("report")
     assert view.spec.question in (folder / "report.html").read_text()
     if folder.name == "explain":  # the generators of dead trials may give samples that are not finite
