@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from analysis import estimate
 from analysis.levels import Level, independent_units, levels
@@ -100,29 +101,39 @@ def curves(table: TrialTable, name: str) -> go.Figure:
 
 
 def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
-    """The best configs by `analysis.rank`, each with its mean and 95 % interval; open symbols mark configs with a dead trial."""
-    found = rank(table, by).dropna(subset="mean").head(top)
-    dead = (found["n_dead"] > 0).to_numpy()
-    figure = go.Figure(
-        go.Scatter(
-            x=found["mean"],
-            y=list(range(len(found))),
-            error_x=_whiskers(found["mean"], found["low"], found["high"]),
+    """The first places of `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
+
+    Crosses mark the mean as measured.
+    """
+    found = rank(table, by).dropna(subset="place").head(top)
+    rows = list(range(len(found)))
+    figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
+    text = [f"{config}: {n} of {all_} trials did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
+    for column, (value, low, high, outcome, shown) in enumerate(
+        (("estimate", "low", "high", "healthy", ".3g"), ("p_fail", "p_fail_low", "p_fail_high", "diverged", ".0%")), 1
+    ):
+        dots = go.Scatter(
+            x=found[value],
+            y=rows,
+            error_x=_whiskers(found[value], found[low], found[high]),
             mode="markers",
-            marker={"size": 9, "color": OUTCOMES["healthy"].colour, "symbol": np.where(dead, "circle-open", "circle")},
-            text=[
-                f"{config}: {n} of {all_} seeds completed their budget"
-                for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()
-            ],
-            hovertemplate="%{text}<br>%{x:.3g}<extra></extra>",
-            showlegend=False,
+            marker={"size": 9, "color": OUTCOMES[outcome].colour},
+            text=text,
+            hovertemplate=f"%{{text}}<br>%{{x:{shown}}}<extra></extra>",
+            name="expected of a new run",
+            showlegend=column == 1,
         )
+        figure.add_trace(dots, row=1, col=column)
+    measured = {"size": 7, "color": _INK, "symbol": "x-thin-open"}
+    figure.add_trace(go.Scatter(x=found["mean"], y=rows, mode="markers", marker=measured, name="mean as measured"), row=1, col=1)
+    labels = [f"{config}  n={n}" for config, n in zip(found["config_id"], found["n_seeds"], strict=True)]
+    figure.update_yaxes(tickvals=rows, ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
+    figure = _styled(figure, height=150 + _ROW * len(found))
+    figure = _with_baseline(_scaled(figure, "x", table, by), "x", table, by)
+    figure.update_layout(
+        xaxis_title=_axis_title(table, by), xaxis2={"title": "risk of failing", "tickformat": ".0%", "range": [-0.02, 1.02]}
     )
-    figure.update_xaxes(title=_axis_title(table, by))
-    labels = [f"{config}  n={n}{' †' if d else ''}" for config, n, d in zip(found["config_id"], found["n"], dead, strict=True)]
-    figure.update_yaxes(tickvals=list(range(len(found))), ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
-    figure = _styled(figure, height=110 + _ROW * len(found))
-    return _with_baseline(_scaled(figure, "x", table, by), "x", table, by)
+    return figure
 
 
 def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:

@@ -29,7 +29,7 @@ class Posterior:
     configs: pd.DataFrame  # [C]
     objectives: Floats | None  # [D, C]; None if no config has two values: nothing tells noise from differences then
     spreads: Floats | None  # [D, C], standard deviation between seeds
-    risks: Floats | None  # [D, C], the risk of failing; None if no config has two trials
+    risks: Floats  # [D, C], the risk of failing
 
 
 def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
@@ -50,18 +50,16 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
     )
     configs = configs[(configs["n"] > 0) | (configs["n_failed"] > 0)]
     n_seeds, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_seeds", "n", "n_failed"))
-    n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS))
+    n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS)) // _CHAINS * _CHAINS
     rng = np.random.default_rng(seed)
-    if not len(configs):
-        return Posterior(by=by, scale=scale, sign=sign, configs=configs.assign(objective=np.nan, risk=np.nan), objectives=None, spreads=None, risks=None)
     risk, risks = draw_risks(n_failed, n_seeds, n_draws=n_draws, rng=rng)
     mean, squares = (configs[name].to_numpy(dtype=np.float64) for name in ("mean", "squares"))
     objective, objectives, spreads = mean, None, None
-    if n.max() > 1:
-        chains = [np.tile(column, (_CHAINS, 1)) for column in (n, mean, squares, risk)]
-        expected, *draws = draw_objectives(*chains, n_draws=n_draws // _CHAINS, rng=rng)  # type: ignore[arg-type, call-arg, misc]
+    if (n > 1).any():
+        columns = (np.tile(column, (_CHAINS, 1)) for column in (n, mean, squares, risk))
+        expected, objectives, spreads = draw_objectives(*columns, n_draws=n_draws // _CHAINS, rng=rng)
         objective = np.where(n > 0, expected.mean(0), np.nan)
-        objectives, spreads = (each.reshape(-1, len(configs)) for each in draws)
+        objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
     return Posterior(
         by=by,
         scale=scale,
@@ -69,5 +67,5 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
         configs=configs.drop(columns="squares").assign(objective=objective, risk=risk),
         objectives=objectives,
         spreads=spreads,
-        risks=risks[: len(objectives)] if objectives is not None else risks,
+        risks=risks,
     )

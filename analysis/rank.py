@@ -49,7 +49,21 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     unknown = pd.Series(counted.config_id).value_counts(sort=False).rename("n_seeds").drop(frame.index)
     frame = pd.concat([frame, pd.DataFrame({"n_seeds": unknown, "n": 0, "n_failed": 0, "n_dead": 0}, index=unknown.index)])
     settings = counted.settings.groupby(counted.config_id, sort=False)[list(table.scientific)].first()
-    columns = ["place", "place_low", "place_high", "p_best", "beats", "n_seeds", "n_failed", "n_dead", "n", "mean", "estimate", "low", "high"]
+    columns = [
+        "place",
+        "place_low",
+        "place_high",
+        "p_best",
+        "beats",
+        "n_seeds",
+        "n_failed",
+        "n_dead",
+        "n",
+        "mean",
+        "estimate",
+        "low",
+        "high",
+    ]
     result = frame[[*columns, "p_fail", "p_fail_low", "p_fail_high"]].join(settings).rename_axis("config_id").reset_index()
     result.attrs = {"by": by, "direction": table.direction(by).value, "scale": found.scale, "note": _note(found)}
     return result
@@ -109,7 +123,9 @@ def _intervals(found: Posterior) -> pd.DataFrame:
     """Return the columns mean, estimate, low, high, p_fail, p_fail_low and p_fail_high, on the metric's own scale."""
     tails = [1 - estimate.UPPER_TAIL, estimate.UPPER_TAIL]
     configs, own = found.configs, np.exp if found.scale == "log" else np.asarray
-    frame = pd.DataFrame({"mean": own(configs["mean"]), "estimate": own(configs["objective"]), "p_fail": configs["risk"]}, index=configs.index)
+    frame = pd.DataFrame(
+        {"mean": own(configs["mean"]), "estimate": own(configs["objective"]), "p_fail": configs["risk"]}, index=configs.index
+    )
     unknown = np.full((2, len(configs)), np.nan)
     low, high = unknown if found.objectives is None else own(np.quantile(found.objectives, tails, axis=0))
     valued = configs["n"] > 0

@@ -82,7 +82,9 @@ def _summary(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 def main() -> None:
     sizes, replicates, start = [int(arg) for arg in sys.argv[1:]] or [12, 24, 64, 200], 400, time.monotonic()
-    print("| case | configs | seeds | between / within | bias | coverage | bias before | coverage before |\n|---|---|---|---|---|---|---|---|")
+    print(
+        "| case | configs | seeds | between / within | bias | coverage | bias before | coverage before |\n|---|---|---|---|---|---|---|---|"
+    )
     for configs in sizes:
         for case in CASES:
             for seeds in (2, 3, 5):
