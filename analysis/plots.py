@@ -221,7 +221,9 @@ def _with_baseline(figure: go.Figure, axis: str, table: TrialTable, metric: str)
         line = {"color": colour, "dash": "dash", "width": 1.5}
         note = {"text": "real data", "showarrow": False, "font": {"size": 11, "color": colour}}
         if axis == "x":
-            figure.add_vline(x=baseline, line=line)
+            figure.add_shape(
+                type="line", x0=baseline, x1=baseline, y0=0, y1=1, xref="x", yref="paper", line=line
+            )  # in the first panel only
             figure.add_annotation(x=at, y=1, yref="paper", yanchor="bottom", **note)
         else:
             figure.add_hline(y=baseline, line=line)

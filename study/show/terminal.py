@@ -118,13 +118,15 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
         console.print("No ranking yet: none of these trials has reached the end of its budget.")
         return
     print_ranking(table, by, console, n=n)
-    estimates = pd.concat(
-        [analysis.rank(each.where(there), by).set_index("config_id")["estimate"] for each in (table, before)], axis=1
-    ).to_numpy()
-    tau = kendalltau(*estimates.T, nan_policy="omit").statistic if len(estimates) > 1 else float("nan")
+    places = (
+        pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["place"] for each in (table, before)], axis=1)
+        .dropna()
+        .to_numpy()
+    )
+    tau = kendalltau(*places.T).statistic if len(places) > 1 else float("nan")
     console.print(
         f"Agreement of the rankings by {protocol.axis(by)} and {own.axis(by)} (the study's own): Kendall's τ {_number(tau)} "
-        f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(estimates), 'config')}. Failures are those that the study recorded.",
+        f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(places), 'config')}. Failures are those that the study recorded.",
         soft_wrap=True,
     )
 

@@ -92,7 +92,7 @@ def test_a_config_with_failed_runs_is_placed_by_its_risk(stage: Stage) -> None:
         "none": {},
         "one": {0: "diverged"},
         "all": {0: "diverged", 1: "mode_collapse", 2: "diverged"},
-        "all but one": {row: "diverged" for row in range(1, 30)},
+        "all but one": dict.fromkeys(range(1, 30), "diverged"),
     }.items():
         found = rank(ended(table, outcomes))
         places[name] = cell(found, "c00", "place")
