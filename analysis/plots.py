@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis import estimate
+from analysis import estimate, expected, pareto
 from analysis.levels import Level, independent_units, levels
 from analysis.outcomes import OUTCOMES, Outcome
 from analysis.rank import rank
@@ -133,6 +133,57 @@ def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
     figure.update_layout(
         xaxis_title=_axis_title(table, by), xaxis2={"title": "risk of failing", "tickformat": ".0%", "range": [-0.02, 1.02]}
     )
+    return figure
+
+
+def expected_best(table: TrialTable, by: str) -> go.Figure:
+    """The best of k configs by `analysis.expected`: its mean with a 95 % band, and dotted lines between which nine of ten searches end."""
+    found = expected.expected_best(table, by).replace([np.inf, -np.inf], np.nan)
+    figure, colour = go.Figure(), OUTCOMES["healthy"].colour
+    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=found.index, y=found["low"], **band)
+    figure.add_scatter(x=found.index, y=found["high"], **band, fill="tonexty", fillcolor="rgba(0, 114, 178, 0.18)")
+    text = [f"best of {k}: {value:.3g}, all fail with {percent(none)}" for k, value, none in found[["expected", "p_none"]].itertuples()]
+    line = {"color": colour, "width": 2}
+    figure.add_scatter(x=found.index, y=found["expected"], mode="lines", line=line, name="mean, 95 %", text=text, hovertemplate="%{text}")
+    dotted = {"color": colour, "width": 1.2, "dash": "dot"}
+    for name, shown in (("likely_low", True), ("likely_high", False)):
+        figure.add_scatter(x=found.index, y=found[name], mode="lines", line=dotted, name="nine of ten searches", showlegend=shown)
+    figure.update_xaxes(title="configs tried, one run each", type="log")
+    figure.update_yaxes(title=f"best {_axis_title(table, by)}")
+    return _with_baseline(_scaled(_styled(figure, height=380), "y", table, by), "y", table, by)
+
+
+def pareto_front(table: TrialTable, x: str, y: str) -> go.Figure:
+    """Two metrics of every config by `analysis.pareto`; the darker a config, the more likely it is on the front."""
+    found = pareto.pareto(table, x, y)
+    chance = found["p_front"].fillna(found["on_front"].astype(float))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=found[x],
+        y=found[y],
+        error_x=_whiskers(found[x], found[f"{x}_low"], found[f"{x}_high"]) | {"color": _GRID},
+        error_y=_whiskers(found[y], found[f"{y}_low"], found[f"{y}_high"]) | {"color": _GRID},
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": chance,
+            "cmin": 0,
+            "cmax": 1,
+            "colorscale": "Blues",
+            "line": {"width": 1, "color": _INK},
+            "showscale": True,
+        },
+        text=[f"{config}<br>on the front: {percent(p)}" for config, p in zip(found["config_id"], chance, strict=True)],
+        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_traces(marker_colorbar={"title": "P(on the front)", "tickformat": ".0%"})
+    figure.update_xaxes(title=_axis_title(table, x))
+    figure.update_yaxes(title=_axis_title(table, y))
+    figure = _styled(figure, height=420)
+    for metric, axis in ((x, "x"), (y, "y")):
+        figure = _with_baseline(_scaled(figure, axis, table, metric), axis, table, metric)
     return figure
 
 

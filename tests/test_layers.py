@@ -28,7 +28,7 @@ PARTS: dict[str, set[str]] = {
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
     "wandb": ("study/tracking/wandb_tracker.py",),
-    "optuna": ("study/spec/", "study/engine/", "study/tracking/"),
+    "optuna": ("study/spec/", "study/engine/", "study/tracking/", "analysis/importance.py"),
     "torchvision": ("trainables/",),
 }
 MAX_LINES = 300

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import TrialTable
+from analysis import TrialTable, plots
 from analysis.expected import best_weights, expected_best
 from ganstudy import UserError
 
@@ -76,3 +76,11 @@ def test_intervals_cover(stage: Stage, share: float) -> None:
         found = expected_best(with_fd(table, np.exp(rng.standard_normal(40))))
         covered.append(found["low"][k] <= truth <= found["high"][k])
     assert np.mean(covered) > 0.9
+
+
+def test_the_figure_shows_the_curve(stage: Stage) -> None:
+    table = stage(30, 2)
+    figure = plots.expected_best(table, "fd")
+    found = expected_best(table, "fd")
+    assert list(figure.data[2].y) == found["expected"].tolist()
+    assert list(figure.data[2].x) == found.index.tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import TrialTable
+from analysis import TrialTable, plots
 from analysis.pareto import front, pareto
 from ganstudy import UserError
 
@@ -60,3 +60,11 @@ def test_one_seed_per_config_gives_no_probability(stage: Stage) -> None:
 def test_one_metric_twice_is_refused(stage: Stage) -> None:
     with pytest.raises(UserError, match="two different"):
         pareto(stage(4, 2), "fd", "fd")
+
+
+def test_the_figure_shows_the_configs(stage: Stage) -> None:
+    table = stage(8, 3)
+    found = pareto(table, "fd", "coverage")
+    (dots,) = plots.pareto_front(table, "fd", "coverage").data
+    assert list(dots.x) == found["fd"].tolist()
+    assert list(dots.marker.color) == found["p_front"].tolist()
