@@ -149,7 +149,8 @@ def expected_best(table: TrialTable, by: str) -> go.Figure:
     dotted = {"color": colour, "width": 1.2, "dash": "dot"}
     for name, shown in (("likely_low", True), ("likely_high", False)):
         figure.add_scatter(x=found.index, y=found[name], mode="lines", line=dotted, name="nine of ten searches", showlegend=shown)
-    figure.update_xaxes(title="configs tried, one run each", type="log")
+    ticks = [digit * 10**power for power in range(5) for digit in (1, 2, 5)]
+    figure.update_xaxes(title="configs tried, one run each", type="log", tickvals=ticks)
     figure.update_yaxes(title=f"best {_axis_title(table, by)}")
     return _with_baseline(_scaled(_styled(figure, height=380), "y", table, by), "y", table, by)
 
