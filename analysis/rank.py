@@ -133,7 +133,7 @@ def _intervals(found: Posterior) -> pd.DataFrame:
     several = configs["n_seeds"].max() > 1  # one trial per config does not tell the risk of one config from that of another
     frame["p_fail_low"], frame["p_fail_high"] = np.quantile(found.risks, tails, axis=0) if several else unknown
     if not several:
-        frame["p_fail"] = configs["n_failed"].sum() / configs["n_seeds"].sum()
+        frame["p_fail"] = configs["n_failed"].sum() / max(configs["n_seeds"].sum(), 1)
     return frame
 
 
