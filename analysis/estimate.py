@@ -33,31 +33,6 @@ class Interval:
         return self.low <= number <= self.high
 
 
-def config_means(values: Floats, configs: Strings, *, scale: Scale) -> pd.DataFrame:
-    """Return the mean and interval of each config, from Student's t with the variance pooled over configs.
-
-    With 3 seeds the variance of a single config has 2 degrees of freedom; the pooled one has T − C. Pooling assumes the same spread between
-    seeds in all configs, on the given scale. Index: config. Columns: n, mean, low, high. attrs: `df` (T − C) and `sd` (the pooled standard
-    deviation on the working scale; NaN if df is 0).
-    """
-    working = pd.Series(_to_working(values, scale)).groupby(np.asarray(configs), sort=False)
-    n, mean = working.size(), working.mean()
-    df = len(values) - len(n)
-    sd = float(np.sqrt(((working.size() - 1) * working.var(ddof=1).fillna(0.0)).sum() / df)) if df > 0 else np.nan
-    half = float(stats.t.ppf(UPPER_TAIL, max(df, 1))) * sd / np.sqrt(n.to_numpy(dtype=np.float64))
-    centre = mean.to_numpy(dtype=np.float64)
-    frame = pd.DataFrame(
-        {
-            "n": n,
-            "mean": _from_working(centre, scale),
-            "low": _from_working(centre - half, scale),
-            "high": _from_working(centre + half, scale),
-        }
-    )
-    frame.attrs.update(df=df, sd=sd)
-    return frame
-
-
 def mean(values: Floats, configs: Strings, *, scale: Scale) -> Interval:
     """Return the mean over configs, each counted once: Student's t on config means, so that seeds do not count as configs."""
     means = _means(_to_working(values, scale), configs).to_numpy(dtype=np.float64)
@@ -67,52 +42,48 @@ def mean(values: Floats, configs: Strings, *, scale: Scale) -> Interval:
 
 
 def rate(events: Bools, configs: Strings) -> Interval:
-    """Return the share of trials with the event: Wilson's score interval at the effective number of trials."""
+    """Return the share of trials with the event: Wilson's score interval at the effective number of trials.
+
+    More seeds that say what is known already never widen it: neither each config's trials once more, nor one more seed per config that
+    agrees with its others.
+    """
     share = float(np.mean(events))
-    n = _effective_n(configs, intraclass_correlation(events.astype(np.float64), configs, np.ones(len(events), dtype=bool)))
+    n = float(_effective_n(events, configs, np.ones(len(events), dtype=bool))[1])
     low, high = proportion_confint(share * n, n, alpha=1 - _CONFIDENCE, method="wilson")
     return Interval(share, float(low), float(high))
 
 
 def rate_difference(events: Bools, configs: Strings, group: Bools) -> Interval:
     """Return the rate inside the group minus the rate outside: Newcombe's hybrid score interval (1998, method 10) at effective numbers."""
-    icc = intraclass_correlation(events.astype(np.float64), configs, group)
     inside, outside = float(events[group].mean()), float(events[~group].mean())
-    n_inside, n_outside = _effective_n(configs[group], icc), _effective_n(configs[~group], icc)
+    n_outside, n_inside = _effective_n(events, configs, group)
     low, high = confint_proportions_2indep(
         inside * n_inside, n_inside, outside * n_outside, n_outside, compare="diff", method="newcomb", alpha=1 - _CONFIDENCE
     )
     return Interval(inside - outside, float(low), float(high))
 
 
-def _effective_n(configs: Strings, icc: float) -> float:
-    """Return the number of independent trials that carry the same information, given the intraclass correlation `icc`.
+def _effective_n(events: Bools, configs: Strings, group: Bools) -> Floats:
+    """Return the numbers [2] of independent trials outside and inside the group that carry as much information as its trials.
 
-    It is n / (1 + (m − 1) icc), where m is the size of a trial's config averaged over trials (Kish 1965), times (t_{n−1} / t_{C−1})²
-    because C configs are all that the design effect is known from (Korn & Graubard 1998). With one seed per config it is n.
-    """
-    sizes = np.unique(configs, return_counts=True)[1].astype(np.float64)
-    n, m = sizes.sum(), (sizes**2).sum() / sizes.sum()
-    t_ratio = stats.t.ppf(UPPER_TAIL, n - 1) / stats.t.ppf(UPPER_TAIL, len(sizes) - 1) if len(sizes) > 1 else 1.0
-    return float(n / (1 + (m - 1) * icc) * t_ratio**2)
-
-
-def intraclass_correlation(values: Floats, configs: Strings, group: Bools) -> float:
-    """Return the correlation between trials of one config, within and outside `group`: one-way analysis of variance, clipped to [0, 1].
-
-    It is 1 if nothing varies or no config has two seeds. The data cannot tell then, and seeds that always agree count as one.
+    It is the number of trials divided by the design effect (Kish 1965), times (z / t)² because C configs are all that the design effect is
+    known from (after Korn & Graubard 1998). The design effect is the variance of the rate between configs, relative to that of independent
+    trials, pooled over both groups. The result is at most the number of trials, and at least what the configs give if seeds always agree:
+    n² / Σ n_i², which is C if all configs have as many seeds. All of this stays the same if every trial is counted twice.
     """
     first, of, size = np.unique(configs, return_index=True, return_inverse=True, return_counts=True)[1:]
-    inside = group[first]  # all trials of a config are in the same group
-    centre = np.bincount(of, values) / size
-    group_mean = np.array([values[group == g].mean() if (group == g).any() else 0.0 for g in (False, True)])[inside.astype(int)]
-    n, n_configs, n_groups = len(values), len(size), len(np.unique(inside))
-    between, within = (size * (centre - group_mean) ** 2).sum(), ((values - centre[of]) ** 2).sum()
-    if n == n_configs or n_configs == n_groups or between + within < 1e-12:
-        return 1.0
-    between, within = between / (n_configs - n_groups), within / (n - n_configs)
-    m = (n - sum((size[inside == g] ** 2).sum() / size[inside == g].sum() for g in np.unique(inside))) / (n_configs - n_groups)
-    return float(np.clip((between - within) / (between + (m - 1) * within), 0.0, 1.0))
+    inside = group[first].astype(int)  # all trials of a config are in the same group
+    n, n_configs = np.bincount(inside, size, 2), np.bincount(inside, minlength=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.bincount(group.astype(int), events, 2) / n
+        deviations = np.bincount(inside, (np.bincount(of, events) - size * share[inside]) ** 2, 2)  # of a config's number of events
+        between = np.where(n_configs > 1, deviations * n_configs / (n_configs - 1), 0.0).sum()
+        chance = np.where(n_configs > 1, n * share * (1 - share), 0.0).sum()
+        df = np.maximum(n_configs - 1, 0).sum()
+        ratio = (stats.norm.ppf(UPPER_TAIL) / stats.t.ppf(UPPER_TAIL, df)) ** 2 if df > 0 else np.nan
+        found = n * (chance / between) * ratio
+        least = n**2 / np.bincount(inside, size.astype(np.float64) ** 2, 2)
+    return np.clip(np.where(np.isnan(found), 0.0, found), least, n)  # nothing varies: the least
 
 
 def permutation_p(values: Floats, configs: Strings, group: Bools, *, seed: int = 0, n_resamples: int = 1999) -> float:

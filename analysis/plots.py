@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from analysis import estimate
+from analysis import estimate, expected, pareto
 from analysis.levels import Level, independent_units, levels
 from analysis.outcomes import OUTCOMES, Outcome
 from analysis.rank import rank
@@ -100,29 +101,91 @@ def curves(table: TrialTable, name: str) -> go.Figure:
 
 
 def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
-    """The best configs by `analysis.rank`, each with its mean and 95 % interval; open symbols mark configs with a dead trial."""
-    found = rank(table, by).dropna(subset="mean").head(top)
-    dead = (found["n_dead"] > 0).to_numpy()
-    figure = go.Figure(
-        go.Scatter(
-            x=found["mean"],
-            y=list(range(len(found))),
-            error_x=_whiskers(found["mean"], found["low"], found["high"]),
+    """The first places of `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
+
+    Crosses mark the mean as measured.
+    """
+    found = rank(table, by).dropna(subset="place").head(top)
+    rows = list(range(len(found)))
+    figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
+    text = [f"{config}: {n} of {all_} trials did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
+    for column, (value, low, high, outcome, shown) in enumerate(
+        (("estimate", "low", "high", "healthy", ".3g"), ("p_fail", "p_fail_low", "p_fail_high", "diverged", ".0%")), 1
+    ):
+        dots = go.Scatter(
+            x=found[value],
+            y=rows,
+            error_x=_whiskers(found[value], found[low], found[high]),
             mode="markers",
-            marker={"size": 9, "color": OUTCOMES["healthy"].colour, "symbol": np.where(dead, "circle-open", "circle")},
-            text=[
-                f"{config}: {n} of {all_} seeds completed their budget"
-                for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()
-            ],
-            hovertemplate="%{text}<br>%{x:.3g}<extra></extra>",
-            showlegend=False,
+            marker={"size": 9, "color": OUTCOMES[outcome].colour},
+            text=text,
+            hovertemplate=f"%{{text}}<br>%{{x:{shown}}}<extra></extra>",
+            name="expected of a new run",
+            showlegend=column == 1,
         )
+        figure.add_trace(dots, row=1, col=column)
+    measured = {"size": 7, "color": _INK, "symbol": "x-thin-open"}
+    figure.add_trace(go.Scatter(x=found["mean"], y=rows, mode="markers", marker=measured, name="mean as measured"), row=1, col=1)
+    labels = [f"{config}  n={n}" for config, n in zip(found["config_id"], found["n_seeds"], strict=True)]
+    figure.update_yaxes(tickvals=rows, ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
+    figure = _styled(figure, height=150 + _ROW * len(found))
+    figure = _with_baseline(_scaled(figure, "x", table, by), "x", table, by)
+    figure.update_layout(
+        xaxis_title=_axis_title(table, by), xaxis2={"title": "risk of failing", "tickformat": ".0%", "range": [-0.02, 1.02]}
     )
-    figure.update_xaxes(title=_axis_title(table, by))
-    labels = [f"{config}  n={n}{' †' if d else ''}" for config, n, d in zip(found["config_id"], found["n"], dead, strict=True)]
-    figure.update_yaxes(tickvals=list(range(len(found))), ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
-    figure = _styled(figure, height=110 + _ROW * len(found))
-    return _with_baseline(_scaled(figure, "x", table, by), "x", table, by)
+    return figure
+
+
+def expected_best(table: TrialTable, by: str) -> go.Figure:
+    """The best of k configs by `analysis.expected`: its mean with a 95 % band, and dotted lines between which nine of ten searches end."""
+    found = expected.expected_best(table, by).replace([np.inf, -np.inf], np.nan)
+    figure, colour = go.Figure(), OUTCOMES["healthy"].colour
+    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=found.index, y=found["low"], **band)
+    figure.add_scatter(x=found.index, y=found["high"], **band, fill="tonexty", fillcolor="rgba(0, 114, 178, 0.18)")
+    text = [f"best of {k}: {value:.3g}, all fail with {percent(none)}" for k, value, none in found[["expected", "p_none"]].itertuples()]
+    line = {"color": colour, "width": 2}
+    figure.add_scatter(x=found.index, y=found["expected"], mode="lines", line=line, name="mean, 95 %", text=text, hovertemplate="%{text}")
+    dotted = {"color": colour, "width": 1.2, "dash": "dot"}
+    for name, shown in (("likely_low", True), ("likely_high", False)):
+        figure.add_scatter(x=found.index, y=found[name], mode="lines", line=dotted, name="nine of ten searches", showlegend=shown)
+    ticks = [digit * 10**power for power in range(5) for digit in (1, 2, 5)]
+    figure.update_xaxes(title="configs tried, one run each", type="log", tickvals=ticks)
+    figure.update_yaxes(title=f"best {_axis_title(table, by)}")
+    return _with_baseline(_scaled(_styled(figure, height=380), "y", table, by), "y", table, by)
+
+
+def pareto_front(table: TrialTable, x: str, y: str) -> go.Figure:
+    """Two metrics of every config by `analysis.pareto`; the darker a config, the more likely it is on the front."""
+    found = pareto.pareto(table, x, y)
+    chance = found["p_front"].fillna(found["on_front"].astype(float))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=found[x],
+        y=found[y],
+        error_x=_whiskers(found[x], found[f"{x}_low"], found[f"{x}_high"]) | {"color": _GRID},
+        error_y=_whiskers(found[y], found[f"{y}_low"], found[f"{y}_high"]) | {"color": _GRID},
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": chance,
+            "cmin": 0,
+            "cmax": 1,
+            "colorscale": "Blues",
+            "line": {"width": 1, "color": _INK},
+            "showscale": True,
+        },
+        text=[f"{config}<br>on the front: {percent(p)}" for config, p in zip(found["config_id"], chance, strict=True)],
+        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_traces(marker_colorbar={"title": "P(on the front)", "tickformat": ".0%"})
+    figure.update_xaxes(title=_axis_title(table, x))
+    figure.update_yaxes(title=_axis_title(table, y))
+    figure = _styled(figure, height=420)
+    for metric, axis in ((x, "x"), (y, "y")):
+        figure = _with_baseline(_scaled(figure, axis, table, metric), axis, table, metric)
+    return figure
 
 
 def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:
@@ -210,7 +273,9 @@ def _with_baseline(figure: go.Figure, axis: str, table: TrialTable, metric: str)
         line = {"color": colour, "dash": "dash", "width": 1.5}
         note = {"text": "real data", "showarrow": False, "font": {"size": 11, "color": colour}}
         if axis == "x":
-            figure.add_vline(x=baseline, line=line)
+            figure.add_shape(
+                type="line", x0=baseline, x1=baseline, y0=0, y1=1, xref="x", yref="paper", line=line
+            )  # in the first panel only
             figure.add_annotation(x=at, y=1, yref="paper", yanchor="bottom", **note)
         else:
             figure.add_hline(y=baseline, line=line)

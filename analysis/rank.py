@@ -1,76 +1,156 @@
-"""A ranking of configs with its uncertainty."""
+"""A ranking of configs by what a new run of each would do, with its uncertainty."""
 
 import numpy as np
 import pandas as pd
 
 from analysis import estimate
-from analysis.table import Floats, Scale, TrialTable
+from analysis.posterior import Posterior, posterior
+from analysis.table import Floats, TrialTable
 from analysis.words import number
 from ganstudy import UserError
-from ganstudy.direction import Direction
 
-_DRAWS = 4000  # places are whole numbers: 4000 draws settle their 2.5 % and 97.5 % quantiles
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # integrates over the seeds of a new run
+_STEPS = 10_000
+_POOL = 200_000  # simulated new runs of the study that a new run is compared with
 
 
 def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
-    """Return one row per config, best first. `by` is a metric; `seed` seeds the simulation of places.
+    """Return one row per config, best first. `by` is a metric; `seed` seeds the draws.
 
-    Columns: config_id, n_seeds (trials that are evidence), n (those of them that completed their budget and have a value), n_dead, mean,
-    low, high (95 %), place, place_low, place_high, fail_rate, then the scientific settings. attrs["note"] states the assumptions.
+    Configs are ordered by `beats`, the probability that a new run of the config beats a new run of another config of the study. A run that
+    fails loses against one that does not. So a config with failed or dead runs is placed by its risk.
 
-    Configs are sorted by the worse end of the interval, so that one lucky seed does not lead. A config with a dead trial ranks below every
-    config without one, because its other seeds are selected by survival. Trials that stopped early have no value; a config with no other
-    trials has no place. Intervals of places are simulated from the joint posterior of means and pooled variance, and extended to
-    include `place`. Raises UserError for an unknown metric or a table without finished trials.
+    Columns:
+
+    * config_id, place, place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats;
+    * n_seeds (trials that are evidence), n_failed, n_dead, n (those that did not fail, completed their budget and have a value);
+    * mean: of these n values as they are (geometric on the log scale). The first of many means is too good, because it was chosen;
+    * estimate, low, high (95 %): the expected mean of new runs that do not fail, shrunk toward the other configs as far as chance explains
+      their differences (`analysis.hierarchy`). This has no such bias;
+    * p_fail, p_fail_low, p_fail_high: the risk that a new run fails, shrunk likewise;
+    * the scientific settings.
+
+    attrs["note"] states the assumptions. If no config has two values, nothing tells chance from differences: `estimate` is the mean as it is,
+    without interval, and place_low, place_high, p_best and beats are NaN. A config without a value and without a failure has no place.
+    Raises UserError for an unknown metric or a table without finished trials.
     """
-    direction, scale = table.direction(by), table.scale(by)
-    table = table.where(table.evidence)
-    if not len(table):
+    if not table.evidence.any():
+        table.direction(by)  # an unknown metric is the first thing to say
         raise UserError("a ranking needs finished trials; this table has none")
-    trials = pd.DataFrame({"config_id": table.config_id, "dead": table.dead, "failed": table.failed, "value": table.at_end(by)})
-    grouped = trials.groupby("config_id", sort=False)
-    frame = grouped.agg(n_seeds=("dead", "size"), n=("value", "count"), n_dead=("dead", "sum"), fail_rate=("failed", "mean"))
-    measured = trials.dropna(subset="value")
-    means = estimate.config_means(measured["value"].to_numpy(), measured["config_id"].to_numpy(dtype=np.str_), scale=scale)
-    frame = frame.join(means[["mean", "low", "high"]])
-    worse_end = "high" if direction is Direction.MINIMIZE else "low"
-    bound = frame[worse_end].fillna(frame["mean"])
-    # in this order: no dead trial before dead trials, a value before none, then the bound
-    order = pd.DataFrame({"dead": frame["n_dead"] > 0, "unmeasured": frame["n"] == 0, "bound": direction.sign * bound})
-    frame = frame.loc[order.sort_values(["dead", "unmeasured", "bound"], kind="stable").index]
-    frame["place"] = np.where(frame["n"] > 0, (frame["n"] > 0).cumsum(), np.nan)
-    spread = means.attrs
-    places = _places(frame[frame["n"] > 0], sign=direction.sign, scale=scale, sd=spread["sd"], df=spread["df"], seed=seed)
-    frame = frame.join(places)
-    settings = table.settings.groupby(table.config_id, sort=False)[list(table.scientific)].first()
-    columns = ["n_seeds", "n", "n_dead", "mean", "low", "high", "place", "place_low", "place_high", "fail_rate"]
-    result = frame[columns].join(settings).reset_index()
-    result.attrs = {"by": by, "direction": direction.value, "scale": scale, "note": _note(by, spread["sd"], spread["df"], scale)}
+    found = posterior(table, by, seed=seed)
+    counted = table.where(table.evidence)
+    frame = found.configs[["n_seeds", "n", "n_failed", "n_dead"]].join(_places(found, seed)).join(_intervals(found))
+    # a study in which all runs failed still has values at the end, which order them
+    failed_mean = pd.Series(found.sign * counted.at_end(by)).groupby(counted.config_id).mean()
+    frame = frame.assign(last=failed_mean).sort_values(["order", "last"], kind="stable")
+    frame["place"] = np.arange(1.0, len(frame) + 1)
+    frame["place_low"] = frame[["place", "place_low"]].min(axis=1, skipna=False)
+    frame["place_high"] = frame[["place", "place_high"]].max(axis=1, skipna=False)
+    unknown = pd.Series(counted.config_id).value_counts(sort=False).rename("n_seeds").drop(frame.index)
+    frame = pd.concat([frame, pd.DataFrame({"n_seeds": unknown, "n": 0, "n_failed": 0, "n_dead": 0}, index=unknown.index)])
+    settings = counted.settings.groupby(counted.config_id, sort=False)[list(table.scientific)].first()
+    columns = [
+        "place",
+        "place_low",
+        "place_high",
+        "p_best",
+        "beats",
+        "n_seeds",
+        "n_failed",
+        "n_dead",
+        "n",
+        "mean",
+        "estimate",
+        "low",
+        "high",
+    ]
+    result = frame[[*columns, "p_fail", "p_fail_low", "p_fail_high"]].join(settings).rename_axis("config_id").reset_index()
+    result.attrs = {"by": by, "direction": table.direction(by).value, "scale": found.scale, "note": _note(found)}
     return result
 
 
-def _places(frame: pd.DataFrame, *, sign: float, scale: Scale, sd: float, df: int, seed: int) -> pd.DataFrame:
-    """Return the columns place_low and place_high; NaN if no config has two seeds."""
-    if df == 0:
-        return pd.DataFrame({"place_low": np.nan, "place_high": np.nan}, index=frame.index)
-    rng = np.random.default_rng(seed)
-    centre = frame["mean"].to_numpy(dtype=np.float64)
-    centre = np.log(centre) if scale == "log" else centre
-    sigma = sd * np.sqrt(
-        df / rng.chisquare(df, size=(_DRAWS, 1))
-    )  # one variance for all configs, so each mean has Student's t distribution
-    draws = sign * (centre + sigma / np.sqrt(frame["n"].to_numpy()) * rng.standard_normal((_DRAWS, len(frame))))
-    # a config with a dead trial ranks below all others in every draw
-    dead = frame["n_dead"].to_numpy() > 0
-    draws = np.where(dead, draws + 2 * np.ptp(draws) + 1, draws)
-    places: Floats = draws.argsort(axis=1).argsort(axis=1) + 1.0
+def standing(objectives: Floats, spreads: Floats, risks: Floats, rng: np.random.Generator) -> Floats:
+    """Return the probability [D, C] that a new run of each config beats a new run of any config, itself included, for each draw.
+
+    objectives, spreads, risks [D, C]: draws; less is better. The opponent is a new run of a config chosen at random.
+    """
+    at = rng.integers(objectives.size, size=min(objectives.size, _POOL))
+    runs = objectives.ravel()[at] + spreads.ravel()[at] * rng.standard_normal(len(at))
+    runs = runs[rng.random(len(at)) >= risks.ravel()[at]]
+    failing = float(risks.mean())
+    if not len(runs):
+        return np.full(objectives.shape, 0.5)
+    # the share of runs that are worse than a value: a table over equal steps, which is ten times as fast as a search
+    low, high = np.quantile(runs, [0.001, 0.999])
+    step = max((high - low) / _STEPS, 1e-300)
+    worse = 1 - np.searchsorted(np.sort(runs), low + step * np.arange(_STEPS + 1)) / len(runs)
+    wins = np.zeros(objectives.shape)
+    for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
+        at = np.clip((objectives + spreads * node - low) / step, 0, _STEPS)
+        wins += weight * worse[at.astype(np.int32)]
+    return (1 - risks) * (failing + (1 - failing) * wins) + risks * failing / 2
+
+
+def _places(found: Posterior, seed: int) -> pd.DataFrame:
+    """Return the columns order (less is better), beats, p_best, place_low and place_high."""
+    configs = found.configs
+    n = len(configs)
+    unknown = pd.DataFrame(np.nan, index=configs.index, columns=["beats", "p_best", "place_low", "place_high"])
+    if found.objectives is None or found.spreads is None:  # the values as they are; configs that always failed are last
+        values = found.sign * configs["objective"]
+        wins = 1 - (values.rank() - 0.5) / max(values.notna().sum(), 1)
+        failing = configs["risk"].mean()
+        beats = (1 - configs["risk"]) * (failing + (1 - failing) * wins.fillna(0.5)) + configs["risk"] * failing / 2
+        return unknown.assign(order=-beats)
+    draws = standing(found.sign * found.objectives, found.spreads, found.risks, np.random.default_rng(seed))
+    beats = draws.mean(axis=0)
+    places = np.empty(draws.shape, dtype=np.int32)
+    np.put_along_axis(places, draws.argsort(axis=1)[:, ::-1], np.arange(1, n + 1, dtype=np.int32)[None, :], axis=1)
     low, high = np.quantile(places, [1 - estimate.UPPER_TAIL, estimate.UPPER_TAIL], axis=0, method="nearest")
-    place = frame["place"].to_numpy(dtype=np.float64)
-    return pd.DataFrame({"place_low": np.minimum(low, place), "place_high": np.maximum(high, place)}, index=frame.index)
+    return pd.DataFrame(
+        {
+            "order": -beats,
+            "beats": (n * beats - 0.5) / (n - 1) if n > 1 else np.nan,  # a run of the config itself is beaten half of the time
+            "p_best": (places == 1).mean(axis=0),
+            "place_low": low,
+            "place_high": high,
+        },
+        index=configs.index,
+    )
 
 
-def _note(by: str, sd: float, df: int, scale: Scale) -> str:
-    if df == 0:
-        return "one seed per config: no spread to measure, so no intervals"
-    spread = f"factor {number(float(np.exp(sd)))}" if scale == "log" else number(sd)
-    return f"assumes the same spread between seeds in all configs (pooled standard deviation of {by}: {spread}, {df} degrees of freedom)"
+def _intervals(found: Posterior) -> pd.DataFrame:
+    """Return the columns mean, estimate, low, high, p_fail, p_fail_low and p_fail_high, on the metric's own scale."""
+    tails = [1 - estimate.UPPER_TAIL, estimate.UPPER_TAIL]
+    configs, own = found.configs, np.exp if found.scale == "log" else np.asarray
+    frame = pd.DataFrame(
+        {"mean": own(configs["mean"]), "estimate": own(configs["objective"]), "p_fail": configs["risk"]}, index=configs.index
+    )
+    unknown = np.full((2, len(configs)), np.nan)
+    low, high = unknown if found.objectives is None else own(np.quantile(found.objectives, tails, axis=0))
+    valued = configs["n"] > 0
+    frame["low"], frame["high"] = pd.Series(low, configs.index).where(valued), pd.Series(high, configs.index).where(valued)
+    several = configs["n_seeds"].max() > 1  # one trial per config does not tell the risk of one config from that of another
+    frame["p_fail_low"], frame["p_fail_high"] = np.quantile(found.risks, tails, axis=0) if several else unknown
+    if not several:
+        frame["p_fail"] = configs["n_failed"].sum() / max(configs["n_seeds"].sum(), 1)
+    return frame
+
+
+def _note(found: Posterior) -> str:
+    """Return the assumptions as a sentence."""
+    order = "Place: by the chance that a new run beats a new run of another config; a failed run loses"
+    if found.objectives is None or found.spreads is None:
+        if not found.configs["n"].any():
+            return f"{order}. No run reached the end of its budget without failing, so there is no {found.by} to estimate"
+        return (
+            f"Place: by {found.by} as it is, failed runs last. No config has two values, so there is no spread to measure: no intervals, and "
+            "the first place is too good by an unknown factor, because it is the best of many"
+        )
+    seeds, configs = float(np.median(found.spreads)), float(np.median(found.objectives.std(axis=1)))
+    sizes = [f"factor {number(float(np.exp(x)))}" if found.scale == "log" else number(x) for x in (seeds, configs)]
+    return (
+        f"{order}. The estimate is for runs that do not fail, drawn toward the other configs as far as chance explains the differences "
+        f"(standard deviation between seeds: {sizes[0]}; between configs: {sizes[1]}). It assumes that the configs are alike enough to learn "
+        "from each other, and that no other setting of theirs is known to matter"
+    )

@@ -1,4 +1,4 @@
-"""Benchmarks against named libraries. They print results; no test depends on them."""
+"""Benchmarks against named libraries. They print results. Tests run short versions of the simulations."""
 
 import os
 

@@ -1,18 +1,17 @@
 """The Python interface: launch a study, open its folder, read its results. Reading needs no Ray and works while the study runs."""
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from analysis import Diagnosis, Direction, TrialTable, rank
+from analysis import Diagnosis, Direction, TrialTable
 from ganstudy import UserError
 from ganstudy.files import write_output
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
+from study.store.best import best_trials
 from study.store.diagnosis import diagnosis
 from study.store.evaluated import read_evaluated
 from study.store.records import Saved, StudyRecord, TrialRecord
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
     from trainables.config import TrialConfig
     from trainables.generators import Generator
-
-log = logging.getLogger(__name__)
 
 
 def launch(spec: "StudySpec", folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> "StudyView":
@@ -136,40 +133,16 @@ class StudyView:
         return trial_table(self.store)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
-        """Return the n best configs, each as the median of its trials at the end of their budget (the better one of two).
+        """Return the n best configs by `analysis.rank`, each as the median of its trials that did not fail (the better one of two).
 
-        Configs are ranked by the worse end of the 95 % interval of their mean, so that one lucky seed does not win.
-        by: a metric; default: the objective. where: a pandas query over trials(), such as "coverage > 0.8"; more than half of a
-        config's trials must match it. If no config has min_seeds trials, those with the most are ranked, with a warning.
+        Configs are ranked by the probability that a new run beats a new run of another config; a failed run loses. by: a metric; default:
+        the objective. where: a pandas query over trials(), such as "coverage > 0.8"; more than half of a config's trials must match it.
+        If no config has min_seeds trials, those with the most are ranked, with a warning. If all trials of a config failed, their median
+        stands for it.
         """
         by = by or self.objective
-        table = self.table()
-        if where:
-            trials = self.trials()
-            try:
-                chosen = trials.query(where).index
-            except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
-                raise UserError(
-                    f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({error})"
-                ) from None
-            passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
-            table = table.where(np.isin(table.config_id, passed.index[passed > 0.5]))  # all their trials, not only those that match
-        matching = f" with {where}" if where else ""
-        if not table.evidence.any():
-            raise UserError(f"a best config needs finished trials{matching}; {self.folder} has none")
-        ranked = rank(table, by).query("n > 0")
-        if not len(ranked):
-            raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {self.folder} has none")
-        most = int(ranked["n"].max())
-        if most < min_seeds:
-            log.warning("no config has %d finished trials; ranking those with %d", min_seeds, most)
-        ranked = ranked[ranked["n"] >= min(min_seeds, most)]
-        finals = pd.Series(table.direction(by).sign * table.at_end(by), index=table.trial_id).dropna()  # less is better
-        views = []
-        for config in ranked["config_id"].head(n):
-            mine = finals[[trial for trial in table.trial_id[table.config_id == config] if trial in finals.index]].sort_values()
-            views.append(self.trial(str(mine.index[(len(mine) - 1) // 2])))
-        return views
+        found = best_trials(self.table(), self.trials(), n, by=by, where=where, min_seeds=min_seeds, folder=self.folder)
+        return [self.trial(trial_id) for trial_id in found]
 
     def trial(self, trial_id: str) -> "TrialView":
         """Return a trial by its id or a unique prefix of it."""

@@ -150,7 +150,7 @@ def best(
     min_seeds: Annotated[int, typer.Option(min=1, help="Trials that a config needs to be ranked.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the best configs, ranked by the worse end of a 95 % interval rather than by one lucky seed."""
+    """Show the best configs, ranked by what a new run of each would do rather than by one lucky seed."""
     from study.api import open_study
 
     view = open_study(folder)
@@ -169,7 +169,7 @@ def rank(
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Maximum number of rows: the first and the last are shown.")] = 20,
 ) -> None:
-    """Rank all configs by a metric, with 95 % intervals."""
+    """Rank all configs by what a new run of each would do: its risk of failing and its metric if it does not, with 95 % intervals."""
     from study.api import open_study
     from study.show.terminal import print_ranking
 

@@ -28,7 +28,8 @@ PARTS: dict[str, set[str]] = {
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
     "wandb": ("study/tracking/wandb_tracker.py",),
-    "optuna": ("study/spec/", "study/engine/", "study/tracking/", "study/show/foreign.py"),  # the last opens studies of others
+    # optuna in show/foreign.py: it opens studies of others
+    "optuna": ("study/spec/", "study/engine/", "study/tracking/", "study/show/foreign.py", "analysis/importance.py"),
     "torchvision": ("trainables/",),
 }
 MAX_LINES = 300

@@ -124,35 +124,39 @@ def ranking(table: TrialTable, objective: str) -> str:
     """The best and worst configs as a table, and a figure of the best."""
     found = rank(table, objective)
     scientific = list(table.scientific)
-    columns = ["Place", "95 % places", "Config", "Seeds", "Died", "Failed", f"{objective}, mean", "95 % interval", *scientific]
+    columns = ["Place", "95 % places", "P(best)", "Config", "Trials", f"{objective}, expected", "95 % interval", "As measured", "P(fail)"]
+    columns += ["95 % of P(fail)", "Died", *scientific]
 
     def row(i: int) -> list[str]:
         config = found.iloc[i]
-        whole = {name: "–" if pd.isna(config[name]) else str(int(config[name])) for name in ("place", "place_low", "place_high")}
-        seeds = str(config["n"]) if config["n"] == config["n_seeds"] else f"{config['n']} of {config['n_seeds']}"
-        measured = [
-            aligned(config["mean"]),
+        place, low, high = ("–" if pd.isna(config[name]) else str(int(config[name])) for name in ("place", "place_low", "place_high"))
+        return [
+            place,
+            low if low == high else f"{low} to {high}",
+            percent(config["p_best"]),
+            str(config["config_id"]),
+            f"{config['n']} of {config['n_seeds']}",
+            aligned(config["estimate"]),
             f"{aligned(config['low'])} to {aligned(config['high'])}" if np.isfinite(config["low"]) else "–",
+            aligned(config["mean"]),
+            percent(config["p_fail"]),
+            f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
+            str(config["n_dead"]),
+            *("–" if pd.isna(config[name]) else value_text(config[name]) for name in scientific),
         ]
-        settings = ["–" if pd.isna(config[name]) else value_text(config[name]) for name in scientific]
-        places = whole["place_low"] if whole["place_low"] == whole["place_high"] else f"{whole['place_low']} to {whole['place_high']}"
-        head = [whole["place"], places, str(config["config_id"]), seeds, str(config["n_dead"]), percent(config["fail_rate"])]
-        return [*head, *measured, *settings]
 
     if len(found) <= _TOP + _BOTTOM:
         rows = [row(i) for i in range(len(found))]
     else:
         rows = [*(row(i) for i in range(_TOP)), [], *(row(i) for i in range(len(found) - _BOTTOM, len(found)))]
-    dead_last = "A config with a dead trial ranks below all configs without one."
-    assumption = found.attrs["note"]
     note = (
-        f"Sorted by the worse end of the interval. {dead_last} The interval {assumption}."
-        if np.isfinite(found["low"]).any()
-        else f"Sorted by the mean ({assumption}). {dead_last}"
+        f"{found.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
+        "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
     )
-    parts = [page.grid(columns, rows, numbers=[columns[0], columns[1], *columns[3:8]], full=True), page.paragraph(note, kind="note")]
-    if found["mean"].notna().any():
-        heading = f"<h3>{escape(objective)}, mean of seeds with 95 % interval</h3>"
+    numbers = [name for name in columns if name not in ("Config", *scientific)]
+    parts = [page.grid(columns, rows, numbers=numbers, full=True), page.paragraph(note, kind="note")]
+    if found["estimate"].notna().any():
+        heading = f"<h3>{escape(objective)} and risk of a new run of the best configs, with 95 % intervals</h3>"
         parts += [heading, page.chart(plots.ranking(table, objective), name="ranking")]
     return "".join(parts)
 

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
-from analysis.words import plural
+from analysis.words import percent, plural
 from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
@@ -73,7 +73,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet."""
     ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("place", by, "95 %", "trials", "failed"):
+    for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):
         table.add_column(column, justify="right")
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
@@ -84,11 +84,16 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         settings = ", ".join(
             _short(name, value) for name in trials.scientific if (value := row[name]) is not False and value is not None and value == value
         )
-        table.add_row(_place(row), _number(row["mean"]), f"{_number(row['low'])}–{_number(row['high'])}" if row["low"] == row["low"] else "–",
-                      str(row["n_seeds"]), f"{row['fail_rate']:.0%}", settings or "all off", row["config_id"])  # fmt: skip
+        table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
+                      _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
+                      f"{row['n']} of {row['n_seeds']}", settings or "all off", row["config_id"])  # fmt: skip
     console.print(table)
-    baseline = f"; real-data baseline of {by}: {_number(trials.baselines[by])}" if by in trials.baselines else ""
-    console.print(f"[dim]{escape(str(ranked.attrs['note']) + baseline)}[/dim]", soft_wrap=True)
+    baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
+    console.print(
+        f"[dim]best: chance that no other config is better; {escape(by)}: expected of a new run that does not fail; as measured: mean of the "
+        f"trials that did not fail, counted under trials; fails: risk of a new run. {escape(str(ranked.attrs['note']))}.{escape(baseline)}[/dim]",
+        soft_wrap=True,
+    )
 
 
 def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, *, n: int) -> None:
@@ -113,11 +118,15 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
         console.print("No ranking yet: none of these trials has reached the end of its budget.")
         return
     print_ranking(table, by, console, n=n)
-    means = pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["mean"] for each in (table, before)], axis=1).to_numpy()
-    tau = kendalltau(*means.T).statistic if len(means) > 1 else float("nan")
+    places = (
+        pd.concat([analysis.rank(each.where(there), by).set_index("config_id")["place"] for each in (table, before)], axis=1)
+        .dropna()
+        .to_numpy()
+    )
+    tau = kendalltau(*places.T).statistic if len(places) > 1 else float("nan")
     console.print(
         f"Agreement of the rankings by {protocol.axis(by)} and {own.axis(by)} (the study's own): Kendall's τ {_number(tau)} "
-        f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(means), 'config')}. Failures are those that the study recorded.",
+        f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(places), 'config')}. Failures are those that the study recorded.",
         soft_wrap=True,
     )
 
@@ -133,6 +142,11 @@ def _place(row: dict[Any, Any]) -> str:
     )
 
 
+def _range(low: str, high: str) -> str:
+    """Return an interval as "1–3"; "–" if it is unknown."""
+    return "–" if low == high == "–" else f"{low}–{high}"
+
+
 def _short(name: str, value: Any) -> str:
     """Return a setting as "g.lr 0.001"; a switch that is on by its name."""
     return name if value is True else f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
@@ -144,11 +158,17 @@ def _number(value: float) -> str:
 
 
 def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
-    """Print the best configs: metrics and varied settings of the median trial of each."""
+    """Print the best configs: what a new run of each would do, then metrics and varied settings of the median trial."""
+    ranked = {row["config_id"]: row for row in analysis.rank(view.table(), by).to_dict("records")}
+    config_of = dict(zip(view.table().trial_id, view.table().config_id, strict=True))
     for i, trial in enumerate(found, 1):
+        row = ranked[config_of[trial.trial_id]]
+        expected = f"{by} {_number(row['estimate'])} ({_range(_number(row['low']), _number(row['high']))}) if it does not fail"
+        risk = f"fails with probability {percent(row['p_fail'])} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
+        console.print(f"{i}. [bold]{trial.trial_id}[/bold]  place {_place(row)}; a new run: {escape(expected)}, {risk}", soft_wrap=True)
         names = dict.fromkeys((by, view.objective, *HEADLINE))
         values = "  ".join(f"{name} {_number(trial.values[name])}" for name in names if name in trial.values)
-        console.print(f"{i}. [bold]{trial.trial_id}[/bold]  {trial.outcome}  {values}", soft_wrap=True)
+        console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value
             for name, value in trial.record.settings.items()

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,40 +13,13 @@ def names(n_configs: int, n_seeds: int) -> np.ndarray:
     return np.repeat([f"c{i}" for i in range(n_configs)], n_seeds)
 
 
-def test_config_means_by_hand() -> None:
-    found = estimate.config_means(np.array([1.0, 3.0, 4.0, 6.0]), names(2, 2), scale="linear")
-    assert found["mean"].tolist() == [2, 5]
-    assert found.attrs["sd"] == pytest.approx(np.sqrt(2))  # the variance of each config is 2, with 2 degrees of freedom in total
-    assert (found["high"] - found["mean"]).tolist() == pytest.approx([stats.t.ppf(0.975, 2)] * 2)  # sem is sqrt(2)/sqrt(2) = 1
-
-
 def test_means_on_the_log_scale_are_geometric_and_their_intervals_are_ratios() -> None:
-    values = np.array([1.0, 4.0, 3.0, 12.0])
-    found = estimate.config_means(values, names(2, 2), scale="log")
-    assert found["mean"].tolist() == pytest.approx([2, 6])
-    assert (found["high"] / found["mean"]).tolist() == pytest.approx((found["mean"] / found["low"]).tolist())
+    found = estimate.mean(np.array([1.0, 4.0, 3.0, 12.0]), names(2, 2), scale="log")
+    assert found.value == pytest.approx(np.sqrt(12))  # of the means 2 and 6
+    assert found.high / found.value == pytest.approx(found.value / found.low)
+    assert np.log(found.high / found.value) == pytest.approx(stats.t.ppf(0.975, 1) * np.log(3) / 2)
     with pytest.raises(ValueError, match="positive"):
         estimate.mean(np.array([0.0, 1.0]), names(2, 1), scale="log")
-
-
-def test_one_seed_per_config_gives_a_mean_without_interval() -> None:
-    found = estimate.config_means(np.array([1.0, 2.0]), names(2, 1), scale="linear")
-    assert found["mean"].tolist() == [1, 2]
-    assert found[["low", "high"]].isna().all(axis=None)
-
-
-@pytest.mark.parametrize("n_seeds", SEEDS)
-def test_config_mean_intervals_cover(n_seeds: int) -> None:
-    rng = np.random.default_rng(1)
-    covered = []
-    for _ in range(400):
-        truth = rng.normal(size=8)
-        values = np.repeat(truth, n_seeds) + rng.normal(size=8 * n_seeds)
-        found = estimate.config_means(values, names(8, n_seeds), scale="linear")
-        covered += ((found["low"] <= truth) & (truth <= found["high"])).tolist()
-    assert (
-        0.93 < np.mean(covered) < 0.97
-    )  # 3200 intervals: the standard error is at most 0.006, because intervals of one study are correlated
 
 
 def test_rate_with_single_seeds_is_the_wilson_interval() -> None:
@@ -61,13 +36,42 @@ def test_rate_difference_reproduces_newcombes_example() -> None:
 def test_seeds_that_always_agree_count_as_one() -> None:
     group = np.arange(60) < 30
     events = np.repeat(np.arange(20) % 2 == 0, 3)
-    assert estimate.intraclass_correlation(events.astype(float), names(20, 3), group) == 1
     alone = estimate.rate_difference(events[::3], names(20, 1), group[::3])
     seeded = estimate.rate_difference(events, names(20, 3), group)
-    assert seeded.low == pytest.approx(alone.low, abs=0.03)
-    assert seeded.high == pytest.approx(alone.high, abs=0.03)
-    nothing = np.zeros(60, dtype=bool)
-    assert estimate.rate(nothing, names(20, 3)).high == pytest.approx(estimate.rate(nothing[:20], names(20, 1)).high, abs=0.03)
+    assert (seeded.low, seeded.high) == pytest.approx((alone.low, alone.high))
+    six_of_two_configs = estimate.rate(np.zeros(6, dtype=bool), names(2, 3))
+    assert (six_of_two_configs.low, six_of_two_configs.high) == pytest.approx((0, 0.658), abs=1e-3)  # Wilson's interval of 0 of 2
+
+
+def studies(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Simulated events and their configs: 2 to 20 configs, 1 to 4 seeds each, any intraclass correlation."""
+    for _ in range(300):
+        n_configs = int(rng.integers(2, 21))
+        sizes = rng.integers(1, 5, n_configs) if rng.random() < 0.5 else np.full(n_configs, rng.integers(1, 5))
+        a, b = rng.uniform(0.1, 3, (2, n_configs))
+        risk = rng.beta(a, b)
+        yield rng.random(sizes.sum()) < np.repeat(risk, sizes), np.repeat([f"c{i}" for i in range(n_configs)], sizes)
+
+
+@pytest.mark.parametrize("times", [2, 3, 10])
+def test_repeated_trials_never_widen_the_interval_of_a_rate(times: int) -> None:
+    for events, configs in studies(np.random.default_rng(6)):
+        before, after = estimate.rate(events, configs), estimate.rate(np.tile(events, times), np.tile(configs, times))
+        assert after.value == pytest.approx(before.value)
+        assert before.low - 1e-9 <= after.low
+        assert after.high <= before.high + 1e-9
+
+
+def test_seeds_that_agree_with_their_config_never_widen_the_interval_of_a_rate() -> None:
+    """Configs of which all trials agree get one more seed each, with the same outcome; all have as many seeds before."""
+    rng = np.random.default_rng(7)
+    for n_configs in (2, 3, 6, 20):
+        for n_seeds in (1, 2, 3):
+            for _ in range(20):
+                one = rng.random(n_configs) < rng.random()
+                before = estimate.rate(np.repeat(one, n_seeds), names(n_configs, n_seeds))
+                after = estimate.rate(np.repeat(one, n_seeds + 1), names(n_configs, n_seeds + 1))
+                assert after.high - after.low <= before.high - before.low + 1e-9
 
 
 @pytest.mark.parametrize("n_seeds", SEEDS)

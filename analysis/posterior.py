@@ -1,0 +1,71 @@
+"""What a study's trials say about its configs: counts, values, and draws from the posterior of `analysis.hierarchy`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.hierarchy import draw_objectives, draw_risks
+from analysis.table import Floats, Scale, TrialTable
+
+_DRAWS = 4000
+_MAX_NUMBERS = 1_200_000  # draws × configs: bounds time and memory of large studies
+_LEAST_DRAWS = 800
+_CHAINS = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Posterior:
+    """C configs, and D draws of what new runs of them would do. The objective is on its working scale: logarithms where `scale` is "log".
+
+    `configs` has the index config_id and the columns n_seeds (trials that are evidence), n (those that did not fail, completed their budget and
+    have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk. A config with neither a value nor a
+    failure is left out.
+    """
+
+    by: str
+    scale: Scale
+    sign: float  # sign * objective: less is better
+    configs: pd.DataFrame  # [C]
+    objectives: Floats | None  # [D, C]; None if no config has two values: nothing tells noise from differences then
+    spreads: Floats | None  # [D, C], standard deviation between seeds
+    risks: Floats  # [D, C], the risk of failing
+
+
+def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
+    """Return the posterior of all configs of a table. Raises UserError for an unknown metric or one without a direction."""
+    sign, scale = table.direction(by).sign, table.scale(by)
+    table = table.where(table.evidence)
+    values = np.where(table.failed, np.nan, table.at_end(by))
+    trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead})
+    trials["value"] = np.log(values) if scale == "log" else values
+    trials["square"] = (trials["value"] - trials.groupby("config_id")["value"].transform("mean")) ** 2
+    configs = trials.groupby("config_id", sort=False).agg(
+        n_seeds=("failed", "size"),
+        n=("value", "count"),
+        n_failed=("failed", "sum"),
+        n_dead=("dead", "sum"),
+        mean=("value", "mean"),
+        squares=("square", "sum"),
+    )
+    configs = configs[(configs["n"] > 0) | (configs["n_failed"] > 0)]
+    n_seeds, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_seeds", "n", "n_failed"))
+    n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS)) // _CHAINS * _CHAINS
+    rng = np.random.default_rng(seed)
+    risk, risks = draw_risks(n_failed, n_seeds, n_draws=n_draws, rng=rng)
+    mean, squares = (configs[name].to_numpy(dtype=np.float64) for name in ("mean", "squares"))
+    objective, objectives, spreads = mean, None, None
+    if (n > 1).any():
+        columns = (np.tile(column, (_CHAINS, 1)) for column in (n, mean, squares, risk))
+        expected, objectives, spreads = draw_objectives(*columns, n_draws=n_draws // _CHAINS, rng=rng)
+        objective = np.where(n > 0, expected.mean(0), np.nan)
+        objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
+    return Posterior(
+        by=by,
+        scale=scale,
+        sign=sign,
+        configs=configs.drop(columns="squares").assign(objective=objective, risk=risk),
+        objectives=objectives,
+        spreads=spreads,
+        risks=risks,
+    )

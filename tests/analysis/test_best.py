@@ -1,0 +1,61 @@
+"""study.store.best on simulated tables; tests/study/test_cli.py has it on recorded studies."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import TrialTable, rank
+from ganstudy import UserError
+from study.store.best import best_trials
+
+Stage = Callable[..., TrialTable]
+
+
+def best(table: TrialTable, n: int = 1, *, by: str = "fd", where: str | None = None, min_seeds: int = 3) -> list[str]:
+    return best_trials(table, table.final.assign(outcome=table.outcome), n, by=by, where=where, min_seeds=min_seeds, folder=Path("runs/x"))
+
+
+def test_the_best_configs_are_those_of_the_ranking_each_as_the_median_of_its_trials_that_did_not_fail(stage: Stage) -> None:
+    table = stage(12, 4)
+    config_of = dict(zip(table.trial_id, table.config_id, strict=True))
+    found = best(table, 12)
+    ranked = rank(table, "fd")
+    assert [config_of[trial] for trial in found] == ranked["config_id"].tolist()
+    for trial in found:
+        mine = table.config_id == config_of[trial]
+        alive = table.final["fd"].to_numpy()[mine & ~table.failed]
+        values = alive if len(alive) else table.at_end("fd")[mine]
+        assert float(table.final["fd"][trial]) == np.sort(values[np.isfinite(values)])[(np.isfinite(values).sum() - 1) // 2]
+
+
+def test_a_condition_filters_the_ranking_of_the_whole_study(stage: Stage) -> None:
+    table = stage(12, 3, risk=lambda config: 0.0)
+    first, second, *_ = (config for config in rank(table, "fd")["config_id"])
+    low = table.final["coverage"].where(table.config_id != first, 0.1)
+    chosen = best(replace(table, final=table.final.assign(coverage=low)), where="coverage > 0.5")
+    assert table.config_id[table.trial_id == chosen[0]] == [second]
+    with pytest.raises(UserError, match="coverage > 2; runs/x has none"):
+        best(table, where="coverage > 2")
+
+
+def test_failed_trials_count_towards_min_seeds(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    table = stage(4, 3, risk=lambda config: 0.0)
+    outcome = table.outcome.copy()
+    outcome[0] = "mode_collapse"
+    assert len(best(replace(table, outcome=outcome), 4)) == 4
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        assert len(best(table, 4, min_seeds=5)) == 4
+    assert "no config has 5 finished trials; ranking those with 3" in caplog.text
+
+
+def test_without_a_trial_at_the_end_of_its_budget_there_is_no_best(stage: Stage) -> None:
+    table = stage(2, 2, risk=lambda config: 0.0)
+    with pytest.raises(UserError, match="reached the end"):
+        best(replace(table, ended=np.full(4, "scheduler")))
+    with pytest.raises(UserError, match="finished trials"):
+        best(replace(table, outcome=np.full(4, "")))
