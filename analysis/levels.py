@@ -1,12 +1,11 @@
 """The levels of a setting: groups of trials that can be compared."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.table import Bools, Floats, Strings, TrialTable
+from analysis.table import Bools, Strings, TrialTable
 from analysis.words import number, value_text
 
 
@@ -47,12 +46,6 @@ def independent_units(table: TrialTable, *groups: Bools) -> Strings:
     return table.trial_id if one_config_each else table.config_id
 
 
-def is_split_at_median(table: TrialTable, setting: str) -> bool:
-    """Whether `levels` splits this setting at its median."""
-    active = table.settings[setting].where(table.evidence).dropna()
-    return is_numeric(active) and active.nunique() > 2
-
-
 def distinct_values(active: pd.Series) -> list[object]:
     """Return the distinct values: categories in their own order, otherwise numbers and booleans sorted first, then names."""
     if isinstance(active.dtype, pd.CategoricalDtype):
@@ -66,24 +59,3 @@ def is_numeric(active: pd.Series) -> bool:
     categorical = isinstance(active.dtype, pd.CategoricalDtype)
     numbers = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in active)
     return not categorical and len(active) > 0 and numbers
-
-
-def adjustable(table: TrialTable, settings: Sequence[str]) -> list[str]:
-    """Return the settings that can be covariates: those that vary over these trials and are active in all of them."""
-    return [name for name in settings if table.settings[name].notna().all() and table.settings[name].nunique() > 1]
-
-
-def covariates(table: TrialTable, settings: Sequence[str]) -> Floats:
-    """Return the settings as regression columns [T, k].
-
-    Numbers stay numbers, or become logarithms on a logarithmic scale; names become 0/1 columns.
-    """
-    columns: list[Floats] = [np.empty((len(table), 0))]
-    for setting in settings:
-        column = table.settings[setting]
-        if is_numeric(column):
-            values = column.to_numpy(dtype=np.float64)
-            columns.append((np.log(values) if table.setting_scale(setting) == "log" else values)[:, None])
-        else:
-            columns.append(pd.get_dummies(column.astype(str), drop_first=True).to_numpy(dtype=np.float64))
-    return np.hstack(columns)
