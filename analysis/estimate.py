@@ -65,10 +65,10 @@ def _effective_n(events: Bools, configs: Strings) -> float:
     least = n**2 / float((size.astype(np.float64) ** 2).sum())
     between = float(((np.bincount(of, events) - size * share) ** 2).sum()) * n_configs / max(n_configs - 1, 1)
     chance = n * share * (1 - share)
-    if n_configs == 1 or between == 0 or chance == 0:  # nothing varies
+    if n_configs == 1 or chance == 0:  # nothing varies
         return least
     ratio = (stats.norm.ppf(UPPER_TAIL) / stats.t.ppf(UPPER_TAIL, n_configs - 1)) ** 2
-    return float(np.clip(n * chance / between * ratio, least, n))
+    return float(np.clip(n * ratio * chance / max(between, 1e-12), least, n))
 
 
 def _means(working: Floats, configs: Strings) -> pd.Series:
