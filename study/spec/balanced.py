@@ -63,7 +63,9 @@ class _Setting:
         if isinstance(self.domain, CategoricalDistribution):
             k = len(self.domain.choices)
             indicators = (np.eye(k) - 1 / k) * k / np.sqrt(k - 1)
-            self._codes = {repr(choice): row for choice, row in zip(self.domain.choices, indicators[:, :1] if k == 2 else indicators, strict=True)}
+            self._codes = {
+                repr(choice): row for choice, row in zip(self.domain.choices, indicators[:, :1] if k == 2 else indicators, strict=True)
+            }
         else:
             values = self._on_scale([at(self.domain, (i + 0.5) / 240) for i in range(240)])
             self._centre, self._spread = values.mean(), values.std() or 1.0
@@ -89,12 +91,12 @@ class _Setting:
     def coded(self, values: list[Any]) -> Floats:
         """Return the columns [n, c] of values: whole numbers with standard deviation UNIT over all values of the setting."""
         if isinstance(self.domain, CategoricalDistribution):
-            return np.rint(UNIT * np.array([self._codes[repr(value)] for value in values]))
-        return np.rint(UNIT * (self._on_scale(values) - self._centre) / self._spread)[:, None]
+            return np.asarray(np.rint(UNIT * np.array([self._codes[repr(value)] for value in values])))
+        return np.asarray(np.rint(UNIT * (self._on_scale(values) - self._centre) / self._spread)[:, None])
 
     def _on_scale(self, values: list[Any]) -> Floats:
         assert isinstance(self.domain, (FloatDistribution, IntDistribution))
-        numbers = np.array(values, dtype=np.float64)
+        numbers: Floats = np.array(values, dtype=np.float64)
         return np.log(numbers) if self.domain.log else numbers
 
     def _stream(self) -> Iterator[Any]:

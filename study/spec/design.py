@@ -13,8 +13,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.stats import qmc
 
 from ganstudy.registry import Registry
+from study.spec.balanced import balanced_rows
 from study.spec.errors import SpecError
 from study.spec.space import Space, at
+
+MAX_CONFIGS = 10_000  # of a study; seed_of gives each config its own seeds
 
 
 class Design(Protocol):
@@ -27,9 +30,15 @@ class Design(Protocol):
 DESIGNS: Registry[Design] = Registry("sampler of goal: explain")
 
 
+@DESIGNS.register("balanced")
+def balanced_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Balanced choices and stratified ranges, ordered so that no two settings vary together. Li & Wu 1997"""
+    return balanced_rows(space, n_configs=n_configs, design_seed=design_seed)
+
+
 @DESIGNS.register("sobol")
 def sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """A scrambled Sobol sequence over all domains. Owen 1998"""
+    """A scrambled Sobol sequence over all domains; in small designs two choices can be identical. Owen 1998"""
     domains = space.domains
     return _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
 
@@ -83,7 +92,7 @@ def cells_of(space: Space) -> int:
         if not isinstance(distribution, CategoricalDistribution):
             raise SpecError(
                 ("space", "scientific", name),
-                f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol",
+                f"sampler: factorial needs choices, and {name} is a range; list the values, or leave sampler out",
             )
         n *= len(distribution.choices)
     return n

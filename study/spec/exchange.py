@@ -8,7 +8,7 @@ All quantities are whole numbers in float64, so that a design is the same on eve
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,7 @@ class Exchange:
     def __init__(self, columns: Sequence[int], *, scientific: Sequence[bool], two_sided: Sequence[bool]):
         """Start a design. For each setting: its number of columns, whether the question is about it, whether it is a choice of two or a range."""
         ends = np.cumsum([0, *columns])
-        self._of = [np.arange(low, high) for low, high in zip(ends, ends[1:], strict=False)]
+        self._of = [np.arange(low, high) for low, high in pairwise(ends)]
         owner = np.repeat(np.arange(len(columns)), columns)
         asked = [column for own, is_asked in zip(self._of, scientific, strict=True) for column in own if is_asked]
         pairs = [(a, b) for a, b in combinations(asked, 2) if owner[a] != owner[b]] if len(asked) <= _INTERACTIONS_UP_TO else []

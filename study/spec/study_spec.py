@@ -37,8 +37,8 @@ class StudySpec(Section):
     plugins: tuple[str, ...] = ()  # modules imported before the settings are checked, also on every worker
     base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
     space: Space
-    sampler: str = "sobol"
-    n_configs: Annotated[int, Field(ge=1, le=10_000)]
+    sampler: str = "balanced"
+    n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # trials of each config
     design_seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = Objective()
@@ -60,7 +60,7 @@ class StudySpec(Section):
         if isinstance(given.get("space"), (str, Mapping)):
             base = given.get("base")
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
-        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
+        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "balanced")
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
         if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
