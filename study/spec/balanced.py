@@ -5,7 +5,7 @@ van der Corput sequence, so that after 2^k blocks each of 12 · 2^k parts has on
 `study.spec.exchange` decides which values meet in a config.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -18,24 +18,31 @@ from study.spec.space import Space, at
 from trainables.config import need_of
 
 
-def balanced_rows(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """Return n_configs points of the space. The first n of them depend only on the space and the seed."""
+def balanced_rows(space: Space, *, n_configs: int, design_seed: int, cells: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return n_configs points of the space. The first n of them depend only on the space, the seed and the cells.
+
+    cells: combinations of settings. If given, the configs take them in rounds, each in random order, and only the other settings are dealt.
+    """
     rng = np.random.default_rng(design_seed)
     domains = space.domains
-    depths = {name: _depth(space, name) for name in domains}
+    chosen = set(cells[0]) if cells else set()
+    depths = {name: 0 if name in chosen else _depth(space, name) for name in domains}
+    cell = (cells[i] for _ in count() for i in rng.permutation(len(cells)))
     always = [_Setting(name, domain, rng) for name, domain in domains.items() if not depths[name]]
     sometimes = [_Setting(name, domains[name], rng) for name in sorted(domains, key=depths.__getitem__) if depths[name]]
     exchange = Exchange(
         [setting.columns for setting in always],
         scientific=[setting.name in space.scientific for setting in always],
         two_sided=[setting.two_sided for setting in always],
+        fixed=[setting.name in chosen for setting in always],
     )
     rows: list[dict[str, Any]] = []
     while len(rows) < n_configs:
+        given = [next(cell) for _ in range(BLOCK)] if cells else []
         dealt = []
         for number, setting in enumerate(always):
-            values = setting.deal(BLOCK)
-            dealt.append(values if exchange.is_mirrored(number) else [values[i] for i in rng.permutation(BLOCK)])
+            values = [row[setting.name] for row in given] if setting.name in chosen else setting.deal(BLOCK)
+            dealt.append([values[i] for i in rng.permutation(BLOCK)] if exchange.is_shuffled(number) else values)
         orders = exchange.add([setting.coded(values) for setting, values in zip(always, dealt, strict=True)], rng)
         block: list[dict[str, Any]] = [
             {setting.name: values[order[i]] for setting, values, order in zip(always, dealt, orders, strict=True)} for i in range(BLOCK)

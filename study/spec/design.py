@@ -45,13 +45,8 @@ def sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict
 
 @DESIGNS.register("factorial")
 def factorial_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence. Fisher 1935"""
-    domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
-    rows = _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
-    cells, rng = factorial(space), np.random.default_rng(design_seed)
-    # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
-    order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
-    return [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
+    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings balanced against them. Fisher 1935"""
+    return balanced_rows(space, n_configs=n_configs, design_seed=design_seed, cells=factorial(space))
 
 
 @DESIGNS.register("random")
@@ -59,6 +54,17 @@ def random_design(space: Space, *, n_configs: int, design_seed: int) -> list[dic
     """Independent uniform draws. Bergstra & Bengio 2012"""
     domains = space.domains
     return _rows(domains, np.random.default_rng(design_seed).random((n_configs, len(domains))))
+
+
+@DESIGNS.register("factorial_sobol")
+def factorial_sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence, as up to format 2"""
+    domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
+    rows = _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
+    cells, rng = factorial(space), np.random.default_rng(design_seed)
+    # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
+    order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
+    return [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
 
 
 def _rows(domains: Mapping[str, BaseDistribution], uniforms: np.ndarray[Any, np.dtype[np.float64]]) -> list[dict[str, Any]]:
@@ -83,6 +89,9 @@ def _sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dt
 def seed_of(design_seed: int, *, config: int, replicate: int) -> int:
     """Return a unique seed for a trial. Seed 20003007 is design seed 2, config 3, replicate 7."""
     return 10_000_000 * design_seed + 1_000 * config + replicate
+
+
+FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells
 
 
 def cells_of(space: Space) -> int:

@@ -94,8 +94,12 @@ def _costs(candidates: Floats, others: Floats, so_far: Floats, scale: Floats, st
 class Exchange:
     """A growing design in coded columns: whole numbers with mean 0 and standard deviation UNIT."""
 
-    def __init__(self, columns: Sequence[int], *, scientific: Sequence[bool], two_sided: Sequence[bool]):
-        """Start a design. For each setting: its number of columns, whether the question is about it, whether it is a choice of two or a range."""
+    def __init__(self, columns: Sequence[int], *, scientific: Sequence[bool], two_sided: Sequence[bool], fixed: Sequence[bool]):
+        """Start a design.
+
+        For each setting: its number of columns, whether the question is about it, whether it is a choice of two or a range, and whether its
+        values stay in the order in which they are given.
+        """
         ends = np.cumsum([0, *columns])
         self._of = [np.arange(low, high) for low, high in pairwise(ends)]
         owner = np.repeat(np.arange(len(columns)), columns)
@@ -104,8 +108,9 @@ class Exchange:
         self._a, self._b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         # Mirrored rows, also called foldover: each pair of rows has opposite values, so at even sizes no main effect is correlated with an
         # interaction of two mirrored settings, and the levels are balanced. Box & Wilson 1951
-        self._mirrors = sum(two_sided) <= _MIRRORED_UP_TO
-        self._moves = [_MIRRORED_MOVES if self._mirrors and is_two_sided else _SWAPS for is_two_sided in two_sided]
+        self._mirrors = sum(two_sided) <= _MIRRORED_UP_TO and not any(fixed)
+        moves = [_MIRRORED_MOVES if self._mirrors and is_two_sided else _SWAPS for is_two_sided in two_sided]
+        self._moves = [_SETTLED[None] if stays else own for own, stays in zip(moves, fixed, strict=True)]
         # Beside a setting are all other columns, the constant (so that levels are balanced), and products of two scientific columns.
         self._products: Floats = np.zeros((len(owner), len(owner) + 1 + len(pairs)))
         self._used = []  # for each setting the indices of what it is compared with
@@ -117,9 +122,9 @@ class Exchange:
         self._blocks = 0
         self._partial: list[_Partial] = []
 
-    def is_mirrored(self, setting: int) -> bool:
-        """Whether the values of a setting must be given in pairs of opposites: rows 0 and 1, 2 and 3, …"""
-        return self._moves[setting] is _MIRRORED_MOVES
+    def is_shuffled(self, setting: int) -> bool:
+        """Whether the values of a setting may be given in any order; of a mirrored setting rows 0 and 1, 2 and 3, … must be opposites."""
+        return self._moves[setting] is _SWAPS
 
     def add(self, codes: Sequence[Floats], rng: np.random.Generator) -> list[Ints]:
         """Add a block. codes: for each setting its columns [12, c]. Returns for each setting the order [12] of its values."""

@@ -63,7 +63,7 @@ class StudySpec(Section):
         given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "balanced")
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
-        if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
+        if given["sampler"] in design.FACTORIAL and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", design.cells_of(space))
         return given
 
@@ -92,7 +92,7 @@ class StudySpec(Section):
             raise SpecError(
                 ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"
             )
-        if self.sampler == "factorial" and self.n_configs % design.cells_of(self.space):
+        if self.sampler in design.FACTORIAL and self.n_configs % design.cells_of(self.space):
             raise SpecError(
                 ("n_configs",),
                 f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or be left out; given {self.n_configs}",
