@@ -25,8 +25,6 @@ _CAREFUL = 4  # blocks in which sizes between two blocks matter too
 _WITH_INTERACTIONS = 50  # blocks; later every interaction is far below any limit
 _INTERACTIONS_UP_TO = 24  # scientific columns; with more, no size in use separates all of their interactions
 _INTERACTION = 0.6  # its correlation counts so much beside that of two settings: the limits are .5 and .3
-_KICKS = 20  # attempts per setting and block to leave a local minimum
-_STARTS = 4
 _SETTLED = np.arange(BLOCK)
 
 
@@ -38,7 +36,7 @@ class _Stage:
     weights: Floats
 
 
-_FIRST = _Stage(np.array([8, 12]), np.array([1.0, 1000.0]))  # fewer than 12 configs are rare, but identical columns help nobody
+_FIRST = _Stage(np.array([8, 12]), np.array([1.0, 100.0]))  # fewer than 12 configs are rare, but identical columns help nobody
 _NEXT = _Stage(np.array([4, 8, 12]), np.array([1.0, 1.0, 3.0]))
 _LATER = _Stage(np.array([12]), np.array([1.0]))
 
@@ -84,7 +82,7 @@ def _costs(candidates: Floats, others: Floats, so_far: Floats, scale: Floats, st
     product = (rows @ others).reshape(len(candidates), len(stage.ends), -1, others.shape[1]) + so_far
     product *= product
     product *= (8.0 / UNIT**4 * scale)[None, :, None, :]
-    np.minimum(product, 96.0, out=product)  # so that sums stay below 2^53
+    np.minimum(product, 64.0, out=product)  # so that sums stay below 2^53
     np.rint(product, out=product)
     cubed = product * product * product
     cubed *= cubed
@@ -108,8 +106,8 @@ class Exchange:
         self._a, self._b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         # Mirrored rows, also called foldover: each pair of rows has opposite values, so at even sizes no main effect is correlated with an
         # interaction of two mirrored settings, and the levels are balanced. Box & Wilson 1951
-        self._mirrors = sum(two_sided) <= _MIRRORED_UP_TO and not any(fixed)
-        moves = [_MIRRORED_MOVES if self._mirrors and is_two_sided else _SWAPS for is_two_sided in two_sided]
+        mirrors = sum(two_sided) <= _MIRRORED_UP_TO and not any(fixed)
+        moves = [_MIRRORED_MOVES if mirrors and is_two_sided else _SWAPS for is_two_sided in two_sided]
         self._moves = [_SETTLED[None] if stays else own for own, stays in zip(moves, fixed, strict=True)]
         # Beside a setting are all other columns, the constant (so that levels are balanced), and products of two scientific columns.
         self._products: Floats = np.zeros((len(owner), len(owner) + 1 + len(pairs)))
@@ -118,7 +116,8 @@ class Exchange:
             apart = (owner[self._a] != setting) & (owner[self._b] != setting)
             self._used.append(np.flatnonzero(np.concatenate([owner != setting, [True], apart & is_asked])))
         work = sum(len(own) * len(used) for own, used in zip(self._of, self._used, strict=True))
-        self._kicks = int(min(_KICKS, 1 + 2000 * _KICKS // max(1, work)))  # so that large spaces stay fast
+        self._kicks = min(20, 1 + 40_000 // max(1, work))  # attempts per setting and block to leave a local minimum; few in large spaces
+        self._starts = min(4, 1 + 8_000 // max(1, work))
         self._blocks = 0
         self._partial: list[_Partial] = []
 
@@ -129,8 +128,8 @@ class Exchange:
     def add(self, codes: Sequence[Floats], rng: np.random.Generator) -> list[Ints]:
         """Add a block. codes: for each setting its columns [12, c]. Returns for each setting the order [12] of its values."""
         block = self._searched(codes, rng)
-        if self._mirrors and not self._blocks:  # a local minimum of the few pairs of the first block is hard to leave, so start again
-            block = min([block, *(self._searched(codes, rng) for _ in range(_STARTS - 1))], key=lambda each: each.total)
+        if not self._blocks:  # in the first block a local minimum is hard to leave, so start again
+            block = min([block, *(self._searched(codes, rng) for _ in range(self._starts - 1))], key=lambda each: each.total)
         self._products += block.columns.T @ block.beside
         self._blocks += 1
         self._latest = block.beside[:, : len(self._products) + 1]
