@@ -16,6 +16,7 @@ from ganstudy.units import to_images, to_kimg
 from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
+from study.engine.separation import unseparated
 from study.spec.space import as_given
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
@@ -50,6 +51,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
+    for sentence in unseparated(spec) if spec.goal == "explain" else ():
+        console.print(escape(sentence), soft_wrap=True, highlight=False)
     console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():

@@ -13,8 +13,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.stats import qmc
 
 from ganstudy.registry import Registry
+from study.spec.balanced import balanced_rows
 from study.spec.errors import SpecError
 from study.spec.space import Space, at
+
+MAX_CONFIGS = 10_000  # of a study; seed_of gives each config its own seeds
 
 
 class Design(Protocol):
@@ -27,22 +30,23 @@ class Design(Protocol):
 DESIGNS: Registry[Design] = Registry("sampler of goal: explain")
 
 
+@DESIGNS.register("balanced")
+def balanced_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Balanced choices and stratified ranges, ordered so that no two settings vary together. Li & Wu 1997"""
+    return balanced_rows(space, n_configs=n_configs, design_seed=design_seed)
+
+
 @DESIGNS.register("sobol")
 def sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """A scrambled Sobol sequence over all domains. Owen 1998"""
+    """A scrambled Sobol sequence over all domains; in small designs two choices can be identical. Owen 1998"""
     domains = space.domains
     return _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
 
 
 @DESIGNS.register("factorial")
 def factorial_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
-    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence. Fisher 1935"""
-    domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
-    rows = _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
-    cells, rng = factorial(space), np.random.default_rng(design_seed)
-    # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
-    order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
-    return [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
+    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings balanced against them. Fisher 1935"""
+    return balanced_rows(space, n_configs=n_configs, design_seed=design_seed, cells=factorial(space))
 
 
 @DESIGNS.register("random")
@@ -50,6 +54,17 @@ def random_design(space: Space, *, n_configs: int, design_seed: int) -> list[dic
     """Independent uniform draws. Bergstra & Bengio 2012"""
     domains = space.domains
     return _rows(domains, np.random.default_rng(design_seed).random((n_configs, len(domains))))
+
+
+@DESIGNS.register("factorial_sobol")
+def factorial_sobol_design(space: Space, *, n_configs: int, design_seed: int) -> list[dict[str, Any]]:
+    """Rounds of every combination of the scientific choices, each in random order; the nuisance settings from a Sobol sequence, as up to format 2"""
+    domains = {name: domain for name, domain in space.domains.items() if name in space.nuisance}
+    rows = _rows(domains, _sobol(n_configs, len(domains), np.random.default_rng(design_seed)))
+    cells, rng = factorial(space), np.random.default_rng(design_seed)
+    # a new order each round: a fixed one would give each cell its own part of the Sobol points, and so of the nuisance settings
+    order = np.concatenate([rng.permutation(len(cells)) for _ in range(-(-len(rows) // len(cells)))])
+    return [cells[cell] | row for cell, row in zip(order, rows, strict=False)]
 
 
 def _rows(domains: Mapping[str, BaseDistribution], uniforms: np.ndarray[Any, np.dtype[np.float64]]) -> list[dict[str, Any]]:
@@ -76,6 +91,9 @@ def seed_of(design_seed: int, *, config: int, replicate: int) -> int:
     return 10_000_000 * design_seed + 1_000 * config + replicate
 
 
+FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells
+
+
 def cells_of(space: Space) -> int:
     """Return the number of combinations of a factorial design. Raises SpecError if a scientific setting is a range."""
     n = 1
@@ -83,7 +101,7 @@ def cells_of(space: Space) -> int:
         if not isinstance(distribution, CategoricalDistribution):
             raise SpecError(
                 ("space", "scientific", name),
-                f"sampler: factorial needs choices, and {name} is a range; list the values, or use sampler: sobol",
+                f"sampler: factorial needs choices, and {name} is a range; list the values, or leave sampler out",
             )
         n *= len(distribution.choices)
     return n

@@ -40,8 +40,8 @@ class StudySpec(Section):
     plugins: tuple[str, ...] = ()  # modules imported before the settings are checked, also on every worker
     base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
     space: Space
-    sampler: str = "sobol"
-    n_configs: Annotated[int, Field(ge=1, le=10_000)]
+    sampler: str = "balanced"
+    n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # trials of each config
     design_seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = Objective()
@@ -65,10 +65,10 @@ class StudySpec(Section):
         if isinstance(given.get("space"), (str, Mapping)):
             base = given.get("base")
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
-        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "sobol")
+        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "balanced")
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
-        if given["sampler"] == "factorial" and isinstance(space := given.get("space"), Space):
+        if given["sampler"] in design.FACTORIAL and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", design.cells_of(space))
         return given
 
@@ -107,7 +107,7 @@ class StudySpec(Section):
             raise SpecError(
                 ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"
             )
-        if self.sampler == "factorial" and self.n_configs % design.cells_of(self.space):
+        if self.sampler in design.FACTORIAL and self.n_configs % design.cells_of(self.space):
             raise SpecError(
                 ("n_configs",),
                 f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or be left out; given {self.n_configs}",

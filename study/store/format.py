@@ -4,6 +4,7 @@
 |---|---|---|
 | 1 | 0.1 | |
 | 2 | 0.2 | score is objective, judge is evaluation, ruler is protocol, floors are baselines, judge_seconds is evaluation_seconds; another reason for hopeless trials |
+| 3 | 0.2 | the sampler factorial draws nuisance settings in another way; factorial_sobol is the one of older records |
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from ganstudy import UserError
 from study.spec.renamed import RENAMED_KEYS
 from study.store.records import HOPELESS
 
-FORMAT = 2
+FORMAT = 3
 _HOPELESS_1 = "nothing has come since"
 RENAMED = {"ruler": "protocol", "floors": "baselines", "judge_seconds": "evaluation_seconds"}
 
@@ -25,6 +26,8 @@ def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
     new = {name: renamed(part, RENAMED) if name in ("study", "measured") else part for name, part in line.items() if name != "format"}
     if "study" in new:
         new["study"]["spec"] = renamed(new["study"]["spec"], RENAMED_KEYS)
+        if given < 3 and new["study"]["spec"]["sampler"] == "factorial":
+            new["study"]["spec"]["sampler"] = "factorial_sobol"
     if (reason := new.get("closed", {}).get("reason", "")).startswith(_HOPELESS_1):
         new["closed"] = new["closed"] | {"reason": HOPELESS + reason.removeprefix(_HOPELESS_1)}
     return new

@@ -1,0 +1,65 @@
+"""Whether the configs of a design can separate the effects of its settings, in sentences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from optuna.distributions import CategoricalDistribution
+
+from analysis.confounding import Confounded, confounded
+from study.spec.design import DESIGNS, MAX_CONFIGS
+from study.spec.study_spec import StudySpec
+
+_SENTENCES = 10  # for two settings, and for interactions; a bad design has hundreds
+_GROWN = (2, 4, 8)  # times as many configs
+
+
+def unseparated(spec: StudySpec) -> list[str]:
+    """Return a sentence for each pair of settings, and each setting and interaction, that the configs of a design cannot separate; the worst first.
+
+    It says how many configs of the same design would separate them: 2, 4 or 8 times as many.
+    """
+    settings = _settings(spec, spec.n_configs)
+    found = confounded(settings, spec.space.scientific)
+    sizes = [spec.n_configs * factor for factor in _GROWN if spec.n_configs * factor <= MAX_CONFIGS]
+    if not found or not sizes:
+        return [_sentence(spec, each, None, sizes) for each in found[:_SENTENCES]]
+    grown = _settings(spec, sizes[-1])
+    left = {size: {(each.setting, each.others) for each in confounded(grown[:size], spec.space.scientific)} for size in sizes}
+    sentences = []
+    for kind, noun in ((1, "pairs of settings"), (2, "pairs of a setting and an interaction")):
+        here = [each for each in found if len(each.others) == kind]
+        for each in here[:_SENTENCES]:
+            enough = next((size for size, names in left.items() if (each.setting, each.others) not in names), None)
+            sentences.append(_sentence(spec, each, enough, sizes))
+        if len(here) > _SENTENCES:
+            sentences.append(f"The same holds for {len(here) - _SENTENCES} more {noun}.")
+    return sentences
+
+
+def _sentence(spec: StudySpec, each: Confounded, enough: int | None, sizes: Sequence[int]) -> str:
+    other = each.others[0] if len(each.others) == 1 else f"the interaction of {' and '.join(each.others)}"
+    where = f"the {each.n} configs" + ("" if each.n == spec.n_configs else " in which they apply")
+    how = "cannot be told apart" if abs(each.r) > 0.999 else "can hardly be told apart"
+    advice = (
+        f"{enough} configs separate them."
+        if enough
+        else (f"Up to {sizes[-1]} configs of this design do not separate them" if sizes else "This design cannot grow")
+        + ("; vary fewer settings." if spec.sampler == "balanced" else "; sampler: balanced is made to.")
+    )
+    return f"The effects of {each.setting} and {other} {how} in {where} (correlation {each.r:.2f}). {advice}"
+
+
+def _settings(spec: StudySpec, n_configs: int) -> pd.DataFrame:
+    """Return the settings of the first n_configs configs; None where a setting is inactive."""
+    rows = DESIGNS.pick(spec.sampler)(spec.space, n_configs=n_configs, design_seed=spec.design_seed)
+    proposals = [spec.asked(row, seed=0) for row in rows]
+    given = [{**proposal.flat, **proposal.variants} for proposal in proposals]
+    return pd.DataFrame(
+        {name: _column(name, given, choice=isinstance(d, CategoricalDistribution)) for name, d in spec.space.domains.items()}
+    )
+
+
+def _column(name: str, given: Sequence[Mapping[str, Any]], *, choice: bool) -> list[Any]:
+    # the text of a choice, since null is a choice of some settings, and numbers of a list are levels
+    return [(repr(values[name]) if choice else values[name]) if name in values else None for values in given]
