@@ -72,7 +72,7 @@ def simulate(cell: Cell, rng: np.random.Generator) -> TrialTable:
     scientific |= {f"x{i}": FloatDistribution(1e-4, 1e-2, log=True) for i in range(cell.ranges)}
     nuisance: dict[str, BaseDistribution] = {f"n{i}": FloatDistribution(1e-4, 1e-2, log=True) for i in range(cell.nuisance)}
     space = Space(scientific=scientific, nuisance=nuisance)
-    rows = DESIGNS.pick("sobol")(space, n_configs=cell.configs, design_seed=int(rng.integers(2**31)))
+    rows = DESIGNS.pick("balanced")(space, n_configs=cell.configs, design_seed=int(rng.integers(2**31)))
     configs = pd.DataFrame(rows)
     position = {name: _position(configs[name], domain) for name, domain in space.domains.items() if isinstance(domain, FloatDistribution)}
     half = {f"s{i}": configs[f"s{i}"].to_numpy(dtype=float) - 0.5 for i in range(cell.switches)}
