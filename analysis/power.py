@@ -29,6 +29,21 @@ def planned(n_configs: int, seeds: int, comparisons: int, *, rate: float = 0.5, 
     return detectable(error, float(stats.norm.isf(ERROR * SHARES["risk"] / (2 * max(comparisons, 1)))))
 
 
+def planned_statement(n_configs: int, seeds: int, comparisons: int) -> str:
+    """Return the difference of failure rates that a design will show, and how many configs a difference of 20 points needs."""
+    found = planned(n_configs, seeds, comparisons)
+    trials = plural(n_configs * seeds, "trial")
+    if found >= 1:
+        shown = f"{trials} are too few to tell any difference of failure rates from chance among {plural(comparisons, 'comparison')}"
+    else:
+        shown = (
+            f"{trials} show, in four of five studies, a difference of {100 * found:.0f} points between failure rates "
+            f"({plural(comparisons, 'comparison')}, half of the trials failing)"
+        )
+    needed = math.ceil(n_configs * (found / POINTS) ** 2)
+    return f"{shown}; {100 * POINTS:.0f} points need about {needed} configs."
+
+
 def statement(explanation: Explanation) -> list[str]:
     """Return what the trials at hand would have shown, and how many more would show an effect worth finding; [] if nothing is open."""
     model = explanation.model

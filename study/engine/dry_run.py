@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis import power
 from analysis.metrics import Baseline
 from ganstudy.registry import first_line
 from ganstudy.units import to_images, to_kimg
@@ -51,7 +53,9 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
-    for sentence in unseparated(spec) if spec.goal == "explain" else ():
+    for sentence in (
+        (power.planned_statement(spec.n_configs, spec.seeds, _comparisons(spec)), *unseparated(spec)) if spec.goal == "explain" else ()
+    ):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
     console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
@@ -129,3 +133,9 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         )
     finally:
         torch.set_num_threads(threads)
+
+
+def _comparisons(spec: StudySpec) -> int:
+    """Return the number of comparisons of failure rates: all pairs of levels of a choice, and the ends of a range."""
+    pairs = (math.comb(len(d.choices), 2) if isinstance(d, CategoricalDistribution) else 1 for d in spec.space.scientific.values())
+    return sum(pairs)
