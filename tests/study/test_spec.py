@@ -144,7 +144,10 @@ BAD = {
     ),
     "unknown metric": (good(objective="fdd"), "no metric named 'fdd'; did you mean 'fd'"),
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
-    "sampler of the other goal": (good(sampler="tpe"), "sampler must be one of ['balanced', 'sobol', 'factorial', 'random', 'factorial_sobol'] with goal: explain"),
+    "sampler of the other goal": (
+        good(sampler="tpe"),
+        "sampler must be one of ['balanced', 'sobol', 'factorial', 'random', 'factorial_sobol'] with goal: explain",
+    ),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
     "seeds of a search": (good(goal="optimise", seeds=2), "seeds must be 1 with goal: optimise; given 2"),
