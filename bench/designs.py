@@ -21,9 +21,9 @@ KINDS: dict[str, tuple[int, ...]] = {  # levels of the settings, in turn; 0: a r
     "ranges": (0,),
     "switches and ranges": (2, 0),
     "mixed": (2, 0, 3, 2, 0, 4),
-    "3 levels": (3,),
-    "4 levels": (4,),
-    "6 levels": (6,),
+    "choices of 3": (3,),
+    "choices of 4": (4,),
+    "choices of 6": (6,),
 }
 _COUNTS = {
     "switches": (4, 8, 12, 24, 40),
@@ -33,6 +33,7 @@ _COUNTS = {
 }
 _FEW = (3, 5, 8)  # settings with several levels each
 _SCIENTIFIC = 4
+_SAMPLERS = ("balanced", "sobol", "random")
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,26 +80,32 @@ def worst_interaction(space: Space, rows: Sequence[dict[str, Any]]) -> float:
     return worst
 
 
-def _table(sampler: str, seeds: int) -> None:
-    print(f"\n{sampler}, {seeds} seeds: largest |r| of two settings / of a scientific setting with an interaction of two others\n")
-    print("| settings | " + " | ".join(f"{group} configs" for group in SIZES) + " |")
-    print("|---" * (len(SIZES) + 1) + "|")
-    for kind, turn in KINDS.items():
-        for count in _COUNTS.get(kind, _FEW):
-            space = space_of([turn[i % len(turn)] for i in range(count)])
-            worst = {group: [0.0, 0.0] for group in SIZES}
-            for seed in range(seeds):
-                rows = DESIGNS[sampler](space, n_configs=200, design_seed=seed)
-                for group, found in worst.items():
-                    found[0] = max(found[0], *(worst_pair(space, rows[:size]) for size in SIZES[group]))
-                    found[1] = max(found[1], *(worst_interaction(space, rows[:size]) for size in SIZES[group]))
-            print(f"| {count} {kind} | " + " | ".join(f"{pair:.2f} / {product:.2f}" for pair, product in worst.values()) + " |", flush=True)
+def _worst(space: Space, sampler: str, seeds: int) -> list[tuple[float, float]]:
+    """Return for each group of sizes the largest |r| of two settings, and of a scientific setting with an interaction."""
+    designs = [DESIGNS[sampler](space, n_configs=200, design_seed=seed) for seed in range(seeds)]
+    return [
+        (
+            max(worst_pair(space, rows[:size]) for rows in designs for size in sizes),
+            max(worst_interaction(space, rows[:size]) for rows in designs for size in sizes),
+        )
+        for sizes in SIZES.values()
+    ]
 
 
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    for sampler in ("balanced", "sobol", "random"):
-        _table(sampler, seeds)
+    head = "| settings | " + " | ".join(f"{group} configs" for group in SIZES) + " |\n" + "|---" * (len(SIZES) + 1) + "|"
+    tables = ([head], [head])
+    for kind, turn in KINDS.items():
+        for count in _COUNTS.get(kind, _FEW):
+            space = space_of([turn[i % len(turn)] for i in range(count)])
+            worst = [_worst(space, sampler, seeds) for sampler in _SAMPLERS]
+            for what, table in enumerate(tables):
+                cells = (", ".join(f"{found[group][what]:.2f}" for found in worst) for group in range(len(SIZES)))
+                table.append(f"| {count} {kind} | " + " | ".join(cells) + " |")
+            print(f"{count} {kind} done", file=sys.stderr)
+    for pair, table in zip(("two settings", "a scientific setting and the interaction of two others"), tables, strict=True):
+        print(f"\nLargest |r| of {pair}, {seeds} seeds: {', '.join(_SAMPLERS)}\n", *table, sep="\n")
 
 
 if __name__ == "__main__":

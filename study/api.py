@@ -141,7 +141,7 @@ class StudyView:
         stands for it.
         """
         by = by or self.objective
-        found = best_trials(self.table(), self.trials(), n, by=by, where=where, min_seeds=min_seeds, folder=self.folder)
+        found = best_trials(self.table(), self.trials, n, by=by, where=where, min_seeds=min_seeds, folder=self.folder)
         return [self.trial(trial_id) for trial_id in found]
 
     def trial(self, trial_id: str) -> "TrialView":

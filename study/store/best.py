@@ -1,6 +1,7 @@
 """Which trials stand for the best configs."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,18 @@ from ganstudy import UserError
 log = logging.getLogger(__name__)
 
 
-def best_trials(table: TrialTable, trials: pd.DataFrame, n: int, *, by: str, where: str | None, min_seeds: int, folder: Path) -> list[str]:
+def best_trials(
+    table: TrialTable, trials: Callable[[], pd.DataFrame], n: int, *, by: str, where: str | None, min_seeds: int, folder: Path
+) -> list[str]:
     """Return the ids of the trials that stand for the n best configs of `analysis.rank`: `StudyView.best` has the rules.
 
-    trials: the frame that the query `where` is about.
+    trials: makes the frame that the query `where` is about.
     """
     matching = f" with {where}" if where else ""
     configs = set(table.config_id)
     if where:
         try:
-            chosen = trials.query(where).index
+            chosen = trials().query(where).index
         except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
             raise UserError(
                 f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({error})"

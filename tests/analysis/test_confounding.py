@@ -55,6 +55,19 @@ def test_conditional_settings_are_compared_where_both_are_active() -> None:
     assert found.r == pytest.approx(1)
 
 
+def test_correlations_are_centred_among_the_rows_in_which_both_are_active() -> None:
+    """lr is mostly large where r1.gamma lives; that alone is no correlation."""
+    on = np.arange(20) < 10
+    rng = np.random.default_rng(0)
+    lr, gamma = rng.permutation(20) + 20.0 * on, rng.permutation(20) / 20
+    gamma[:10] = np.argsort(np.argsort(gamma[:10] + 0.02 * lr[:10]))
+    ranks = np.argsort(np.argsort(lr))
+    r = np.corrcoef(ranks[:10], gamma[:10])[0, 1]
+    (found,) = (each for each in confounded(pd.DataFrame({"lr": lr, "r1.gamma": np.where(on, gamma, np.nan)})))
+    assert 0.5 < found.r < 0.95
+    assert found.r == pytest.approx(r)
+
+
 def test_settings_that_are_never_active_together_are_not_confounded() -> None:
     frame = pd.DataFrame({"k": [1.0, 2, 3, np.nan, np.nan, np.nan], "steps": [np.nan, np.nan, np.nan, 1.0, 2, 3]})
     assert confounded(frame) == []

@@ -214,6 +214,6 @@ def test_the_command_prints_protocol_ranking_and_path(folder: Path) -> None:
     assert "4 of 4 trials evaluated" in said
     assert str(folder / "evaluated" / f"{other}.csv") in said
     assert "place" in said
-    assert "real-data baseline of fd: " in said
+    assert "Real-data baseline of fd: " in said
     assert f"rankings by fd_random_conv_300 and fd_classifier_{SAMPLES} (the study's own)" in said
     assert "n = 2 configs" in said

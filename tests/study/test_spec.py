@@ -146,7 +146,7 @@ BAD = {
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
     "sampler of the other goal": (
         good(sampler="tpe"),
-        "sampler must be one of ['balanced', 'sobol', 'factorial', 'random'] with goal: explain",
+        "sampler must be one of ['balanced', 'sobol', 'factorial', 'random', 'factorial_sobol'] with goal: explain",
     ),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
