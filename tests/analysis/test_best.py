@@ -16,7 +16,9 @@ Stage = Callable[..., TrialTable]
 
 
 def best(table: TrialTable, n: int = 1, *, by: str = "fd", where: str | None = None, min_seeds: int = 3) -> list[str]:
-    return best_trials(table, table.final.assign(outcome=table.outcome), n, by=by, where=where, min_seeds=min_seeds, folder=Path("runs/x"))
+    return best_trials(
+        table, lambda: table.final.assign(outcome=table.outcome), n, by=by, where=where, min_seeds=min_seeds, folder=Path("runs/x")
+    )
 
 
 def test_the_best_configs_are_those_of_the_ranking_each_as_the_median_of_its_trials_that_did_not_fail(stage: Stage) -> None:
