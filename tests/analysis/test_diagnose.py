@@ -19,6 +19,7 @@ from ganstudy.ended import Ended
 from study.store.records import HOPELESS, Closed
 
 STAGED = Path(__file__).parent.parent / "data" / "staged.jsonl.gz"
+FRESH = STAGED.with_name("staged_fresh.jsonl.gz")
 BASELINES = {"fd": 1.0, "coverage": 1.0, "precision": 1.0, "vendi": 11.0, "memorisation": 0.0}
 IMAGES = [0, 10_000, 20_000, 30_000, 40_000]
 UNTRAINED = {"fd": 100.0, "coverage": 0.0, "modes": 1.0, "vendi": 1.0, "precision": 0.0, "mode_spread": 0.0, "memorisation": -1.0}
@@ -259,8 +260,8 @@ def test_a_trial_that_may_recover_is_not_stopped(ticks: list[dict[str, float]]) 
 # Trials with a known cause of failure -----------------------------------------------------------------
 
 
-def staged() -> list[dict[str, Any]]:
-    with gzip.open(STAGED, "rt") as lines:
+def staged(path: Path = STAGED) -> list[dict[str, Any]]:
+    with gzip.open(path, "rt") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -275,9 +276,20 @@ def test_diagnoses_of_staged_trials_are_correct() -> None:
     assert found.wrongly_ended.k == 0
 
 
-def test_the_documentation_shows_the_results_for_staged_trials() -> None:
+def test_diagnoses_of_trials_with_fresh_seeds_are_correct() -> None:
+    """Seeds that no limit was chosen on."""
+    found = confusion.Confusion.of(staged(FRESH))
+    assert found.right.n >= 100
+    assert found.right.share >= 0.92
+    for rate in found.by_setting.values():
+        assert rate.n >= 50
+        assert rate.share >= 0.85
+
+
+@pytest.mark.parametrize("path", [STAGED, FRESH], ids=["development", "fresh"])
+def test_the_documentation_shows_the_results_for_staged_trials(path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
-    assert confusion.Confusion.of(staged()).markdown() in page
+    assert confusion.Confusion.of(staged(path)).markdown() in page
 
 
 # Curves ------------------------------------------------------------------------------------------
