@@ -11,13 +11,14 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from analysis.model.multiplicity import ERROR, Limits, limits
+from analysis.model.multiplicity import Limits, limits
 from analysis.model.outcomes import Response
 from analysis.model.regression import Fit, Regression, permute
 from analysis.model.terms import Contrast, Term, is_range, terms_of
 from analysis.model.units import Units
 from analysis.table import Floats
 
+_ALONE = 0.05
 _PERMUTATIONS = 4_999
 _WORK = 20_000_000  # unit x permutations, beyond which there are fewer permutations
 _FEWEST = 1_999
@@ -46,7 +47,7 @@ class Comparison:
 
     def interval(self, *, family: bool) -> tuple[float, float]:
         """The 95 % interval: for this comparison alone, or for all of the family at once."""
-        tail = special.ndtr(-self.limit) if family else ERROR / 2
+        tail = special.ndtr(-self.limit) if family else _ALONE / 2
         half = -float(special.stdtrit(self.df, tail)) * max(self.error, self._least_error)
         return self.estimate - half, self.estimate + half
 

@@ -19,6 +19,7 @@ from analysis.words import aligned, listed, number, percent, plural, value_text
 from ganstudy.ended import ENDED_LABELS
 
 _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
+_NOTABLE = 0.05  # p of a bend or an interaction that the table lists although it is not claimed
 _BEST, _PER_FAILURE = 3, 2  # sample grids that are shown
 
 
@@ -35,10 +36,11 @@ def evidence(explanation: Explanation, objective: str) -> str:
         "95 % of all",
         "p of all",
         "Trials (configs)",
-        "Evidence",
     ]
     rows, kinds = [], []
     for claim in explanation:
+        if claim.kind in ("bend", "interaction") and not claim.claimed and claim.p >= _NOTABLE:
+            continue
         n = " + ".join(f"{group.trials} ({group.configs})" for group in (claim.n_with, claim.n_without))
         rows.append(
             [
@@ -51,7 +53,6 @@ def evidence(explanation: Explanation, objective: str) -> str:
                 claim.interval(family=True) if np.isfinite(claim.family_p) else "–",
                 _probability(claim.family_p),
                 n,
-                claim.evidence,
             ]
         )
         kinds.append("strong" if claim.claimed else "weak")
@@ -60,8 +61,8 @@ def evidence(explanation: Explanation, objective: str) -> str:
         "holds for all rows at once, “alone” for one row. Effects on a risk are differences in percentage points; those marked × are ratios of "
         "geometric means over trials that completed their budget and did not fail; “win” is the probability that a run with the level beats "
         "one without, failed runs counted last. A range is compared between its ends. Effects are adjusted for the claims beside them and for "
-        "nuisance settings that matter. Seeds are nested in configs. Designed: all trials belong to a randomised design. Observed: they do "
-        "not, so effects are associations, and none is claimed."
+        "nuisance settings that matter. Bends of ranges and interactions are listed if they are claimed or p alone is below .05. Seeds are nested "
+        "in configs. If the trials do not belong to a randomised design, effects are associations, and none is claimed."
     )
     shown = page.grid(columns, rows, numbers=columns[3:9], kinds=kinds, full=True)
     parts = [shown if rows else page.paragraph("No setting could be compared."), page.paragraph(note, kind="note")]
