@@ -4,6 +4,7 @@ from analysis import estimate, power, sentences
 from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.model import WIN
+from analysis.outcomes import RISKS
 from analysis.words import listed, percent, plural
 
 
@@ -26,8 +27,8 @@ def answer(explanation: Explanation) -> str:
         return "\n".join([*lines, *_in_common(explanation)])
     claimed = [claim for claim in explanation.claims if claim.claimed]
     for name in table.scientific:
-        lines += _of_setting(name, [claim for claim in claimed if claim.setting == name])
-    lines += [_of_interaction(claim) for claim in claimed if claim.kind == "interaction"]
+        lines += _of_setting([claim for claim in claimed if claim.setting == name], average=name in _depending(explanation))
+    lines += _of_interactions([claim for claim in claimed if claim.kind == "interaction"])
     lines += [
         f"Not claimed: {claim.details[0]} ({claim.setting} {claim.level})."
         for claim in explanation.claims
@@ -50,7 +51,12 @@ def _equal(explanation: Explanation) -> list[str]:
     return lines
 
 
-def _of_setting(name: str, claims: list[Claim]) -> list[str]:
+def _depending(explanation: Explanation) -> set[str]:
+    """The settings whose effect is claimed to depend on another one."""
+    return {name for claim in explanation.claims if claim.claimed and claim.kind == "interaction" for name in claim.setting.split(" × ")}
+
+
+def _of_setting(claims: list[Claim], *, average: bool) -> list[str]:
     """A line for each comparison, with all its outcomes; the summary is left out where it only repeats them."""
     lines = []
     compared = dict.fromkeys((claim.kind, claim.level, claim.reference) for claim in claims)
@@ -68,7 +74,7 @@ def _of_setting(name: str, claims: list[Claim]) -> list[str]:
                 with_, without = claim.n_with, claim.n_without
                 text += f": {with_.failed} of {with_.trials} trials failed {_inside(claim)}, {without.failed} of {without.trials} {_outside(claim)}"
             parts.append(f"{text} ({sentences.evidence_of(claim)})")
-        lines.append(f"{sentences.subject(mine[0])} {'; it '.join(parts)}.")
+        lines.append(f"{'On average, ' if average else ''}{sentences.subject(mine[0])} {'; it '.join(parts)}.")
     return lines
 
 
@@ -84,9 +90,18 @@ def _outside(claim: Claim) -> str:
     return "without" if claim.reference == "off" else f"with {claim.reference}"
 
 
-def _of_interaction(claim: Claim) -> str:
-    one, other = claim.setting.split(" × ")
-    return f"The effect of {one} on {'failures' if claim.outcome == 'failed' else claim.outcome} depends on {other}: {'; '.join(claim.details)}."
+def _of_interactions(claims: list[Claim]) -> list[str]:
+    """A line for each pair of settings and outcome; the summary is left out where it only repeats another outcome."""
+    lines = []
+    for name in dict.fromkeys(claim.setting for claim in claims):
+        mine = [claim for claim in claims if claim.setting == name]
+        outcomes = list(dict.fromkeys(claim.outcome for claim in mine))
+        for outcome in [each for each in outcomes if each != WIN] or outcomes:
+            one, other = name.split(" × ")
+            what = {"failed": "failures", WIN: "the share of runs beaten"}.get(outcome, RISKS.get(outcome, outcome))
+            found = dict.fromkeys(detail for claim in mine if claim.outcome == outcome for detail in claim.details)
+            lines.append(f"The effect of {one} on {what} depends on {other}: {'; '.join(sorted(found))}.")
+    return lines
 
 
 def _nothing(explanation: Explanation) -> list[str]:
@@ -98,7 +113,7 @@ def _nothing(explanation: Explanation) -> list[str]:
     unclear = [name for name in table.scientific if name not in told and name in compared]
     alone = [name for name in table.scientific if name not in compared]
     lines = []
-    depends = {part for name in told if " × " in name for part in name.split(" × ")}
+    depends = _depending(explanation)
     if not explanation.claims:
         unclear = []
     if unclear and not told:
@@ -107,7 +122,7 @@ def _nothing(explanation: Explanation) -> list[str]:
         averages = [f"{name} on average" if name in depends else name for name in unclear]
         lines.append(f"Cannot be told from noise: the effect of {listed(averages)}.")
     partly = [
-        f"{name} {claim.level} against {claim.reference}"
+        f"{name} {claim.level} against {claim.reference}{' on average' if name in depends else ''}"
         for name in table.scientific
         if name in {claim.setting for claim in explanation.claims if claim.claimed}
         for claim in _first_of_each([c for c in explanation.claims if c.setting == name and c.kind == "levels"])

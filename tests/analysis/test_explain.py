@@ -217,6 +217,36 @@ def test_a_trick_that_keeps_weak_runs_alive_is_not_said_to_hurt_the_metric(stage
     assert "worsens fd" not in answer(found)
 
 
+def test_an_effect_that_reverses_is_told_at_both_levels(stage: Stage) -> None:
+    """Medians of a real study: SELU is far better than ReLU in deep generators and worse in shallow ones."""
+    medians = {"relu": (51.6, 97.9), "leaky_relu": (55.0, 14.3), "selu": (90.2, 17.4), "elu": (70.0, 10.3)}
+    rng = np.random.default_rng(0)
+    activation, depth = np.array(list(medians))[np.arange(80) % 4], np.array([1, 4])[np.arange(80) // 4 % 2]
+    fd = np.array([medians[a][int(d == 4)] for a, d in zip(activation, depth, strict=True)]) * np.exp(0.5 * rng.standard_normal(80))
+    table = stage(80, 1, risk=lambda k: 0.0)
+    chosen = pd.Categorical(activation, categories=list(medians))
+    table = with_settings(table, g__activation=chosen, g__depth=pd.Categorical(depth, categories=[1, 4]))
+    table = replace(table, scientific=("g.activation", "g.depth"), nuisance=("d.lr",), final=table.final.assign(fd=fd))
+    found = explain(table, ("failed", "fd"))
+    reverses = next(c for c in found if c.claimed and c.kind == "interaction" and (c.outcome, c.level) == ("fd", "selu, 4"))
+    assert reverses.details[0].startswith("with g.depth 1, selu instead of relu: × 1.8")
+    assert reverses.details[1].startswith("with g.depth 4, selu instead of relu: × 0.2")
+    lines = answer(found).splitlines()
+    assert [line.partition(":")[0] for line in lines].count("The effect of g.activation on fd depends on g.depth") == 1
+    assert not any("g.activation on win" in line for line in lines)
+    assert any(line.startswith("On average, g.depth 4, instead of 1, improves fd") for line in lines)
+    assert "g.activation selu against relu on average" in lines[-2]
+
+
+def test_a_valley_is_claimed_as_a_bend(stage: Stage) -> None:
+    table = stage(64, 2, risk=lambda k: 0.0, log_fd=lambda k: 0.8 * (np.log10(k["d.lr"]) + 4) ** 2)
+    found = [
+        c for c in explain(replace(table, scientific=("d.lr", "r1"), nuisance=()), ("failed", "fd")) if c.claimed and c.outcome == "fd"
+    ]
+    assert [(c.setting, c.kind, c.helps) for c in found] == [("d.lr", "bend", True)]
+    assert "is lower in the middle of the range of d.lr than at its ends" in found[0].sentence
+
+
 def test_unknown_names_are_rejected_and_the_known_ones_are_named(stage: Stage) -> None:
     with pytest.raises(UserError, match=r"\['failed', 'undertrained', 'mode_collapse', .*'collapse'"):
         explain(stage(4, 1), "collapse")
