@@ -229,7 +229,7 @@ def test_an_effect_that_reverses_is_told_at_both_levels(stage: Stage) -> None:
     table = replace(table, scientific=("g.activation", "g.depth"), nuisance=("d.lr",), final=table.final.assign(fd=fd))
     found = explain(table, ("failed", "fd"))
     reverses = next(c for c in found if c.claimed and c.kind == "interaction" and (c.outcome, c.level) == ("fd", "selu, 4"))
-    assert reverses.details[0].startswith("with g.depth 1, selu instead of relu: × 1.8")
+    assert reverses.details[0].startswith("with g.depth 1, selu instead of relu: × 1.9")
     assert reverses.details[1].startswith("with g.depth 4, selu instead of relu: × 0.2")
     lines = answer(found).splitlines()
     assert [line.partition(":")[0] for line in lines].count("The effect of g.activation on fd depends on g.depth") == 1
