@@ -1,6 +1,6 @@
 """The outcomes of a study as one number per unit: risks, the objective of runs that did not fail, and a summary that needs no limit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from ganstudy.ended import Ended
 
 WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILED = "failed"
-_TIE = 1e-3  # too little to change the order of two rates
+_TIE = 1e-3  # standard deviation of a tie-breaking number: too little to change the order of two rates
 _OF_ALL = ("modes_lost", "onset_kimg", "seconds")
 _RARE = 3  # a kind of failure with fewer events can show nothing
 
@@ -30,13 +30,17 @@ class Response:
     values: Floats  # [U]; NaN where a unit has none
     scale: Scale
     direction: Direction
-    ties: Floats | None = None  # [U]: the summary, by which equal values are told apart in permutations
+    ties: Floats | None = None  # [U]: random numbers by which equal values are told apart in permutations
     floor: float = 0.0  # the least standard deviation of a unit's value: equal rates by luck are no certainty
 
     @property
     def scored(self) -> Floats:
-        """[U]: the values that scores are computed from. Few rates are possible, so without this many permutations would tie with the data."""
-        return self.values if self.ties is None else self.values - _TIE * self.ties
+        """[U]: the values that scores are computed from.
+
+        Few rates are possible, so many permutations would tie with the data, and a claim would have to beat all of them. A random order of
+        tied values keeps the error rate exact (a randomised test); no other outcome may settle it, since that may have effects of its own.
+        """
+        return self.values if self.ties is None else self.values + _TIE * self.ties
 
     @property
     def constant(self) -> bool:
@@ -63,9 +67,7 @@ def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
             found.append(_objective(units, outcome))
     metrics = [outcome for outcome in outcomes if outcome in table.directions]
     if FAILED in outcomes and metrics:
-        win = _win(units, metrics[0])
-        found = [replace(each, ties=win.values) if each.name == FAILED else each for each in found]
-        found.append(win)
+        found.append(_win(units, metrics[0]))
     return found
 
 
@@ -82,7 +84,8 @@ def _risk(units: Units, name: str, events: Bools, censored: Bools, part: Part) -
     spread = 1 / (n / 2 + 2)
     per_unit = n / max(len(units), 1)
     floor = float(np.sqrt(spread * (1 - spread) / max(per_unit, 1.0)))
-    return Response(name, part, units.mean(values), "linear", Direction.MINIMIZE, floor=floor)
+    ties = np.random.default_rng(0).standard_normal(len(units))
+    return Response(name, part, units.mean(values), "linear", Direction.MINIMIZE, ties=ties, floor=floor)
 
 
 def _objective(units: Units, metric: str) -> Response:

@@ -203,6 +203,14 @@ def test_without_effects_one_study_in_twenty_claims_anything(stage: Stage, kind:
     assert np.mean([(c.low <= c.no_effect <= c.high) == (c.p >= 0.05) for c in alone]) > 0.95
 
 
+def test_an_effect_on_the_metric_is_no_effect_on_rare_failures(stage: Stage) -> None:
+    """r1 halves fd, and the few failures fall where they may."""
+    studies = 80
+    tables = (stage(24, 2, seed=s, risk=lambda k: 0.1, log_fd=lambda k: -0.7 * k["r1"], n_ticks=2) for s in range(studies))
+    found = [by_name(explain(table, ("failed", "fd")), "failed").get(("r1", "on")) for table in tables]
+    assert np.mean([claim is not None and claim.claimed for claim in found]) <= 0.03
+
+
 def test_a_trick_that_keeps_weak_runs_alive_is_not_said_to_hurt_the_metric(stage: Stage) -> None:
     """Without r1 all runs with a high fd die, so that those left look better than the runs with r1."""
     rng = np.random.default_rng(3)

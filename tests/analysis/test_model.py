@@ -186,7 +186,7 @@ def test_the_summary_is_the_mann_whitney_probability(stage: Stage) -> None:
     assert 0.5 + (win.values[on].mean() - win.values[~on].mean()) * (n - 1) / n == pytest.approx(1 - u)
 
 
-def test_risks_are_told_apart_by_the_summary_only_in_scores(stage: Stage) -> None:
+def test_equal_risks_are_told_apart_only_in_scores(stage: Stage) -> None:
     table = stage(24, 2)
     (failed,) = (r for r in responses(units_of(table), ("failed", "fd")) if r.name == "failed")
     assert len(set(failed.scored)) > len(set(failed.values)) == 3  # none, half or all trials of a config
