@@ -33,7 +33,9 @@ def constant(value: float) -> Change:
 
 
 def setting(name: str, value: object) -> Change:
-    return lambda table: replace(table, settings=table.settings.assign(**{name: [value] * len(table)}))
+    return lambda table: replace(
+        table, settings=table.settings.assign(**{name: pd.Series([value] * len(table), index=table.settings.index)})
+    )
 
 
 CHANGES: dict[str, Change] = {
