@@ -150,10 +150,12 @@ def _table(
 
 def truth(cell: Cell, claim: Claim) -> float | None:
     """The true effect on the working scale; None where it has no simple form (the summary, and curves of a range with a valley)."""
+    if claim.outcome == "win":
+        return None
     risky, metric = claim.outcome == "failed", claim.outcome == "fd"
     if claim.kind == "interaction":
         # half of what agreeing and other cells differ by, four times: twice in each of two differences
-        return 4 * cell.interaction if metric and claim.setting == "s0 × s1" else 0.0 if claim.outcome != "win" else None
+        return 4 * cell.interaction if metric and claim.setting == "s0 × s1" else 0.0
     if claim.kind == "bend":
         return None if cell.valley and claim.setting == "x0" else 0.0
     if risky:
