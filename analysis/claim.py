@@ -7,7 +7,7 @@ from analysis.model.outcomes import WIN
 from analysis.model.terms import Kind
 from analysis.outcomes import RISKS
 from analysis.table import Scale
-from analysis.words import number, percent, plural
+from analysis.words import number, plural
 from ganstudy.direction import Direction
 
 Evidence = Literal["ablated", "confirmed", "designed", "observed"]
@@ -30,14 +30,14 @@ class Claim:
     """The effect of one level of a setting, compared with another level, on an outcome.
 
     On the "linear" scale `effect` is a difference (of rates or of means), on the "log" scale a ratio of geometric means. For the outcome
-    "win" it is the probability that a run with the level beats one without, failed runs counted last. For a range, `level` and
+    "win" it is the difference in the share of the study's other runs that a run beats, failed runs counted last. For a range, `level` and
     `reference` are the ends of the range; for an interaction, `effect` is a difference of differences, or a ratio of ratios.
     """
 
-    setting: str  # two joined by " × " for an interaction
+    settings: tuple[str, ...]  # one, or the two of an interaction
     kind: Kind
-    level: str
-    reference: str
+    levels: tuple[str, ...]  # of each setting
+    references: tuple[str, ...]
     outcome: str  # a key of RISKS, the name of a metric, or "win"
     scale: Scale
     direction: Direction  # of the outcome: risks are minimized
@@ -55,13 +55,34 @@ class Claim:
     evidence: Evidence
     role: Literal["scientific", "nuisance"]
     context: str  # adjustment, fixed settings, which trials
-    details: tuple[str, ...] = ()  # of an interaction: the effect at each level of the other setting; of a claim held back: why
+    details: tuple[str, ...] = ()  # of an interaction: the effect at each level of the other setting
+    held: str = ""  # why it is not claimed although it holds at the error rate of the whole answer
     sentence: str = ""
 
     @property
+    def setting(self) -> str:
+        """The setting, or two joined by " × "."""
+        return " × ".join(self.settings)
+
+    @property
+    def level(self) -> str:
+        """The level, or two joined by a comma."""
+        return ", ".join(self.levels)
+
+    @property
+    def reference(self) -> str:
+        """The level that it is compared with, or two joined by a comma."""
+        return ", ".join(self.references)
+
+    @property
     def no_effect(self) -> float:
-        """The value of `effect` that means no effect: 0 for a difference, 1 for a ratio, 1/2 for a probability to win."""
-        return 1.0 if self.scale == "log" else 0.5 if self.outcome == WIN and self.kind != "interaction" else 0.0
+        """The value of `effect` that means no effect: 0 for a difference, 1 for a ratio."""
+        return 1.0 if self.scale == "log" else 0.0
+
+    @property
+    def in_points(self) -> bool:
+        """Whether the effect is a difference of rates or shares."""
+        return self.outcome in RISKS or self.outcome == WIN
 
     @property
     def helps(self) -> bool:
@@ -69,18 +90,18 @@ class Claim:
         return (self.effect < self.no_effect) == (self.direction is Direction.MINIMIZE)
 
     def shown(self, effect: float) -> str:
-        """An effect as text: "−54 points", "× 0.43", "78 %"."""
-        if self.scale == "log":
-            return f"× {number(effect)}"
-        if self.outcome == WIN:
-            return percent(effect)
-        return f"{100 * effect:+.0f} points".replace("-", "−") if self.outcome in RISKS else f"{effect:+.3g}".replace("-", "−")
+        """An effect as text: "−54 points", "× 0.43", "+0.2"."""
+        if self.in_points:
+            return f"{_signed(100 * effect, '.0f')} points"
+        return f"× {number(effect)}" if self.scale == "log" else _signed(effect, ".3g")
 
     def interval(self, *, family: bool) -> str:
         """The 95 % interval as text."""
         low, high = (self.family_low, self.family_high) if family else (self.low, self.high)
-        if self.outcome in RISKS:
-            return f"{100 * low:+.0f} to {100 * high:+.0f}".replace("-", "−")
-        if self.outcome == WIN:
-            return f"{percent(low)} to {percent(high)}"
+        if self.in_points:
+            return f"{_signed(100 * low, '.0f')} to {_signed(100 * high, '.0f')}"
         return f"{number(low)} to {number(high)}"
+
+
+def _signed(value: float, style: str) -> str:
+    return f"{value:+{style}}".replace("-", "−").replace("inf", "∞")

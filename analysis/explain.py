@@ -8,8 +8,8 @@ import numpy as np
 
 from analysis import sentences
 from analysis.claim import Claim, Count, Evidence
-from analysis.model import WIN, Comparison, JointModel, Response, Units, joint_model, responses, units_of
-from analysis.model.outcomes import kinds, survivors
+from analysis.model import Comparison, JointModel, Response, Units, joint_model, responses, units_of
+from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import RISKS
 from analysis.table import Bools, TrialTable, as_table
@@ -17,7 +17,6 @@ from analysis.words import listed, value_text
 from ganstudy import UserError
 
 _HUGE = 700.0  # its exponential overflows
-_SURE = 1.96  # a single comparison that differs clearly
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +25,7 @@ class Explanation(Sequence[Claim]):
 
     table: TrialTable  # the trials that were used
     outcomes: tuple[str, ...]
+    settings: tuple[str, ...]  # that are asked about
     claims: tuple[Claim, ...]
     model: JointModel | None  # None if there is nothing to compare
 
@@ -76,7 +76,7 @@ def explain(
             )
     table = basis(table)
     if not len(table):
-        return Explanation(table, asked, (), None)
+        return Explanation(table, asked, tuple(names), (), None)
     units = units_of(table)
     nuisance = [name for name in (*table.scientific, *table.nuisance) if name not in names]
     model = joint_model(units, responses(units, asked), scientific=names, nuisance=nuisance, seed=seed)
@@ -84,7 +84,7 @@ def explain(
     claims = [_claim(model, comparison, evidence) for comparison in model.comparisons]
     order = {name: i for i, name in enumerate(asked)}
     claims.sort(key=lambda claim: (not claim.claimed, claim.role == "nuisance", order.get(claim.outcome, len(order)), claim.p))
-    return Explanation(table, asked, tuple(claims), model)
+    return Explanation(table, asked, tuple(names), tuple(claims), model)
 
 
 def all_outcomes(table: TrialTable, objective: str) -> tuple[str, ...]:
@@ -100,17 +100,16 @@ def basis(table: TrialTable) -> TrialTable:
 
 
 def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Claim:
-    response, contrast = comparison.response, comparison.contrast
-    value = _effect_of(response, comparison.term.kind)
+    response, term, contrast = comparison.response, comparison.term, comparison.contrast
+    value = _effect_of(response, term.kind)
     scientific = comparison.role == "scientific"
     single, family = comparison.interval(family=False), comparison.interval(family=scientific)
-    held = held_back(model, comparison)
-    claimed = comparison.claimed and evidence == "designed" and not held
+    claimed = comparison.claimed and evidence == "designed"
     claim = Claim(
-        setting=comparison.term.name if comparison.term.kind != "bend" else comparison.term.settings[0],
-        kind=comparison.term.kind,
-        level=contrast.level,
-        reference=contrast.reference,
+        settings=term.settings,
+        kind=term.kind,
+        levels=contrast.levels,
+        references=contrast.references,
         outcome=response.name,
         scale=response.scale,
         direction=response.direction,
@@ -128,53 +127,34 @@ def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Cla
         evidence=evidence,
         role="scientific" if scientific else "nuisance",
         context=_context(model, comparison),
-        details=(held,) if held else sentences.simple_effects(model, comparison) if claimed else (),
+        details=sentences.simple_effects(model, comparison) if claimed else (),
+        held=f"{response.name} differs among the runs that did not fail, but not when failed runs are counted last"
+        if comparison.selected
+        else "",
     )
     return replace(claim, sentence=sentences.sentence(claim))
 
 
 def _effect_of(response: Response, kind: Kind) -> Callable[[float], float]:
     """The function from working values to effects."""
-    lowest, highest = (-1.0, 1.0) if response.part in ("risk", "other") else (-np.inf, np.inf)
-    if response.name == WIN and kind != "interaction":
-        return lambda x: float(np.clip(0.5 + x, 0.0, 1.0))
     if response.scale == "log":
         return lambda x: float(np.exp(x)) if x < _HUGE else float("inf")
-    return lambda x: float(np.clip(x, lowest, highest)) if kind != "interaction" else float(x)
+    shares = response.part != "objective" and kind != "interaction"
+    return (lambda x: float(np.clip(x, -1.0, 1.0))) if shares else float
 
 
 def _count(units: Units, response: Response, side: Bools) -> Count:
     table = units.table
-    trials = side[units.of]
-    counted = trials & np.isfinite(survivors(table, response.name)) if response.part == "objective" else trials
+    counted = side[units.of] & known(table, response.name)
     return Count(int(counted.sum()), len(set(table.config_id[counted])), int((table.failed & counted).sum()))
 
 
-def held_back(model: JointModel, comparison: Comparison) -> str:
-    """Return why a difference in a metric is not claimed although it passed the limit; "" if nothing speaks against it.
-
-    A metric is compared over runs that did not fail. Where failures differ, the runs that are left are selected. So the difference must
-    also hold when failed runs are counted last, and must not go the other way.
-    """
-    if not comparison.claimed or comparison.response.part != "objective":
-        return ""
-    same = {c.response.name: c for c in model.comparisons if c.term is comparison.term and c.contrast is comparison.contrast}
-    failed, win = same.get("failed"), same.get(WIN)
-    if failed is None or win is None:
-        return ""
-    better = -comparison.response.direction.sign * comparison.score
-    differs = abs(failed.score) > _SURE
-    if better * win.score > 0 and (not differs or abs(win.score) > _SURE):
-        return ""
-    return f"{comparison.response.name} differs among the runs that did not fail, but not when failed runs are counted last"
-
-
 def _context(model: JointModel, comparison: Comparison) -> str:
-    table, term = model.units.table, comparison.term
-    beside = [name for name in model.chosen[comparison.response.name] if name != term.name and name not in term.needs]
+    table, term, response = model.units.table, comparison.term, comparison.response
+    beside = [model.terms[name].label for name in model.chosen[response.name] if name != term.name and name not in term.needs]
     varied = [name for name in (*table.scientific, *table.nuisance) if name not in term.settings]
     parts = [
-        "only trials that completed their budget and did not fail" if comparison.response.part == "objective" else "",
+        "only trials that completed their budget and did not fail" if response.part == "objective" and response.name not in OF_ALL else "",
         f"adjusted for {listed(beside)}" if beside else "",
         f"averaged over {listed(varied)}" if varied else "",
         "one config for each combination of levels, so the interval is over its seeds only" if model.units.kind == "trial" else "",

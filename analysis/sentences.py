@@ -1,16 +1,17 @@
 """Claims in words."""
 
 import numpy as np
-from scipy import special
 
 from analysis.claim import Claim, Count
 from analysis.model import WIN, Comparison, JointModel
+from analysis.model.regression import t_value
 from analysis.model.terms import Term
 from analysis.outcomes import RISKS
 from analysis.table import Floats
-from analysis.words import number, percent
+from analysis.words import number, plural
 
 _PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
+_STABLE = 0.2  # share of failed trials up to which training is called stable
 
 
 def sentence(claim: Claim) -> str:
@@ -23,7 +24,9 @@ def sentence(claim: Claim) -> str:
         doubt = "a nuisance setting, this comparison alone"
     elif claim.evidence == "observed":
         doubt = "observed, so an association and no effect"
-    return f"{statement(claim)} (95 % interval {claim.interval(family=False)}, {doubt}; {n})."
+    elif claim.held:
+        doubt = f"this comparison alone; not claimed: {claim.held}"
+    return f"{statement(claim)} ({claim.shown(claim.effect)}; 95 % interval {claim.interval(family=False)}, {doubt}; {n})."
 
 
 def evidence_of(claim: Claim) -> str:
@@ -31,44 +34,42 @@ def evidence_of(claim: Claim) -> str:
     corrected = (
         "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
     )
-    return f"{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
+    ends = "from end to end " if claim.kind == "trend" else ""
+    return f"{ends}{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
 
 
 def statement(claim: Claim) -> str:
     """What was found, without interval."""
     if claim.kind == "interaction":
-        one, other = claim.setting.split(" × ")
-        return f"The effect of {one} on {_what(claim)} depends on {other}: {claim.level} against {claim.reference}"
+        one, other = claim.settings
+        return f"The effect of {one} on {what(claim)} depends on {other}: {claim.level} against {claim.reference}"
     if claim.kind == "bend":
+        than = f"in the middle of the range of {claim.settings[0]} than at its ends"
         if claim.outcome == WIN:
-            more = "more" if claim.effect > claim.no_effect else "fewer"
-            return f"In the middle of its range, {claim.setting} beats {more} runs than at the ends"
-        lower = "lower" if claim.effect < claim.no_effect else "higher"
-        what = _what(claim)
-        return f"{what[0].upper()}{what[1:]} is {lower} in the middle of the range of {claim.setting} than at its ends"
-    if claim.outcome in RISKS:
-        inside, outside = _rates(claim)
-        return (
-            f"{_subject(claim)}, {inside}; {_against(claim)}, {outside}"
-            if claim.outcome == "failed"
-            else (
-                f"{_subject(claim)}, the rate of {RISKS[claim.outcome]} is {abs(100 * claim.effect):.0f} points "
-                f"{'lower' if claim.effect < 0 else 'higher'} than {_against(claim)}"
-            )
-        )
+            return f"A run beats {'more' if claim.effect > 0 else 'fewer'} other runs {than}, failed runs counted last"
+        subject = what(claim)
+        return f"{subject[0].upper()}{subject[1:]} is {'lower' if claim.effect < claim.no_effect else 'higher'} {than}"
+    where, against = _places(claim)
+    if claim.outcome == "failed":
+        return f"{where}, {_failed(claim.n_with)}; {against}, {_failed(claim.n_without)}"
     if claim.outcome == WIN:
-        return f"{_subject(claim)}, a run beats one {_against(claim)} in {percent(claim.effect)}, failed runs counted last"
+        return f"{where}, a run beats {'more' if claim.effect > 0 else 'fewer'} other runs than {against}, failed runs counted last"
+    if claim.in_points:
+        return f"{where}, {what(claim)} is {'lower' if claim.effect < 0 else 'higher'} than {against}"
     if claim.scale == "log":
-        return f"{_subject(claim)}, {_what(claim)} is {number(claim.effect)} times that {_against(claim)}"
-    return f"{_subject(claim)}, {_what(claim)} is {number(abs(claim.effect))} {'higher' if claim.effect >= 0 else 'lower'} than {_against(claim)}"
+        return f"{where}, {what(claim)} is {number(claim.effect)} times that {against}"
+    return f"{where}, {what(claim)} is {number(abs(claim.effect))} {'higher' if claim.effect >= 0 else 'lower'} than {against}"
 
 
 def verdict(claim: Claim) -> str:
     """A claim in a few words: "keeps training stable"."""
     if claim.outcome == "failed":
-        return "keeps training stable" if claim.helps else "makes training fail more often"
-    if claim.outcome in RISKS:
-        return f"{'lowers' if claim.helps else 'raises'} the rate of {RISKS[claim.outcome]}"
+        if not claim.helps:
+            return "makes training fail more often"
+        stable = claim.n_with.trials > 0 and claim.n_with.failed <= _STABLE * claim.n_with.trials
+        return "keeps training stable" if stable else "makes training fail less often"
+    if claim.in_points and claim.outcome != WIN:
+        return f"{'lowers' if claim.helps else 'raises'} {what(claim)}"
     if claim.outcome == WIN:
         return f"gives {'better' if claim.helps else 'worse'} runs, failed ones counted last"
     return f"{'improves' if claim.helps else 'worsens'} {claim.outcome}"
@@ -83,76 +84,70 @@ def subject(claim: Claim) -> str:
     return f"{claim.setting} {claim.level}, instead of {claim.reference},"
 
 
+def counts(claim: Claim) -> str:
+    """The failed trials on both sides of a claim about a level or a trend."""
+    if claim.kind == "trend":
+        inside, outside = "in the upper half of its range", "in the lower half"
+    elif (claim.level, claim.reference) == ("on", "off"):
+        inside, outside = "with it", "without"
+    else:
+        inside, outside = f"with {claim.level}", f"with {claim.reference}"
+    return f"{_failed(claim.n_with)} {inside}, {claim.n_without.failed} of {claim.n_without.trials} {outside}"
+
+
+def what(claim: Claim) -> str:
+    """The outcome of a claim, as the subject of a sentence."""
+    if claim.outcome in RISKS:
+        return f"the rate of {RISKS[claim.outcome]}"
+    return (
+        "the share of other runs that a run beats"
+        if claim.outcome == WIN
+        else f"the {_PHRASES.get(claim.outcome, f'final {claim.outcome}')}"
+    )
+
+
 def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]:
     """For an interaction: the effect of the first setting at both levels of the second one, each with the interval of the whole answer."""
-    term = comparison.term
+    term, response = comparison.term, comparison.response
     if term.kind != "interaction":
         return ()
-    one, other = (model.regressions[comparison.response.name].terms[name] for name in term.settings)
+    one, other = (model.terms[name] for name in term.settings)
     width = other.columns.shape[1]
-    index = int(np.argmax(comparison.contrast.weights))
-    i, j = index // width, index % width
+    i, j = divmod(int(np.argmax(comparison.contrast.weights)), width)
+    (level, other_level), (reference, other_reference) = comparison.contrast.levels, comparison.contrast.references
     found = []
-    levels = zip((0, 1), (comparison.contrast.reference.split(", ")[-1], comparison.contrast.level.split(", ")[-1]), strict=True)
-    name = comparison.contrast.level.split(", ")[0], comparison.contrast.reference.split(", ")[0]
-    for at, label in levels:
-        weights = {one.name: _unit(one, i), term.name: np.zeros(term.columns.shape[1])}
-        value = _value(other, j, at)
-        weights[term.name][i * width : (i + 1) * width] = value
-        weights[other.name] = np.zeros(width)
-        estimate, error, df = model.combination(comparison.response.name, weights)
-        half = -error * float(special.stdtrit(df, special.ndtr(-comparison.limit)))
-        low, high = (estimate - half, estimate + half)
-        response = comparison.response
+    for at, label in ((0, other_reference), (1, other_level)):
+        weights = {one.name: np.zeros(one.columns.shape[1]), other.name: np.zeros(width), term.name: np.zeros(term.columns.shape[1])}
+        weights[one.name][i] = 1.0
+        weights[term.name][i * width : (i + 1) * width] = _value(term, other, j, at)
+        estimate, error, df = model.combination(response.name, weights)
+        half = error * t_value(comparison.limit, df)
+        low, high = estimate - half, estimate + half
         if response.scale == "log":
             text = f"× {number(float(np.exp(estimate)))} (95 % {number(float(np.exp(low)))} to {number(float(np.exp(high)))})"
-        elif response.part in ("risk", "other", "win"):
+        elif response.part != "objective":
             text = f"{100 * estimate:+.0f} points (95 % {100 * max(low, -1):+.0f} to {100 * min(high, 1):+.0f})".replace("-", "−")
         else:
             text = f"{estimate:+.3g} (95 % {number(low)} to {number(high)})".replace("-", "−")
-        found.append(f"with {other.name} {label}, {name[0]} instead of {name[1]}: {text}")
+        found.append(f"with {term.settings[1]} {label}, {level} instead of {reference}: {text}")
     return tuple(found)
 
 
-def _unit(term: Term, i: int) -> Floats:
-    weights = np.zeros(term.columns.shape[1])
-    weights[i] = 1.0
-    return weights
+def _value(term: Term, other: Term, j: int, at: int) -> Floats:
+    """The columns [k] of `other`, centred as in an interaction, at the reference (0) or at the level of column j (1)."""
+    columns = other.columns[other.rows]
+    least, most = columns.min(axis=0), columns.max(axis=0)  # of indicators, or the ends of a range
+    value = np.where(np.arange(len(least)) == j, most, least) if at else least
+    return np.asarray(value - other.columns[term.rows].mean(axis=0))
 
 
-def _value(term: Term, j: int, at: int) -> Floats:
-    """The columns [k] of a term at the reference (0) or at the level of column j (1)."""
-    columns = term.columns[term.rows]
-    if term.kind == "trend":
-        return np.asarray(columns.min(axis=0) if at == 0 else columns.max(axis=0))
-    reference = np.asarray(columns.min(axis=0))  # indicators, centred: all at their lower value
-    return np.asarray(np.where(np.arange(len(reference)) == j, columns.max(axis=0), reference)) if at else reference
+def _places(claim: Claim) -> tuple[str, str]:
+    if claim.kind != "trend":
+        return f"With {claim.setting} {claim.level}", f"with {claim.reference}"
+    if claim.outcome == "failed":
+        return f"With {claim.setting} in the upper half of its range", "in the lower half"
+    return f"With {claim.setting} at {claim.level}", f"at {claim.reference}"
 
 
-def _what(claim: Claim) -> str:
-    if claim.outcome in RISKS:
-        return f"the rate of {RISKS[claim.outcome]}"
-    return "the share of runs beaten" if claim.outcome == WIN else f"the {_PHRASES.get(claim.outcome, f'final {claim.outcome}')}"
-
-
-def _subject(claim: Claim) -> str:
-    if claim.kind == "trend":
-        return (
-            f"With {claim.setting} rising from {claim.reference} to {claim.level}"
-            if claim.outcome not in RISKS
-            else f"With {claim.setting} in the upper half of its range"
-        )
-    return f"With {claim.setting} {claim.level}"
-
-
-def _against(claim: Claim) -> str:
-    if claim.kind == "trend":
-        return f"at {claim.reference}" if claim.outcome not in RISKS else "in the lower half"
-    return f"with {claim.reference}"
-
-
-def _rates(claim: Claim) -> tuple[str, str]:
-    def part(count: Count) -> str:
-        return f"{count.failed} of {count.trials} trials failed"
-
-    return part(claim.n_with), part(claim.n_without)
+def _failed(count: Count) -> str:
+    return f"{count.failed} of {plural(count.trials, 'trial')} failed"

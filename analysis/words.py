@@ -1,14 +1,16 @@
 """Numbers, counts and values as text, in one place so that sentences, tables and figures format them alike."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 
 def number(value: float) -> str:
-    """Three significant digits; a dash for a non-finite value."""
+    """Three significant digits; a dash for NaN."""
     if not math.isfinite(value):
-        return "–"
+        return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if 1000 <= abs(value) < 1e6:
         return f"{value:,.0f}"
     return f"{value:.3g}".replace("-", "−")
@@ -39,3 +41,13 @@ def value_text(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
     return number(value) if isinstance(value, float) else str(value)
+
+
+def value_texts(values: Sequence[object]) -> list[str]:
+    """The values of a setting as texts, each with as many digits as it needs to differ from the others."""
+    texts = [value_text(value) for value in values]
+    taken = Counter(texts)
+    return [
+        repr(float(value)).replace("-", "−") if taken[text] > 1 and isinstance(value, float) else text
+        for value, text in zip(values, texts, strict=True)
+    ]

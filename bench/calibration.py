@@ -46,6 +46,9 @@ class Cell:
     valley: float = 0.0  # of x0 in log fd: standard deviation of its effect over the configs
     config_sd: float = 0.3  # of log fd
     seed_sd: float = 0.2
+    single: float = 0.0  # share of configs that have one seed only
+    tied: bool = False  # whether these are configs with s0
+    spread: float = 1.0  # factor in both standard deviations of log fd with s1
     related: float = 0.0  # how much worse fd is, in standard deviations, where a run is about to fail
     replicates: int = 1
 
@@ -91,9 +94,16 @@ def simulate(cell: Cell, rng: np.random.Generator) -> TrialTable:
         mean += 0.3 * (position["n0"] - 0.5)
     between = rng.standard_normal(cell.configs)
     within = rng.standard_normal((cell.configs, cell.seeds))
-    value = (mean + cell.config_sd * between)[:, None] + cell.seed_sd * within
-    failed = _failures(cell, rng, risk, (cell.config_sd * between)[:, None] + cell.seed_sd * within)
-    return _table(configs, failed, value, tuple(scientific), tuple(nuisance))
+    noise = (cell.config_sd * between)[:, None] + cell.seed_sd * within
+    if cell.spread != 1:
+        noise *= np.where(half["s1"] > 0, cell.spread, 1.0)[:, None]
+    failed = _failures(cell, rng, risk, noise)
+    table = _table(configs, failed, mean[:, None] + noise, tuple(scientific), tuple(nuisance))
+    if not cell.single:
+        return table
+    order = rng.permutation(cell.configs) + (cell.configs * (half["s0"] < 0) if cell.tied else 0)
+    few = np.argsort(np.argsort(order)) < cell.single * cell.configs
+    return table.where(~np.repeat(few, cell.seeds) | (np.arange(len(table)) % cell.seeds == 0))
 
 
 def _position(values: pd.Series, domain: FloatDistribution) -> Floats:
@@ -155,7 +165,7 @@ def truth(cell: Cell, claim: Claim) -> float | None:
     risky, metric = claim.outcome == "failed", claim.outcome == "fd"
     if claim.kind == "interaction":
         # half of what agreeing and other cells differ by, four times: twice in each of two differences
-        return 4 * cell.interaction if metric and claim.setting == "s0 × s1" else 0.0
+        return 4 * cell.interaction if metric and claim.settings == ("s0", "s1") else 0.0
     if claim.kind == "bend":
         return None if cell.valley and claim.setting == "x0" else 0.0
     if risky:
@@ -171,7 +181,7 @@ def planted(cell: Cell, claim: Claim) -> str:
         return "risk"
     if cell.factor != 1 and claim.setting == "s1" and claim.outcome in ("fd", "win") and claim.kind == "levels":
         return "factor"
-    if cell.interaction and claim.setting == "s0 × s1" and claim.outcome in ("fd", "win"):
+    if cell.interaction and claim.settings == ("s0", "s1") and claim.outcome in ("fd", "win"):
         return "interaction"
     if cell.valley and claim.setting == "x0" and claim.kind == "bend" and claim.outcome in ("fd", "win"):
         return "valley"
@@ -226,6 +236,9 @@ _NULL = [
     Cell(name="null, 1000 × 1", configs=1000, seeds=1, switches=4, choices=1, ranges=2),
     Cell(name="null, rare failures", configs=32, seeds=2, switches=6, risk=0.06),
     Cell(name="null, overdispersed", configs=32, seeds=3, switches=6, agree=0.7),
+    Cell(name="null, one seed in half of the configs", configs=32, seeds=5, switches=4, single=0.5),
+    Cell(name="null, one seed where s0 is on", configs=32, seeds=5, switches=4, single=0.5, tied=True),
+    Cell(name="null, spreads differ", configs=32, seeds=2, switches=6, spread=3.0),
     Cell(name="null, deaths related", configs=32, seeds=2, switches=6, related=1.0),
 ]
 _PLANTED = [

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from analysis.model.multiplicity import Limits, limits
 from analysis.model.outcomes import Response
-from analysis.model.regression import Fit, Regression, permute
-from analysis.model.terms import Contrast, Term, is_range, terms_of
+from analysis.model.regression import Fit, Regression, permute, t_value
+from analysis.model.selection import Selection
+from analysis.model.terms import SIZE, Contrast, Name, Term, is_range, size_term, terms_of
 from analysis.model.units import Units
 from analysis.table import Floats
 
-_ALONE = 0.05
+_ALONE = float(special.ndtri(0.975))  # the limit of a comparison alone
 _PERMUTATIONS = 4_999
 _WORK = 20_000_000  # unit x permutations, beyond which there are fewer permutations
 _FEWEST = 1_999
+_Key = tuple[str, Name, int]  # a response, a term, and the number of its contrast
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,14 @@ class Comparison:
     score: float
     limit: float  # the score that a claim must pass
     family_p: float
-    claimed: bool
+    passed: bool  # it holds at the error rate of the whole
+    selected: bool  # it passed, but the failures of other runs may explain it
     role: str  # scientific or nuisance
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it may be claimed, if the study is randomised."""
+        return self.passed and not self.selected
 
     @property
     def p(self) -> float:
@@ -47,8 +56,7 @@ class Comparison:
 
     def interval(self, *, family: bool) -> tuple[float, float]:
         """The 95 % interval: for this comparison alone, or for all of the family at once."""
-        tail = special.ndtr(-self.limit) if family else _ALONE / 2
-        half = -float(special.stdtrit(self.df, tail)) * max(self.error, self._least_error)
+        half = t_value(self.limit if family else _ALONE, self.df) * max(self.error, self._least_error)
         return self.estimate - half, self.estimate + half
 
     @property
@@ -78,8 +86,8 @@ class JointModel:
 
     units: Units
     regressions: dict[str, Regression]  # response -> its regression
-    terms: dict[str, Term]
-    chosen: dict[str, list[str]]  # response -> the terms in its model: nuisance settings that matter, then claims
+    terms: dict[Name, Term]
+    chosen: dict[str, list[Name]]  # response -> the terms in its model: nuisance settings that matter, then claims
     comparisons: list[Comparison]
     limits: Limits
 
@@ -87,7 +95,7 @@ class JointModel:
         """The term in its final model."""
         return self.regressions[response].fit(term, _adjust(term, self.chosen[response]))
 
-    def combination(self, response: str, weights: dict[str, Floats]) -> tuple[float, float, int]:
+    def combination(self, response: str, weights: dict[Name, Floats]) -> tuple[float, float, int]:
         """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model."""
         regression = self.regressions[response]
         return regression.combined(weights, [name for name in self.chosen[response] if name not in weights])
@@ -99,23 +107,28 @@ def joint_model(
     """Fit all outcomes jointly. `seed` seeds the permutations of units."""
     scales = {name: units.table.setting_scale(name) for name in (*scientific, *nuisance) if is_range(units.settings[name])}
     terms = terms_of(units.settings, scientific, nuisance, scales)
+    sizes = units.sizes()
+    if sizes.any():
+        terms[SIZE] = size_term(sizes)
     regressions = {response.name: Regression(response, terms) for response in found if not response.constant}
     n = int(np.clip(_WORK // max(len(units), 1), _FEWEST, _PERMUTATIONS))
-    asked = {name: term for name, term in terms.items() if set(term.settings) <= set(scientific)}
-    extra = {name: term for name, term in terms.items() if name not in asked}
-    chosen: dict[str, list[str]] = {name: [] for name in regressions}
+    asked = {name: term for name, term in terms.items() if term.settings and set(term.settings) <= set(scientific)}
+    extra = {name: term for name, term in terms.items() if term.settings and name not in asked}
+    # a mean of one trial and a mean of five are not exchangeable, so units are compared with units of about as many trials
+    always: list[Name] = [SIZE] if SIZE in terms else []
+    chosen: dict[str, list[Name]] = {name: [*always] for name in regressions}
     # nuisance settings that matter are adjusted for; they are no claims, so each outcome has an error rate of its own
     for name, regression in regressions.items():
         if extra:
-            _claim({name: regression}, extra, chosen, n=n, seed=seed, split=False)
-    for names in chosen.values():
-        names[:] = [name for name in names if name in extra]
-    passed, bounds = _claim(regressions, asked, chosen, n=n, seed=seed, split=True)
+            _claim({name: regression}, extra, chosen, strata=sizes, n=n, seed=seed, split=False)
+    passed, bounds = _claim(regressions, asked, chosen, strata=sizes, n=n, seed=seed, split=True)
     comparisons = []
+    selection = Selection(units, terms)
     for response, regression in regressions.items():
         for term in terms.values():
             role = "scientific" if term.name in asked else "nuisance"
-            fit = regression.fit(term, _adjust(term, chosen[response]))
+            adjust = _adjust(term, chosen[response])
+            fit = regression.fit(term, adjust)
             for i, contrast in enumerate(term.contrasts):
                 if fit is None or not np.isfinite(fit.score[i]):
                     continue
@@ -135,6 +148,7 @@ def joint_model(
                         limit,
                         family_p,
                         key in passed,
+                        key in passed and selection.explains(regression.response, term, i, score, adjust),
                         role,
                     )
                 )
@@ -146,26 +160,33 @@ def _part(response: Response, term: Term) -> str:
     return response.part if term.kind in ("levels", "trend") else "other"
 
 
-def _adjust(term: Term, chosen: Sequence[str]) -> list[str]:
+def _adjust(term: Term, chosen: Sequence[Name]) -> list[Name]:
     return list(dict.fromkeys([*term.needs, *(name for name in chosen if name != term.name)]))
 
 
 def _claim(
-    regressions: dict[str, Regression], terms: dict[str, Term], chosen: dict[str, list[str]], *, n: int, seed: int, split: bool
-) -> tuple[dict[tuple[str, str, int], tuple[float, float]], Limits]:
-    """Choose the claims and add their terms to `chosen`. Return (response, term, contrast) -> the limit that it passed
-    and its adjusted p value, and the limits of the rest.
+    regressions: dict[str, Regression],
+    terms: dict[Name, Term],
+    chosen: dict[str, list[Name]],
+    *,
+    strata: npt.NDArray[np.int64],
+    n: int,
+    seed: int,
+    split: bool,
+) -> tuple[dict[_Key, tuple[float, float]], Limits]:
+    """Choose the claims and add their terms to `chosen`. Return the limit that each claim passed and its adjusted p value, and the limits
+    of the rest.
     """
-    passed: dict[tuple[str, str, int], tuple[float, float]] = {}
+    passed: dict[_Key, tuple[float, float]] = {}
     start = {name: list(names) for name, names in chosen.items()}
 
     def part_of(response: str, term: Term) -> str:
         return _part(regressions[response].response, term) if split else "risk"
 
-    known: dict[tuple[str, ...], dict[tuple[str, str, int], float]] = {}  # an outcome with its terms -> scores
+    known: dict[tuple[Name, ...], dict[_Key, float]] = {}  # an outcome with its terms -> scores
 
-    def scored() -> dict[tuple[str, str, int], float]:
-        found: dict[tuple[str, str, int], float] = {}
+    def scored() -> dict[_Key, float]:
+        found: dict[_Key, float] = {}
         for response, regression in regressions.items():
             key = (response, *chosen[response])
             if key not in known:
@@ -180,11 +201,12 @@ def _claim(
             found |= known[key]
         return found
 
-    def permuted_scores() -> dict[tuple[str, str], Floats]:
+    def permuted_scores() -> dict[tuple[str, Name], Floats]:
         permute(
             list(regressions.values()),
             [[term for term in terms.values() if term.contrasts] for _ in regressions],
             residual_of=[chosen[name] for name in regressions],
+            strata=strata,
             n=n,
             seed=seed,
         )
@@ -195,9 +217,9 @@ def _claim(
                     found[response, term.name] = score
         return found
 
-    def limits_of(permuted: dict[tuple[str, str], Floats], left: dict[tuple[str, str, int], float]) -> Limits:
+    def limits_of(permuted: dict[tuple[str, Name], Floats], left: dict[_Key, float]) -> Limits:
         rows: dict[str, list[Floats]] = {}
-        kept: dict[tuple[str, str], list[int]] = {}
+        kept: dict[tuple[str, Name], list[int]] = {}
         for response, term, i in left:
             kept.setdefault((response, term), []).append(i)
         for (response, term), which in kept.items():

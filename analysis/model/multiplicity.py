@@ -15,6 +15,7 @@ from analysis.table import Floats
 # One in twenty studies without effects may claim anything. One point of these five is left for what permutations of the data at hand do not
 # cover: later claims are tested given earlier ones, and nuisance settings are chosen by the same data.
 ERROR = 0.04
+_LEAST = 1.96  # few units can take few orders, whose largest score may be small; an interval of a claim is never narrower than one alone
 SHARES: Mapping[str, float] = {"risk": 0.55, "objective": 0.25, "win": 0.10, "other": 0.10}
 
 
@@ -22,7 +23,7 @@ SHARES: Mapping[str, float] = {"risk": 0.55, "objective": 0.25, "win": 0.10, "ot
 class Limits:
     """The limits of each part, and what is needed to adjust a p value."""
 
-    limit: Mapping[str, float]  # part -> the score that a claim must pass
+    limit: Mapping[str, float]  # part -> the score that a claim must pass; infinite if no score of the permuted data is rare enough
     largest: Mapping[str, Floats]  # part -> [B], sorted: the largest score of each permutation
     least: Floats  # [B], sorted: the smallest weighted p value of each permutation
 
@@ -49,9 +50,9 @@ def limits(scores: Mapping[str, list[Floats]]) -> Limits:
     limit = {}
     for part, found in sorted_.items():
         passing = _tail(found, found) <= allowed * _share(part, largest) + 1e-12
-        first = int(np.argmax(passing)) if passing.any() else len(found)
+        first = int(np.argmax(passing))
         # between two scores that the data can take, so that a claim passes it and its interval excludes zero effect
-        limit[part] = float((found[max(first - 1, 0)] + found[first]) / 2) if first < len(found) else float(found[-1]) + 1e-3
+        limit[part] = max(float((found[max(first - 1, 0)] + found[first]) / 2), _LEAST) if passing.any() else float("inf")
     return Limits(limit, sorted_, least)
 
 

@@ -15,7 +15,7 @@ from ganstudy.ended import Ended
 WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILED = "failed"
 _TIE = 1e-3  # standard deviation of a tie-breaking number: too little to change the order of two rates
-_OF_ALL = ("modes_lost", "onset_kimg", "seconds")
+OF_ALL = ("modes_lost", "onset_kimg", "seconds")  # metrics that failed trials have too
 _RARE = 3  # a kind of failure with fewer events can show nothing
 
 Part = Literal["risk", "objective", "win", "other"]
@@ -55,20 +55,28 @@ def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
     A metric gives two responses: its value over runs that did not fail, and, for the first one, `WIN`. Runs that a scheduler stopped
     before they failed are censored: they are in no risk and in no metric.
     """
-    table = units.table
-    censored = (table.ended == Ended.SCHEDULER.value) & ~table.failed
     found: list[Response] = []
     for outcome in outcomes:
         if outcome == FAILED:
-            found.append(_risk(units, FAILED, table.failed, censored, "risk"))
+            found.append(failing(units))
         elif outcome in RISKS:
-            found.append(_risk(units, outcome, table.outcome == outcome, censored, "other"))
+            found.append(_risk(units, outcome, units.table.outcome == outcome, "other"))
         else:
             found.append(_objective(units, outcome))
-    metrics = [outcome for outcome in outcomes if outcome in table.directions]
+    metrics = [outcome for outcome in outcomes if outcome in units.table.directions]
     if FAILED in outcomes and metrics:
-        found.append(_win(units, metrics[0]))
+        found.append(winning(units, metrics[0]))
     return found
+
+
+def known(table: TrialTable, outcome: str) -> Bools:
+    """[T]: the trials that count in an outcome.
+
+    Trials that a scheduler stopped before they failed are censored: they are in none. A metric is over trials that did not fail.
+    """
+    if outcome in table.directions:
+        return np.isfinite(survivors(table, outcome))
+    return np.asarray((table.ended != Ended.SCHEDULER.value) | table.failed, dtype=np.bool_)
 
 
 def kinds(table: TrialTable) -> list[str]:
@@ -77,8 +85,13 @@ def kinds(table: TrialTable) -> list[str]:
     return present if len(present) > 1 else []
 
 
-def _risk(units: Units, name: str, events: Bools, censored: Bools, part: Part) -> Response:
-    values = np.where(censored, np.nan, np.asarray(events, dtype=np.float64))
+def failing(units: Units) -> Response:
+    """The risk of failing."""
+    return _risk(units, FAILED, units.table.failed, "risk")
+
+
+def _risk(units: Units, name: str, events: Bools, part: Part) -> Response:
+    values = np.where(known(units.table, name), np.asarray(events, dtype=np.float64), np.nan)
     n = float(np.isfinite(values).sum())
     # the variance of a rate that differs from 0 or 1 by half an event in half of the trials
     spread = 1 / (n / 2 + 2)
@@ -100,19 +113,21 @@ def survivors(table: TrialTable, metric: str) -> Floats:
     What a failed trial lost, when it failed, and how long it took are known of failed trials too.
     """
     values = table.at_end(metric)
-    return values if metric in _OF_ALL else np.where(table.failed, np.nan, values)
+    return values if metric in OF_ALL else np.where(table.failed, np.nan, values)
 
 
-def _win(units: Units, metric: str) -> Response:
-    """The share of other runs that a run beats, ties counted half: the Mann-Whitney statistic of one run against the others."""
+def winning(units: Units, metric: str) -> Response:
+    """The share of other runs that a run beats, failed runs last and ties counted half: the Mann-Whitney statistic of one run against all
+    others. A difference of these shares is in (-1, 1).
+    """
     table = units.table
     values = survivors(table, metric)
     values = np.log(values) if table.scale(metric) == "log" else values
     size = np.nanmax(np.abs(values), initial=0.0) or 1.0
     values = np.asarray(np.round(values / size, 9), dtype=np.float64)  # scores that differ by rounding only are ties
     worth = np.where(table.failed, np.inf, table.direction(metric).sign * values)  # less is better
-    known = ~np.isnan(worth)
+    ranked = ~np.isnan(worth)
     share = np.full(len(table), np.nan)
-    if known.sum() > 1:
-        share[known] = (known.sum() - rankdata(worth[known])) / (known.sum() - 1)
+    if ranked.sum() > 1:
+        share[ranked] = (ranked.sum() - rankdata(worth[ranked])) / (ranked.sum() - 1)
     return Response(WIN, "win", units.mean(share), "linear", Direction.MAXIMIZE)

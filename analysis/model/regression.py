@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+from scipy import linalg, special
 
 from analysis.model.outcomes import Response
-from analysis.model.terms import Term
+from analysis.model.terms import CELL, Name, Term
 from analysis.table import Bools, Floats
 
 _INFLATION = 10.0  # a comparison whose variance other terms inflate more than this cannot be separated from them (Marquardt 1970)
@@ -43,9 +43,9 @@ class _Group:
 class Regression:
     """One response and all terms."""
 
-    def __init__(self, response: Response, terms: Mapping[str, Term]):
+    def __init__(self, response: Response, terms: Mapping[Name, Term]):
         self.response, self.terms = response, terms
-        self.at: dict[str, slice] = {}
+        self.at: dict[Name, slice] = {}
         start = 0
         for name, term in terms.items():
             self.at[name] = slice(start, start + term.columns.shape[1])
@@ -68,7 +68,7 @@ class Regression:
         y, scored = (values[at] - values[at].mean() if len(at) else values[at] for values in (self.response.values, self.response.scored))
         return _Group(at, columns, columns.T @ columns, columns.T @ y, float(y @ y), columns.T @ scored, float(scored @ scored))
 
-    def fit(self, term: Term, adjust: Sequence[str]) -> Fit | None:
+    def fit(self, term: Term, adjust: Sequence[Name]) -> Fit | None:
         """The term adjusted for others, or None if too few units are left."""
         group = self.group(term)
         fit = self._solved(term, adjust, group.products[:, None], group.total)
@@ -77,13 +77,13 @@ class Regression:
         scored = self._solved(term, adjust, group.scored[:, None], group.scored_total)
         return replace(fit, score=scored.score) if fit and scored else None
 
-    def permuted(self, term: Term, adjust: Sequence[str]) -> Floats | None:
+    def permuted(self, term: Term, adjust: Sequence[Name]) -> Floats | None:
         """[m, B]: the scores of the same fit to permuted data."""
         group = self.group(term)
         fit = self._solved(term, adjust, group.permuted, group.scored_total)
         return None if fit is None else fit.score
 
-    def combined(self, weights: Mapping[str, Floats], adjust: Sequence[str]) -> tuple[float, float, int]:
+    def combined(self, weights: Mapping[Name, Floats], adjust: Sequence[Name]) -> tuple[float, float, int]:
         """The estimate, standard error and degrees of freedom of a sum over columns of several terms, in units where all of them live."""
         rows = np.logical_and.reduce([self.terms[name].rows for name in weights])
         group = self._grouped(rows & np.isfinite(self.response.values))
@@ -97,7 +97,7 @@ class Regression:
         residual = group.total - coefficients @ products
         return float(vector @ coefficients), float(np.sqrt(max(residual, 0.0) / max(df, 1) * (vector @ inverse @ vector))), df
 
-    def _solved(self, term: Term, adjust: Sequence[str], products: Floats, total: float) -> Fit | None:
+    def _solved(self, term: Term, adjust: Sequence[Name], products: Floats, total: float) -> Fit | None:
         """`products` [K, B]. For B = 1 the results are [m], else [m, B]."""
         if not term.contrasts:
             return None
@@ -125,6 +125,7 @@ class Regression:
         # estimable: within the span of what is left of the columns, and not inflated beyond use
         lost = np.abs(weights - weights @ left @ inverse).max(axis=1) > 1e-6
         lost |= variance > _INFLATION * np.einsum("mk,kl,ml->m", weights, alone, weights)
+        lost |= [min(c.inside[group.rows].sum(), c.outside[group.rows].sum()) < CELL for c in term.contrasts]
         estimate = weights @ coefficients
         spread = np.sqrt(np.where(lost, np.nan, variance))[:, None] * deviation
         score = normal_scores(estimate / spread, df)
@@ -134,14 +135,21 @@ class Regression:
 
 
 def permute(
-    regressions: Sequence[Regression], used: Sequence[Sequence[Term]], *, residual_of: Sequence[Sequence[str]], n: int, seed: int
+    regressions: Sequence[Regression],
+    used: Sequence[Sequence[Term]],
+    *,
+    residual_of: Sequence[Sequence[Name]],
+    strata: npt.NDArray[np.int64],
+    n: int,
+    seed: int,
 ) -> None:
     """Fill the permuted products of every group that the terms `used` by each regression need, from the same permutations of units.
 
     Whole units are permuted, so outcomes of one unit stay together, and with them the correlation between outcomes. What is permuted is the
-    residual of the terms `residual_of` (Freedman & Lane 1983).
+    residual of the terms `residual_of` (Freedman & Lane 1983). Units change places within their stratum [U] only: a mean of one trial and a
+    mean of five are not exchangeable.
     """
-    size = len(regressions[0].response.values) if regressions else 0
+    size = len(strata)
     rng = np.random.default_rng(seed)
     jobs: list[tuple[_Group, Floats]] = []
     for regression, terms, names in zip(regressions, used, residual_of, strict=True):
@@ -158,17 +166,24 @@ def permute(
     batch = max(1, min(n, 2_000_000 // max(size, 1)))
     for start in range(0, n, batch):
         keys = rng.random((min(batch, n - start), size))
+        keys += strata  # sorts by stratum, and at random within each
         orders: dict[bytes, npt.NDArray[np.int64]] = {}
         for group, y in jobs:
             key = group.rows.tobytes()
             if key not in orders:
                 orders[key] = np.argsort(keys[:, group.rows], axis=1)
-            group.permuted[:, start : start + len(keys)] = group.columns.T @ y[orders[key]].T
+            places = np.argsort(strata[group.rows], kind="stable")
+            group.permuted[:, start : start + len(keys)] = group.columns[places].T @ y[orders[key]].T
 
 
 def normal_scores(t: Floats, df: int) -> Floats:
     """Return the standard normal quantile of Student's t with the same tail. Wallace 1959, within .06, and within .02 for df >= 8."""
     return np.asarray(np.sign(t) * np.sqrt(df * np.log1p(t * t / df)) * (8 * df + 1) / (8 * df + 3))
+
+
+def t_value(score: float, df: float) -> float:
+    """Return the value of Student's t with the same tail as a positive standard normal score."""
+    return float("inf") if np.isinf(score) else -float(special.stdtrit(df, float(special.ndtr(-score))))
 
 
 def _inverse(gram: Floats, scale: Floats | None = None) -> tuple[Floats, int]:

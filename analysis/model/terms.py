@@ -6,24 +6,30 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.levels import distinct_values, is_numeric
 from analysis.table import Bools, Floats, Scale
-from analysis.words import number, value_text
+from analysis.words import value_texts
 
 _PAIRS = 8  # levels up to which all of them are compared with each other; beyond, with the reference only
-_CELL = 2  # units that each side of a comparison needs
-Kind = Literal["levels", "trend", "bend", "interaction"]
+CELL = 2  # units that each side of a comparison needs
+Kind = Literal["levels", "trend", "bend", "interaction", "size"]
+Name = str | tuple[str, ...]  # a setting, for its levels or its trend; otherwise a kind and its settings
+SIZE: Name = ("size",)
 
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One comparison within a term: `weights` [k] over its columns, and the units [U] on its two sides."""
+    """One comparison within a term: `weights` [k] over its columns, and the units [U] on its two sides.
+
+    `levels` and `references` have one text for each setting of the term.
+    """
 
     weights: Floats
-    level: str
-    reference: str
+    levels: tuple[str, ...]
+    references: tuple[str, ...]
     inside: Bools
     outside: Bools
 
@@ -32,13 +38,20 @@ class Contrast:
 class Term:
     """Columns [U, k] of the model, centred over the units `rows` [U] in which they live, and 0 elsewhere."""
 
-    name: str
+    name: Name
     kind: Kind
     settings: tuple[str, ...]
     columns: Floats
     rows: Bools
     contrasts: tuple[Contrast, ...]
-    needs: tuple[str, ...] = ()  # the terms that it is always adjusted for
+    needs: tuple[Name, ...] = ()  # the terms that it is always adjusted for
+
+    @property
+    def label(self) -> str:
+        """The term in words."""
+        if self.kind == "size":
+            return "the number of trials of a config"
+        return f"the bend of {self.settings[0]}" if self.kind == "bend" else " × ".join(self.settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +86,12 @@ def axis(column: pd.Series, scale: Scale) -> Axis:
     return Axis((moved - least) / (most - least), low, high, log)
 
 
-def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str], scales: Mapping[str, Scale]) -> dict[str, Term]:
+def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str], scales: Mapping[str, Scale]) -> dict[Name, Term]:
     """Return the terms by name: those of each setting, then the interactions of any two scientific settings that have enough units.
 
     A setting that does not vary has no term. `scales` holds the scale of each range.
     """
-    found: dict[str, Term] = {}
+    found: dict[Name, Term] = {}
     for name in (*scientific, *nuisance):
         column = settings[name]
         if column.dropna().nunique() < 2:
@@ -93,14 +106,21 @@ def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequen
     return found
 
 
-def bend(name: str) -> str:
+def bend(name: str) -> Name:
     """The name of the term for the bend of a range."""
-    return f"{name}^2"
+    return "bend", name
 
 
-def interaction(one: str, other: str) -> str:
+def interaction(one: str, other: str) -> Name:
     """The name of the term for the interaction of two settings."""
-    return f"{one} × {other}"
+    return "interaction", one, other
+
+
+def size_term(sizes: npt.NDArray[np.int64]) -> Term:
+    """Return a term without contrasts that separates units by their number of trials, in the groups `sizes` [U]."""
+    columns = (sizes[:, None] == np.unique(sizes)[1:]).astype(np.float64)
+    rows = np.ones(len(sizes), dtype=bool)
+    return Term(SIZE, "size", (), _centred(columns, rows), rows, ())
 
 
 def _levels(name: str, column: pd.Series) -> Term:
@@ -108,14 +128,14 @@ def _levels(name: str, column: pd.Series) -> Term:
     values = distinct_values(column.dropna())
     members = [np.array([not pd.isna(v) and v == value for v in column], dtype=bool) for value in values]
     columns = np.column_stack([member.astype(np.float64) for member in members[1:]])
-    labels = [value_text(value) for value in values]
+    labels = value_texts(values)
     eye = np.vstack([np.zeros(len(values) - 1), np.eye(len(values) - 1)])  # the reference is the zero of all columns
     others = combinations(range(1, len(values)), 2) if len(values) <= _PAIRS else ()
     pairs = [*((0, j) for j in range(1, len(values))), *others]
     contrasts = tuple(
-        Contrast(eye[j] - eye[i], labels[j], labels[i], members[j], members[i])
+        Contrast(eye[j] - eye[i], (labels[j],), (labels[i],), members[j], members[i])
         for i, j in pairs
-        if min(members[i].sum(), members[j].sum()) >= _CELL
+        if min(members[i].sum(), members[j].sum()) >= CELL
     )
     return Term(name, "levels", (name,), _centred(columns, active), active, contrasts)
 
@@ -125,11 +145,11 @@ def _range(name: str, column: pd.Series, scale: Scale) -> list[Term]:
     active = np.isfinite(found.position)
     at = np.where(active, found.position, 0.5)
     upper, middle = active & (at > 0.5), active & (np.abs(at - 0.5) <= 0.25)
-    low, high = number(found.low), number(found.high)
-    trend = Contrast(np.ones(1), high, low, upper, active & ~upper)
-    bent = Contrast(np.ones(1), "its middle", "its ends", middle, active & ~middle)
+    low, high = value_texts([found.low, found.high])
+    trend = Contrast(np.ones(1), (high,), (low,), upper, active & ~upper)
+    bent = Contrast(np.ones(1), ("its middle",), ("its ends",), middle, active & ~middle)
     return [
-        Term(name, "trend", (name,), _centred(at[:, None], active), active, (trend,) if active.sum() >= 2 * _CELL else ()),
+        Term(name, "trend", (name,), _centred(at[:, None], active), active, (trend,) if active.sum() >= 2 * CELL else ()),
         # from the ends to the middle the column rises by 1
         Term(
             bend(name),
@@ -137,7 +157,7 @@ def _range(name: str, column: pd.Series, scale: Scale) -> list[Term]:
             (name,),
             _centred(1 - 4 * (at[:, None] - 0.5) ** 2, active),
             active,
-            (bent,) if active.sum() >= 3 * _CELL and len(set(at[active])) > 2 else (),
+            (bent,) if active.sum() >= 3 * CELL and len(set(at[active])) > 2 else (),
             needs=(name,),
         ),
     ]
@@ -153,26 +173,24 @@ def _interaction(one: Term, other: Term) -> Term:
         for j, (column_, level_, reference_, inside_, outside_) in enumerate(sides[1]):
             products.append(_centred(one.columns[:, [column]], rows) * _centred(other.columns[:, [column_]], rows))
             cells = [a & b & rows for a in (inside, outside) for b in (inside_, outside_)]
-            if min(cell.sum() for cell in cells) >= _CELL:
+            if min(cell.sum() for cell in cells) >= CELL:
                 weights = np.zeros(width)
                 weights[i * len(sides[1]) + j] = 1.0
-                contrasts.append(
-                    Contrast(weights, f"{level}, {level_}", f"{reference}, {reference_}", cells[0] | cells[3], cells[1] | cells[2])
-                )
-    name = interaction(one.name, other.name)
+                contrasts.append(Contrast(weights, (level, level_), (reference, reference_), cells[0] | cells[3], cells[1] | cells[2]))
+    settings = one.settings + other.settings
     columns = _centred(np.hstack([np.empty((len(rows), 0)), *products]), rows)
-    return Term(name, "interaction", (one.name, other.name), columns, rows, tuple(contrasts), needs=(one.name, other.name))
+    return Term(interaction(*settings), "interaction", settings, columns, rows, tuple(contrasts), needs=(one.name, other.name))
 
 
 def _sides(term: Term) -> list[tuple[int, str, str, Bools, Bools]]:
     """Each column with the level and reference that it stands for, and their units."""
     if term.kind == "trend":
         contrast = term.contrasts[0] if term.contrasts else None
-        return [(0, contrast.level, contrast.reference, contrast.inside, contrast.outside)] if contrast else []
+        return [(0, contrast.levels[0], contrast.references[0], contrast.inside, contrast.outside)] if contrast else []
     found = []
     for contrast in term.contrasts:
         if (contrast.weights != 0).sum() == 1 and contrast.weights.sum() == 1:  # against the reference
-            found.append((int(np.argmax(contrast.weights)), contrast.level, contrast.reference, contrast.inside, contrast.outside))
+            found.append((int(np.argmax(contrast.weights)), contrast.levels[0], contrast.references[0], contrast.inside, contrast.outside))
     return found
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 
 from analysis.table import Floats, TrialTable
 
+_GROUP = 4  # units of one size that have a group of their own
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -33,6 +35,18 @@ class Units:
         """[U]: the number of chosen trials in each unit."""
         return np.bincount(self.of[trials], minlength=len(self)).astype(np.float64)
 
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """[U]: the group of each unit by its number of trials, from 0. Sizes that few units have share a group with the next one."""
+        n = self.count(np.ones(len(self.table), dtype=np.bool_))
+        group = np.zeros(len(n), dtype=np.int64)
+        members, last = 0, 0
+        for size in np.unique(n):
+            if members >= _GROUP and (n >= size).sum() >= _GROUP:
+                last, members = last + 1, 0
+            group[n == size] = last
+            members += int((n == size).sum())
+        return group
+
 
 def units_of(table: TrialTable) -> Units:
     """Return the units of observation of a table whose trials are all evidence.
@@ -53,14 +67,22 @@ def _complete(table: TrialTable) -> bool:
     if configs == len(table):
         return False
     varied = [name for name in (*table.scientific, *table.nuisance) if table.settings[name].nunique() > 1]
-    if not varied or any(name in table.nuisance for name in varied):
+    if not varied or any(name in table.nuisance or not _is_choice(table.settings[name]) for name in varied):
         return False
-    combinations = 1
-    for name in varied:
-        column = table.settings[name].dropna()
-        choice = isinstance(column.dtype, pd.CategoricalDtype) or column.nunique() == 2 or not pd.api.types.is_numeric_dtype(column)
-        if not choice:
-            return False
-        combinations *= column.nunique()
+    distinct = table.settings[varied].drop_duplicates()
     # configs that agree in all of these differ in something else, which varies from config to config
-    return configs == combinations == len(table.settings[varied].drop_duplicates())
+    if len(distinct) != configs:
+        return False
+    # conditional settings live in part of the configs, so each pattern of active settings has combinations of its own
+    patterns = distinct.notna().apply(tuple, axis=1)
+    always = distinct.loc[:, distinct.notna().all()].drop_duplicates()
+    return all(_is_product(group) for group in [always, *(group for _, group in distinct.groupby(patterns))])
+
+
+def _is_product(configs: pd.DataFrame) -> bool:
+    return len(configs) == configs.nunique().clip(lower=1).prod()
+
+
+def _is_choice(column: pd.Series) -> bool:
+    known = column.dropna()
+    return isinstance(column.dtype, pd.CategoricalDtype) or known.nunique() == 2 or not pd.api.types.is_numeric_dtype(known)

@@ -53,9 +53,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
-    for sentence in (
-        (power.planned_statement(spec.n_configs, spec.seeds, _comparisons(spec)), *unseparated(spec)) if spec.goal == "explain" else ()
-    ):
+    for sentence in (_power(spec), *unseparated(spec)) if spec.goal == "explain" else ():
         console.print(escape(sentence), soft_wrap=True, highlight=False)
     console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
@@ -135,7 +133,9 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         torch.set_num_threads(threads)
 
 
-def _comparisons(spec: StudySpec) -> int:
-    """Return the number of comparisons of failure rates: all pairs of levels of a choice, and the ends of a range."""
-    pairs = (math.comb(len(d.choices), 2) if isinstance(d, CategoricalDistribution) else 1 for d in spec.space.scientific.values())
-    return sum(pairs)
+def _power(spec: StudySpec) -> str:
+    """Return what the design can show. If every combination of choices is run, trials are independent; else configs are."""
+    levels = {name: len(d.choices) if isinstance(d, CategoricalDistribution) else None for name, d in spec.space.scientific.items()}
+    complete = not spec.space.nuisance and spec.n_configs == math.prod(n or 0 for n in levels.values())
+    units, trials = (spec.n_trials, 1) if complete else (spec.n_configs, spec.seeds)
+    return power.planned_statement(units, trials, levels)

@@ -242,7 +242,7 @@ def test_an_effect_that_reverses_is_told_at_both_levels(stage: Stage) -> None:
     assert reverses.details[0].startswith("with g.depth 1, selu instead of relu: × 1.9")
     assert reverses.details[1].startswith("with g.depth 4, selu instead of relu: × 0.2")
     lines = answer(found).splitlines()
-    assert [line.partition(":")[0] for line in lines].count("The effect of g.activation on fd depends on g.depth") == 1
+    assert [line.partition(":")[0] for line in lines].count("The effect of g.activation on the final fd depends on g.depth") == 1
     assert not any("g.activation on win" in line for line in lines)
     assert any(line.startswith("On average, g.depth 4, instead of 1, improves fd") for line in lines)
     assert "g.activation elu against selu on average" in lines[-2]

@@ -64,7 +64,7 @@ def test_levels_are_the_coefficients_of_least_squares(made: tuple[pd.DataFrame, 
     params, errors, df = ols(frame, y, {**indicators(frame), **on, "lr": position}, np.ones(40, dtype=bool))
     fit = regression.fit(regression.terms["loss"], ["on", "lr"])
     assert fit
-    names = [(c.level, c.reference) for c in regression.terms["loss"].contrasts]
+    names = [(c.levels[0], c.references[0]) for c in regression.terms["loss"].contrasts]
     assert names == [("a", "b"), ("c", "b"), ("c", "a")]
     expected = [params["loss a"], params["loss c"], params["loss c"] - params["loss a"]]
     assert fit.estimate == pytest.approx(expected)
@@ -134,18 +134,24 @@ def test_normal_scores_have_the_tail_of_students_t(df: int, tolerance: float) ->
     assert np.abs(normal_scores(t, df) - exact).max() < tolerance
 
 
-def test_permuted_scores_are_those_of_permuted_data(made: tuple[pd.DataFrame, Regression]) -> None:
-    """The scores of permutations have the distribution of scores of a response that is permuted and fitted anew."""
+@pytest.mark.parametrize("groups", [1, 3])
+def test_permuted_scores_are_those_of_permuted_data(made: tuple[pd.DataFrame, Regression], groups: int) -> None:
+    """The scores of permutations have the distribution of scores of a response that is permuted, within strata, and fitted anew."""
     _, regression = made
     term = regression.terms["loss"]
-    permute([regression], [[term]], residual_of=[[]], n=4000, seed=0)
+    strata = (
+        stats.rankdata(np.nan_to_num(regression.response.values), method="ordinal").astype(np.int64) * groups // 41
+    )  # they differ in the response
+    permute([regression], [[term]], residual_of=[[]], strata=strata, n=4000, seed=0)
     found = regression.permuted(term, [])
     assert found is not None
-    rng, known = np.random.default_rng(1), np.flatnonzero(np.isfinite(regression.response.values))
+    rng, known = np.random.default_rng(1), np.isfinite(regression.response.values)
     anew = []
     for _ in range(2000):
         values = regression.response.values.copy()
-        values[known] = values[rng.permutation(known)]
+        for stratum in range(groups):
+            chosen = np.flatnonzero(known & (strata == stratum))
+            values[chosen] = values[rng.permutation(chosen)]
         fit = Regression(response(values), regression.terms).fit(term, [])
         assert fit
         anew.append(fit.score)

@@ -1,0 +1,124 @@
+"""What an explanation cannot tell, in sentences, and why."""
+
+import numpy as np
+
+from analysis import power
+from analysis.claim import Claim
+from analysis.explain import Explanation
+from analysis.levels import distinct_values
+from analysis.model import JointModel
+from analysis.model.outcomes import FAILED, OF_ALL, known
+from analysis.model.terms import CELL
+from analysis.outcomes import RISKS
+from analysis.words import listed, percent, plural, value_texts
+
+
+def equal(explanation: Explanation) -> list[str]:
+    """The outcomes in which all units are equal, so that no setting can be seen to change them."""
+    if explanation.model is None:
+        return []
+    table, lines = explanation.table, []
+    for outcome in explanation.outcomes:
+        if outcome in explanation.model.regressions:
+            continue
+        counted = known(table, outcome)
+        if outcome == FAILED:
+            share = float(table.failed[counted].mean()) if counted.any() else float("nan")
+            how = {0.0: "No trial failed", 1.0: "All trials failed"}.get(share, f"In each config {percent(share)} of the trials failed")
+            how = how if counted.any() else "No trial failed or completed its budget"
+            lines.append(f"{how}, so nothing can be told about what makes them fail.")
+        elif not counted.any():
+            lines.append(f"Nothing can be told about {outcome}: no trial completed without failing.")
+        else:
+            lines.append(
+                f"Nothing can be told about {outcome}: all {'trials' if explanation.model.units.kind == 'trial' else 'configs'} are equal in it."
+            )
+    return lines
+
+
+def unclear(explanation: Explanation) -> list[str]:
+    """Settings and levels without a claim, those that could not be compared, and what more trials would show."""
+    model = explanation.model
+    if model is None:
+        return []
+    told = {name for claim in explanation.claims if claim.claimed and claim.kind != "interaction" for name in claim.settings}
+    depends = depending(explanation)
+    compared = {claim.settings[0] for claim in explanation.claims if claim.kind != "interaction"}
+    open_ = [name for name in explanation.settings if name in compared and name not in told]
+    lines = []
+    if open_ and not told and not depends:
+        lines.append(f"Nothing can be told from noise about {listed(open_)}.")
+    elif open_:
+        lines.append(f"Cannot be told from noise: the effect of {listed([_average(name, depends) for name in open_])}.")
+    partly = [
+        f"{name} {claim.level} against {claim.reference}{' on average' if name in depends else ''}"
+        for name in explanation.settings
+        if name in told
+        for claim in _pairs([c for c in explanation.claims if c.settings == (name,) and c.kind == "levels"])
+        if not any(
+            c.claimed for c in explanation.claims if (c.settings, c.levels, c.references) == ((name,), claim.levels, claim.references)
+        )
+    ]
+    if partly:
+        lines.append(f"Cannot be told from noise: {listed(partly)}.")
+    why: dict[str, list[str]] = {}
+    for name in explanation.settings:
+        if reason := _why_not(model, name, compared=name in compared):
+            why.setdefault(reason, []).append(name)
+    lines += [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
+    for name in explanation.settings:
+        lines += _levels(explanation, model, name)
+    if open_ or partly:
+        lines += power.statement(explanation)
+    return lines
+
+
+def depending(explanation: Explanation) -> set[str]:
+    """The settings whose effect is claimed to depend on another one."""
+    return {name for claim in explanation.claims if claim.claimed and claim.kind == "interaction" for name in claim.settings}
+
+
+def _average(name: str, depends: set[str]) -> str:
+    return f"{name} on average" if name in depends else name
+
+
+def _pairs(claims: list[Claim]) -> list[Claim]:
+    return list({(claim.levels, claim.references): claim for claim in reversed(claims)}.values())[::-1]
+
+
+def _why_not(model: JointModel, name: str, *, compared: bool) -> str:
+    """Why no levels of a setting were compared; "" if some were."""
+    term = model.terms.get(name)
+    if term is None:
+        return "one value only"
+    if not term.contrasts:
+        return "a level has fewer than two configs, or a single seed"
+    if not compared and model.regressions:
+        return "not to be told apart from other settings, or from the number of trials of a config"
+    return ""
+
+
+def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]:
+    """Why a level of a choice was not compared, or not in a metric."""
+    term = model.terms.get(name)
+    if term is None or term.kind != "levels" or not term.contrasts:
+        return []
+    units, lines = model.units, []
+    column = units.settings[name]
+    values = distinct_values(column.dropna())
+    for i, (value, label) in enumerate(zip(values, value_texts(values), strict=True)):
+        members = np.array([value == other for other in column], dtype=bool)
+        place = f"{name} {label}" + (", the reference," if i == 0 else "")
+        if members.sum() < CELL:
+            lines.append(f"Not compared: {name} {label} (it has {plural(int(members.sum()), units.kind)}).")
+            continue
+        for metric in explanation.outcomes:
+            if metric in RISKS or metric in OF_ALL or metric not in model.regressions:
+                continue
+            alive = members[units.of] & known(units.table, metric)
+            if len(set(units.of[alive])) < CELL:
+                lines.append(
+                    f"The {metric} of {place} cannot be compared: {int(alive.sum())} of {plural(int(members[units.of].sum()), 'trial')} "
+                    f"completed without failing."
+                )
+    return lines

@@ -1,0 +1,238 @@
+"""What an answer says, and that it is right, in staged studies."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import Claim, Explanation, TrialTable, answer, explain
+
+Stage = Callable[..., TrialTable]
+
+
+def claim_of(found: Explanation, setting: str, outcome: str, kind: str = "levels") -> Claim:
+    return next(c for c in found if (c.setting, c.outcome, c.kind) == (setting, outcome, kind))
+
+
+def per_config(table: TrialTable, values: Any) -> Any:
+    """[T]: a value for each config, from `values` in the order of configs."""
+    return np.asarray(values)[np.unique(table.config_id, return_inverse=True)[1]]
+
+
+def with_setting(table: TrialTable, name: str, values: Any, *, rest: tuple[str, ...] = ()) -> TrialTable:
+    settings = table.settings.assign(**{name: values})
+    return replace(table, settings=settings, scientific=(name, *rest), nuisance=())
+
+
+def reversing(stage: Stage, one: str = "r1", other: str = "loss", levels: tuple[str, str] = ("hinge", "ns")) -> TrialTable:
+    """`one` keeps training stable with the first level of `other` and breaks it with the second."""
+    on, second = np.arange(60) % 2 == 0, np.arange(60) // 2 % 2 == 1
+    table = stage(60, 3, risk=lambda k: 0.0)
+    risk = per_config(table, np.where(on == second, 0.9, 0.1))
+    table = replace(table, outcome=np.where(np.random.default_rng(0).random(180) < risk, "mode_collapse", "healthy"))
+    table = with_setting(table, other, per_config(table, np.where(second, levels[1], levels[0])))
+    return with_setting(table, one, per_config(table, on), rest=(other,))
+
+
+# --- sound
+
+
+def test_a_setting_that_goes_with_the_number_of_seeds_is_not_compared(stage: Stage) -> None:
+    """A mean of one trial and a mean of five are not exchangeable: 32 of 100 such studies claimed something."""
+    for seed in range(15):
+        table = stage(30, 5, seed=seed, risk=lambda k: 0.5, config_sd=0.05, seed_sd=0.5)
+        few = per_config(table, np.arange(30) < 5)
+        table = with_setting(table, "r1", few).where(~few | (table.seed == 0))
+        found = explain(table, ("failed", "fd"), seed=seed)
+        assert not any(c.claimed for c in found)
+    assert "Not compared: r1 (not to be told apart from other settings, or from the number of trials of a config)." in answer(found)
+
+
+def test_configs_with_more_seeds_are_compared_with_their_like(stage: Stage) -> None:
+    """An effect is found though one half of the configs has more seeds; a few configs that lost a trial change nothing."""
+    table = stage(48, 3, risk=lambda k: 0.1 if k["r1"] else 0.8)
+    table = replace(table, scientific=("r1",), nuisance=())
+    halved = table.where((table.seed < 1) | per_config(table, np.arange(48) < 24))
+    found = claim_of(explain(halved, ("failed", "fd")), "r1", "failed")
+    assert found.claimed
+    assert found.low < -0.7 < found.high
+    assert "adjusted for the number of trials of a config" in found.context
+    lost = table.where(np.arange(len(table)) > 1)
+    assert "number of trials" not in claim_of(explain(lost, "failed"), "r1", "failed").context
+
+
+def test_win_is_the_difference_in_the_share_of_runs_that_are_beaten(stage: Stage) -> None:
+    """Also for three levels, of which one wins against everything."""
+    table = stage(30, 1, risk=lambda k: 0.2, log_fd=lambda k: 4.0 * (k["loss"] == "hinge"), config_sd=0.1)
+    worth = np.where(table.failed, np.inf, table.final["fd"].to_numpy())
+    beaten = ((worth[:, None] < worth).sum(axis=1) + ((worth[:, None] == worth).sum(axis=1) - 1) / 2) / 29
+    loss = table.settings["loss"].to_numpy()
+    found = explain(replace(table, scientific=("loss",), nuisance=()), ("failed", "fd"))
+    for claim in (c for c in found if c.outcome == "win"):
+        assert claim.effect == pytest.approx(beaten[loss == claim.level].mean() - beaten[loss == claim.reference].mean())
+        assert claim.no_effect == 0
+
+
+def test_effects_at_each_level_of_a_conditional_setting(stage: Stage) -> None:
+    """gamma lives where r1 is on, and matters with one loss only; the losses are not balanced where it lives."""
+    n, rng = 60, np.random.default_rng(0)
+    table = stage(n, 2, risk=lambda k: 0.0)
+    r1 = np.arange(n) % 2 == 0
+    wasserstein = np.where(r1, rng.random(n) < 0.25, rng.random(n) < 0.75)
+    low = np.arange(n) // 2 % 2 == 0
+    gamma = [("low" if at else "high") if on else None for on, at in zip(r1, low, strict=True)]
+    effect = per_config(table, r1 & low & wasserstein) + 0.05 * rng.standard_normal(2 * n)
+    table = with_setting(table, "loss", per_config(table, np.where(wasserstein, "wasserstein", "hinge")))
+    table = with_setting(table, "r1.gamma", per_config(table, gamma), rest=("loss",))
+    found = explain(replace(table, final=table.final.assign(fd=np.exp(2 + effect))), ("failed", "fd"))
+    claim = claim_of(found, "r1.gamma × loss", "fd", "interaction")
+    effects = {detail.partition(", low instead")[0]: float(detail.split("× ")[1].split(" ")[0]) for detail in claim.details}
+    assert effects == {"with loss hinge": pytest.approx(1, abs=0.02), "with loss wasserstein": pytest.approx(np.e, abs=0.1)}
+
+
+def selected(stage: Stage, seed: int, **metrics: Any) -> TrialTable:
+    """Without r1 the runs with a high fd fail."""
+    table = stage(48, 2, seed=seed, risk=lambda k: 0.0, config_sd=0.8)
+    fails = ~table.settings["r1"].to_numpy(dtype=bool) & (table.final["fd"].to_numpy() > np.exp(2.0))
+    table = replace(table, outcome=np.where(fails, "mode_collapse", "healthy"), final=table.final.assign(**metrics))
+    return replace(table, scientific=("r1",), nuisance=())
+
+
+def test_a_metric_asked_alone_is_guarded_against_selection(stage: Stage) -> None:
+    held = 0
+    for seed in range(8):
+        claim = claim_of(explain(selected(stage, seed), "fd"), "r1", "fd")
+        assert not claim.claimed
+        if claim.held:
+            held += 1
+            assert "not claimed: fd differs among the runs that did not fail, but not when failed runs are counted last" in claim.sentence
+            assert "not told from chance" not in claim.sentence
+    assert held
+
+
+def test_each_metric_is_checked_against_its_own_summary(stage: Stage) -> None:
+    """r1 raises coverage in all runs, and does nothing to fd or to failures."""
+    table = stage(40, 2, risk=lambda k: 0.2)
+    noise = np.random.default_rng(0).normal(0, 0.05, len(table))
+    table = replace(table, final=table.final.assign(coverage=0.6 + 0.2 * table.settings["r1"].to_numpy(dtype=bool) + noise))
+    assert claim_of(explain(table, ("failed", "fd", "coverage")), "r1", "coverage").claimed
+
+
+def test_with_few_units_nothing_passes_and_no_interval_is_narrower_than_one_alone(stage: Stage) -> None:
+    for seed in range(10):
+        table = replace(stage(6, 2, seed=seed, risk=lambda k: 0.0, log_fd=lambda k: -3.0 * k["r1"]), scientific=("r1",), nuisance=())
+        found = explain(table, "fd")
+        claim = claim_of(found, "r1", "fd")
+        assert not claim.claimed
+        assert claim.family_low <= claim.low < claim.high <= claim.family_high
+    assert (claim.family_low, claim.family_high) == (0, np.inf)
+    assert "With fewer than 12 configs, only very large effects can be told from noise." in answer(found)
+
+
+# --- worded
+
+
+def test_equal_shares_of_failures_are_not_called_none(stage: Stage) -> None:
+    table = stage(24, 2, risk=lambda k: 0.0)
+    half = replace(table, outcome=np.where(table.seed == 0, "mode_collapse", "healthy"))
+    assert "In each config 50 % of the trials failed, so nothing can be told about what makes them fail." in answer(explain(half))
+    none = replace(table, ended=np.where(table.seed == 0, "scheduler", "budget"))
+    assert "No trial failed, so" in answer(explain(none))
+    dead = replace(table, outcome=np.full(48, "mode_collapse"))
+    text = answer(explain(dead, ("failed", "fd")))
+    assert "All trials failed, so" in text
+    assert "Nothing can be told about fd: no trial completed without failing." in text
+
+
+def test_a_trend_is_told_apart_from_the_counts_of_its_halves(stage: Stage) -> None:
+    table = stage(60, 3, risk=lambda k: (np.log10(k["d.lr"]) + 5) / 2)
+    table = replace(table, scientific=("d.lr",), nuisance=())
+    found = explain(table, ("failed", "fd"))
+    claim = claim_of(found, "d.lr", "failed", "trend")
+    position = np.log10(table.settings["d.lr"].to_numpy(dtype=float))
+    upper = position > (position.min() + position.max()) / 2
+    failed = [int(table.failed[side].sum()) for side in (upper, ~upper)]
+    line = next(line for line in answer(found).splitlines() if line.startswith("d.lr, raised from"))
+    assert (
+        f"{failed[0]} of {upper.sum()} trials failed in the upper half of its range, {failed[1]} of {(~upper).sum()} in the lower half"
+        in line
+    )
+    assert f"from end to end {claim.shown(claim.effect)}" in line
+
+
+def test_censored_trials_are_not_counted(stage: Stage) -> None:
+    table = stage(24, 2, risk=lambda k: 0.1 if k["r1"] else 0.8)
+    censored = ~table.failed & (np.arange(48) % 3 == 0)
+    claim = claim_of(explain(replace(table, ended=np.where(censored, "scheduler", table.ended))), "r1", "failed")
+    on = table.settings["r1"].to_numpy(dtype=bool)
+    assert (claim.n_with.trials, claim.n_without.trials) == ((on & ~censored).sum(), (~on & ~censored).sum())
+
+
+def test_the_answer_speaks_of_the_settings_that_were_asked_about(stage: Stage) -> None:
+    table = stage(60, 2, risk=lambda k: 0.1, log_fd=lambda k: np.log(k["d.lr"] / 1e-4))
+    lines = answer(explain(table, ("failed", "fd"), settings=["d.lr"])).splitlines()
+    assert any(line.startswith("d.lr, raised from") for line in lines)
+    assert not any("loss" in line or "r1" in line for line in lines)
+
+
+def test_training_that_mostly_fails_is_not_called_stable(stage: Stage) -> None:
+    text = answer(explain(stage(60, 3, risk=lambda k: 0.5 if k["r1"] else 0.97), ("failed", "fd")))
+    assert "r1 makes training fail less often: " in text
+    assert "keeps training stable" not in text
+
+
+@pytest.mark.parametrize("levels", [("4, 4", "8, 8"), ("a × b", "c × d"), ("x: y", "z; w")])
+@pytest.mark.parametrize("name", ["loss", "g × h", "r1^2", "a, b"])
+def test_names_and_levels_may_hold_any_text(stage: Stage, name: str, levels: tuple[str, str]) -> None:
+    found = explain(reversing(stage, "r1", name, levels), ("failed", "fd"))
+    claim = next(c for c in found if c.kind == "interaction" and c.outcome == "failed")
+    assert claim.claimed
+    assert (claim.settings, claim.levels, claim.references) == (("r1", name), ("on", levels[1]), ("off", levels[0]))
+    assert [detail.partition(f"with {name} ")[2].split(", on instead of off: ")[0] for detail in claim.details] == list(levels)
+    assert f"The effect of r1 on the rate of failure depends on {name}: " in answer(found)
+
+
+def test_a_setting_named_like_the_bend_of_another_has_its_own_term(stage: Stage) -> None:
+    table = stage(60, 2, log_fd=lambda k: np.log(k["d.lr"] / 1e-4))
+    table = with_setting(table, "d.lr^2", per_config(table, np.arange(60) % 2 == 0), rest=("d.lr",))
+    assert {(c.setting, c.kind) for c in explain(table, "fd") if c.kind != "interaction"} == {
+        ("d.lr^2", "levels"), ("d.lr", "trend"), ("d.lr", "bend"),
+    }  # fmt: skip
+
+
+def test_values_that_round_to_the_same_text_are_told_apart(stage: Stage) -> None:
+    table = stage(40, 2)
+    table = with_setting(table, "d.lr", per_config(table, np.where(np.arange(40) % 2, 1.2341e-4, 1.2344e-4)))
+    claim = claim_of(explain(table), "d.lr", "failed")
+    assert (claim.level, claim.reference) == ("0.00012344", "0.00012341")
+
+
+def test_levels_without_survivors_or_with_one_config_are_named(stage: Stage) -> None:
+    table = stage(60, 2, risk=lambda k: 1.0 if k["loss"] == "hinge" else 0.1)
+    loss = np.where(table.config_id == table.config_id[-1], "lsgan", table.settings["loss"])
+    table = with_setting(table, "loss", pd.Categorical(loss, categories=["hinge", "nonsaturating", "wasserstein", "lsgan"]))
+    text = answer(explain(table, ("failed", "fd")))
+    n = int((table.settings["loss"] == "hinge").sum())
+    assert f"The fd of loss hinge, the reference, cannot be compared: 0 of {n} trials completed without failing." in text
+    assert "Not compared: loss lsgan (it has 1 config)." in text
+
+
+def test_a_complete_design_says_that_it_speaks_of_seeds_only(stage: Stage) -> None:
+    """Also where a choice lives under a switch."""
+    table = stage(3, 8, risk=lambda k: 0.0)
+    table = with_setting(table, "r1.gamma", pd.Series([None] * 8 + ["low"] * 8 + ["high"] * 8, index=table.settings.index))
+    table = with_setting(table, "r1", per_config(table, [False, True, True]), rest=("r1.gamma",))
+    assert "so intervals are over seeds only" in answer(explain(table, ("failed", "fd")))
+    # one of the four combinations of two switches is missing, so this is a sample
+    part = with_setting(stage(3, 8), "a", per_config(table, [False, True, True]))
+    part = with_setting(part, "b", per_config(table, [False, False, True]), rest=("a",))
+    assert "over seeds only" not in answer(explain(part, ("failed", "fd")))
+
+
+def test_a_search_says_which_way_a_range_goes(stage: Stage) -> None:
+    table = stage(60, 2, risk=lambda k: 0.1 if k["d.lr"] < 1e-4 else 0.9)
+    table = replace(table, scientific=("d.lr",), nuisance=(), phase=np.full(120, "optimise"))
+    assert "Better runs have a lower d.lr (it ranges from " in answer(explain(table, ("failed", "fd")))
