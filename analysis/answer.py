@@ -5,7 +5,7 @@ from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.model import WIN
 from analysis.unclear import depending, equal, unclear
-from analysis.words import percent, plural
+from analysis.words import listed, percent, plural
 
 
 def answer(explanation: Explanation) -> str:
@@ -38,7 +38,16 @@ def answer(explanation: Explanation) -> str:
             f"Not claimed for {sentences.subject(claim).rstrip(',')}: {claim.held}." for claim in explanation.claims if claim.held
         )
     )
-    return "\n".join([*lines, *unclear(explanation)])
+    return "\n".join([*lines, *unclear(explanation), *(_scope(explanation) if claimed else [])])
+
+
+def _scope(explanation: Explanation) -> list[str]:
+    """What the claims hold for, and so what could change them."""
+    table = explanation.table
+    beside = [name for name in (*table.scientific, *table.nuisance) if name not in explanation.settings]
+    over = f"on average over {listed(beside)}" if beside else ""
+    fixed = f"for one value of {plural(len(table.fixed), 'other setting')}" if table.fixed else ""
+    return [f"All of this holds {listed([over, fixed])}; other values could change it."] if over or fixed else []
 
 
 def _of_setting(claims: list[Claim], *, average: bool) -> list[str]:

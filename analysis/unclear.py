@@ -4,6 +4,7 @@ import numpy as np
 
 from analysis import power
 from analysis.claim import Claim
+from analysis.confounding import confounded
 from analysis.explain import Explanation
 from analysis.levels import distinct_values
 from analysis.model import JointModel
@@ -11,6 +12,8 @@ from analysis.model.outcomes import FAILED, OF_ALL, known
 from analysis.model.terms import CELL
 from analysis.outcomes import RISKS
 from analysis.words import listed, percent, plural, value_texts
+
+_CONFOUNDED = 3  # pairs of settings that are named
 
 
 def equal(explanation: Explanation) -> list[str]:
@@ -66,6 +69,10 @@ def unclear(explanation: Explanation) -> list[str]:
         if reason := _why_not(model, name, compared=name in compared):
             why.setdefault(reason, []).append(name)
     lines += [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
+    lines += [
+        f"{each.setting} and {each.others[0]} vary together (correlation {each.r:.2f} among {each.n} configs): their effects can hardly be told apart."
+        for each in confounded(model.units.settings[[*explanation.table.scientific, *explanation.table.nuisance]])[:_CONFOUNDED]
+    ]
     for name in explanation.settings:
         lines += _levels(explanation, model, name)
     if open_ or partly:

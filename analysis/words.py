@@ -26,9 +26,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"
 
 
-def plural(n: int, noun: str) -> str:
+def plural(n: int, noun: str, nouns: str = "") -> str:
     """2, "trial" -> "2 trials"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n} {noun}" if n == 1 else f"{n} {nouns or f'{noun}s'}"
 
 
 def listed(items: list[str]) -> str:

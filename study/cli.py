@@ -254,9 +254,10 @@ def explain(
 
     import analysis
     from study.api import open_study
+    from study.show.claims import print_claims
     from study.show.foreign import kind, options_given, print_explanation, read, refuse_options
     from study.show.report import explanation_of
-    from study.show.terminal import print_answer, print_claims
+    from study.show.terminal import print_answer
 
     given = options_given(
         {

@@ -13,7 +13,8 @@ import analysis
 from analysis import TrialTable
 from analysis.foreign import files
 from ganstudy import UserError
-from study.show.terminal import print_claims, print_ranking
+from study.show.claims import print_claims
+from study.show.terminal import print_ranking
 from study.store.layout import Layout
 
 _LISTS = ("config", "objective", "direction", "nuisance")  # options that hold several names, joined by commas

@@ -59,16 +59,6 @@ def print_answer(view: StudyView, console: Console) -> None:
     print_ranking(view.table(), view.objective, console, n=8)
 
 
-def print_claims(explanation: analysis.Explanation, console: Console) -> None:
-    """Print a sentence for each comparison; a star marks those that are claimed."""
-    for claim in explanation:
-        console.print(f"{'*' if claim.claimed else ' '} {escape(claim.sentence)}", soft_wrap=True)
-    if len(explanation):
-        console.print("* Claimed: it holds among all comparisons at once. Without any effect, one study in twenty claims anything.")
-    else:
-        console.print("Nothing to compare: no setting has finished trials at two levels.")
-
-
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
     """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet."""
     ranked = analysis.rank(trials, by)

@@ -245,7 +245,7 @@ def test_an_effect_that_reverses_is_told_at_both_levels(stage: Stage) -> None:
     assert [line.partition(":")[0] for line in lines].count("The effect of g.activation on the final fd depends on g.depth") == 1
     assert not any("g.activation on win" in line for line in lines)
     assert any(line.startswith("On average, g.depth 4, instead of 1, improves fd") for line in lines)
-    assert "g.activation elu against selu on average" in lines[-2]
+    assert any("g.activation elu against selu on average" in line for line in lines)
 
 
 def test_a_valley_is_claimed_as_a_bend(stage: Stage) -> None:

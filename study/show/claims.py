@@ -1,0 +1,49 @@
+"""The comparisons of a study as a table in the terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import analysis
+from analysis.words import plural
+
+_NOTABLE = 0.05  # p of a bend or an interaction that is listed although it is not claimed
+
+
+def print_claims(explanation: analysis.Explanation, console: Console) -> None:
+    """Print a row for each comparison; a star marks those that are claimed."""
+    if not len(explanation):
+        console.print("Nothing to compare: no setting has finished trials at two levels.")
+        return
+    shown = [c for c in explanation if c.claimed or c.kind in ("levels", "trend") or c.p < _NOTABLE]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "setting", "compared", "outcome"):
+        table.add_column(column, overflow="fold")
+    for column in ("effect", "95 % alone", "p", "95 % of all", "p of all", "trials"):
+        table.add_column(column, justify="right")
+    for claim in shown:
+        of_all = ("", "") if claim.role == "nuisance" else (claim.interval(family=True), f"{claim.family_p:.2g}")
+        table.add_row(
+            "*" if claim.claimed else "",
+            escape(claim.setting) + (" (nuisance)" if claim.role == "nuisance" else ""),
+            escape(f"{claim.level} against {claim.reference}"),
+            claim.outcome,
+            claim.shown(claim.effect),
+            claim.interval(family=False),
+            f"{claim.p:.2g}",
+            *of_all,
+            f"{claim.n_with.trials} + {claim.n_without.trials}",
+        )
+    console.print(table)
+    left = len(explanation) - len(shown)
+    console.print(
+        "[dim]* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "
+        "differences of rates, × are ratios; win: share of other runs that a run beats, failed runs last"
+        + (
+            f"; {plural(left, 'bend or interaction', 'bends and interactions')} with p above {_NOTABLE:g} left out, --json has them"
+            if left
+            else ""
+        )
+        + ".[/dim]",
+        soft_wrap=True,
+    )
