@@ -28,7 +28,7 @@ def answer(explanation: Explanation) -> str:
         )
     lines += equal(explanation)
     if not explanation.designed:
-        return "\n".join([*lines, *_in_common(explanation)])
+        return "\n".join([*lines, *_in_common(explanation), *table.notes])
     claimed = [claim for claim in explanation.claims if claim.claimed]
     for name in explanation.settings:
         lines += _of_setting([claim for claim in claimed if claim.settings == (name,)], average=name in depending(explanation))
@@ -38,7 +38,7 @@ def answer(explanation: Explanation) -> str:
             f"Not claimed for {sentences.subject(claim).rstrip(',')}: {claim.held}." for claim in explanation.claims if claim.held
         )
     )
-    return "\n".join([*lines, *unclear(explanation), *(_scope(explanation) if claimed else [])])
+    return "\n".join([*lines, *unclear(explanation), *(_scope(explanation) if claimed else []), *table.notes])
 
 
 def _scope(explanation: Explanation) -> list[str]:

@@ -99,10 +99,8 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
     if as_json:
         console.file.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
         return
-    for note in table.notes:
-        console.print(escape(note), soft_wrap=True)
     if not table.evidence.any():
-        console.print("No answer: no run has a value.")
+        console.print(escape("\n".join(["No answer: no run has a value.", *table.notes])), soft_wrap=True)
         return
     console.print(escape(analysis.answer(claims)), soft_wrap=True)
     main = outcome if outcome in table.directions else next(iter(table.directions))

@@ -118,6 +118,7 @@ def trial_table(store: Store) -> TrialTable:
             _COST: Direction.MINIMIZE,
         },
         baselines=dict(study.baselines),
+        notes=(f"A trial has failed if it died, or if {failure} at its end.",) if (failure := study.spec.get("failure")) else (),
         scales={
             name: "log" if form.get("log") else "linear"
             for part in (space["scientific"], space["nuisance"])

@@ -153,6 +153,7 @@ def test_tables_and_trackers_use_the_definition(failure: str | None, failed: lis
     store = recorded(tmp_path / "toy", failure)
     table, trials = trial_table(store), trials_frame(store, protocol="")
     assert table.failed.tolist() == trials["failed"].tolist() == failed
+    assert table.notes == ((f"A trial has failed if it died, or if {failure} at its end.",) if failure else ())
     assert trials["outcome"].tolist() == ["mode_dropping", "mode_dropping", "diverged", "", ""], "the diagnosis stays"
     assert store.study
     ended = [record for record in store.trials.values() if record.closed]
