@@ -5,9 +5,11 @@ from rich.markup import escape
 from rich.table import Table
 
 import analysis
+from analysis.model.outcomes import FAILED
+from analysis.outcomes import RISKS
 from analysis.words import plural
 
-_NOTABLE = 0.05  # p of a bend or an interaction that is listed although it is not claimed
+_NOTABLE = 0.05  # p of a secondary comparison (a bend, an interaction, a kind of failure) that is listed although it is not claimed
 
 
 def print_claims(explanation: analysis.Explanation, console: Console) -> None:
@@ -15,7 +17,8 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
     if not len(explanation):
         console.print("Nothing to compare: no setting has finished trials at two levels.")
         return
-    shown = [c for c in explanation if c.claimed or c.kind in ("levels", "trend") or c.p < _NOTABLE]
+    kinds = {name for name in explanation.outcomes if name in RISKS and name != FAILED} if len(explanation.outcomes) > 1 else set()
+    shown = [c for c in explanation if c.claimed or c.p < _NOTABLE or (c.kind in ("levels", "trend") and c.outcome not in kinds)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "setting", "compared", "outcome"):
         table.add_column(column, overflow="fold")
