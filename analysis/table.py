@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, Unpack
 
@@ -167,7 +168,7 @@ class TrialTable:
         """[T]: trials that statistics may use. A crashed or unfinished trial is no evidence about its settings."""
         return np.asarray(self.outcome != "")
 
-    @property
+    @cached_property
     def failed(self) -> Bools:
         """[T]: trials that failed: by the study's own definition, or else by an outcome of FAILURES. An undertrained trial has not failed."""
         return np.isin(self.outcome, FAILURES) if self.own_failures is None else self.own_failures
@@ -177,7 +178,7 @@ class TrialTable:
         """[T]: trials with non-finite values, and trials stopped because further progress was impossible."""
         return np.asarray(self.ended == Ended.DEAD.value)
 
-    @property
+    @cached_property
     def fixed(self) -> dict[str, object]:
         """Settings with a single value wherever they are active: the conditions under which every conclusion holds."""
         varied = {*self.scientific, *self.nuisance}
