@@ -1,0 +1,18 @@
+"""One function per figure: each takes a table, or what was computed from one, and returns a plotly figure."""
+
+from analysis.plots.configs import expected_best, pareto_front, ranking
+from analysis.plots.runs import curves, describe, trade_off
+from analysis.plots.settings import completed, metric_by_setting, risk_by_setting, setting_rows
+
+__all__ = [
+    "completed",
+    "curves",
+    "describe",
+    "expected_best",
+    "metric_by_setting",
+    "pareto_front",
+    "ranking",
+    "risk_by_setting",
+    "setting_rows",
+    "trade_off",
+]
