@@ -1,23 +1,22 @@
 """Figures of configs: their ranking, the best of k, and the Pareto front."""
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis import expected, pareto
 from analysis.outcomes import OUTCOMES
-from analysis.plots.style import BAND, GRID, INK, ROW, axis_title, scaled, styled, whiskers, with_baseline
-from analysis.rank import rank
+from analysis.plots.style import BAND, INK, ROW, SOFT, axis_title, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent
 
 
-def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
-    """The first places of `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
+def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figure:
+    """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
 
     Crosses mark the mean as measured.
     """
-    found = rank(table, by).dropna(subset="place").head(top)
+    by, found = found.attrs["by"], found.dropna(subset="place").head(top)
     rows = list(range(len(found)))
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
     text = [f"{config}: {n} of {all_} trials did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
@@ -48,9 +47,9 @@ def ranking(table: TrialTable, by: str, *, top: int = 25) -> go.Figure:
     return figure
 
 
-def expected_best(table: TrialTable, by: str) -> go.Figure:
+def expected_best(found: pd.DataFrame, table: TrialTable) -> go.Figure:
     """The best of k configs by `analysis.expected`: its mean with a 95 % band, and dotted lines between which nine of ten searches end."""
-    found = expected.expected_best(table, by).replace([np.inf, -np.inf], np.nan)
+    by, found = found.attrs["by"], found.replace([np.inf, -np.inf], np.nan)
     figure, colour = go.Figure(), OUTCOMES["healthy"].colour
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_scatter(x=found.index, y=found["low"], **band)
@@ -67,16 +66,16 @@ def expected_best(table: TrialTable, by: str) -> go.Figure:
     return with_baseline(scaled(styled(figure, height=380), "y", table, by), "y", table, by)
 
 
-def pareto_front(table: TrialTable, x: str, y: str) -> go.Figure:
+def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
     """Two metrics of every config by `analysis.pareto`; the darker a config, the more likely it is on the front."""
-    found = pareto.pareto(table, x, y)
+    x, y = found.attrs["x"], found.attrs["y"]
     chance = found["p_front"].fillna(found["on_front"].astype(float))
     figure = go.Figure()
     figure.add_scatter(
         x=found[x],
         y=found[y],
-        error_x=whiskers(found[x], found[f"{x}_low"], found[f"{x}_high"]) | {"color": GRID},
-        error_y=whiskers(found[y], found[f"{y}_low"], found[f"{y}_high"]) | {"color": GRID},
+        error_x=whiskers(found[x], found[f"{x}_low"], found[f"{x}_high"]) | {"color": SOFT, "thickness": 0.8},
+        error_y=whiskers(found[y], found[f"{y}_low"], found[f"{y}_high"]) | {"color": SOFT, "thickness": 0.8},
         mode="markers",
         marker={
             "size": 10,

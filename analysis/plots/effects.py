@@ -61,18 +61,14 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
     figure.add_vline(x=1 if log else 0, line={"color": INK, "width": 1})
     figure = styled(figure, height=130 + height)
     unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
-    figure.update_xaxes(title=f"{unit} ({_better(claims[0])})")
+    figure.update_xaxes(title=unit)
     if log:
         figure = log_axis(figure, "x")
-        figure.update_xaxes(range=_seen([np.log10([c.effect, c.low, c.high]) for c in claims if c.effect > 0 and c.low > 0]))
+        figure.update_xaxes(range=_seen([float(np.log10(end)) for c in claims for end in (c.effect, c.low, c.high) if end > 0]))
     return figure
 
 
-def _better(claim: Claim) -> str:
-    return f"{'less' if claim.direction.sign > 0 else 'more'} is better"
-
-
-def _seen(values: Sequence[Sequence[float]]) -> list[float] | None:
+def _seen(values: Sequence[float]) -> list[float]:
     """The range of an axis that shows all intervals of single comparisons, and no effect; longer whiskers are cut."""
     known = np.array(values, dtype=np.float64)
     known = np.append(known[np.isfinite(known)], 0.0)
@@ -102,9 +98,10 @@ def shape(found: Shape, table: TrialTable) -> go.Figure:
         best = {"size": 11, "color": INK, "symbol": "star"}
         figure.add_scatter(x=[found.best], y=[at], mode="markers", marker=best, name="best", hovertemplate="best at %{x:.3g}")
     figure = styled(figure, height=300)
-    figure.update_xaxes(title=found.setting + (" (log scale)" if found.log_axis else ""), showgrid=False, nticks=6)
-    if found.log_axis:
-        figure.update_xaxes(type="log", dtick="D2")
+    figure.update_xaxes(title=found.setting + (" (log scale)" if found.log_axis else ""), showgrid=False)
+    if found.log_axis:  # a narrow range has no power of ten
+        ticks = found.at[np.linspace(0, len(found.at) - 1, 5).round().astype(int)]
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=[number(float(tick)) for tick in ticks])
     if found.outcome == "failed":
         figure.update_yaxes(title="share of runs that failed", tickformat=".0%", range=[-0.03, 1.03])
         return figure
@@ -161,9 +158,11 @@ def importance(found: pd.DataFrame) -> go.Figure:
         part = found[mine]
         colour = GOOD if group == "beyond chance" else SOFT
         figure.add_scatter(
-            x=part["share"],
+            x=part["share"].clip(upper=1.0),
             y=[row for row, here in zip(rows, mine, strict=True) if here],
-            error_x=whiskers(part["share"], part[["share", "low"]].min(axis=1), part[["share", "high"]].max(axis=1)),
+            error_x=whiskers(
+                part["share"].clip(upper=1.0), part[["share", "low"]].min(axis=1), part[["share", "high"]].max(axis=1).clip(upper=1.0)
+            ),
             mode="markers",
             name=group,
             marker={"size": 10, "color": colour, "symbol": "circle" if group == "beyond chance" else "circle-open", "line": {"width": 2}},
@@ -173,5 +172,5 @@ def importance(found: pd.DataFrame) -> go.Figure:
         )
     figure.update_yaxes(tickvals=rows, ticktext=list(found.index), range=[len(rows) - 0.5, -0.5], showgrid=False)
     figure.add_vline(x=0, line={"color": GRID, "width": 1})
-    figure.update_xaxes(title="share of the differences between configs", tickformat=".0%")
+    figure.update_xaxes(title="share of differences", tickformat=".0%")
     return styled(figure, height=120 + ROW * len(found))

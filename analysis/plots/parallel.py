@@ -1,6 +1,6 @@
 """Parallel coordinates: every run as a line through its settings to its result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.levels import distinct_values, is_numeric
-from analysis.plots.style import BAD, GOOD, GRID, INK, SOFT, styled
+from analysis.plots.style import BAD, GOOD, GRID, INK, PAGE, SOFT, styled
 from analysis.table import Bools, Floats, TrialTable
 from analysis.words import number, value_text
 
@@ -25,19 +25,18 @@ class _Axis:
     ticks: list[tuple[float, str]]
 
 
-def parallel(table: TrialTable, objective: str) -> go.Figure:
-    """Settings that vary, and the objective, as parallel axes; one line per run: failed, the best tenth of the others, and the rest.
+def parallel(table: TrialTable, objective: str, settings: Sequence[str]) -> go.Figure:
+    """The settings, and the objective, as parallel axes; one line per run: failed, the best tenth of the others, and the rest.
 
     An axis of choices spreads the runs around each level at random. A run without a result ends at the last setting.
     """
     table = table.where(table.evidence)
-    names = [name for name in (*table.scientific, *table.nuisance) if table.settings[name].dropna().nunique() > 1]
     values = table.at_end(objective)
     worth = np.where(table.failed | ~np.isfinite(values), np.inf, table.direction(objective).sign * values)
     ranks = np.argsort(np.argsort(worth, kind="stable"))
     best = np.isfinite(worth) & (ranks < max(1, round(_BEST * np.isfinite(worth).sum())))
     rng = np.random.default_rng(0)
-    axes = [_setting_axis(table, name, rng) for name in names] + [_result_axis(table, objective)]
+    axes = [_setting_axis(table, name, rng) for name in settings] + [_result_axis(table, objective)]
     figure = go.Figure()
     faint = float(np.clip(_INK_LINES / max(len(table), 1), 0.08, 0.6))
     _add(figure, axes, ~table.failed & ~best, "other runs", {"color": SOFT, "width": 1}, faint)
@@ -46,7 +45,9 @@ def parallel(table: TrialTable, objective: str) -> go.Figure:
     for x, axis in enumerate(axes):
         figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, line={"color": INK, "width": 1})
         for at, text in axis.ticks:
-            figure.add_annotation(x=x, y=at, text=text, showarrow=False, xanchor="left", xshift=4, font={"size": 11, "color": INK})
+            figure.add_annotation(
+                x=x, y=at, text=text, showarrow=False, xanchor="left", xshift=4, font={"size": 11, "color": INK}, bgcolor=PAGE
+            )
     figure = styled(figure, height=430)
     figure.update_layout(margin={"l": 30, "r": 60, "t": 50, "b": 30})
     figure.update_xaxes(

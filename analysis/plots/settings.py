@@ -12,6 +12,8 @@ from analysis.plots.style import GRID, INK, ROW, axis_title, present, scaled, st
 from analysis.table import TrialTable
 from analysis.words import percent
 
+_DOTS = 6000  # trials × levels that a figure can show
+
 
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
     """Share of failed trials at each level of each setting, with Wilson's 95 % interval."""
@@ -38,21 +40,25 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
 
 
 def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | None = None) -> go.Figure:
-    """Final metric of every trial that completed its budget, by level of each setting; means over configs with 95 % intervals."""
+    """Final metric of trials that completed their budget, by level of each setting; means over configs with 95 % intervals.
+
+    Of many trials a random choice is drawn as dots; the means are over all.
+    """
     table = completed(table, metric)
     values, scale = table.at_end(metric), table.scale(metric)
     rows = setting_rows(table, settings)
     figure = go.Figure()
-    rng = np.random.default_rng(0)  # jitter only
+    rng = np.random.default_rng(0)  # for the choice of dots and their jitter
+    drawn = rng.permutation(len(table)) < _DOTS // max(len(rows), 1)
     for outcome in present(table):
-        chosen = [level.trials & (table.outcome == outcome.name) for _, level in rows]
+        chosen = [level.trials & drawn & (table.outcome == outcome.name) for _, level in rows]
         place = np.concatenate([np.full(c.sum(), i) for i, c in enumerate(chosen)])
         figure.add_scatter(
             x=np.concatenate([values[c] for c in chosen]),
             y=place + rng.uniform(-0.22, 0.22, len(place)),
             mode="markers",
             name=outcome.label,
-            marker={"size": 5, "color": outcome.colour, "opacity": 0.45, "symbol": outcome.symbol},
+            marker={"size": 5, "color": outcome.colour, "opacity": 0.65, "symbol": outcome.symbol},
             text=np.concatenate([table.trial_id[c] for c in chosen]),
             hovertemplate="%{text}: %{x:.3g}<extra></extra>",
         )

@@ -13,14 +13,20 @@ INK, SOFT, GRID = "#1f2933", "#5b6875", "#dfe3e8"
 GOOD, BAD, REAL = OUTCOMES["healthy"].colour, OUTCOMES["diverged"].colour, "#009E73"
 BAND = "rgba(0, 114, 178, 0.2)"
 ROW = 24  # pixels per row of a dot plot, for a label of 12 px
-DARK_PAGE = "#14191f"
+PAGE, DARK_PAGE = "#fffffe", "#14191f"
 _CONTRAST = 4.0  # least contrast of a colour with the dark page; WCAG 2 asks 3 of graphics
 
 
 def dark_colours() -> dict[str, str]:
     """Return the colours of figures -> what they are on a dark page. Colours of outcomes become as much lighter as they must."""
     outcomes = {outcome.colour for outcome in OUTCOMES.values()} | {REAL}
-    return {INK: "#e6e9ee", SOFT: "#b0bac5", GRID: "#323b45", **{colour: _lightened(colour) for colour in sorted(outcomes)}}
+    return {
+        INK: "#e6e9ee",
+        SOFT: "#b0bac5",
+        GRID: "#323b45",
+        PAGE: DARK_PAGE,
+        **{colour: _lightened(colour) for colour in sorted(outcomes)},
+    }
 
 
 def contrast(one: str, other: str) -> float:
