@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.outcomes import OUTCOMES
-from analysis.plots.style import BAND, INK, ROW, SOFT, axis_title, scaled, styled, whiskers, with_baseline
+from analysis.plots.style import BAND, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent
 
@@ -39,7 +39,7 @@ def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figu
     figure.add_trace(go.Scatter(x=found["mean"], y=rows, mode="markers", marker=measured, name="mean as measured"), row=1, col=1)
     labels = [f"{config}  n={n}" for config, n in zip(found["config_id"], found["n_seeds"], strict=True)]
     figure.update_yaxes(tickvals=rows, ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
-    figure = styled(figure, height=150 + ROW * len(found))
+    figure = styled(figure, height=150 + ROW * len(found), left=label_width(labels))
     figure = with_baseline(scaled(figure, "x", table, by), "x", table, by)
     figure.update_layout(
         xaxis_title=axis_title(table, by), xaxis2={"title": "risk of failing", "tickformat": ".0%", "range": [-0.02, 1.02]}

@@ -10,11 +10,27 @@ from analysis.cells import Cells
 from analysis.claim import Claim
 from analysis.model import WIN
 from analysis.outcomes import RISKS
-from analysis.plots.style import BAD, BAND, GOOD, GRID, INK, ROW, SOFT, axis_title, log_axis, scaled, styled, whiskers, with_baseline
+from analysis.plots.style import (
+    BAD,
+    BAND,
+    GOOD,
+    GRID,
+    INK,
+    ROW,
+    SOFT,
+    axis_title,
+    label_width,
+    log_axis,
+    scaled,
+    styled,
+    whiskers,
+    with_baseline,
+)
 from analysis.shape import Shape
 from analysis.table import TrialTable
 from analysis.words import number, percent
 
+_DOTS = 150  # configs that a curve can show
 _WIDE = 26  # characters of a label, beyond which it takes two lines
 
 
@@ -59,7 +75,7 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
     height = (ROW if lines == 1 else 36) * len(claims)
     figure.update_yaxes(tickvals=list(range(len(claims))), ticktext=labels, range=[len(claims) - 0.5, -0.5], showgrid=False)
     figure.add_vline(x=1 if log else 0, line={"color": INK, "width": 1})
-    figure = styled(figure, height=130 + height)
+    figure = styled(figure, height=130 + height, left=label_width(labels))
     unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
     figure.update_xaxes(title=unit)
     if log:
@@ -84,13 +100,16 @@ def _label(claim: Claim, *, names: bool) -> str:
 
 
 def shape(found: Shape, table: TrialTable) -> go.Figure:
-    """The curve of one outcome over one range with its 95 % band; dots are the means of configs."""
+    """The curve of one outcome over one range with its 95 % band; dots are the means of configs, of many a random choice."""
     figure = go.Figure()
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_scatter(x=found.at, y=found.low, **band)
     figure.add_scatter(x=found.at, y=found.high, **band, fill="tonexty", fillcolor=BAND)
+    drawn = np.random.default_rng(0).permutation(len(found.values)) < _DOTS
     dots = {"size": 4, "color": SOFT, "opacity": 0.55}
-    figure.add_scatter(x=found.values, y=found.observed, mode="markers", marker=dots, name="configs", hovertemplate="%{x:.3g}: %{y:.3g}")
+    figure.add_scatter(
+        x=found.values[drawn], y=found.observed[drawn], mode="markers", marker=dots, name="configs", hovertemplate="%{x:.3g}: %{y:.3g}"
+    )
     line = {"color": GOOD, "width": 2}
     figure.add_scatter(x=found.at, y=found.expected, mode="lines", line=line, name="curve, 95 %", hovertemplate="%{x:.3g}: %{y:.3g}")
     if np.isfinite(found.best):
@@ -144,7 +163,8 @@ def cells(found: Cells, table: TrialTable) -> go.Figure:
                 showarrow=False,
                 font={"size": 12, "color": INK if not known_cell else "#FFFFFF" if z > 0.55 else "#101010"},
             )
-    figure = styled(figure, height=120 + 46 * len(found.row_labels))
+    figure = styled(figure, height=110 + 46 * len(found.row_labels), left=30 + label_width(found.row_labels))
+    figure.update_layout(margin={"t": 10})
     figure.update_xaxes(title=found.columns, type="category", showgrid=False)
     figure.update_yaxes(title=found.rows, type="category", showgrid=False, autorange="reversed")
     return figure
@@ -173,4 +193,4 @@ def importance(found: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(tickvals=rows, ticktext=list(found.index), range=[len(rows) - 0.5, -0.5], showgrid=False)
     figure.add_vline(x=0, line={"color": GRID, "width": 1})
     figure.update_xaxes(title="share of differences", tickformat=".0%")
-    return styled(figure, height=120 + ROW * len(found))
+    return styled(figure, height=120 + ROW * len(found), left=label_width(list(map(str, found.index))))

@@ -7,6 +7,9 @@ from analysis.plots.style import axis_title, present, scaled, styled, with_basel
 from analysis.table import TrialTable
 from analysis.words import value_text
 
+_MARKED = 60  # trials whose ticks are marked on their curves
+_DESCRIBED = 300  # trials whose settings are shown when they are pointed at
+
 
 def curves(table: TrialTable, name: str) -> go.Figure:
     """A metric or signal against real images shown, one line per trial, coloured by outcome."""
@@ -18,7 +21,7 @@ def curves(table: TrialTable, name: str) -> go.Figure:
         figure.add_scatter(
             x=np.hstack([table.images[chosen], gap]).ravel(),
             y=np.hstack([table.curves[name][chosen], gap]).ravel(),
-            mode="lines+markers",
+            mode="lines+markers" if len(table) <= _MARKED else "lines",
             marker={"size": 3.5, "symbol": outcome.symbol},
             line={"color": outcome.colour, "width": 1.2},
             opacity=0.55,
@@ -44,7 +47,9 @@ def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:
             mode="markers",
             name=f"{outcome.label} ({len(part)})",
             marker={"size": 8, "color": outcome.colour, "opacity": 0.75, "symbol": outcome.symbol},
-            text=[f"{trial}<br>{describe(part, row)}" for row, trial in enumerate(part.trial_id)],
+            text=part.trial_id
+            if len(table) > _DESCRIBED
+            else [f"{trial}<br>{describe(part, row)}" for row, trial in enumerate(part.trial_id)],
             hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
         )
     figure.update_xaxes(title=axis_title(table, x))

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 from analysis import estimate
 from analysis.levels import Level, independent_units, levels
 from analysis.outcomes import OUTCOMES
-from analysis.plots.style import GRID, INK, ROW, axis_title, present, scaled, styled, whiskers, with_baseline
+from analysis.plots.style import GRID, INK, ROW, axis_title, label_width, present, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent
 
-_DOTS = 6000  # trials × levels that a figure can show
+_DOTS = 1500  # trials × levels that a figure can show
 
 
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
@@ -94,4 +94,4 @@ def _setting_axis(figure: go.Figure, rows: list[tuple[str, Level]], *, legend: b
     for i in range(1, len(rows)):
         if rows[i][0] != rows[i - 1][0]:  # separates two settings
             figure.add_hline(y=i - 0.5, line={"color": GRID, "width": 1})
-    return styled(figure, height=(150 if legend else 110) + ROW * len(rows))
+    return styled(figure, height=(150 if legend else 110) + ROW * len(rows), left=label_width(labels))

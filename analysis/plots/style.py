@@ -1,5 +1,6 @@
 """The look of all figures: colours in light and dark, axes, whiskers, the line of the real data."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ GOOD, BAD, REAL = OUTCOMES["healthy"].colour, OUTCOMES["diverged"].colour, "#009
 BAND = "rgba(0, 114, 178, 0.2)"
 ROW = 24  # pixels per row of a dot plot, for a label of 12 px
 PAGE, DARK_PAGE = "#fffffe", "#14191f"
+_LETTER = 6.9  # pixels of a letter of 12 px, on average
 _CONTRAST = 4.0  # least contrast of a colour with the dark page; WCAG 2 asks 3 of graphics
 
 
@@ -49,12 +51,22 @@ def _lightened(colour: str) -> str:
     return next(each for each in mixed if contrast(each, DARK_PAGE) >= _CONTRAST)
 
 
-def styled(figure: go.Figure, *, height: int) -> go.Figure:
-    """Apply the common look. Nothing reacts to dragging, so that a finger on a figure scrolls the page."""
+def label_width(labels: Sequence[str]) -> int:
+    """Return the pixels that labels need beside an axis; each may have several lines and bold parts."""
+    lines = [re.sub(r"<[^>]*>", "", line) for label in labels for line in label.split("<br>")]
+    return round(_LETTER * max(map(len, lines), default=0)) + 14
+
+
+def styled(figure: go.Figure, *, height: int, left: int = 66) -> go.Figure:
+    """Apply the common look. left: pixels for the labels of the y axis.
+
+    Margins are fixed, since plotly draws a figure twice to find out how much its labels need. Nothing reacts to dragging, so that a finger on a
+    figure scrolls the page.
+    """
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 8, "r": 16, "t": 40, "b": 8},
+        margin={"l": left, "r": 18, "t": 40, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
@@ -63,7 +75,7 @@ def styled(figure: go.Figure, *, height: int) -> go.Figure:
         hovermode="closest",
         dragmode=False,
     )
-    axis = {"gridcolor": GRID, "zeroline": False, "automargin": True, "fixedrange": True, "linecolor": GRID, "title_standoff": 8}
+    axis = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "linecolor": GRID, "title_standoff": 8}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     return figure
