@@ -3,14 +3,14 @@
 from analysis.plots.configs import expected_best, pareto_front, ranking
 from analysis.plots.effects import cells, forest, importance, shape
 from analysis.plots.parallel import parallel
-from analysis.plots.runs import curves, describe, trade_off
+from analysis.plots.runs import curves, described, trade_off
 from analysis.plots.settings import completed, metric_by_setting, risk_by_setting, setting_rows
 
 __all__ = [
     "cells",
     "completed",
     "curves",
-    "describe",
+    "described",
     "expected_best",
     "forest",
     "importance",

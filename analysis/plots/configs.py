@@ -10,6 +10,8 @@ from analysis.plots.style import BAND, INK, ROW, SOFT, axis_title, label_width, 
 from analysis.table import TrialTable
 from analysis.words import percent
 
+_BARS, _CHANCE = 60, 0.02  # configs that all have bars; chance of being on the front from which one of more configs has bars
+
 
 def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figure:
     """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
@@ -71,11 +73,12 @@ def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
     x, y = found.attrs["x"], found.attrs["y"]
     chance = found["p_front"].fillna(found["on_front"].astype(float))
     figure = go.Figure()
+    shown = found.where((chance > _CHANCE) | (len(found) <= _BARS))  # of many configs, only those that may be on the front have bars
     figure.add_scatter(
         x=found[x],
         y=found[y],
-        error_x=whiskers(found[x], found[f"{x}_low"], found[f"{x}_high"]) | {"color": SOFT, "thickness": 0.8},
-        error_y=whiskers(found[y], found[f"{y}_low"], found[f"{y}_high"]) | {"color": SOFT, "thickness": 0.8},
+        error_x=whiskers(shown[x], shown[f"{x}_low"], shown[f"{x}_high"]) | {"color": SOFT, "thickness": 0.8},
+        error_y=whiskers(shown[y], shown[f"{y}_low"], shown[f"{y}_high"]) | {"color": SOFT, "thickness": 0.8},
         mode="markers",
         marker={
             "size": 10,

@@ -30,6 +30,7 @@ from analysis.shape import Shape
 from analysis.table import TrialTable
 from analysis.words import number, percent
 
+_LIGHT_TEXT = 0.72  # of the scale of cells, beyond which white text has more contrast than black
 _DOTS = 150  # configs that a curve can show
 _WIDE = 26  # characters of a label, beyond which it takes two lines
 
@@ -161,7 +162,7 @@ def cells(found: Cells, table: TrialTable) -> go.Figure:
                 y=row,
                 text=f"{shown(found.value[i, j])}<br>n = {found.n[i, j]:.0f}" if known_cell else "no config",
                 showarrow=False,
-                font={"size": 12, "color": INK if not known_cell else "#FFFFFF" if z > 0.55 else "#101010"},
+                font={"size": 12, "color": INK if not known_cell else "#FFFFFF" if z > _LIGHT_TEXT else "#000000"},
             )
     figure = styled(figure, height=110 + 46 * len(found.row_labels), left=30 + label_width(found.row_labels))
     figure.update_layout(margin={"t": 10})

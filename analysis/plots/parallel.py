@@ -12,10 +12,10 @@ from analysis.plots.style import BAD, GOOD, GRID, INK, PAGE, SOFT, styled
 from analysis.table import Bools, Floats, TrialTable
 from analysis.words import number, value_text
 
-_BEST = 0.1  # share of runs that did not fail which are highlighted
+_BEST, _MOST = 0.1, 20  # share of the runs that did not fail which are highlighted, and at most so many
 _SPREAD = 0.12  # of an axis: how far lines at one level are spread, so that their number is seen
-_INK_LINES = 60  # about so many lines of full strength fit; more are fainter
-AXIS = 84  # pixels that an axis needs
+_INK_LINES = 100  # about so many lines of full strength fit; more are fainter
+AXIS = 70  # pixels that an axis needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class _Axis:
 
 
 def parallel(table: TrialTable, objective: str, settings: Sequence[str]) -> go.Figure:
-    """The settings, and the objective, as parallel axes; one line per run: failed, the best tenth of the others, and the rest.
+    """The settings, and the objective, as parallel axes; one line per run: failed, the best of the others, and the rest.
 
     An axis of choices spreads the runs around each level at random. A run without a result ends at the last setting.
     """
@@ -34,14 +34,14 @@ def parallel(table: TrialTable, objective: str, settings: Sequence[str]) -> go.F
     values = table.at_end(objective)
     worth = np.where(table.failed | ~np.isfinite(values), np.inf, table.direction(objective).sign * values)
     ranks = np.argsort(np.argsort(worth, kind="stable"))
-    best = np.isfinite(worth) & (ranks < max(1, round(_BEST * np.isfinite(worth).sum())))
+    best = np.isfinite(worth) & (ranks < np.clip(round(_BEST * np.isfinite(worth).sum()), 1, _MOST))
     rng = np.random.default_rng(0)
     axes = [_setting_axis(table, name, rng) for name in settings] + [_result_axis(table, objective)]
     figure = go.Figure()
-    faint = float(np.clip(_INK_LINES / max(len(table), 1), 0.08, 0.6))
+    faint = float(np.clip(_INK_LINES / max(len(table), 1), 0.15, 0.6))
     _add(figure, axes, ~table.failed & ~best, "other runs", {"color": SOFT, "width": 1}, faint)
     _add(figure, axes, table.failed, "failed", {"color": BAD, "width": 1, "dash": "dot"}, min(1.0, 1.6 * faint))
-    _add(figure, axes, best, f"best tenth by {objective}", {"color": GOOD, "width": 1.8}, 0.85)
+    _add(figure, axes, best, f"best by {objective}", {"color": GOOD, "width": 1.8}, 0.85)
     for x, axis in enumerate(axes):
         figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, line={"color": INK, "width": 1})
         for at, text in axis.ticks:

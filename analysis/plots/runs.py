@@ -1,5 +1,8 @@
 """Figures of single trials: training curves, two metrics against each other, settings and result of each."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -7,6 +10,7 @@ from analysis.plots.style import axis_title, present, scaled, styled, with_basel
 from analysis.table import TrialTable
 from analysis.words import value_text
 
+_SETTINGS = 6  # of a config that are named
 _MARKED = 60  # trials whose ticks are marked on their curves
 _DESCRIBED = 300  # trials whose settings are shown when they are pointed at
 
@@ -49,7 +53,10 @@ def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:
             marker={"size": 8, "color": outcome.colour, "opacity": 0.75, "symbol": outcome.symbol},
             text=part.trial_id
             if len(table) > _DESCRIBED
-            else [f"{trial}<br>{describe(part, row)}" for row, trial in enumerate(part.trial_id)],
+            else [
+                f"{trial}<br>{described(config, table.scientific)}"
+                for trial, config in zip(part.trial_id, part.settings.to_dict("records"), strict=True)
+            ],
             hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
         )
     figure.update_xaxes(title=axis_title(table, x))
@@ -60,7 +67,8 @@ def trade_off(table: TrialTable, x: str, y: str) -> go.Figure:
     return figure
 
 
-def describe(table: TrialTable, row: int) -> str:
-    """The scientific settings of one trial: "r1 on, loss hinge"."""
-    active = table.settings[list(table.scientific)].iloc[row].dropna()
-    return ", ".join(f"{name} {value_text(value)}" for name, value in active.items())
+def described(config: Mapping[Any, Any], settings: Sequence[str]) -> str:
+    """The active settings of a config as text: "r1 on, loss hinge". Of many, the first."""
+    active = [name for name in settings if config[name] is not None and config[name] == config[name]]  # NaN differs from itself
+    shown = [f"{name} {value_text(config[name])}" for name in active[:_SETTINGS]]
+    return ", ".join([*shown, "…"] if len(active) > _SETTINGS else shown)

@@ -15,6 +15,7 @@ from analysis.words import plural
 
 _NOTABLE = 0.05  # p of a bend or an interaction that the table lists although it is not claimed
 _FOREST = 24  # rows of a forest plot
+_PLOT = 210  # least width of a forest beside its labels, in pixels
 _LEVELS = 32  # rows of a figure by setting
 _COLUMNS = ("Setting", "Compared", "Outcome", "Effect", "95 % alone", "p alone", "95 % of all", "p of all", "Trials (configs)", "Evidence")
 _NOTE = (
@@ -33,14 +34,20 @@ def evidence(found: Findings) -> Section:
     if not claims:
         return Section("Evidence", [Text(text="No setting could be compared, so there is no effect to show.")])
     blocks: list[Block] = [Charts(charts=_forests(claims, found.objective))]
-    rows = [_row(claim) for claim in claims]
-    marks = ["strong" if claim.claimed else "weak" for claim in claims]
-    blocks += [
-        Text(text="Thick: the 95 % interval of each effect alone. Thin: of all effects at once. Filled: claimed.", note=True),
-        Table(name="All comparisons", columns=_COLUMNS, rows=rows, numbers=_COLUMNS[3:9], marks=marks),
-        Text(text=_NOTE, note=True),
-    ]
+    blocks.append(Text(text="Thick: the 95 % interval of each effect alone. Thin: of all effects at once. Filled: claimed.", note=True))
+    main = [c for c in claims if c.claimed or (c.role == "scientific" and c.outcome in ("failed", found.objective))]
+    others = [c for c in claims if c not in main]
+    blocks += [_table(main)] if main else []
+    if others:
+        blocks.append(_table(others, folded=f"{plural(len(others), 'other comparison')}: none is claimed"))
+    blocks.append(Text(text=_NOTE, note=True))
     return Section("Evidence", blocks)
+
+
+def _table(claims: Sequence[Claim], *, folded: str = "") -> Table:
+    marks = ["strong" if claim.claimed else "weak" for claim in claims]
+    rows = [_row(claim) for claim in claims]
+    return Table(name=folded or "Comparisons", columns=_COLUMNS, rows=rows, numbers=_COLUMNS[3:9], marks=marks, folded=folded)
 
 
 def _row(claim: Claim) -> list[str]:
@@ -76,7 +83,8 @@ def _forests(claims: Sequence[Claim], objective: str) -> list[Chart]:
                 name=f"forest-{name.replace('/', '-')}",
                 title=f"{title}: effects, {'less' if kept[0].direction.sign > 0 else 'more'} is better{left}",
                 alt=f"Forest plot of {plural(len(kept), 'effect')} on {title.lower()}; {claimed} claimed. The numbers are in the table below.",
-                figure=plots.forest(kept, names=name == "risk"),
+                figure=(figure := plots.forest(kept, names=name == "risk")),
+                width=figure.layout.margin.l + _PLOT,
             )
         )
     return charts

@@ -12,6 +12,7 @@ from analysis.words import aligned, listed, number, percent, plural, value_text
 
 _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
 _CARDS = 4
+_CHANGES = 8  # settings that a card names
 _METRICS = 8  # rows of a card
 
 
@@ -39,7 +40,6 @@ def ranking(found: Findings) -> Section:
 
 
 def _table(frame: pd.DataFrame, found: Findings) -> Table:
-    scientific = list(found.table.scientific)
     columns = ["Config", "Place", "95 % places", "P(best)", "Trials", f"{found.objective}, expected", "95 % interval", "As measured"]
     columns += ["P(fail)", "95 % of P(fail)", "Died", "Settings"]
 
@@ -58,7 +58,7 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
             percent(config["p_fail"]),
             f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
             str(config["n_dead"]),
-            ", ".join(f"{name} {value_text(config[name])}" for name in scientific if not pd.isna(config[name])) or "–",
+            found.described(config.to_dict()) or "–",
         ]
 
     if len(frame) <= _TOP + _BOTTOM:
@@ -78,9 +78,7 @@ def cards(found: Findings) -> Section | None:
     configs = [str(config) for config in first["config_id"]]
     settings = {config: _settings(found.counted, config) for config in configs}
     varied = [
-        name
-        for name in dict.fromkeys([*found.table.scientific, *found.table.nuisance])
-        if found.counted.settings[name].nunique(dropna=False) > 1
+        name for name in dict.fromkeys([*found.leading, *found.table.nuisance]) if found.counted.settings[name].nunique(dropna=False) > 1
     ]
     different = [name for name in varied if len({value_text(of[name]) for of in settings.values()}) > 1]
     blocks: list[Block] = []
@@ -124,9 +122,9 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     ]
     changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _base(found, name))]
     if found.base:
-        facts.append(f"Differs from the base in {listed(changed)}" if changed else "Equal to the base")
+        facts.append(f"Differs from the base in {_some(changed)}" if changed else "Equal to the base")
     elif changed:
-        facts.append(listed(changed))
+        facts.append(_some(changed))
     metrics = list(dict.fromkeys([found.objective, *table.baselines]))
     known = [name for name in metrics if name in alive.final and np.isfinite(_values(alive, name)).any()][:_METRICS]
     rows = [
@@ -142,6 +140,11 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
         picture=shown,
         recipe=found.recipes.get(trial, ""),
     )
+
+
+def _some(items: list[str]) -> str:
+    more = len(items) - _CHANGES
+    return listed(items if more <= 0 else [*items[:_CHANGES], f"{more} more"])
 
 
 def _best(p: float) -> str:

@@ -42,6 +42,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     numbers: Sequence[str] = ()  # right-aligned columns
     marks: Sequence[str] = ()
+    folded: str = ""  # if given, the table is folded behind this text
 
     @property
     def pairs(self) -> bool:

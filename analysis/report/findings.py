@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis import plots
 from analysis.answer import answer
 from analysis.cells import Cells, interactions
 from analysis.cost import SECONDS, cost
@@ -57,6 +59,19 @@ class Findings:
     def counted(self) -> TrialTable:
         """The trials that are evidence."""
         return self.table.where(self.table.evidence)
+
+    @property
+    def leading(self) -> list[str]:
+        """The scientific settings: those of claims first, then the most important, then in the order of the study file."""
+        claimed = [name for claim in self.explanation if claim.claimed for name in claim.setting.split(" × ")]
+        frames = [frame for frame in self.importances.values() if frame is not None]
+        shares = pd.concat([pd.Series(dtype=np.float64), *(frame["share"] for frame in frames)]).groupby(level=0).max()
+        ordered = [*claimed, *map(str, shares.sort_values(ascending=False).index), *self.table.scientific]
+        return [name for name in dict.fromkeys(ordered) if name in self.table.scientific]
+
+    def described(self, config: Mapping[Any, Any]) -> str:
+        """The first of the leading settings of a config as text: "r1 on, loss hinge"."""
+        return plots.described(config, self.leading)
 
 
 def findings(

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from analysis import plots
 from analysis.outcomes import FAILURES, OUTCOMES
 from analysis.report.content import Block, Gallery, Heading, Picture, Section, Text
 from analysis.report.findings import Findings
@@ -44,5 +43,5 @@ def picture(found: Findings, trial: str) -> Picture:
     outcome = OUTCOMES[str(table.outcome[i])]
     diagnosis = f"{outcome.label}: {table.diagnosis[i]}" if outcome.failure else outcome.label
     measured = f"last {found.objective} {number(float(last)) if pd.notna(last) else '–'}"
-    text = "; ".join(filter(None, [diagnosis, measured, plots.describe(table, i), f"seed {table.seed[i]}"]))
+    text = "; ".join(filter(None, [diagnosis, measured, found.described(dict(table.settings.iloc[i])), f"seed {table.seed[i]}"]))
     return Picture(heading=trial, text=text, alt=f"Samples of {trial}, {outcome.label}, {measured}", png=found.images[trial])

@@ -50,7 +50,7 @@ def outcomes(found: Findings) -> Section:
 def coordinates(found: Findings) -> Section | None:
     """Settings and result of every run."""
     table = found.counted
-    varied = [name for name in (*table.scientific, *table.nuisance) if table.settings[name].dropna().nunique() > 1]
+    varied = [name for name in (*found.leading, *table.nuisance) if table.settings[name].dropna().nunique() > 1]
     if len(table) < 2 or not varied:
         return None
     kept = varied[:_AXES]
@@ -61,7 +61,7 @@ def coordinates(found: Findings) -> Section | None:
     chart = Chart(
         name="parallel",
         title=f"Settings and {found.objective} of every run",
-        alt=f"Parallel coordinates of {plural(len(table), 'run')}: {', '.join(kept)} and {found.objective}; failed runs and the best tenth are marked.",
+        alt=f"Parallel coordinates of {plural(len(table), 'run')}: {', '.join(kept)} and {found.objective}; failed runs and the best are marked.",
         figure=figure,
         width=AXIS * (len(kept) + 1),
     )

@@ -63,8 +63,18 @@
   window.addEventListener("load", () => idle(rest));
 
   prefersDark.addEventListener("change", () => plots.filter((plot) => drawn.has(plot)).forEach(draw));
-  window.addEventListener("beforeprint", () => { printing = true; plots.forEach(draw); });
-  window.addEventListener("afterprint", () => { printing = false; plots.forEach(draw); });
+  let unfolded = [];
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    unfolded.forEach((each) => { each.open = true; });
+    plots.forEach(draw);
+  });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+    unfolded.forEach((each) => { each.open = false; });
+    plots.forEach(draw);
+  });
 
   for (const select of document.querySelectorAll("select[data-chart]")) {
     const plot = document.getElementById(select.dataset.chart);
