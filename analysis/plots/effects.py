@@ -120,7 +120,7 @@ def shape(found: Shape, table: TrialTable) -> go.Figure:
     figure = styled(figure, height=300)
     figure.update_xaxes(title=found.setting + (" (log scale)" if found.log_axis else ""), showgrid=False)
     if found.log_axis:  # a narrow range has no power of ten
-        ticks = found.at[np.linspace(0, len(found.at) - 1, 5).round().astype(int)]
+        ticks = found.at[np.linspace(0, len(found.at) - 1, 3).round().astype(int)]
         figure.update_xaxes(type="log", tickvals=ticks, ticktext=[number(float(tick)) for tick in ticks])
     if found.outcome == "failed":
         figure.update_yaxes(title="share of runs that failed", tickformat=".0%", range=[-0.03, 1.03])

@@ -66,16 +66,9 @@ def _add(figure: go.Figure, axes: list[_Axis], chosen: Bools, name: str, line: d
     rows = np.flatnonzero(chosen)
     y = np.column_stack([*(axis.at[rows] for axis in axes), np.full(len(rows), np.nan)]).astype(np.float32)  # half the size
     x = np.tile(np.array([*range(len(axes)), np.nan], dtype=np.float32), len(rows))
-    figure.add_scatter(
-        x=x,
-        y=y.ravel(),
-        mode="lines",
-        line=line,
-        opacity=opacity,
-        name=f"{name} ({len(rows)})",
-        hoverinfo="skip",
-        showlegend=bool(len(rows)),
-    )
+    figure.add_scatter(x=x, y=y.ravel(), mode="lines", line=line, opacity=opacity, hoverinfo="skip", showlegend=False)
+    # faint lines would make a faint legend
+    figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=f"{name} ({len(rows)})", showlegend=bool(len(rows)))
 
 
 def _setting_axis(table: TrialTable, name: str, rng: np.random.Generator) -> _Axis:
