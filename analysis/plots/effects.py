@@ -79,9 +79,13 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
     figure = styled(figure, height=130 + height, left=label_width(labels))
     unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
     figure.update_xaxes(title=unit)
-    if log:
+    ends = [end for c in claims for end in (c.effect, c.low, c.high)]
+    if log:  # the interval of all at once may be endless
         figure = log_axis(figure, "x")
-        figure.update_xaxes(range=_seen([float(np.log10(end)) for c in claims for end in (c.effect, c.low, c.high) if end > 0]))
+        figure.update_xaxes(range=_seen([float(np.log10(end)) for end in ends if end > 0]))
+    else:
+        ends += [end for c in claims for end in (c.family_low, c.family_high)]
+        figure.update_xaxes(range=_seen([place(claims[0], end) for end in ends]))
     return figure
 
 
@@ -89,7 +93,7 @@ def _seen(values: Sequence[float]) -> list[float]:
     """The range of an axis that shows all intervals of single comparisons, and no effect; longer whiskers are cut."""
     known = np.array(values, dtype=np.float64)
     known = np.append(known[np.isfinite(known)], 0.0)
-    margin = 0.15 * max(float(np.ptp(known)), 0.1)
+    margin = 0.08 * max(float(np.ptp(known)), 1e-3)
     return [float(known.min()) - margin, float(known.max()) + margin]
 
 
