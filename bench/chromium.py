@@ -74,11 +74,15 @@ class Page:
         return message
 
     def open(self, path: Path, *, width: int = 1200, height: int = 900, dark: bool = False, media: str = "") -> None:
-        """Open a file at a width of the window and wait until it has loaded. media: "print", or "" for the screen."""
+        """Open a file at a width of the window and wait until it has loaded. media: "print", or "" for the screen.
+
+        Raises RuntimeError if it cannot be opened.
+        """
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.emulate(dark=dark, media=media)
         self.loaded = False
-        self.call("Page.navigate", url=path.as_uri())
+        if error := self.call("Page.navigate", url=path.as_uri()).get("errorText"):
+            raise RuntimeError(f"{path}: {error}")
         while not self.loaded:
             self._next()
 

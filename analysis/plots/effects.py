@@ -79,13 +79,13 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
     figure = styled(figure, height=130 + height, left=label_width(labels))
     unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
     figure.update_xaxes(title=unit)
-    ends = [end for c in claims for end in (c.effect, c.low, c.high)]
+    single = [end for c in claims for end in (c.effect, c.low, c.high)]
     if log:  # the interval of all at once may be endless
         figure = log_axis(figure, "x")
-        figure.update_xaxes(range=_seen([float(np.log10(end)) for end in ends if end > 0]))
+        figure.update_xaxes(range=_seen([float(np.log10(end)) for end in single if end > 0]))
     else:
-        ends += [end for c in claims for end in (c.family_low, c.family_high)]
-        figure.update_xaxes(range=_seen([place(claims[0], end) for end in ends]))
+        family = [end for c in claims for end in (c.family_low, c.family_high)]
+        figure.update_xaxes(range=_seen([place(claims[0], end) for end in [*single, *family]]))
     return figure
 
 

@@ -58,8 +58,7 @@ def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
     held = json.loads((tmp_path / "r.json").read_text())
     assert held["ranking"][0]["place"] == 1
     run("report", str(folder), "-o", str(tmp_path / "r.md"))
-    recipe = (tmp_path / "r.md").read_text().split("```yaml\n")[1].partition("```")[0]
-    (tmp_path / "again.yaml").write_text(recipe)
+    (tmp_path / "again.yaml").write_text((tmp_path / "r.md").read_text().split("```yaml\n")[1].partition("```")[0])
     config = load_config(tmp_path / "again.yaml", {})
     assert config.config_id == held["ranking"][0]["config_id"]
     run("sample", str(folder), "--best", "-o", str(tmp_path / "s.png"))
