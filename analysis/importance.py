@@ -21,6 +21,7 @@ _PERMUTATIONS, _RESAMPLES, _BLOCK = 999, 400, 100
 _DEGREE = 3  # of the smooth curve of a range
 _LEAST = 0.25  # least share of the variance of config means that is taken to be real, so that shares stay finite
 _OPTUNA_CONFIGS = 500  # Optuna's importances take seconds then; of more configs, a random choice is used
+_ROUNDING = 1e-9  # of the largest value: what configs must differ by
 _TOP = 5  # configs that PED-ANOVA needs among the best
 
 
@@ -39,7 +40,7 @@ def importance(table: TrialTable, outcome: str = "failed", *, settings: Sequence
     * n_configs: configs that count.
 
     Noise between seeds is subtracted from the variance between configs if a config has two trials; else it is part of it. Interactions are no
-    main effects. Raises UserError for an unknown name, with fewer than six configs, and if no setting has two values.
+    main effects. Raises UserError for an unknown name, with fewer than six configs, if all configs are equal, and if no setting has two values.
     """
     y, noise, given = _config_values(table, outcome, settings)
     bases = [basis for name in given.columns if (basis := _basis(given[name], str(name))) is not None]
@@ -106,12 +107,15 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
     n = grouped.size()
     if len(n) < 6:
         raise UserError(f"importance needs at least six configs with values of {outcome}; there are {len(n)}")
+    means = grouped.mean().to_numpy(dtype=np.float64)
+    if np.ptp(means) <= _ROUNDING * np.abs(means).max():
+        raise UserError(f"importance needs an outcome in which configs differ; {outcome} is equal in all {len(n)} configs")
     df = int((n - 1).sum())
     within = float((grouped.var(ddof=1).fillna(0) * (n - 1)).sum() / df) if df > 0 else 0.0
     settings = table.settings.groupby(table.config_id, sort=False)[names].first()
     for name in names:  # the order of choices is in the categories
         settings[name] = settings[name].astype(table.settings[name].dtype)
-    return grouped.mean().to_numpy(dtype=np.float64), within * float((1 / n).mean()), settings
+    return means, within * float((1 / n).mean()), settings
 
 
 def _basis(column: pd.Series, name: str) -> _Basis | None:

@@ -42,7 +42,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     frame = found.configs[["n_seeds", "n", "n_failed", "n_dead"]].join(_places(found, seed)).join(_intervals(found))
     # a study in which all runs failed still has values at the end, which order them
     failed_mean = pd.Series(found.sign * counted.at_end(by)).groupby(counted.config_id).mean()
-    frame = frame.assign(last=failed_mean).sort_values(["order", "last"], kind="stable")
+    frame = frame.assign(last=failed_mean.reindex(frame.index)).sort_values(["order", "last"], kind="stable")
     frame["place"] = np.arange(1.0, len(frame) + 1)
     frame["place_low"] = frame[["place", "place_low"]].min(axis=1, skipna=False)
     frame["place_high"] = frame[["place", "place_high"]].max(axis=1, skipna=False)

@@ -23,7 +23,7 @@ def aligned(value: float) -> str:
 
 def percent(share: float) -> str:
     """0.123 -> "12 %"."""
-    return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"
+    return f"{round(100 * share)} %".replace("-", "−") if math.isfinite(share) else "–"
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:

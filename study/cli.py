@@ -289,9 +289,12 @@ def explain(
 
 @app.command()
 def report(
-    folder: Folder, out: Annotated[Path | None, typer.Option("-o", "--out", help="HTML file. Default: FOLDER/report.html.")] = None
+    folder: Folder,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File that ends in .html, .md or .json. Default: FOLDER/report.html.")
+    ] = None,
 ) -> None:
-    """Write a self-contained HTML report: answer, evidence, ranking, samples, curves, caveats and provenance."""
+    """Write a report: a self-contained HTML page with figures and samples, or the answer and all numbers as Markdown or JSON."""
     from study.api import open_study
     from study.show.report import write_report
 

@@ -1,17 +1,25 @@
-"""The report page: question, answer, evidence, design, outcomes, ranking, samples, curves, caveats, provenance."""
+"""The report of a study: HTML, Markdown or JSON, all from the same findings."""
 
-from collections.abc import Mapping, Sequence
-from html import escape
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from analysis import plots
-from analysis.answer import answer
-from analysis.explain import Explanation, all_outcomes, explain
-from analysis.report import page, sections
+from analysis.explain import Explanation
+from analysis.report import claims, configs, effects, pictures, runs
+from analysis.report.content import Bullets, Document, Section, pairs
+from analysis.report.data import data
+from analysis.report.findings import Findings, findings
+from analysis.report.markdown import markdown
+from analysis.report.page import page
 from analysis.table import TrialTable, as_table
-from analysis.words import listed
 from ganstudy import UserError
 from ganstudy.files import write_whole
+
+_FORMATS: Mapping[str, Callable[[Findings], str]] = {
+    ".html": lambda found: page(document(found)),
+    ".md": lambda found: markdown(document(found)),
+    ".json": lambda found: json.dumps(data(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+}
 
 
 def report(
@@ -26,37 +34,52 @@ def report(
     real: bytes | None = None,
     provenance: Mapping[str, str] | None = None,
     caveats: Sequence[str] = (),
+    base: Mapping[str, object] | None = None,
+    recipes: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write the report to `path` atomically and return the path.
+    """Write the report to `path` atomically and return the path. Its suffix chooses the format: .html, .md or .json (docs/report.md).
 
-    `explanation` defaults to that of the risk of failure, the objective and each kind of failure. `images` maps trial ids to PNGs of their sample grids;
-    `real` is a PNG of real data. `design` and `provenance` map names to texts. Raises UserError for an objective without a
-    direction and for an unknown trial in `images`.
+    `explanation` defaults to that of the risk of failure, the objective and each kind of failure. `images` maps trial ids to PNGs of their sample grids,
+    from the same latents; only the values that are shown are read. `real` is a PNG of real data. `design` and `provenance` map names to texts.
+    `base` holds the settings of the study's base config, which the top configs are compared with. `recipes` maps trial ids to the YAML that
+    runs their config again. Raises UserError for another suffix, for an objective without a direction and for an unknown trial in `images`
+    or `recipes`.
     """
+    path = Path(path)
     as_table(table).direction(objective)
-    images = images or {}
-    unknown = sorted(set(images) - set(map(str, table.trial_id)))
-    if unknown:
-        raise UserError(f"images must belong to trials of this table; got {unknown}")
-    if explanation is None:
-        explanation = explain(table, all_outcomes(table, objective))
-    title = question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure"
-    head = page.paragraph("GAN study report", kind="kicker") + f"<h1>{escape(title)}</h1>"
-    head += f'<div class="answer">{"".join(map(page.paragraph, answer(explanation).splitlines()))}</div>'
-    counted = table.where(table.evidence)
-    parts = []
-    if len(counted):
-        parts.append(page.PageSection("Evidence", sections.evidence(explanation, objective)))
-    parts.append(page.PageSection("Design", sections.design(table, design or {})))
-    parts.append(page.PageSection("Outcomes", sections.outcomes(table, objective)))
-    if len(counted):
-        parts.append(page.PageSection("Ranking", sections.ranking(counted, objective)))
-    shown = sections.samples(table, objective, images, real)
-    if shown:
-        parts.append(page.PageSection("Samples", shown))
-    if objective in table.curves:
-        parts.append(page.PageSection("Curves", page.chart(plots.curves(table, objective), name="curves")))
-    parts.append(page.PageSection("Caveats", page.bullets([*sections.caveats(table, explanation, objective), *table.notes, *caveats])))
-    if provenance:
-        parts.append(page.PageSection("Provenance", page.pairs(provenance)))
-    return write_whole(Path(path), page.page(title, head, parts))
+    if path.suffix not in _FORMATS:
+        raise UserError(f"a report must be a file that ends in {', '.join(_FORMATS)}; got {path.name!r}")
+    for name, given in (("images", images), ("recipes", recipes)):
+        unknown = sorted(set(given or ()) - set(map(str, table.trial_id)))
+        if unknown:
+            raise UserError(f"{name} must belong to trials of this table; got {unknown}")
+    found = findings(
+        table, objective=objective, question=question, explanation=explanation, given_design=design, given_caveats=caveats,
+        provenance=provenance, base=base, recipes=recipes, images=images, real=real,
+    )  # fmt: skip
+    return write_whole(path, _FORMATS[path.suffix](found))
+
+
+def document(found: Findings) -> Document:
+    """Return the sections in their order. Sections without content are left out."""
+    some = len(found.counted) > 0
+    parts: list[Section | None] = [
+        claims.evidence(found) if some else None,
+        claims.by_setting(found),
+        effects.ranges(found),
+        effects.pairs(found),
+        effects.importance(found) if some else None,
+        runs.outcomes(found),
+        configs.ranking(found) if some else None,
+        configs.cards(found),
+        configs.budget(found) if some else None,
+        configs.trade_off(found) if some else None,
+        pictures.samples(found),
+        runs.training(found),
+        runs.coordinates(found),
+        runs.spent(found),
+        Section("Design", [pairs("Design", found.design)]),
+        Section("Caveats", [Bullets(items=found.caveats)]) if found.caveats else None,
+        Section("Provenance", [pairs("Provenance", found.provenance)]) if found.provenance else None,
+    ]
+    return Document(sort="GAN study report", title=found.question, answer=found.answer, sections=[part for part in parts if part])

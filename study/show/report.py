@@ -1,7 +1,9 @@
-"""The HTML report of a study: collects design, claims, samples and provenance for `analysis.report`."""
+"""The report of a study: collects design, claims, samples, recipes and provenance for `analysis.report`."""
 
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import analysis
 from analysis.explain import all_outcomes
@@ -10,9 +12,10 @@ from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
+from study.spec.recipes import config_text
 from trainables.config import settings
 
-GRIDS = 6  # at most so many sample grids of healthy trials, and of each kind of failure
+T = TypeVar("T")
 
 
 def explanation_of(view: StudyView) -> analysis.Explanation:
@@ -22,7 +25,10 @@ def explanation_of(view: StudyView) -> analysis.Explanation:
 
 
 def write_report(view: StudyView, path: Path) -> Path:
-    """Write the report atomically and return its path. Raises UserError if no trial has finished or the path is not writable."""
+    """Write the report atomically and return its path: HTML, Markdown or JSON, by its suffix.
+
+    Raises UserError if no trial has finished, for another suffix, and if the path is not writable.
+    """
     table, study = view.table(), view.study
     if not table.evidence.any():
         raise UserError(f"a report needs a finished trial; none of the {len(table)} trials of {view.folder} has finished")
@@ -48,6 +54,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
             table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(view), design=design, images=_grids(view),
+            base=_base(view), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
         )  # fmt: skip
 
@@ -58,14 +65,34 @@ def _accuracy(view: StudyView) -> str:
     return "" if found is None else f"; classifier accuracy {found:.1%} on held-out images"
 
 
-def _grids(view: StudyView) -> dict[str, bytes]:
-    """Return trial id -> newest sample grid (PNG) of the best healthy and of failed trials. All use the same latents."""
-    trials = view.trials()
-    good = (
-        trials[trials["outcome"] == "healthy"]
-        .sort_values(view.objective, ascending=view.direction is analysis.Direction.MINIMIZE)
-        .head(GRIDS)
-    )
-    bad = [trial for kind in FAILURES for trial in trials.index[trials["outcome"] == kind][:GRIDS]]
-    found = {str(trial): view.trial(str(trial)).samples_png() for trial in [*good.index, *bad]}
-    return {trial: png for trial, png in found.items() if png}
+class _Lazy(Mapping[str, T]):
+    """Trial id -> what `read` returns for it, read when it is asked for."""
+
+    def __init__(self, trials: list[str], read: Callable[[str], T]):
+        self.trials, self.read = trials, read
+
+    def __getitem__(self, trial: str) -> T:
+        return self.read(trial)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.trials)
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+
+def _grids(view: StudyView) -> Mapping[str, bytes]:
+    """Return trial id -> newest sample grid (PNG). All use the same latents."""
+    layout = view.store.layout
+    return _Lazy([trial for trial in view.store.trials if layout.grids(trial)], lambda trial: layout.grids(trial)[-1].read_bytes())
+
+
+def _recipes(view: StudyView) -> Mapping[str, str]:
+    """Return trial id -> YAML that trains it again; none if the study's plugins are not trusted."""
+    trials = list(view.store.trials) if view.trusted else []
+    return _Lazy(trials, lambda trial: config_text(view.trial(trial).config, f"{trial}.yaml"))
+
+
+def _base(view: StudyView) -> dict[str, object]:
+    """Return the settings of the base config: those of the study file over the defaults."""
+    return {**settings(), **view.study.spec["base"]}

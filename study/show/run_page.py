@@ -6,7 +6,6 @@ The page shows the results, samples over time, and curves next to real data.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from analysis import Diagnosis, TrialTable, plots
 from analysis.diagnose import diagnose
 from analysis.metrics import METRICS
 from analysis.outcomes import OUTCOMES
-from analysis.report import page
+from analysis.report.content import Chart, Charts, Document, Gallery, Picture, Section, Table, pairs
+from analysis.report.page import page
 from analysis.words import aligned
 from ganstudy.files import write_whole
 from ganstudy.units import to_kimg
@@ -93,34 +93,48 @@ def _curves(found: Trained) -> tuple[list[float], dict[str, list[float | None]]]
 def _page(found: Trained, verdict: Diagnosis, classes: Mapping[str, Mapping[str, float]], layout: RunLayout) -> str:
     """Return curves.html. classes: of a conditional run, the metrics of each requested class."""
     config, table, values = found.config, _table(found, verdict), found.history[-1].values
-    title = f"{config.arch} with {config.loss} on {config.data.name}"
-    head = page.paragraph("GAN run", kind="kicker") + f"<h1>{escape(title)}</h1>"
     outcome = f"{OUTCOMES[verdict.outcome].label}: {verdict.evidence}" + (f" ({found.reason})" if found.reason else "")
-    head += f'<div class="answer">{page.paragraph(outcome)}</div>'
     rows = [[name, aligned(values[name]), aligned(baseline)] for name, baseline in found.baselines.items() if name in values]
     shown = [name for name in (*HEADLINE, *_SIGNALS) if name in table.curves]
     measures = list(dict.fromkeys(name for of in classes.values() for name in of))
     by_class = [[asked, *(aligned(of.get(name, np.nan)) for name in measures)] for asked, of in classes.items()]
+    per_class = Table(name="Classes", columns=["Requested class", *measures], rows=by_class, numbers=measures)
+    measured = Table(name="Measured", columns=["Metric", "At the end", "Real data"], rows=rows, numbers=["At the end", "Real data"])
+    charts = [
+        Chart(name=str(i), title=name, alt=f"{name} against real images shown to the discriminator.", figure=plots.curves(table, name))
+        for i, name in enumerate(shown)
+    ]
+    settings = {name: str(value) for name, value in config.flat().items() if value is not None}
     sections = [
-        page.PageSection("Measured", page.grid(["Metric", "At the end", "Real data"], rows, numbers=["At the end", "Real data"])),
-        *([page.PageSection("Classes", page.grid(["Requested class", *measures], by_class, numbers=measures))] if classes else []),
-        page.PageSection("Samples", _grids(layout)),
-        page.PageSection("Curves", "".join(page.chart(plots.curves(table, name), name=str(i)) for i, name in enumerate(shown))),
-        page.PageSection("Settings", page.pairs({name: str(value) for name, value in config.flat().items() if value is not None})),
-        page.PageSection(
-            "Evaluation protocol", page.pairs({name: str(value) for name, value in found.evaluator.protocol.as_dict().items()})
+        Section("Measured", [measured]),
+        *([Section("Classes", [per_class])] if classes else []),
+        Section("Samples", [_grids(layout)]),
+        Section("Curves", [Charts(charts=charts)]),
+        Section("Settings", [pairs("Settings", settings)]),
+        Section(
+            "Evaluation protocol",
+            [pairs("Evaluation protocol", {name: str(value) for name, value in found.evaluator.protocol.as_dict().items()})],
         ),
     ]
-    return page.page(title, head, sections)
+    title = f"{config.arch} with {config.loss} on {config.data.name}"
+    return page(Document(sort="GAN run", title=title, answer=[outcome], sections=sections))
 
 
-def _grids(layout: RunLayout) -> str:
+def _grids(layout: RunLayout) -> Gallery:
     """Some of the grids, evenly spaced, next to real data."""
     files = layout.grids()
     chosen = [files[i] for i in sorted(set(np.linspace(0, len(files) - 1, _GRIDS).round().astype(int)))]
-    cards = [page.picture(layout.real.read_bytes(), heading="Real data", text="what the generator is meant to imitate")]
-    cards += [page.picture(file.read_bytes(), heading=f"{to_kimg(int(file.stem)):g} kimg", text="from the same latents") for file in chosen]
-    return f'<div class="cards">{"".join(cards)}</div>'
+    real = Picture(heading="Real data", text="what the generator is meant to imitate", alt="Real data", png=layout.real.read_bytes())
+    pictures = [
+        Picture(
+            heading=f"{to_kimg(int(file.stem)):g} kimg",
+            text="from the same latents",
+            alt=f"Samples at {file.stem} images",
+            png=file.read_bytes(),
+        )
+        for file in chosen
+    ]
+    return Gallery(pictures=[real, *pictures])
 
 
 def _table(found: Trained, verdict: Diagnosis) -> TrialTable:

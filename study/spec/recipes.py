@@ -48,9 +48,14 @@ def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> Trial
 
 
 def write_config(path: Path, config: TrialConfig) -> None:
-    """Write a config as a recipe, defaults included: load_config(path, {}) == config. None is left out: it follows from the rest."""
+    """Write a config as a recipe, defaults included: load_config(path, {}) == config."""
+    write_whole(path, config_text(config, path.name))
+
+
+def config_text(config: TrialConfig, name: str) -> str:
+    """Return a config as a recipe in a file of this name, defaults included. None is left out: it follows from the rest."""
     text, yaml = io.StringIO(), YAML(typ="safe", pure=True)
-    text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {path.name}` trains it again.\n")
+    text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {name}` trains it again.\n")
     yaml.default_flow_style = False
     yaml.dump({name: value for name, value in config.flat().items() if value is not None}, text)
-    write_whole(path, text.getvalue())
+    return text.getvalue()

@@ -11,7 +11,7 @@ from analysis import Direction, TrialTable
 Stage = Callable[..., TrialTable]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stage() -> Stage:
     return staged
 

@@ -80,7 +80,7 @@ def test_intervals_cover(stage: Stage, share: float) -> None:
 
 def test_the_figure_shows_the_curve(stage: Stage) -> None:
     table = stage(30, 2)
-    figure = plots.expected_best(table, "fd")
+    figure = plots.expected_best(expected_best(table, "fd"), table)
     found = expected_best(table, "fd")
     assert list(figure.data[2].y) == found["expected"].tolist()
     assert list(figure.data[2].x) == found.index.tolist()

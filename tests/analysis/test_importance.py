@@ -120,3 +120,12 @@ def test_mistakes_are_refused(stage: Stage) -> None:
         importance(stage(3, 2), "failed")
     with pytest.raises(UserError, match="a setting with two values"):
         importance(stage(8, 2), settings=["arch"])
+
+
+@pytest.mark.parametrize("value", [3.0, 0.1, 0.0])
+def test_equal_configs_have_no_importances(stage: Stage, value: float) -> None:
+    table = stage(12, 2, risk=lambda config: 0.0)
+    table = replace(table, final=table.final.assign(fd=value))
+    for outcome in ("failed", "fd"):
+        with pytest.raises(UserError, match=f"{outcome} is equal in all 12 configs"):
+            importance(table, outcome)

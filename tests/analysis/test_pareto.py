@@ -65,6 +65,6 @@ def test_one_metric_twice_is_refused(stage: Stage) -> None:
 def test_the_figure_shows_the_configs(stage: Stage) -> None:
     table = stage(8, 3)
     found = pareto(table, "fd", "coverage")
-    (dots,) = plots.pareto_front(table, "fd", "coverage").data
+    (dots,) = plots.pareto_front(pareto(table, "fd", "coverage"), table).data
     assert list(dots.x) == found["fd"].tolist()
     assert list(dots.marker.color) == found["p_front"].tolist()

@@ -139,6 +139,13 @@ def test_a_study_in_which_every_run_failed_is_ranked_by_the_values_at_the_end(st
     assert "there is no fd to estimate" in found.attrs["note"]
 
 
+def test_a_study_without_values_and_failures_has_no_places(stage: Stage) -> None:
+    table = stage(4, 2)
+    found = rank(replace(table, ended=np.full(8, "scheduler"), outcome=np.full(8, "undertrained")))
+    assert found["place"].isna().all()
+    assert (found["n_seeds"] == 2).all()
+
+
 def test_equal_values_are_no_error(stage: Stage) -> None:
     found = rank(with_fd(safe(stage, 4, 2), [3.0] * 8))
     assert found["estimate"].tolist() == pytest.approx([3.0] * 4)

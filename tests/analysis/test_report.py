@@ -56,7 +56,7 @@ class Outline(HTMLParser):
         self.links += [given["href"] or ""] if tag == "a" else []
         source = given.get("src") or (given.get("href") if tag == "link" else None)
         self.fetched += [source] if source and not source.startswith("data:") else []
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -84,7 +84,7 @@ def test_the_report_is_complete_and_self_contained(stage: Stage, tmp_path: Path)
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
     for word in ("Does R1 help?", "Sobol", "0123abc", "Small pictures.", "Real data", "fixed settings", "Nothing can be told from noise"):
         assert word in text
-    assert text.count("<img alt=") == 1 + 3 + 2 + 2  # real, best, collapsed, diverged
+    assert text.count("<img alt=") == 2 + 7 + 2 + 2 + 4  # real twice, best, collapsed, diverged, top configs
     assert len(re.findall(r"plotly\.js v\d", text)) == 1
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]  # no partial file remains
     for claim in analysis.explain(table):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from study.api import launch
 from study.cli import app, main
+from study.spec.recipes import load_config
 from study.spec.study_spec import StudySpec
 from trainables.generators import load_generator
 
@@ -53,6 +54,13 @@ def test_status_show_rank_explain(folder: Path) -> None:
 def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "r.html") in run("report", str(folder), "-o", str(tmp_path / "r.html"))
     assert "Does R1 keep a small GAN" in (tmp_path / "r.html").read_text()
+    run("report", str(folder), "-o", str(tmp_path / "r.json"))
+    held = json.loads((tmp_path / "r.json").read_text())
+    assert held["ranking"][0]["place"] == 1
+    run("report", str(folder), "-o", str(tmp_path / "r.md"))
+    (tmp_path / "again.yaml").write_text((tmp_path / "r.md").read_text().split("```yaml\n")[1].partition("```")[0])
+    config = load_config(tmp_path / "again.yaml", {})
+    assert config.config_id == held["ranking"][0]["config_id"]
     run("sample", str(folder), "--best", "-o", str(tmp_path / "s.png"))
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size[0] >= 256
@@ -186,6 +194,7 @@ NOWHERE = {
     ("sample", "RUN", "-o", "no/such/s.png"): "no/such/s.png must be in an existing folder; no/such is not one",
     ("export", "RUN", "-o", "no/such/g.safetensors"): "no/such/g.safetensors must be in an existing folder; no/such is not one",
     ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in an existing folder; no/such is not one",
+    ("report", "RUN", "-o", "folder/r.pdf"): "a report must be a file that ends in .html, .md, .json; got 'r.pdf'",
     ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
     ("sample", "RUN", "-o", "folder"): "folder must be a writable file: Is a directory. Choose another with --out",
     ("train", "--from", "RUN", "-o", "file"): "file must be a folder that can be written: ",

@@ -1,0 +1,201 @@
+"""Figures of effects: the forest of claims, the curve of a range, the cells of an interaction, the importance of settings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.cells import Cells
+from analysis.claim import Claim
+from analysis.model import WIN
+from analysis.outcomes import RISKS
+from analysis.plots.style import (
+    BAD,
+    BAND,
+    GOOD,
+    GRID,
+    INK,
+    ROW,
+    SOFT,
+    axis_title,
+    label_width,
+    log_axis,
+    scaled,
+    styled,
+    whiskers,
+    with_baseline,
+)
+from analysis.shape import Shape
+from analysis.table import TrialTable
+from analysis.words import number, percent
+
+_LIGHT_TEXT = 0.72  # of the scale of cells, beyond which white text has more contrast than black
+_DOTS = 150  # configs that a curve can show
+_WIDE = 26  # characters of a label, beyond which it takes two lines
+
+
+def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
+    """The effects of claims that share a scale, one row each: thick the 95 % interval of the comparison alone, thin that of all at once.
+
+    Claimed effects are filled. `names` adds the outcome to each label.
+    """
+    figure, log = go.Figure(), claims[0].scale == "log"
+    points = claims[0].outcome in (*RISKS, WIN)
+
+    def place(claim: Claim, effect: float) -> float:
+        return effect if log else (100 if points else 1) * (effect - claim.no_effect)
+
+    groups = {"claimed, helps": GOOD, "claimed, hurts": BAD, "not claimed": SOFT}
+    of = ["not claimed" if not claim.claimed else "claimed, helps" if claim.helps else "claimed, hurts" for claim in claims]
+    for group, colour in groups.items():
+        rows = [i for i, each in enumerate(of) if each == group]
+        for width, low, high in ((1.2, "family_low", "family_high"), (4, "low", "high")):
+            ends = [[place(claims[i], getattr(claims[i], low)), place(claims[i], getattr(claims[i], high)), np.nan] for i in rows]
+            figure.add_scatter(
+                x=np.array(ends).ravel(),
+                y=np.repeat(rows, 3),
+                mode="lines",
+                line={"color": colour, "width": width},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        claimed = group != "not claimed"
+        figure.add_scatter(
+            x=[place(claims[i], claims[i].effect) for i in rows],
+            y=rows,
+            mode="markers",
+            marker={"size": 10, "color": colour, "symbol": "circle" if claimed else "circle-open", "line": {"width": 2, "color": colour}},
+            name=group,
+            showlegend=bool(rows),
+            text=[f"{claims[i].shown(claims[i].effect)} (95 % alone {claims[i].interval(family=False)})" for i in rows],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    labels = [_label(claim, names=names) for claim in claims]
+    lines = 1 + max(label.count("<br>") for label in labels)
+    height = (ROW if lines == 1 else 36) * len(claims)
+    figure.update_yaxes(tickvals=list(range(len(claims))), ticktext=labels, range=[len(claims) - 0.5, -0.5], showgrid=False)
+    figure.add_vline(x=1 if log else 0, line={"color": INK, "width": 1})
+    figure = styled(figure, height=130 + height, left=label_width(labels))
+    unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
+    figure.update_xaxes(title=unit)
+    single = [end for c in claims for end in (c.effect, c.low, c.high)]
+    if log:  # the interval of all at once may be endless
+        figure = log_axis(figure, "x")
+        figure.update_xaxes(range=_seen([float(np.log10(end)) for end in single if end > 0]))
+    else:
+        family = [end for c in claims for end in (c.family_low, c.family_high)]
+        figure.update_xaxes(range=_seen([place(claims[0], end) for end in [*single, *family]]))
+    return figure
+
+
+def _seen(values: Sequence[float]) -> list[float]:
+    """The range of an axis that shows all intervals of single comparisons, and no effect; longer whiskers are cut."""
+    known = np.array(values, dtype=np.float64)
+    known = np.append(known[np.isfinite(known)], 0.0)
+    margin = 0.08 * max(float(np.ptp(known)), 1e-3)
+    return [float(known.min()) - margin, float(known.max()) + margin]
+
+
+def _label(claim: Claim, *, names: bool) -> str:
+    compared = f"{claim.level} against {claim.reference}"
+    second = f"{RISKS.get(claim.outcome, claim.outcome)}: {compared}" if names and claim.outcome != "failed" else compared
+    broken = "<br>" if len(claim.setting) + len(second) > _WIDE else "  "
+    return f"<b>{claim.setting}</b>{broken}{second}"
+
+
+def shape(found: Shape, table: TrialTable) -> go.Figure:
+    """The curve of one outcome over one range with its 95 % band; dots are the means of configs, of many a random choice."""
+    figure = go.Figure()
+    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=found.at, y=found.low, **band)
+    figure.add_scatter(x=found.at, y=found.high, **band, fill="tonexty", fillcolor=BAND)
+    drawn = np.random.default_rng(0).permutation(len(found.values)) < _DOTS
+    dots = {"size": 4, "color": SOFT, "opacity": 0.55}
+    figure.add_scatter(
+        x=found.values[drawn], y=found.observed[drawn], mode="markers", marker=dots, name="configs", hovertemplate="%{x:.3g}: %{y:.3g}"
+    )
+    line = {"color": GOOD, "width": 2}
+    figure.add_scatter(x=found.at, y=found.expected, mode="lines", line=line, name="curve, 95 %", hovertemplate="%{x:.3g}: %{y:.3g}")
+    if np.isfinite(found.best):
+        at = found.expected[int(np.argmin(np.abs(found.at - found.best)))]
+        best = {"size": 11, "color": INK, "symbol": "star"}
+        figure.add_scatter(x=[found.best], y=[at], mode="markers", marker=best, name="best", hovertemplate="best at %{x:.3g}")
+    figure = styled(figure, height=300)
+    figure.update_xaxes(title=found.setting + (" (log scale)" if found.log_axis else ""), showgrid=False)
+    if found.log_axis:  # a narrow range has no power of ten
+        ticks = found.at[np.linspace(0, len(found.at) - 1, 3).round().astype(int)]
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=[number(float(tick)) for tick in ticks])
+    if found.outcome == "failed":
+        figure.update_yaxes(title="share of runs that failed", tickformat=".0%", range=[-0.03, 1.03])
+        return figure
+    figure.update_yaxes(title=axis_title(table, found.outcome))
+    return with_baseline(scaled(figure, "y", table, found.outcome), "y", table, found.outcome)
+
+
+def cells(found: Cells, table: TrialTable) -> go.Figure:
+    """The means of one outcome at the levels of two settings, with the number of configs in each cell."""
+    risk = found.outcome in RISKS
+    log = not risk and table.scale(found.outcome) == "log"
+    values = np.log10(found.value) if log else found.value
+    shown = percent if risk else number
+    worse_is_more = risk or table.direction(found.outcome).sign > 0
+    known = values[np.isfinite(values)]
+    low, high = (0.0, 1.0) if risk else (known.min(), known.max()) if len(known) else (0.0, 1.0)
+    share = (values - low) / (high - low) if high > low else np.full(values.shape, 0.5)
+    figure = go.Figure(
+        go.Heatmap(
+            z=share if worse_is_more else 1 - share,
+            zmin=0,
+            zmax=1,
+            x=list(found.column_labels),
+            y=list(found.row_labels),
+            colorscale=[[0, "#EAF3F9"], [1, "#004C78"]],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hoverinfo="skip",
+        )
+    )
+    for i, row in enumerate(found.row_labels):
+        for j, column in enumerate(found.column_labels):
+            known_cell = bool(np.isfinite(found.value[i, j]))
+            z = (share if worse_is_more else 1 - share)[i, j]
+            figure.add_annotation(
+                x=column,
+                y=row,
+                text=f"{shown(found.value[i, j])}<br>n = {found.n[i, j]:.0f}" if known_cell else "no config",
+                showarrow=False,
+                font={"size": 12, "color": INK if not known_cell else "#FFFFFF" if z > _LIGHT_TEXT else "#000000"},
+            )
+    figure = styled(figure, height=110 + 46 * len(found.row_labels), left=30 + label_width(found.row_labels))
+    figure.update_layout(margin={"t": 10})
+    figure.update_xaxes(title=found.columns, type="category", showgrid=False)
+    figure.update_yaxes(title=found.rows, type="category", showgrid=False, autorange="reversed")
+    return figure
+
+
+def importance(found: pd.DataFrame) -> go.Figure:
+    """The shares of `analysis.importance` with 95 % intervals; filled where it differs from what chance explains, all settings at once."""
+    figure, rows = go.Figure(), list(range(len(found)))
+    clear = (found["p_family"] < 0.05).to_numpy()
+    for group, mine in (("beyond chance", clear), ("not told from chance", ~clear)):
+        part = found[mine]
+        colour = GOOD if group == "beyond chance" else SOFT
+        figure.add_scatter(
+            x=part["share"].clip(upper=1.0),
+            y=[row for row, here in zip(rows, mine, strict=True) if here],
+            error_x=whiskers(
+                part["share"].clip(upper=1.0), part[["share", "low"]].min(axis=1), part[["share", "high"]].max(axis=1).clip(upper=1.0)
+            ),
+            mode="markers",
+            name=group,
+            marker={"size": 10, "color": colour, "symbol": "circle" if group == "beyond chance" else "circle-open", "line": {"width": 2}},
+            text=[f"{percent(share)} (p of all {p:.3f})" for share, p in zip(part["share"], part["p_family"], strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=bool(len(part)),
+        )
+    figure.update_yaxes(tickvals=rows, ticktext=list(found.index), range=[len(rows) - 0.5, -0.5], showgrid=False)
+    figure.add_vline(x=0, line={"color": GRID, "width": 1})
+    figure.update_xaxes(title="share of differences", tickformat=".0%")
+    return styled(figure, height=120 + ROW * len(found), left=label_width(list(map(str, found.index))))

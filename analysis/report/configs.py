@@ -1,0 +1,217 @@
+"""Sections about configs: the ranking, a card for each of the first, the best of k, and the trade-off of two metrics."""
+
+import numpy as np
+import pandas as pd
+
+from analysis import plots
+from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
+from analysis.report.findings import Findings
+from analysis.report.pictures import picture
+from analysis.table import TrialTable
+from analysis.words import aligned, listed, number, percent, plural, value_text
+
+_TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
+_CARDS = 4
+_CHANGES = 8  # settings that a card names
+_METRICS = 8  # rows of a card
+
+
+def ranking(found: Findings) -> Section:
+    """The best and worst configs, and a card for each of the best."""
+    frame = found.ranking
+    if frame is None:
+        return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])
+    blocks: list[Block] = [_table(frame, found)]
+    note = (
+        f"{frame.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
+        "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
+    )
+    blocks.append(Text(text=note, note=True))
+    if frame["estimate"].notna().any():
+        chart = Chart(
+            name="ranking",
+            title=f"{found.objective} and risk of a new run of the best configs, with 95 % intervals",
+            alt=f"Expected {found.objective} and risk of failing of the first configs, with 95 % intervals; crosses are the means as measured.",
+            figure=plots.ranking(frame, found.table),
+            width=500,
+        )
+        blocks.append(Charts(charts=[chart]))
+    return Section("Ranking", blocks)
+
+
+def _table(frame: pd.DataFrame, found: Findings) -> Table:
+    columns = ["Config", "Place", "95 % places", "P(best)", "Trials", f"{found.objective}, expected", "95 % interval", "As measured"]
+    columns += ["P(fail)", "95 % of P(fail)", "Died", "Settings"]
+
+    def row(i: int) -> list[str]:
+        config = frame.iloc[i]
+        place, low, high = ("–" if pd.isna(config[name]) else str(int(config[name])) for name in ("place", "place_low", "place_high"))
+        return [
+            str(config["config_id"]),
+            place,
+            low if low == high else f"{low} to {high}",
+            percent(config["p_best"]),
+            f"{config['n']} of {config['n_seeds']}",
+            aligned(config["estimate"]),
+            f"{aligned(config['low'])} to {aligned(config['high'])}" if np.isfinite(config["low"]) else "–",
+            aligned(config["mean"]),
+            percent(config["p_fail"]),
+            f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
+            str(config["n_dead"]),
+            found.described(config.to_dict()) or "–",
+        ]
+
+    if len(frame) <= _TOP + _BOTTOM:
+        rows = [row(i) for i in range(len(frame))]
+    else:
+        rows = [*(row(i) for i in range(_TOP)), [], *(row(i) for i in range(len(frame) - _BOTTOM, len(frame)))]
+    return Table(name="Ranking of configs", columns=columns, rows=rows, numbers=[c for c in columns if c not in ("Config", "Settings")])
+
+
+def cards(found: Findings) -> Section | None:
+    """What the first configs are, and how to run them again."""
+    if found.ranking is None:
+        return None
+    first = found.ranking.dropna(subset="place").head(_CARDS)
+    if not len(first):
+        return None
+    configs = [str(config) for config in first["config_id"]]
+    settings = {config: _settings(found.counted, config) for config in configs}
+    varied = [
+        name for name in dict.fromkeys([*found.leading, *found.table.nuisance]) if found.counted.settings[name].nunique(dropna=False) > 1
+    ]
+    different = [name for name in varied if len({value_text(of[name]) for of in settings.values()}) > 1]
+    blocks: list[Block] = []
+    if different and len(configs) > 1:
+        rows = [
+            [name, *([_base(found, name)] if found.base else []), *(_shown(settings[config][name]) for config in configs)]
+            for name in different
+        ]
+        columns = ["Setting", *(["Base"] if found.base else []), *configs]
+        blocks += [
+            Heading(text="What the first configs differ in"),
+            Table(name="Differences of the first configs", columns=columns, rows=rows),
+        ]
+    made = [_card(found, row, settings[str(row["config_id"])], varied) for _, row in first.iterrows()]
+    return Section("Top configs", [*blocks, Cards(cards=made)])
+
+
+def _settings(table: TrialTable, config: str) -> dict[str, object]:
+    row = table.settings.iloc[int(np.flatnonzero(table.config_id == config)[0])]
+    return {str(name): value for name, value in row.items()}
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None or value != value else value_text(value)  # NaN differs from itself
+
+
+def _base(found: Findings, name: str) -> str:
+    return _shown(found.base.get(name))
+
+
+def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: list[str]) -> Card:
+    table, config = found.counted, str(row["config_id"])
+    mine = table.where(table.config_id == config)
+    alive = mine.where(~mine.failed) if (~mine.failed).any() else mine
+    trial = _representative(alive, found.objective)
+    low, high = (row[name] for name in ("place_low", "place_high"))
+    facts = [
+        f"Place {row['place']:.0f}" + (f" (95 % {low:.0f} to {high:.0f})" if np.isfinite(low) else "") + _best(row["p_best"]),
+        f"{row['n_failed']} of {plural(int(row['n_seeds']), 'trial')} failed; the risk of a new run is {percent(row['p_fail'])}"
+        + (f" (95 % {percent(row['p_fail_low'])} to {percent(row['p_fail_high'])})" if np.isfinite(row["p_fail_low"]) else ""),
+    ]
+    changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _base(found, name))]
+    if found.base:
+        facts.append(f"Differs from the base in {_some(changed)}" if changed else "Equal to the base")
+    elif changed:
+        facts.append(_some(changed))
+    metrics = list(dict.fromkeys([found.objective, *table.baselines]))
+    known = [name for name in metrics if name in alive.final and np.isfinite(_values(alive, name)).any()][:_METRICS]
+    rows = [
+        [name, aligned(_mean(alive, name, log=table.scale(name) == "log")), aligned(table.baselines.get(name, np.nan))] for name in known
+    ]
+    columns = ["Metric", "Mean", "Real data"]
+    shown = picture(found, trial) if str(trial) in found.images else None
+    name = f"{config}: mean of {plural(len(alive), 'trial')}" + (" (all failed)" if mine.failed.all() else "")
+    return Card(
+        name=name,
+        facts=facts,
+        table=Table(name=f"Metrics of {config}", columns=columns, rows=rows, numbers=columns[1:]),
+        picture=shown,
+        recipe=found.recipes.get(trial, ""),
+    )
+
+
+def _some(items: list[str]) -> str:
+    more = len(items) - _CHANGES
+    return listed(items if more <= 0 else [*items[:_CHANGES], f"{more} more"])
+
+
+def _best(p: float) -> str:
+    return f"; best with probability {percent(p)}" if np.isfinite(p) else ""
+
+
+def _values(table: TrialTable, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return table.final[metric].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _mean(table: TrialTable, metric: str, *, log: bool) -> float:
+    values = _values(table, metric)
+    values = values[np.isfinite(values)]
+    return float(np.exp(np.log(values).mean())) if log else float(values.mean())
+
+
+def _representative(table: TrialTable, objective: str) -> str:
+    """The trial with the median of the objective, the better one of two; the first if none has a value."""
+    values = table.direction(objective).sign * _values(table, objective)
+    order = np.argsort(values, kind="stable")
+    n = int(np.isfinite(values).sum())
+    return str(table.trial_id[order[(n - 1) // 2]] if n else table.trial_id[0])
+
+
+def budget(found: Findings) -> Section:
+    """The expected best at a budget."""
+    if found.expected is None:
+        return Section("Expected best", [Text(text=_sentence(found.why["expected"]))])
+    last = found.expected.iloc[-1]
+    k = int(found.expected.index[-1])
+    chart = Chart(
+        name="expected",
+        title=f"The best {found.objective} that a search over the same space finds",
+        alt=f"Expected best {found.objective} against the number of configs tried, with a 95 % band; {number(last['expected'])} after {k}.",
+        figure=plots.expected_best(found.expected, found.table),
+    )
+    finite = np.isfinite(last["expected"])
+    text = (
+        f"The best of {plural(k, 'config')}, one run each, is expected to reach {number(last['expected'])} in {found.objective}"
+        + (f" (95 % {number(last['low'])} to {number(last['high'])})" if np.isfinite(last["low"]) else "")
+        if finite
+        else f"Of {plural(k, 'config')} all may fail, so no {found.objective} can be expected"
+    )
+    note = "The band is for the mean; between the dotted lines nine of ten searches end. Beyond a third of the configs the data say little."
+    return Section("Expected best", [Text(text=f"{text}."), Charts(charts=[chart]), Text(text=note, note=True)])
+
+
+def trade_off(found: Findings) -> Section:
+    """The Pareto front of the objective and a second metric."""
+    if found.pareto is None:
+        return Section("Trade-off", [Text(text=_sentence(found.why["pareto"]))])
+    frame, x, y = found.pareto, found.pareto.attrs["x"], found.pareto.attrs["y"]
+    on = frame[frame["on_front"]].sort_values(x)
+    columns = ["Config on the front", "P(on the front)", x, y, "P(fail)"]
+    rows = [
+        [str(r["config_id"]), percent(r["p_front"]), aligned(r[x]), aligned(r[y]), percent(r["p_fail"])]
+        for _, r in on.head(_TOP).iterrows()
+    ]
+    chart = Chart(
+        name="pareto",
+        title=f"{x} and {y} of every config that did not always fail, with 95 % intervals",
+        alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front by the estimates. The darker, the more likely.",
+        figure=plots.pareto_front(frame, found.table),
+    )
+    return Section("Trade-off", [Charts(charts=[chart]), Table(name="The Pareto front", columns=columns, rows=rows, numbers=columns[1:])])
+
+
+def _sentence(text: str) -> str:
+    """A reason as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

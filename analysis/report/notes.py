@@ -1,0 +1,88 @@
+"""What a reader must know beside the results: the design of the study, and caveats."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from analysis.confounding import confounded
+from analysis.explain import Explanation
+from analysis.levels import distinct_values, is_numeric
+from analysis.table import TrialTable
+from analysis.words import listed, number, plural, value_text
+from ganstudy.ended import ENDED_LABELS, Ended
+
+_PAIRS = 6  # confounded pairs that are named
+
+
+def design(table: TrialTable, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the `given` facts about the design, followed by those in the table."""
+
+    def values(name: str) -> str:
+        active = table.settings[name].dropna()
+        if active.empty:
+            return "–"
+        if is_numeric(active) and active.nunique() > 6:
+            return f"{number(float(active.min()))} to {number(float(active.max()))}"
+        return ", ".join(value_text(value) for value in distinct_values(active))
+
+    ended = Counter(map(str, table.ended))
+    own = {
+        "Trials": f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'config')}",
+        "Phases": listed([f"{phase} ({n})" for phase, n in Counter(map(str, table.phase)).items()]),
+        "Why trials stopped": listed([f"{label} ({ended[name]})" for name, label in ENDED_LABELS.items() if ended[name]]),
+        "Scientific settings": "; ".join(f"{name}: {values(name)}" for name in table.scientific),
+        "Nuisance settings": "; ".join(f"{name}: {values(name)}" for name in table.nuisance),
+    }
+    return {**given, **{name: text for name, text in own.items() if text}}
+
+
+def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list[str]:
+    """Return the caveats that follow from the table and the claims."""
+    counted = table.where(table.evidence)
+    n_configs = len(set(counted.config_id))
+    lines = []
+    if table.fixed:
+        fixed = ", ".join(f"{name} {value_text(value)}" for name, value in table.fixed.items())
+        lines.append(
+            f"All results hold under these fixed settings (those of a trick apply where it is on) and may not hold under others: {fixed}."
+        )
+    left_out = len(table) - len(counted)
+    if left_out:
+        lines.append(f"All statistics exclude {plural(left_out, 'trial')} without evidence (unfinished or crashed).")
+    if len(counted):
+        seeds = len(counted) / n_configs
+        lines.append(
+            f"{plural(n_configs, 'config')} with {seeds:.1f} seeds each on average: "
+            "effects smaller than the width of the intervals cannot be detected."
+        )
+        if len(counted) == n_configs > 1:
+            lines.append("Every config has a single seed, so differences between configs include the luck of the seed.")
+    if counted.dead.any():
+        n_dead = int(counted.dead.sum())
+        lines.append(
+            f"Effects on {objective} use only trials that completed their budget; {plural(n_dead, 'trial')} died and "
+            f"{'counts' if n_dead == 1 else 'count'} only in the risk of failure."
+        )
+    censored = int(((counted.ended == Ended.SCHEDULER.value) & ~counted.failed).sum())
+    if censored:
+        lines.append(
+            f"A scheduler stopped {plural(censored, 'trial')} before the end. Whether they would have failed, and their final {objective}, "
+            "are unknown, so they are left out of both."
+        )
+    if len(counted) and not explanation.designed:
+        lines.append("The trials are observed, not designed: what good ones have in common need not be what makes them good.")
+    return [*lines, *_confounding(explanation.table)]
+
+
+def _confounding(table: TrialTable) -> list[str]:
+    names = [*dict.fromkeys([*table.scientific, *table.nuisance])]
+    if len(table) < 2 or not names:
+        return []
+    first = ~table.settings.assign(_=table.config_id).duplicated("_").to_numpy()
+    found = confounded(table.settings.loc[first, names], table.scientific)
+    lines = [
+        f"{each.setting} varies together with {' × '.join(each.others)} (correlation {each.r:+.2f} over {plural(each.n, 'config')}), "
+        "so their effects are hard to tell apart.".replace("-", "−")
+        for each in found[:_PAIRS]
+    ]
+    more = len(found) - _PAIRS
+    return [*lines, f"{more} more pairs of settings vary together."] if more > 0 else lines
