@@ -6,11 +6,17 @@ from analysis import metrics
 from analysis.answer import answer
 from analysis.claim import Claim
 from analysis.diagnose import diagnose
+from analysis.expected import expected_best
 from analysis.explain import Explanation, explain
+from analysis.importance import importance, optuna_importance
+from analysis.pareto import pareto
 from analysis.rank import rank
 from analysis.report import report  # the function: from here on it hides the package of the same name
 from analysis.rules import Diagnosis
 from analysis.table import TrialTable
 from ganstudy.direction import Direction
 
-__all__ = ["Claim", "Diagnosis", "Direction", "Explanation", "TrialTable", "answer", "diagnose", "explain", "metrics", "rank", "report"]
+__all__ = [
+    "Claim", "Diagnosis", "Direction", "Explanation", "TrialTable", "answer", "diagnose", "expected_best", "explain", "importance", "metrics",
+    "optuna_importance", "pareto", "rank", "report",
+]  # fmt: skip

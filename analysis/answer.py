@@ -4,7 +4,8 @@ from analysis import estimate, sentences
 from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.model import WIN
-from analysis.unclear import depending, equal, unclear
+from analysis.shape import shapes
+from analysis.unclear import depending, equal, together, unclear
 from analysis.words import listed, percent, plural
 
 
@@ -28,17 +29,18 @@ def answer(explanation: Explanation) -> str:
         )
     lines += equal(explanation)
     if not explanation.designed:
-        return "\n".join([*lines, *_in_common(explanation), *table.notes])
+        return "\n".join([*lines, *_in_common(explanation), *together(explanation), *table.notes])
     claimed = [claim for claim in explanation.claims if claim.claimed]
     for name in explanation.settings:
-        lines += _of_setting([claim for claim in claimed if claim.settings == (name,)], average=name in depending(explanation))
+        mine = [claim for claim in claimed if claim.settings == (name,)]
+        lines += [*_of_setting(mine, average=name in depending(explanation)), *_best(explanation, mine)]
     lines += _of_interactions([claim for claim in claimed if claim.kind == "interaction"])
     lines += list(
         dict.fromkeys(
             f"Not claimed for {sentences.subject(claim).rstrip(',')}: {claim.held}." for claim in explanation.claims if claim.held
         )
     )
-    return "\n".join([*lines, *unclear(explanation), *(_scope(explanation) if claimed else []), *table.notes])
+    return "\n".join([*lines, *unclear(explanation), *together(explanation), *(_scope(explanation) if claimed else []), *table.notes])
 
 
 def _scope(explanation: Explanation) -> list[str]:
@@ -69,6 +71,18 @@ def _of_setting(claims: list[Claim], *, average: bool) -> list[str]:
             parts.append(f"{text} ({sentences.evidence_of(claim)})")
         lines.append(f"{'On average, ' if average else ''}{sentences.subject(mine[0])} {'; it '.join(parts)}.")
     return lines
+
+
+def _best(explanation: Explanation, claims: list[Claim]) -> list[str]:
+    """Where a range is best, in each outcome in which it has a claim; the summary is left out where there is another."""
+    outcomes = list(dict.fromkeys(claim.outcome for claim in claims if claim.kind in ("trend", "bend")))
+    found = [
+        (shape.outcome, shape.where)
+        for outcome in [each for each in outcomes if each != WIN] or outcomes
+        for shape in shapes(explanation, outcome)
+        if shape.setting == claims[0].settings[0] and shape.where
+    ]
+    return [f"For {sentences.aspect(outcome)}, {claims[0].setting} is {where}." for outcome, where in found]
 
 
 def _of_interactions(claims: list[Claim]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.explain import Explanation
 from analysis.levels import levels
-from analysis.model.outcomes import survivors
+from analysis.model.outcomes import known, survivors
 from analysis.model.terms import interaction
 from analysis.outcomes import RISKS
 from analysis.table import Floats, TrialTable
@@ -33,7 +33,7 @@ def interactions(explanation: Explanation, outcome: str) -> list[Cells]:
     if model is None or outcome not in model.regressions:
         return []
     found = []
-    for one, other in combinations(table.scientific, 2):
+    for one, other in combinations(explanation.settings, 2):
         name = interaction(one, other)
         if name in model.terms:
             p = min((c.p for c in model.comparisons if c.term.name == name and c.response.name == outcome), default=float("nan"))
@@ -45,7 +45,7 @@ def cells(table: TrialTable, rows: str, columns: str, outcome: str, *, p: float 
     """Return the cells of two settings. `outcome` is "failed", a kind of failure, or a metric. Ranges are split at their median."""
     if outcome in RISKS:
         values = np.asarray(table.failed if outcome == "failed" else table.outcome == outcome, dtype=np.float64)
-        values = np.where(table.evidence, values, np.nan)
+        values = np.where(table.evidence & known(table, outcome), values, np.nan)
     else:
         values = survivors(table, outcome)
     log = outcome not in RISKS and table.scale(outcome) == "log"

@@ -106,6 +106,11 @@ def what(claim: Claim) -> str:
     )
 
 
+def aspect(outcome: str) -> str:
+    """An outcome in a few words: "failures"."""
+    return {"failed": "failures", WIN: "the share of other runs beaten"}.get(outcome, RISKS.get(outcome) or outcome)
+
+
 def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]:
     """For an interaction: the effect of the first setting at both levels of the second one, each with the interval of the whole answer."""
     term, response = comparison.term, comparison.response

@@ -1,5 +1,6 @@
 """The shape of a range: how an outcome changes along it, and where it is best, from the joint model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ from scipy import special
 
 from analysis.explain import Explanation
 from analysis.model import JointModel, Response
-from analysis.model.terms import Axis, axis, bend, is_range
+from analysis.model.terms import Axis, Name, axis, bend, is_range
 from analysis.table import Floats, Scale
 from analysis.words import number
 from ganstudy.direction import Direction
@@ -39,15 +40,20 @@ class Shape:
     observed: Floats  # [U]: the outcome of each unit
 
     @property
+    def where(self) -> str:
+        """Where the curve is best, in words; "" if it is flat."""
+        if self.form == "flat":
+            return ""
+        edge = ", an end of the range: a better value may lie beyond" if self.at_edge else ""
+        return f"best {'at' if edge else 'near'} {number(self.best)}{edge}"
+
+    @property
     def sentence(self) -> str:
         """The shape in words."""
         if self.form == "flat":
             return f"No change of {self.outcome} with {self.setting} can be told from chance."
-        where = f"best at {number(self.best)}"
-        if self.at_edge:
-            where += ", an end of the range: a better value may lie beyond"
         words = {"rising": "rises", "falling": "falls", "valley": "has a valley", "hill": "has a hill"}[self.form]
-        return f"{'The risk of failure' if self.outcome == 'failed' else self.outcome} {words} along {self.setting}; {where}."
+        return f"{'The risk of failure' if self.outcome == 'failed' else self.outcome} {words} along {self.setting}; {self.where}."
 
 
 def shapes(explanation: Explanation, outcome: str) -> list[Shape]:
@@ -70,7 +76,7 @@ def _shape(model: JointModel, name: str, outcome: str, over: Axis) -> Shape | No
     response = model.regressions[outcome].response
     rows = model.terms[name].rows & np.isfinite(response.values)
     values = response.values[rows]
-    terms = [each for each in (name, bend(name)) if each in model.terms and model.terms[each].contrasts]
+    terms: list[Name] = [each for each in (name, bend(name)) if each in model.terms and model.terms[each].contrasts]
     if name not in terms or len(values) < 4:
         return None
     fitted = _coefficients(model, outcome, terms)
@@ -109,7 +115,7 @@ def _bent(position: Floats) -> Floats:
     return np.asarray(1 - 4 * (position - 0.5) ** 2)
 
 
-def _coefficients(model: JointModel, outcome: str, terms: list[str]) -> tuple[Floats, Floats, int] | None:
+def _coefficients(model: JointModel, outcome: str, terms: Sequence[Name]) -> tuple[Floats, Floats, int] | None:
     """Return the coefficients [k] of terms of one column each, their covariance [k, k] and degrees of freedom; None if they are unknown."""
 
     def combined(weights: Floats) -> tuple[float, float, int]:

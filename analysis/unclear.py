@@ -1,6 +1,7 @@
 """What an explanation cannot tell, in sentences, and why."""
 
 import numpy as np
+import pandas as pd
 
 from analysis import power
 from analysis.claim import Claim
@@ -13,7 +14,7 @@ from analysis.model.terms import CELL
 from analysis.outcomes import RISKS
 from analysis.words import listed, percent, plural, value_texts
 
-_CONFOUNDED = 3  # pairs of settings that are named
+_PAIRS = 3  # confounded pairs that are named
 
 
 def equal(explanation: Explanation) -> list[str]:
@@ -69,15 +70,26 @@ def unclear(explanation: Explanation) -> list[str]:
         if reason := _why_not(model, name, compared=name in compared):
             why.setdefault(reason, []).append(name)
     lines += [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
-    lines += [
-        f"{each.setting} and {each.others[0]} vary together (correlation {each.r:.2f} among {each.n} configs): their effects can hardly be told apart."
-        for each in confounded(model.units.settings[[*explanation.table.scientific, *explanation.table.nuisance]])[:_CONFOUNDED]
-    ]
     for name in explanation.settings:
         lines += _levels(explanation, model, name)
     if open_ or partly:
         lines += power.statement(explanation)
     return lines
+
+
+def together(explanation: Explanation) -> list[str]:
+    """The settings that vary together in the configs at hand."""
+    table = explanation.table
+    names = list(dict.fromkeys([*table.scientific, *table.nuisance]))
+    first = ~pd.Series(table.config_id).duplicated().to_numpy()
+    found = confounded(table.settings.loc[first, names], table.scientific)
+    lines = [
+        f"{each.setting} varies together with {' × '.join(each.others)} (correlation {each.r:+.2f} over {plural(each.n, 'config')}), "
+        "so their effects are hard to tell apart.".replace("-", "−")
+        for each in found[:_PAIRS]
+    ]
+    more = len(found) - _PAIRS
+    return [*lines, f"{plural(more, 'more pair')} of settings {'varies' if more == 1 else 'vary'} together."] if more > 0 else lines
 
 
 def depending(explanation: Explanation) -> set[str]:

@@ -250,9 +250,9 @@ def explain(
     ] = None,
 ) -> None:
     """Show what each setting does to the risk of failure and to the objective, with 95 % intervals and n."""
-    from dataclasses import asdict
 
     import analysis
+    from analysis.plain import plain
     from study.api import open_study
     from study.show.claims import print_claims
     from study.show.foreign import kind, options_given, print_explanation, read, refuse_options
@@ -280,7 +280,7 @@ def explain(
     view = open_study(Path(source))
     claims = analysis.explain(view.table(), outcome) if outcome else explanation_of(view)
     if as_json:
-        sys.stdout.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
+        sys.stdout.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if not outcome:
         print_answer(view, console)

@@ -50,7 +50,7 @@ def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figu
 
 
 def expected_best(found: pd.DataFrame, table: TrialTable) -> go.Figure:
-    """The best of k configs by `analysis.expected`: its mean with a 95 % band, and dotted lines between which nine of ten searches end."""
+    """The best of k configs by `analysis.expected_best`: its mean with a 95 % band, and dotted lines between which nine of ten searches end."""
     by, found = found.attrs["by"], found.replace([np.inf, -np.inf], np.nan)
     figure, colour = go.Figure(), OUTCOMES["healthy"].colour
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}

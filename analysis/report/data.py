@@ -1,12 +1,10 @@
 """The findings as data: what `report.json` holds. docs/report.md documents the keys."""
 
-from dataclasses import fields
-from enum import Enum
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from analysis.plain import plain
 from analysis.report.findings import Findings
 
 FORMAT = 1
@@ -27,9 +25,9 @@ def data(found: Findings) -> dict[str, Any]:
         "failed": int(table.failed.sum()),
         "designed": found.explanation.designed,
         "outcomes": _rows(found.outcomes),
-        "claims": [_record(claim) for claim in found.explanation],
-        "ranges": [_record(shape) | {"sentence": shape.sentence} for shape in found.shapes],
-        "interactions": [_record(cells) for cells in found.cells],
+        "claims": list(found.explanation),
+        "ranges": [plain(shape) | {"sentence": shape.sentence} for shape in found.shapes],
+        "interactions": list(found.cells),
         "ranking": _rows(found.ranking),
         "expected_best": _rows(found.expected),
         "pareto": _rows(found.pareto),
@@ -40,12 +38,7 @@ def data(found: Findings) -> dict[str, Any]:
         "caveats": list(found.caveats),
         "provenance": dict(found.provenance),
     }
-    return {key: _plain(value) for key, value in everything.items()}
-
-
-def _record(item: Any) -> dict[str, Any]:
-    """The fields of a dataclass."""
-    return {each.name: getattr(item, each.name) for each in fields(item)}
+    return {key: plain(value) for key, value in everything.items()}
 
 
 def _rows(frame: pd.DataFrame | None) -> list[dict[str, Any]] | None:
@@ -54,19 +47,3 @@ def _rows(frame: pd.DataFrame | None) -> list[dict[str, Any]] | None:
         return None
     frame = frame.reset_index() if frame.index.name else frame
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(each) for each in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return _plain(_record(value))
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if value is None or isinstance(value, str | bool | int) else str(value)

@@ -63,7 +63,7 @@ class Findings:
     @property
     def leading(self) -> list[str]:
         """The scientific settings: those of claims first, then the most important, then in the order of the study file."""
-        claimed = [name for claim in self.explanation if claim.claimed for name in claim.setting.split(" × ")]
+        claimed = [name for claim in self.explanation if claim.claimed for name in claim.settings]
         frames = [frame for frame in self.importances.values() if frame is not None]
         shares = pd.concat([pd.Series(dtype=np.float64), *(frame["share"] for frame in frames)]).groupby(level=0).max()
         ordered = [*claimed, *map(str, shares.sort_values(ascending=False).index), *self.table.scientific]
@@ -121,7 +121,7 @@ def findings(
         cells=[each for outcome in ("failed", objective) for each in interactions(explanation, outcome)],
         why=why,
         design=design(table, given_design or {}),
-        caveats=[*caveats(table, explanation, objective), *table.notes, *given_caveats],
+        caveats=[*caveats(table, explanation, objective), *given_caveats],
         provenance=dict(provenance or {}),
         base=base or {},
         recipes=recipes or {},

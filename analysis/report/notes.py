@@ -3,14 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from analysis.confounding import confounded
 from analysis.explain import Explanation
 from analysis.levels import distinct_values, is_numeric
 from analysis.table import TrialTable
 from analysis.words import listed, number, plural, value_text
 from ganstudy.ended import ENDED_LABELS, Ended
-
-_PAIRS = 6  # confounded pairs that are named
 
 
 def design(table: TrialTable, given: Mapping[str, str]) -> dict[str, str]:
@@ -70,19 +67,4 @@ def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list
         )
     if len(counted) and not explanation.designed:
         lines.append("The trials are observed, not designed: what good ones have in common need not be what makes them good.")
-    return [*lines, *_confounding(explanation.table)]
-
-
-def _confounding(table: TrialTable) -> list[str]:
-    names = [*dict.fromkeys([*table.scientific, *table.nuisance])]
-    if len(table) < 2 or not names:
-        return []
-    first = ~table.settings.assign(_=table.config_id).duplicated("_").to_numpy()
-    found = confounded(table.settings.loc[first, names], table.scientific)
-    lines = [
-        f"{each.setting} varies together with {' × '.join(each.others)} (correlation {each.r:+.2f} over {plural(each.n, 'config')}), "
-        "so their effects are hard to tell apart.".replace("-", "−")
-        for each in found[:_PAIRS]
-    ]
-    more = len(found) - _PAIRS
-    return [*lines, f"{more} more pairs of settings vary together."] if more > 0 else lines
+    return lines

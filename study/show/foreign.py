@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 import analysis
 from analysis import TrialTable
 from analysis.foreign import files
+from analysis.plain import plain
 from ganstudy import UserError
 from study.show.claims import print_claims
 from study.show.terminal import print_ranking
@@ -97,7 +97,7 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
     outcomes = [outcome] if outcome else [*(["failed"] if failed else []), *table.directions]
     claims = analysis.explain(table, outcomes)
     if as_json:
-        console.file.write(json.dumps([asdict(claim) for claim in claims], indent=2, default=str) + "\n")
+        console.file.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if not table.evidence.any():
         console.print(escape("\n".join(["No answer: no run has a value.", *table.notes])), soft_wrap=True)

@@ -47,7 +47,7 @@ def test_status_show_rank_explain(folder: Path) -> None:
     assert "d/adv" in shown
     assert "place" in run("rank", str(folder))
     assert "r1" in run("explain", str(folder))
-    assert json.loads(run("explain", str(folder), "--outcome", "fd", "--json"))[0]["setting"] in ("r1", "g.lr")
+    assert json.loads(run("explain", str(folder), "--outcome", "fd", "--json"))[0]["settings"] in (["r1"], ["g.lr"])
     assert best[0]["trial_id"] in run("best", str(folder), "-n", "1", "--min-seeds", "2")
 
 
