@@ -5,7 +5,7 @@ from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.model import WIN
 from analysis.shape import shapes
-from analysis.unclear import depending, equal, together, unclear
+from analysis.unclear import depending, equal, together, unassociated, unclear
 from analysis.words import listed, percent, plural
 
 
@@ -18,12 +18,13 @@ def answer(explanation: Explanation) -> str:
     if not len(table):
         return "No answer yet: no trial has finished."
     n = f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'config')}"
-    failing = estimate.rate(table.failed, table.config_id)
+    seeds_only = explanation.model is not None and explanation.model.units.kind == "trial"
+    failing = estimate.rate(table.failed, table.trial_id if seeds_only else table.config_id)
     failed = f"{int(table.failed.sum())} failed ({percent(failing.value)}, 95 % interval {percent(failing.low)} to {percent(failing.high)})"
     chosen = "not randomised" if table.foreign else "chosen by an adaptive search"
     source = "a randomised design" if explanation.designed else f"{chosen}, so what good runs have in common are associations, not causes"
     lines = [f"{n} ({source}): {failed}."]
-    if explanation.model is not None and explanation.model.units.kind == "trial":
+    if seeds_only:
         lines.append(
             "Every combination of the settings was run, so intervals are over seeds only: they do not speak of other values of the settings."
         )
@@ -99,23 +100,22 @@ def _of_interactions(claims: list[Claim]) -> list[str]:
 
 
 def _in_common(explanation: Explanation) -> list[str]:
-    """What the better runs of a search have in common: associations that pass the limits of the joint model."""
+    """What good runs of a search have in common: associations that pass the limits of the joint model; and the settings without one."""
     model = explanation.model
     assert model is not None
     found = [c for c in model.comparisons if c.claimed and c.term.kind in ("levels", "trend")]
     found = [c for c in found if c.response.name in (WIN, *explanation.outcomes)]
-    names = list(dict.fromkeys(c.term.settings[0] for c in found))
-    if not names:
-        return ["The settings of good and bad runs differ no more than by chance."]
-    lines = []
-    for name in names:
-        best = max((c for c in found if c.term.settings[0] == name), key=lambda c: abs(c.score))
+    lines, told = [], set()
+    for name in explanation.settings:
+        mine = [c for c in found if c.term.settings == (name,)]
+        if not mine:
+            continue
+        told.add(name)
+        best = max(mine, key=lambda c: abs(c.score))
         more, less = best.contrast.levels[0], best.contrast.references[0]
         good = -best.response.direction.sign * best.score > 0
-        if best.term.kind == "trend":
-            low, high = less, more
-            text = f"a {'higher' if good else 'lower'} {name} (it ranges from {low} to {high})"
-        else:
-            text = f"{name} {more if good else less} more often than {less if good else more}"
-        lines.append(f"Better runs have {text}: an association in {best.response.name}, p = {best.family_p:.2g}.")
-    return lines
+        lines.append(
+            f"Runs with {name} {more if good else less} are better than those with {less if good else more}: an association in "
+            f"{best.response.name}, p = {best.family_p:.2g}."
+        )
+    return [*lines, *unassociated(explanation, told)]

@@ -30,8 +30,9 @@ class Claim:
     """The effect of one level of a setting, compared with another level, on an outcome.
 
     On the "linear" scale `effect` is a difference (of rates or of means), on the "log" scale a ratio of geometric means. For the outcome
-    "win" it is the difference in the share of the study's other runs that a run beats, failed runs counted last. For a range, `level` and
-    `reference` are the ends of the range; for an interaction, `effect` is a difference of differences, or a ratio of ratios.
+    "win" it is the difference in the share of the study's other runs that a run beats, failed runs counted last. A range is compared between
+    its highest and its lowest third; for a bend, `effect` is the middle against the ends on a parabola; for an interaction, it is a
+    difference of differences, or a ratio of ratios.
     """
 
     settings: tuple[str, ...]  # one, or the two of an interaction
@@ -55,6 +56,7 @@ class Claim:
     evidence: Evidence
     role: Literal["scientific", "nuisance"]
     context: str  # adjustment, fixed settings, which trials
+    peak: bool = False  # of a bend: whether the middle differs from both ends; if not, the curve is no straight line
     details: tuple[str, ...] = ()  # of an interaction: the effect at each level of the other setting
     held: str = ""  # why it is not claimed although it holds at the error rate of the whole answer
     sentence: str = ""
@@ -73,6 +75,13 @@ class Claim:
     def reference(self) -> str:
         """The level that it is compared with, or two joined by a comma."""
         return ", ".join(self.references)
+
+    @property
+    def compared(self) -> str:
+        """What is compared with what."""
+        if self.kind == "interaction":
+            return f"{self.levels[0]} against {self.references[0]}, by {self.levels[1]} against {self.references[1]}"
+        return f"{self.level} against {self.reference}"
 
     @property
     def no_effect(self) -> float:
@@ -104,4 +113,5 @@ class Claim:
 
 
 def _signed(value: float, style: str) -> str:
-    return f"{value:+{style}}".replace("-", "−").replace("inf", "∞")
+    text = f"{value:+{style}}"
+    return ("0" if not text.strip("+-0.") else text).replace("-", "−").replace("inf", "∞")

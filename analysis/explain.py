@@ -9,6 +9,7 @@ import numpy as np
 from analysis import sentences
 from analysis.claim import Claim, Count, Evidence
 from analysis.model import Comparison, JointModel, Response, Units, joint_model, responses, units_of
+from analysis.model.curve import peaks
 from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import RISKS
@@ -127,6 +128,7 @@ def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Cla
         evidence=evidence,
         role="scientific" if scientific else "nuisance",
         context=_context(model, comparison),
+        peak=term.kind == "bend" and claimed and peaks(model, response.name, term.settings[0]),
         details=sentences.simple_effects(model, comparison) if claimed else (),
         held=f"{response.name} differs among the runs that did not fail, but not when failed runs are counted last"
         if comparison.selected

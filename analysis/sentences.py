@@ -34,22 +34,23 @@ def evidence_of(claim: Claim) -> str:
     corrected = (
         "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
     )
-    ends = "from end to end " if claim.kind == "trend" else ""
-    return f"{ends}{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
+    return f"{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
 
 
 def statement(claim: Claim) -> str:
     """What was found, without interval."""
     if claim.kind == "interaction":
         one, other = claim.settings
-        return f"The effect of {one} on {what(claim)} depends on {other}: {claim.level} against {claim.reference}"
+        return f"The effect of {one} on {what(claim)} depends on {other}: {claim.compared}"
+    if claim.kind == "bend" and claim.claimed and not claim.peak:
+        return f"Along {claim.settings[0]}, {what(claim)} does not change evenly"
     if claim.kind == "bend":
         than = f"in the middle of the range of {claim.settings[0]} than at its ends"
         if claim.outcome == WIN:
             return f"A run beats {'more' if claim.effect > 0 else 'fewer'} other runs {than}, failed runs counted last"
         subject = what(claim)
         return f"{subject[0].upper()}{subject[1:]} is {'lower' if claim.effect < claim.no_effect else 'higher'} {than}"
-    where, against = _places(claim)
+    where, against = f"With {claim.setting} {claim.level}", f"with {claim.reference}"
     if claim.outcome == "failed":
         return f"{where}, {_failed(claim.n_with)}; {against}, {_failed(claim.n_without)}"
     if claim.outcome == WIN:
@@ -77,18 +78,14 @@ def verdict(claim: Claim) -> str:
 
 def subject(claim: Claim) -> str:
     """The level of a claim as the subject of a sentence, with what it is compared with."""
-    if claim.kind == "trend":
-        return f"{claim.setting}, raised from {claim.reference} to {claim.level},"
     if (claim.level, claim.reference) == ("on", "off"):
         return claim.setting
     return f"{claim.setting} {claim.level}, instead of {claim.reference},"
 
 
 def counts(claim: Claim) -> str:
-    """The failed trials on both sides of a claim about a level or a trend."""
-    if claim.kind == "trend":
-        inside, outside = "in the upper half of its range", "in the lower half"
-    elif (claim.level, claim.reference) == ("on", "off"):
+    """The failed trials on both sides of a claim about levels or a range."""
+    if (claim.level, claim.reference) == ("on", "off"):
         inside, outside = "with it", "without"
     else:
         inside, outside = f"with {claim.level}", f"with {claim.reference}"
@@ -128,10 +125,12 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
         estimate, error, df = model.combination(response.name, weights)
         half = error * t_value(comparison.limit, df)
         low, high = estimate - half, estimate + half
+        if response.part != "objective":  # no difference of shares is larger than 100 points
+            estimate, low, high = (float(np.clip(value, -1, 1)) for value in (estimate, low, high))
         if response.scale == "log":
             text = f"× {number(float(np.exp(estimate)))} (95 % {number(float(np.exp(low)))} to {number(float(np.exp(high)))})"
         elif response.part != "objective":
-            text = f"{100 * estimate:+.0f} points (95 % {100 * max(low, -1):+.0f} to {100 * min(high, 1):+.0f})".replace("-", "−")
+            text = f"{100 * estimate:+.0f} points (95 % {100 * low:+.0f} to {100 * high:+.0f})".replace("-", "−")
         else:
             text = f"{estimate:+.3g} (95 % {number(low)} to {number(high)})".replace("-", "−")
         found.append(f"with {term.settings[1]} {label}, {level} instead of {reference}: {text}")
@@ -144,14 +143,6 @@ def _value(term: Term, other: Term, j: int, at: int) -> Floats:
     least, most = columns.min(axis=0), columns.max(axis=0)  # of indicators, or the ends of a range
     value = np.where(np.arange(len(least)) == j, most, least) if at else least
     return np.asarray(value - other.columns[term.rows].mean(axis=0))
-
-
-def _places(claim: Claim) -> tuple[str, str]:
-    if claim.kind != "trend":
-        return f"With {claim.setting} {claim.level}", f"with {claim.reference}"
-    if claim.outcome == "failed":
-        return f"With {claim.setting} in the upper half of its range", "in the lower half"
-    return f"With {claim.setting} at {claim.level}", f"at {claim.reference}"
 
 
 def _failed(count: Count) -> str:

@@ -9,7 +9,8 @@ from scipy import special
 
 from analysis.explain import Explanation
 from analysis.model import JointModel, Response
-from analysis.model.terms import Axis, Name, axis, bend, is_range
+from analysis.model.curve import peaks
+from analysis.model.terms import Axis, Name, axis, bend, bent_column, is_range, line
 from analysis.table import Floats, Scale
 from analysis.words import number
 from ganstudy.direction import Direction
@@ -76,21 +77,21 @@ def _shape(model: JointModel, name: str, outcome: str, over: Axis) -> Shape | No
     response = model.regressions[outcome].response
     rows = model.terms[name].rows & np.isfinite(response.values)
     values = response.values[rows]
-    terms: list[Name] = [each for each in (name, bend(name)) if each in model.terms and model.terms[each].contrasts]
-    if name not in terms or len(values) < 4:
+    terms: list[Name] = [line(name), *([bend(name)] if model.terms[bend(name)].contrasts else [])]
+    if not model.terms[name].contrasts or len(values) < 4:
         return None
     fitted = _coefficients(model, outcome, terms)
     if fitted is None:
         return None
     coefficients, covariance, df = fitted
     grid, here = np.linspace(0, 1, _POINTS), over.position[rows]
-    columns = np.column_stack([grid - here.mean(), _bent(grid) - _bent(here).mean()])[:, : len(terms)]
+    columns = np.column_stack([grid - here.mean(), bent_column(grid) - bent_column(here).mean()])[:, : len(terms)]
     working = values.mean() + columns @ coefficients
     # the spread around the mean instead of around the curve: the band is a little too wide rather than too narrow
     variance = np.einsum("pk,kl,pl->p", columns, covariance, columns) + values.var(ddof=1) / len(values)
     half = -float(special.stdtrit(df, 0.025)) * np.sqrt(np.maximum(variance, 0.0))
     sign = response.direction.sign
-    form = _form(coefficients, covariance, df)
+    form = _form(coefficients, covariance, df, peak=len(terms) == 2 and peaks(model, outcome, name))
     best = int(np.argmin(sign * working))
     return Shape(
         setting=name,
@@ -110,16 +111,12 @@ def _shape(model: JointModel, name: str, outcome: str, over: Axis) -> Shape | No
     )
 
 
-def _bent(position: Floats) -> Floats:
-    """The column of a bend: 0 at the ends, 1 in the middle."""
-    return np.asarray(1 - 4 * (position - 0.5) ** 2)
-
-
 def _coefficients(model: JointModel, outcome: str, terms: Sequence[Name]) -> tuple[Floats, Floats, int] | None:
     """Return the coefficients [k] of terms of one column each, their covariance [k, k] and degrees of freedom; None if they are unknown."""
 
     def combined(weights: Floats) -> tuple[float, float, int]:
-        return model.combination(outcome, {name: np.array([weight]) for name, weight in zip(terms, weights, strict=True)})
+        columns = {name: np.array([weight]) for name, weight in zip(terms, weights, strict=True)}
+        return model.combination(outcome, columns, without=model.terms[terms[0]].settings)
 
     eye = np.eye(len(terms))
     single = [combined(row) for row in eye]
@@ -131,16 +128,13 @@ def _coefficients(model: JointModel, outcome: str, terms: Sequence[Name]) -> tup
     return (estimates, covariance, df) if known else None
 
 
-def _form(coefficients: Floats, covariance: Floats, df: int) -> Form:
-    """The shape, as far as chance does not explain it: a bend whose vertex lies within the range makes a valley or a hill."""
+def _form(coefficients: Floats, covariance: Floats, df: int, *, peak: bool) -> Form:
+    """The shape, as far as chance does not explain it: a valley or a hill if the middle differs from both ends."""
     limit = -float(special.stdtrit(df, _ALONE / 2))
     clear = np.abs(coefficients) > limit * np.sqrt(np.diag(covariance))
-    if len(coefficients) == 2 and clear[1]:
-        vertex = 0.5 + coefficients[0] / (8 * coefficients[1])
-        if 0 < vertex < 1:
-            return "hill" if coefficients[1] > 0 else "valley"
-        return "rising" if coefficients[0] > 0 else "falling"
-    if clear[0]:
+    if len(coefficients) == 2 and clear[1] and peak:
+        return "hill" if coefficients[1] > 0 else "valley"
+    if clear.any():
         return "rising" if coefficients[0] > 0 else "falling"
     return "flat"
 

@@ -233,18 +233,28 @@ class TrialTable:
         return "log" if minimized and len(values) > 0 and bool((values > 0).all()) else "linear"
 
     def setting_scale(self, setting: str) -> Scale:
-        """Return the scale of a numeric setting: that of its range in the search space, if known; else "log" if it spans a decade.
+        """Return the scale of a numeric setting: that of its range in the search space, if known; else "log" if it spans a decade and is
+        spread more evenly on the log scale.
 
         A setting with values that are not positive is linear.
         """
         values = self.settings[setting].to_numpy(dtype=np.float64, na_value=np.nan)
         low, high = np.nanmin(values), np.nanmax(values)
-        return self.scales.get(setting, "log" if high >= 10 * low else "linear") if low > 0 else "linear"
+        if low <= 0:
+            return "linear"
+        return self.scales.get(setting, "log" if high >= 10 * low and _unevenness(np.log(values)) < _unevenness(values) else "linear")
 
     def _require_metric(self, metric: str) -> None:
         if metric not in self.final.columns:
             known = sorted(map(str, self.final.columns))
             raise UserError(f"no metric named {metric!r}; {nearest(metric, known)}there are {known}")
+
+
+def _unevenness(values: Floats) -> float:
+    """The largest difference between the distribution of values and an even one over their range."""
+    known = np.sort(values[np.isfinite(values)])
+    even = (known - known[0]) / (known[-1] - known[0])
+    return float(np.abs(even - np.linspace(0, 1, len(known))).max())
 
 
 def as_table(given: object) -> TrialTable:

@@ -1,5 +1,7 @@
 """What an explanation cannot tell, in sentences, and why."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,7 @@ from analysis.explain import Explanation
 from analysis.levels import distinct_values
 from analysis.model import JointModel
 from analysis.model.outcomes import FAILED, OF_ALL, known
-from analysis.model.terms import CELL
+from analysis.model.terms import CELL, MOST, interactions_of
 from analysis.outcomes import RISKS
 from analysis.words import listed, percent, plural, value_texts
 
@@ -46,8 +48,7 @@ def unclear(explanation: Explanation) -> list[str]:
     if model is None:
         return []
     told = {name for claim in explanation.claims if claim.claimed and claim.kind != "interaction" for name in claim.settings}
-    depends = depending(explanation)
-    compared = {claim.settings[0] for claim in explanation.claims if claim.kind != "interaction"}
+    depends, compared = depending(explanation), _compared(explanation)
     open_ = [name for name in explanation.settings if name in compared and name not in told]
     lines = []
     if open_ and not told and not depends:
@@ -65,11 +66,7 @@ def unclear(explanation: Explanation) -> list[str]:
     ]
     if partly:
         lines.append(f"Cannot be told from noise: {listed(partly)}.")
-    why: dict[str, list[str]] = {}
-    for name in explanation.settings:
-        if reason := _why_not(model, name, compared=name in compared):
-            why.setdefault(reason, []).append(name)
-    lines += [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
+    lines += _not_compared(explanation, model)
     for name in explanation.settings:
         lines += _levels(explanation, model, name)
     if open_ or partly:
@@ -105,6 +102,34 @@ def _pairs(claims: list[Claim]) -> list[Claim]:
     return list({(claim.levels, claim.references): claim for claim in reversed(claims)}.values())[::-1]
 
 
+def unassociated(explanation: Explanation, told: Collection[str]) -> list[str]:
+    """Settings of runs that are no design, without an association, and those that could not be compared."""
+    if explanation.model is None:
+        return []
+    compared = _compared(explanation)
+    open_ = [name for name in explanation.settings if name in compared and name not in told]
+    lines = [f"No association with {listed(open_)} can be told from chance."] if open_ else []
+    return [*lines, *_not_compared(explanation, explanation.model)]
+
+
+def _compared(explanation: Explanation) -> set[str]:
+    return {claim.settings[0] for claim in explanation.claims if claim.kind != "interaction"}
+
+
+def _not_compared(explanation: Explanation, model: JointModel) -> list[str]:
+    compared = _compared(explanation)
+    why: dict[str, list[str]] = {}
+    for name in explanation.settings:
+        if reason := _why_not(model, name, compared=name in compared):
+            why.setdefault(reason, []).append(name)
+    lines = [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
+    left = interactions_of(model.terms, explanation.settings)
+    if left and not any(term.kind == "interaction" for term in model.terms.values()):
+        few = "no combination of levels has two configs" if left <= MOST else f"{left:,} are too many"
+        lines.append(f"Interactions were not compared: {few}.")
+    return lines
+
+
 def _why_not(model: JointModel, name: str, *, compared: bool) -> str:
     """Why no levels of a setting were compared; "" if some were."""
     term = model.terms.get(name)
@@ -112,9 +137,11 @@ def _why_not(model: JointModel, name: str, *, compared: bool) -> str:
         return "one value only"
     if not term.contrasts:
         return "a level has fewer than two configs, or a single seed"
-    if not compared and model.regressions:
-        return "not to be told apart from other settings, or from the number of trials of a config"
-    return ""
+    if compared:
+        return ""
+    if not model.regressions:
+        return "all outcomes are equal"
+    return "not to be told apart from other settings, or from the number of trials of a config"
 
 
 def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]:

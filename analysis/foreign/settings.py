@@ -65,6 +65,10 @@ def _column(given: pd.Series, notes: list[str]) -> pd.Series:
         out = pd.Series(None, index=given.index, dtype=object, name=name)
         out[present] = values
         return _few(pd.Series(pd.Categorical(out, categories=choices), index=out.index, name=name), choices)
+    if any(isinstance(value, float) and np.isinf(value) for value in values):
+        raise _NotASetting(
+            "holds infinite values", "Leave the cell empty in runs to which the setting does not apply, or make it a choice of texts"
+        )
     if kinds == {bool}:
         return _filled(given, present, values, bool)
     return _filled(given, present, values, np.int64 if kinds == {int} and max(map(abs, values)) < _EXACT else np.float64)

@@ -4,7 +4,7 @@ Claims are made one at a time, the strongest first. A claimed term enters the mo
 for it, and those of a study with many idle settings are not. At the end every claim must still hold beside all others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from analysis.model.adjustment import Rivals, adjust, rivals_of, straight
 from analysis.model.multiplicity import Limits, limits
 from analysis.model.outcomes import Response
-from analysis.model.regression import Fit, Regression, permute, t_value
+from analysis.model.regression import Regression, permute, t_value
 from analysis.model.selection import Selection
 from analysis.model.terms import SIZE, Contrast, Name, Term, is_range, size_term, terms_of
 from analysis.model.units import Units
@@ -22,7 +23,7 @@ from analysis.table import Floats
 
 _ALONE = float(special.ndtri(0.975))  # the limit of a comparison alone
 _PERMUTATIONS = 4_999
-_WORK = 20_000_000  # unit x permutations, beyond which there are fewer permutations
+_WORK = 20_000_000  # permutations times units, or columns, beyond which there are fewer permutations
 _FEWEST = 1_999
 _Key = tuple[str, Name, int]  # a response, a term, and the number of its contrast
 
@@ -56,14 +57,8 @@ class Comparison:
 
     def interval(self, *, family: bool) -> tuple[float, float]:
         """The 95 % interval: for this comparison alone, or for all of the family at once."""
-        half = t_value(self.limit if family else _ALONE, self.df) * max(self.error, self._least_error)
+        half = t_value(self.limit if family else _ALONE, self.df) * self.error
         return self.estimate - half, self.estimate + half
-
-    @property
-    def _least_error(self) -> float:
-        """A rate of 0 or 1 in both groups has no spread, and still is not known exactly."""
-        n = np.maximum([self.contrast.inside.sum(), self.contrast.outside.sum()], 1.0)
-        return self.response.floor * float(np.sqrt((1 / n).sum()))
 
     @cached_property
     def corrected(self) -> float:
@@ -90,15 +85,19 @@ class JointModel:
     chosen: dict[str, list[Name]]  # response -> the terms in its model: nuisance settings that matter, then claims
     comparisons: list[Comparison]
     limits: Limits
+    rivals: Rivals
 
-    def fit(self, response: str, term: Term) -> Fit | None:
-        """The term in its final model."""
-        return self.regressions[response].fit(term, _adjust(term, self.chosen[response]))
+    def adjusted_for(self, response: str, term: Term) -> list[Name]:
+        """The terms that a term is adjusted for in its final model."""
+        return adjust(term, self.chosen[response], self.terms, self.rivals)
 
-    def combination(self, response: str, weights: dict[Name, Floats]) -> tuple[float, float, int]:
-        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model."""
-        regression = self.regressions[response]
-        return regression.combined(weights, [name for name in self.chosen[response] if name not in weights])
+    def combination(self, response: str, weights: dict[Name, Floats], *, without: Collection[Name] = ()) -> tuple[float, float, int]:
+        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model `without` some."""
+        settings = [setting for name in weights for setting in self.terms[name].settings]
+        beside: list[Name] = [*self.chosen[response], *(name for setting in settings for name in self.rivals[setting])]
+        beside = list(dict.fromkeys(beside))
+        beside = straight([name for name in beside if name not in weights and name not in without], self.terms)
+        return self.regressions[response].combined(weights, [name for name in beside if name not in weights])
 
 
 def joint_model(
@@ -107,11 +106,13 @@ def joint_model(
     """Fit all outcomes jointly. `seed` seeds the permutations of units."""
     scales = {name: units.table.setting_scale(name) for name in (*scientific, *nuisance) if is_range(units.settings[name])}
     terms = terms_of(units.settings, scientific, nuisance, scales)
+    rivals = rivals_of(units.settings, terms, list(dict.fromkeys([*scientific, *nuisance])))
     sizes = units.sizes()
     if sizes.any():
         terms[SIZE] = size_term(sizes)
     regressions = {response.name: Regression(response, terms) for response in found if not response.constant}
-    n = int(np.clip(_WORK // max(len(units), 1), _FEWEST, _PERMUTATIONS))
+    size = max(len(units), 2 * sum(term.columns.shape[1] for term in terms.values()), 1)
+    n = int(np.clip(_WORK // size, _FEWEST, _PERMUTATIONS))
     asked = {name: term for name, term in terms.items() if term.settings and set(term.settings) <= set(scientific)}
     extra = {name: term for name, term in terms.items() if term.settings and name not in asked}
     # a mean of one trial and a mean of five are not exchangeable, so units are compared with units of about as many trials
@@ -120,15 +121,15 @@ def joint_model(
     # nuisance settings that matter are adjusted for; they are no claims, so each outcome has an error rate of its own
     for name, regression in regressions.items():
         if extra:
-            _claim({name: regression}, extra, chosen, strata=sizes, n=n, seed=seed, split=False)
-    passed, bounds = _claim(regressions, asked, chosen, strata=sizes, n=n, seed=seed, split=True)
+            _claim({name: regression}, extra, chosen, rivals=rivals, strata=sizes, n=n, seed=seed, split=False)
+    passed, bounds = _claim(regressions, asked, chosen, rivals=rivals, strata=sizes, n=n, seed=seed, split=True)
     comparisons = []
     selection = Selection(units, terms)
     for response, regression in regressions.items():
         for term in terms.values():
             role = "scientific" if term.name in asked else "nuisance"
-            adjust = _adjust(term, chosen[response])
-            fit = regression.fit(term, adjust)
+            beside = adjust(term, chosen[response], terms, rivals)
+            fit = regression.fit(term, beside)
             for i, contrast in enumerate(term.contrasts):
                 if fit is None or not np.isfinite(fit.score[i]):
                     continue
@@ -148,11 +149,11 @@ def joint_model(
                         limit,
                         family_p,
                         key in passed,
-                        key in passed and selection.explains(regression.response, term, i, score, adjust),
+                        key in passed and selection.explains(regression.response, term, i, score, beside),
                         role,
                     )
                 )
-    return JointModel(units, regressions, terms, chosen, comparisons, bounds)
+    return JointModel(units, regressions, terms, chosen, comparisons, bounds, rivals)
 
 
 def _part(response: Response, term: Term) -> str:
@@ -160,15 +161,12 @@ def _part(response: Response, term: Term) -> str:
     return response.part if term.kind in ("levels", "trend") else "other"
 
 
-def _adjust(term: Term, chosen: Sequence[Name]) -> list[Name]:
-    return list(dict.fromkeys([*term.needs, *(name for name in chosen if name != term.name)]))
-
-
 def _claim(
     regressions: dict[str, Regression],
     terms: dict[Name, Term],
     chosen: dict[str, list[Name]],
     *,
+    rivals: Rivals,
     strata: npt.NDArray[np.int64],
     n: int,
     seed: int,
@@ -183,6 +181,7 @@ def _claim(
     def part_of(response: str, term: Term) -> str:
         return _part(regressions[response].response, term) if split else "risk"
 
+    every = next(iter(regressions.values())).terms if regressions else {}
     known: dict[tuple[Name, ...], dict[_Key, float]] = {}  # an outcome with its terms -> scores
 
     def scored() -> dict[_Key, float]:
@@ -190,7 +189,7 @@ def _claim(
         for response, regression in regressions.items():
             key = (response, *chosen[response])
             if key not in known:
-                fits = {term.name: regression.fit(term, _adjust(term, chosen[response])) for term in terms.values()}
+                fits = {term.name: regression.fit(term, adjust(term, chosen[response], every, rivals)) for term in terms.values()}
                 known[key] = {
                     (response, name, i): abs(float(s))
                     for name, fit in fits.items()
@@ -205,7 +204,7 @@ def _claim(
         permute(
             list(regressions.values()),
             [[term for term in terms.values() if term.contrasts] for _ in regressions],
-            residual_of=[chosen[name] for name in regressions],
+            residual_of=[straight(chosen[name], every) for name in regressions],
             strata=strata,
             n=n,
             seed=seed,
@@ -213,7 +212,7 @@ def _claim(
         found = {}
         for response, regression in regressions.items():
             for term in terms.values():
-                if (score := regression.permuted(term, _adjust(term, chosen[response]))) is not None:
+                if (score := regression.permuted(term, adjust(term, chosen[response], every, rivals))) is not None:
                     found[response, term.name] = score
         return found
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import linalg, special
 
 from analysis.model.outcomes import Response
-from analysis.model.terms import CELL, Name, Term
+from analysis.model.terms import Name, Term
 from analysis.table import Bools, Floats
 
 _INFLATION = 10.0  # a comparison whose variance other terms inflate more than this cannot be separated from them (Marquardt 1970)
@@ -71,16 +71,18 @@ class Regression:
     def fit(self, term: Term, adjust: Sequence[Name]) -> Fit | None:
         """The term adjusted for others, or None if too few units are left."""
         group = self.group(term)
-        fit = self._solved(term, adjust, group.products[:, None], group.total)
+        fit = self._solved(term, adjust, group.products[:, None], group.total, floor=self.response.floor)
         if self.response.ties is None:
             return fit
-        scored = self._solved(term, adjust, group.scored[:, None], group.scored_total)
-        return replace(fit, score=scored.score) if fit and scored else None
+        scored = self._solved(term, adjust, group.scored[:, None], group.scored_total, floor=self.response.floor)
+        if fit is None or scored is None:
+            return None
+        return replace(fit, score=scored.score)
 
     def permuted(self, term: Term, adjust: Sequence[Name]) -> Floats | None:
         """[m, B]: the scores of the same fit to permuted data."""
         group = self.group(term)
-        fit = self._solved(term, adjust, group.permuted, group.scored_total)
+        fit = self._solved(term, adjust, group.permuted, group.scored_total, floor=self.response.floor)
         return None if fit is None else fit.score
 
     def combined(self, weights: Mapping[Name, Floats], adjust: Sequence[Name]) -> tuple[float, float, int]:
@@ -95,10 +97,11 @@ class Regression:
         coefficients = inverse @ products
         df = len(group.rows) - 1 - rank
         residual = group.total - coefficients @ products
-        return float(vector @ coefficients), float(np.sqrt(max(residual, 0.0) / max(df, 1) * (vector @ inverse @ vector))), df
+        deviation = max(np.sqrt(max(residual, 0.0) / max(df, 1)), self.response.floor)
+        return float(vector @ coefficients), float(deviation * np.sqrt(vector @ inverse @ vector)), df
 
-    def _solved(self, term: Term, adjust: Sequence[Name], products: Floats, total: float) -> Fit | None:
-        """`products` [K, B]. For B = 1 the results are [m], else [m, B]."""
+    def _solved(self, term: Term, adjust: Sequence[Name], products: Floats, total: float, *, floor: float = 0.0) -> Fit | None:
+        """`products` [K, B]. For B = 1 the results are [m], else [m, B]. `floor` is the least standard deviation of the residuals."""
         if not term.contrasts:
             return None
         group = self.group(term)
@@ -118,14 +121,14 @@ class Regression:
             return None
         coefficients = inverse @ right
         residual = total - explained - (coefficients * right).sum(axis=0)
-        deviation = np.sqrt(np.maximum(residual, 1e-12 * total) / df)
+        deviation = np.maximum(np.sqrt(np.maximum(residual, 1e-12 * total) / df), floor)
         weights = np.array([contrast.weights for contrast in term.contrasts])
         variance = np.einsum("mk,kl,ml->m", weights, inverse, weights)
         alone = _inverse(gram)[0]
         # estimable: within the span of what is left of the columns, and not inflated beyond use
         lost = np.abs(weights - weights @ left @ inverse).max(axis=1) > 1e-6
         lost |= variance > _INFLATION * np.einsum("mk,kl,ml->m", weights, alone, weights)
-        lost |= [min(c.inside[group.rows].sum(), c.outside[group.rows].sum()) < CELL for c in term.contrasts]
+        lost |= [not contrast.carried(group.rows) for contrast in term.contrasts]
         estimate = weights @ coefficients
         spread = np.sqrt(np.where(lost, np.nan, variance))[:, None] * deviation
         score = normal_scores(estimate / spread, df)

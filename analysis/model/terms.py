@@ -15,7 +15,8 @@ from analysis.words import value_texts
 
 _PAIRS = 8  # levels up to which all of them are compared with each other; beyond, with the reference only
 CELL = 2  # units that each side of a comparison needs
-Kind = Literal["levels", "trend", "bend", "interaction", "size"]
+Kind = Literal["levels", "trend", "bend", "interaction", "covariate"]
+MOST = 4_000  # columns of interactions; beyond, they are not compared
 Name = str | tuple[str, ...]  # a setting, for its levels or its trend; otherwise a kind and its settings
 SIZE: Name = ("size",)
 
@@ -32,6 +33,11 @@ class Contrast:
     references: tuple[str, ...]
     inside: Bools
     outside: Bools
+    cells: tuple[Bools, ...] = ()  # of an interaction: the four combinations of two levels
+
+    def carried(self, rows: npt.NDArray[np.int64]) -> bool:
+        """Whether the units `rows` have enough on each side."""
+        return min(int(side[rows].sum()) for side in (self.inside, self.outside, *self.cells)) >= CELL
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +55,8 @@ class Term:
     @property
     def label(self) -> str:
         """The term in words."""
-        if self.kind == "size":
-            return "the number of trials of a config"
+        if self.kind == "covariate":
+            return f"the slope of {self.settings[0]}" if self.settings else "the number of trials of a config"
         return f"the bend of {self.settings[0]}" if self.kind == "bend" else " × ".join(self.settings)
 
 
@@ -89,7 +95,7 @@ def axis(column: pd.Series, scale: Scale) -> Axis:
 def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str], scales: Mapping[str, Scale]) -> dict[Name, Term]:
     """Return the terms by name: those of each setting, then the interactions of any two scientific settings that have enough units.
 
-    A setting that does not vary has no term. `scales` holds the scale of each range.
+    A setting that does not vary has no term. `scales` holds the scale of each range. Where interactions are too many, there are none.
     """
     found: dict[Name, Term] = {}
     for name in (*scientific, *nuisance):
@@ -99,11 +105,24 @@ def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequen
         for term in _range(name, column, scales[name]) if is_range(column) else [_levels(name, column)]:
             found[term.name] = term
     mains = [found[name] for name in scientific if name in found]
+    if interactions_of(found, scientific) > MOST:
+        return found
     for one, other in combinations(mains, 2):
         term = _interaction(one, other)
         if term.contrasts:
             found[term.name] = term
     return found
+
+
+def interactions_of(terms: Mapping[Name, Term], scientific: Sequence[str]) -> int:
+    """The number of columns that the interactions of these settings would have."""
+    widths = [terms[name].columns.shape[1] for name in scientific if name in terms]
+    return sum(one * other for one, other in combinations(widths, 2))
+
+
+def line(name: str) -> Name:
+    """The name of the term for a straight line along a range, which its bend is adjusted for."""
+    return "line", name
 
 
 def bend(name: str) -> Name:
@@ -120,7 +139,7 @@ def size_term(sizes: npt.NDArray[np.int64]) -> Term:
     """Return a term without contrasts that separates units by their number of trials, in the groups `sizes` [U]."""
     columns = (sizes[:, None] == np.unique(sizes)[1:]).astype(np.float64)
     rows = np.ones(len(sizes), dtype=bool)
-    return Term(SIZE, "size", (), _centred(columns, rows), rows, ())
+    return Term(SIZE, "covariate", (), _centred(columns, rows), rows, ())
 
 
 def _levels(name: str, column: pd.Series) -> Term:
@@ -141,57 +160,72 @@ def _levels(name: str, column: pd.Series) -> Term:
 
 
 def _range(name: str, column: pd.Series, scale: Scale) -> list[Term]:
+    """The trend compares the lowest with the highest third of the units (Gelman & Park 2009): unlike the slope of a line it means the same
+    whatever the curve is, and it has nearly the power of the slope.
+    """
     found = axis(column, scale)
     active = np.isfinite(found.position)
     at = np.where(active, found.position, 0.5)
-    upper, middle = active & (at > 0.5), active & (np.abs(at - 0.5) <= 0.25)
-    low, high = value_texts([found.low, found.high])
-    trend = Contrast(np.ones(1), (high,), (low,), upper, active & ~upper)
+    lower, upper = thirds(found)
+    middle = active & (np.abs(at - 0.5) <= 0.25)
+    level, reference = value_texts([float(column[upper].min()), float(column[lower].max())])
+    trend = Contrast(np.ones(1), (f"{level} or more",), (f"{reference} or less",), upper, lower)
     bent = Contrast(np.ones(1), ("its middle",), ("its ends",), middle, active & ~middle)
+    enough = min(upper.sum(), lower.sum()) >= CELL
     return [
-        Term(name, "trend", (name,), _centred(at[:, None], active), active, (trend,) if active.sum() >= 2 * CELL else ()),
+        Term(name, "trend", (name,), _centred((upper.astype(np.float64) - lower)[:, None] / 2, active), active, (trend,) if enough else ()),
+        Term(line(name), "covariate", (name,), _centred(at[:, None], active), active, ()),
         # from the ends to the middle the column rises by 1
         Term(
             bend(name),
             "bend",
             (name,),
-            _centred(1 - 4 * (at[:, None] - 0.5) ** 2, active),
+            _centred(bent_column(at)[:, None], active),
             active,
             (bent,) if active.sum() >= 3 * CELL and len(set(at[active])) > 2 else (),
-            needs=(name,),
+            needs=(line(name),),
         ),
     ]
+
+
+def thirds(over: Axis) -> tuple[Bools, Bools]:
+    """Return the units [U] in the lowest and in the highest third of a range, counted in units."""
+    at = np.where(np.isfinite(over.position), over.position, 0.5)
+    low, high = np.nanquantile(over.position, [1 / 3, 2 / 3])
+    active = np.isfinite(over.position)
+    return active & (at <= low), active & (at >= high) & (at > low)
+
+
+def bent_column(position: Floats) -> Floats:
+    """The column of a bend: 0 at the ends of the range, 1 in the middle."""
+    return np.asarray(1 - 4 * (position - 0.5) ** 2)
 
 
 def _interaction(one: Term, other: Term) -> Term:
     """Products of centred columns, so that the main effects stay averages over the other setting."""
     rows = one.rows & other.rows
     products, contrasts = [], []
-    sides = [_sides(one), _sides(other)]
-    width = len(sides[0]) * len(sides[1])
-    for i, (column, level, reference, inside, outside) in enumerate(sides[0]):
-        for j, (column_, level_, reference_, inside_, outside_) in enumerate(sides[1]):
-            products.append(_centred(one.columns[:, [column]], rows) * _centred(other.columns[:, [column_]], rows))
-            cells = [a & b & rows for a in (inside, outside) for b in (inside_, outside_)]
-            if min(cell.sum() for cell in cells) >= CELL:
-                weights = np.zeros(width)
-                weights[i * len(sides[1]) + j] = 1.0
-                contrasts.append(Contrast(weights, (level, level_), (reference, reference_), cells[0] | cells[3], cells[1] | cells[2]))
+    shape = one.columns.shape[1], other.columns.shape[1]
+    for i, j in np.ndindex(*shape):
+        products.append(_centred(one.columns[:, [i]], rows) * _centred(other.columns[:, [j]], rows))
+        first, second = _of_column(one, i), _of_column(other, j)
+        if first is None or second is None:
+            continue
+        cells = tuple(a & b & rows for a in (first.inside, first.outside) for b in (second.inside, second.outside))
+        if min(cell.sum() for cell in cells) >= CELL:
+            weights = np.zeros(shape)
+            weights[i, j] = 1.0
+            levels, references = first.levels + second.levels, first.references + second.references
+            contrasts.append(Contrast(weights.ravel(), levels, references, cells[0] | cells[3], cells[1] | cells[2], cells))
     settings = one.settings + other.settings
     columns = _centred(np.hstack([np.empty((len(rows), 0)), *products]), rows)
     return Term(interaction(*settings), "interaction", settings, columns, rows, tuple(contrasts), needs=(one.name, other.name))
 
 
-def _sides(term: Term) -> list[tuple[int, str, str, Bools, Bools]]:
-    """Each column with the level and reference that it stands for, and their units."""
-    if term.kind == "trend":
-        contrast = term.contrasts[0] if term.contrasts else None
-        return [(0, contrast.levels[0], contrast.references[0], contrast.inside, contrast.outside)] if contrast else []
-    found = []
-    for contrast in term.contrasts:
-        if (contrast.weights != 0).sum() == 1 and contrast.weights.sum() == 1:  # against the reference
-            found.append((int(np.argmax(contrast.weights)), contrast.levels[0], contrast.references[0], contrast.inside, contrast.outside))
-    return found
+def _of_column(term: Term, i: int) -> Contrast | None:
+    """The contrast that stands for a column alone: of its level with the reference, or of the ends of a range."""
+    alone = (contrast for contrast in term.contrasts if (contrast.weights != 0).sum() == 1 and contrast.weights[i] == 1)
+    return next(alone, None)
 
 
 def _centred(columns: Floats, rows: Bools) -> Floats:

@@ -71,8 +71,11 @@ def _complete(table: TrialTable) -> bool:
         return False
     distinct = table.settings[varied].drop_duplicates()
     # configs that agree in all of these differ in something else, which varies from config to config
-    if len(distinct) != configs:
-        return False
+    return len(distinct) == configs and is_complete(distinct)
+
+
+def is_complete(distinct: pd.DataFrame) -> bool:
+    """Whether the rows, all different, are all combinations of their values."""
     # conditional settings live in part of the configs, so each pattern of active settings has combinations of its own
     patterns = distinct.notna().apply(tuple, axis=1)
     always = distinct.loc[:, distinct.notna().all()].drop_duplicates()

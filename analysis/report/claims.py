@@ -22,7 +22,7 @@ _NOTE = (
     "Bold rows are claimed; they come first. In at most one of twenty studies in which no setting has an effect, anything is claimed: “of all” "
     "holds for all rows at once, “alone” for one row. Effects on a risk are differences in percentage points; those marked × are ratios of "
     "geometric means over trials that completed their budget and did not fail; “win” is the share of other runs that a run beats, "
-    "failed runs counted last. A range is compared between its ends. Effects are adjusted for the claims beside them and for "
+    "failed runs counted last. A range is compared between its highest and its lowest third. Effects are adjusted for the claims beside them and for "
     "nuisance settings that matter. Bends of ranges and interactions are listed if they are claimed or p alone is below .05. Seeds are nested "
     "in configs. If the trials do not belong to a randomised design, effects are associations, and none is claimed."
 )
@@ -53,7 +53,7 @@ def _table(claims: Sequence[Claim], *, folded: str = "") -> Table:
 def _row(claim: Claim) -> list[str]:
     return [
         claim.setting + (" (nuisance)" if claim.role == "nuisance" else ""),
-        f"{claim.level} against {claim.reference}",
+        claim.compared,
         RISKS.get(claim.outcome, claim.outcome),
         claim.shown(claim.effect),
         claim.interval(family=False),

@@ -13,12 +13,13 @@ from rich.table import Table
 
 from analysis import power
 from analysis.metrics import Baseline
+from analysis.model.units import is_complete
 from ganstudy.registry import first_line
 from ganstudy.units import to_images, to_kimg
 from study.engine import cluster
 from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
-from study.engine.separation import unseparated
+from study.engine.separation import designed, unseparated
 from study.spec.space import as_given
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
@@ -135,7 +136,14 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
 
 def _power(spec: StudySpec) -> str:
     """Return what the design can show. If every combination of choices is run, trials are independent; else configs are."""
-    levels = {name: len(d.choices) if isinstance(d, CategoricalDistribution) else None for name, d in spec.space.scientific.items()}
-    complete = not spec.space.nuisance and spec.n_configs == math.prod(n or 0 for n in levels.values())
-    units, trials = (spec.n_trials, 1) if complete else (spec.n_configs, spec.seeds)
-    return power.planned_statement(units, trials, levels)
+    rows = designed(spec, spec.n_configs)
+    distinct = rows.drop_duplicates()
+    domains = spec.space.domains
+    complete = not spec.space.nuisance and all(isinstance(d, CategoricalDistribution) for d in domains.values()) and is_complete(distinct)
+    plans = {}
+    for name, domain in spec.space.scientific.items():
+        levels = len(domain.choices) if isinstance(domain, CategoricalDistribution) else None
+        share = float(distinct[name].notna().mean())  # a conditional setting applies in part of the configs
+        units, trials = (spec.n_trials, 1) if complete else (len(distinct), spec.n_trials // len(distinct))
+        plans[name] = power.Plan(levels, round(units * share), trials)
+    return power.planned_statement(spec.n_trials, plans)

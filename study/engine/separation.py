@@ -19,12 +19,12 @@ def unseparated(spec: StudySpec) -> list[str]:
 
     It says how many configs of the same design would separate them: 2, 4 or 8 times as many.
     """
-    settings = _settings(spec, spec.n_configs)
+    settings = designed(spec, spec.n_configs)
     found = confounded(settings, spec.space.scientific)
     sizes = [spec.n_configs * factor for factor in _GROWN if spec.n_configs * factor <= MAX_CONFIGS]
     if not found or not sizes:
         return [_sentence(spec, each, None, sizes) for each in found[:_SENTENCES]]
-    grown = _settings(spec, sizes[-1])
+    grown = designed(spec, sizes[-1])
     left = {size: {(each.setting, each.others) for each in confounded(grown[:size], spec.space.scientific)} for size in sizes}
     sentences = []
     for kind, noun in ((1, "pairs of settings"), (2, "pairs of a setting and an interaction")):
@@ -50,7 +50,7 @@ def _sentence(spec: StudySpec, each: Confounded, enough: int | None, sizes: Sequ
     return f"The effects of {each.setting} and {other} {how} in {where} (correlation {each.r:.2f}). {advice}"
 
 
-def _settings(spec: StudySpec, n_configs: int) -> pd.DataFrame:
+def designed(spec: StudySpec, n_configs: int) -> pd.DataFrame:
     """Return the settings of the first n_configs configs; None where a setting is inactive."""
     rows = DESIGNS.pick(spec.sampler)(spec.space, n_configs=n_configs, design_seed=spec.design_seed)
     proposals = [spec.asked(row, seed=0) for row in rows]

@@ -15,7 +15,7 @@ _NOTABLE = 0.05  # p of a secondary comparison (a bend, an interaction, a kind o
 def print_claims(explanation: analysis.Explanation, console: Console) -> None:
     """Print a row for each comparison; a star marks those that are claimed."""
     if not len(explanation):
-        console.print("Nothing to compare: no setting has finished trials at two levels.")
+        console.print("Nothing to compare.")
         return
     kinds = {name for name in explanation.outcomes if name in RISKS and name != FAILED} if len(explanation.outcomes) > 1 else set()
     shown = [c for c in explanation if c.claimed or c.p < _NOTABLE or (c.kind in ("levels", "trend") and c.outcome not in kinds)]
@@ -29,8 +29,8 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
         table.add_row(
             "*" if claim.claimed else "",
             escape(claim.setting) + (" (nuisance)" if claim.role == "nuisance" else ""),
-            escape(f"{claim.level} against {claim.reference}"),
-            claim.outcome,
+            escape(claim.compared),
+            escape(claim.outcome),
             claim.shown(claim.effect),
             claim.interval(family=False),
             f"{claim.p:.2g}",

@@ -64,7 +64,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):
-        table.add_column(column, justify="right")
+        table.add_column(escape(column), justify="right")
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
@@ -76,7 +76,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         )
         table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
                       _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
-                      f"{row['n']} of {row['n_seeds']}", settings or "all off", row["config_id"])  # fmt: skip
+                      f"{row['n']} of {row['n_seeds']}", escape(settings or "all off"), escape(row["config_id"]))  # fmt: skip
     console.print(table)
     baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(

@@ -13,7 +13,7 @@ from analysis import Direction, TrialTable
 from analysis.model import WIN, JointModel, Response, joint_model, responses, units_of
 from analysis.model.multiplicity import ERROR, SHARES, limits
 from analysis.model.regression import Regression, normal_scores, permute
-from analysis.model.terms import bend, interaction, terms_of
+from analysis.model.terms import bend, interaction, line, terms_of
 
 Stage = Callable[..., TrialTable]
 
@@ -62,7 +62,7 @@ def test_levels_are_the_coefficients_of_least_squares(made: tuple[pd.DataFrame, 
     y, position = regression.response.values, np.log(frame["lr"].to_numpy())
     on = {"on": frame["on"].to_numpy(dtype=float)}
     params, errors, df = ols(frame, y, {**indicators(frame), **on, "lr": position}, np.ones(40, dtype=bool))
-    fit = regression.fit(regression.terms["loss"], ["on", "lr"])
+    fit = regression.fit(regression.terms["loss"], ["on", line("lr")])
     assert fit
     names = [(c.levels[0], c.references[0]) for c in regression.terms["loss"].contrasts]
     assert names == [("a", "b"), ("c", "b"), ("c", "a")]
@@ -73,21 +73,38 @@ def test_levels_are_the_coefficients_of_least_squares(made: tuple[pd.DataFrame, 
     assert fit.score[1] == pytest.approx(float(normal_scores(np.array(params["loss c"] / errors["loss c"]), int(df))))
 
 
-def test_a_trend_is_the_difference_between_the_ends_of_the_range(made: tuple[pd.DataFrame, Regression]) -> None:
+def thirds_code(values: np.ndarray) -> np.ndarray:
+    """−1/2 in the lowest third of the values, 1/2 in the highest."""
+    low, high = np.quantile(values, [1 / 3, 2 / 3])
+    return np.asarray(0.5 * (values >= high) - 0.5 * (values <= low))
+
+
+def test_a_trend_is_the_difference_between_the_highest_and_the_lowest_third(made: tuple[pd.DataFrame, Regression]) -> None:
     frame, regression = made
-    position = np.log(frame["lr"].to_numpy())
-    params, errors, _ = ols(frame, regression.response.values, {"lr": position}, np.ones(40, dtype=bool))
+    code = thirds_code(frame["lr"].to_numpy())
+    params, errors, _ = ols(frame, regression.response.values, {"lr": code}, np.ones(40, dtype=bool))
     fit = regression.fit(regression.terms["lr"], [])
     assert fit
-    assert fit.estimate[0] == pytest.approx(params["lr"] * np.ptp(position))
-    assert fit.error[0] == pytest.approx(errors["lr"] * np.ptp(position))
+    assert fit.estimate[0] == pytest.approx(params["lr"])
+    assert fit.error[0] == pytest.approx(errors["lr"])
+
+
+@pytest.mark.parametrize("steep", [False, True])
+def test_a_trend_means_the_same_whatever_the_curve_is(steep: bool) -> None:
+    """The difference of the means of both thirds, for a line and for a step."""
+    x = np.linspace(0, 1, 60)
+    y = np.where(x > 0.5, 1.0, 0.0) if steep else x
+    regression = Regression(response(y + 1e-3 * np.cos(np.arange(60))), terms_of(pd.DataFrame({"x": x}), ["x"], [], {"x": "linear"}))
+    fit = regression.fit(regression.terms["x"], [])
+    assert fit
+    assert fit.estimate[0] == pytest.approx(y[40:].mean() - y[:20].mean(), abs=0.001)
 
 
 def test_a_bend_is_the_middle_against_the_ends() -> None:
     frame = pd.DataFrame({"x": np.linspace(0, 1, 21)})
     y = 3.0 - 5 * (1 - 4 * (frame["x"].to_numpy() - 0.5) ** 2)  # a valley of depth 5
     regression = Regression(response(y + 1e-3 * np.cos(np.arange(21))), terms_of(frame, ["x"], [], {"x": "linear"}))
-    fit = regression.fit(regression.terms[bend("x")], ["x"])
+    fit = regression.fit(regression.terms[bend("x")], [line("x")])
     assert fit
     assert fit.estimate[0] == pytest.approx(-5, abs=0.01)
 
@@ -108,12 +125,13 @@ def test_an_interaction_is_a_difference_of_differences(made: tuple[pd.DataFrame,
 def test_a_conditional_setting_is_fitted_where_it_lives(made: tuple[pd.DataFrame, Regression]) -> None:
     frame, regression = made
     lives = frame["gamma"].notna().to_numpy()
-    gamma = frame["gamma"].fillna(0).to_numpy()
+    gamma = np.zeros(40)
+    gamma[lives] = thirds_code(frame["gamma"][lives].to_numpy())
     params, errors, df = ols(frame, regression.response.values, {"gamma": gamma}, lives)
     fit = regression.fit(regression.terms["gamma"], [])
     assert fit
-    assert fit.estimate[0] == pytest.approx(params["gamma"] * np.ptp(gamma[lives]))
-    assert fit.error[0] == pytest.approx(errors["gamma"] * np.ptp(gamma[lives]))
+    assert fit.estimate[0] == pytest.approx(params["gamma"])
+    assert fit.error[0] == pytest.approx(errors["gamma"])
     assert fit.df == df
 
 

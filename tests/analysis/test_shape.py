@@ -26,7 +26,7 @@ def shape_of(table: TrialTable, setting: str = "d.lr", outcome: str = "fd") -> S
 
 @pytest.mark.parametrize("optimum", [0.3, 0.5, 0.7])
 def test_a_valley_is_found_with_its_optimum(stage: Stage, optimum: float) -> None:
-    table = stage(80, 2, seed=3, risk=lambda config: 0.0, log_fd=lambda config: 8 * (along(config) - optimum) ** 2)
+    table = stage(80, 2, seed=3, risk=lambda config: 0.0, log_fd=lambda config: 12 * (along(config) - optimum) ** 2)
     found = shape_of(table)
     assert found.form == "valley"
     assert not found.at_edge
