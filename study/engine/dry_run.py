@@ -54,7 +54,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
     console.print(table)
-    for sentence in (_power(spec), *unseparated(spec)) if spec.goal == "explain" else ():
+    for sentence in (power_of(spec), *unseparated(spec)) if spec.goal == "explain" else ():
         console.print(escape(sentence), soft_wrap=True, highlight=False)
     console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
@@ -134,7 +134,7 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         torch.set_num_threads(threads)
 
 
-def _power(spec: StudySpec) -> str:
+def power_of(spec: StudySpec) -> str:
     """Return what the design can show. If every combination of choices is run, trials are independent; else configs are."""
     rows = designed(spec, spec.n_configs)
     distinct = rows.drop_duplicates()

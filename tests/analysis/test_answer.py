@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis import Claim, Explanation, TrialTable, answer, explain
-from analysis.words import value_texts
+from analysis.estimate import rate
+from analysis.words import percent, value_texts
 
 Stage = Callable[..., TrialTable]
 
@@ -235,7 +236,10 @@ def test_a_complete_design_says_that_it_speaks_of_seeds_only(stage: Stage) -> No
     table = stage(3, 8, risk=lambda k: 0.0)
     table = with_setting(table, "r1.gamma", pd.Series([None] * 8 + ["low"] * 8 + ["high"] * 8, index=table.settings.index))
     table = with_setting(table, "r1", per_config(table, [False, True, True]), rest=("r1.gamma",))
-    assert "so intervals are over seeds only" in answer(explain(table, ("failed", "fd")))
+    text = answer(explain(table, ("failed", "fd")))
+    assert "so intervals are over seeds only" in text
+    share = rate(table.failed, table.trial_id)  # also the first one
+    assert f"95 % interval {percent(share.low)} to {percent(share.high)}" in text.splitlines()[0]
     # one of the four combinations of two switches is missing, so this is a sample
     part = with_setting(stage(3, 8), "a", per_config(table, [False, True, True]))
     part = with_setting(part, "b", per_config(table, [False, False, True]), rest=("a",))

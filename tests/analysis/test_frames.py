@@ -218,6 +218,15 @@ def test_a_known_scale_is_used_and_an_unknown_one_is_guessed() -> None:
     assert (known.setting_scale("lr"), known.setting_scale("wide")) == ("log", "linear")
 
 
+def test_a_setting_drawn_evenly_from_zero_to_one_is_linear() -> None:
+    """It spans more than a decade, as one that is drawn evenly on the log scale does."""
+    rng = np.random.default_rng(0)
+    even, log = rng.random(60), 10 ** rng.uniform(-4, -1, 60)
+    made = table(pd.DataFrame({"dropout": even, "lr": log, "loss": rng.random(60)}), config=["dropout", "lr"])
+    assert even.max() > 10 * even.min()
+    assert (made.setting_scale("dropout"), made.setting_scale("lr")) == ("linear", "log")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

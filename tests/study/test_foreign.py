@@ -71,6 +71,20 @@ def test_a_csv_is_explained_in_one_command(csv: str) -> None:
     assert "It was not said which runs failed" in without
 
 
+def test_names_that_look_like_markup_are_printed_as_they_are(csv: str, tmp_path: Path) -> None:
+    frame = pd.read_csv(csv).rename(columns={"loss": "[/x]", "w": "[b]w", "fid": "[/fid]"})
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    said = run("explain", str(tmp_path / "odd.csv"), "--config", "[/x],[b]w", "--objective", "[/fid]", "--direction", "minimize")
+    assert all(name in said for name in ("[/x]", "[b]w", "[/fid]"))
+
+
+def test_an_infinite_setting_is_refused(csv: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv(csv)
+    frame.loc[frame["w"] > 0.7, "w"] = np.inf
+    frame.to_csv(csv, index=False)
+    assert "column 'w' holds infinite values. Leave the cell empty" in refused(monkeypatch, capsys, "explain", csv, *COLUMNS)
+
+
 def test_a_csv_of_wandb_is_recognised_by_its_columns(csv: str, tmp_path: Path) -> None:
     frame = pd.read_csv(csv).assign(Name=[f"run-{i}" for i in range(80)], State="finished", Created="2024-05-01", Runtime=10)
     frame.loc[:2, "State"] = "crashed"
