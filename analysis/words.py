@@ -26,9 +26,9 @@ def percent(share: float) -> str:
     return f"{round(100 * share)} %".replace("-", "−") if math.isfinite(share) else "–"
 
 
-def plural(n: int, noun: str, nouns: str = "") -> str:
+def plural(n: int, noun: str) -> str:
     """2, "trial" -> "2 trials"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {nouns or f'{noun}s'}"
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def listed(items: list[str]) -> str:

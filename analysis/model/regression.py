@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import linalg, special
 
 from analysis.model.outcomes import Response
-from analysis.model.terms import Name, Term
+from analysis.model.terms import CELL, Name, Term
 from analysis.table import Bools, Floats
 
 _INFLATION = 10.0  # a comparison whose variance other terms inflate more than this cannot be separated from them (Marquardt 1970)
@@ -72,12 +72,30 @@ class Regression:
         """The term adjusted for others, or None if too few units are left."""
         group = self.group(term)
         fit = self._solved(term, adjust, group.products[:, None], group.total, floor=self.response.floor)
-        if self.response.ties is None:
-            return fit
-        scored = self._solved(term, adjust, group.scored[:, None], group.scored_total, floor=self.response.floor)
-        if fit is None or scored is None:
-            return None
-        return replace(fit, score=scored.score)
+        if self.response.ties is not None:
+            scored = self._solved(term, adjust, group.scored[:, None], group.scored_total, floor=self.response.floor)
+            fit = replace(fit, score=scored.score) if fit and scored else None
+        return fit if fit is None else self._spread(fit, term, adjust)
+
+    def _spread(self, fit: Fit, term: Term, adjust: Sequence[Name]) -> Fit:
+        """Widen errors, and shrink scores, of contrasts whose own sides spread more than all units together do.
+
+        Rates near one half spread more than rates of 0 or 1, and a level in few units may spread more than the others. The error of a
+        contrast is then that of Welch 1947, from the residuals on its own sides.
+        """
+        group = self.group(term)
+        at = np.concatenate([np.arange(self.at[name].start, self.at[name].stop) for name in (*adjust, term.name)])
+        y = self.response.values[group.rows]
+        columns = group.columns[:, at]
+        residual = y - y.mean() - columns @ (_inverse(group.gram[np.ix_(at, at)])[0] @ group.products[at])
+        pooled = max(float(residual @ residual) / fit.df, self.response.floor**2)
+        wider = np.ones(len(term.contrasts))
+        for i, contrast in enumerate(term.contrasts):
+            sides = [residual[side[group.rows]] for side in contrast.cells or (contrast.inside, contrast.outside)]
+            if min(map(len, sides)) >= CELL and pooled > 0:
+                own = sum(max(float(side.var(ddof=1)), self.response.floor**2) / len(side) for side in sides)
+                wider[i] = max(1.0, np.sqrt(own / (pooled * sum(1 / len(side) for side in sides))))
+        return replace(fit, error=fit.error * wider, score=fit.score / wider)
 
     def permuted(self, term: Term, adjust: Sequence[Name]) -> Floats | None:
         """[m, B]: the scores of the same fit to permuted data."""

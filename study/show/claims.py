@@ -43,7 +43,7 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
         "[dim]* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "
         "differences of rates, × are ratios; win: share of other runs that a run beats, failed runs last"
         + (
-            f"; {plural(left, 'bend or interaction', 'bends and interactions')} with p above {_NOTABLE:g} left out, --json has them"
+            f"; {plural(left, 'secondary comparison')} (bends, interactions, kinds of failure) with p above {_NOTABLE:g} left out, --json has all"
             if left
             else ""
         )

@@ -271,8 +271,8 @@ def test_the_dry_run_counts_the_units_that_the_claims_will_have() -> None:
     # one of the combinations is missing, so configs are a sample
     assert "too few to tell any difference" in power_of(spec_of({**switches, "r2": [False, True]}, n_configs=7, seeds=5, sampler="random"))
     # the weight of R1 applies in half of the configs
-    gamma = {"r1": [False, True], "r1.gamma": {"low": 0.1, "high": 10, "log": True}}
-    expected = planned_statement(128, {"r1": Plan(2, 64, 2), "r1.gamma": Plan(None, 32, 2)})
+    gamma = {"r1": [False, True], "r1.gamma": {"low": 0.1, "high": 10, "log": True}, "d.lr": {"low": 1e-4, "high": 1e-2, "log": True}}
+    expected = planned_statement(128, {"r1": Plan(2, 64, 2), "r1.gamma": Plan(None, 32, 2), "d.lr": Plan(None, 64, 2)})
     assert power_of(spec_of(gamma, n_configs=64, seeds=2, sampler="balanced")) == expected
 
 
