@@ -98,8 +98,7 @@ def _seen(values: Sequence[float]) -> list[float]:
 
 
 def _label(claim: Claim, *, names: bool) -> str:
-    compared = f"{claim.level} against {claim.reference}"
-    second = f"{RISKS.get(claim.outcome, claim.outcome)}: {compared}" if names and claim.outcome != "failed" else compared
+    second = f"{RISKS.get(claim.outcome, claim.outcome)}: {claim.compared}" if names and claim.outcome != "failed" else claim.compared
     broken = "<br>" if len(claim.setting) + len(second) > _WIDE else "  "
     return f"<b>{claim.setting}</b>{broken}{second}"
 
