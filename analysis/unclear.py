@@ -61,7 +61,9 @@ def unclear(explanation: Explanation) -> list[str]:
         if name in told
         for claim in _pairs([c for c in explanation.claims if c.settings == (name,) and c.kind == "levels"])
         if not any(
-            c.claimed for c in explanation.claims if (c.settings, c.levels, c.references) == ((name,), claim.levels, claim.references)
+            c.claimed or c.held
+            for c in explanation.claims
+            if (c.settings, c.levels, c.references) == ((name,), claim.levels, claim.references)
         )
     ]
     if partly:
@@ -80,11 +82,13 @@ def together(explanation: Explanation) -> list[str]:
     names = list(dict.fromkeys([*table.scientific, *table.nuisance]))
     first = ~pd.Series(table.config_id).duplicated().to_numpy()
     found = confounded(table.settings.loc[first, names], table.scientific)
-    lines = [
-        f"{each.setting} varies together with {' × '.join(each.others)} (correlation {each.r:+.2f} over {plural(each.n, 'config')}), "
-        "so their effects are hard to tell apart.".replace("-", "−")
-        for each in found[:_PAIRS]
-    ]
+    lines = []
+    for each in found[:_PAIRS]:
+        r = f"{each.r:+.2f}".replace("-", "−")
+        lines.append(
+            f"{each.setting} varies together with {' × '.join(each.others)} (correlation {r} over {plural(each.n, 'config')}), "
+            "so their effects are hard to tell apart."
+        )
     more = len(found) - _PAIRS
     return [*lines, f"{plural(more, 'more pair')} of settings {'varies' if more == 1 else 'vary'} together."] if more > 0 else lines
 

@@ -95,7 +95,7 @@ def axis(column: pd.Series, scale: Scale) -> Axis:
 def terms_of(settings: pd.DataFrame, scientific: Sequence[str], nuisance: Sequence[str], scales: Mapping[str, Scale]) -> dict[Name, Term]:
     """Return the terms by name: those of each setting, then the interactions of any two scientific settings that have enough units.
 
-    A setting that does not vary has no term. `scales` holds the scale of each range. Where interactions are too many, there are none.
+    A setting that does not vary has no term. `scales` holds the scale of each range. If there are too many interactions, none is included.
     """
     found: dict[Name, Term] = {}
     for name in (*scientific, *nuisance):

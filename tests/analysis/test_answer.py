@@ -116,6 +116,23 @@ def test_a_metric_asked_alone_is_guarded_against_selection(stage: Stage) -> None
     assert held
 
 
+def test_a_comparison_that_is_held_back_is_not_also_called_unclear(stage: Stage) -> None:
+    """Of three losses, one keeps only runs alive, and one also lowers fd."""
+    table = stage(60, 2, risk=lambda k: 0.0, config_sd=0.8, log_fd=lambda k: -3.0 * (k["loss"] == "wasserstein"), seed=1)
+    fd, loss = table.final["fd"].to_numpy(), table.settings["loss"].to_numpy()
+    fails = (loss == "hinge") & (fd > np.exp(1.3))
+    table = replace(table, outcome=np.where(fails, "mode_collapse", "healthy"), scientific=("loss",), nuisance=())
+    found = explain(table, "fd")
+    held = [c for c in found if c.held]
+    assert held
+    told = {c.setting for c in found if c.claimed}
+    assert told == {"loss"}
+    text = answer(found)
+    for claim in held:
+        assert f"Not claimed for loss {claim.level}, instead of {claim.reference}: " in text
+        assert f"{claim.level} against {claim.reference}" not in text
+
+
 def test_each_metric_is_checked_against_its_own_summary(stage: Stage) -> None:
     """r1 raises coverage in all runs, and does nothing to fd or to failures."""
     table = stage(40, 2, risk=lambda k: 0.2)
@@ -277,6 +294,9 @@ def test_settings_that_always_vary_together_get_no_credit(stage: Stage, twin: st
         text = answer(found)
         assert f"Not compared: {names[0]} and {names[1]} (not to be told apart from other settings" in text
         assert f"{names[0]} varies together with {names[1]} (correlation " in text
+    hyphened = {"twin": "twin-of-it"}
+    both = replace(both, settings=both.settings.rename(columns=hyphened), scientific=tuple(hyphened.get(name, name) for name in names))
+    assert "twin-of-it" in next(line for line in answer(explain(both, "fd")).splitlines() if "varies together" in line)
 
 
 def test_of_two_correlated_settings_the_true_one_is_claimed(stage: Stage) -> None:
