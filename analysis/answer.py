@@ -1,12 +1,14 @@
 """The answer of a study in sentences: the data, what each setting does, and what cannot be told."""
 
 from analysis import estimate, sentences
+from analysis.choices import better_and_worse
 from analysis.claim import Claim
 from analysis.explain import Explanation
+from analysis.levels import distinct_values
 from analysis.model import WIN
 from analysis.shape import shapes
 from analysis.unclear import depending, equal, together, unassociated, unclear
-from analysis.words import listed, percent, plural
+from analysis.words import listed, percent, plural, value_texts
 
 
 def answer(explanation: Explanation) -> str:
@@ -34,7 +36,7 @@ def answer(explanation: Explanation) -> str:
     claimed = [claim for claim in explanation.claims if claim.claimed]
     for name in explanation.settings:
         mine = [claim for claim in claimed if claim.settings == (name,)]
-        lines += [*_of_setting(mine, average=name in depending(explanation)), *_best(explanation, mine)]
+        lines += [*_of_setting(explanation, name, mine), *_best(explanation, mine)]
     lines += _of_interactions([claim for claim in claimed if claim.kind == "interaction"])
     lines += list(
         dict.fromkeys(
@@ -53,10 +55,17 @@ def _scope(explanation: Explanation) -> list[str]:
     return [f"All of this holds {listed([over, fixed])}; other values could change it."] if over or fixed else []
 
 
-def _of_setting(claims: list[Claim], *, average: bool) -> list[str]:
-    """A line for each comparison, with all its outcomes; the summary is left out where it only repeats them."""
+def _of_setting(explanation: Explanation, name: str, claims: list[Claim]) -> list[str]:
+    """A line for each comparison, with all its outcomes; the summary is left out where it only repeats them.
+
+    Several comparisons of a choice are told together, with a line for each outcome.
+    """
+    average = "On average, " if name in depending(explanation) else ""
     lines = []
     compared = dict.fromkeys((claim.kind, claim.levels, claim.references) for claim in claims)
+    if len(compared) > 1 and all(kind == "levels" for kind, *_ in compared):
+        values = distinct_values(explanation.table.settings[name].dropna())
+        return [f"{average}{line}" for line in better_and_worse(claims, value_texts(values))]
     for key in compared:
         mine = [claim for claim in claims if (claim.kind, claim.levels, claim.references) == key]
         if len(mine) > 1:
@@ -70,7 +79,7 @@ def _of_setting(claims: list[Claim], *, average: bool) -> list[str]:
             if claim.outcome == "failed":
                 text += f": {sentences.counts(claim)}"
             parts.append(f"{text} ({sentences.evidence_of(claim)})")
-        lines.append(f"{'On average, ' if average else ''}{sentences.subject(mine[0])} {'; it '.join(parts)}.")
+        lines.append(f"{average}{sentences.subject(mine[0])} {'; it '.join(parts)}.")
     return lines
 
 

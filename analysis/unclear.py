@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from analysis import power
-from analysis.claim import Claim
 from analysis.confounding import confounded
 from analysis.explain import Explanation
 from analysis.levels import distinct_values
@@ -56,18 +55,12 @@ def unclear(explanation: Explanation) -> list[str]:
     elif open_:
         lines.append(f"Cannot be told from noise: the effect of {listed([_average(name, depends) for name in open_])}.")
     partly = [
-        f"{name} {claim.level} against {claim.reference}{' on average' if name in depends else ''}"
+        f"{_average(name, depends)} {listed(pairs)}"
         for name in explanation.settings
-        if name in told
-        for claim in _pairs([c for c in explanation.claims if c.settings == (name,) and c.kind == "levels"])
-        if not any(
-            c.claimed or c.held
-            for c in explanation.claims
-            if (c.settings, c.levels, c.references) == ((name,), claim.levels, claim.references)
-        )
+        if name in told and (pairs := _open(explanation, name))
     ]
     if partly:
-        lines.append(f"Cannot be told from noise: {listed(partly)}.")
+        lines.append(f"Cannot be told from noise: {'; '.join(partly)}.")
     lines += _not_compared(explanation, model)
     for name in explanation.settings:
         lines += _levels(explanation, model, name)
@@ -102,8 +95,13 @@ def _average(name: str, depends: set[str]) -> str:
     return f"{name} on average" if name in depends else name
 
 
-def _pairs(claims: list[Claim]) -> list[Claim]:
-    return list({(claim.levels, claim.references): claim for claim in reversed(claims)}.values())[::-1]
+def _open(explanation: Explanation, name: str) -> list[str]:
+    """The pairs of levels of a setting without a claim, in the order of the study file."""
+    mine = [claim for claim in explanation.claims if claim.settings == (name,) and claim.kind == "levels"]
+    told = {claim.compared for claim in mine if claim.claimed or claim.held}
+    texts = value_texts(distinct_values(explanation.table.settings[name].dropna()))
+    found = {claim.compared: claim for claim in mine if claim.compared not in told}
+    return sorted(found, key=lambda pair: (texts.index(found[pair].reference), texts.index(found[pair].level)))
 
 
 def unassociated(explanation: Explanation, told: Collection[str]) -> list[str]:
@@ -154,11 +152,12 @@ def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]
     if term is None or term.kind != "levels" or not term.contrasts:
         return []
     units, lines = model.units, []
+    few: dict[str, list[str]] = {}
     column = units.settings[name]
     values = distinct_values(column.dropna())
     for i, (value, label) in enumerate(zip(values, value_texts(values), strict=True)):
         members = np.array([value == other for other in column], dtype=bool)
-        place = f"{name} {label}" + (", the reference," if i == 0 else "")
+        place = label + (", the reference" if i == 0 else "")
         if members.sum() < CELL:
             lines.append(f"Not compared: {name} {label} (it has {plural(int(members.sum()), units.kind)}).")
             continue
@@ -167,8 +166,7 @@ def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]
                 continue
             alive = members[units.of] & known(units.table, metric)
             if len(set(units.of[alive])) < CELL:
-                lines.append(
-                    f"The {metric} of {place} cannot be compared: {int(alive.sum())} of {plural(int(members[units.of].sum()), 'trial')} "
-                    f"completed without failing."
-                )
-    return lines
+                few.setdefault(metric, []).append(f"{place} ({int(alive.sum())} of {int(members[units.of].sum())})")
+    return lines + [
+        f"Too few trials completed without failing to compare {metric} with {name} {listed(levels)}." for metric, levels in few.items()
+    ]

@@ -244,8 +244,37 @@ def test_levels_without_survivors_or_with_one_config_are_named(stage: Stage) -> 
     table = with_setting(table, "loss", pd.Categorical(loss, categories=["hinge", "nonsaturating", "wasserstein", "lsgan"]))
     text = answer(explain(table, ("failed", "fd")))
     n = int((table.settings["loss"] == "hinge").sum())
-    assert f"The fd of loss hinge, the reference, cannot be compared: 0 of {n} trials completed without failing." in text
+    assert f"Too few trials completed without failing to compare fd with loss hinge, the reference (0 of {n})." in text
     assert "Not compared: loss lsgan (it has 1 config)." in text
+
+
+@pytest.mark.parametrize("good", ["hinge", "nonsaturating", "wasserstein"])
+def test_one_good_level_of_a_choice_is_told_in_one_sentence(stage: Stage, good: str) -> None:
+    bad = [level for level in ("hinge", "nonsaturating", "wasserstein") if level != good]
+    table = stage(72, 2, risk=lambda k: 0.03 if k["loss"] == good else 0.8, log_fd=lambda k: -1.5 * (k["loss"] == good))
+    found = explain(replace(table, scientific=("loss",), nuisance=()), ("failed", "fd", "coverage"))
+    lines = answer(found).splitlines()
+    by = {level: table.where((table.settings["loss"] == level).to_numpy()) for level in (good, *bad)}
+    counted = [f"{int(by[level].failed.sum())} of {len(by[level])}" for level in by]
+    mine = [c for c in found if c.claimed and c.outcome == "failed"]
+    assert {frozenset((c.level, c.reference)) for c in mine} == {frozenset((good, level)) for level in bad}
+    lows = [c.family_low if c.level == good else -c.family_high for c in mine]
+    highs = [c.family_high if c.level == good else -c.family_low for c in mine]
+    (stable,) = [line for line in lines if "keeps training stable" in line]
+    assert stable.startswith(
+        f"loss {good} keeps training stable: {counted[0]} trials failed, {counted[1]} with {bad[0]} and {counted[2]} with {bad[1]} (−"
+    )
+    assert stable.endswith(f"; 95 % intervals within {100 * min(lows):+.0f} to {100 * max(highs):+.0f}).".replace("-", "−"))
+    (better,) = [line for line in lines if "improves fd" in line]
+    assert better.startswith(f"loss {good} improves fd, compared with {bad[0]} and {bad[1]} (× 0.")
+    assert f"Cannot be told from noise: loss {bad[1]} against {bad[0]}." in lines
+    assert not any("win" in line or "beats" in line for line in lines)
+
+
+def test_good_levels_of_a_choice_are_told_together(stage: Stage) -> None:
+    table = stage(96, 2, risk=lambda k: 0.85 if k["loss"] == "wasserstein" else 0.02)
+    lines = answer(explain(replace(table, scientific=("loss",), nuisance=()), ("failed",))).splitlines()
+    assert any(line.startswith("loss hinge and nonsaturating keep training stable: ") for line in lines)
 
 
 def test_a_complete_design_says_that_it_speaks_of_seeds_only(stage: Stage) -> None:
