@@ -4,6 +4,7 @@ import numpy as np
 
 from analysis.claim import Claim, Count
 from analysis.model import WIN, Comparison, JointModel
+from analysis.model.outcomes import known
 from analysis.model.regression import t_value
 from analysis.model.terms import Term
 from analysis.outcomes import RISKS
@@ -109,7 +110,7 @@ def aspect(outcome: str) -> str:
 
 
 def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]:
-    """For an interaction: the effect of the first setting at both levels of the second one, each with the interval of the whole answer."""
+    """For an interaction: the effect of the first setting at both levels of the second one, each with the interval of the whole answer and its trials."""
     term, response = comparison.term, comparison.response
     if term.kind != "interaction":
         return ()
@@ -118,7 +119,9 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
     i, j = divmod(int(np.argmax(comparison.contrast.weights)), width)
     (level, other_level), (reference, other_reference) = comparison.contrast.levels, comparison.contrast.references
     found = []
-    for at, label in ((0, other_reference), (1, other_level)):
+    counted = known(model.units.table, response.name)
+    trials = [int((cell[model.units.of] & counted).sum()) for cell in comparison.contrast.cells]
+    for at, label, n in ((0, other_reference, (trials[1], trials[3])), (1, other_level, (trials[0], trials[2]))):
         weights = {one.name: np.zeros(one.columns.shape[1]), other.name: np.zeros(width), term.name: np.zeros(term.columns.shape[1])}
         weights[one.name][i] = 1.0
         weights[term.name][i * width : (i + 1) * width] = _value(term, other, j, at)
@@ -128,12 +131,12 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
         if response.part != "objective":  # no difference of shares is larger than 100 points
             estimate, low, high = (float(np.clip(value, -1, 1)) for value in (estimate, low, high))
         if response.scale == "log":
-            text = f"× {number(float(np.exp(estimate)))} (95 % {number(float(np.exp(low)))} to {number(float(np.exp(high)))})"
+            text = f"× {number(float(np.exp(estimate)))} (95 % {number(float(np.exp(low)))} to {number(float(np.exp(high)))}"
         elif response.part != "objective":
-            text = f"{100 * estimate:+.0f} points (95 % {100 * low:+.0f} to {100 * high:+.0f})".replace("-", "−")
+            text = f"{100 * estimate:+.0f} points (95 % {100 * low:+.0f} to {100 * high:+.0f}".replace("-", "−")
         else:
-            text = f"{estimate:+.3g} (95 % {number(low)} to {number(high)})".replace("-", "−")
-        found.append(f"with {term.settings[1]} {label}, {level} instead of {reference}: {text}")
+            text = f"{estimate:+.3g} (95 % {number(low)} to {number(high)}".replace("-", "−")
+        found.append(f"with {term.settings[1]} {label}, {level} instead of {reference}: {text}; {n[0]} against {plural(n[1], 'trial')})")
     return tuple(found)
 
 

@@ -35,9 +35,10 @@ def equal(explanation: Explanation) -> list[str]:
         elif not counted.any():
             lines.append(f"Nothing can be told about {outcome}: no trial completed without failing.")
         else:
-            lines.append(
-                f"Nothing can be told about {outcome}: all {'trials' if explanation.model.units.kind == 'trial' else 'configs'} are equal in it."
-            )
+            units = f"{explanation.model.units.kind}s"
+            alone = len(set(table.config_id[counted])) == 1
+            why = "it is known of one config only" if alone else f"all {units} are equal in it"
+            lines.append(f"Nothing can be told about {outcome}: {why}.")
     return lines
 
 

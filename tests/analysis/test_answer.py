@@ -165,6 +165,8 @@ def test_equal_shares_of_failures_are_not_called_none(stage: Stage) -> None:
     text = answer(explain(dead, ("failed", "fd")))
     assert "All trials failed, so" in text
     assert "Nothing can be told about fd: no trial completed without failing." in text
+    one = replace(table, outcome=np.where(table.config_id == "c00", "healthy", "mode_collapse"))
+    assert "Nothing can be told about fd: it is known of one config only." in answer(explain(one, ("failed", "fd")))
 
 
 def test_a_range_is_told_with_the_counts_of_its_thirds(stage: Stage) -> None:
