@@ -5,19 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis import plots
-from analysis.claim import Claim
+from analysis.claim import Claim, Evidence
 from analysis.model import WIN
 from analysis.outcomes import RISKS
 from analysis.report.content import Block, Chart, Charts, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.table import TrialTable
-from analysis.words import plural
+from analysis.words import listed, plural
 
 _NOTABLE = 0.05  # p of a bend or an interaction that the table lists although it is not claimed
 _FOREST = 24  # rows of a forest plot
 _PLOT = 210  # least width of a forest beside its labels, in pixels
 _LEVELS = 32  # rows of a figure by setting
-_COLUMNS = ("Setting", "Compared", "Outcome", "Effect", "95 % alone", "p alone", "95 % of all", "p of all", "Trials (configs)", "Evidence")
+_COLUMNS = ("Setting", "Compared", "Outcome", "Effect", "95 % alone", "p alone", "95 % of all", "p of all", "Trials (configs)")
+_SOURCES: dict[Evidence, str] = {
+    "ablated": "ablated (one setting changed at a time)",
+    "confirmed": "confirmed (repeated with new seeds)",
+    "designed": "designed (trials of a randomised design)",
+    "observed": "observed (trials that were not randomised)",
+}
 _NOTE = (
     "Bold rows are claimed; they come first. In at most one of twenty studies in which no setting has an effect, anything is claimed: “of all” "
     "holds for all rows at once, “alone” for one row. Effects on a risk are differences in percentage points; those marked × are ratios of "
@@ -34,7 +40,9 @@ def evidence(found: Findings) -> Section:
     if not claims:
         return Section("Evidence", [Text(text="No setting could be compared, so there is no effect to show.")])
     blocks: list[Block] = [Charts(charts=_forests(claims, found.objective))]
-    blocks.append(Text(text="Thick: the 95 % interval of each effect alone. Thin: of all effects at once. Filled: claimed.", note=True))
+    sources = listed([_SOURCES[kind] for kind in dict.fromkeys(claim.evidence for claim in claims)])
+    thick = "Thick: the 95 % interval of each effect alone. Thin: of all effects at once. Filled: claimed."
+    blocks.append(Text(text=f"{thick} Evidence: {sources}.", note=True))
     main = [c for c in claims if c.claimed or (c.role == "scientific" and c.outcome in ("failed", found.objective))]
     others = [c for c in claims if c not in main]
     blocks += [_table(main)] if main else []
@@ -60,9 +68,15 @@ def _row(claim: Claim) -> list[str]:
         probability(claim.p),
         claim.interval(family=True) if np.isfinite(claim.family_p) else "–",
         probability(claim.family_p),
-        " + ".join(f"{group.trials} ({group.configs})" for group in (claim.n_with, claim.n_without)),
-        claim.evidence,
+        _trials(claim),
     ]
+
+
+def _trials(claim: Claim) -> str:
+    """The trials on both sides; their configs too if there are fewer."""
+    sides = claim.n_with, claim.n_without
+    trials, configs = (" + ".join(map(str, counts)) for counts in ([side.trials for side in sides], [side.configs for side in sides]))
+    return trials if trials == configs else f"{trials} ({configs})"
 
 
 def _forests(claims: Sequence[Claim], objective: str) -> list[Chart]:

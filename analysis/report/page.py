@@ -29,8 +29,8 @@ def _base64(png: bytes) -> str:
 
 
 def _spaced(text: str) -> str:
-    """A number and its % stay on one line."""
-    return text.replace(" %", "\u00a0%")
+    """A number and its % or × stay on one line."""
+    return text.replace(" %", "\u00a0%").replace("× ", "×\u00a0")
 
 
 def _figure(figure: go.Figure) -> Markup:
