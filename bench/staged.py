@@ -1,7 +1,7 @@
 """Trains trials with a known, built-in cause of failure, to test the diagnosis.
 
 `python -m bench.staged tests/data/staged.jsonl.gz` trains them without Ray, several hours on one core, and writes one line of JSON per
-trial with its curves.
+trial with its curves. Started again with the same file, it trains the trials that are missing.
 """
 
 import argparse
@@ -278,14 +278,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="number of seeds per cause; default: as in SETTINGS")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
+    there = set()
+    if given.out.exists():
+        with gzip.open(given.out, "rt") as lines:
+            there = {(found["settings"], found["cause"], found["seed"]) for found in map(json.loads, lines)}
     jobs = [
         (name, cause, seed)
         for name, cause in product(given.settings, given.causes)
         for seed in range(given.first_seed, given.first_seed + (given.seeds or SETTINGS[name].runs(CAUSES[cause])))
+        if (name, cause, seed) not in there
     ]
-    with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool, gzip.open(given.out, "wt") as out:
+    with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         for done, found in enumerate(pool.map(stage, *zip(*jobs, strict=True)), 1):
-            out.write(json.dumps(found) + "\n")
+            with gzip.open(given.out, "at") as out:  # a member of its own for each trial, so that a stopped run loses none
+                out.write(json.dumps(found) + "\n")
             last = {key: found["curves"][key][-1] for key in ("fd", "coverage", "modes", "mode_spread", "memorisation")}
             print(f"{done}/{len(jobs)} {found['settings']} {found['cause']} s{found['seed']} {found['ended']} {last}", flush=True)
 
