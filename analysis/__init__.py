@@ -1,5 +1,5 @@
-"""A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes and the runs
-of other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are given.
+"""A library that turns arrays into numbers, sentences and figures. It opens no file except the report that it writes, the runs of
+other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are given, and weights of pretrained features.
 """
 
 from analysis import metrics

@@ -7,6 +7,7 @@ from analysis.explain import Explanation
 from analysis.levels import distinct_values
 from analysis.model import WIN
 from analysis.shape import shapes
+from analysis.table import TrialTable
 from analysis.unclear import depending, equal, together, unassociated, unclear
 from analysis.words import listed, percent, plural, value_texts
 
@@ -21,11 +22,9 @@ def answer(explanation: Explanation) -> str:
         return "No answer yet: no trial has finished."
     n = f"{plural(len(table), 'trial')} of {plural(len(set(table.config_id)), 'config')}"
     seeds_only = explanation.model is not None and explanation.model.units.kind == "trial"
-    failing = estimate.rate(table.failed, table.trial_id if seeds_only else table.config_id)
-    failed = f"{int(table.failed.sum())} failed ({percent(failing.value)}, 95 % interval {percent(failing.low)} to {percent(failing.high)})"
     chosen = "not randomised" if table.foreign else "chosen by an adaptive search"
     source = "a randomised design" if explanation.designed else f"{chosen}, so what good runs have in common are associations, not causes"
-    lines = [f"{n} ({source}): {failed}."]
+    lines = [f"{n} ({source}): {_failed(table, seeds_only=seeds_only)}."]
     if seeds_only:
         lines.append(
             "Every combination of the settings was run, so intervals are over seeds only: they do not speak of other values of the settings."
@@ -44,6 +43,16 @@ def answer(explanation: Explanation) -> str:
         )
     )
     return "\n".join([*lines, *unclear(explanation), *together(explanation), *(_scope(explanation) if claimed else []), *table.notes])
+
+
+def _failed(table: TrialTable, *, seeds_only: bool) -> str:
+    """How many trials failed, of those that were not stopped before."""
+    judged, stopped = table.where(~table.censored), int(table.censored.sum())
+    if not len(judged):
+        return "all were stopped by a scheduler before they failed"
+    share = estimate.rate(judged.failed, judged.trial_id if seeds_only else judged.config_id)
+    text = f"{int(judged.failed.sum())} failed ({percent(share.value)}, 95 % interval {percent(share.low)} to {percent(share.high)})"
+    return f"{text}; {plural(stopped, 'trial')} stopped by a scheduler left out" if stopped else text
 
 
 def _scope(explanation: Explanation) -> list[str]:

@@ -25,7 +25,7 @@ class Confounded:
 
 
 def limit(n: int, *, interaction: bool = False) -> float:
-    """Return the smallest |r| that counts as confounded among n configs; of interactions only what is nearly identical counts, at any n."""
+    """Return the smallest |r| that counts as confounded among n configs: .5, and .3 from 24 configs on, if no interaction is involved."""
     return 0.3 if n >= 24 and not interaction else 0.5
 
 

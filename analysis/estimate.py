@@ -1,7 +1,7 @@
 """95 % intervals that stay valid with few seeds. All of them treat seeds as nested in configs.
 
-`values` and `events` [T] hold one value per trial; `configs` [T] names the config of each trial; `group` [T] is true for the trials of the
-level in question. On the "log" scale values must be positive, a mean is geometric and a difference is a ratio.
+`values` and `events` [T] hold one value per trial; `configs` [T] names the config of each trial. On the
+"log" scale values must be positive, and a mean is geometric.
 """
 
 from dataclasses import dataclass

@@ -26,13 +26,15 @@ def expected_best(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.Dat
 
     Failed runs are last. The sets hold k different configs: with replacement the best would look too bad (Tang et al. 2020 on Dodge et al.
     2019). Of a config with several seeds, one is chosen at random (Kurach et al. 2019); 50 choices are averaged. Configs must come from one
-    random design, so only trials of phase explore count if there are any. Beyond a third of the configs, the sets overlap so much that
-    the interval would mean little. Raises UserError for an unknown metric and with fewer than three configs.
+    random design, so only trials of phase explore count: a search that learns from earlier results gets better as it goes. Beyond a third of
+    the configs, the sets overlap so much that the interval would mean little. Raises UserError for an unknown metric, without a randomised
+    design, and with fewer than three configs.
     """
     direction, scale = table.direction(by), table.scale(by)
     table = table.where(table.evidence)
-    if (table.phase == "explore").any():
-        table = table.where(table.phase == "explore")
+    if len(table) and not (table.phase == "explore").any():
+        raise UserError("an expected best needs configs that were chosen at random; these were chosen by a search or are only observed")
+    table = table.where(table.phase == "explore")
     values = table.at_end(by)
     values = np.where(table.failed, np.inf, direction.sign * (np.log(values) if scale == "log" else values))
     usable = ~np.isnan(values)

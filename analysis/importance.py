@@ -98,7 +98,8 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
         )
     table = table.where(table.evidence)
     if outcome in RISKS:
-        values = (table.failed if outcome == "failed" else table.outcome == outcome).astype(np.float64)
+        events = table.failed if outcome == "failed" else table.outcome == outcome
+        values = np.where(table.censored, np.nan, events.astype(np.float64))
     else:
         values = np.where(table.failed, np.nan, table.at_end(outcome))
         values = np.log(values) if table.scale(outcome) == "log" else values
@@ -107,7 +108,7 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
     n = grouped.size()
     if len(n) < 6:
         raise UserError(f"importance needs at least six configs with values of {outcome}; there are {len(n)}")
-    means = grouped.mean().to_numpy(dtype=np.float64)
+    means = np.asarray(grouped.mean(), dtype=np.float64)
     if np.ptp(means) <= _ROUNDING * np.abs(means).max():
         raise UserError(f"importance needs an outcome in which configs differ; {outcome} is equal in all {len(n)} configs")
     df = int((n - 1).sum())

@@ -18,9 +18,9 @@ _CHAINS = 8
 class Posterior:
     """C configs, and D draws of what new runs of them would do. The objective is on its working scale: logarithms where `scale` is "log".
 
-    `configs` has the index config_id and the columns n_seeds (trials that are evidence), n (those that did not fail, completed their budget and
-    have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk. A config with neither a value nor a
-    failure is left out.
+    `configs` has the index config_id and the columns n_seeds (trials that are evidence), n_judged (those that are not censored), n (those that
+    did not fail, completed their budget and have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk.
+    A config with neither a value nor a failure is left out.
     """
 
     by: str
@@ -37,11 +37,12 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
     sign, scale = table.direction(by).sign, table.scale(by)
     table = table.where(table.evidence)
     values = np.where(table.failed, np.nan, table.at_end(by))
-    trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead})
+    trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead, "judged": ~table.censored})
     trials["value"] = np.log(values) if scale == "log" else values
     trials["square"] = (trials["value"] - trials.groupby("config_id")["value"].transform("mean")) ** 2
     configs = trials.groupby("config_id", sort=False).agg(
         n_seeds=("failed", "size"),
+        n_judged=("judged", "sum"),
         n=("value", "count"),
         n_failed=("failed", "sum"),
         n_dead=("dead", "sum"),
@@ -49,10 +50,10 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
         squares=("square", "sum"),
     )
     configs = configs[(configs["n"] > 0) | (configs["n_failed"] > 0)]
-    n_seeds, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_seeds", "n", "n_failed"))
+    n_judged, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n", "n_failed"))
     n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS)) // _CHAINS * _CHAINS
     rng = np.random.default_rng(seed)
-    risk, risks = draw_risks(n_failed, n_seeds, n_draws=n_draws, rng=rng)
+    risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
     mean, squares = (configs[name].to_numpy(dtype=np.float64) for name in ("mean", "squares"))
     objective, objectives, spreads = mean, None, None
     if (n > 1).any():

@@ -31,7 +31,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     * the scientific settings.
 
     attrs["note"] states the assumptions. If no config has two values, nothing tells chance from differences: `estimate` is the mean as it is,
-    without interval, and place_low, place_high, p_best and beats are NaN. A config without a value and without a failure has no place.
+    without interval, place_low, place_high, p_best and beats are NaN, and configs that always failed are last. A config without a value and without a failure has no place.
     Raises UserError for an unknown metric or a table without finished trials.
     """
     if not table.evidence.any():
@@ -100,8 +100,8 @@ def _places(found: Posterior, seed: int) -> pd.DataFrame:
         values = found.sign * configs["objective"]
         wins = 1 - (values.rank() - 0.5) / max(values.notna().sum(), 1)
         failing = configs["risk"].mean()
-        beats = (1 - configs["risk"]) * (failing + (1 - failing) * wins.fillna(0.5)) + configs["risk"] * failing / 2
-        return unknown.assign(order=-beats)
+        beats = (1 - configs["risk"]) * (failing + (1 - failing) * wins) + configs["risk"] * failing / 2
+        return unknown.assign(order=-beats.fillna(-1.0))
     draws = standing(found.sign * found.objectives, found.spreads, found.risks, np.random.default_rng(seed))
     beats = draws.mean(axis=0)
     places = np.empty(draws.shape, dtype=np.int32)
@@ -130,10 +130,10 @@ def _intervals(found: Posterior) -> pd.DataFrame:
     low, high = unknown if found.objectives is None else own(np.quantile(found.objectives, tails, axis=0))
     valued = configs["n"] > 0
     frame["low"], frame["high"] = pd.Series(low, configs.index).where(valued), pd.Series(high, configs.index).where(valued)
-    several = configs["n_seeds"].max() > 1  # one trial per config does not tell the risk of one config from that of another
+    several = configs["n_judged"].max() > 1  # one trial per config does not tell the risk of one config from that of another
     frame["p_fail_low"], frame["p_fail_high"] = np.quantile(found.risks, tails, axis=0) if several else unknown
     if not several:
-        frame["p_fail"] = configs["n_failed"].sum() / max(configs["n_seeds"].sum(), 1)
+        frame["p_fail"] = configs["n_failed"].sum() / max(configs["n_judged"].sum(), 1)
     return frame
 
 

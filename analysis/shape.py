@@ -60,7 +60,7 @@ class Shape:
 def shapes(explanation: Explanation, outcome: str) -> list[Shape]:
     """Return the curves of all ranges in an outcome of the explanation, those of scientific settings first.
 
-    A curve is the trend and the bend of the joint model, adjusted for what the model of the outcome holds. Its level is the mean of the units
+    A curve is a slope and a bend, adjusted for what the model of the outcome holds. Its level is the mean of the units
     in which the setting lives. The band is pointwise, and for the curve alone. A range with too few units has no curve.
     """
     model = explanation.model

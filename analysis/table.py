@@ -174,6 +174,11 @@ class TrialTable:
         return np.isin(self.outcome, FAILURES) if self.own_failures is None else self.own_failures
 
     @property
+    def censored(self) -> Bools:
+        """[T]: trials that a scheduler stopped before they failed, so that nobody knows whether they would have."""
+        return np.asarray((self.ended == Ended.SCHEDULER.value) & ~self.failed)
+
+    @property
     def dead(self) -> Bools:
         """[T]: trials with non-finite values, and trials stopped because further progress was impossible."""
         return np.asarray(self.ended == Ended.DEAD.value)

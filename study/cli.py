@@ -220,7 +220,7 @@ def explain(
     outcome: Annotated[
         str | None,
         typer.Option(
-            help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, the objective and each kind of failure, together."
+            help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, the objective and, if there are two kinds of failure, each of them, together."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

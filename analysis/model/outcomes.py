@@ -10,7 +10,6 @@ from analysis.model.units import Units
 from analysis.outcomes import FAILURES, RISKS
 from analysis.table import Bools, Floats, Scale, TrialTable
 from ganstudy.direction import Direction
-from ganstudy.ended import Ended
 
 WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILED = "failed"
@@ -72,11 +71,11 @@ def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:
 def known(table: TrialTable, outcome: str) -> Bools:
     """[T]: the trials that count in an outcome.
 
-    Trials that a scheduler stopped before they failed are censored: they are in none. A metric is over trials that did not fail.
+    Censored trials are in none. A metric is over trials that did not fail.
     """
     if outcome in table.directions:
         return np.isfinite(survivors(table, outcome))
-    return np.asarray((table.ended != Ended.SCHEDULER.value) | table.failed, dtype=np.bool_)
+    return ~table.censored
 
 
 def kinds(table: TrialTable) -> list[str]:
@@ -93,7 +92,7 @@ def failing(units: Units) -> Response:
 def _risk(units: Units, name: str, events: Bools, part: Part) -> Response:
     values = np.where(known(units.table, name), np.asarray(events, dtype=np.float64), np.nan)
     n = float(np.isfinite(values).sum())
-    # the variance of a rate that differs from 0 or 1 by half an event in half of the trials
+    # the variance of a rate that differs from 0 or 1 by one event in half of the trials
     spread = 1 / (n / 2 + 2)
     per_unit = n / max(len(units), 1)
     floor = float(np.sqrt(spread * (1 - spread) / max(per_unit, 1.0)))

@@ -17,6 +17,7 @@ _DOTS = 1500  # trials × levels that a figure can show
 
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
     """Share of failed trials at each level of each setting, with Wilson's 95 % interval."""
+    table = table.where(~table.censored)
     rows = setting_rows(table, settings)
     found = [estimate.rate(table.failed[level.trials], independent_units(table, level.trials)[level.trials]) for _, level in rows]
     figure = go.Figure(

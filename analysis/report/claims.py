@@ -108,7 +108,7 @@ def by_setting(found: Findings) -> Section | None:
     """The risk and the objective at each level of each setting."""
     table = found.counted
     charts = []
-    names, left = _fitting(table)
+    names, left = _fitting(table.where(~table.censored))
     if names:
         charts.append(
             Chart(

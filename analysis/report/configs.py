@@ -17,7 +17,7 @@ _METRICS = 8  # rows of a card
 
 
 def ranking(found: Findings) -> Section:
-    """The best and worst configs, and a card for each of the best."""
+    """The best and worst configs."""
     frame = found.ranking
     if frame is None:
         return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])

@@ -28,7 +28,7 @@ def ranges(found: Findings) -> Section | None:
         for i, shape in enumerate(kept)
     ]
     note = (
-        "Trend and bend of the joint model with a pointwise 95 % band. Dots are configs. What is said here holds for each curve alone; "
+        "Slope and bend of the joint model with a pointwise 95 % band. Dots are configs. What is said here holds for each curve alone; "
         "what may be claimed stands in the answer."
     )
     if len(kept) < len(found.shapes):
@@ -51,7 +51,7 @@ def pairs(found: Findings) -> Section | None:
         Chart(
             name=f"cells-{i}",
             title=f"{cells.rows} × {cells.columns}: {'share of failed runs' if cells.outcome == 'failed' else f'mean {cells.outcome}'}"
-            f" (p of the interaction alone {probability(cells.p)})",
+            f" (least p of its comparisons, each alone: {probability(cells.p)})",
             alt=f"{cells.outcome} at each combination of {cells.rows} and {cells.columns}: "
             + "; ".join(
                 f"{row}, {column}: {percent(cells.value[r, c]) if cells.outcome == 'failed' else f'{cells.value[r, c]:.3g}'}"

@@ -46,7 +46,7 @@ class Findings:
     cost: pd.DataFrame | None
     shapes: Sequence[Shape]
     cells: Sequence[Cells]
-    why: Mapping[str, str]  # "ranking", "importance of fd", … -> why there is none
+    why: Mapping[str, str]  # "ranking", "importance for fd", … -> why there is none
     design: Mapping[str, str]
     caveats: Sequence[str]
     provenance: Mapping[str, str]

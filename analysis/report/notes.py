@@ -7,7 +7,7 @@ from analysis.explain import Explanation
 from analysis.levels import distinct_values, is_numeric
 from analysis.table import TrialTable
 from analysis.words import listed, number, plural, value_text
-from ganstudy.ended import ENDED_LABELS, Ended
+from ganstudy.ended import ENDED_LABELS
 
 
 def design(table: TrialTable, given: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +59,7 @@ def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list
             f"Effects on {objective} use only trials that completed their budget; {plural(n_dead, 'trial')} died and "
             f"{'counts' if n_dead == 1 else 'count'} only in the risk of failure."
         )
-    censored = int(((counted.ended == Ended.SCHEDULER.value) & ~counted.failed).sum())
+    censored = int(counted.censored.sum())
     if censored:
         lines.append(
             f"A scheduler stopped {plural(censored, 'trial')} before the end. Whether they would have failed, and their final {objective}, "

@@ -197,6 +197,18 @@ def test_censored_trials_are_not_counted(stage: Stage) -> None:
     assert (claim.n_with.trials, claim.n_without.trials) == ((on & ~censored).sum(), (~on & ~censored).sum())
 
 
+def test_the_share_of_failures_is_over_trials_that_were_not_stopped(stage: Stage) -> None:
+    table = stage(24, 2, risk=lambda k: 0.4)
+    stopped = ~table.failed & (table.seed == 0)
+    found = answer(explain(replace(table, ended=np.where(stopped, "scheduler", table.ended))))
+    n, k = int(table.failed.sum()), int(stopped.sum())
+    assert 0 < n < 48 - k < 48
+    assert f": {n} failed ({percent(n / (48 - k))}, 95 % interval " in found
+    assert f"; {k} trials stopped by a scheduler left out." in found
+    every = answer(explain(replace(table, ended=np.full(48, "scheduler"), outcome=np.full(48, "undertrained"))))
+    assert "(a randomised design): all were stopped by a scheduler before they failed." in every
+
+
 def test_the_answer_speaks_of_the_settings_that_were_asked_about(stage: Stage) -> None:
     table = stage(60, 2, risk=lambda k: 0.1, log_fd=lambda k: np.log(k["d.lr"] / 1e-4))
     lines = answer(explain(table, ("failed", "fd"), settings=["d.lr"])).splitlines()

@@ -65,6 +65,11 @@ def test_too_few_configs_are_refused(stage: Stage) -> None:
         expected_best(stage(1, 3))
 
 
+def test_a_search_is_refused(stage: Stage) -> None:
+    with pytest.raises(UserError, match="chosen at random"):
+        expected_best(replace(stage(12, 1), phase=np.full(12, "optimise")))
+
+
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.325])
 def test_intervals_cover(stage: Stage, share: float) -> None:
     """200 studies of 40 configs, log fd standard normal: the expected best of k by simulation. Standard error 1.8 %."""

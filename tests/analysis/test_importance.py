@@ -29,6 +29,13 @@ def with_settings(table: TrialTable, settings: dict[str, np.ndarray], fd: np.nda
     )
 
 
+def test_censored_trials_are_left_out(stage: Stage) -> None:
+    table = stage(24, 2, risk=lambda k: 0.9 if k["r1"] else 0.2)
+    stopped = ~table.failed & (np.arange(48) % 2 == 0)
+    found = importance(replace(table, ended=np.where(stopped, "scheduler", table.ended)), "failed")
+    pd.testing.assert_frame_equal(found, importance(table.where(~stopped), "failed"))
+
+
 def test_an_orthogonal_table_has_its_closed_form(stage: Stage) -> None:
     """Two levels × three levels, four configs each: SS of each main effect by hand, less k times the mean square of what it leaves."""
     cells = np.array(list(product([False, True], ["a", "b", "c"])) * 4, dtype=object)

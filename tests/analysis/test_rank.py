@@ -131,6 +131,22 @@ def test_one_seed_per_config_gives_no_intervals(stage: Stage) -> None:
     assert "No config has two values" in found.attrs["note"]
 
 
+def test_with_one_seed_per_config_failed_runs_are_last(stage: Stage) -> None:
+    failed = [f"c{row:02d}" for row in (2, 5, 6, 9, 12, 15)]
+    found = rank(ended(safe(stage, 20, 1), {int(name[1:]): "mode_collapse" for name in failed}))
+    assert set(found["config_id"][14:]) == set(failed)
+    assert found["mean"][:14].is_monotonic_increasing
+
+
+def test_censored_trials_do_not_lower_the_risk(stage: Stage) -> None:
+    """Half of the trials that were not stopped failed."""
+    table = ended(safe(stage, 12, 4), dict.fromkeys(range(0, 48, 4), "mode_collapse"))
+    stopped = table.seed % 4 >= 2
+    found = rank(replace(table, ended=np.where(stopped, "scheduler", table.ended)))
+    assert found["p_fail"].mean() == pytest.approx(0.5, abs=0.05)
+    assert rank(table.where(~stopped))["p_fail"].mean() == pytest.approx(found["p_fail"].mean(), abs=0.01)
+
+
 def test_a_study_in_which_every_run_failed_is_ranked_by_the_values_at_the_end(stage: Stage) -> None:
     table = with_fd(safe(stage, 3, 2), [30, 31, 10, 11, 20, 21])
     found = rank(ended(table, dict.fromkeys(range(6), "mode_collapse")))
