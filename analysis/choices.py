@@ -7,6 +7,7 @@ from dataclasses import replace
 from analysis import sentences
 from analysis.claim import Claim, Count
 from analysis.model import WIN
+from analysis.outcomes import RISKS
 from analysis.words import listed
 
 
@@ -20,16 +21,18 @@ def better_and_worse(claims: Collection[Claim], levels: Collection[str]) -> list
     levels
         Its levels, in order.
     """
+    order = {level: i for i, level in enumerate(levels)}
     outcomes = list(dict.fromkeys(claim.outcome for claim in claims))
-    lines = []
+    lines: list[str] = []
     for outcome in [each for each in outcomes if each != WIN] or outcomes:
         told = [_better_first(claim) for claim in claims if claim.outcome == outcome]
-        beaten = {level: [c for other in levels for c in told if (c.level, c.reference) == (level, other)] for level in levels}
-        groups: dict[tuple[str, ...], list[str]] = {}
-        for level, mine in beaten.items():
-            if mine:
-                groups.setdefault(tuple(claim.reference for claim in mine), []).append(level)
-        lines += [_sentence([claim for level in group for claim in beaten[level]]) for group in groups.values()]
+        groups: dict[tuple[str, ...], list[Claim]] = {}
+        for level in levels:
+            beaten = sorted((claim for claim in told if claim.level == level), key=lambda claim: order[claim.reference])
+            for verdict in dict.fromkeys(map(_verdict, beaten)):
+                mine = [claim for claim in beaten if _verdict(claim) == verdict]
+                groups.setdefault((verdict, *(claim.reference for claim in mine)), []).extend(mine)
+        lines += map(_sentence, groups.values())
     return lines
 
 
@@ -56,11 +59,16 @@ def _better_first(claim: Claim) -> Claim:
     )
 
 
+def _verdict(claim: Claim) -> str:
+    """The verdict on kinds of failure differs between levels; of other outcomes, one holds for all."""
+    return sentences.verdict(claim) if claim.outcome in RISKS and claim.outcome != "failed" else ""
+
+
 def _sentence(claims: list[Claim]) -> str:
     """A sentence about claims that join every level of some with every level of others."""
     better = {claim.level: claim.n_with for claim in claims}
     worse = {claim.reference: claim.n_without for claim in claims}
-    least_stable = max(claims, key=lambda claim: claim.n_with.failed / max(claim.n_with.trials, 1))
+    least_stable = max(claims, key=lambda claim: claim.n_with.share)
     verb, rest = sentences.verdict(least_stable).split(" ", 1)
     text = f"{claims[0].setting} {listed(list(better))} {verb.removesuffix('s') if len(better) > 1 else verb} {rest}"
     if claims[0].outcome == "failed":

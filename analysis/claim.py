@@ -21,6 +21,11 @@ class Count:
     configs: int
     failed: int
 
+    @property
+    def share(self) -> float:
+        """The share of the trials that failed; NaN without trials."""
+        return self.failed / self.trials if self.trials else float("nan")
+
     def __str__(self) -> str:
         return f"{plural(self.trials, 'trial')} of {plural(self.configs, 'config')}"
 

@@ -68,10 +68,11 @@ def verdict(claim: Claim) -> str:
     if claim.outcome == "failed":
         if not claim.helps:
             return "makes training fail more often"
-        stable = claim.n_with.trials > 0 and claim.n_with.failed <= _STABLE * claim.n_with.trials
-        return "keeps training stable" if stable else "makes training fail less often"
+        return "keeps training stable" if claim.n_with.share <= _STABLE else "makes training fail less often"
     if claim.in_points and claim.outcome != WIN:
-        return f"{'lowers' if claim.helps else 'raises'} {what(claim)}"
+        if (claim.n_with.share < claim.n_without.share) if claim.helps else (claim.n_with.share > claim.n_without.share):
+            return f"{'lowers' if claim.helps else 'raises'} {what(claim)}"
+        return f"changes how runs fail: {'fewer' if claim.helps else 'more'} by {RISKS[claim.outcome]}"
     if claim.outcome == WIN:
         return f"gives {'better' if claim.helps else 'worse'} runs, failed ones counted last"
     return f"{'improves' if claim.helps else 'worsens'} {claim.outcome}"

@@ -285,6 +285,16 @@ def test_one_good_level_of_a_choice_is_told_in_one_sentence(stage: Stage, good: 
     assert not any("win" in line or "beats" in line for line in lines)
 
 
+def test_another_kind_of_failure_is_no_fewer_failures(stage: Stage) -> None:
+    """Everything fails: by overflow with r1, by a collapse without."""
+    table = stage(48, 2, risk=lambda k: 1.0)
+    kinds = np.where(table.settings["r1"].to_numpy(dtype=bool), "diverged", "mode_collapse")
+    text = answer(explain(replace(table, outcome=kinds), ("failed", "fd", "diverged", "mode_collapse")))
+    assert "r1 changes how runs fail: more by divergence" in text
+    assert "changes how runs fail: fewer by mode collapse" in text
+    assert "the rate of" not in text
+
+
 def test_good_levels_of_a_choice_are_told_together(stage: Stage) -> None:
     table = stage(96, 2, risk=lambda k: 0.85 if k["loss"] == "wasserstein" else 0.02)
     lines = answer(explain(replace(table, scientific=("loss",), nuisance=()), ("failed",))).splitlines()
