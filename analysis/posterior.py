@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.hierarchy import draw_objectives, draw_risks
 from analysis.table import Floats, Scale, TrialTable
+from ganstudy import UserError
 
 _DRAWS = 4000
 _MAX_NUMBERS = 1_200_000  # draws × configs: bounds time and memory of large studies
@@ -33,8 +34,10 @@ class Posterior:
 
 
 def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
-    """Return the posterior of all configs of a table. Raises UserError for an unknown metric or one without a direction."""
+    """Return the posterior of all configs of a table. Raises UserError for a metric that is unknown, has no direction, or only failed trials have."""
     sign, scale = table.direction(by).sign, table.scale(by)
+    if by == "onset_kimg":
+        raise UserError("configs cannot be ranked by onset_kimg: only failed trials have one. `explain` takes it as an outcome")
     table = table.where(table.evidence)
     values = np.where(table.failed, np.nan, table.at_end(by))
     trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead, "judged": ~table.censored})

@@ -12,6 +12,7 @@ from analysis.hierarchy import draw_objectives, draw_risks
 from analysis.rank import rank, standing
 from bench import ranking as bench
 from ganstudy import UserError
+from ganstudy.direction import Direction
 
 Stage = Callable[..., TrialTable]
 INTERVALS = ["low", "high", "place_low", "place_high", "p_best", "beats", "p_fail_low", "p_fail_high"]
@@ -160,6 +161,15 @@ def test_a_study_without_values_and_failures_has_no_places(stage: Stage) -> None
     found = rank(replace(table, ended=np.full(8, "scheduler"), outcome=np.full(8, "undertrained")))
     assert found["place"].isna().all()
     assert (found["n_seeds"] == 2).all()
+
+
+def test_the_onset_of_failure_is_no_objective(stage: Stage) -> None:
+    table = stage(4, 2)
+    table = replace(
+        table, final=table.final.assign(onset_kimg=table.onset_kimg), directions={**table.directions, "onset_kimg": Direction.MAXIMIZE}
+    )
+    with pytest.raises(UserError, match="only failed trials have one"):
+        rank(table, by="onset_kimg")
 
 
 def test_equal_values_are_no_error(stage: Stage) -> None:
