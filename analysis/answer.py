@@ -5,7 +5,8 @@ from analysis.choices import better_and_worse
 from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.levels import distinct_values
-from analysis.model import WIN
+from analysis.model import Comparison
+from analysis.outcomes import WIN
 from analysis.shape import shapes
 from analysis.table import TrialTable
 from analysis.unclear import depending, equal, together, unassociated, unclear
@@ -121,8 +122,7 @@ def _in_common(explanation: Explanation) -> list[str]:
     """What good runs of a search have in common: associations that pass the limits of the joint model; and the settings without one."""
     model = explanation.model
     assert model is not None
-    found = [c for c in model.comparisons if c.claimed and c.term.kind in ("levels", "trend")]
-    found = [c for c in found if c.response.name in (WIN, *explanation.outcomes)]
+    found = [c for c in model.comparisons if c.claimed and c.response.name in (WIN, *explanation.outcomes)]
     lines, told = [], set()
     for name in explanation.settings:
         mine = [c for c in found if c.term.settings == (name,)]
@@ -132,8 +132,18 @@ def _in_common(explanation: Explanation) -> list[str]:
         best = max(mine, key=lambda c: abs(c.score))
         more, less = best.contrast.levels[0], best.contrast.references[0]
         good = -best.response.direction.sign * best.score > 0
-        lines.append(
-            f"Runs with {name} {more if good else less} are better than those with {less if good else more}: an association in "
-            f"{best.response.name}, p = {best.family_p:.2g}."
-        )
+        if best.term.kind == "bend":
+            middle, ends = f"{name} in the middle of its range", "at the ends"
+            better, worse = (middle, f"those {ends}") if good else (f"{name} {ends} of its range", "those in the middle")
+        else:
+            better, worse = f"{name} {more if good else less}", f"those with {less if good else more}"
+        lines.append(f"Runs with {better} are better than {worse}: {_association(best)}.")
+    for one, other in dict.fromkeys(c.term.settings for c in found if c.term.kind == "interaction"):
+        best = max((c for c in found if c.term.settings == (one, other)), key=lambda c: abs(c.score))
+        told |= {one, other}
+        lines.append(f"How {one} goes with {best.response.name} depends on {other}: {_association(best)}.")
     return [*lines, *unassociated(explanation, told)]
+
+
+def _association(comparison: Comparison) -> str:
+    return f"an association in {comparison.response.name}, p = {comparison.family_p:.2g}"

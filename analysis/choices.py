@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from analysis import sentences
 from analysis.claim import Claim, Count
-from analysis.model import WIN
-from analysis.outcomes import RISKS
+from analysis.outcomes import RISKS, WIN
 from analysis.words import listed
 
 
@@ -24,8 +23,11 @@ def better_and_worse(claims: Collection[Claim], levels: Collection[str]) -> list
     order = {level: i for i, level in enumerate(levels)}
     outcomes = list(dict.fromkeys(claim.outcome for claim in claims))
     lines: list[str] = []
-    for outcome in [each for each in outcomes if each != WIN] or outcomes:
-        told = [_better_first(claim) for claim in claims if claim.outcome == outcome]
+    elsewhere = {claim.compared for claim in claims if claim.outcome != WIN}
+    for outcome in outcomes:  # the summary of a pair is left out where it only repeats another outcome
+        told = [
+            _better_first(claim) for claim in claims if claim.outcome == outcome and (outcome != WIN or claim.compared not in elsewhere)
+        ]
         groups: dict[tuple[str, ...], list[Claim]] = {}
         for level in levels:
             beaten = sorted((claim for claim in told if claim.level == level), key=lambda claim: order[claim.reference])
@@ -87,7 +89,8 @@ def _evidence(claims: list[Claim]) -> str:
     effects, corrected = (_span(one, values) for values in ([c.effect for c in claims], [c.corrected for c in claims]))
     widest = replace(one, family_low=min(claim.family_low for claim in claims), family_high=max(claim.family_high for claim in claims))
     picked = "" if corrected == effects else f", corrected for selection {corrected}"
-    return f"{effects}{picked}; 95 % intervals within {widest.interval(family=True)}"
+    adjusted = next(filter(None, map(sentences.adjustment, claims)), "")
+    return f"{effects}{adjusted}{picked}; 95 % intervals within {widest.interval(family=True)}"
 
 
 def _span(claim: Claim, effects: list[float]) -> str:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.model.outcomes import WIN
 from analysis.model.terms import Kind
-from analysis.outcomes import RISKS
+from analysis.outcomes import RISKS, WIN
 from analysis.table import Scale
 from analysis.words import number, plural
 from ganstudy.direction import Direction
@@ -63,6 +62,8 @@ class Claim:
     context: str  # adjustment, fixed settings, which trials
     peak: bool = False  # of a bend: whether the middle differs from both ends; if not, the curve is no straight line
     details: tuple[str, ...] = ()  # of an interaction: the effect at each level of the other setting
+    adjusted: tuple[str, ...] = ()  # what the effect is adjusted for, in words
+    replaced: bool = False  # of a kind of failure: whether other failures take its place, so that as many trials fail
     held: str = ""  # why it is not claimed although it holds at the error rate of the whole answer
     sentence: str = ""
 

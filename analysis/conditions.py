@@ -32,8 +32,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_TOKEN = re.compile(r"""\s*(`[^`]+`|"[^"]*"|'[^']*'|<=|>=|==|!=|<|>|=|[^\s<>=!`"']+)""")
+_NAME = r"""[^\s<>=!`"']+"""
+_TOKEN = re.compile(rf"""\s*(`[^`]+`|"[^"]*"|'[^']*'|<=|>=|==|!=|<|>|=|{_NAME})""")
 _FORMS = "'loss > 3', 'loss > 3 or acc < 0.1', 'state == failed' and 'loss is missing'"
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a condition."""
+    return name if re.fullmatch(_NAME, name) and name not in ("and", "or") else f"`{name}`"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from analysis.model import Comparison, JointModel, Response, Units, joint_model,
 from analysis.model.curve import peaks
 from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
-from analysis.outcomes import RISKS
+from analysis.outcomes import FAILURES, RISKS
 from analysis.table import Bools, TrialTable, as_table
 from analysis.words import listed, value_text
 from ganstudy import UserError
@@ -106,6 +106,8 @@ def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Cla
     scientific = comparison.role == "scientific"
     single, family = comparison.interval(family=False), comparison.interval(family=scientific)
     claimed = comparison.claimed and evidence == "designed"
+    inside, outside = (_count(model.units, response, side) for side in (contrast.inside, contrast.outside))
+    fewer = comparison.estimate < 0
     claim = Claim(
         settings=term.settings,
         kind=term.kind,
@@ -123,18 +125,29 @@ def _claim(model: JointModel, comparison: Comparison, evidence: Evidence) -> Cla
         family_low=value(family[0]),
         family_high=value(family[1]),
         corrected=value(comparison.corrected if claimed else comparison.estimate),
-        n_with=_count(model.units, response, contrast.inside),
-        n_without=_count(model.units, response, contrast.outside),
+        n_with=inside,
+        n_without=outside,
         evidence=evidence,
         role="scientific" if scientific else "nuisance",
         context=_context(model, comparison),
         peak=term.kind == "bend" and claimed and peaks(model, response.name, term.settings[0]),
         details=sentences.simple_effects(model, comparison) if claimed else (),
-        held=f"{response.name} differs among the runs that did not fail, but not when failed runs are counted last"
-        if comparison.selected
-        else "",
+        adjusted=_adjusted(model, comparison),
+        # by a study's own definition, a kind of failure may be none
+        replaced=response.part == "other"
+        and response.name in FAILURES
+        and model.units.table.own_failures is None
+        and not (inside.share < outside.share if fewer else inside.share > outside.share),
+        held=_HELD[comparison.selected].format(response.name),
     )
     return replace(claim, sentence=sentences.sentence(claim))
+
+
+_HELD = {
+    "": "",
+    "lost": "{} differs among the runs that did not fail, but not when failed runs are counted last",
+    "reversed": "{} differs among the runs that did not fail, but the other way when failed runs are counted last",
+}
 
 
 def _effect_of(response: Response, kind: Kind) -> Callable[[float], float]:
@@ -151,9 +164,16 @@ def _count(units: Units, response: Response, side: Bools) -> Count:
     return Count(int(counted.sum()), len(set(table.config_id[counted])), int((table.failed & counted).sum()))
 
 
+def _adjusted(model: JointModel, comparison: Comparison) -> tuple[str, ...]:
+    """What a comparison is adjusted for, in words."""
+    term = comparison.term
+    beside = model.adjusted_for(comparison.response.name, term)
+    return tuple(model.terms[name].label for name in beside if name != term.name and name not in term.needs)
+
+
 def _context(model: JointModel, comparison: Comparison) -> str:
     table, term, response = model.units.table, comparison.term, comparison.response
-    beside = [model.terms[name].label for name in model.chosen[response.name] if name != term.name and name not in term.needs]
+    beside = list(_adjusted(model, comparison))
     varied = [name for name in (*table.scientific, *table.nuisance) if name not in term.settings]
     parts = [
         "only trials that completed their budget and did not fail" if response.part == "objective" and response.name not in OF_ALL else "",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.table import Bools, Strings, TrialTable
-from analysis.words import number, value_text
+from analysis.words import bound, value_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,10 @@ def levels(table: TrialTable, setting: str) -> list[Level]:
     # the median over configs: a config with more seeds must not weigh more
     middle = float(active.astype(float).groupby(table.config_id[column.notna().to_numpy()]).first().median())
     if middle == active.max():
-        return [Level(f"below {number(middle)}", values < middle), Level(f"at {number(middle)}", values == middle)]
-    return [Level(f"up to {number(middle)}", values <= middle), Level(f"above {number(middle)}", values > middle)]
+        text = bound(middle, values, least=True)
+        return [Level(f"below {text}", values < middle), Level(f"at {text}", values == middle)]
+    text = bound(middle, values, least=False)
+    return [Level(f"up to {text}", values <= middle), Level(f"above {text}", values > middle)]
 
 
 def independent_units(table: TrialTable, *groups: Bools) -> Strings:

@@ -54,5 +54,6 @@ OUTCOMES: Mapping[str, Outcome] = {
         Outcome(name="", label="unknown", risk="", failure=False, colour="#8A8F98", symbol="circle-open"),
     )
 }
+WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILURES = tuple(outcome.name for outcome in OUTCOMES.values() if outcome.failure)
 RISKS: Mapping[str, str] = {"failed": "failure", **{outcome.name: outcome.risk for outcome in OUTCOMES.values() if outcome.risk}}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.beside import with_settings
 from analysis.estimate import UPPER_TAIL
 from analysis.posterior import posterior
 from analysis.table import Bools, Floats, TrialTable
@@ -14,7 +15,7 @@ def pareto(table: TrialTable, x: str, y: str, *, seed: int = 0) -> pd.DataFrame:
 
     A config is on the front if no other one is at least as good in both metrics. Columns: config_id, on_front (by the estimates), p_front (the
     probability of being on it), n (runs that did not fail and have a value), then for each metric NAME, NAME_low, NAME_high (95 %, shrunk
-    as in `analysis.rank`), and p_fail; then the scientific settings. Both metrics are given that a run does not fail.
+    as in `analysis.rank`), and p_fail; then the scientific settings (one whose name is taken is `config.NAME`). Both metrics are given that a run does not fail.
 
     p_front is from draws of the posterior of each metric; chance moves the two metrics of a config independently. Without two values of any
     config, p_front and the intervals are NaN. Raises UserError for an unknown metric, one without a direction, or x equal to y.
@@ -41,11 +42,10 @@ def pareto(table: TrialTable, x: str, y: str, *, seed: int = 0) -> pd.DataFrame:
     frame["on_front"] = front(estimates[0][None], estimates[1][None])[0]
     frame["p_front"] = front(*draws).mean(axis=0) if len(draws) == 2 else np.nan
     frame["p_fail"] = found[0].configs["risk"].loc[shared]
-    settings = table.settings.groupby(table.config_id, sort=False)[list(table.scientific)].first()
     metrics = [f"{metric}{end}" for metric in (x, y) for end in ("", "_low", "_high")]
-    result = frame[["on_front", "p_front", "n", *metrics, "p_fail"]].join(settings)
-    result = result.sort_values(["p_front", "on_front"], ascending=False, kind="stable").rename_axis("config_id").reset_index()
-    result.attrs = {"x": x, "y": y}
+    frame = frame[["on_front", "p_front", "n", *metrics, "p_fail"]].sort_values(["p_front", "on_front"], ascending=False, kind="stable")
+    result = with_settings(frame, table)
+    result.attrs |= {"x": x, "y": y}
     return result
 
 

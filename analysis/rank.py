@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import estimate
+from analysis.beside import with_settings
 from analysis.posterior import Posterior, posterior
 from analysis.table import Floats, TrialTable
 from analysis.words import number
@@ -28,7 +29,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     * estimate, low, high (95 %): the expected mean of new runs that do not fail, shrunk toward the other configs as far as chance explains
       their differences (`analysis.hierarchy`). This has no such bias;
     * p_fail, p_fail_low, p_fail_high: the risk that a new run fails, shrunk likewise;
-    * the scientific settings.
+    * the scientific settings; one whose name is taken is `config.NAME`.
 
     attrs["note"] states the assumptions. If no config has two values, nothing tells chance from differences: `estimate` is the mean as it is,
     without interval, place_low, place_high, p_best and beats are NaN, and configs that always failed are last. A config without a value and without a failure has no place.
@@ -48,7 +49,6 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     frame["place_high"] = frame[["place", "place_high"]].max(axis=1, skipna=False)
     unknown = pd.Series(counted.config_id).value_counts(sort=False).rename("n_seeds").drop(frame.index)
     frame = pd.concat([frame, pd.DataFrame({"n_seeds": unknown, "n": 0, "n_failed": 0, "n_dead": 0}, index=unknown.index)])
-    settings = counted.settings.groupby(counted.config_id, sort=False)[list(table.scientific)].first()
     columns = [
         "place",
         "place_low",
@@ -64,8 +64,8 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
         "low",
         "high",
     ]
-    result = frame[[*columns, "p_fail", "p_fail_low", "p_fail_high"]].join(settings).rename_axis("config_id").reset_index()
-    result.attrs = {"by": by, "direction": table.direction(by).value, "scale": found.scale, "note": _note(found)}
+    result = with_settings(frame[[*columns, "p_fail", "p_fail_low", "p_fail_high"]], counted)
+    result.attrs |= {"by": by, "direction": table.direction(by).value, "scale": found.scale, "note": _note(found)}
     return result
 
 
@@ -144,8 +144,8 @@ def _note(found: Posterior) -> str:
         if not found.configs["n"].any():
             return f"{order}. No run reached the end of its budget without failing, so there is no {found.by} to estimate"
         return (
-            f"Place: by {found.by} as it is, failed runs last. No config has two values, so there is no spread to measure: no intervals, and "
-            "the first place is too good by an unknown factor, because it is the best of many"
+            f"Place: by {found.by} as it is and the risk of failing; configs that always failed are last. No config has two values, so there is "
+            "no spread to measure: no intervals, and the first place is too good by an unknown factor, because it is the best of many"
         )
     seeds, configs = float(np.median(found.spreads)), float(np.median(found.objectives.std(axis=1)))
     sizes = [f"factor {number(float(np.exp(x)))}" if found.scale == "log" else number(x) for x in (seeds, configs)]

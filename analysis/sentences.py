@@ -3,15 +3,16 @@
 import numpy as np
 
 from analysis.claim import Claim, Count
-from analysis.model import WIN, Comparison, JointModel
+from analysis.model import Comparison, JointModel
 from analysis.model.outcomes import known
 from analysis.model.regression import t_value
 from analysis.model.terms import Term
-from analysis.outcomes import RISKS
+from analysis.outcomes import RISKS, WIN
 from analysis.table import Floats
-from analysis.words import number, plural
+from analysis.words import listed, number, plural
 
 _PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
+_APART = 0.1  # difference of an effect and its counts from which it must be said why they differ
 _STABLE = 0.2  # share of failed trials up to which training is called stable
 
 
@@ -35,7 +36,15 @@ def evidence_of(claim: Claim) -> str:
     corrected = (
         "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
     )
-    return f"{claim.shown(claim.effect)}{corrected}; 95 % {claim.interval(family=True)}"
+    return f"{claim.shown(claim.effect)}{adjustment(claim)}{corrected}; 95 % {claim.interval(family=True)}"
+
+
+def adjustment(claim: Claim) -> str:
+    """What the effect is adjusted for, if the counts beside it do not show the effect; "" if they do."""
+    counted = claim.n_with.share - claim.n_without.share
+    if claim.outcome != "failed" or not claim.adjusted or abs(counted - claim.effect) < _APART:
+        return ""
+    return f" adjusted for {listed(list(claim.adjusted))}"
 
 
 def statement(claim: Claim) -> str:
@@ -70,9 +79,9 @@ def verdict(claim: Claim) -> str:
             return "makes training fail more often"
         return "keeps training stable" if claim.n_with.share <= _STABLE else "makes training fail less often"
     if claim.in_points and claim.outcome != WIN:
-        if (claim.n_with.share < claim.n_without.share) if claim.helps else (claim.n_with.share > claim.n_without.share):
-            return f"{'lowers' if claim.helps else 'raises'} {what(claim)}"
-        return f"changes how runs fail: {'fewer' if claim.helps else 'more'} by {RISKS[claim.outcome]}"
+        if claim.replaced:
+            return f"changes how runs fail: {'fewer' if claim.helps else 'more'} by {RISKS[claim.outcome]}"
+        return f"{'lowers' if claim.helps else 'raises'} {what(claim)}"
     if claim.outcome == WIN:
         return f"gives {'better' if claim.helps else 'worse'} runs, failed ones counted last"
     return f"{'improves' if claim.helps else 'worsens'} {claim.outcome}"
@@ -120,6 +129,8 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
     i, j = divmod(int(np.argmax(comparison.contrast.weights)), width)
     (level, other_level), (reference, other_reference) = comparison.contrast.levels, comparison.contrast.references
     found = []
+    same = [c for c in model.comparisons if c.claimed and (c.term.name, c.response.name) == (term.name, response.name)]
+    limit = max(c.limit for c in same)  # one for all effects that an interaction names
     counted = known(model.units.table, response.name)
     trials = [int((cell[model.units.of] & counted).sum()) for cell in comparison.contrast.cells]
     for at, label, n in ((0, other_reference, (trials[1], trials[3])), (1, other_level, (trials[0], trials[2]))):
@@ -127,7 +138,7 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
         weights[one.name][i] = 1.0
         weights[term.name][i * width : (i + 1) * width] = _value(term, other, j, at)
         estimate, error, df = model.combination(response.name, weights)
-        half = error * t_value(comparison.limit, df)
+        half = error * t_value(limit, df)
         low, high = estimate - half, estimate + half
         if response.part != "objective":  # no difference of shares is larger than 100 points
             estimate, low, high = (float(np.clip(value, -1, 1)) for value in (estimate, low, high))

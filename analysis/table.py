@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.foreign import files, sources
 from analysis.foreign.columns import Columns, Evidence, SourceColumns
 from analysis.foreign.frames import table_fields
-from analysis.outcomes import FAILURES, OUTCOMES
+from analysis.outcomes import FAILURES, OUTCOMES, RISKS, WIN
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended
@@ -62,6 +62,8 @@ class TrialTable:
         for name in ("onset_kimg", "images"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         object.__setattr__(self, "directions", {name: Direction(given) for name, given in self.directions.items()})
+        if taken := sorted({*RISKS, WIN} & {*map(str, self.directions)}):
+            raise UserError(f"a metric must not be called {taken[0]!r}, which is an outcome of its own. Rename the column")
         n = len(self.trial_id)
         if n == 0:  # without trials the frames do not know their columns
             object.__setattr__(self, "settings", self.settings.reindex(columns=[*self.scientific, *self.nuisance]))

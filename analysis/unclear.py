@@ -47,7 +47,9 @@ def unclear(explanation: Explanation) -> list[str]:
     model = explanation.model
     if model is None:
         return []
-    told = {name for claim in explanation.claims if claim.claimed and claim.kind != "interaction" for name in claim.settings}
+    told = {
+        name for claim in explanation.claims if (claim.claimed or claim.held) and claim.kind != "interaction" for name in claim.settings
+    }
     depends, compared = depending(explanation), _compared(explanation)
     open_ = [name for name in explanation.settings if name in compared and name not in told]
     lines = []

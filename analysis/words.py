@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 
 def number(value: float) -> str:
@@ -14,6 +15,19 @@ def number(value: float) -> str:
     if 1000 <= abs(value) < 1e6:
         return f"{value:,.0f}"
     return f"{value:.3g}".replace("-", "−")
+
+
+def bound(value: float, values: npt.NDArray[np.float64], *, least: bool) -> str:
+    """A bound as text, with as many digits as it takes to divide `values` as the bound itself does.
+
+    With `least`, the values on one side are those from the bound on; otherwise those up to it. NaN is on no side.
+    """
+    here = values >= value if least else values <= value
+    for text in (number(value), *(f"{value:.{digits}g}".replace("-", "−") for digits in range(4, 17))):
+        rounded = float(text.replace(",", "").replace("−", "-"))
+        if np.array_equal(here, values >= rounded if least else values <= rounded):
+            return text
+    return repr(float(value)).replace("-", "−")
 
 
 def aligned(value: float) -> str:

@@ -78,14 +78,18 @@ def seeds(
         verb = "equals" if same == 1 else "equal"
         note = f"{plural(same, 'row')} {verb} another in every column and count{'s' * (same == 1)} as a run of its own, since no seed is given."
         return np.asarray(pd.Series(configs).groupby(configs).cumcount(), dtype=np.int64), [note] if same else []
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    given = pd.to_numeric(frame[column], errors="coerce")
+    values = given.to_numpy(dtype=np.float64, na_value=np.nan)
     whole = np.isfinite(values) & (values == np.floor(values))
     if not whole[counted].all():
         raise UserError(
             f"seeds must be whole numbers; column {column!r} holds {frame[column].to_numpy()[counted & ~whole][0]!r}. "
             "Leave seed out, and the runs of each config are numbered"
         )
-    found = np.where(whole, values, -1).astype(np.int64)
+    if pd.api.types.is_integer_dtype(given.dtype) and whole.all():
+        found = given.to_numpy().astype(np.int64)  # floats would confuse large seeds; seeds of 64 bits become negative
+    else:
+        found = np.where(whole & (np.abs(values) < 2.0**63), values, -1).astype(np.int64)
     same = int(pd.DataFrame({"config": configs, "seed": found})[counted].duplicated().sum())
     note = (
         f"{plural(same, 'run')} {'has' if same == 1 else 'have'} the settings and the {column} of another run, but not its objective, and "

@@ -80,7 +80,9 @@ def table_fields(
     found = Verdicts(found.outcome[rows], found.ended[rows], found.why[rows])
     configs = config_ids(settings, frame, config_id, named=trial_id is not None)
     numbered, more = seeds(frame, seed, configs, found.outcome != "")
-    said += more + conditional(settings) + told(found, objective=objectives[0], failed=failed, states=frame[state] if state else None)
+    said += (
+        more + conditional(settings) + told(frame, found, objective=objectives[0], failed=failed, states=frame[state] if state else None)
+    )
     varied = [str(name) for name in settings.columns if settings[name].nunique() > 1]
     return {
         "trial_id": np.array(frame.index, dtype=np.str_),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.conditions import Comparison, parse
+from analysis.conditions import Comparison, parse, quoted
 from analysis.foreign.columns import NAN_WORDS
 from analysis.words import plural
 from ganstudy import UserError
@@ -60,21 +60,29 @@ def verdicts(frame: pd.DataFrame, values: Floats, ended: Strings, *, failed: str
     )
 
 
-def told(found: Verdicts, *, objective: str, failed: str | None, states: pd.Series | None) -> list[str]:
-    """Return notes on the runs that are no evidence, and on what counts as a failure."""
+def told(frame: pd.DataFrame, found: Verdicts, *, objective: str, failed: str | None, states: pd.Series | None) -> list[str]:
+    """Return notes on the runs of a frame that are no evidence, and on what counts as a failure."""
     notes = [] if failed else ["It was not said which runs failed (failed), so none has."]
     lost = found.outcome == ""
-    others = f"{failed} or " if failed and failed not in found.why[lost] else ""
+    others = f"{_condition(frame, failed)} or " if failed and failed not in found.why[lost] else ""
     for why, n in Counter(map(str, found.why[lost])).items():
         hint = ""
         if why == "ended without a finite value":
-            hint = f". If their settings caused that, count them as failed: {others}{objective} is missing"
+            hint = f". If their settings caused that, count them as failed: {others}{quoted(objective)} is missing"
         elif why == "crashed" and states is not None:
             words = Counter(map(str, states[lost & (found.why == why)]))
             hint = f" ({', '.join(f'{word}: {times}' for word, times in words.items())}). If their settings caused that, count them as failed: "
-            hint += f"{others}{states.name} == {next(iter(words))}"
+            hint += f"{others}{quoted(str(states.name))} == {next(iter(words))}"
         notes.append(f"{n} of {plural(len(lost), 'run')} {'is' if n == 1 else 'are'} no evidence: {why}{hint}.")
     return notes
+
+
+def _condition(frame: pd.DataFrame, failed: str) -> str:
+    """The condition that says the same as `failed`, which may be the name of a boolean column."""
+    if failed not in frame.columns:
+        return failed
+    texts = set(frame[failed].dropna().astype(str).str.lower())
+    return f"{quoted(failed)} == {'true' if texts & {'true', 'false'} else '1'}"
 
 
 def _failing(frame: pd.DataFrame, failed: str | None, ended: Strings) -> tuple[Bools, Bools]:

@@ -42,7 +42,7 @@ class Comparison:
     limit: float  # the score that a claim must pass
     family_p: float
     passed: bool  # it holds at the error rate of the whole
-    selected: bool  # it passed, but the failures of other runs may explain it
+    selected: str  # it passed, but the failures of other runs may explain it: see `Selection.explains`
     role: str  # scientific or nuisance
 
     @property
@@ -149,7 +149,7 @@ def joint_model(
                         limit,
                         family_p,
                         key in passed,
-                        key in passed and selection.explains(regression.response, term, i, score, beside),
+                        selection.explains(regression.response, term, i, score, beside) if key in passed else "",
                         role,
                     )
                 )

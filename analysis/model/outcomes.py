@@ -7,11 +7,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from analysis.model.units import Units
-from analysis.outcomes import FAILURES, RISKS
+from analysis.outcomes import FAILURES, RISKS, WIN
 from analysis.table import Bools, Floats, Scale, TrialTable
 from ganstudy.direction import Direction
 
-WIN = "win"  # the share of the study's other runs that a run beats, failed runs counted last
 FAILED = "failed"
 _TIE = 1e-3  # standard deviation of a tie-breaking number: too little to change the order of two rates
 OF_ALL = ("modes_lost", "onset_kimg", "seconds")  # metrics that failed trials have too

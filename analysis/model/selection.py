@@ -21,20 +21,22 @@ class Selection:
     terms: dict[Name, Term]
     _known: dict[str, Regression] = field(default_factory=dict)
 
-    def explains(self, response: Response, term: Term, i: int, score: float, adjust: Sequence[Name]) -> bool:
-        """Whether contrast `i` of a term differs in a metric, but may not once failed runs count.
+    def explains(self, response: Response, term: Term, i: int, score: float, adjust: Sequence[Name]) -> str:
+        """How contrast `i` of a term, which differs in a metric, does not once failed runs count: "lost" or "reversed"; "" if it does.
 
         Where failures differ, the runs that are left are selected. So the difference must also hold when failed runs are counted last, and
         must not go the other way anywhere.
         """
         if response.part != "objective" or response.name in OF_ALL:
-            return False
+            return ""
         failed = self._score("", term, i, adjust)
         if failed is None:
-            return False  # all units fail equally often
+            return ""  # all units fail equally often
         win = self._score(response.name, term, i, adjust) or 0.0
         better = -response.direction.sign * score
-        return better * win <= 0 or (abs(failed) > _SURE and abs(win) <= _SURE)
+        if better * win <= 0:
+            return "reversed" if abs(win) > _SURE else "lost"
+        return "lost" if abs(failed) > _SURE and abs(win) <= _SURE else ""
 
     def _score(self, metric: str, term: Term, i: int, adjust: Sequence[Name]) -> float | None:
         """The score of failures (""), or of the share of runs that are beaten in a metric."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.levels import distinct_values, is_numeric
 from analysis.table import Bools, Floats, Scale
-from analysis.words import value_texts
+from analysis.words import bound, value_texts
 
 _PAIRS = 8  # levels up to which all of them are compared with each other; beyond, with the reference only
 CELL = 2  # units that each side of a comparison needs
@@ -168,7 +168,8 @@ def _range(name: str, column: pd.Series, scale: Scale) -> list[Term]:
     at = np.where(active, found.position, 0.5)
     lower, upper = thirds(found)
     middle = active & (np.abs(at - 0.5) <= 0.25)
-    level, reference = value_texts([float(column[upper].min()), float(column[lower].max())])
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    level, reference = bound(float(values[upper].min()), values, least=True), bound(float(values[lower].max()), values, least=False)
     trend = Contrast(np.ones(1), (f"{level} or more",), (f"{reference} or less",), upper, lower)
     bent = Contrast(np.ones(1), ("its middle",), ("its ends",), middle, active & ~middle)
     enough = min(upper.sum(), lower.sum()) >= CELL

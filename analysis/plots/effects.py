@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 
 from analysis.cells import Cells
 from analysis.claim import Claim
-from analysis.model import WIN
-from analysis.outcomes import RISKS
+from analysis.outcomes import RISKS, WIN
 from analysis.plots.style import (
     BAD,
     BAND,

@@ -6,8 +6,7 @@ import numpy as np
 
 from analysis import plots
 from analysis.claim import Claim, Evidence
-from analysis.model import WIN
-from analysis.outcomes import RISKS
+from analysis.outcomes import RISKS, WIN
 from analysis.report.content import Block, Chart, Charts, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.table import TrialTable

@@ -58,7 +58,7 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
             percent(config["p_fail"]),
             f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
             str(config["n_dead"]),
-            found.described(config.to_dict()) or "–",
+            found.described({name: config[column] for name, column in frame.attrs["settings"].items()}) or "–",
         ]
 
     if len(frame) <= _TOP + _BOTTOM:

@@ -72,7 +72,9 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
         settings = ", ".join(
-            _short(name, value) for name in trials.scientific if (value := row[name]) is not False and value is not None and value == value
+            _short(name, value)
+            for name, column in ranked.attrs["settings"].items()
+            if (value := row[column]) is not False and value is not None and value == value
         )
         table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
                       _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),

@@ -10,10 +10,11 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
 from analysis import Direction, TrialTable
-from analysis.model import WIN, JointModel, Response, joint_model, responses, units_of
+from analysis.model import JointModel, Response, joint_model, responses, units_of
 from analysis.model.multiplicity import ERROR, SHARES, limits
 from analysis.model.regression import Regression, normal_scores, permute
 from analysis.model.terms import bend, interaction, line, terms_of
+from analysis.outcomes import WIN
 
 Stage = Callable[..., TrialTable]
 
