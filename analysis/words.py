@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +19,24 @@ def number(value: float) -> str:
 
 
 def bound(value: float, values: npt.NDArray[np.float64], *, least: bool) -> str:
-    """A bound as text, with as many digits as it takes to divide `values` as the bound itself does.
+    """A bound as text: a number of as few digits as it takes to divide `values` as the bound itself does.
 
     With `least`, the values on one side are those from the bound on; otherwise those up to it. NaN is on no side.
     """
     here = values >= value if least else values <= value
-    for text in (number(value), *(f"{value:.{digits}g}".replace("-", "−") for digits in range(4, 17))):
+    exact = Decimal(repr(float(value)))
+    rounding = ROUND_FLOOR if least else ROUND_CEILING
+    for text in (number(value), *(_rounded(exact, digits, rounding) for digits in range(3, 18))):
         rounded = float(text.replace(",", "").replace("−", "-"))
         if np.array_equal(here, values >= rounded if least else values <= rounded):
             return text
     return repr(float(value)).replace("-", "−")
+
+
+def _rounded(exact: Decimal, digits: int, rounding: str) -> str:
+    """A number rounded to some significant digits in one direction."""
+    rounded = Context(prec=digits, rounding=rounding).create_decimal(exact)
+    return f"{float(rounded):.{digits}g}".replace("-", "−")
 
 
 def aligned(value: float) -> str:
