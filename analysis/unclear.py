@@ -101,6 +101,8 @@ def _average(name: str, depends: set[str]) -> str:
 def _open(explanation: Explanation, name: str) -> list[str]:
     """The pairs of levels of a setting without a claim, in the order of the study file."""
     mine = [claim for claim in explanation.claims if claim.settings == (name,) and claim.kind == "levels"]
+    if not mine:  # a range
+        return []
     told = {claim.compared for claim in mine if claim.claimed or claim.held}
     texts = value_texts(distinct_values(explanation.table.settings[name].dropna()))
     found = {claim.compared: claim for claim in mine if claim.compared not in told}
