@@ -24,7 +24,7 @@ class Cells:
     outcome: str
     value: Floats  # a rate from 0 to 1, or a mean of the metric over runs that did not fail, geometric on the log scale
     n: Floats  # configs
-    p: float  # the least of the interaction's comparisons, each alone; NaN if there is none
+    p: float  # smallest single-comparison p value of the interaction; NaN if it was not compared
 
 
 def interactions(explanation: Explanation, outcome: str) -> list[Cells]:

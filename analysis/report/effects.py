@@ -51,7 +51,7 @@ def pairs(found: Findings) -> Section | None:
         Chart(
             name=f"cells-{i}",
             title=f"{cells.rows} × {cells.columns}: {'share of failed runs' if cells.outcome == 'failed' else f'mean {cells.outcome}'}"
-            f" (least p of its comparisons, each alone: {probability(cells.p)})",
+            f" (smallest single-comparison p: {probability(cells.p)})",
             alt=f"{cells.outcome} at each combination of {cells.rows} and {cells.columns}: "
             + "; ".join(
                 f"{row}, {column}: {percent(cells.value[r, c]) if cells.outcome == 'failed' else f'{cells.value[r, c]:.3g}'}"
