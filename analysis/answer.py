@@ -5,7 +5,8 @@ from analysis.choices import better_and_worse
 from analysis.claim import Claim
 from analysis.explain import Explanation
 from analysis.levels import distinct_values
-from analysis.model import Comparison
+from analysis.model import Comparison, JointModel
+from analysis.model.curve import peaks
 from analysis.outcomes import WIN
 from analysis.shape import shapes
 from analysis.table import TrialTable
@@ -123,27 +124,42 @@ def _in_common(explanation: Explanation) -> list[str]:
     model = explanation.model
     assert model is not None
     found = [c for c in model.comparisons if c.claimed and c.response.name in (WIN, *explanation.outcomes)]
-    lines, told = [], set()
+    lines = []
     for name in explanation.settings:
-        mine = [c for c in found if c.term.settings == (name,)]
-        if not mine:
-            continue
-        told.add(name)
-        best = max(mine, key=lambda c: abs(c.score))
-        more, less = best.contrast.levels[0], best.contrast.references[0]
-        good = -best.response.direction.sign * best.score > 0
-        if best.term.kind == "bend":
-            middle, ends = f"{name} in the middle of its range", "at the ends"
-            better, worse = (middle, f"those {ends}") if good else (f"{name} {ends} of its range", "those in the middle")
-        else:
-            better, worse = f"{name} {more if good else less}", f"those with {less if good else more}"
-        lines.append(f"Runs with {better} are better than {worse}: {_association(best)}.")
-    for one, other in dict.fromkeys(c.term.settings for c in found if c.term.kind == "interaction"):
-        best = max((c for c in found if c.term.settings == (one, other)), key=lambda c: abs(c.score))
-        told |= {one, other}
-        lines.append(f"How {one} goes with {best.response.name} depends on {other}: {_association(best)}.")
+        strongest: dict[str, Comparison] = {}  # outcome -> its comparison
+        for each in sorted((c for c in found if c.term.settings == (name,)), key=lambda c: -abs(c.score)):
+            strongest.setdefault(each.response.name, each)
+        if len(strongest) > 1:
+            strongest.pop(WIN, None)
+        groups: dict[tuple[str, ...], list[Comparison]] = {}
+        for outcome in (*explanation.outcomes, WIN):
+            if outcome in strongest:
+                groups.setdefault((strongest[outcome].term.kind, *strongest[outcome].contrast.levels), []).append(strongest[outcome])
+        for group in groups.values():
+            lines += [_bend(model, name, each) for each in group] if group[0].term.kind == "bend" else [_association(name, group)]
+    pairs = {(*c.term.settings, c.response.name): c for c in sorted(found, key=lambda c: abs(c.score)) if c.term.kind == "interaction"}
+    elsewhere = [(one, other) for one, other, outcome in pairs if outcome != WIN]
+    for (one, other, outcome), each in pairs.items():
+        if outcome != WIN or (one, other) not in elsewhere:
+            lines.append(f"How {one} goes with {sentences.aspect(outcome)} depends on {other} (p = {each.family_p:.2g}).")
+    held = [claim for claim in explanation.claims if claim.held]
+    lines += dict.fromkeys(f"No association is told for {sentences.subject(claim).rstrip(',')}: {claim.held}." for claim in held)
+    told = {name for c in found for name in c.term.settings} | {name for claim in held for name in claim.settings}
     return [*lines, *unassociated(explanation, told)]
 
 
-def _association(comparison: Comparison) -> str:
-    return f"an association in {comparison.response.name}, p = {comparison.family_p:.2g}"
+def _association(name: str, comparisons: list[Comparison]) -> str:
+    """One comparison of a setting in several outcomes, from the side that is better in the first of them."""
+    first = comparisons[0]
+    good = -first.response.direction.sign * first.score > 0
+    more, less = first.contrast.levels[0], first.contrast.references[0]
+    mine, others = (more, less) if good else (less, more)
+    what = [f"{sentences.manner(c.response.name, more=(c.score > 0) == good)} (p = {c.family_p:.2g})" for c in comparisons]
+    return f"Runs with {name} {mine} {listed(what)} than those with {others}."
+
+
+def _bend(model: JointModel, name: str, comparison: Comparison) -> str:
+    outcome, p = comparison.response.name, f"p = {comparison.family_p:.2g}"
+    if not peaks(model, outcome, name):
+        return f"{name} goes with {sentences.aspect(outcome)}, but not evenly along its range ({p})."
+    return f"Runs with {name} inside its range {sentences.manner(outcome, more=comparison.score > 0)} ({p}) than those at either end."

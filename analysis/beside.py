@@ -11,7 +11,12 @@ def with_settings(frame: pd.DataFrame, table: TrialTable) -> pd.DataFrame:
     A setting whose name is taken is `config.NAME`. attrs["settings"] maps the settings to their columns.
     """
     taken = {*map(str, frame.columns), "config_id"}
-    names = {name: f"config.{name}" if name in taken else name for name in table.scientific}
+    names = {}
+    for name in table.scientific:
+        names[name] = name
+        while names[name] in taken:
+            names[name] = f"config.{names[name]}"
+        taken.add(names[name])
     settings = table.settings.groupby(table.config_id, sort=False)[list(names)].first().rename(columns=names)
     result = frame.join(settings).rename_axis("config_id").reset_index()
     result.attrs = {"settings": names}

@@ -60,7 +60,7 @@ class Claim:
     evidence: Evidence
     role: Literal["scientific", "nuisance"]
     context: str  # adjustment, fixed settings, which trials
-    peak: bool = False  # of a bend: whether the middle differs from both ends; if not, the curve is no straight line
+    peak: bool = False  # of a bend: whether the curve differs from both ends where it turns; if not, it is only no straight line
     details: tuple[str, ...] = ()  # of an interaction: the effect at each level of the other setting
     adjusted: tuple[str, ...] = ()  # what the effect is adjusted for, in words
     replaced: bool = False  # of a kind of failure: whether other failures take its place, so that as many trials fail

@@ -30,12 +30,12 @@ def expected_best(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.Dat
     the configs, the sets overlap so much that the interval would mean little. Raises UserError for an unknown metric, without a randomised
     design, and with fewer than three configs.
     """
-    direction, scale = table.direction(by), table.scale(by)
+    direction = table.direction(by)
     table = table.where(table.evidence)
     if len(table) and not (table.phase == "explore").any():
         raise UserError("an expected best needs configs that were chosen at random; these were chosen by a search or are only observed")
     table = table.where(table.phase == "explore")
-    values = table.at_end(by)
+    values, scale = table.at_end(by), table.scale(by)
     values = np.where(table.failed, np.inf, direction.sign * (np.log(values) if scale == "log" else values))
     usable = ~np.isnan(values)
     values, of = values[usable], np.unique(table.config_id[usable], return_inverse=True)[1]
@@ -46,7 +46,6 @@ def expected_best(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.Dat
     first, size = np.unique(np.sort(of), return_index=True, return_counts=True)[1:]
     rng = np.random.default_rng(seed)
     budgets = np.unique(np.geomspace(1, max(n // 3, 1), _BUDGETS).round().astype(np.int64))
-    weights = best_weights(n, budgets)
 
     chosen = np.array([values[first + (rng.random(n) * size).astype(np.int64)] for _ in range(_CHOICES if (size > 1).any() else 1)])
     expected, error = _mean_and_error(chosen, budgets)
@@ -77,22 +76,21 @@ def _mean_and_error(chosen: Floats, budgets: npt.NDArray[np.int64]) -> tuple[Flo
     """[M, n] values of n configs -> [budgets], [budgets]: the mean of the best, given that it is finite, and its jackknife standard error."""
     n = chosen.shape[1]
     all_, without_one = best_weights(n, budgets), best_weights(n - 1, budgets)
-    means, left_out = np.zeros(len(budgets)), np.zeros((len(budgets), n))
     edge = np.zeros((len(budgets), 1))
+    # sums and their weights over all rows, which are divided at the end: a row in which all runs failed has no mean of its own
+    means, left_out = np.zeros((2, len(budgets))), np.zeros((2, len(budgets), n))
     for row in chosen:
         order = np.argsort(row)
         finite = np.isfinite(row[order])
-        sums, sums_without = [], []
-        for column in (np.where(finite, row[order], 0.0), finite.astype(np.float64)):
-            sums.append(all_ @ column)
+        for i, column in enumerate((np.where(finite, row[order], 0.0), finite.astype(np.float64))):
+            means[i] += all_ @ column
             before = np.hstack([edge, np.cumsum(without_one * column[:-1], axis=1)])  # ranks below the one left out stay
             after = np.hstack([np.cumsum((without_one * column[1:])[:, ::-1], axis=1)[:, ::-1], edge])  # those above move up by one
-            sums_without.append(before + after)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means += sums[0] / sums[1] / len(chosen)
-            left_out[:, order] += sums_without[0] / sums_without[1] / len(chosen)
-    spread = ((left_out - left_out.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return means, np.sqrt((n - 1) / n * spread)
+            left_out[i][:, order] += before + after
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, without = means[0] / means[1], left_out[0] / left_out[1]
+    spread = ((without - without.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    return mean, np.sqrt((n - 1) / n * spread)
 
 
 def _quantiles(ordered: Floats, weights: Floats, shares: tuple[float, float]) -> Floats:

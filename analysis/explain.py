@@ -66,8 +66,8 @@ def explain(
     Raises UserError for an unknown name and for anything but a TrialTable.
     """
     table = as_table(table)
-    asked = (outcome,) if isinstance(outcome, str) else tuple(outcome)
-    names = list(settings) if settings is not None else [*table.scientific]
+    asked = (outcome,) if isinstance(outcome, str) else tuple(dict.fromkeys(outcome))
+    names = list(dict.fromkeys(settings)) if settings is not None else [*table.scientific]
     if unknown := sorted(set(names) - set(map(str, table.settings.columns))):
         raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
     for name in asked:

@@ -43,7 +43,7 @@ def importance(table: TrialTable, outcome: str = "failed", *, settings: Sequence
     main effects. Raises UserError for an unknown name, with fewer than six configs, if all configs are equal, and if no setting has two values.
     """
     y, noise, given = _config_values(table, outcome, settings)
-    bases = [basis for name in given.columns if (basis := _basis(given[name], str(name))) is not None]
+    bases = [basis for name in given.columns if (basis := _basis(given[name], str(name), table)) is not None]
     if not bases:
         raise UserError("importance needs a setting with two values; every setting given has one")
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def optuna_importance(table: TrialTable, outcome: str = "failed", *, settings: S
     y, _, given = _config_values(table, outcome, settings)
     given = given[[name for name in given.columns if given[name].nunique() > 1]]
     sign = 1.0 if outcome in RISKS else table.direction(outcome).sign
-    fanova, ped_anova, missing = _optuna(given, sign * y, outcome, np.random.default_rng(seed))
+    fanova, ped_anova, missing = _optuna(table, given, sign * y, outcome, np.random.default_rng(seed))
     frame = pd.DataFrame({"fanova": fanova, "ped_anova": ped_anova}).rename_axis("setting")
     frame.attrs = {"outcome": outcome, "missing": missing}
     return frame
@@ -119,7 +119,7 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
     return means, within * float((1 / n).mean()), settings
 
 
-def _basis(column: pd.Series, name: str) -> _Basis | None:
+def _basis(column: pd.Series, name: str, table: TrialTable) -> _Basis | None:
     """Return the basis of a setting, or None if it has one value or too few configs."""
     active = column.notna().to_numpy()
     values, n = column[active], int(active.sum())
@@ -127,7 +127,7 @@ def _basis(column: pd.Series, name: str) -> _Basis | None:
         return None
     if is_numeric(values) and values.nunique() > 2:
         x = values.to_numpy(dtype=np.float64)
-        x = np.log(x) if x.min() > 0 and x.max() >= 10 * x.min() else x
+        x = np.log(x) if table.setting_scale(name) == "log" else x
         degree = min(_DEGREE, values.nunique() - 1, max(n // 8, 1))
         raw = np.vander((x - x.mean()) / x.std(), degree + 1, increasing=True)[:, 1:]
     else:
@@ -185,7 +185,9 @@ def _interval(basis: _Basis, y: Floats, noise: float, share: float, rng: np.rand
     return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
 
 
-def _optuna(settings: pd.DataFrame, y: Floats, outcome: str, rng: np.random.Generator) -> tuple[pd.Series, pd.Series, dict[str, str]]:
+def _optuna(
+    table: TrialTable, settings: pd.DataFrame, y: Floats, outcome: str, rng: np.random.Generator
+) -> tuple[pd.Series, pd.Series, dict[str, str]]:
     """Return Optuna's importances of the settings (y: less is better), and why those of others are missing."""
     chosen = np.sort(rng.choice(len(y), min(len(y), _OPTUNA_CONFIGS), replace=False))
     settings, y = settings.iloc[chosen], y[chosen]
@@ -197,7 +199,7 @@ def _optuna(settings: pd.DataFrame, y: Floats, outcome: str, rng: np.random.Gene
         missing["fanova"] = f"fANOVA cannot use settings that are active in a part of the configs: {', '.join(conditional)}"
     fanova = unknown
     if everywhere:
-        fanova = unknown.fillna(_evaluated(FanovaImportanceEvaluator(seed=int(rng.integers(2**31))), settings, y, everywhere))
+        fanova = unknown.fillna(_evaluated(FanovaImportanceEvaluator(seed=int(rng.integers(2**31))), table, settings, y, everywhere))
     quantile = max(0.1, _TOP / len(y))
     if len(np.unique(y)) < len(y) / 2:
         missing["ped_anova"] = f"PED-ANOVA needs a clear order of configs; {outcome} has many ties"
@@ -205,13 +207,15 @@ def _optuna(settings: pd.DataFrame, y: Floats, outcome: str, rng: np.random.Gene
         missing["ped_anova"] = f"PED-ANOVA needs {2 * _TOP} configs; there are {len(y)}"
     if "ped_anova" in missing:
         return fanova, unknown, missing
-    ped_anova = _evaluated(PedAnovaImportanceEvaluator(target_quantile=quantile), settings, y, list(map(str, settings.columns)))
+    ped_anova = _evaluated(PedAnovaImportanceEvaluator(target_quantile=quantile), table, settings, y, list(map(str, settings.columns)))
     return fanova, unknown.fillna(ped_anova), missing
 
 
-def _evaluated(evaluator: BaseImportanceEvaluator, settings: pd.DataFrame, y: Floats, names: list[str]) -> dict[str, float]:
+def _evaluated(
+    evaluator: BaseImportanceEvaluator, table: TrialTable, settings: pd.DataFrame, y: Floats, names: list[str]
+) -> dict[str, float]:
     """Return what an evaluator of Optuna says about one trial per config."""
-    distributions = {name: _distribution(settings[name].dropna()) for name in names}
+    distributions = {name: _distribution(table, settings[name].dropna()) for name in names}
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # a study announces itself
     try:
@@ -230,8 +234,7 @@ def _evaluated(evaluator: BaseImportanceEvaluator, settings: pd.DataFrame, y: Fl
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=names, target=lambda trial: trial.values[0]))
 
 
-def _distribution(values: pd.Series) -> BaseDistribution:
+def _distribution(table: TrialTable, values: pd.Series) -> BaseDistribution:
     if is_numeric(values) and values.nunique() > 2:
-        low, high = float(values.min()), float(values.max())
-        return FloatDistribution(low, high, log=low > 0 and high >= 10 * low)
+        return FloatDistribution(float(values.min()), float(values.max()), log=table.setting_scale(str(values.name)) == "log")
     return CategoricalDistribution([str(value) for value in distinct_values(values)])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.table import Bools, Strings, TrialTable
-from analysis.words import bound, value_text
+from analysis.words import bound, value_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,10 @@ def levels(table: TrialTable, setting: str) -> list[Level]:
     active = column.dropna()
     distinct = distinct_values(active)
     if not is_numeric(active) or len(distinct) <= 2:
-        return [Level(value_text(value), (column == value).fillna(False).to_numpy(dtype=bool)) for value in distinct]
+        return [
+            Level(text, (column == value).fillna(False).to_numpy(dtype=bool))
+            for value, text in zip(distinct, value_texts(distinct), strict=True)
+        ]
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     # the median over configs: a config with more seeds must not weigh more
     middle = float(active.astype(float).groupby(table.config_id[column.notna().to_numpy()]).first().median())

@@ -11,6 +11,7 @@ from scipy import special, stats
 from analysis.explain import Explanation
 from analysis.model.multiplicity import ERROR, SHARES
 from analysis.model.regression import t_value
+from analysis.model.terms import compared_levels
 from analysis.words import listed, number, plural
 
 _POWER = 0.8
@@ -52,7 +53,7 @@ def planned(plan: Plan, comparisons: int, *, rate: float = 0.5, icc: float = 0.3
 
 def planned_statement(n_trials: int, plans: Mapping[str, Plan]) -> str:
     """Return the differences of failure rates that a design will show for each setting, and how many trials a difference of 20 points needs."""
-    comparisons = sum(math.comb(plan.levels, 2) if plan.levels else 1 for plan in plans.values())
+    comparisons = sum(len(compared_levels(plan.levels)) if plan.levels else 1 for plan in plans.values())
     found = {name: planned(plan, comparisons) for name, plan in plans.items()}
     total = plural(n_trials, "trial")
     shown: dict[str, list[str]] = {}

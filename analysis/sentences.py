@@ -36,7 +36,8 @@ def evidence_of(claim: Claim) -> str:
     corrected = (
         "" if claim.shown(claim.corrected) == claim.shown(claim.effect) else f", corrected for selection {claim.shown(claim.corrected)}"
     )
-    return f"{claim.shown(claim.effect)}{adjustment(claim)}{corrected}; 95 % {claim.interval(family=True)}"
+    of = "a parabola's middle against its ends: " if claim.kind == "bend" else ""
+    return f"{of}{claim.shown(claim.effect)}{adjustment(claim)}{corrected}; 95 % {claim.interval(family=True)}"
 
 
 def adjustment(claim: Claim) -> str:
@@ -55,7 +56,8 @@ def statement(claim: Claim) -> str:
     if claim.kind == "bend" and claim.claimed and not claim.peak:
         return f"Along {claim.settings[0]}, {what(claim)} does not change evenly"
     if claim.kind == "bend":
-        than = f"in the middle of the range of {claim.settings[0]} than at its ends"
+        inside = f"inside the range of {claim.settings[0]} than at either end"
+        than = inside if claim.claimed else f"in the middle of a parabola along {claim.settings[0]} than at its ends"
         if claim.outcome == WIN:
             return f"A run beats {'more' if claim.effect > 0 else 'fewer'} other runs {than}, failed runs counted last"
         subject = what(claim)
@@ -89,6 +91,10 @@ def verdict(claim: Claim) -> str:
 
 def subject(claim: Claim) -> str:
     """The level of a claim as the subject of a sentence, with what it is compared with."""
+    if claim.kind == "bend":
+        return f"the bend of {claim.setting}"
+    if claim.kind == "interaction":
+        return f"how the effect of {claim.settings[0]} depends on {claim.settings[1]}"
     if (claim.level, claim.reference) == ("on", "off"):
         return claim.setting
     return f"{claim.setting} {claim.level}, instead of {claim.reference},"
@@ -116,7 +122,19 @@ def what(claim: Claim) -> str:
 
 def aspect(outcome: str) -> str:
     """An outcome in a few words: "failures"."""
-    return {"failed": "failures", WIN: "the share of other runs beaten"}.get(outcome, RISKS.get(outcome) or outcome)
+    return (
+        {"failed": "failures", WIN: "the share of other runs beaten"}.get(outcome) or RISKS.get(outcome) or _PHRASES.get(outcome, outcome)
+    )
+
+
+def manner(outcome: str, *, more: bool) -> str:
+    """What runs do with more or with less of an outcome: "fail less often"."""
+    if outcome == WIN:
+        return f"beat {'more' if more else 'fewer'} other runs"
+    if outcome in RISKS:
+        often = f"fail {'more' if more else 'less'} often"
+        return often if outcome == "failed" else f"{often} by {RISKS[outcome]}"
+    return f"have {'higher' if more else 'lower'} {_PHRASES.get(outcome, outcome)}"
 
 
 def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]:

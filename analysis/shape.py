@@ -7,18 +7,18 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from analysis import sentences
 from analysis.explain import Explanation
 from analysis.model import JointModel, Response
 from analysis.model.curve import peaks
 from analysis.model.terms import Axis, Name, axis, bend, bent_column, is_range, line
 from analysis.table import Floats, Scale
-from analysis.words import number
+from analysis.words import value_text
 from ganstudy.direction import Direction
 
 _POINTS = 41
-_EDGE = 0.02  # of the range: nearer to an end than this is at the edge
 _ALONE = 0.025  # two-sided, for each of trend and bend, so that in one of twenty curves of nothing one of them is seen
-Form = Literal["rising", "falling", "valley", "hill", "flat"]
+Form = Literal["rising", "falling", "valley", "hill", "uneven", "flat"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,26 +35,33 @@ class Shape:
     low: Floats  # [P]: pointwise 95 % band
     high: Floats  # [P]
     form: Form  # what differs from a flat line, judged for this curve alone
-    best: float  # the value of the setting at which the curve is best; NaN if it is flat
+    best: float  # the value of the setting at which the curve is best; NaN if it cannot be told
     at_edge: bool  # whether the best value is an end of the range, so that a better one may lie beyond
     values: Floats  # [U]: the setting of each unit, NaN where it is inactive
     observed: Floats  # [U]: the outcome of each unit
 
     @property
     def where(self) -> str:
-        """Where the curve is best, in words; "" if it is flat."""
-        if self.form == "flat":
+        """Where the curve is best, in words; "" if it cannot be told."""
+        if np.isnan(self.best):
             return ""
         edge = ", an end of the range: a better value may lie beyond" if self.at_edge else ""
-        return f"best {'at' if edge else 'near'} {number(self.best)}{edge}"
+        return f"best {'toward' if edge else 'near'} {value_text(self.best)}{edge}"
 
     @property
     def sentence(self) -> str:
         """The shape in words."""
         if self.form == "flat":
-            return f"No change of {self.outcome} with {self.setting} can be told from chance."
-        words = {"rising": "rises", "falling": "falls", "valley": "has a valley", "hill": "has a hill"}[self.form]
-        return f"{'The risk of failure' if self.outcome == 'failed' else self.outcome} {words} along {self.setting}; {self.where}."
+            return f"No change of {sentences.aspect(self.outcome)} with {self.setting} can be told from chance."
+        words = {
+            "rising": "rises",
+            "falling": "falls",
+            "valley": "has a valley",
+            "hill": "has a hill",
+            "uneven": "does not change evenly",
+        }[self.form]
+        where = f"; {self.where}" if self.where else ""
+        return f"{'The risk of failure' if self.outcome == 'failed' else self.outcome} {words} along {self.setting}{where}."
 
 
 def shapes(explanation: Explanation, outcome: str) -> list[Shape]:
@@ -92,7 +99,7 @@ def _shape(model: JointModel, name: str, outcome: str, over: Axis) -> Shape | No
     half = -float(special.stdtrit(df, 0.025)) * np.sqrt(np.maximum(variance, 0.0))
     sign = response.direction.sign
     form = _form(coefficients, covariance, df, peak=len(terms) == 2 and peaks(model, outcome, name))
-    best = int(np.argmin(sign * working))
+    best = _best(form, sign, coefficients)
     return Shape(
         setting=name,
         outcome=outcome,
@@ -104,8 +111,8 @@ def _shape(model: JointModel, name: str, outcome: str, over: Axis) -> Shape | No
         low=_own(response, working - half),
         high=_own(response, working + half),
         form=form,
-        best=float("nan") if form == "flat" else over.value(float(grid[best])),
-        at_edge=form != "flat" and bool(min(grid[best], 1 - grid[best]) < _EDGE),
+        best=over.value(best) if np.isfinite(best) else best,
+        at_edge=best in (0.0, 1.0),
         values=np.array([over.value(position) for position in over.position]),
         observed=_own(response, response.values),
     )
@@ -129,14 +136,30 @@ def _coefficients(model: JointModel, outcome: str, terms: Sequence[Name]) -> tup
 
 
 def _form(coefficients: Floats, covariance: Floats, df: int, *, peak: bool) -> Form:
-    """The shape, as far as chance does not explain it: a valley or a hill if the middle differs from both ends."""
+    """The shape, as far as chance does not explain it: a valley or a hill if it differs from both ends where its vertex is."""
     limit = -float(special.stdtrit(df, _ALONE / 2))
     clear = np.abs(coefficients) > limit * np.sqrt(np.diag(covariance))
     if len(coefficients) == 2 and clear[1] and peak:
         return "hill" if coefficients[1] > 0 else "valley"
-    if clear.any():
+    if clear[0]:
         return "rising" if coefficients[0] > 0 else "falling"
-    return "flat"
+    return "uneven" if clear.any() else "flat"
+
+
+def _best(form: Form, sign: float, coefficients: Floats) -> float:
+    """The position of the best value, 0 to 1; NaN if it cannot be told.
+
+    Only a valley or a hill is known to turn, so only its vertex can be a best value inside the range. A curve that rises or falls is best at
+    an end if the fitted curve is; if it turns before, the turn may be chance, and so may the end.
+    """
+    if form == ("valley" if sign > 0 else "hill"):
+        return float(np.clip(0.5 + coefficients[0] / (8 * coefficients[1]), 0.0, 1.0))
+    if form in ("rising", "falling"):
+        grid = np.linspace(0, 1, _POINTS)
+        fitted = np.column_stack([grid, bent_column(grid)])[:, : len(coefficients)] @ coefficients
+        end, best = float((form == "rising") == (sign < 0)), float(grid[np.argmin(sign * fitted)])
+        return end if best == end else float("nan")
+    return float("nan")
 
 
 def _own(response: Response, values: Floats) -> Floats:

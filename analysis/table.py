@@ -233,9 +233,13 @@ class TrialTable:
         return self.directions[metric]
 
     def scale(self, metric: str) -> Scale:
-        """Return "log" for a minimized metric with positive values only, so that effects are ratios; else "linear"."""
-        self._require_metric(metric)
-        values = self.final[metric].dropna()
+        """Return "log" for a minimized metric with positive values only, so that effects are ratios; else "linear".
+
+        Values at the end of trials that are evidence count; before there is one, all values.
+        """
+        values = self.at_end(metric)[self.evidence]
+        values = values[np.isfinite(values)]
+        values = values if len(values) else self.final[metric].dropna().to_numpy(dtype=np.float64)
         minimized = self.directions.get(metric) is Direction.MINIMIZE
         return "log" if minimized and len(values) > 0 and bool((values > 0).all()) else "linear"
 

@@ -13,6 +13,7 @@ from analysis.model import JointModel
 from analysis.model.outcomes import FAILED, OF_ALL, known
 from analysis.model.terms import CELL, MOST, interactions_of
 from analysis.outcomes import RISKS
+from analysis.table import Bools, TrialTable
 from analysis.words import listed, percent, plural, value_texts
 
 _PAIRS = 3  # confounded pairs that are named
@@ -33,13 +34,19 @@ def equal(explanation: Explanation) -> list[str]:
             how = how if counted.any() else "No trial failed or completed its budget"
             lines.append(f"{how}, so nothing can be told about what makes them fail.")
         elif not counted.any():
-            lines.append(f"Nothing can be told about {outcome}: no trial completed without failing.")
+            why = "no trial that completed without failing has a value" if _completed(table).any() else "no trial completed without failing"
+            lines.append(f"Nothing can be told about {outcome}: {why}.")
         else:
             units = f"{explanation.model.units.kind}s"
             alone = len(set(table.config_id[counted])) == 1
             why = "it is known of one config only" if alone else f"all {units} are equal in it"
             lines.append(f"Nothing can be told about {outcome}: {why}.")
     return lines
+
+
+def _completed(table: TrialTable) -> Bools:
+    """[T]: the trials that completed their budget and did not fail."""
+    return np.asarray(~table.failed & ~table.censored)
 
 
 def unclear(explanation: Explanation) -> list[str]:
@@ -132,7 +139,7 @@ def _not_compared(explanation: Explanation, model: JointModel) -> list[str]:
     lines = [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
     left = interactions_of(model.terms, explanation.settings)
     if left and not any(term.kind == "interaction" for term in model.terms.values()):
-        few = "no combination of levels has two configs" if left <= MOST else f"{left:,} are too many"
+        few = "no two settings have two configs at each of four combinations of levels" if left <= MOST else f"{left:,} are too many"
         lines.append(f"Interactions were not compared: {few}.")
     return lines
 
@@ -142,12 +149,16 @@ def _why_not(model: JointModel, name: str, *, compared: bool) -> str:
     term = model.terms.get(name)
     if term is None:
         return "one value only"
+    units = f"two {model.units.kind}s"
     if not term.contrasts:
-        return "a level has fewer than two configs, or a single seed"
+        return f"no two of its levels have {units}" if term.kind == "levels" else f"it has fewer than {units} at an end of its range"
     if compared:
         return ""
     if not model.regressions:
         return "all outcomes are equal"
+    valued = [np.flatnonzero(term.rows & np.isfinite(each.response.values)) for each in model.regressions.values()]
+    if not any(contrast.carried(rows) for contrast in term.contrasts for rows in valued):
+        return f"fewer than {units} on a side of each comparison have a value"
     return "not to be told apart from other settings, or from the number of trials of a config"
 
 
@@ -158,6 +169,8 @@ def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]
         return []
     units, lines = model.units, []
     few: dict[str, list[str]] = {}
+    completed = _completed(units.table)
+    unmeasured = set()  # metrics that trials lack although they did not fail
     column = units.settings[name]
     values = distinct_values(column.dropna())
     for i, (value, label) in enumerate(zip(values, value_texts(values), strict=True)):
@@ -171,7 +184,10 @@ def _levels(explanation: Explanation, model: JointModel, name: str) -> list[str]
                 continue
             alive = members[units.of] & known(units.table, metric)
             if len(set(units.of[alive])) < CELL:
+                if (members[units.of] & completed & ~alive).any():
+                    unmeasured.add(metric)
                 few.setdefault(metric, []).append(f"{place} ({int(alive.sum())} of {int(members[units.of].sum())})")
     return lines + [
-        f"Too few trials completed without failing to compare {metric} with {name} {listed(levels)}." for metric, levels in few.items()
+        f"Too few trials {'have a value' if metric in unmeasured else 'completed without failing'} to compare {metric} with {name} {listed(levels)}."
+        for metric, levels in few.items()
     ]

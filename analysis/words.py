@@ -8,12 +8,14 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
+_CHOSEN = 6  # significant digits that a number of a study file has at most
+
 
 def number(value: float) -> str:
     """Three significant digits; a dash for NaN."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    if 1000 <= abs(value) < 1e6:
+    if 999.5 <= abs(value) < 999_999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}".replace("-", "−")
 
@@ -45,8 +47,12 @@ def aligned(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """0.123 -> "12 %"."""
-    return f"{round(100 * share)} %".replace("-", "−") if math.isfinite(share) else "–"
+    """0.123 -> "12 %". Only 0 is "0 %", and only 1 is "100 %"."""
+    if not math.isfinite(share):
+        return "–"
+    if 0 < share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 <= share < 1 else f"{round(100 * share)} %".replace("-", "−")
 
 
 def plural(n: int, noun: str) -> str:
@@ -60,17 +66,30 @@ def listed(items: list[str]) -> str:
 
 
 def value_text(value: object) -> str:
-    """The value of a setting: True -> "on", 0.0003 -> "0.0003"."""
+    """The value of a setting: True -> "on", 0.9999 -> "0.9999", 0.000342719847 -> "0.000343".
+
+    A number that somebody chose has few digits and is shown as it is; of one that was drawn from a range, three digits are shown, also of its
+    distance from 1 (0.9999 is another decay than 1).
+    """
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
-    return number(value) if isinstance(value, float) else str(value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    text = f"{value:.{_CHOSEN}g}"
+    if float(text) != value:
+        apart = abs(1 - value)
+        digits = 3 + (math.ceil(-math.log10(apart)) - 1 if 0 < apart < 0.1 else 0)
+        text = f"{value:.0f}" if 999.5 <= abs(value) < 999_999.5 else f"{value:.{digits}g}"
+    return text.replace("-", "−")
 
 
 def value_texts(values: Sequence[object]) -> list[str]:
-    """The values of a setting as texts, each with as many digits as it needs to differ from the others."""
+    """The values of a setting as texts that differ: where two would be the same, numbers have all digits, and texts stand in quotes."""
     texts = [value_text(value) for value in values]
     taken = Counter(texts)
-    return [
-        repr(float(value)).replace("-", "−") if taken[text] > 1 and isinstance(value, float) else text
-        for value, text in zip(values, texts, strict=True)
-    ]
+    return [_exact(value) if taken[text] > 1 else text for value, text in zip(values, texts, strict=True)]
+
+
+def _exact(value: object) -> str:
+    exact = repr(float(value)).replace("-", "−") if isinstance(value, float) else value_text(value)
+    return f"'{exact}'" if isinstance(value, str) else exact

@@ -92,10 +92,14 @@ class JointModel:
         return adjust(term, self.chosen[response], self.terms, self.rivals)
 
     def combination(self, response: str, weights: dict[Name, Floats], *, without: Collection[Name] = ()) -> tuple[float, float, int]:
-        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model `without` some."""
+        """The estimate, standard error and degrees of freedom of a sum over columns of several terms, all in one model `without` some.
+
+        Averages are not adjusted for interactions of their own settings, as in `adjust`.
+        """
         settings = [setting for name in weights for setting in self.terms[name].settings]
+        averages = all(self.terms[name].kind != "interaction" for name in weights)
         beside: list[Name] = [*self.chosen[response], *(name for setting in settings for name in self.rivals[setting])]
-        beside = list(dict.fromkeys(beside))
+        beside = [name for name in dict.fromkeys(beside) if not (averages and name[0] == "interaction" and {*settings} & {*name[1:]})]
         beside = straight([name for name in beside if name not in weights and name not in without], self.terms)
         return self.regressions[response].combined(weights, [name for name in beside if name not in weights])
 

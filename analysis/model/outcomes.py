@@ -120,8 +120,11 @@ def winning(units: Units, metric: str) -> Response:
     """
     table = units.table
     values = survivors(table, metric)
-    values = np.log(values) if table.scale(metric) == "log" else values
-    size = np.nanmax(np.abs(values), initial=0.0) or 1.0
+    if table.scale(metric) == "log":
+        values, size = np.log(values), 1.0
+    else:  # the usual size of a value: one huge value must not make ties of all others
+        sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+        size = float(np.median(sizes)) if len(sizes) else 1.0
     values = np.asarray(np.round(values / size, 9), dtype=np.float64)  # scores that differ by rounding only are ties
     worth = np.where(table.failed, np.inf, table.direction(metric).sign * values)  # less is better
     ranked = ~np.isnan(worth)

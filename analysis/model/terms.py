@@ -71,6 +71,8 @@ class Axis:
 
     def value(self, position: float) -> float:
         """The value of the setting at a position."""
+        if position in (0.0, 1.0):  # exact, without rounding
+            return self.high if position else self.low
         if self.log:
             return float(np.exp(np.log(self.low) + position * (np.log(self.high) - np.log(self.low))))
         return self.low + position * (self.high - self.low)
@@ -142,6 +144,11 @@ def size_term(sizes: npt.NDArray[np.int64]) -> Term:
     return Term(SIZE, "covariate", (), _centred(columns, rows), rows, ())
 
 
+def compared_levels(n: int) -> list[tuple[int, int]]:
+    """The pairs of the n levels of a choice that are compared: all of up to eight levels, else each one with the first, the reference."""
+    return list(combinations(range(n), 2)) if n <= _PAIRS else [(0, j) for j in range(1, n)]
+
+
 def _levels(name: str, column: pd.Series) -> Term:
     active = column.notna().to_numpy()
     values = distinct_values(column.dropna())
@@ -149,11 +156,9 @@ def _levels(name: str, column: pd.Series) -> Term:
     columns = np.column_stack([member.astype(np.float64) for member in members[1:]])
     labels = value_texts(values)
     eye = np.vstack([np.zeros(len(values) - 1), np.eye(len(values) - 1)])  # the reference is the zero of all columns
-    others = combinations(range(1, len(values)), 2) if len(values) <= _PAIRS else ()
-    pairs = [*((0, j) for j in range(1, len(values))), *others]
     contrasts = tuple(
         Contrast(eye[j] - eye[i], (labels[j],), (labels[i],), members[j], members[i])
-        for i, j in pairs
+        for i, j in compared_levels(len(values))
         if min(members[i].sum(), members[j].sum()) >= CELL
     )
     return Term(name, "levels", (name,), _centred(columns, active), active, contrasts)
@@ -194,6 +199,8 @@ def thirds(over: Axis) -> tuple[Bools, Bools]:
     at = np.where(np.isfinite(over.position), over.position, 0.5)
     low, high = np.nanquantile(over.position, [1 / 3, 2 / 3])
     active = np.isfinite(over.position)
+    if low == np.nanmax(over.position):  # two thirds and more have the largest value
+        return active & (at < low), active & (at >= low)
     return active & (at <= low), active & (at >= high) & (at > low)
 
 

@@ -10,7 +10,7 @@ from tables import Stage, claim_of, per_config, with_setting
 
 from analysis import TrialTable, answer, explain
 from analysis.estimate import rate
-from analysis.words import percent, value_texts
+from analysis.words import percent, value_text
 
 
 def reversing(stage: Stage, one: str = "r1", other: str = "loss", levels: tuple[str, str] = ("hinge", "ns")) -> TrialTable:
@@ -52,7 +52,7 @@ def test_a_range_is_told_with_the_counts_of_its_thirds(stage: Stage) -> None:
     assert f", {failed[1]} of 60 with {claim.reference} ({claim.shown(claim.effect)}" in line
     assert claim.effect == pytest.approx((failed[0] - failed[1]) / 60)
     assert (
-        f"For failures, d.lr is best at {value_texts([float(lr.min())])[0]}, an end of the range: a better value may lie beyond."
+        f"For failures, d.lr is best toward {value_text(float(lr.min()))}, an end of the range: a better value may lie beyond."
         in answer(found)
     )
 
@@ -190,8 +190,8 @@ def test_a_search_names_all_settings_and_says_which_way_a_range_goes(stage: Stag
     table = replace(with_setting(table, "arch", one, rest=("d.lr", "loss")), phase=np.full(120, "optimise"))
     text = answer(explain(table, ("failed", "fd")))
     low, high = np.quantile(table.settings["d.lr"][::2], [1 / 3, 2 / 3])
-    told = re.search(r"Runs with d.lr (\S+) or less are better than those with (\S+) or more: an association in failed, p = ", text)
+    told = re.search(r"Runs with d.lr (\S+) or less fail less often \(p = [\d.e-]+\) than those with (\S+) or more\.", text)
     assert told
     assert float(told[1].replace("−", "-")) <= low < high <= float(told[2].replace("−", "-"))
     assert "No association with loss can be told from chance." in text
-    assert "Not compared: arch (a level has fewer than two configs, or a single seed)." in text
+    assert "Not compared: arch (no two of its levels have two configs)." in text
