@@ -50,9 +50,10 @@ def percent(share: float) -> str:
     """0.123 -> "12 %". Only 0 is "0 %", and only 1 is "100 %"."""
     if not math.isfinite(share):
         return "–"
-    if 0 < share < 0.005:
+    rounded = round(100 * share)
+    if rounded == 0 < share:
         return "< 1 %"
-    return "> 99 %" if 0.995 <= share < 1 else f"{round(100 * share)} %".replace("-", "−")
+    return "> 99 %" if share < 1 and rounded == 100 else f"{rounded} %".replace("-", "−")
 
 
 def plural(n: int, noun: str) -> str:
