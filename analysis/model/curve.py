@@ -3,10 +3,10 @@
 import numpy as np
 
 from analysis.model.joint import JointModel
+from analysis.model.multiplicity import ALONE
 from analysis.model.regression import Regression
 from analysis.model.terms import Contrast, Name, Term, axis, bend, line
 
-_SURE = 1.96  # each of two one-sided comparisons, which must both hold (Berger 1982)
 _END, _INNER = 0.125, 1 / 3  # share of the units at each end of the range, and around the vertex
 
 
@@ -46,4 +46,5 @@ def peaks(model: JointModel, outcome: str, setting: str) -> bool:
     found = regression.fit(
         both, [each for each in model.adjusted_for(outcome, model.terms[setting]) if each not in (line(setting), term.name)]
     )
-    return found is not None and bool((np.sign(bent) * found.score > _SURE).all())
+    # two one-sided comparisons, which must both hold (Berger 1982)
+    return found is not None and bool((np.sign(bent) * found.score > ALONE).all())

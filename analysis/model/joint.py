@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import special
 
 from analysis.model.adjustment import Rivals, adjust, rivals_of, straight
-from analysis.model.multiplicity import Limits, limits
+from analysis.model.multiplicity import ALONE, Limits, limits
 from analysis.model.outcomes import Response
 from analysis.model.regression import Regression, permute, t_value
 from analysis.model.selection import Selection
@@ -21,7 +21,6 @@ from analysis.model.terms import SIZE, Contrast, Name, Term, is_range, size_term
 from analysis.model.units import Units
 from analysis.table import Floats
 
-_ALONE = float(special.ndtri(0.975))  # the limit of a comparison alone
 _PERMUTATIONS = 4_999
 _WORK = 20_000_000  # permutations times units, or columns, beyond which there are fewer permutations
 _FEWEST = 1_999
@@ -57,7 +56,7 @@ class Comparison:
 
     def interval(self, *, family: bool) -> tuple[float, float]:
         """The 95 % interval: for this comparison alone, or for all of the family at once."""
-        half = t_value(self.limit if family else _ALONE, self.df) * self.error
+        half = t_value(self.limit if family else ALONE, self.df) * self.error
         return self.estimate - half, self.estimate + half
 
     @cached_property

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from analysis.table import Floats
 
 # One in twenty studies without effects may claim anything. One point of these five is left for what permutations of the data at hand do not
 # cover: later claims are tested given earlier ones, and nuisance settings are chosen by the same data.
 ERROR = 0.04
-_LEAST = 1.96  # few units can take few orders, whose largest score may be small; an interval of a claim is never narrower than one alone
+ALONE = float(special.ndtri(0.975))  # the score that a single comparison must pass
 SHARES: Mapping[str, float] = {"risk": 0.55, "objective": 0.25, "win": 0.10, "other": 0.10}
 
 
@@ -52,7 +53,8 @@ def limits(scores: Mapping[str, list[Floats]]) -> Limits:
         passing = _tail(found, found) <= allowed * _share(part, largest) + 1e-12
         first = int(np.argmax(passing))
         # between two scores that the data can take, so that a claim passes it and its interval excludes zero effect
-        limit[part] = max(float((found[max(first - 1, 0)] + found[first]) / 2), _LEAST) if passing.any() else float("inf")
+        # few units can take few orders, whose largest score may be small; an interval of a claim is never narrower than one alone
+        limit[part] = max(float((found[max(first - 1, 0)] + found[first]) / 2), ALONE) if passing.any() else float("inf")
     return Limits(limit, sorted_, least)
 
 

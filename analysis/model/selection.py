@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analysis.model.multiplicity import ALONE
 from analysis.model.outcomes import OF_ALL, Response, failing, winning
 from analysis.model.regression import Regression
 from analysis.model.terms import Name, Term
 from analysis.model.units import Units
-
-_SURE = 1.96  # a single comparison that differs clearly
 
 
 @dataclass(eq=False)
@@ -35,8 +34,8 @@ class Selection:
         win = self._score(response.name, term, i, adjust) or 0.0
         better = -response.direction.sign * score
         if better * win <= 0:
-            return "reversed" if abs(win) > _SURE else "lost"
-        return "lost" if abs(failed) > _SURE and abs(win) <= _SURE else ""
+            return "reversed" if abs(win) > ALONE else "lost"
+        return "lost" if abs(failed) > ALONE and abs(win) <= ALONE else ""
 
     def _score(self, metric: str, term: Term, i: int, adjust: Sequence[Name]) -> float | None:
         """The score of failures (""), or of the share of runs that are beaten in a metric."""

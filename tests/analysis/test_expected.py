@@ -53,6 +53,15 @@ def test_seeds_are_not_configs(stage: Stage) -> None:
     assert three.index.tolist() == [1, 2]
 
 
+def test_choices_of_seeds_in_which_all_runs_fail_have_no_weight(stage: Stage) -> None:
+    """Six configs with one failed seed of two: a choice of seeds in which all fail has no best run, and the others keep their mean."""
+    fd = np.repeat(np.arange(1.0, 7.0), 2)
+    found = expected_best(with_fd(stage(6, 2), fd, failed=tuple(range(0, 12, 2))))
+    assert found["p_none"][1] == pytest.approx(0.5, abs=0.15)
+    assert found["expected"][1] == pytest.approx(np.exp(np.log(np.arange(1, 7)).mean()), rel=0.1)
+    assert found[["low", "high"]].notna().all(axis=None)
+
+
 def test_a_maximized_metric_rises(stage: Stage) -> None:
     found = expected_best(stage(30, 2), by="coverage")
     assert found["expected"].is_monotonic_increasing

@@ -136,3 +136,15 @@ def test_equal_configs_have_no_importances(stage: Stage, value: float) -> None:
     for outcome in ("failed", "fd"):
         with pytest.raises(UserError, match=f"{outcome} is equal in all 12 configs"):
             importance(table, outcome)
+
+
+def test_ranges_have_the_scale_that_is_known(stage: Stage) -> None:
+    """A range that spans decades but is linear is compared as it is; Optuna's evaluators are told the same."""
+    rng = np.random.default_rng(0)
+    m = rng.uniform(0.001, 1.0, 60)
+    table = with_settings(stage(60, 1), {"m": m, "k": rng.random(60)}, np.exp(np.sin(9 * m) + rng.normal(0, 0.1, 60)))
+    moved = with_settings(stage(60, 1), {"m": m + 1, "k": table.settings["k"].to_numpy()}, table.final["fd"].to_numpy())
+    assert table.setting_scale("m") == "linear"
+    assert importance(table, "fd")["share"].to_dict() == pytest.approx(importance(moved, "fd")["share"].to_dict())
+    as_log = importance(replace(table, scales={"m": "log"}), "fd")["share"]["m"]
+    assert as_log != pytest.approx(importance(table, "fd")["share"]["m"], abs=0.05)

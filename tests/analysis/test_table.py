@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import Direction, TrialTable
+from analysis import Direction, TrialTable, explain, rank
 from ganstudy import UserError
 
 Stage = Callable[..., TrialTable]
@@ -19,6 +19,20 @@ def test_evidence_failures_and_fixed_settings(stage: Stage) -> None:
     assert np.isfinite(table.at_end("fd")).tolist() == [True, False, False, False]  # a dead trial has no final value
     assert table.fixed == {"data.name": "digits", "arch": "dcgan"}
     assert (table.scale("fd"), table.scale("coverage")) == ("log", "linear")
+
+
+def test_trials_that_are_no_evidence_do_not_change_the_scale(stage: Stage) -> None:
+    table = stage(16, 2, risk=lambda k: 0.0)
+    fd = table.final["fd"].to_numpy().copy()
+    fd[0] = -1.0
+    negative = replace(table, final=table.final.assign(fd=fd))
+    assert negative.scale("fd") == "linear"
+    for ended in ("error", ""):
+        unknown = replace(
+            negative, ended=np.where(np.arange(32) == 0, ended, table.ended), outcome=np.where(np.arange(32) == 0, "", table.outcome)
+        )
+        assert unknown.scale("fd") == "log"
+        assert rank(unknown, "fd").attrs["scale"] == explain(unknown, "fd")[0].scale == "log"
 
 
 def test_a_fixed_setting_has_one_value_wherever_it_is_active(stage: Stage) -> None:
