@@ -6,12 +6,14 @@ A condition joins comparisons with `and` and `or`; `and` binds more tightly, and
     name == text               or !=; quotes are needed only around spaces
     name is missing            or: is not missing
 
-A name with spaces stands in backticks. A missing value (NaN) meets no comparison except `is missing`.
+A name with spaces stands in backticks. A missing value (NaN) meets no comparison except `is missing`. Texts are equal in any case of their
+letters. In a column of truth values, `true` is also 1; in a column of numbers, a quoted number is a number.
 """
 
 import operator
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.foreign.values import Bools, Unreadable, missing, number, numbers, truths, words
 from ganstudy import UserError
 from ganstudy.registry import nearest
-
-Bools = npt.NDArray[np.bool_]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -50,24 +51,47 @@ class Comparison:
     operator: str  # a key of _OPERATORS, "is missing" or "is not missing"
     value: float | str | None = None  # None for the last two
 
+    @property
+    def number(self) -> float | None:
+        """The number that it compares with, also a quoted one; None if there is none."""
+        found = None if self.value is None else number(self.value)
+        return None if found is None or np.isnan(found) else found
+
     def holds(self, frame: pd.DataFrame) -> Bools:
         """[T]: the rows of a frame in which it holds. Raises UserError if texts are compared with a number."""
         column = frame[self.name]
-        there: Bools = column.notna().to_numpy(dtype=bool)
         if self.value is None:
-            return there if self.operator == "is not missing" else ~there
-        compare = _OPERATORS[self.operator]
-        if isinstance(self.value, str):
-            return there & _truths(compare(column.astype(str).str.lower(), self.value.lower()))
-        try:
-            values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (ValueError, TypeError):
-            example = next(value for value in column[there] if isinstance(value, str))
-            raise UserError(
-                f"a column that is compared with a number must hold numbers; {self.name!r} holds {example!r}. "
-                f"Compare texts with == or !=, as in {self.name} == {example!r}"
-            ) from None
-        return there & _truths(compare(values, self.value))
+            return missing(column) if self.operator == "is missing" else ~missing(column)
+        values, there, value = self._compared(column)
+        held: Bools = there & np.asarray(_OPERATORS[self.operator](values, value), dtype=bool)
+        return held
+
+    def names_no_value(self, frame: pd.DataFrame) -> bool:
+        """Whether it compares with a text that does not occur. Numbers and truth values need not occur."""
+        if not isinstance(self.value, str):
+            return False
+        values, _, value = self._compared(frame[self.name])
+        return isinstance(value, str) and value not in values
+
+    def _compared(self, column: pd.Series) -> tuple[npt.NDArray[Any], Bools, bool | float | str]:
+        """Return the column [T], where it has a value [T], and what it is compared with: both as truth values, numbers or words."""
+        text = str(self.value).strip().lower()
+        if text in ("true", "false"):
+            with suppress(Unreadable):
+                true, without = truths(column)
+                return true, ~without, text == "true"
+        if self.number is not None:
+            try:
+                values = numbers(column).to_numpy()
+            except Unreadable as problem:
+                if not isinstance(self.value, str):
+                    raise UserError(
+                        f"a column that is compared with a number must hold numbers; {self.name!r} holds {problem.value!r}. "
+                        f"Compare texts with == or !=, as in {quoted(self.name)} == {problem.value!r}"
+                    ) from None
+            else:
+                return values, ~np.isnan(values), self.number
+        return words(column).to_numpy(), column.notna().to_numpy(dtype=bool), text
 
 
 @dataclass(frozen=True)
@@ -78,9 +102,9 @@ class Condition:
     alternatives: tuple[tuple[Comparison, ...], ...]  # joined by "or"; the comparisons within each by "and"
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that it reads, each once."""
-        return tuple(dict.fromkeys(comparison.name for part in self.alternatives for comparison in part))
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All of its comparisons, in the order of the text."""
+        return tuple(comparison for part in self.alternatives for comparison in part)
 
     def holds(self, frame: pd.DataFrame, *, judged: Callable[[Comparison], Bools] | None = None) -> Bools:
         """[T]: the rows of a frame in which it holds. `judged` gives the rows [T] in which a comparison counts; in others it does not hold."""
@@ -122,10 +146,10 @@ def _comparison(text: str, tokens: list[str], known: Collection[str]) -> tuple[C
         raise UserError(
             f"a condition must use known names; {text!r} names {name!r}; {nearest(name, known)}there are {sorted(map(str, known))}"
         )
-    words = [token.lower() for token in tokens[1:4]]
-    for missing in ("is missing", "is not missing"):
-        if words[: len(missing.split())] == missing.split():
-            return Comparison(name, missing), tokens[1 + len(missing.split()) :]
+    following = [token.lower() for token in tokens[1:4]]
+    for question in ("is missing", "is not missing"):
+        if following[: len(question.split())] == question.split():
+            return Comparison(name, question), tokens[1 + len(question.split()) :]
     sign, value = tokens[1], tokens[2]
     if sign not in _OPERATORS:
         raise _mistake(text, f"{sign!r} is not among {list(_OPERATORS)} and 'is missing'")
@@ -138,10 +162,6 @@ def _comparison(text: str, tokens: list[str], known: Collection[str]) -> tuple[C
     if np.isnan(number):
         raise _mistake(text, f"write '{name} is missing' instead of comparing with {value}")
     return Comparison(name, sign, number), tokens[3:]
-
-
-def _truths(found: object) -> Bools:
-    return np.asarray(found, dtype=bool)
 
 
 def _mistake(text: str, problem: str) -> UserError:

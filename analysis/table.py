@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.foreign import files, sources
-from analysis.foreign.columns import Columns, Evidence, SourceColumns
+from analysis.foreign.columns import Columns, GivenEvidence, SourceColumns
 from analysis.foreign.frames import table_fields
 from analysis.outcomes import FAILURES, OUTCOMES, RISKS, WIN
 from ganstudy import UserError
@@ -96,7 +96,7 @@ class TrialTable:
         direction: str | Mapping[str, str],
         seed: str | None = None,
         failed: str | None = None,
-        evidence: Evidence = "observed",
+        evidence: GivenEvidence = "observed",
         nuisance: Sequence[str] = (),
         config_id: str | None = None,
         trial_id: str | None = None,

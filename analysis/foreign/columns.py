@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict
 
-import numpy as np
 import pandas as pd
 
+from analysis.foreign.values import Unreadable, numbers
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.registry import nearest
 
-Evidence = Literal["designed", "observed"]
-NAN_WORDS = ("", "nan", "none", "null", "na", "n/a")  # in columns of numbers and truth values
+GivenEvidence = Literal["designed", "observed"]  # of `analysis.claim.Evidence`, what a reader can say of other programs' runs
 
 
 class Columns(TypedDict):
@@ -22,7 +21,7 @@ class Columns(TypedDict):
     direction: str | Mapping[str, str]
     seed: NotRequired[str | None]
     failed: NotRequired[str | None]
-    evidence: NotRequired[Evidence]
+    evidence: NotRequired[GivenEvidence]
     nuisance: NotRequired[Sequence[str]]
     config_id: NotRequired[str | None]
     trial_id: NotRequired[str | None]
@@ -38,7 +37,7 @@ class SourceColumns(TypedDict, total=False):
     direction: str | Mapping[str, str] | None
     seed: str | None
     failed: str | None
-    evidence: Evidence
+    evidence: GivenEvidence
     nuisance: Sequence[str]
     config_id: str | None
     trial_id: str | None
@@ -73,15 +72,9 @@ def ids(frame: pd.DataFrame, column: str | None) -> list[str]:
     return list(found)
 
 
-def numbers(column: pd.Series) -> pd.Series:
-    """Return a column as floats, NaN where it is missing. Raises UserError if it holds other texts."""
-    there = column.notna()
-    texts = column[there].astype(str).str.strip().str.lower()
-    missing = texts[texts.isin(NAN_WORDS)].index
+def measured(column: pd.Series) -> pd.Series:
+    """Return an objective or the steps as floats, NaN where it is missing. Raises UserError if the column holds other texts."""
     try:
-        return pd.to_numeric(column.astype(object).where(there & ~column.index.isin(missing), np.nan)).astype(np.float64)
-    except (ValueError, TypeError):
-        bad = next(
-            value for value in column[there] if pd.isna(pd.to_numeric(str(value), errors="coerce")) and str(value).lower() not in NAN_WORDS
-        )
-        raise UserError(f"an objective and steps must be columns of numbers; {column.name!r} holds {bad!r}") from None
+        return numbers(column)
+    except Unreadable as problem:
+        raise UserError(f"an objective and steps must be columns of numbers; {column.name!r} holds {problem.value!r}") from None

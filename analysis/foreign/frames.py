@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.foreign.columns import Evidence, directions, ids, numbers, require
+from analysis.foreign.columns import GivenEvidence, directions, ids, measured, require
 from analysis.foreign.configs import conditional, config_ids, repeats, seeds
 from analysis.foreign.settings import cleaned
 from analysis.foreign.states import ended_of
@@ -26,7 +26,7 @@ def table_fields(
     direction: str | Mapping[str, str],
     seed: str | None = None,
     failed: str | None = None,
-    evidence: Evidence = "observed",
+    evidence: GivenEvidence = "observed",
     nuisance: Sequence[str] = (),
     config_id: str | None = None,
     trial_id: str | None = None,
@@ -59,11 +59,11 @@ def table_fields(
     if not len(settings.columns):
         raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(more)}")
     said = [*notes, *more]
-    values = pd.DataFrame({name: numbers(frame[name]) for name in objectives})
+    values = pd.DataFrame({name: measured(frame[name]) for name in objectives})
     main = values[objectives[0]].to_numpy(dtype=np.float64)
     ended = ended_of(frame[state]) if state else np.full(len(frame), Ended.BUDGET.value)
     if steps:
-        ended, more = stopped_early(numbers(frame[steps]), main, ended)
+        ended, more = stopped_early(measured(frame[steps]), main, ended)
         said += more
     found = verdicts(frame.assign(**values), main, ended, failed=failed)
     if evidence == "designed" and (n := int((found.ended == Ended.SCHEDULER).sum())):

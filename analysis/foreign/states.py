@@ -19,7 +19,7 @@ import pandas as pd
 from ganstudy import UserError
 from ganstudy.ended import Ended
 
-_WORDS: Mapping[str, str] = {
+STATES: Mapping[str, str] = {
     **dict.fromkeys(("complete", "completed", "finished", "terminated", "done", "success", "succeeded"), Ended.BUDGET.value),
     **dict.fromkeys(("pruned", "stopped", "early_stopped"), Ended.SCHEDULER.value),
     **dict.fromkeys(("fail", "failed", "error", "crashed", "killed", "preempted", "canceled", "cancelled"), Ended.ERROR.value),
@@ -30,8 +30,8 @@ _WORDS: Mapping[str, str] = {
 def ended_of(states: pd.Series) -> npt.NDArray[np.str_]:
     """Return how each run ended: values of `Ended`, "" while unfinished. A missing state is unfinished. Raises UserError for unknown words."""
     words = states.astype(object).where(states.notna(), "running").map(lambda state: str(state).strip().lower())
-    if unknown := sorted(set(words) - set(_WORDS)):
+    if unknown := sorted(set(words) - set(STATES)):
         raise UserError(
-            f"states must be among {sorted(_WORDS)}, in any case; column {states.name!r} holds {unknown}. Rename them, or leave the column out"
+            f"states must be among {sorted(STATES)}, in any case; column {states.name!r} holds {unknown}. Rename them, or leave the column out"
         )
-    return np.array([_WORDS[word] for word in words], dtype=np.str_)
+    return np.array([STATES[word] for word in words], dtype=np.str_)

@@ -1,6 +1,7 @@
 """Which runs are evidence, and which of them failed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.conditions import Comparison, parse, quoted
-from analysis.foreign.columns import NAN_WORDS
+from analysis.foreign.states import STATES
+from analysis.foreign.values import Bools, Unreadable, number, truths, words
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.ended import Ended
+from ganstudy.registry import nearest
 
-Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Strings = npt.NDArray[np.str_]
+
+_SHOWN = 8  # values in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,44 +49,51 @@ def verdicts(frame: pd.DataFrame, values: Floats, ended: Strings, *, failed: str
     """
     failing, unknown = _failing(frame, failed, ended)
     measured = (ended == Ended.BUDGET) & np.isfinite(values)
-    reasons = {
-        str(failed): failing,
-        f"it is not known whether it failed ({failed} is missing)": measured & unknown,
-        "ended": measured,
-        "stopped early": ended == Ended.SCHEDULER,
-        "crashed": ended == Ended.ERROR,
-        "unfinished": ended == "",
-    }
+    reasons = [
+        (failing, str(failed)),
+        (measured & unknown, f"it is not known whether it failed ({failed} is missing)"),
+        (measured, "ended"),
+        (ended == Ended.SCHEDULER, "stopped early"),
+        (ended == Ended.ERROR, "crashed"),
+        (ended == "", "unfinished"),
+    ]
     return Verdicts(
         outcome=np.where(failing, "failed", np.where(measured & ~unknown, "completed", "")),
         ended=np.where(failing & ~measured, Ended.DEAD.value, np.where((ended == Ended.BUDGET) & ~measured, "", ended)),
-        why=np.select(list(reasons.values()), list(reasons), "ended without a finite value"),
+        why=np.select([where for where, _ in reasons], [why for _, why in reasons], "ended without a finite value"),
     )
 
 
 def told(frame: pd.DataFrame, found: Verdicts, *, objective: str, failed: str | None, states: pd.Series | None) -> list[str]:
     """Return notes on the runs of a frame that are no evidence, and on what counts as a failure."""
-    notes = [] if failed else ["It was not said which runs failed (failed), so none has."]
+    notes = []
+    if failed is None:
+        notes.append("It was not said which runs failed (failed), so none has.")
+    elif not (found.outcome == "failed").any():
+        notes.append(f"No run failed by {failed!r}.")
     lost = found.outcome == ""
-    others = f"{_condition(frame, failed)} or " if failed and failed not in found.why[lost] else ""
+    others = [_condition(frame, failed)] if failed else []
     for why, n in Counter(map(str, found.why[lost])).items():
         hint = ""
         if why == "ended without a finite value":
-            hint = f". If their settings caused that, count them as failed: {others}{quoted(objective)} is missing"
+            hint = _hint([*others, f"{quoted(objective)} is missing"])
         elif why == "crashed" and states is not None:
-            words = Counter(map(str, states[lost & (found.why == why)]))
-            hint = f" ({', '.join(f'{word}: {times}' for word, times in words.items())}). If their settings caused that, count them as failed: "
-            hint += f"{others}{quoted(str(states.name))} == {next(iter(words))}"
+            times = Counter(str(state).strip() for state in states[lost & (found.why == why)])
+            hint = f" ({', '.join(f'{word}: {count}' for word, count in times.items())})"
+            hint += _hint([*others, *(f"{quoted(str(states.name))} == {word}" for word in times)])
         notes.append(f"{n} of {plural(len(lost), 'run')} {'is' if n == 1 else 'are'} no evidence: {why}{hint}.")
     return notes
+
+
+def _hint(conditions: Sequence[str]) -> str:
+    return f". If their settings caused that, count them as failed: {' or '.join(conditions)}"
 
 
 def _condition(frame: pd.DataFrame, failed: str) -> str:
     """The condition that says the same as `failed`, which may be the name of a boolean column."""
     if failed not in frame.columns:
         return failed
-    texts = set(frame[failed].dropna().astype(str).str.lower())
-    return f"{quoted(failed)} == {'true' if texts & {'true', 'false'} else '1'}"
+    return f"{quoted(failed)} == true"
 
 
 def _failing(frame: pd.DataFrame, failed: str | None, ended: Strings) -> tuple[Bools, Bools]:
@@ -97,23 +108,39 @@ def _failing(frame: pd.DataFrame, failed: str | None, ended: Strings) -> tuple[B
     if failed in frame.columns:
         return _truths(frame[failed])
     condition = parse(failed, frame.columns)
+    for comparison in condition.comparisons:
+        if comparison.names_no_value(frame) and str(comparison.value).lower() not in STATES:  # a state may occur in no run
+            raise _unheard(comparison, frame[comparison.name], failed)
 
     def judged(comparison: Comparison) -> Bools:
-        if isinstance(comparison.value, str):
+        if comparison.value is not None and comparison.number is None:
             return ~nothing
         return np.isin(ended, [Ended.BUDGET.value, *([Ended.ERROR.value] if comparison.operator == "is missing" else [])])
 
     return condition.holds(frame, judged=judged), nothing
 
 
+def _unheard(comparison: Comparison, column: pd.Series, failed: str) -> UserError:
+    known = dict(zip(words(column)[column.notna()], map(str, column[column.notna()]), strict=True))
+    shown = [*map(repr, list(known.values())[:_SHOWN]), *(["…"] if len(known) > _SHOWN else [])]
+    text = str(comparison.value)
+    advice = (
+        f". For runs without a value, write '{quoted(comparison.name)} is missing'"
+        if number(text) is not None and comparison.number is None
+        else ""
+    )
+    return UserError(
+        f"failed must compare with a text that occurs; in {failed!r}, {comparison.name!r} is never {text!r}; "
+        f"{nearest(text.lower(), known)}it holds {', '.join(shown) or 'no value'}{advice}"
+    )
+
+
 def _truths(column: pd.Series) -> tuple[Bools, Bools]:
     """Return where a boolean column is true, and where it is missing."""
-    words = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip().lower())
-    truth = words.isin(["true", "1", "1.0"])
-    missing = words.isin(NAN_WORDS)
-    if not (truth | missing | words.isin(["false", "0", "0.0"])).all():
+    try:
+        return truths(column)
+    except Unreadable as problem:
         raise UserError(
             f"failed must be a condition such as 'loss > 3', or a column of true and false; column {column.name!r} holds "
-            f"{words[~(truth | missing)].iloc[0]!r}. Write a condition: failed='{column.name} > …'"
-        )
-    return truth.to_numpy(dtype=bool), missing.to_numpy(dtype=bool)
+            f"{problem.value!r}. Write a condition: failed='{column.name} > …'"
+        ) from None

@@ -14,6 +14,10 @@ FRAME = pd.DataFrame(
         "state": ["finished", "FAILED", "killed", None, "finished"],
         "top 5": ["1", "2", "3", "4", "5"],
         "on": [True, False, True, False, True],
+        "bad": [0, 1, np.nan, 1, 0],
+        "loss": ["0.5", "None", 1.0, "3", " nan "],
+        "day": pd.date_range("2024-01-01", periods=5).astype(object),
+        "sizes": [[1], [2], [1], [2], [2]],
     }
 )
 
@@ -35,6 +39,14 @@ FRAME = pd.DataFrame(
         ("`top 5` >= 4", [3, 4]),  # numbers written as texts
         ("on == true", [0, 2, 4]),
         ("fid > -1", [0, 1, 2, 4]),
+        ("bad == true", [1, 3]),
+        ("bad != true", [0, 4]),
+        ("bad == False", [0, 4]),
+        ("fid == '250'", [1]),  # a column of numbers holds no texts
+        ("loss == '3'", [3]),
+        ("loss < 1", [0]),
+        ("loss is missing", [1, 4]),  # None among numbers
+        ("sizes == '[2]'", [1, 3, 4]),
     ],
 )
 def test_a_condition_holds_in_the_rows_that_it_describes(text: str, rows: list[int]) -> None:
@@ -43,7 +55,7 @@ def test_a_condition_holds_in_the_rows_that_it_describes(text: str, rows: list[i
 
 def test_a_comparison_counts_only_where_it_is_judged() -> None:
     condition = parse("fid > 250 or state == failed", FRAME.columns)
-    assert condition.names == ("fid", "state")
+    assert [comparison.name for comparison in condition.comparisons] == ["fid", "state"]
     found = condition.holds(FRAME, judged=lambda comparison: np.array([comparison.name == "state"] * 4 + [True]))
     assert np.flatnonzero(found).tolist() == [1, 4]
 
@@ -59,12 +71,21 @@ def test_a_comparison_counts_only_where_it_is_judged() -> None:
         ("fid == nan", "fid is missing"),
         ("fid > 1 val/acc < 2", "'and' or 'or' must stand before 'val/acc'"),
         ("fid > 1 and", "three parts; got none"),
-        ("fd > 1", "did you mean 'fid'.*'fid', 'on', 'state'"),
+        ("fd > 1", "did you mean 'fid'.*'fid', .*'state'"),
         ("__import__('os').system('true') > 1", "names \"?'?__import__"),
         ("fid > 1 or `", "cannot be read"),
         ("state > 3", "must hold numbers; 'state' holds 'finished'.*state == 'finished'"),
+        ("day > 3", "must hold numbers; 'day' holds '2024-01-01"),
+        ("sizes > 3", r"must hold numbers; 'sizes' holds '\[1\]'"),
     ],
 )
 def test_a_mistake_says_what_is_wrong(text: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         parse(text, FRAME.columns).holds(FRAME)
+
+
+def test_only_what_cannot_be_a_number_is_blamed() -> None:
+    frame = pd.DataFrame({"acc": ["0.5", "none ", "oops"], "point": [np.array(1.0), np.array(2.0), None]})
+    with pytest.raises(UserError, match="'acc' holds 'oops'"):
+        parse("acc > 3", frame.columns).holds(frame)
+    assert parse("point > 1.5", frame.columns).holds(frame).tolist() == [False, True, False]

@@ -1,6 +1,5 @@
-"""Foreign runs as tables: what is a config, what is evidence, what is a failure."""
+"""Foreign runs as tables: what is a config, a seed, a mistake."""
 
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -8,23 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from foreign_runs import runs, table
 
 import analysis
-from analysis import Direction, TrialTable
-from analysis.levels import levels
+from analysis import Direction
 from analysis.table import as_table
 from ganstudy import UserError
-
-LR = [0.1, 0.1, 0.2, 0.2, 0.1, 0.1 + 2**-55]
-
-
-def runs(**columns: Any) -> pd.DataFrame:
-    """Six runs of two learning rates, one of which appears twice, and of a third that differs in the last bit."""
-    return pd.DataFrame({"lr": LR, "loss": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], **columns})
-
-
-def table(frame: pd.DataFrame, **given: Any) -> TrialTable:
-    return TrialTable.from_frame(frame, **{"config": ["lr"], "objective": "loss", "direction": "minimize", **given})
 
 
 def test_a_frame_becomes_a_table_of_the_same_runs() -> None:
@@ -73,66 +61,6 @@ def test_named_runs_name_their_config() -> None:
         table(runs(run=list("uuwxyz")), trial_id="run")
 
 
-BAD = [1.0, 300.0, np.nan, np.inf, 260.0, 2.0]
-
-
-def test_a_run_without_a_value_is_no_evidence_unless_failed_says_so() -> None:
-    frame = runs(loss=BAD)
-    silent = table(frame)
-    assert silent.evidence.tolist() == [True, True, False, False, True, True]
-    assert not silent.failed.any()
-    assert any("It was not said which runs failed" in note for note in silent.notes)
-    assert any(note.startswith("2 of 6 runs are no evidence") and "loss is missing" in note for note in silent.notes)
-    assert silent.final["loss"].isna().tolist() == [False, False, True, True, False, False]  # infinity, too
-    above = table(frame, failed="loss > 250")
-    assert above.outcome.tolist() == ["completed", "failed", "", "failed", "failed", "completed"]
-    assert above.dead.tolist() == [False, False, False, True, False, False]  # infinity is above 250, and no value to average
-    assert np.isfinite(above.at_end("loss")).tolist() == [True, True, False, False, True, True]
-    assert any("count them as failed: loss > 250 or loss is missing" in note for note in above.notes)
-    told = table(frame, failed="loss > 250 or loss is missing")
-    assert told.failed.tolist() == [False, True, True, True, True, False]
-    assert told.dead.tolist() == [False, False, True, True, False, False]
-    assert told.evidence.all()
-
-
-def test_a_result_may_be_written_as_none() -> None:
-    made = table(runs(loss=["1", "300", "None", "null", "260", "2"]), failed="loss > 250 or loss is missing")
-    assert made.failed.tolist() == [False, True, True, True, True, False]
-
-
-def test_the_state_of_a_run_decides_whether_it_reached_its_end() -> None:
-    frame = runs(loss=[1.0, 300.0, np.nan, 300.0, 300.0, 300.0], state=["COMPLETE", "finished", "FAIL", "crashed", "running", "pruned"])
-    made = table(frame, state="state", failed="loss > 250")
-    assert made.ended.tolist() == ["budget", "budget", "error", "error", "", "scheduler"]
-    assert made.outcome.tolist() == ["completed", "failed", "", "", "", ""]  # on the way to its end, every run was bad once
-    assert any("crashed (FAIL: 1, crashed: 1)" in note and "loss > 250 or state == FAIL" in note for note in made.notes)
-    named = table(frame, state="state", failed="loss > 250 or state == crashed")
-    assert named.outcome.tolist() == ["completed", "failed", "", "failed", "", ""]
-    assert named.ended.tolist() == ["budget", "budget", "error", "dead", "", "scheduler"]
-    missing = table(frame.assign(loss=np.nan), state="state", failed="loss is missing")
-    assert missing.outcome.tolist() == ["failed", "failed", "failed", "failed", "", ""]  # not of runs that go on or were stopped
-    with pytest.raises(UserError, match=r"states must be among .*'state' holds \['odd'\]"):
-        table(frame.assign(state="odd"), state="state")
-
-
-def test_a_boolean_column_says_which_runs_failed() -> None:
-    made = table(runs(bad=["True", "false", "", "TRUE", "false", "false"], loss=[1, 2, 3, np.nan, 5, 6]), failed="bad")
-    assert made.outcome.tolist() == ["failed", "completed", "", "failed", "completed", "completed"]
-    assert table(runs(bad=[0, 1, 0, 0, 0, 0]), failed="bad").failed.tolist() == [False, True, False, False, False, False]
-    with pytest.raises(UserError, match=r"a column of true and false; column 'lr' holds '0\.1'"):
-        table(runs(), failed="lr")
-
-
-def test_runs_with_fewer_steps_were_stopped_early() -> None:
-    frame = runs(epoch=[10, 10, 5, 10, 2, 10], loss=[1.0, 2.0, 300.0, 4.0, np.nan, 6.0])
-    made = table(frame, steps="epoch", failed="loss > 250 or loss is missing")
-    assert made.ended.tolist() == ["budget", "budget", "scheduler", "budget", "dead", "budget"]  # nothing stops a run without a value
-    assert made.outcome.tolist() == ["completed", "completed", "", "completed", "failed", "completed"]
-    assert any("1 run ended before epoch 10" in note for note in made.notes)
-    with pytest.raises(UserError, match="1 of 6 runs were stopped early"):
-        table(frame, steps="epoch", evidence="designed")
-
-
 def test_evidence_says_whether_effects_are_causes() -> None:
     assert set(table(runs()).phase) == {"optimise"}  # the careful default
     assert set(table(runs(), evidence="designed").phase) == {"explore"}
@@ -164,67 +92,6 @@ def test_seeds_are_whole_numbers() -> None:
         table(runs(seed=list("012xyz")), seed="seed")
     made = table(runs(seed=[1, 2, np.nan, 4, 5, 6], loss=[1, 2, np.nan, 4, 5, 6]), seed="seed")  # a run without evidence needs none
     assert made.seed.tolist() == [1, 2, -1, 4, 5, 6]
-
-
-def settings_of(values: list[Any], **given: Any) -> pd.Series:
-    return table(pd.DataFrame({"x": values, "loss": 1.0}), config=["x"], **given).settings["x"]
-
-
-def test_settings_are_read_as_what_they_are() -> None:
-    assert settings_of([1, 2, 3]).tolist() == [1, 2, 3]
-    assert settings_of(["0.1", "1e-4", "0.1"]).tolist() == [0.1, 1e-4, 0.1]  # numbers written as texts
-    assert settings_of(["True", "false", "TRUE"]).tolist() == [True, False, True]
-    assert settings_of([True, None, False]).tolist()[::2] == [True, False]
-    assert settings_of([0, 1, 1]).tolist() == [0, 1, 1]
-    assert settings_of([[1, 2], [1, 2], [3]]).tolist() == ["[1, 2]", "[1, 2]", "[3]"]
-    assert settings_of([64.0, np.nan, 32.0]).isna().tolist() == [False, True, False]
-
-
-def labels(made: TrialTable, setting: str) -> list[str]:
-    return [level.label for level in levels(made, setting)]
-
-
-def test_choices_keep_their_order() -> None:
-    values = ["sgd", "adam", "sgd", "lion", "adam", "sgd"]
-    assert labels(table(runs(opt=values), config=["opt"]), "opt") == ["sgd", "adam", "lion"]  # first appearance
-    ordered = pd.Categorical(values, categories=["lion", "sgd", "adam", "never"])
-    assert labels(table(runs(opt=ordered), config=["opt"]), "opt") == ["lion", "sgd", "adam"]
-    numbers = pd.Categorical([64, 16, 64, 32, 16, 16], categories=[16, 32, 64])
-    assert labels(table(runs(batch=numbers), config=["batch"]), "batch") == ["16", "32", "64"]
-    assert labels(table(runs(on=["true", "false"] * 3), config=["on"]), "on") == ["off", "on"]
-
-
-def test_numbers_and_texts_in_one_column_are_choices() -> None:
-    made = table(runs(gamma=["scale", 0.1, 0.1, "scale", 0.5, "scale"]), config=["gamma"])
-    assert labels(made, "gamma") == ["scale", "0.1", "0.5"]
-    assert any("'gamma' holds values of several kinds ('scale', 0.1, 0.5)" in note for note in made.notes)
-
-
-def test_a_column_of_names_is_not_a_setting() -> None:
-    with pytest.raises(
-        UserError, match=r"column 'x' has 30 distinct texts in 30 runs, such as 'run 0', 'run 1', 'run 2', …. It looks like a name"
-    ):
-        settings_of([f"run {i}" for i in range(30)])
-    with pytest.raises(UserError, match="All but 'None' are numbers: leave the cell empty"):
-        settings_of(["None", *(str(i / 7) for i in range(30))])
-    with pytest.raises(UserError, match="'x' holds times"):
-        settings_of(list(pd.date_range("2024-01-01", periods=3)))
-
-
-def test_a_known_scale_is_used_and_an_unknown_one_is_guessed() -> None:
-    made = table(runs(lr=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], wide=[1, 10, 100, 1, 10, 100]), config=["lr", "wide"])
-    assert (made.setting_scale("lr"), made.setting_scale("wide")) == ("linear", "log")
-    known = replace(made, scales={"lr": "log", "wide": "linear"})
-    assert (known.setting_scale("lr"), known.setting_scale("wide")) == ("log", "linear")
-
-
-def test_a_setting_drawn_evenly_from_zero_to_one_is_linear() -> None:
-    """It spans more than a decade, as one that is drawn evenly on the log scale does."""
-    rng = np.random.default_rng(0)
-    even, log = rng.random(60), 10 ** rng.uniform(-4, -1, 60)
-    made = table(pd.DataFrame({"dropout": even, "lr": log, "loss": rng.random(60)}), config=["dropout", "lr"])
-    assert even.max() > 10 * even.min()
-    assert (made.setting_scale("dropout"), made.setting_scale("lr")) == ("linear", "log")
 
 
 @pytest.mark.parametrize(
@@ -261,27 +128,6 @@ def test_nuisance_settings_vary_but_are_not_asked_about() -> None:
     assert made.fixed == {"depth": 2}
 
 
-def test_a_csv_is_the_frame_that_wrote_it(tmp_path: Path) -> None:
-    frame = runs(sched=["None", "cosine", "None", "cosine", "None", "cosine"], clip=[1.0, np.nan, 1.0, np.nan, np.nan, np.nan])
-    frame.to_csv(tmp_path / "runs.csv", index=False)
-    given: Any = {"config": ["lr", "sched", "clip"], "objective": "loss", "direction": "minimize"}
-    read, made = TrialTable.from_csv(tmp_path / "runs.csv", **given), TrialTable.from_frame(frame, **given)
-    pd.testing.assert_frame_equal(read.settings, made.settings)  # the last bit of a float, and None as a value
-    assert read.config_id.tolist() == made.config_id.tolist()
-    assert labels(read, "sched") == ["None", "cosine"]
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"), [("", "No columns"), ("a,b\n", "no rows"), ('a,b\n1,"2', "EOF"), ("a;b\n1;2", "only column is 'a;b'")]
-)
-def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, text: str, problem: str) -> None:
-    (tmp_path / "runs.csv").write_text(text)
-    with pytest.raises(UserError, match=problem):
-        TrialTable.from_csv(tmp_path / "runs.csv", config=["a"], objective="b", direction="minimize")
-    with pytest.raises(UserError, match="be a CSV file that can be read: No such file"):
-        TrialTable.from_csv(tmp_path / "none.csv", config=["a"], objective="b", direction="minimize")
-
-
 def test_known_effects_are_found_in_foreign_runs() -> None:
     """In 60 configs × 2 seeds adam halves the loss and keeps runs from failing; momentum does nothing."""
     rng = np.random.default_rng(0)
@@ -302,7 +148,7 @@ def test_known_effects_are_found_in_foreign_runs() -> None:
 
 
 def test_a_report_of_foreign_runs_says_how_they_were_read(tmp_path: Path) -> None:
-    made = table(runs(loss=BAD), failed="loss > 250")
+    made = table(runs(loss=[1.0, 300.0, np.nan, np.inf, 260.0, 2.0]), failed="loss > 250")
     page = analysis.report(made, tmp_path / "r.html", objective="loss").read_text()
     assert all(escape(note) in page for note in made.notes)
     assert "healthy" not in page
