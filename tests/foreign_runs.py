@@ -19,7 +19,7 @@ def table(frame: pd.DataFrame, **given: Any) -> TrialTable:
     return TrialTable.from_frame(frame, **{"config": ["lr"], "objective": "loss", "direction": "minimize", **given})
 
 
-def settings_of(values: list[Any], **given: Any) -> pd.Series:
+def settings_of(values: Any, **given: Any) -> pd.Series:
     return table(pd.DataFrame({"x": values, "loss": 1.0}), config=["x"], **given).settings["x"]
 
 

@@ -1,6 +1,7 @@
 """Runs in files: a CSV, and the folder of a Ray Tune experiment. The only module of this package that reads files."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,38 @@ import pandas as pd
 from ganstudy import UserError
 from ganstudy.files import users_path
 
-_CSV = "a CSV file with a line of column names, separated by commas"
+_CSV = "a CSV file with a line of column names, separated by commas, and a cell for each name in the rows below"
 _OTHERWISE = "Read other formats with pandas, and make the table with TrialTable.from_frame"
 _MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "<NA>"]  # without None and null: they can be the value of a setting
 
 
 def csv_frame(path: Path) -> pd.DataFrame:
-    """Return a CSV file as a frame; floats are exact. Raises UserError if it cannot be read or has no rows."""
+    """Return a CSV file as a frame; floats are exact, and texts have no outer spaces.
+
+    Raises UserError if it cannot be read, has no rows, repeats a name, or has a row with more cells than names.
+    """
     with users_path(path, "be a CSV file that can be read", do="Check the path"):
         try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values=_MISSING, skipinitialspace=True)
+            head = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, skipinitialspace=True)  # no row is wider
+            frame = pd.read_csv(path, keep_default_na=False, na_values=_MISSING, skipinitialspace=True, low_memory=False)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} must be {_CSV}; {error}. {_OTHERWISE}") from error
+            raise UserError(f"{path} must be {_CSV}; {str(error).strip()}. {_OTHERWISE}") from error
+    names = Counter(str(name).strip() for name in head.iloc[0])
+    if repeated := [name for name, times in names.items() if name and times > 1]:
+        raise UserError(f"the columns of {path} must have distinct names; {repeated} are repeated. Rename them")
     if len(frame.columns) == 1 and {";", "\t"} & set(frame.columns[0]):
         raise UserError(f"{path} must be {_CSV}; its only column is {frame.columns[0]!r}. {_OTHERWISE}")
     if not len(frame):
         raise UserError(f"{path} must hold a row for each run; it has the columns {list(frame.columns)} and no rows")
-    return frame
+    return frame.apply(_stripped)
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    """Return a column of texts without spaces around them; what then says that it is missing is missing."""
+    if not pd.api.types.is_string_dtype(column):
+        return column
+    texts = column.str.strip()
+    return texts.mask(texts.isin(_MISSING))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Columns of settings as `analysis` reads them: numbers, booleans, and choices in a fixed order. NaN where a setting does not apply."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,9 @@ import pandas as pd
 from analysis.words import plural
 from ganstudy import UserError
 
-_MOST_CHOICES = 20  # more distinct texts are names of runs, paths or dates
+_FEW = 5  # so many values are choices, even if each is that of a single run
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_CHOICE = "If its values are choices all the same, make it a pandas Categorical"
 _SHOWN = 3  # values in a message
 _EXACT = 2**53  # floats hold whole numbers below it exactly
 
@@ -23,7 +28,7 @@ def cleaned(frame: pd.DataFrame, names: Sequence[str], *, skip: bool) -> tuple[p
 
     Numbers stay numbers, also those written as texts. True and false, also as texts, are switches. Texts are choices in the order of their
     first appearance; a Categorical keeps its own order. Lists become texts. A column of numbers and texts is a choice between all of them.
-    Raises UserError for dates and for a column with too many distinct texts; with `skip` such a column is left out, with a note.
+    Raises UserError for dates and for a column whose texts are names; with `skip` such a column is left out, with a note.
     """
     columns: dict[str, pd.Series] = {}
     notes: list[str] = []
@@ -40,31 +45,30 @@ def cleaned(frame: pd.DataFrame, names: Sequence[str], *, skip: bool) -> tuple[p
 
 def _column(given: pd.Series, notes: list[str]) -> pd.Series:
     name = given.name
-    if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
-        raise _NotASetting("holds times", "A setting is a number, a switch or a choice: leave the column out, or write it as a number")
     if isinstance(given.dtype, pd.CategoricalDtype):
-        values = list(given.cat.categories)
-        if not all(isinstance(value, bool | np.bool_) for value in values):
-            return _few(given, values)
+        if not all(isinstance(value, bool | np.bool_) for value in given.cat.categories):
+            return given
         given = given.astype(object)
     present = given.notna()
-    values = [value.item() if isinstance(value, np.generic) else value for value in given[present]]
-    values = [value if isinstance(value, str | bool | int | float) else str(value) for value in values]
-    texts = list(dict.fromkeys(value for value in values if isinstance(value, str)))
+    values: list[Any] = [_plain(value) for value in given[present]]
+    texts = [value for value in values if isinstance(value, str)]
+    if any(isinstance(value, date | timedelta | np.datetime64 | np.timedelta64) for value in given[present]) or (
+        texts and all(map(_DATE.fullmatch, texts))
+    ):
+        raise _NotASetting("holds times", f"Leave the column out, or write it as a number. {_CHOICE}")
     if texts and all(map(_is_truth, texts)) and all(isinstance(value, str | bool) for value in values):
-        values = [value if isinstance(value, bool) else value.strip().lower() == "true" for value in values]
+        values = [value if isinstance(value, bool) else value.lower() == "true" for value in values]
     elif texts and all(map(_is_number, texts)) and not any(isinstance(value, bool) for value in values):
         values = [float(value) for value in values]
     kinds = {type(value) for value in values}
     if str in kinds or kinds > {bool}:
-        if len(kinds) > 1:
-            others = dict.fromkeys(value for value in values if not isinstance(value, str))
-            notes.append(f"Setting {name!r} holds values of several kinds ({_some([*texts, *others])}): each distinct one is a choice.")
-        values = [str(value) for value in values]
-        choices = list(dict.fromkeys(values))
+        if len(kinds) > 1 or any(_is_number(text.replace(",", "")) for text in texts):
+            shown = sorted(dict.fromkeys(values), key=lambda value: _is_number(str(value)))
+            notes.append(f"Each distinct value of setting {name!r} is a choice, since not all are numbers: {_some(shown)}.")
+        choices = _choices(list(map(str, values)))
         out = pd.Series(None, index=given.index, dtype=object, name=name)
-        out[present] = values
-        return _few(pd.Series(pd.Categorical(out, categories=choices), index=out.index, name=name), choices)
+        out[present] = list(map(str, values))
+        return pd.Series(pd.Categorical(out, categories=choices), index=out.index, name=name)
     if any(isinstance(value, float) and np.isinf(value) for value in values):
         raise _NotASetting(
             "holds infinite values", "Leave the cell empty in runs to which the setting does not apply, or make it a choice of texts"
@@ -83,22 +87,29 @@ def _filled(given: pd.Series, present: pd.Series, values: list[Any], dtype: type
     return out
 
 
-def _few(column: pd.Series, choices: Sequence[object]) -> pd.Series:
-    """Return the column if its choices are shared by several runs."""
-    most = min(_MOST_CHOICES, max(5, len(column) // 2))
-    if len(choices) <= most:
-        return column
-    words = [choice for choice in choices if not _is_number(str(choice))]
+def _choices(values: Sequence[str]) -> list[str]:
+    """Return the distinct values in the order of their first appearance. Raises _NotASetting if most of them are those of a single run."""
+    counted = Counter(values)
+    once = sum(times == 1 for times in counted.values())
+    if len(counted) <= _FEW or once <= len(counted) / 2:
+        return list(counted)
+    words = [choice for choice in counted if not _is_number(choice)]
     raise _NotASetting(
-        f"has {len(choices)} distinct texts in {plural(len(column), 'run')}, such as {_some(choices)}",
+        f"has {len(counted)} distinct texts in {plural(len(values), 'run')}, {once} of them in one run only, such as {_some(counted)}",
         f"All but {_some(words)} are numbers: leave the cell empty in runs to which the number does not apply"
-        if len(words) < len(choices) / 2
-        else f"It looks like a name, a path or a date. The choices of a setting are shared by several runs, so here it can have {most}",
+        if len(words) < len(counted) / 2
+        else f"It looks like a name or a path. {_CHOICE}",
     )
 
 
+def _plain(value: object) -> str | bool | int | float:
+    """A cell as a number, a truth value or a text without outer spaces."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value.strip() if isinstance(value, str) else value if isinstance(value, bool | int | float) else str(value)
+
+
 def _is_truth(text: str) -> bool:
-    return text.strip().lower() in ("true", "false")
+    return text.lower() in ("true", "false")
 
 
 def _is_number(text: str) -> bool:

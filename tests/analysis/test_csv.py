@@ -23,7 +23,17 @@ def test_a_csv_is_the_frame_that_wrote_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("", "No columns"), ("a,b\n", "no rows"), ('a,b\n1,"2', "EOF"), ("a;b\n1;2", "only column is 'a;b'")]
+    ("text", "problem"),
+    [
+        ("", "No columns"),
+        ("a,b\n", "no rows"),
+        ('a,b\n1,"2', "EOF"),
+        ("a;b\n1;2", "only column is 'a;b'"),
+        ("a,b\n1,2,\n2,4,\n", "Expected 2 fields in line 2, saw 3"),
+        ("a,b\n1,2\n2,4,\n", "Expected 2 fields in line 3, saw 3"),
+        ("a,b,b\n1,2,3", r"distinct names; \['b'\] are repeated"),
+        ("a,b, b\n1,2,3", r"distinct names; \['b'\] are repeated"),
+    ],
 )
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "runs.csv").write_text(text)
@@ -31,3 +41,17 @@ def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, text: str, problem: st
         TrialTable.from_csv(tmp_path / "runs.csv", config=["a"], objective="b", direction="minimize")
     with pytest.raises(UserError, match="be a CSV file that can be read: No such file"):
         TrialTable.from_csv(tmp_path / "none.csv", config=["a"], objective="b", direction="minimize")
+
+
+def test_spaces_around_cells_mean_nothing(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("of , w,fid\n hinge,NA ,1\nhinge , 3,2\nl1,4 , 3\n")
+    made = TrialTable.from_csv(tmp_path / "runs.csv", config=["of ", "w"], objective="fid", direction="minimize")
+    assert labels(made, "of ") == ["hinge", "l1"]
+    assert made.settings["w"].tolist()[1:] == [3, 4]
+    assert made.active("w").tolist() == [False, True, True]
+
+
+def test_cells_without_a_name_are_no_repetition(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("lr,fid,,\n1,2,,\n3,4,,\n")
+    made = TrialTable.from_csv(tmp_path / "runs.csv", config=["lr"], objective="fid", direction="minimize")
+    assert made.at_end("fid").tolist() == [2, 4]

@@ -1,6 +1,8 @@
 """Columns of foreign runs as settings."""
 
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,18 +35,59 @@ def test_choices_keep_their_order() -> None:
 def test_numbers_and_texts_in_one_column_are_choices() -> None:
     made = table(runs(gamma=["scale", 0.1, 0.1, "scale", 0.5, "scale"]), config=["gamma"])
     assert labels(made, "gamma") == ["scale", "0.1", "0.5"]
-    assert any("'gamma' holds values of several kinds ('scale', 0.1, 0.5)" in note for note in made.notes)
+    assert "Each distinct value of setting 'gamma' is a choice, since not all are numbers: 'scale', 0.1, 0.5." in made.notes
+    texts = table(runs(width=["8", "64", "auto", "16", "8", "64"]), config=["width"])  # as in a CSV
+    assert labels(texts, "width") == ["8", "64", "auto", "16"]
+    assert "Each distinct value of setting 'width' is a choice, since not all are numbers: 'auto', '8', '64', …." in texts.notes
+    assert any("'1,024'" in note for note in table(runs(width=["1,024", "256"] * 3), config=["width"]).notes)
+    assert any("'1,024'" in note for note in table(runs(width=["1,024", "2,048"] * 3), config=["width"]).notes)
+    assert not any("choice" in note for note in table(runs(loss_of=["mse", "l1"] * 3), config=["loss_of"]).notes)
+
+
+def test_texts_have_no_outer_spaces() -> None:
+    assert labels(table(runs(of=["hinge ", "hinge", " l1", "l1", "l1", "hinge"]), config=["of"]), "of") == ["hinge", "l1"]
+
+
+def test_values_that_several_runs_share_are_choices_however_many() -> None:
+    assert len(labels(table(pd.DataFrame({"x": [f"model {i % 24}" for i in range(120)], "loss": 1.0}), config=["x"]), "x")) == 24
+    assert settings_of([f"name {i}" for i in range(5)]).nunique() == 5  # few are choices in any case
+    shared = [f"model {i}" for i in range(4)] * 2
+    assert settings_of([*shared, *(f"own {i}" for i in range(4))]).nunique() == 8
+    with pytest.raises(UserError, match="has 9 distinct texts in 13 runs, 5 of them in one run only"):
+        settings_of([*shared, *(f"own {i}" for i in range(5))])
+
+
+def test_a_categorical_is_a_choice_whatever_it_holds() -> None:
+    unused = pd.Categorical([8, 16] * 4, categories=[8, 16, 32, 64, 128, 256])
+    assert settings_of(unused).tolist() == [8, 16] * 4
+    assert settings_of(pd.Categorical([f"name {i}" for i in range(30)])).nunique() == 30
+    assert settings_of(pd.Categorical(["2024-01-01", "2024-02-01"] * 2)).nunique() == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        list(pd.date_range("2024-01-01", periods=3)),
+        [date(2024, 1, 1), None, date(2024, 1, 2)],
+        ["2024-01-01", "2024-01-02", None],
+        ["2024-01-01T10:00:00.000Z", "2024-01-01 10:06", "2024-01-01"],
+        pd.to_timedelta([1, 2, 3], unit="h"),
+        np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[D]"),
+    ],
+)
+def test_times_are_no_settings(values: Any) -> None:
+    with pytest.raises(UserError, match=r"'x' holds times. Leave the column out, or write it as a number. .* pandas Categorical"):
+        settings_of(values)
 
 
 def test_a_column_of_names_is_not_a_setting() -> None:
     with pytest.raises(
-        UserError, match=r"column 'x' has 30 distinct texts in 30 runs, such as 'run 0', 'run 1', 'run 2', …. It looks like a name"
+        UserError,
+        match=r"column 'x' has 30 distinct texts in 30 runs, 30 of them in one run only, such as 'run 0', .* It looks like a name",
     ):
         settings_of([f"run {i}" for i in range(30)])
     with pytest.raises(UserError, match="All but 'None' are numbers: leave the cell empty"):
         settings_of(["None", *(str(i / 7) for i in range(30))])
-    with pytest.raises(UserError, match="'x' holds times"):
-        settings_of(list(pd.date_range("2024-01-01", periods=3)))
 
 
 def test_a_known_scale_is_used_and_an_unknown_one_is_guessed() -> None:
