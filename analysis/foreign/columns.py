@@ -53,13 +53,21 @@ def require(frame: pd.DataFrame, name: str) -> pd.Series:
     return frame[name]
 
 
-def directions(objectives: Sequence[str], given: str | Mapping[str, str]) -> dict[str, Direction]:
-    """Return the direction of each objective; one word is that of all of them."""
+def by_objective(objectives: Sequence[str], given: object) -> dict[str, str]:
+    """Return the word for each objective, of one word for all of them or of a dict. Raises UserError for anything else."""
     if isinstance(given, str):
-        return {name: Direction(given) for name in objectives}
-    if missing := [name for name in objectives if name not in given]:
-        raise UserError(f"direction must give 'minimize' or 'maximize' for each objective; {missing} have none in {dict(given)}")
-    return {name: Direction(given[name]) for name in objectives}
+        return dict.fromkeys(objectives, given)
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise UserError(f"direction must be 'minimize' or 'maximize', or a dict with one for each objective; got {given!r}")
+
+
+def directions(objectives: Sequence[str], given: str | Mapping[str, str]) -> dict[str, Direction]:
+    """Return the direction of each objective. Raises UserError if one has none."""
+    words = by_objective(objectives, given)
+    if missing := [name for name in objectives if name not in words]:
+        raise UserError(f"direction must give 'minimize' or 'maximize' for each objective; {missing} have none in {words}")
+    return {name: Direction(words[name]) for name in objectives}
 
 
 def ids(frame: pd.DataFrame, column: str | None) -> list[str]:

@@ -66,6 +66,19 @@ def config_ids(settings: pd.DataFrame, frame: pd.DataFrame, column: str | None, 
     return np.array(names, dtype=np.str_)
 
 
+def seed_of(frame: pd.DataFrame, likely: str, counted: Bools) -> tuple[str | None, list[str]]:
+    """Return a column that is called as a seed, or None if it is none in a run that is evidence, and a note on it."""
+    if not (wrong := ~_whole(frame[likely]) & counted).any():
+        return likely, [f"{likely!r} is taken as the seed."]
+    example = frame[likely].to_numpy()[wrong][0]
+    return None, [f"{likely!r} is left out, and the runs of each config are numbered: a seed is a whole number, and it holds {example!r}."]
+
+
+def _whole(column: pd.Series) -> Bools:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(np.isfinite(values) & (values == np.floor(values)))
+
+
 def seeds(
     frame: pd.DataFrame, column: str | None, configs: npt.NDArray[np.str_], counted: Bools
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -80,7 +93,7 @@ def seeds(
         return np.asarray(pd.Series(configs).groupby(configs).cumcount(), dtype=np.int64), [note] if same else []
     given = pd.to_numeric(frame[column], errors="coerce")
     values = given.to_numpy(dtype=np.float64, na_value=np.nan)
-    whole = np.isfinite(values) & (values == np.floor(values))
+    whole = _whole(frame[column])
     if not whole[counted].all():
         raise UserError(
             f"seeds must be whole numbers; column {column!r} holds {frame[column].to_numpy()[counted & ~whole][0]!r}. "

@@ -71,7 +71,10 @@ def ray_trials(folder: Path) -> list[RayTrial]:
             ended = status.get(params.parent.name, "ERROR" if failed else "TERMINATED" if result else "PENDING")
             trials.append(
                 RayTrial(
-                    trial_id, ended, json.loads(params.read_text()), {name: value for name, value in result.items() if name != "config"}
+                    trial_id,
+                    ended,
+                    _mapping(params, "Repair it, or move the folder of this trial away"),
+                    {name: value for name, value in result.items() if name != "config"},
                 )
             )
     if not trials:
@@ -87,8 +90,21 @@ def _status(folder: Path) -> dict[str, str]:
     states = sorted(folder.glob("experiment_state-*.json"))
     if not states:
         return {}
-    trials = [json.loads(state) for state, _ in json.loads(states[-1].read_text()).get("trial_data", [])]
-    return {Path(trial["relative_logdir"]).name: trial["status"] for trial in trials if trial.get("relative_logdir")}
+    advice = "Move it away, and the state before it is read, or else how each trial ended is read from its own folder"
+    data = _mapping(states[-1], advice).get("trial_data", [])
+    try:
+        trials = [json.loads(state) for state, _ in data]
+        return {Path(trial["relative_logdir"]).name: trial["status"] for trial in trials if trial.get("relative_logdir")}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{states[-1]} must hold the trials of an experiment as Ray Tune writes them; {error!r}. {advice}") from error
+
+
+def _mapping(path: Path, advice: str) -> dict[str, Any]:
+    """Return the JSON object that a file holds. Raises UserError if it holds none: a killed process may leave a part of it."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} must hold a whole JSON object; {error}. {advice}") from error
 
 
 def _last_line(path: Path) -> dict[str, Any]:
@@ -97,6 +113,6 @@ def _last_line(path: Path) -> dict[str, Any]:
     for line in reversed(lines):
         try:
             return dict(json.loads(line))
-        except ValueError:
+        except (ValueError, TypeError):
             continue
     return {}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.foreign.columns import GivenEvidence, directions, ids, measured, require
-from analysis.foreign.configs import conditional, config_ids, repeats, seeds
+from analysis.foreign.configs import conditional, config_ids, repeats, seed_of, seeds
 from analysis.foreign.settings import cleaned
 from analysis.foreign.states import ended_of
 from analysis.foreign.verdicts import Verdicts, stopped_early, told, verdicts
@@ -34,14 +34,20 @@ def table_fields(
     steps: str | None = None,
     skip: bool = False,
     scales: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
+    likely_seed: str | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a TrialTable; the arguments are those of `TrialTable.from_frame`.
 
     `skip` leaves out settings that cannot be settings instead of refusing them. `scales` gives the scales of settings that are known.
-    `notes` come before those of this function.
+    `likely_seed` is called as a seed, and is taken as one if it is one.
     """
-    _check(config, nuisance, evidence)
+    _check_types(
+        frame,
+        lists={"config": config, "nuisance": nuisance, "objective": [objective] if isinstance(objective, str) else objective},
+        names={"seed": seed, "config_id": config_id, "trial_id": trial_id, "state": state, "steps": steps, "failed": failed},
+    )
+    if evidence not in _PHASES:
+        raise UserError(f"evidence must be 'designed' (settings were drawn at random before the runs) or 'observed'; got {evidence!r}")
     objectives = [objective] if isinstance(objective, str) else list(objective)
     asked = list(dict.fromkeys([*config, *nuisance]))
     if not asked or not objectives:
@@ -55,10 +61,9 @@ def table_fields(
         require(frame, name)
     _check_roles(asked, {"seed": [seed], "config_id": [config_id], "state": [state], "objective": objectives})
     goals = directions(objectives, direction)
-    settings, more = cleaned(frame, asked, skip=skip)
+    settings, said = cleaned(frame, asked, skip=skip)
     if not len(settings.columns):
-        raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(more)}")
-    said = [*notes, *more]
+        raise UserError(f"config must name a setting that can be compared; none is left. {' '.join(said)}")
     values = pd.DataFrame({name: measured(frame[name]) for name in objectives})
     main = values[objectives[0]].to_numpy(dtype=np.float64)
     ended = ended_of(frame[state]) if state else np.full(len(frame), Ended.BUDGET.value)
@@ -71,6 +76,9 @@ def table_fields(
             f"designed evidence needs runs that nothing stopped because of their results; {n} of {plural(len(frame), 'run')} were stopped "
             "early. Say evidence='observed'"
         )
+    if likely_seed:
+        seed, more = seed_of(frame, likely_seed, found.outcome != "")
+        said += more
     blank = settings.isna().all(axis=1).to_numpy(dtype=bool) & (found.outcome == "")
     again = repeats(settings.join(values), frame, seed, found.outcome)
     for dropped, why in ((blank, "without settings and without a value"), (again, "with settings, seed and objective of another run")):
@@ -107,11 +115,23 @@ def table_fields(
     }
 
 
-def _check(config: Sequence[str], nuisance: Sequence[str], evidence: str) -> None:
-    if isinstance(config, str) or isinstance(nuisance, str):
-        raise UserError(f"config and nuisance must be lists of columns, such as config=['lr', 'loss']; got {config!r} and {nuisance!r}")
-    if evidence not in _PHASES:
-        raise UserError(f"evidence must be 'designed' (settings were drawn at random before the runs) or 'observed'; got {evidence!r}")
+def _check_types(frame: object, *, lists: Mapping[str, object], names: Mapping[str, object]) -> None:
+    """Raise UserError for arguments of a wrong type: columns are named by texts."""
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(f"runs must be a pandas DataFrame with a row per run; got a value of type {type(frame).__name__}")
+    for role, given in lists.items():
+        if not isinstance(given, list | tuple | pd.Index) or not all(isinstance(name, str) for name in given):
+            example = "'loss' or ['loss', 'acc']" if role == "objective" else "['lr', 'depth']"
+            raise UserError(f"{role} must list columns by their names, such as {role}={example}; got {_shown(given)}")
+    for role, given in names.items():
+        if not isinstance(given, str | None):
+            also = " or a condition, such as failed='loss > 3'" if role == "failed" else ""
+            raise UserError(f"{role} must be the name of a column{also}; got {_shown(given)}")
+
+
+def _shown(given: object) -> str:
+    text = repr(given)
+    return text if len(text) < 80 and "\n" not in text else f"a value of type {type(given).__name__}"
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

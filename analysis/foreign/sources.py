@@ -1,7 +1,7 @@
 """The runs of Optuna, Weights & Biases and Ray Tune as frames. Their objects are read by their attributes; the libraries are not imported."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.foreign import files
-from analysis.foreign.columns import SourceColumns
+from analysis.foreign.columns import SourceColumns, by_objective
 from analysis.foreign.frames import table_fields
 from ganstudy import UserError
 
@@ -25,32 +25,33 @@ def optuna_fields(study: Any, columns: SourceColumns) -> dict[str, Any]:
             "or use `ganstudy explain STORAGE --study-name NAME`"
         )
     names = list(study.metric_names or (["value"] if len(study.directions) == 1 else [f"values_{i}" for i in range(len(study.directions))]))
+    called = _free(("number", "state", "duration"), names, "optuna_")
     rows, attributes, distributions = [], [], {}
     for trial in study.trials:
         distributions.update(trial.distributions)
         took = trial.datetime_complete - trial.datetime_start if trial.datetime_complete and trial.datetime_start else None
-        facts = {"number": trial.number, "state": trial.state.name, "duration": took.total_seconds() if took else np.nan}
+        facts = dict(zip(called, (trial.number, trial.state.name, took.total_seconds() if took else np.nan), strict=True))
         rows.append((dict(trial.params), {**dict(zip(names, trial.values or [], strict=False)), **facts}))
         attributes.append(dict(trial.user_attrs))
     settings, others = _apart([row for row, _ in rows], [row for _, row in rows], prefixes=("params_", ""), told="the Optuna study")
     taken = {*settings.columns, *others.columns}
     marks = pd.DataFrame(attributes, index=settings.index)
-    marks = marks.set_axis([f"user_attrs_{name}" if name in taken else name for name in marks.columns], axis=1)
-    renamed = dict(zip(dict.fromkeys(name for row, _ in rows for name in row), settings.columns, strict=True))
+    marks = marks.set_axis(_free(marks.columns, taken, "user_attrs_"), axis=1)
+    renamed: dict[str, str] = dict(zip(dict.fromkeys(name for row, _ in rows for name in row), map(str, settings.columns), strict=True))
     for name, distribution in distributions.items():
         choices = getattr(distribution, "choices", ())
         if not all(isinstance(choice, bool) for choice in choices):  # a list of choices, which keep their order
-            settings[renamed[name]] = settings[renamed[name]].astype(pd.CategoricalDtype([_plain(choice) for choice in choices]))
+            settings[renamed[name]] = _choices(settings[renamed[name]], [_plain(choice) for choice in choices])
     others = others.reindex(columns=list(dict.fromkeys([*names, *others.columns])))
     mine: dict[str, Any] = {
         "config": list(settings.columns),
         "objective": names,
-        "direction": {name: way.name.lower() for name, way in zip(names, study.directions, strict=True)},
-        "state": "state",
-        "trial_id": "number",
+        "state": called[1],
+        "trial_id": called[0],
         "scales": {renamed[name]: "log" if each.log else "linear" for name, each in distributions.items() if hasattr(each, "log")},
     }
-    return _fields([settings, others, marks], mine, columns)
+    own = {name: way.name.lower() for name, way in zip(names, study.directions, strict=True)}
+    return _fields([settings, others, marks], mine, {**columns, "direction": _directions(own, columns)})
 
 
 def wandb_fields(runs: Any, columns: SourceColumns) -> dict[str, Any]:
@@ -68,8 +69,9 @@ def wandb_fields(runs: Any, columns: SourceColumns) -> dict[str, Any]:
         prefixes=("config.", "summary."),
         told="the list of W&B runs",
     )
-    facts = pd.DataFrame({"State": [run.state for run in found], "ID": [run.id for run in found]})
-    return _fields([settings, others, facts], {"config": list(settings.columns), "state": "State", "trial_id": "ID"}, columns)
+    state, trial_id = _free(("State", "ID"), {*settings.columns, *others.columns}, "wandb.")
+    facts = pd.DataFrame({state: [run.state for run in found], trial_id: [run.id for run in found]})
+    return _fields([settings, others, facts], {"config": list(settings.columns), "state": state, "trial_id": trial_id}, columns)
 
 
 def ray_fields(results: Any, columns: SourceColumns) -> dict[str, Any]:
@@ -94,8 +96,9 @@ def ray_fields(results: Any, columns: SourceColumns) -> dict[str, Any]:
         prefixes=("config/", ""),
         told="the Ray Tune experiment",
     )
-    facts = pd.DataFrame({"status": [trial.status for trial in trials], "trial": [trial.trial_id for trial in trials]})
-    mine: dict[str, Any] = {"config": list(settings.columns), "state": "status", "trial_id": "trial"}
+    state, trial_id = _free(("status", "trial"), {*settings.columns, *others.columns}, "ray/")
+    facts = pd.DataFrame({state: [trial.status for trial in trials], trial_id: [trial.trial_id for trial in trials]})
+    mine: dict[str, Any] = {"config": list(settings.columns), "state": state, "trial_id": trial_id}
     if "training_iteration" in others:
         mine["steps"] = "training_iteration"
     return _fields([settings, others, facts], mine, columns)
@@ -110,12 +113,11 @@ def _fields(parts: Sequence[pd.DataFrame], mine: Mapping[str, Any], columns: Sou
             _needed(columns, role, frame)
     if "config" in said:
         return table_fields(frame, **{**mine, **said})
-    given: dict[str, Any] = {**mine, **said, "notes": ()}
+    given: dict[str, Any] = {**mine, **said}
     seeds = [name for name in mine["config"] if _SEED.fullmatch(name)]
-    if "seed" not in said and len(seeds) == 1:
-        given.update(seed=seeds[0], notes=(f"{seeds[0]!r} is taken as the seed.",))
-    given["config"] = [name for name in mine["config"] if name not in (given.get("seed"), given.get("config_id"))]
-    return table_fields(frame, **given, skip=True)
+    likely = seeds[0] if "seed" not in said and len(seeds) == 1 else None
+    given["config"] = [name for name in mine["config"] if name not in (likely, given.get("seed"), given.get("config_id"))]
+    return table_fields(frame, **given, skip=True, likely_seed=likely)
 
 
 def _needed(columns: SourceColumns, role: str, frame: pd.DataFrame) -> Any:
@@ -124,6 +126,35 @@ def _needed(columns: SourceColumns, role: str, frame: pd.DataFrame) -> Any:
     if given is None:
         raise UserError(f"{role} must be given: these runs do not say it. The columns are {list(frame.columns)}")
     return given
+
+
+def _directions(own: Mapping[str, str], columns: SourceColumns) -> dict[str, str]:
+    """Return the directions of a study with those given for other objectives. Raises UserError if one is given that the study contradicts."""
+    objectives, given = columns.get("objective") or list(own), columns.get("direction")
+    found = {**own, **by_objective([objectives] if isinstance(objectives, str) else objectives, {} if given is None else given)}
+    if differing := [name for name in own if found[name] != own[name]]:
+        raise UserError(
+            f"direction must be that of the study for its own objectives; {differing[0]!r} has {own[differing[0]]!r}, given "
+            f"{found[differing[0]]!r}. Leave it out, or give a direction for each objective"
+        )
+    return found
+
+
+def _choices(column: pd.Series, choices: list[Any]) -> pd.Series:
+    """Return a column of choices in their order; as texts if two are equal as numbers, as 0 and False are."""
+    if len(set(choices)) < len(choices):
+        column, choices = column.map(str, na_action="ignore"), list(dict.fromkeys(map(str, choices)))
+    return column.astype(pd.CategoricalDtype(choices))
+
+
+def _free(names: Iterable[str], taken: Collection[str], prefix: str) -> list[str]:
+    """Return names for columns: one that is taken gets the prefix, as often as it takes."""
+    found = []
+    for name in names:
+        while name in taken:
+            name = prefix + name
+        found.append(name)
+    return found
 
 
 def _apart(

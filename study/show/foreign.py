@@ -74,8 +74,6 @@ def read(source: str, given: Mapping[str, Any]) -> TrialTable:
     study_name = columns.pop("study_name", None)
     what = kind(source)
     if what == "optuna":
-        if "direction" in columns:
-            raise UserError("--direction must not be given for an Optuna study, which has its own. Leave it out")
         return TrialTable.from_optuna(_optuna_study(source, study_name), **columns)
     if study_name is not None:
         raise UserError(f"--study-name names a study in an Optuna storage; {source} is none. Leave it out")
@@ -117,7 +115,7 @@ def _optuna_study(storage: str, name: str | None) -> Any:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = storage if "://" in storage else f"sqlite:///{storage}"
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).is_file():
         raise UserError(f"{storage} must be an Optuna storage; there is no such file")
     try:
         opened: BaseStorage

@@ -97,7 +97,12 @@ def test_seeds_are_whole_numbers() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"config": "lr"}, r"must be lists of columns, such as .*; got 'lr'"),
+        ({"config": "lr"}, r"config must list columns by their names, such as .*; got 'lr'"),
+        ({"config": ["lr", 1]}, r"config must list columns by their names, such as .*; got \['lr', 1\]"),
+        ({"objective": 1}, r"objective must list columns by their names, such as objective='loss' or .*; got 1"),
+        ({"direction": ["minimize"]}, r"or a dict with one for each objective; got \['minimize'\]"),
+        ({"seed": 3}, "seed must be the name of a column; got 3"),
+        ({"failed": runs()["loss"] > 3}, "failed must be the name of a column or a condition, such as .*; got a value of type Series"),
         ({"config": []}, "must name a column each"),
         ({"config": ["lrr"]}, r"no column named 'lrr'; did you mean 'lr'\? the columns are \['lr', 'loss', 'seed'\]"),
         ({"config": ["lr", "loss"]}, "'loss' is the objective"),
@@ -112,6 +117,19 @@ def test_seeds_are_whole_numbers() -> None:
 def test_a_mistake_is_refused_with_the_columns(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         table(runs(seed=list("abcdef")), **given)
+
+
+def test_an_objective_holds_numbers_and_the_first_other_value_is_named() -> None:
+    with pytest.raises(UserError, match="'loss' holds 'oops'"):
+        table(runs(loss=["none ", "1", "oops", "2", "3", "4"]))
+    with pytest.raises(UserError, match=r"'loss' holds '\[1\.\]'"):
+        table(runs(loss=[np.array([1.0])] * 6))
+    assert table(runs(loss=[np.array(1.0)] * 6)).at_end("loss").tolist() == [1.0] * 6
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    with pytest.raises(UserError, match="runs must be a pandas DataFrame with a row per run; got a value of type list"):
+        table([{"lr": 0.1, "loss": 1.0}])  # type: ignore[arg-type]  # the mistake of the test
 
 
 def test_an_empty_frame_and_repeated_names_are_refused() -> None:

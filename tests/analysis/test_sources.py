@@ -1,6 +1,5 @@
-"""Runs of Optuna, W&B and Ray Tune as tables."""
+"""Runs of Optuna and W&B as tables."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +88,37 @@ def test_an_optuna_study_of_two_objectives_names_them() -> None:
     assert table.at_end("value").tolist() == [2.0] * 5
 
 
+def test_facts_of_optuna_give_way_to_names_of_the_study() -> None:
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["duration", "state"])
+    study.optimize(lambda trial: (trial.suggest_float("lr", 0, 1), 5.0), n_trials=4)
+    table = TrialTable.from_optuna(study, objective=["duration", "state", "optuna_duration"], direction={"optuna_duration": "minimize"})
+    assert table.at_end("duration").tolist() == [trial.params["lr"] for trial in study.trials]
+    assert table.at_end("state").tolist() == [5.0] * 4
+    assert (table.at_end("optuna_duration") < 5).all()
+    assert set(table.ended) == {"budget"}
+
+
+def test_a_direction_is_needed_for_what_the_study_does_not_direct(study: optuna.Study) -> None:
+    both = TrialTable.from_optuna(study, objective=["value", "seed"], direction={"seed": "maximize"})
+    assert both.directions == {"value": Direction.MINIMIZE, "seed": Direction.MAXIMIZE}
+    assert TrialTable.from_optuna(study, direction="minimize").directions == {"value": Direction.MINIMIZE}
+    with pytest.raises(UserError, match=r"\['seed'\] have none in {'value': 'minimize'}"):
+        TrialTable.from_optuna(study, objective="seed")
+    with pytest.raises(UserError, match="'value' has 'minimize', given 'maximize'"):
+        TrialTable.from_optuna(study, objective=["value", "seed"], direction="maximize")
+
+
+def test_all_choices_of_optuna_are_kept() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_categorical("width", list(range(21))) + trial.suggest_categorical("off", [0, False]), 30)
+    table = TrialTable.from_optuna(study)
+    assert table.settings["width"].tolist() == [trial.params["width"] for trial in study.trials]
+    assert set(table.settings["off"]) <= {"0", "False"}
+    assert not any("left out" in note for note in table.notes)
+
+
 def test_what_is_no_optuna_study_is_refused() -> None:
     with pytest.raises(UserError, match=r"needs an optuna.Study; got 'sqlite:///x.db'. Load it with optuna.load_study"):
         TrialTable.from_optuna("sqlite:///x.db")
@@ -144,87 +174,22 @@ def test_the_csv_that_wandb_exports(tmp_path: Path) -> None:
         TrialTable.from_wandb(tmp_path / "export.csv", objective="loss", direction="minimize")
 
 
-# Ray Tune
+def test_configs_of_wandb_that_differ_in_a_choice_are_not_merged() -> None:
+    runs = [wandb_run(i, data=f"set-{i % 24}") for i in range(120)]
+    table = TrialTable.from_wandb(runs, objective="acc.val", direction="maximize")
+    assert table.settings["data"].nunique() == 24
 
 
-def experiment(folder: Path, *, with_states: bool = True) -> Path:
-    """Write the files that Ray Tune 2.60 writes: six trials, of which one was stopped early, one failed, one runs and one never started.
-
-    Written after ray/tune/logger/json.py (params.json, result.json) and ray/tune/execution/tune_controller.py (experiment_state-*.json, whose
-    trials are JSON texts). A result.json has a line per result; the last line of the failed trial is torn.
-    """
-    states = []
-    for i, (status, epochs) in enumerate(
-        [("TERMINATED", 4), ("TERMINATED", 4), ("TERMINATED", 2), ("ERROR", 3), ("RUNNING", 1), ("PENDING", 0)]
-    ):
-        place = folder / f"train_{i:05d}"
-        place.mkdir(parents=True)
-        config = {"lr": [0.1, 0.2][i % 2], "net": {"width": 64 + i, "act": "relu"}, "seed": 0, "transform": f"<function <lambda> at 0x{i}>"}
-        (place / "params.json").write_text(json.dumps(config, indent=2, sort_keys=True))
-        lines = [
-            json.dumps(
-                {
-                    "loss": 1.0 / epoch,
-                    "eval": {"acc": 0.5},
-                    "training_iteration": epoch,
-                    "trial_id": f"a_{i}",
-                    "done": epoch == epochs,
-                    "config": config,
-                }
-            )
-            for epoch in range(1, epochs + 1)
-        ]
-        (place / "result.json").write_text("".join(f"{line}\n" for line in lines) + ('{"loss": 0.2, "trai' if status == "ERROR" else ""))
-        if status == "ERROR":
-            (place / "error.txt").write_text("Traceback …")
-        states.append([json.dumps({"trial_id": f"a_{i}", "status": status, "relative_logdir": place.name}), json.dumps({})])
-    if with_states:
-        (folder / "experiment_state-2024-05-01_09-00-00.json").write_text(json.dumps({"trial_data": []}))
-        (folder / "experiment_state-2024-05-01_10-00-00.json").write_text(
-            json.dumps({"trial_data": states, "runner_data": {}, "stats": {}})
-        )
-    return folder
+def test_a_config_of_wandb_may_have_a_key_that_wandb_has_too() -> None:
+    table = TrialTable.from_wandb([wandb_run(i, ID=i % 2, State="NY") for i in range(6)], objective="acc.val", direction="maximize")
+    assert table.scientific == ("opt.lr", "ID")
+    assert table.trial_id.tolist() == [f"id{i}" for i in range(6)]
+    assert set(table.ended) == {"budget"}
 
 
-@pytest.mark.parametrize("with_states", [True, False])
-def test_the_folder_of_a_ray_experiment(tmp_path: Path, with_states: bool) -> None:
-    folder = experiment(tmp_path / "exp", with_states=with_states)
-    table = TrialTable.from_ray(folder, objective=["loss", "eval/acc"], direction={"loss": "minimize", "eval/acc": "maximize"})
-    unfinished = "" if with_states else "scheduler"  # only a state file tells a running trial from one that was stopped early
-    assert table.ended.tolist() == ["budget", "budget", "scheduler", "error", unfinished, ""]
-    assert table.trial_id.tolist() == ["a_0", "a_1", "a_2", "a_3", "a_4", "train_00005"]
-    assert table.scientific == ("lr", "net/width")  # the text of an object is no choice
-    assert table.at_end("loss").tolist()[:2] == [0.25, 0.25]
-    whole = TrialTable.from_ray(folder, objective="loss", direction="minimize", steps=None)
-    assert whole.ended.tolist() == ["budget", "budget", "budget", "error", "" if with_states else "budget", ""]
-
-
-class Grid(list[Any]):
-    """As ray.tune.ResultGrid: a sequence of results that can make a frame."""
-
-    def get_dataframe(self) -> None: ...
-
-
-def test_a_result_grid() -> None:
-    grid = Grid(
-        SimpleNamespace(error=error, config=config, metrics=metrics)
-        for error, config, metrics in [
-            (None, {"lr": 0.1, "layers": [64, 64]}, {"loss": 1.0, "training_iteration": 5, "trial_id": "a", "config": {}}),
-            (None, {"lr": 0.2, "layers": [64]}, {"loss": 2.0, "training_iteration": 5, "trial_id": "b", "config": {}}),
-            (ValueError("NaN"), {"lr": 0.2, "layers": [64]}, {"loss": np.nan, "training_iteration": 1, "trial_id": "c", "config": {}}),
-            (ValueError("early"), None, {}),  # a trial that raised before its first result has no config
-        ]
-    )
-    table = TrialTable.from_ray(grid, objective="loss", direction="minimize", failed="loss is missing")
-    assert table.trial_id.tolist() == ["a", "b", "c", "3"]
-    assert table.settings["layers"].tolist()[:3] == ["[64, 64]", "[64]", "[64]"]
-    assert table.outcome.tolist() == ["completed", "completed", "failed", "failed"]
-    assert table.ended.tolist() == ["budget", "budget", "dead", "dead"]
-    assert TrialTable.from_ray(grid, objective="loss", direction="minimize").ended.tolist() == ["budget", "budget", "error"]
-    with pytest.raises(UserError, match="from_ray needs the ResultGrid"):
-        TrialTable.from_ray(42, objective="loss", direction="minimize")
-
-
-def test_a_folder_without_trials_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"params\.json and a result\.json in the folder of each trial; there are none"):
-        TrialTable.from_ray(tmp_path, objective="loss", direction="minimize")
+def test_what_is_called_seed_and_is_none_is_no_seed() -> None:
+    runs = [wandb_run(i, seed=None if i == 3 else i) for i in range(6)]
+    table = TrialTable.from_wandb(runs, objective="acc.val", direction="maximize")
+    assert table.seed.tolist() == [0, 0, 0, 1, 1, 1]
+    assert table.scientific == ("opt.lr",)
+    assert any(note.startswith("'seed' is left out, and the runs of each config are numbered") and "'None'" in note for note in table.notes)

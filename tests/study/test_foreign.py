@@ -94,6 +94,7 @@ def test_a_csv_of_wandb_is_recognised_by_its_columns(csv: str, tmp_path: Path) -
 
 def optuna_study(storage: str | JournalStorage, name: str = "mine") -> None:
     def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr("acc", trial.number / 20)
         return trial.suggest_float("lr", 1e-4, 1e-1, log=True) + (trial.suggest_categorical("opt", ["sgd", "adam"]) == "adam")
 
     optuna.create_study(storage=storage, study_name=name, sampler=optuna.samplers.RandomSampler(seed=0)).optimize(objective, n_trials=20)
@@ -115,9 +116,13 @@ def test_an_optuna_storage_is_explained_in_one_command(
     assert "must be one of the studies in" in refused(monkeypatch, capsys, "explain", url)
     assert "['mine', 'other']; given none" in refused(monkeypatch, capsys, "explain", url)
     assert "20 trials of 20 configs" in run("explain", url, "--study-name", "other", "--failed", "value > 1")
-    assert "--direction must not be given" in refused(
-        monkeypatch, capsys, "explain", url, "--direction", "minimize", "--study-name", "mine"
+    assert "'value' has 'minimize', given 'maximize'" in refused(
+        monkeypatch, capsys, "explain", url, "--direction", "maximize", "--study-name", "mine"
     )
+    assert "20 trials of 20 configs" in run("explain", f"{url}?timeout=10", "--study-name", "mine")
+    attribute = ("explain", url, "--study-name", "mine", "--objective", "acc")
+    assert "['acc'] have none" in refused(monkeypatch, capsys, *attribute)
+    assert "20 trials of 20 configs" in run(*attribute, "--direction", "maximize")
 
 
 def test_a_journal_of_optuna_is_explained_too(tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_a_wrong_address_creates_no_storage(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_folder_of_a_ray_experiment_is_explained_in_one_command(tmp_path: Path) -> None:
-    """params.json and result.json as Ray's JSON logger writes them, by hand; tests/analysis/test_sources.py has the other files."""
+    """params.json and result.json as Ray's JSON logger writes them, by hand; tests/analysis/test_ray.py has the other files."""
     for i in range(20):
         place = tmp_path / "exp" / f"train_{i:05d}"
         place.mkdir(parents=True)
