@@ -70,7 +70,7 @@ def seed_of(frame: pd.DataFrame, likely: str, counted: Bools) -> tuple[str | Non
     """Return a column that is called as a seed, or None if it is none in a run that is evidence, and a note on it."""
     if not (wrong := ~_whole(frame[likely]) & counted).any():
         return likely, [f"{likely!r} is taken as the seed."]
-    example = frame[likely].to_numpy()[wrong][0]
+    example = str(frame[likely].to_numpy()[wrong][0])
     return None, [f"{likely!r} is left out, and the runs of each config are numbered: a seed is a whole number, and it holds {example!r}."]
 
 
@@ -96,7 +96,7 @@ def seeds(
     whole = _whole(frame[column])
     if not whole[counted].all():
         raise UserError(
-            f"seeds must be whole numbers; column {column!r} holds {frame[column].to_numpy()[counted & ~whole][0]!r}. "
+            f"seeds must be whole numbers; column {column!r} holds {str(frame[column].to_numpy()[counted & ~whole][0])!r}. "
             "Leave seed out, and the runs of each config are numbered"
         )
     if pd.api.types.is_integer_dtype(given.dtype) and whole.all():

@@ -1,6 +1,7 @@
 """What the commands print: a study as text and tables."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
-from analysis.words import percent, plural
+from analysis.words import percent, plural, value_text, value_texts
 from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
@@ -68,17 +69,13 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
+    settings = settings_of(shown, ranked.attrs["settings"])
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
-        settings = ", ".join(
-            _short(name, value)
-            for name, column in ranked.attrs["settings"].items()
-            if (value := row[column]) is not False and value is not None and value == value
-        )
         table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
                       _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
-                      f"{row['n']} of {row['n_seeds']}", escape(settings or "all off"), escape(row["config_id"]))  # fmt: skip
+                      f"{row['n']} of {row['n_seeds']}", escape(settings[i]), escape(row["config_id"]))  # fmt: skip
     console.print(table)
     baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
@@ -139,9 +136,22 @@ def _range(low: str, high: str) -> str:
     return "–" if low == high == "–" else f"{low}–{high}"
 
 
-def _short(name: str, value: Any) -> str:
-    """Return a setting as "g.lr 0.001"; a switch that is on by its name."""
-    return name if value is True else f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+def settings_of(configs: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
+    """Return the settings of each config in a line, as "g.lr 0.001, r1": a switch that is on by its name.
+
+    columns: setting -> its column. What is off or does not apply is left out, unless nothing else is left.
+    """
+    texts = {}
+    for name, column in columns.items():
+        found = configs[column].dropna().unique().tolist()
+        texts[name] = dict(zip(found, value_texts(found), strict=True))
+    lines = []
+    for row in configs.to_dict("records"):
+        values = {name: row[column] for name, column in columns.items()}
+        there = {name: value for name, value in values.items() if value is not None and value == value}
+        on = [name if value is True else f"{name} {texts[name][value]}" for name, value in there.items() if value is not False]
+        lines.append(", ".join(on or [f"{name} –" for name in values if name not in there]) or "all off")
+    return lines
 
 
 def _number(value: float) -> str:
@@ -166,10 +176,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
             for name, value in trial.record.settings.items()
             if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]
         }
-        console.print(
-            "   " + ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in asked.items()),
-            soft_wrap=True,
-        )
+        console.print("   " + ", ".join(f"{name} {value_text(value)}" for name, value in asked.items()), soft_wrap=True)
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:

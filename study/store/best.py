@@ -23,12 +23,7 @@ def best_trials(
     matching = f" with {where}" if where else ""
     configs = set(table.config_id)
     if where:
-        try:
-            chosen = trials().query(where).index
-        except (pd.errors.UndefinedVariableError, SyntaxError, TypeError, ValueError) as error:
-            raise UserError(
-                f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({error})"
-            ) from None
+        chosen = _matching(trials(), where)
         passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
         configs = set(passed.index[passed > 0.5])
     if not (table.evidence & np.isin(table.config_id, list(configs))).any():
@@ -50,3 +45,23 @@ def best_trials(
         alive = alive if len(alive) else values[mine].sort_values()
         found.append(str(alive.index[(len(alive) - 1) // 2]))
     return found
+
+
+def _matching(trials: pd.DataFrame, where: str) -> pd.Index:
+    """Return the ids of the trials that a pandas query holds for. Raises UserError if it is no condition."""
+    problem: object = "it is not true or false for each trial"
+    try:
+        holds = trials.eval(where)
+        if isinstance(holds, pd.Series) and pd.api.types.is_bool_dtype(holds):
+            return trials.index[holds.fillna(False).to_numpy(dtype=bool)]
+    except (
+        NameError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        NotImplementedError,
+    ) as error:  # all that pandas raises
+        problem = error
+    raise UserError(f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({problem})")
