@@ -119,6 +119,11 @@ def test_all_choices_of_optuna_are_kept() -> None:
     assert not any("left out" in note for note in table.notes)
 
 
+def test_an_objective_of_optuna_is_named(study: optuna.Study) -> None:
+    with pytest.raises(UserError, match=r"objective must list columns by their names, .*; got \[1\]|got 1"):
+        TrialTable.from_optuna(study, objective=1, direction="minimize")  # type: ignore[arg-type]
+
+
 def test_what_is_no_optuna_study_is_refused() -> None:
     with pytest.raises(UserError, match=r"needs an optuna.Study; got 'sqlite:///x.db'. Load it with optuna.load_study"):
         TrialTable.from_optuna("sqlite:///x.db")
