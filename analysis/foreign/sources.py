@@ -130,8 +130,9 @@ def _needed(columns: SourceColumns, role: str, frame: pd.DataFrame) -> Any:
 
 def _directions(own: Mapping[str, str], columns: SourceColumns) -> dict[str, str]:
     """Return the directions of a study with those given for other objectives. Raises UserError if one is given that the study contradicts."""
-    objectives, given = columns.get("objective") or list(own), columns.get("direction")
-    found = {**own, **by_objective(objectives if isinstance(objectives, list | tuple) else [objectives], {} if given is None else given)}
+    asked: Any = columns.get("objective") or list(own)
+    objectives, given = asked if isinstance(asked, list | tuple) else [asked], columns.get("direction")
+    found = {**own, **by_objective(objectives, {} if given is None else given)}
     if differing := [name for name in own if found[name] != own[name]]:
         raise UserError(
             f"direction must be that of the study for its own objectives; {differing[0]!r} has {own[differing[0]]!r}, given "
