@@ -155,13 +155,13 @@ def cells(found: Cells, table: TrialTable) -> go.Figure:
             hoverinfo="skip",
         )
     )
-    for i, row in enumerate(found.row_labels):
-        for j, column in enumerate(found.column_labels):
+    for i in range(len(found.row_labels)):
+        for j in range(len(found.column_labels)):
             known_cell = bool(np.isfinite(found.value[i, j]))
             z = (share if worse_is_more else 1 - share)[i, j]
             figure.add_annotation(
-                x=column,
-                y=row,
+                x=j,  # the place of the cell: plotly takes a label that is a number, such as "4", for a place too
+                y=i,
                 text=f"{shown(found.value[i, j])}<br>n = {found.n[i, j]:.0f}" if known_cell else "no config",
                 showarrow=False,
                 font={"size": 12, "color": INK if not known_cell else "#FFFFFF" if z > _LIGHT_TEXT else "#000000"},
