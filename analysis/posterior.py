@@ -21,7 +21,8 @@ class Posterior:
 
     `configs` has the index config_id and the columns n_seeds (trials that are evidence), n_judged (those that are not censored), n (those that
     did not fail, completed their budget and have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk.
-    A config with neither a value nor a failure is left out.
+    A config with neither a value nor a failure is left out. Without two judged trials of any config, nothing tells the risk of one from that
+    of another, and the risk of each is the study's share of failures.
     """
 
     by: str
@@ -30,7 +31,7 @@ class Posterior:
     configs: pd.DataFrame  # [C]
     objectives: Floats | None  # [D, C]; None if no config has two values: nothing tells noise from differences then
     spreads: Floats | None  # [D, C], standard deviation between seeds
-    risks: Floats  # [D, C], the risk of failing
+    risks: Floats | None  # [D, C], the risk of failing; None if no config has two judged trials
 
 
 def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
@@ -56,7 +57,9 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
     n_judged, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n", "n_failed"))
     n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS)) // _CHAINS * _CHAINS
     rng = np.random.default_rng(seed)
-    risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
+    risk, risks = np.full(len(configs), n_failed.sum() / max(n_judged.sum(), 1)), None
+    if (n_judged > 1).any():
+        risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
     mean, squares = (configs[name].to_numpy(dtype=np.float64) for name in ("mean", "squares"))
     objective, objectives, spreads = mean, None, None
     if (n > 1).any():

@@ -28,7 +28,8 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     * mean: of these n values as they are (geometric on the log scale). The first of many means is too good, because it was chosen;
     * estimate, low, high (95 %): the expected mean of new runs that do not fail, shrunk toward the other configs as far as chance explains
       their differences (`analysis.hierarchy`). This has no such bias;
-    * p_fail, p_fail_low, p_fail_high: the risk that a new run fails, shrunk likewise;
+    * p_fail, p_fail_low, p_fail_high: the risk that a new run fails, shrunk likewise. If no config has two judged trials, the study's share of failures
+      for all, without interval;
     * the scientific settings; one whose name is taken is `config.NAME`.
 
     attrs["note"] states the assumptions. If no config has two values, nothing tells chance from differences: `estimate` is the mean as it is,
@@ -96,7 +97,9 @@ def _places(found: Posterior, seed: int) -> pd.DataFrame:
     configs = found.configs
     n = len(configs)
     unknown = pd.DataFrame(np.nan, index=configs.index, columns=["beats", "p_best", "place_low", "place_high"])
-    if found.objectives is None or found.spreads is None:  # the values as they are; configs that always failed are last
+    if (
+        found.objectives is None or found.spreads is None or found.risks is None
+    ):  # the values as they are; configs that always failed are last
         values = found.sign * configs["objective"]
         wins = 1 - (values.rank() - 0.5) / max(values.notna().sum(), 1)
         failing = configs["risk"].mean()
@@ -130,10 +133,7 @@ def _intervals(found: Posterior) -> pd.DataFrame:
     low, high = unknown if found.objectives is None else own(np.quantile(found.objectives, tails, axis=0))
     valued = configs["n"] > 0
     frame["low"], frame["high"] = pd.Series(low, configs.index).where(valued), pd.Series(high, configs.index).where(valued)
-    several = configs["n_judged"].max() > 1  # one trial per config does not tell the risk of one config from that of another
-    frame["p_fail_low"], frame["p_fail_high"] = np.quantile(found.risks, tails, axis=0) if several else unknown
-    if not several:
-        frame["p_fail"] = configs["n_failed"].sum() / max(configs["n_judged"].sum(), 1)
+    frame["p_fail_low"], frame["p_fail_high"] = unknown if found.risks is None else np.quantile(found.risks, tails, axis=0)
     return frame
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from analysis import TrialTable, plots
 from analysis.pareto import front, pareto
+from analysis.rank import rank
 from ganstudy import UserError
 
 Stage = Callable[..., TrialTable]
@@ -55,6 +56,16 @@ def test_one_seed_per_config_gives_no_probability(stage: Stage) -> None:
     found = pareto(stage(8, 1, risk=lambda config: 0.0), "fd", "coverage")
     assert found["on_front"].any()
     assert found[["p_front", "fd_low", "coverage_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_a_config_has_the_same_risk_as_in_the_ranking(stage: Stage, n_seeds: int) -> None:
+    table = stage(8, n_seeds)
+    ranked = rank(table).set_index("config_id")["p_fail"]
+    found = pareto(table, "fd", "coverage").set_index("config_id")["p_fail"]
+    assert found.tolist() == ranked.loc[found.index].tolist()
+    if n_seeds == 1:
+        assert set(ranked) == {table.failed.mean()}
 
 
 def test_one_metric_twice_is_refused(stage: Stage) -> None:
