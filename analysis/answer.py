@@ -9,7 +9,6 @@ from analysis.model import Comparison, JointModel
 from analysis.model.curve import peaks
 from analysis.outcomes import WIN
 from analysis.shape import shapes
-from analysis.table import TrialTable
 from analysis.unclear import depending, equal, together, unassociated, unclear
 from analysis.words import listed, percent, plural, value_texts
 
@@ -26,7 +25,7 @@ def answer(explanation: Explanation) -> str:
     seeds_only = explanation.model is not None and explanation.model.units.kind == "trial"
     chosen = "not randomised" if table.foreign else "chosen by an adaptive search"
     source = "a randomised design" if explanation.designed else f"{chosen}, so what good runs have in common are associations, not causes"
-    lines = [f"{n} ({source}): {_failed(table, seeds_only=seeds_only)}."]
+    lines = [f"{n} ({source}): {_failed(explanation)}."]
     if seeds_only:
         lines.append(
             "Every combination of the settings was run, so intervals are over seeds only: they do not speak of other values of the settings."
@@ -47,12 +46,13 @@ def answer(explanation: Explanation) -> str:
     return "\n".join([*lines, *unclear(explanation), *together(explanation), *(_scope(explanation) if claimed else []), *table.notes])
 
 
-def _failed(table: TrialTable, *, seeds_only: bool) -> str:
+def _failed(explanation: Explanation) -> str:
     """How many trials failed, of those that were not stopped before."""
+    table = explanation.table
     judged, stopped = table.where(~table.censored), int(table.censored.sum())
     if not len(judged):
         return "all were stopped by a scheduler before they failed"
-    share = estimate.rate(judged.failed, judged.trial_id if seeds_only else judged.config_id)
+    share = estimate.rate(judged.failed, explanation.units(judged))
     text = f"{int(judged.failed.sum())} failed ({percent(share.value)}, 95 % interval {percent(share.low)} to {percent(share.high)})"
     return f"{text}; {plural(stopped, 'trial')} stopped by a scheduler left out" if stopped else text
 

@@ -13,7 +13,7 @@ from analysis.model.curve import peaks
 from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import FAILURES, RISKS
-from analysis.table import Bools, TrialTable, as_table
+from analysis.table import Bools, Strings, TrialTable, as_table
 from analysis.words import listed, value_text
 from ganstudy import UserError
 
@@ -47,6 +47,10 @@ class Explanation(Sequence[Claim]):
     def designed(self) -> bool:
         """Whether all trials belong to a randomised design. Only then are effects causes."""
         return bool((self.table.phase == "explore").all())
+
+    def units(self, table: TrialTable) -> Strings:
+        """Return the unit of observation [T] of each trial of `table`, as in the model: its config, or the trial itself."""
+        return table.trial_id if self.model is not None and self.model.units.kind == "trial" else table.config_id
 
 
 def explain(

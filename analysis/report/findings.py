@@ -109,7 +109,7 @@ def findings(
         question=question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure",
         explanation=explanation,
         answer=answer(explanation).splitlines(),
-        outcomes=outcomes(table),
+        outcomes=outcomes(table, explanation),
         ranking=attempt("ranking", lambda: rank(table, objective)),
         importances={
             name: attempt(f"importance for {name}", partial(importance, table, name)) for name in dict.fromkeys(("failed", objective))
@@ -130,8 +130,9 @@ def findings(
     )
 
 
-def outcomes(table: TrialTable) -> pd.DataFrame:
-    """Return one row per outcome that occurs: its trials, its share of the trials that are evidence with a 95 % interval, and its onset.
+def outcomes(table: TrialTable, explanation: Explanation) -> pd.DataFrame:
+    """Return one row per outcome that occurs: its trials, its share of the trials that are evidence with a 95 % interval over the
+    units of the answer, and its onset.
 
     Columns: trials, share, low, high, onset_median, onset_low, onset_high (kimg; the last two are the range). Index: outcome.
     """
@@ -141,7 +142,7 @@ def outcomes(table: TrialTable) -> pd.DataFrame:
     for outcome in OUTCOMES.values():
         if not present[outcome.name] and (outcome.name != "healthy" or table.foreign):
             continue
-        share = rate(counted.outcome == outcome.name, counted.config_id) if outcome.name and len(counted) else None
+        share = rate(counted.outcome == outcome.name, explanation.units(counted)) if outcome.name and len(counted) else None
         onsets = table.onset_kimg[(table.outcome == outcome.name) & np.isfinite(table.onset_kimg)]
         ends = (np.median(onsets), onsets.min(), onsets.max()) if len(onsets) else (np.nan,) * 3
         shares = (share.value, share.low, share.high) if share else (np.nan,) * 3
