@@ -4,11 +4,10 @@ from analysis.plots.configs import expected_best, pareto_front, ranking
 from analysis.plots.effects import cells, forest, importance, shape
 from analysis.plots.parallel import parallel
 from analysis.plots.runs import curves, described, trade_off
-from analysis.plots.settings import completed, metric_by_setting, risk_by_setting, setting_rows
+from analysis.plots.settings import metric_by_setting, risk_by_setting, setting_rows
 
 __all__ = [
     "cells",
-    "completed",
     "curves",
     "described",
     "expected_best",

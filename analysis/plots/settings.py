@@ -7,19 +7,21 @@ import plotly.graph_objects as go
 
 from analysis import estimate
 from analysis.levels import Level, independent_units, levels
+from analysis.model.outcomes import survivors
 from analysis.outcomes import OUTCOMES
 from analysis.plots.style import GRID, INK, ROW, axis_title, label_width, present, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent
 
 _DOTS = 1500  # trials × levels that a figure can show
+_UNKNOWN = estimate.Interval(np.nan, np.nan, np.nan)  # of a level without trials
 
 
 def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) -> go.Figure:
-    """Share of failed trials at each level of each setting, with Wilson's 95 % interval."""
-    table = table.where(~table.censored)
+    """Share of failed trials at each level of each setting, with Wilson's 95 % interval. Trials that a scheduler stopped count in no share."""
     rows = setting_rows(table, settings)
-    found = [estimate.rate(table.failed[level.trials], independent_units(table, level.trials)[level.trials]) for _, level in rows]
+    known = [level.trials & ~table.censored for _, level in rows]
+    found = [estimate.rate(table.failed[of], independent_units(table, of)[of]) if of.any() else _UNKNOWN for of in known]
     figure = go.Figure(
         go.Scatter(
             x=[r.value for r in found],
@@ -29,8 +31,8 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
             marker={"size": 9, "color": OUTCOMES["diverged"].colour},
             text=[
                 f"{name} = {level.label}<br>{percent(r.value)} failed (95 % {percent(r.low)} to {percent(r.high)})<br>"
-                f"{level.trials.sum()} trials of {len(set(table.config_id[level.trials]))} configs"
-                for (name, level), r in zip(rows, found, strict=True)
+                f"{of.sum()} trials of {len(set(table.config_id[of]))} configs"
+                for (name, level), of, r in zip(rows, known, found, strict=True)
             ],
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
@@ -43,15 +45,17 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
 def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | None = None) -> go.Figure:
     """Final metric of trials that completed their budget, by level of each setting; means over configs with 95 % intervals.
 
-    Of many trials a random choice is drawn as dots; the means are over all.
+    Failed trials are dots only: the means are over trials that did not fail, as in `analysis.explain`. Of many trials a random choice is drawn
+    as dots; the means are over all.
     """
-    table = completed(table, metric)
+    table = table.where(table.evidence)
     values, scale = table.at_end(metric), table.scale(metric)
     rows = setting_rows(table, settings)
     figure = go.Figure()
     rng = np.random.default_rng(0)  # for the choice of dots and their jitter
-    drawn = rng.permutation(len(table)) < _DOTS // max(len(rows), 1)
-    for outcome in present(table):
+    drawn = np.zeros(len(table), dtype=bool)
+    drawn[rng.permutation(np.flatnonzero(np.isfinite(values)))[: _DOTS // max(len(rows), 1)]] = True
+    for outcome in present(table.where(np.isfinite(values))):
         chosen = [level.trials & drawn & (table.outcome == outcome.name) for _, level in rows]
         place = np.concatenate([np.full(c.sum(), i) for i, c in enumerate(chosen)])
         figure.add_scatter(
@@ -63,7 +67,8 @@ def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | 
             text=np.concatenate([table.trial_id[c] for c in chosen]),
             hovertemplate="%{text}: %{x:.3g}<extra></extra>",
         )
-    means = [estimate.mean(values[level.trials], independent_units(table, level.trials)[level.trials], scale=scale) for _, level in rows]
+    counted = [level.trials & np.isfinite(survivors(table, metric)) for _, level in rows]
+    means = [estimate.mean(values[of], independent_units(table, of)[of], scale=scale) if of.any() else _UNKNOWN for of in counted]
     figure.add_scatter(
         x=[m.value for m in means],
         y=list(range(len(rows))),
@@ -75,11 +80,6 @@ def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | 
     )
     figure.update_xaxes(title=axis_title(table, metric))
     return with_baseline(scaled(_setting_axis(figure, rows, legend=True), "x", table, metric), "x", table, metric)
-
-
-def completed(table: TrialTable, metric: str) -> TrialTable:
-    """Return the trials that completed their budget and have this metric."""
-    return table.where(np.isfinite(table.at_end(metric)) & table.evidence)
 
 
 def setting_rows(table: TrialTable, settings: Sequence[str] | None = None) -> list[tuple[str, Level]]:

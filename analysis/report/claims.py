@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis import plots
 from analysis.claim import Claim, Evidence
+from analysis.model.outcomes import survivors
 from analysis.outcomes import RISKS, WIN
 from analysis.report.content import Block, Chart, Charts, Section, Table, Text
 from analysis.report.findings import Findings
@@ -104,11 +105,13 @@ def _forests(claims: Sequence[Claim], objective: str) -> list[Chart]:
 
 
 def by_setting(found: Findings) -> Section | None:
-    """The risk and the objective at each level of each setting."""
+    """The risk and the objective at each level of each setting, with the same levels in both figures."""
     table = found.counted
+    names, left = _fitting(table)
+    if not names:
+        return None
     charts = []
-    names, left = _fitting(table.where(~table.censored))
-    if names:
+    if not table.censored.all():
         charts.append(
             Chart(
                 name="risk",
@@ -117,14 +120,15 @@ def by_setting(found: Findings) -> Section | None:
                 figure=plots.risk_by_setting(table, names),
             )
         )
-    reached = plots.completed(table, found.objective)
-    names, left = _fitting(reached)
-    if names:
+    ended = np.isfinite(table.at_end(found.objective))
+    if ended.any():
+        counted = np.isfinite(survivors(table, found.objective))
+        without = "; means are of runs that did not fail" if (ended & ~counted).any() else ""
         charts.append(
             Chart(
                 name="objective",
-                title=f"{found.objective} of runs that completed their budget{left}",
-                alt=f"Final {found.objective} of every run at each level of each setting, with the mean over configs and its 95 % interval.",
+                title=f"{found.objective} of runs that completed their budget{without}{left}",
+                alt=f"Final {found.objective} of every run at each level of each setting, with the mean over configs of runs that did not fail and its 95 % interval.",
                 figure=plots.metric_by_setting(table, found.objective, names),
             )
         )

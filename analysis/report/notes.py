@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+
 from analysis.explain import Explanation
 from analysis.levels import distinct_values, is_numeric
+from analysis.model.outcomes import survivors
 from analysis.table import TrialTable
 from analysis.words import listed, number, plural, value_text
 from ganstudy.ended import ENDED_LABELS
@@ -53,11 +56,12 @@ def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list
         )
         if len(counted) == n_configs > 1:
             lines.append("Every config has a single seed, so differences between configs include the luck of the seed.")
-    if counted.dead.any():
-        n_dead = int(counted.dead.sum())
+    used = explanation.table
+    failed = int((used.failed & ~np.isfinite(survivors(used, objective))).sum())
+    if failed:
         lines.append(
-            f"Effects on {objective} use only trials that completed their budget; {plural(n_dead, 'trial')} died and "
-            f"{'counts' if n_dead == 1 else 'count'} only in the risk of failure."
+            f"Effects on {objective} leave out {plural(failed, 'trial')} that failed, which {'counts' if failed == 1 else 'count'} in the "
+            "risk of failure."
         )
     censored = int(counted.censored.sum())
     if censored:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
+from scipy import stats
 
 from analysis import TrialTable, plots
 from analysis.cells import Cells
@@ -19,3 +21,28 @@ def test_cells_stand_in_their_places_also_if_labels_are_numbers(stage: Stage) ->
     assert {(note.x, note.y): note.text.split("<br>")[0] for note in notes} == {
         (0, 0): "10 %", (1, 0): "20 %", (0, 1): "30 %", (1, 1): "40 %", (0, 2): "50 %", (1, 2): "60 %",
     }  # fmt: skip
+
+
+def test_means_by_setting_are_of_runs_that_did_not_fail(stage: Stage) -> None:
+    """Failed runs, which are worse, are dots."""
+    table = stage(30, 1, risk=lambda config: 0.7 if config["r1"] else 0.2, dead=0.0)
+    drawn = plots.metric_by_setting(table, "fd", ["r1"])
+    assert sum(len(trace.x) for trace in drawn.data if trace.name != "mean over configs, 95 %") == len(table)
+    (means,) = [trace for trace in drawn.data if trace.name == "mean over configs, 95 %"]
+    on = table.settings["r1"].to_numpy(dtype=bool)
+    fd = table.final["fd"].to_numpy()
+    assert list(means.x) == pytest.approx([stats.gmean(fd[~table.failed & (on == here)]) for here in (False, True)])
+
+
+def test_a_level_at_which_all_runs_failed_has_no_mean(stage: Stage) -> None:
+    table = stage(12, 2, risk=lambda config: 1.0 if config["r1"] else 0.0)
+    (means,) = [trace for trace in plots.metric_by_setting(table, "fd", ["r1"]).data if trace.name == "mean over configs, 95 %"]
+    assert np.isfinite(np.asarray(means.x, dtype=float)).tolist() == [True, False]
+
+
+def test_both_figures_by_setting_split_a_range_at_the_same_point(stage: Stage) -> None:
+    """Most runs with a large rate die, so those that have an fd have a smaller median."""
+    table = stage(40, 1, risk=lambda config: 0.9 if config["d.lr"] > 1e-4 else 0.0, dead=1.0)
+    figures = [plots.risk_by_setting(table, ["d.lr"]), plots.metric_by_setting(table, "fd", ["d.lr"])]
+    first, second = [figure.layout.yaxis.ticktext for figure in figures]
+    assert first == second
