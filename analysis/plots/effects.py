@@ -116,7 +116,7 @@ def shape(found: Shape, table: TrialTable) -> go.Figure:
     line = {"color": GOOD, "width": 2}
     figure.add_scatter(x=found.at, y=found.expected, mode="lines", line=line, name="curve, 95 %", hovertemplate="%{x:.3g}: %{y:.3g}")
     if np.isfinite(found.best):
-        at = found.expected[int(np.argmin(np.abs(found.at - found.best)))]
+        at = float(np.interp(found.best, found.at, found.expected))
         best = {"size": 11, "color": INK, "symbol": "star"}
         figure.add_scatter(x=[found.best], y=[at], mode="markers", marker=best, name="best", hovertemplate="best at %{x:.3g}")
     figure = styled(figure, height=300)
