@@ -1,12 +1,14 @@
 """Figures of configs: their ranking, the best of k, and the Pareto front."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.outcomes import OUTCOMES
-from analysis.plots.style import BAND, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
+from analysis.plots.style import BAND, GOOD, GRID, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent
 
@@ -14,7 +16,8 @@ _BARS, _CHANCE = 60, 0.02  # configs that all have bars; chance of being on the 
 
 
 def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figure:
-    """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals.
+    """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals
+    where these are known.
 
     Crosses mark the mean as measured.
     """
@@ -69,34 +72,42 @@ def expected_best(found: pd.DataFrame, table: TrialTable) -> go.Figure:
 
 
 def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
-    """Two metrics of every config by `analysis.pareto`; the darker a config, the more likely it is on the front."""
+    """Two metrics of every config by `analysis.pareto`: the stronger its colour, the more likely a config is on the front.
+
+    Where these probabilities are unknown, the configs on the front by their values are one group, all others another.
+    """
     x, y = found.attrs["x"], found.attrs["y"]
-    chance = found["p_front"].fillna(found["on_front"].astype(float))
     figure = go.Figure()
-    shown = found.where((chance > _CHANCE) | (len(found) <= _BARS))  # of many configs, only those that may be on the front have bars
-    figure.add_scatter(
-        x=found[x],
-        y=found[y],
-        error_x=whiskers(shown[x], shown[f"{x}_low"], shown[f"{x}_high"]) | {"color": SOFT, "thickness": 0.8},
-        error_y=whiskers(shown[y], shown[f"{y}_low"], shown[f"{y}_high"]) | {"color": SOFT, "thickness": 0.8},
-        mode="markers",
-        marker={
-            "size": 10,
-            "color": chance,
-            "cmin": 0,
-            "cmax": 1,
-            "colorscale": "Blues",
-            "line": {"width": 1, "color": INK},
-            "showscale": True,
-        },
-        text=[f"{config}<br>on the front: {percent(p)}" for config, p in zip(found["config_id"], chance, strict=True)],
-        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
-        showlegend=False,
-    )
-    figure.update_traces(marker_colorbar={"title": "P(on the front)", "tickformat": ".0%"})
+    if found["p_front"].notna().any():
+        text = [f"on the front: {percent(p)}" for p in found["p_front"]]
+        # GRID and GOOD are mapped to colours of the dark page, so that the likely ones are the ones seen best on both pages
+        shades = {"cmin": 0, "cmax": 1, "colorscale": [[0, GRID], [1, GOOD]], "showscale": True}
+        bar = {"title": "P(on the front)", "tickformat": ".0%"}
+        figure.add_trace(_points(found, text, {"color": found["p_front"], **shades, "colorbar": bar}))
+    else:
+        for name, part, colour in (("on the front", found["on_front"], GOOD), ("not on the front", ~found["on_front"], GRID)):
+            figure.add_trace(_points(found[part], [name] * int(part.sum()), {"color": colour}, name=name))
     figure.update_xaxes(title=axis_title(table, x))
     figure.update_yaxes(title=axis_title(table, y))
     figure = styled(figure, height=420)
     for metric, axis in ((x, "x"), (y, "y")):
         figure = with_baseline(scaled(figure, axis, table, metric), axis, table, metric)
     return figure
+
+
+def _points(found: pd.DataFrame, text: Sequence[str], marker: Mapping[str, object], *, name: str = "") -> go.Scatter:
+    """Configs with a text for each, and their 95 % intervals where these are known. Of many configs, those that may be on the front have bars."""
+    x, y = found.attrs["x"], found.attrs["y"]
+    shown = found.where((found["p_front"] > _CHANCE) | (len(found) <= _BARS))
+    return go.Scatter(
+        x=found[x],
+        y=found[y],
+        error_x=whiskers(shown[x], shown[f"{x}_low"], shown[f"{x}_high"]) | {"color": SOFT, "thickness": 0.8},
+        error_y=whiskers(shown[y], shown[f"{y}_low"], shown[f"{y}_high"]) | {"color": SOFT, "thickness": 0.8},
+        mode="markers",
+        marker={"size": 10, "line": {"width": 1, "color": INK}, **marker},
+        text=[f"{config}<br>{each}" for config, each in zip(found["config_id"], text, strict=True)],
+        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
+        name=name,
+        showlegend=bool(name),
+    )

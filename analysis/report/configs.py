@@ -28,10 +28,11 @@ def ranking(found: Findings) -> Section:
     )
     blocks.append(Text(text=note, note=True))
     if frame["estimate"].notna().any():
+        intervals = _intervals(frame, ["low", "p_fail_low"])
         chart = Chart(
             name="ranking",
-            title=f"{found.objective} and risk of a new run of the best configs, with 95 % intervals",
-            alt=f"Expected {found.objective} and risk of failing of the first configs, with 95 % intervals; crosses are the means as measured.",
+            title=f"{found.objective} and risk of a new run of the best configs{intervals}",
+            alt=f"Expected {found.objective} and risk of failing of the first configs{intervals}; crosses are the means as measured.",
             figure=plots.ranking(frame, found.table),
             width=500,
         )
@@ -205,11 +206,16 @@ def trade_off(found: Findings) -> Section:
     ]
     chart = Chart(
         name="pareto",
-        title=f"{x} and {y} of every config that did not always fail, with 95 % intervals",
-        alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front by the estimates. The darker, the more likely.",
+        title=f"{x} and {y} of every config that did not always fail{_intervals(frame, [f'{x}_low', f'{y}_low'])}",
+        alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front by the estimates.",
         figure=plots.pareto_front(frame, found.table),
     )
     return Section("Trade-off", [Charts(charts=[chart]), Table(name="The Pareto front", columns=columns, rows=rows, numbers=columns[1:])])
+
+
+def _intervals(frame: pd.DataFrame, ends: list[str]) -> str:
+    """What a title says of the intervals, if any are known."""
+    return ", with 95 % intervals" if frame[ends].notna().any(axis=None) else ""
 
 
 def _sentence(text: str) -> str:

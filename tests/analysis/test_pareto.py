@@ -76,6 +76,18 @@ def test_one_metric_twice_is_refused(stage: Stage) -> None:
 def test_the_figure_shows_the_configs(stage: Stage) -> None:
     table = stage(8, 3)
     found = pareto(table, "fd", "coverage")
-    (dots,) = plots.pareto_front(pareto(table, "fd", "coverage"), table).data
+    (dots,) = plots.pareto_front(found, table).data
     assert list(dots.x) == found["fd"].tolist()
     assert list(dots.marker.color) == found["p_front"].tolist()
+    assert dots.marker.showscale
+
+
+def test_the_figure_shows_no_probability_that_is_unknown(stage: Stage) -> None:
+    table = stage(8, 1, risk=lambda config: 0.0)
+    found = pareto(table, "fd", "coverage")
+    on, off = plots.pareto_front(found, table).data
+    assert (on.name, off.name) == ("on the front", "not on the front")
+    assert list(on.x) == found["fd"][found["on_front"]].tolist()
+    assert len(on.x) + len(off.x) == len(found)
+    assert not on.marker.showscale
+    assert "%" not in "".join([*on.text, *off.text])

@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import TrialTable, plots
+from analysis import TrialTable, explain, plots
 from analysis.cells import Cells
+from analysis.pareto import pareto
+from analysis.plots.style import DARK_PAGE, PAGE, contrast, dark_colours
+from analysis.report.build import document
+from analysis.report.content import Chart, Charts
+from analysis.report.findings import Findings, findings
+from analysis.shape import shapes
 
 Stage = Callable[..., TrialTable]
+
+
+def figures(found: Findings) -> list[Chart]:
+    blocks = [block for section in document(found).sections for block in section.blocks]
+    return [chart for block in blocks if isinstance(block, Charts) for chart in block.charts]
 
 
 def test_cells_stand_in_their_places_also_if_labels_are_numbers(stage: Stage) -> None:
@@ -46,3 +57,30 @@ def test_both_figures_by_setting_split_a_range_at_the_same_point(stage: Stage) -
     figures = [plots.risk_by_setting(table, ["d.lr"]), plots.metric_by_setting(table, "fd", ["d.lr"])]
     first, second = [figure.layout.yaxis.ticktext for figure in figures]
     assert first == second
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_titles_promise_intervals_only_where_there_are_any(stage: Stage, n_seeds: int) -> None:
+    found = findings(stage(12, n_seeds), objective="fd")
+    titles = {chart.name: chart.title for chart in figures(found)}
+    for name in ("ranking", "pareto"):
+        assert ("intervals" in titles[name]) == (n_seeds > 1)
+
+
+def test_a_likely_config_is_the_one_seen_best_on_both_pages(stage: Stage) -> None:
+    table = stage(8, 3)
+    (dots,) = plots.pareto_front(pareto(table, "fd", "coverage"), table).data
+    ends = [colour for _, colour in dots.marker.colorscale]
+    for page, shown in ((PAGE, ends), (DARK_PAGE, [dark_colours()[colour] for colour in ends])):
+        unlikely, likely = (contrast(colour, page) for colour in shown)
+        assert likely > 3
+        assert unlikely < 2
+
+
+def test_the_star_is_the_best_point_of_the_curve(stage: Stage) -> None:
+    table = stage(60, 2, risk=lambda config: 0.0, config_sd=0.1, log_fd=lambda config: (np.log(config["d.lr"]) + 8.5) ** 2 / 3)
+    (found,) = [each for each in shapes(explain(table, "fd"), "fd") if each.setting == "d.lr"]
+    assert found.form == "valley"
+    star = next(trace for trace in plots.shape(found, table).data if trace.name == "best")
+    assert star.y[0] == pytest.approx(min(found.expected), rel=0.01)
+    assert star.y[0] == np.interp(star.x[0], found.at, found.expected)

@@ -7,7 +7,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-import analysis
 from analysis import TrialTable
 from analysis.report.findings import findings
 from analysis.words import percent
@@ -26,10 +25,9 @@ def factorial(stage: Stage) -> TrialTable:
 def test_a_share_of_outcomes_has_the_interval_of_the_answer(stage: Stage) -> None:
     for table in (stage(20, 3), factorial(stage)):
         table = replace(table, outcome=np.where(table.failed, "mode_collapse", "healthy"))
-        row = findings(table, objective="fd").outcomes.loc["mode_collapse"]
-        assert f"{percent(row['share'])}, 95 % interval {percent(row['low'])} to {percent(row['high'])}" in analysis.answer(
-            analysis.explain(table)
-        )
+        found = findings(table, objective="fd")
+        share, low, high = (percent(float(found.outcomes.at["mode_collapse", name])) for name in ("share", "low", "high"))
+        assert f"({share}, 95 % interval {low} to {high})" in found.answer[0]
 
 
 @pytest.mark.parametrize("dead", [0.0, 1.0])
