@@ -113,8 +113,10 @@ def _base(found: Findings, name: str) -> str:
 def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: list[str]) -> Card:
     table, config = found.counted, str(row["config_id"])
     mine = table.where(table.config_id == config)
-    alive = mine.where(~mine.failed) if (~mine.failed).any() else mine
-    trial = _representative(alive, found.objective)
+    # the runs that the ranking takes the mean of; if there are none, the failed ones
+    survived = ~mine.failed & ~mine.censored
+    shown = mine.where(survived if survived.any() else mine.failed)
+    trial = _representative(shown, found.objective)
     low, high = (row[name] for name in ("place_low", "place_high"))
     facts = [
         f"Place {row['place']:.0f}" + (f" (95 % {low:.0f} to {high:.0f})" if np.isfinite(low) else "") + _best(row["p_best"]),
@@ -127,18 +129,17 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     elif changed:
         facts.append(_some(changed))
     metrics = list(dict.fromkeys([found.objective, *table.baselines]))
-    known = [name for name in metrics if name in alive.final and np.isfinite(_values(alive, name)).any()][:_METRICS]
+    known = [name for name in metrics if name in shown.final and np.isfinite(shown.at_end(name)).any()][:_METRICS]
     rows = [
-        [name, aligned(_mean(alive, name, log=table.scale(name) == "log")), aligned(table.baselines.get(name, np.nan))] for name in known
+        [name, aligned(_mean(shown, name, log=table.scale(name) == "log")), aligned(table.baselines.get(name, np.nan))] for name in known
     ]
     columns = ["Metric", "Mean", "Real data"]
-    shown = picture(found, trial) if str(trial) in found.images else None
-    name = f"{config}: mean of {plural(len(alive), 'trial')}" + (" (all failed)" if mine.failed.all() else "")
+    name = f"{config}: mean of {plural(len(shown), 'trial')}" + ("" if survived.any() else " (all failed)")
     return Card(
         name=name,
         facts=facts,
         table=Table(name=f"Metrics of {config}", columns=columns, rows=rows, numbers=columns[1:]),
-        picture=shown,
+        picture=picture(found, trial) if trial in found.images else None,
         recipe=found.recipes.get(trial, ""),
     )
 
@@ -152,19 +153,15 @@ def _best(p: float) -> str:
     return f"; best with probability {percent(p)}" if np.isfinite(p) else ""
 
 
-def _values(table: TrialTable, metric: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return table.final[metric].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
 def _mean(table: TrialTable, metric: str, *, log: bool) -> float:
-    values = _values(table, metric)
+    values = table.at_end(metric)
     values = values[np.isfinite(values)]
     return float(np.exp(np.log(values).mean())) if log else float(values.mean())
 
 
 def _representative(table: TrialTable, objective: str) -> str:
     """The trial with the median of the objective, the better one of two; the first if none has a value."""
-    values = table.direction(objective).sign * _values(table, objective)
+    values = table.direction(objective).sign * table.at_end(objective)
     order = np.argsort(values, kind="stable")
     n = int(np.isfinite(values).sum())
     return str(table.trial_id[order[(n - 1) // 2]] if n else table.trial_id[0])

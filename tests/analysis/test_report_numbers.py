@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from analysis import TrialTable
+from analysis.report import configs
+from analysis.report.build import document
+from analysis.report.content import Cards
 from analysis.report.findings import findings
-from analysis.words import percent
+from analysis.report.page import page
+from analysis.words import aligned, percent
 
 Stage = Callable[..., TrialTable]
 
@@ -26,7 +30,7 @@ def test_a_share_of_outcomes_has_the_interval_of_the_answer(stage: Stage) -> Non
     for table in (stage(20, 3), factorial(stage)):
         table = replace(table, outcome=np.where(table.failed, "mode_collapse", "healthy"))
         found = findings(table, objective="fd")
-        share, low, high = (percent(float(found.outcomes.at["mode_collapse", name])) for name in ("share", "low", "high"))
+        share, low, high = (percent(found.outcomes[name]["mode_collapse"]) for name in ("share", "low", "high"))
         assert f"({share}, 95 % interval {low} to {high})" in found.answer[0]
 
 
@@ -36,3 +40,29 @@ def test_the_caveat_names_all_failed_trials_that_an_effect_leaves_out(stage: Sta
     assert f"Effects on fd leave out {table.failed.sum()} trials that failed" in " ".join(findings(table, objective="fd").caveats)
     safe = stage(20, 2, risk=lambda config: 0.0)
     assert "leave out" not in " ".join(findings(safe, objective="fd").caveats)
+
+
+def test_a_card_has_the_mean_of_the_ranking(stage: Stage) -> None:
+    """A run that a scheduler stopped has not failed, but its last value is not one of a whole run."""
+    table = stage(6, 3, risk=lambda config: 0.2)
+    table = replace(table, ended=np.where((table.seed == 0) & ~table.failed, "scheduler", table.ended))
+    found = findings(table, objective="fd", images={str(trial): b"" for trial in table.trial_id})
+    assert found.ranking is not None
+    ranked = found.ranking.set_index("config_id")
+    cards = configs.cards(found)
+    assert cards is not None
+    (made,) = [block for block in cards.blocks if isinstance(block, Cards)]
+    stopped = set(table.trial_id[table.censored])
+    for card in made.cards:
+        config, n = card.name.split(": mean of ")
+        assert n == f"{ranked['n'][config]} trial{'s' if ranked['n'][config] > 1 else ''}"
+        assert ["fd", aligned(ranked["mean"][config])] in [list(row[:2]) for row in card.table.rows]
+        assert card.picture is not None
+        assert card.picture.heading not in stopped
+
+
+def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
+    table = stage(3, 2, risk=lambda config: 1.0, dead=1.0)
+    text = page(document(findings(table, objective="fd")))
+    assert "mean of 2 trials (all failed)" in text
+    assert "Metrics of" not in text
