@@ -45,8 +45,8 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
     def place(claim: Claim, effect: float) -> float:
         return effect if log else (100 if points else 1) * (effect - claim.no_effect)
 
-    groups = {"claimed, helps": GOOD, "claimed, hurts": BAD, "not claimed": SOFT}
-    of = ["not claimed" if not claim.claimed else "claimed, helps" if claim.helps else "claimed, hurts" for claim in claims]
+    groups = {"claimed, helps": GOOD, "claimed, hurts": BAD, "claimed interaction": INK, "not claimed": SOFT}
+    of = [_group(claim) for claim in claims]
     for group, colour in groups.items():
         rows = [i for i, each in enumerate(of) if each == group]
         for width, low, high in ((1.2, "family_low", "family_high"), (4, "low", "high")):
@@ -86,6 +86,13 @@ def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
         family = [end for c in claims for end in (c.family_low, c.family_high)]
         figure.update_xaxes(range=_seen([place(claims[0], end) for end in [*single, *family]]))
     return figure
+
+
+def _group(claim: Claim) -> str:
+    """How an effect is coloured. The sign of an interaction follows from the order of its levels, so it is no help and no harm."""
+    if not claim.claimed:
+        return "not claimed"
+    return "claimed interaction" if claim.kind == "interaction" else "claimed, helps" if claim.helps else "claimed, hurts"
 
 
 def _seen(values: Sequence[float]) -> list[float]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis import plots
 from analysis.claim import Claim, Evidence
+from analysis.model.multiplicity import ERROR
 from analysis.model.outcomes import survivors
 from analysis.outcomes import RISKS, WIN
 from analysis.report.content import Block, Chart, Charts, Section, Table, Text
@@ -26,7 +27,8 @@ _SOURCES: dict[Evidence, str] = {
 }
 _NOTE = (
     "Bold rows are claimed; they come first. In at most one of twenty studies in which no setting has an effect, anything is claimed: “of all” "
-    "holds for all rows at once, “alone” for one row. Effects on a risk are differences in percentage points; those marked × are ratios of "
+    f"holds for all rows at once, “alone” for one row. The limit for p of all is {ERROR:.2f}, not 0.05: the rest is a "
+    "margin for what permutations do not cover. Effects on a risk are differences in percentage points; those marked × are ratios of "
     "geometric means over trials that completed their budget and did not fail; “win” is the share of other runs that a run beats, "
     "failed runs counted last. A range is compared between its highest and its lowest third. Effects are adjusted for the claims beside them and for "
     "nuisance settings that matter. Bends of ranges and interactions are listed if they are claimed or p alone is below .05. Seeds are nested "

@@ -1,10 +1,11 @@
 """Sections about how outcomes depend on settings: curves of ranges, interactions, importance."""
 
 from analysis import plots
+from analysis.outcomes import RISKS
 from analysis.report.claims import probability
 from analysis.report.content import Block, Chart, Charts, Section, Table, Text
 from analysis.report.findings import Findings
-from analysis.words import percent
+from analysis.words import number, percent, plural
 
 _CURVES = 16
 _PAIRS = 4  # interactions for each outcome
@@ -50,11 +51,10 @@ def pairs(found: Findings) -> Section | None:
     charts = [
         Chart(
             name=f"cells-{i}",
-            title=f"{cells.rows} × {cells.columns}: {'share of failed runs' if cells.outcome == 'failed' else f'mean {cells.outcome}'}"
-            f" (smallest single-comparison p: {probability(cells.p)})",
-            alt=f"{cells.outcome} at each combination of {cells.rows} and {cells.columns}: "
+            title=f"{cells.rows} × {cells.columns}: {_measured(cells.outcome)} (smallest single-comparison p: {probability(cells.p)})",
+            alt=f"{_measured(cells.outcome)} at each combination of {cells.rows} and {cells.columns}: "
             + "; ".join(
-                f"{row}, {column}: {percent(cells.value[r, c]) if cells.outcome == 'failed' else f'{cells.value[r, c]:.3g}'}"
+                f"{row}, {column}: {percent(cells.value[r, c]) if cells.outcome in RISKS else number(cells.value[r, c])}"
                 for r, row in enumerate(cells.row_labels)
                 for c, column in enumerate(cells.column_labels)
             ),
@@ -62,12 +62,20 @@ def pairs(found: Findings) -> Section | None:
         )
         for i, cells in enumerate(kept)
     ]
-    pairs_of = len({(cells.rows, cells.columns) for cells in found.cells})
+    left = len(found.cells) - len(kept)
     note = (
         f"Means over configs, darker is worse; n counts configs. Ranges are split at their median. {found.objective} is of runs that did not "
-        f"fail. Of {pairs_of} pairs of scientific settings, those with the least p are shown, at most {_PAIRS} for each outcome."
+        "fail. Other outcomes are shown where an interaction is claimed."
+        + (f" {plural(left, 'more figure')} with a larger p {'is' if left == 1 else 'are'} left out." if left else "")
     )
     return Section("Interactions", [Charts(charts=charts, alone=False), Text(text=note, note=True)])
+
+
+def _measured(outcome: str) -> str:
+    """What the cells of an outcome hold."""
+    if outcome == "failed":
+        return "share of failed runs"
+    return f"share of runs with {RISKS[outcome]}" if outcome in RISKS else f"mean {outcome}"
 
 
 def importance(found: Findings) -> Section | None:

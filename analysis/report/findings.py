@@ -17,7 +17,7 @@ from analysis.estimate import rate
 from analysis.expected import expected_best
 from analysis.explain import Explanation, all_outcomes, explain
 from analysis.importance import importance
-from analysis.outcomes import OUTCOMES
+from analysis.outcomes import OUTCOMES, WIN
 from analysis.pareto import pareto
 from analysis.rank import rank
 from analysis.report.notes import caveats, design
@@ -118,7 +118,7 @@ def findings(
         pareto=attempt("pareto", lambda: _front(table, objective, second)) if second else None,
         cost=attempt("cost", lambda: cost(table)),
         shapes=[shape for outcome in ("failed", objective) for shape in shapes(explanation, outcome)],
-        cells=[each for outcome in ("failed", objective) for each in interactions(explanation, outcome)],
+        cells=_cells(explanation, objective),
         why=why,
         design=design(table, given_design or {}),
         caveats=[*caveats(table, explanation, objective), *given_caveats],
@@ -149,6 +149,14 @@ def outcomes(table: TrialTable, explanation: Explanation) -> pd.DataFrame:
         rows[outcome.name] = [present[outcome.name], *map(float, (*shares, *ends))]
     columns = ["trials", "share", "low", "high", "onset_median", "onset_low", "onset_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("outcome")
+
+
+def _cells(explanation: Explanation, objective: str) -> list[Cells]:
+    """All pairs with an interaction in the model, in the risk of failing and the objective; in other outcomes those that are claimed."""
+    claimed = [(claim.outcome, claim.settings) for claim in explanation if claim.claimed and claim.kind == "interaction"]
+    others = [outcome for outcome in dict.fromkeys(outcome for outcome, _ in claimed) if outcome not in ("failed", objective, WIN)]
+    found = [each for outcome in ("failed", objective, *others) for each in interactions(explanation, outcome)]
+    return [each for each in found if each.outcome in ("failed", objective) or (each.outcome, (each.rows, each.columns)) in claimed]
 
 
 def _known(table: TrialTable, metric: str) -> bool:

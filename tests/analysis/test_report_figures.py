@@ -1,6 +1,7 @@
 """What the figures of a report show."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,3 +85,19 @@ def test_the_star_is_the_best_point_of_the_curve(stage: Stage) -> None:
     star = next(trace for trace in plots.shape(found, table).data if trace.name == "best")
     assert star.y[0] == pytest.approx(min(found.expected), rel=0.01)
     assert star.y[0] == np.interp(star.x[0], found.at, found.expected)
+
+
+def test_a_claimed_interaction_of_a_kind_of_failure_has_cells_and_a_neutral_colour(stage: Stage) -> None:
+    """Half of the runs fail everywhere; how they fail depends on r1 and loss together."""
+    table = stage(72, 2, risk=lambda config: 0.6)
+    on, hinge = table.settings["r1"].to_numpy(dtype=bool), (table.settings["loss"] == "hinge").to_numpy()
+    outcome = np.where(~table.failed, "healthy", np.where(on == hinge, "diverged", "mode_collapse"))
+    table = replace(table, outcome=outcome, ended=np.where(outcome == "diverged", "dead", "budget"))
+    found = findings(table, objective="fd")
+    claimed = [claim for claim in found.explanation if claim.claimed and claim.kind == "interaction"]
+    assert {claim.outcome for claim in claimed} >= {"mode_collapse", "diverged"}
+    assert {cells.outcome for cells in found.cells} == {"failed", "fd", "mode_collapse", "diverged"}
+    titles = [chart.title for chart in figures(found) if chart.name.startswith("cells")]
+    assert any("share of runs with mode collapse" in title for title in titles)
+    groups = [trace.name for trace in plots.forest(claimed).data if trace.showlegend]
+    assert groups == ["claimed interaction"]
