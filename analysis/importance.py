@@ -15,6 +15,7 @@ from analysis.estimate import UPPER_TAIL
 from analysis.levels import distinct_values, is_numeric
 from analysis.outcomes import RISKS
 from analysis.table import Bools, Floats, TrialTable
+from analysis.words import listed
 from ganstudy import UserError
 
 _PERMUTATIONS, _RESAMPLES, _BLOCK = 999, 400, 100
@@ -33,19 +34,24 @@ def importance(table: TrialTable, outcome: str = "failed", *, settings: Sequence
 
     * share: of the variance between configs, what the main effect of the setting explains; levels are compared freely, a range as a smooth
       curve of degree 3 on its own scale. What chance explains is subtracted, so a setting without effect has 0 on average, and half of the
-      time less. A conditional setting is compared among the configs in which it is active. low, high: its 95 % interval, from resampling
-      configs, within 0 and 1;
+      time less; at most 1. A conditional setting is compared among the configs in which it is active. low, high: its 95 % interval, from
+      resampling configs; below 0 where chance explains as much, and at most 1;
     * p: the probability that a setting without any effect explains as much; p_family: that the best of all settings does, if none has any
       effect. Both from 999 permutations of the configs. Read p_family where many settings are looked at;
     * n_configs: configs that count.
 
     Noise between seeds is subtracted from the variance between configs if a config has two trials; else it is part of it. Interactions are no
-    main effects. Raises UserError for an unknown name, with fewer than six configs, if all configs are equal, and if no setting has two values.
+    main effects. Raises UserError for an unknown name, with fewer than six configs, if all configs are equal, if no setting has two values, and if
+    all that have need more configs: a choice of k values needs k + 2.
     """
     y, noise, given = _config_values(table, outcome, settings)
     bases = [basis for name in given.columns if (basis := _basis(given[name], str(name), table)) is not None]
     if not bases:
-        raise UserError("importance needs a setting with two values; every setting given has one")
+        varied = [given[name].dropna() for name in given.columns if given[name].nunique() > 1]
+        if not varied:
+            raise UserError("importance needs a setting with two values; every setting given has one")
+        few = listed([f"{each.name} has {each.nunique()} values in {len(each)} configs" for each in varied])
+        raise UserError(f"importance needs two more configs than a choice has values, and four for a range; {few}")
     rng = np.random.default_rng(seed)
     explained = [_share(basis, y, noise) for basis in bases]
     p, p_family = _permuted(bases, y, rng)
@@ -54,6 +60,7 @@ def importance(table: TrialTable, outcome: str = "failed", *, settings: Sequence
         {"share": explained, "low": [low for low, _ in ends], "high": [high for _, high in ends], "p": p, "p_family": p_family},
         index=pd.Index([basis.name for basis in bases], name="setting"),
     )
+    frame = frame.assign(**frame[["share", "low", "high"]].clip(upper=1.0))  # the noise that is taken out of the total is an estimate too
     frame["n_configs"] = [int(basis.active.sum()) for basis in bases]
     frame = frame.sort_values("share", ascending=False, kind="stable")
     frame.attrs = {"outcome": outcome, "noise": noise}
@@ -182,7 +189,7 @@ def _interval(basis: _Basis, y: Floats, noise: float, share: float, rng: np.rand
     effect = (right * np.linalg.solve(left, right[..., None])[..., 0]).sum(1) - right[:, 0] ** 2 / n
     shares = (effect - k * (total - effect) / (n - 1 - k)) / np.maximum(np.maximum(total - (n - 1) * noise, _LEAST * total), 1e-300)
     low, high = np.quantile(shares, [1 - UPPER_TAIL, UPPER_TAIL]) - shares.mean() + share
-    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
+    return float(low), float(high)
 
 
 def _optuna(

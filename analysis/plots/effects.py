@@ -188,11 +188,9 @@ def importance(found: pd.DataFrame) -> go.Figure:
         part = found[mine]
         colour = GOOD if group == "beyond chance" else SOFT
         figure.add_scatter(
-            x=part["share"].clip(upper=1.0),
+            x=part["share"],
             y=[row for row, here in zip(rows, mine, strict=True) if here],
-            error_x=whiskers(
-                part["share"].clip(upper=1.0), part[["share", "low"]].min(axis=1), part[["share", "high"]].max(axis=1).clip(upper=1.0)
-            ),
+            error_x=whiskers(part["share"], part["low"], part["high"]),
             mode="markers",
             name=group,
             marker={"size": 10, "color": colour, "symbol": "circle" if group == "beyond chance" else "circle-open", "line": {"width": 2}},

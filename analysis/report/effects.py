@@ -90,7 +90,7 @@ def importance(found: Findings) -> Section | None:
         rows = [
             [
                 str(name),
-                percent(min(row["share"], 1.0)),
+                percent(row["share"]),
                 f"{percent(row['low'])} to {percent(row['high'])}",
                 probability(row["p"]),
                 probability(row["p_family"]),
@@ -108,7 +108,8 @@ def importance(found: Findings) -> Section | None:
     if any(frame is not None for frame in found.importances.values()):
         note = (
             "The share of the variance between configs that the main effect of a setting explains, less what chance explains, so a setting "
-            "without effect has 0 on average. p from permutations of the configs, alone and for all settings at once."
+            "without effect has 0 on average, and half of the time less. Each setting is taken alone: others are not held constant, as they are in "
+            "the evidence. p from permutations of the configs, alone and for all settings at once."
         )
         blocks.append(Text(text=note, note=True))
     return Section("Importance", blocks) if blocks else None

@@ -129,6 +129,25 @@ def test_mistakes_are_refused(stage: Stage) -> None:
         importance(stage(8, 2), settings=["arch"])
 
 
+def test_a_choice_with_as_many_values_as_configs_is_refused_with_its_reason(stage: Stage) -> None:
+    table = stage(7, 2, risk=lambda config: 0.0)
+    table = with_settings(table, {"training_set": np.repeat(list("abcdefg"), 2)}, table.final["fd"].to_numpy())
+    with pytest.raises(UserError, match=r"two more configs than a choice has values.*; training_set has 7 values in 7 configs"):
+        importance(table, "fd")
+
+
+def test_an_interval_holds_its_estimate_also_below_zero_and_above_one(stage: Stage) -> None:
+    """Idle settings, and one that explains everything beside much noise between seeds."""
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        table = stage(12, 2, seed=i, risk=lambda config: 0.0)
+        idle, strong = (np.repeat(rng.permutation(np.arange(12) % 2 == 0), 2) for _ in range(2))
+        fd = np.exp(2.0 * strong + rng.normal(0, 1.5, 24))
+        found = importance(with_settings(table, {"idle": idle, "strong": strong}, fd), "fd", seed=i)
+        assert ((found["low"] <= found["share"]) & (found["share"] <= found["high"]) & (found["high"] <= 1)).all()
+        assert found["low"]["idle"] < 0
+
+
 @pytest.mark.parametrize("value", [3.0, 0.1, 0.0])
 def test_equal_configs_have_no_importances(stage: Stage, value: float) -> None:
     table = stage(12, 2, risk=lambda config: 0.0)
