@@ -63,8 +63,11 @@ def expected_best(found: pd.DataFrame, table: TrialTable) -> go.Figure:
     line = {"color": colour, "width": 2}
     figure.add_scatter(x=found.index, y=found["expected"], mode="lines", line=line, name="mean, 95 %", text=text, hovertemplate="%{text}")
     dotted = {"color": colour, "width": 1.2, "dash": "dot"}
-    for name, shown in (("likely_low", True), ("likely_high", False)):
-        figure.add_scatter(x=found.index, y=found[name], mode="lines", line=dotted, name="nine of ten searches", showlegend=shown)
+    ends = [
+        name for name in ("likely_low", "likely_high") if found[name].count() > 1
+    ]  # infinite where too many searches have only failed runs
+    for name in ends:
+        figure.add_scatter(x=found.index, y=found[name], mode="lines", line=dotted, name="nine of ten searches", showlegend=name == ends[0])
     ticks = [digit * 10**power for power in range(5) for digit in (1, 2, 5)]
     figure.update_xaxes(title="configs tried, one run each", type="log", tickvals=ticks)
     figure.update_yaxes(title=f"best {axis_title(table, by)}")

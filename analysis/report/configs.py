@@ -169,25 +169,34 @@ def _representative(table: TrialTable, objective: str) -> str:
 
 def budget(found: Findings) -> Section:
     """The expected best at a budget."""
-    if found.expected is None:
+    frame = found.expected
+    if frame is None:
         return Section("Expected best", [Text(text=_sentence(found.why["expected"]))])
-    last = found.expected.iloc[-1]
-    k = int(found.expected.index[-1])
+    last, k = frame.iloc[-1], int(frame.index[-1])
+    if np.isfinite(last["expected"]):
+        interval = f" (95 % {number(last['low'])} to {number(last['high'])})" if np.isfinite(last["low"]) else ""
+        failing = f", if a run does not fail; in {percent(last['p_none'])} of such searches all fail" if last["p_none"] > 0 else ""
+        reached = f"is expected to reach {number(last['expected'])} in {found.objective}{interval}{failing}"
+        text = f"The best of {plural(k, 'config')}, one run each, {reached}."
+    else:
+        text = f"Of {plural(k, 'config')} all may fail, so no {found.objective} can be expected."
+    lines = np.isfinite(frame).sum() > 1  # one point is no line
+    if not lines["expected"]:
+        return Section("Expected best", [Text(text=text)])
     chart = Chart(
         name="expected",
         title=f"The best {found.objective} that a search over the same space finds",
-        alt=f"Expected best {found.objective} against the number of configs tried, with a 95 % band; {number(last['expected'])} after {k}.",
-        figure=plots.expected_best(found.expected, found.table),
+        alt=f"Expected best {found.objective} against the number of configs tried; {number(last['expected'])} after {k}.",
+        figure=plots.expected_best(frame, found.table),
     )
-    finite = np.isfinite(last["expected"])
-    text = (
-        f"The best of {plural(k, 'config')}, one run each, is expected to reach {number(last['expected'])} in {found.objective}"
-        + (f" (95 % {number(last['low'])} to {number(last['high'])})" if np.isfinite(last["low"]) else "")
-        if finite
-        else f"Of {plural(k, 'config')} all may fail, so no {found.objective} can be expected"
-    )
-    note = "The band is for the mean; between the dotted lines nine of ten searches end. Beyond a third of the configs the data say little."
-    return Section("Expected best", [Text(text=f"{text}."), Charts(charts=[chart]), Text(text=note, note=True)])
+    notes = [
+        "The band is the 95 % interval of the mean." if lines["low"] else "",
+        "Between the dotted lines nine of ten searches end." if lines["likely_low"] and lines["likely_high"] else "",
+        "One search in twenty is better than the dotted line." if lines["likely_low"] != lines["likely_high"] else "",
+        "No line marks the worse end where more than one search in twenty has only failed runs." if np.isinf(frame).any(axis=None) else "",
+        "Beyond a third of the configs the data say little.",
+    ]
+    return Section("Expected best", [Text(text=text), Charts(charts=[chart]), Text(text=" ".join(filter(None, notes)), note=True)])
 
 
 def trade_off(found: Findings) -> Section:

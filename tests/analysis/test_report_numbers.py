@@ -10,7 +10,7 @@ import pytest
 from analysis import TrialTable
 from analysis.report import configs
 from analysis.report.build import document
-from analysis.report.content import Cards
+from analysis.report.content import Cards, Text
 from analysis.report.findings import findings
 from analysis.report.page import page
 from analysis.words import aligned, percent
@@ -66,3 +66,22 @@ def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
     text = page(document(findings(table, objective="fd")))
     assert "mean of 2 trials (all failed)" in text
     assert "Metrics of" not in text
+
+
+def expected_texts(table: TrialTable) -> str:
+    return " ".join(block.text for block in configs.budget(findings(table, objective="fd")).blocks if isinstance(block, Text))
+
+
+def test_the_expected_best_says_how_many_searches_find_nothing_and_notes_only_what_is_drawn(stage: Stage) -> None:
+    safe = expected_texts(stage(30, 1, risk=lambda config: 0.0))
+    assert "fail" not in safe
+    assert "The band is the 95 % interval of the mean. Between the dotted lines nine of ten searches end." in safe
+    table = stage(6, 1, risk=lambda config: 0.8, seed=4)
+    failed = int(table.failed.sum())
+    assert 0 < failed < 6
+    text = expected_texts(table)
+    share = percent(failed * (failed - 1) / 30)
+    assert f"if a run does not fail; in {share} of such searches all fail." in text
+    assert "Between the dotted lines" not in text
+    assert "No line marks the worse end" in text
+    assert "band" not in expected_texts(stage(4, 1, risk=lambda config: 0.0))  # one budget is a point
