@@ -41,10 +41,10 @@ def evidence(found: Findings) -> Section:
     claims = [c for c in found.explanation if c.kind in ("levels", "trend") or c.claimed or c.p < _NOTABLE]
     if not claims:
         return Section("Evidence", [Text(text="No setting could be compared, so there is no effect to show.")])
-    blocks: list[Block] = [Charts(charts=_forests(claims, found.objective))]
-    sources = listed([_SOURCES[kind] for kind in dict.fromkeys(claim.evidence for claim in claims)])
     thick = "Thick: the 95 % interval of each effect alone. Thin: of all effects at once. Filled: claimed."
-    blocks.append(Text(text=f"{thick} Evidence: {sources}.", note=True))
+    blocks: list[Block] = [Charts(charts=_forests(claims, found.objective), note=thick)]
+    sources = listed([_SOURCES[kind] for kind in dict.fromkeys(claim.evidence for claim in claims)])
+    blocks.append(Text(text=f"Evidence: {sources}.", note=True))
     main = [c for c in claims if c.claimed or (c.role == "scientific" and c.outcome in ("failed", found.objective))]
     others = [c for c in claims if c not in main]
     blocks += [_table(main)] if main else []

@@ -196,7 +196,7 @@ def budget(found: Findings) -> Section:
         "No line marks the worse end where more than one search in twenty has only failed runs." if np.isinf(frame).any(axis=None) else "",
         "Beyond a third of the configs the data say little.",
     ]
-    return Section("Expected best", [Text(text=text), Charts(charts=[chart]), Text(text=" ".join(filter(None, notes)), note=True)])
+    return Section("Expected best", [Text(text=text), Charts(charts=[chart], note=" ".join(filter(None, notes)))])
 
 
 def trade_off(found: Findings) -> Section:

@@ -63,11 +63,12 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Charts:
-    """Figures, side by side where they fit; `alone` takes the whole width for each."""
+    """Figures, side by side where they fit; `alone` takes the whole width for each. `note` explains them, and is nowhere without them."""
 
     kind: ClassVar = "charts"
     charts: Sequence[Chart]
     alone: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,15 +28,13 @@ def ranges(found: Findings) -> Section | None:
         )
         for i, shape in enumerate(kept)
     ]
-    note = (
-        "Slope and bend of the joint model with a pointwise 95 % band. Dots are configs. What is said here holds for each curve alone; "
-        "what may be claimed stands in the answer."
-    )
+    note = "Slope and bend of the joint model with a pointwise 95 % band. Dots are configs."
     if len(kept) < len(found.shapes):
         note += f" {len(kept)} of {len(found.shapes)} curves are shown."
     told = [shape.sentence for shape in kept if shape.form != "flat"]
     words = " ".join(told) if told else "No range changes an outcome beyond chance."
-    return Section("Ranges", [Text(text=words), Charts(charts=charts, alone=False), Text(text=note, note=True)])
+    alone = "What is said here holds for each curve alone; what may be claimed stands in the answer."
+    return Section("Ranges", [Text(text=words), Charts(charts=charts, alone=False, note=note), Text(text=alone, note=True)])
 
 
 def pairs(found: Findings) -> Section | None:
@@ -68,7 +66,7 @@ def pairs(found: Findings) -> Section | None:
         "fail. Other outcomes are shown where an interaction is claimed."
         + (f" {plural(left, 'more figure')} with a larger p {'is' if left == 1 else 'are'} left out." if left else "")
     )
-    return Section("Interactions", [Charts(charts=charts, alone=False), Text(text=note, note=True)])
+    return Section("Interactions", [Charts(charts=charts, alone=False, note=note)])
 
 
 def _measured(outcome: str) -> str:
@@ -108,8 +106,8 @@ def importance(found: Findings) -> Section | None:
     if any(frame is not None for frame in found.importances.values()):
         note = (
             "The share of the variance between configs that the main effect of a setting explains, less what chance explains, so a setting "
-            "without effect has 0 on average, and half of the time less. Each setting is taken alone: others are not held constant, as they are in "
-            "the evidence. p from permutations of the configs, alone and for all settings at once."
+            "without effect has 0 on average, and half of the time less. The evidence holds other settings constant; this does "
+            "not. p from permutations of the configs, alone and for all settings at once."
         )
         blocks.append(Text(text=note, note=True))
     return Section("Importance", blocks) if blocks else None

@@ -65,7 +65,7 @@ def coordinates(found: Findings) -> Section | None:
         figure=figure,
         width=AXIS * (len(kept) + 1),
     )
-    return Section("All runs", [Charts(charts=[chart]), Text(text=note.strip(), note=True)])
+    return Section("All runs", [Charts(charts=[chart], note=note.strip())])
 
 
 def training(found: Findings) -> Section | None:

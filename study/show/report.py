@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import analysis
 from analysis.explain import all_outcomes
-from analysis.outcomes import FAILURES
+from analysis.outcomes import FAILURES, OUTCOMES
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
 from study.spec.recipes import config_text
-from trainables.config import settings
+from trainables.config import live, settings
 
 T = TypeVar("T")
 
@@ -35,11 +35,12 @@ def write_report(view: StudyView, path: Path) -> Path:
     real = view.store.layout.real
     spec = study.spec
     trials = view.trials()
+    failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
     design = {
         "goal": spec["goal"],
         "design": f"{spec['sampler']}: {spec['n_configs']} configs × {plural(spec['seeds'], 'seed')}, {plural(len(trials), 'trial')} so far; design seed {spec['design_seed']}",
         "objective": view.objective + (f" (full name {view.protocol.axis(view.objective)})" if view.objective in study.baselines else ""),
-        "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(FAILURES)}",
+        "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(failures)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg per trial",
         "protocol": f"{view.protocol.hash}: " + ", ".join(f"{key} {value}" for key, value in study.protocol.items()) + _accuracy(view),
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of evaluation, summed over trials",
@@ -49,7 +50,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     if len(codes) > 1:
         caveats.append(f"The trials were run by {len(codes)} different versions of the code ({', '.join(sorted(codes))}).")
     caveats += [
-        "All results hold for this data set, budget and evaluation protocol, and for the fixed values of the settings that the study did not vary."
+        "Metrics are those of the evaluation protocol of this study (see Design); under another one, such as other features, results may differ."
     ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
@@ -94,5 +95,5 @@ def _recipes(view: StudyView) -> Mapping[str, str]:
 
 
 def _base(view: StudyView) -> dict[str, object]:
-    """Return the settings of the base config: those of the study file over the defaults."""
-    return {**settings(), **view.study.spec["base"]}
+    """Return the settings of the base config that apply: those of the study file over the defaults."""
+    return live({**settings(), **view.study.spec["base"]})

@@ -179,3 +179,14 @@ def test_colours_can_be_told_from_both_pages() -> None:
     for light, dark in dark_colours().items():
         assert light == GRID or contrast(dark, DARK_PAGE) >= (1.0 if light == PAGE else 4.0)
     assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+
+
+def test_markdown_marks_what_is_claimed_and_explains_no_figure(stage: Stage) -> None:
+    found = findings(stage(60, 2, risk=risky), objective="fd")
+    text, whole = markdown(document(found)), page(document(found))
+    claimed = [line for line in text.splitlines() if line.startswith("| **")]
+    assert len(claimed) == sum(claim.claimed for claim in found.explanation) > 0
+    for words in ("Thick: ", "Dots are configs", "The band is"):
+        assert words in whole
+        assert words not in text
+    assert "What is said here holds for each curve alone" in text

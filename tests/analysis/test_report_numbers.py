@@ -10,7 +10,7 @@ import pytest
 from analysis import TrialTable
 from analysis.report import configs
 from analysis.report.build import document
-from analysis.report.content import Cards, Text
+from analysis.report.content import Cards, Charts, Text
 from analysis.report.findings import findings
 from analysis.report.page import page
 from analysis.words import aligned, percent
@@ -69,7 +69,8 @@ def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
 
 
 def expected_texts(table: TrialTable) -> str:
-    return " ".join(block.text for block in configs.budget(findings(table, objective="fd")).blocks if isinstance(block, Text))
+    blocks = configs.budget(findings(table, objective="fd")).blocks
+    return " ".join(block.text if isinstance(block, Text) else block.note for block in blocks if isinstance(block, Text | Charts))
 
 
 def test_the_expected_best_says_how_many_searches_find_nothing_and_notes_only_what_is_drawn(stage: Stage) -> None:

@@ -1,0 +1,15 @@
+"""The settings of the base that the top configs of a report are compared with."""
+
+from types import SimpleNamespace
+
+from study.show.report import _base
+
+
+def base(given: dict[str, object]) -> dict[str, object]:
+    return _base(SimpleNamespace(study=SimpleNamespace(spec={"base": given})))  # type: ignore[arg-type]  # all that it reads of a view
+
+
+def test_a_setting_that_does_not_apply_in_the_base_has_no_value() -> None:
+    assert "wgan_gp.weight" not in base({})
+    assert base({"wgan_gp": True})["wgan_gp.weight"] == 10
+    assert base({"loss": "wasserstein"})["loss"] == "wasserstein"
