@@ -1,16 +1,12 @@
-"""Figures of effects: the forest of claims, the curve of a range, the cells of an interaction, the importance of settings."""
-
-from collections.abc import Sequence
+"""Figures of effects: the curve of a range, the cells of an interaction, the importance of settings."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.cells import Cells
-from analysis.claim import Claim
-from analysis.outcomes import RISKS, WIN
+from analysis.outcomes import RISKS
 from analysis.plots.style import (
-    BAD,
     BAND,
     GOOD,
     GRID,
@@ -19,7 +15,6 @@ from analysis.plots.style import (
     SOFT,
     axis_title,
     label_width,
-    log_axis,
     scaled,
     styled,
     whiskers,
@@ -31,82 +26,6 @@ from analysis.words import number, percent
 
 _LIGHT_TEXT = 0.72  # of the scale of cells, beyond which white text has more contrast than black
 _DOTS = 150  # configs that a curve can show
-_WIDE = 26  # characters of a label, beyond which it takes two lines
-
-
-def forest(claims: Sequence[Claim], *, names: bool = False) -> go.Figure:
-    """The effects of claims that share a scale, one row each: thick the 95 % interval of the comparison alone, thin that of all at once.
-
-    Claimed effects are filled. `names` adds the outcome to each label.
-    """
-    figure, log = go.Figure(), claims[0].scale == "log"
-    points = claims[0].outcome in (*RISKS, WIN)
-
-    def place(claim: Claim, effect: float) -> float:
-        return effect if log else (100 if points else 1) * (effect - claim.no_effect)
-
-    groups = {"claimed, helps": GOOD, "claimed, hurts": BAD, "claimed interaction": INK, "not claimed": SOFT}
-    of = [_group(claim) for claim in claims]
-    for group, colour in groups.items():
-        rows = [i for i, each in enumerate(of) if each == group]
-        for width, low, high in ((1.2, "family_low", "family_high"), (4, "low", "high")):
-            ends = [[place(claims[i], getattr(claims[i], low)), place(claims[i], getattr(claims[i], high)), np.nan] for i in rows]
-            figure.add_scatter(
-                x=np.array(ends).ravel(),
-                y=np.repeat(rows, 3),
-                mode="lines",
-                line={"color": colour, "width": width},
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        claimed = group != "not claimed"
-        figure.add_scatter(
-            x=[place(claims[i], claims[i].effect) for i in rows],
-            y=rows,
-            mode="markers",
-            marker={"size": 10, "color": colour, "symbol": "circle" if claimed else "circle-open", "line": {"width": 2, "color": colour}},
-            name=group,
-            showlegend=bool(rows),
-            text=[f"{claims[i].shown(claims[i].effect)} (95 % alone {claims[i].interval(family=False)})" for i in rows],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    labels = [_label(claim, names=names) for claim in claims]
-    lines = 1 + max(label.count("<br>") for label in labels)
-    height = (ROW if lines == 1 else 36) * len(claims)
-    figure.update_yaxes(tickvals=list(range(len(claims))), ticktext=labels, range=[len(claims) - 0.5, -0.5], showgrid=False)
-    figure.add_vline(x=1 if log else 0, line={"color": INK, "width": 1})
-    figure = styled(figure, height=130 + height, left=label_width(labels))
-    unit = "percentage points" if points else f"ratio of {claims[0].outcome}" if log else f"difference of {claims[0].outcome}"
-    figure.update_xaxes(title=unit)
-    single = [end for c in claims for end in (c.effect, c.low, c.high)]
-    if log:  # the interval of all at once may be endless
-        figure = log_axis(figure, "x")
-        figure.update_xaxes(range=_seen([float(np.log10(end)) for end in single if end > 0]))
-    else:
-        family = [end for c in claims for end in (c.family_low, c.family_high)]
-        figure.update_xaxes(range=_seen([place(claims[0], end) for end in [*single, *family]]))
-    return figure
-
-
-def _group(claim: Claim) -> str:
-    """How an effect is coloured. The sign of an interaction follows from the order of its levels, so it is no help and no harm."""
-    if not claim.claimed:
-        return "not claimed"
-    return "claimed interaction" if claim.kind == "interaction" else "claimed, helps" if claim.helps else "claimed, hurts"
-
-
-def _seen(values: Sequence[float]) -> list[float]:
-    """The range of an axis that shows all intervals of single comparisons, and no effect; longer whiskers are cut."""
-    known = np.array(values, dtype=np.float64)
-    known = np.append(known[np.isfinite(known)], 0.0)
-    margin = 0.08 * max(float(np.ptp(known)), 1e-3)
-    return [float(known.min()) - margin, float(known.max()) + margin]
-
-
-def _label(claim: Claim, *, names: bool) -> str:
-    second = f"{RISKS.get(claim.outcome, claim.outcome)}: {claim.compared}" if names and claim.outcome != "failed" else claim.compared
-    broken = "<br>" if len(claim.setting) + len(second) > _WIDE else "  "
-    return f"<b>{claim.setting}</b>{broken}{second}"
 
 
 def shape(found: Shape, table: TrialTable) -> go.Figure:

@@ -84,6 +84,18 @@ def test_all_figures_are_drawn_and_nothing_sticks_out(tab: Page, path: Path, wid
     assert tab.value("[...document.images].every((image) => image.alt && image.complete)")
 
 
+def test_a_legend_of_many_lines_takes_no_room_from_its_figure(tab: Page, path: Path) -> None:
+    heights = "Object.fromEntries([...document.querySelectorAll('.plot')].map((plot) => [plot.id, plot._fullLayout._size.h]))"
+    found = {}
+    for width in (1200, 400):
+        tab.open(path, width=width)
+        tab.until(DRAWN)
+        found[width] = tab.value(heights)
+    assert tab.value("Math.max(...[...document.querySelectorAll('.legend .bg')].map((box) => box.getBBox().height))") > 60
+    for name, height in found[400].items():
+        assert height >= 0.9 * found[1200][name], name
+
+
 def test_dark_mode_is_followed_at_once_and_contrast_is_enough(tab: Page, path: Path) -> None:
     tab.open(path, dark=False)
     tab.until(DRAWN)
@@ -143,6 +155,9 @@ def test_print_is_light_whole_and_fits_the_paper(tab: Page, path: Path) -> None:
     tab.until("document.querySelector('.main-svg').width.baseVal.value > 680")  # as before
     tab.emulate(media="print")
     assert tab.value("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert (
+        tab.value("getComputedStyle(document.querySelector('.card')).breakInside") == "auto"
+    )  # a recipe is longer than the rest of a page
     tab.emulate()
 
 

@@ -101,3 +101,20 @@ def test_a_claimed_interaction_of_a_kind_of_failure_has_cells_and_a_neutral_colo
     assert any("share of runs with mode collapse" in title for title in titles)
     groups = [trace.name for trace in plots.forest(claimed).data if trace.showlegend]
     assert groups == ["claimed interaction"]
+
+
+def test_an_interval_that_goes_on_beyond_the_axis_ends_in_an_arrow(stage: Stage) -> None:
+    """Six configs: nothing can be claimed, and intervals of all comparisons at once are endless."""
+    table = replace(stage(6, 2, risk=lambda config: 0.0), scientific=("r1",), nuisance=())
+    claims = [claim for claim in explain(table, "fd") if claim.outcome == "fd"]
+    assert np.isinf(claims[0].family_high)
+    drawn = plots.forest(claims)
+    (arrows,) = [trace for trace in drawn.data if trace.name == "interval goes on"]
+    assert set(arrows.marker.symbol) == {"triangle-left", "triangle-right"}
+    assert sorted(set(np.log10(arrows.x))) == pytest.approx(drawn.layout.xaxis.range)
+    thin = next(trace for trace in drawn.data if trace.mode == "lines" and len(trace.x))
+    assert list(thin.x[:2]) == pytest.approx([10**end for end in drawn.layout.xaxis.range])
+    shown = [replace(claim, family_low=claim.low, family_high=claim.high) for claim in claims]
+    (none,) = [trace for trace in plots.forest(shown).data if trace.name == "interval goes on"]
+    assert not len(none.x)
+    assert not none.showlegend

@@ -2,6 +2,7 @@
 // Draws the figures from the JSON beside them: those in view first, the others while the page is idle, all of them before printing.
 (() => {
   const PAPER = { width: 680, height: 860 }; // pixels that fit on a page of A4 and of US letter
+  const LEGEND = 29; // pixels of a legend of one line, for which figures have room
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
   const plots = [...document.querySelectorAll(".plot")];
   const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -35,11 +36,25 @@
     return found;
   };
 
+  // On a narrow screen a legend takes several lines: the figure grows by them, so that what is drawn keeps its height.
+  const fit = (plot, height) => {
+    const legend = plot.querySelector(".legend .bg");
+    const more = legend ? Math.max(0, Math.ceil(legend.getBBox().height) - LEGEND) : 0;
+    const wanted = printing ? Math.min(height + more, PAPER.height) : height + more;
+    if (plot.layout.height === wanted) return;
+    plot.style.height = `${wanted}px`;
+    Plotly.relayout(plot, { height: wanted });
+  };
+
   const drawn = new Set();
   const draw = (plot) => {
     const { data, layout } = figure(plot);
+    const { height } = layout;
     drawn.add(plot);
-    return Plotly.react(plot, data, layout, { responsive: true, displayModeBar: false, displaylogo: false });
+    Plotly.react(plot, data, layout, { responsive: true, displayModeBar: false, displaylogo: false });
+    plot.removeAllListeners("plotly_afterplot"); // which also follows a change of the width
+    plot.on("plotly_afterplot", () => fit(plot, height));
+    fit(plot, height);
   };
   const drawMissing = (plot) => drawn.has(plot) || draw(plot);
 
