@@ -6,7 +6,7 @@ from typing import Literal
 from analysis.model.terms import Kind
 from analysis.outcomes import RISKS, WIN
 from analysis.table import Scale
-from analysis.words import number, plural
+from analysis.words import number, plural, signed
 from ganstudy.direction import Direction
 
 Evidence = Literal["ablated", "confirmed", "designed", "observed"]
@@ -107,17 +107,12 @@ class Claim:
     def shown(self, effect: float) -> str:
         """An effect as text: "−54 points", "× 0.43", "+0.2"."""
         if self.in_points:
-            return f"{_signed(100 * effect, '.0f')} points"
-        return f"× {number(effect)}" if self.scale == "log" else _signed(effect, ".3g")
+            return f"{signed(100 * effect, '.0f')} points"
+        return f"× {number(effect)}" if self.scale == "log" else signed(effect, ".3g")
 
     def interval(self, *, family: bool) -> str:
         """The 95 % interval as text."""
         low, high = (self.family_low, self.family_high) if family else (self.low, self.high)
         if self.in_points:
-            return f"{_signed(100 * low, '.0f')} to {_signed(100 * high, '.0f')}"
+            return f"{signed(100 * low, '.0f')} to {signed(100 * high, '.0f')}"
         return f"{number(low)} to {number(high)}"
-
-
-def _signed(value: float, style: str) -> str:
-    text = f"{value:+{style}}"
-    return ("0" if not text.strip("+-0.") else text).replace("-", "−").replace("inf", "∞")

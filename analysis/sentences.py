@@ -9,7 +9,7 @@ from analysis.model.regression import t_value
 from analysis.model.terms import Term
 from analysis.outcomes import RISKS, WIN
 from analysis.table import Floats
-from analysis.words import listed, number, plural
+from analysis.words import listed, number, plural, signed
 
 _PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
 _APART = 0.1  # difference of an effect and its counts from which it must be said why they differ
@@ -163,9 +163,9 @@ def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]
         if response.scale == "log":
             text = f"× {number(float(np.exp(estimate)))} (95 % {number(float(np.exp(low)))} to {number(float(np.exp(high)))}"
         elif response.part != "objective":
-            text = f"{100 * estimate:+.0f} points (95 % {100 * low:+.0f} to {100 * high:+.0f}".replace("-", "−")
+            text = f"{signed(100 * estimate, '.0f')} points (95 % {signed(100 * low, '.0f')} to {signed(100 * high, '.0f')}"
         else:
-            text = f"{estimate:+.3g} (95 % {number(low)} to {number(high)}".replace("-", "−")
+            text = f"{signed(estimate, '.3g')} (95 % {number(low)} to {number(high)}"
         found.append(f"with {term.settings[1]} {label}, {level} instead of {reference}: {text}; {n[0]} against {plural(n[1], 'trial')})")
     return tuple(found)
 

@@ -46,6 +46,12 @@ def aligned(value: float) -> str:
     return f"{value:#.3g}".rstrip(".").replace("-", "−") if math.isfinite(value) and 0.001 <= abs(value) < 1000 else number(value)
 
 
+def signed(value: float, style: str) -> str:
+    """A difference with its sign: 12.0, ".0f" -> "+12"; "0" if nothing is left of it."""
+    text = f"{value:+{style}}"
+    return ("0" if not text.strip("+-0.") else text).replace("-", "−").replace("inf", "∞")
+
+
 def percent(share: float) -> str:
     """0.123 -> "12 %". Only 0 is "0 %", and only 1 is "100 %"."""
     if not math.isfinite(share):
