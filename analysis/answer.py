@@ -10,7 +10,7 @@ from analysis.model.curve import peaks
 from analysis.outcomes import WIN
 from analysis.shape import shapes
 from analysis.unclear import depending, equal, together, unassociated, unclear
-from analysis.words import listed, percent, plural, value_texts
+from analysis.words import counted, listed, percent, plural, value_texts
 
 
 def answer(explanation: Explanation) -> str:
@@ -53,7 +53,7 @@ def _failed(explanation: Explanation) -> str:
     if not len(judged):
         return "all were stopped by a scheduler before they failed"
     share = estimate.rate(judged.failed, explanation.units(judged))
-    text = f"{int(judged.failed.sum())} failed ({percent(share.value)}, 95 % interval {percent(share.low)} to {percent(share.high)})"
+    text = f"{int(judged.failed.sum())} failed ({counted(share.value)}, 95 % interval {percent(share.low)} to {percent(share.high)})"
     return f"{text}; {plural(stopped, 'trial')} stopped by a scheduler left out" if stopped else text
 
 

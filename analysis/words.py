@@ -53,13 +53,15 @@ def signed(value: float, style: str) -> str:
 
 
 def percent(share: float) -> str:
-    """0.123 -> "12 %". Only 0 is "0 %", and only 1 is "100 %"."""
-    if not math.isfinite(share):
-        return "–"
-    rounded = round(100 * share)
-    if rounded == 0 < share:
-        return "< 1 %"
-    return "> 99 %" if share < 1 and rounded == 100 else f"{rounded} %".replace("-", "−")
+    """0.123 -> "12 %"."""
+    return f"{round(100 * share)} %".replace("-", "−") if math.isfinite(share) else "–"
+
+
+def counted(share: float) -> str:
+    """The share of runs that were counted, as `percent`; only none of them is "0 %", and only all of them is "100 %"."""
+    if 0 < share < 1 and round(100 * share) in (0, 100):
+        return "< 1 %" if share < 0.5 else "> 99 %"
+    return percent(share)
 
 
 def plural(n: int, noun: str) -> str:

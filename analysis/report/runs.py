@@ -11,7 +11,7 @@ from analysis.plots.parallel import AXIS
 from analysis.report.content import Block, Chart, Charts, Choice, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.table import Floats, TrialTable
-from analysis.words import number, percent, plural
+from analysis.words import counted, number, percent, plural
 
 _CURVES = 200  # runs whose curves are drawn
 _AXES = 12  # settings of the parallel coordinates
@@ -29,7 +29,7 @@ def outcomes(found: Findings) -> Section:
             [
                 OUTCOMES[str(name)].label,
                 f"{row['trials']:.0f}",
-                percent(row["share"]),
+                counted(row["share"]),
                 interval,
                 onset if np.isfinite(row["onset_median"]) else "–",
             ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.words import bound, number, percent, signed, value_text, value_texts
+from analysis.words import bound, counted, number, percent, signed, value_text, value_texts
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,8 @@ def test_texts_of_different_values_differ() -> None:
 def test_numbers_and_shares_are_rounded_as_they_read() -> None:
     assert [number(value) for value in (999.4, 999.6, 1000, 999_999, 1e6)] == ["999", "1,000", "1,000", "999,999", "1e+06"]
     assert [signed(value, ".0f") for value in (-0.3, 0.3, 12, -75)] == ["0", "0", "+12", "−75"]
-    assert [percent(share) for share in (0, 1 / 300, 0.005, 0.5, 299 / 300, 1)] == ["0 %", "< 1 %", "< 1 %", "50 %", "> 99 %", "100 %"]
+    assert [counted(share) for share in (0, 1 / 300, 0.005, 0.5, 299 / 300, 1)] == ["0 %", "< 1 %", "< 1 %", "50 %", "> 99 %", "100 %"]
+    assert [percent(share) for share in (0, 1 / 300, 0.5, 299 / 300, float("nan"))] == ["0 %", "0 %", "50 %", "100 %", "–"]
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1234.5, 5e8])
