@@ -115,7 +115,7 @@ def _of_interactions(claims: list[Claim]) -> list[str]:
         for outcome in [each for each in outcomes if each != WIN] or outcomes:
             told = [claim for claim in mine if claim.outcome == outcome]
             found = dict.fromkeys(detail for claim in told for detail in claim.details)
-            lines.append(f"The effect of {names[0]} on {sentences.what(told[0])} depends on {names[1]}: {'; '.join(sorted(found))}.")
+            lines.append(f"{sentences.dependence(told[0])}: {'; '.join(sorted(found))}.")
     return lines
 
 

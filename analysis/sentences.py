@@ -51,8 +51,7 @@ def adjustment(claim: Claim) -> str:
 def statement(claim: Claim) -> str:
     """What was found, without interval."""
     if claim.kind == "interaction":
-        one, other = claim.settings
-        return f"The effect of {one} on {what(claim)} depends on {other}: {claim.compared}"
+        return f"{dependence(claim)}: {claim.compared}"
     if claim.kind == "bend" and claim.claimed and not claim.peak:
         return f"Along {claim.settings[0]}, {what(claim)} does not change evenly"
     if claim.kind == "bend":
@@ -87,6 +86,13 @@ def verdict(claim: Claim) -> str:
     if claim.outcome == WIN:
         return f"gives {'better' if claim.helps else 'worse'} runs, failed ones counted last"
     return f"{'improves' if claim.helps else 'worsens'} {claim.outcome}"
+
+
+def dependence(claim: Claim) -> str:
+    """A claim about an interaction, without its size."""
+    one, other = claim.settings
+    on = f"how runs fail, by {RISKS[claim.outcome]} or otherwise," if claim.replaced else what(claim)
+    return f"The effect of {one} on {on} depends on {other}"
 
 
 def subject(claim: Claim) -> str:

@@ -163,6 +163,15 @@ def test_another_kind_of_failure_is_no_fewer_failures(stage: Stage) -> None:
     assert "the rate of" not in text
 
 
+def test_an_interaction_in_a_kind_that_others_replace_is_about_how_runs_fail(stage: Stage) -> None:
+    """All runs fail: by a collapse if both settings are equal, else by overflow."""
+    table = reversing(stage)
+    equal = table.settings["r1"].to_numpy(dtype=bool) == (table.settings["loss"] == "ns").to_numpy()
+    text = answer(explain(replace(table, outcome=np.where(equal, "mode_collapse", "diverged")), ("failed", "mode_collapse", "diverged")))
+    assert "The effect of r1 on how runs fail, by mode collapse or otherwise, depends on loss: " in text
+    assert "the rate of" not in text
+
+
 def test_good_levels_of_a_choice_are_told_together(stage: Stage) -> None:
     table = stage(96, 2, risk=lambda k: 0.85 if k["loss"] == "wasserstein" else 0.02)
     lines = answer(explain(replace(table, scientific=("loss",), nuisance=()), ("failed",))).splitlines()
