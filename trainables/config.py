@@ -60,7 +60,7 @@ class TrialConfig(Section):
     update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # settings of the update rule: {"k": 5}
     d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # D updates per round
     g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # G updates per round, after those of D
-    batch_size: Count = 64
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D
     tick_kimg: Kimg = 2.0  # thousands of real images between two measurements
@@ -87,6 +87,9 @@ class TrialConfig(Section):
         for name in self.optimisers:
             OPTIMISERS.pick(name)
         self._check_needs()
+        for name, net in (("g.norm", self.g), ("d.norm", self.d)):
+            if net.norm == "batch" and self.batch_size < 2:
+                raise UserError(f"batch_size must be at least 2 with {name}: batch, which needs a variance over the batch; given 1")
         arch.check(self)
         if (self.g.condition is None) != (self.d.condition is None):
             raise UserError(

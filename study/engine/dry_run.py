@@ -119,9 +119,12 @@ def probe(config: TrialConfig, prepared: Prepared) -> Cost:
         short = config.model_copy(update={"budget_kimg": _PROBE_BATCHES * kimg, "tick_kimg": _PROBE_BATCHES // 2 * kimg})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         trial = Trial(short, prepared.source, prepared.evaluator.on(device), device=device)
-        _, warm, last = (trial.advance() for _ in range(3))
-        if last.diverged:
-            raise Diverged(last.diverged)
+        ticks = []
+        for _ in range(3):
+            ticks.append(trial.advance())
+            if ticks[-1].diverged:  # a trial that diverged has no further ticks
+                raise Diverged(ticks[-1].diverged)
+        _, warm, last = ticks
         with tempfile.TemporaryDirectory() as folder:
             trial.save(Path(folder))
             size = sum(path.stat().st_size for path in Path(folder).iterdir())

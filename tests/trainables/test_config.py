@@ -271,6 +271,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"r1": False, "r1.gamma": 1.0}, "r1.gamma needs r1: true"),
     ({"label_smoothing": True, "loss": "hinge"}, "label_smoothing needs a loss with labels, one of ['least_squares', 'minimax', 'nonsat"),
     ({"packing": True, "batch_size": 33}, "batch_size must be a multiple of packing.samples = 2; given 33"),
+    ({"batch_size": 1}, "batch_size must be at least 2 with g.norm: batch, which needs a variance over the batch; given 1"),
+    (
+        {"batch_size": 2, "packing": True, "d.norm": "batch"},
+        "batch_size must be at least 4 with packing.samples = 2 and d.norm: batch; given 2",
+    ),
+    ({"batch_size": 10**9}, "batch_size must be less than or equal to 65536; given 1000000000"),
     ({"lookahead.k": 5}, "lookahead.k needs update: lookahead; set that too, or remove lookahead.k"),
     ({"update": "unrolled", "lookahead.k": 5}, "lookahead.k needs update: lookahead"),
     (

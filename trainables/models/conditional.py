@@ -3,6 +3,9 @@
 Classes are int64 [N], from 0 to K - 1.
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Protocol
 
@@ -16,6 +19,7 @@ from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data.source import Source
 from trainables.models.base import Architecture, Discriminator, Shape
+from trainables.sections import NetConfig
 from trainables.tables import ARCHS
 
 
@@ -223,21 +227,44 @@ def classes_of(config: TrialConfig, source: Source) -> int | None:
 
 
 def build_generator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
-    """Build the G of a config, for samples of this shape. classes: their number; None builds an unconditional G."""
+    """Build the G of a config, for samples of this shape. classes: their number; None builds an unconditional G.
+
+    Raises UserError if it does not fit the data or the memory.
+    """
     arch: Architecture = ARCHS.pick(config.arch)
-    if classes is None:
-        return arch.generator(config, shape)
-    assert config.g.condition
-    return G_CONDITIONS.pick(config.g.condition)(config, shape, classes)
+    with _in_memory("g", config.g):
+        if classes is None:
+            return arch.generator(config, shape)
+        assert config.g.condition
+        return G_CONDITIONS.pick(config.g.condition)(config, shape, classes)
 
 
 def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | None) -> nn.Module:
-    """Build the D of a config, for inputs of this shape. classes: their number; None builds an unconditional D."""
+    """Build the D of a config, for inputs of this shape. classes: their number; None builds an unconditional D.
+
+    Raises UserError if it does not fit the data or the memory.
+    """
     arch: Architecture = ARCHS.pick(config.arch)
-    if classes is None:
-        return arch.discriminator(config, shape)
-    assert config.d.condition
-    return D_CONDITIONS.pick(config.d.condition)(config, shape, classes)
+    with _in_memory("d", config.d):
+        if classes is None:
+            return arch.discriminator(config, shape)
+        assert config.d.condition
+        return D_CONDITIONS.pick(config.d.condition)(config, shape, classes)
+
+
+@contextmanager
+def _in_memory(side: str, given: NetConfig) -> Iterator[None]:
+    """Raise UserError if PyTorch cannot allocate the weights."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not re.search(r"memory|overflow", str(error)):  # of the allocator; more weights than 64 bits can count
+            raise
+        raise UserError(
+            f"networks must fit into memory; those with {side}.width {given.width}"
+            + (f" and {side}.depth {given.depth}" if given.depth else "")
+            + f" do not. Lower {side}.width or {side}.depth"
+        ) from error
 
 
 def unconditional(net: nn.Module) -> nn.Module:

@@ -36,6 +36,10 @@ class Packing(Trick):
     def check(self, config: TrialConfig) -> None:
         if config.batch_size % self.samples:
             raise UserError(f"batch_size must be a multiple of packing.samples = {self.samples}; given {config.batch_size}")
+        if config.d.norm == "batch" and config.batch_size == self.samples:
+            raise UserError(
+                f"batch_size must be at least {2 * self.samples} with packing.samples = {self.samples} and d.norm: batch; given {config.batch_size}"
+            )
         if config.d.condition is not None:
             raise UserError(
                 f"packing must be off with d.condition: {config.d.condition}: D gives a pack one logit, and its samples have several classes"

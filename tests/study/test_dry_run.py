@@ -1,0 +1,39 @@
+"""`--dry-run` of studies whose first trial cannot train."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ganstudy import UserError
+from study.cli import app
+
+STUDY = """
+name: tiny
+question: Does a trick help?
+goal: explain
+base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, budget_kimg: 2, tick_kimg: 1}
+space: {scientific: {r1: [false, true]}}
+n_configs: 4
+seeds: 1
+"""
+
+
+def dry_run(folder: Path, *given: str) -> str:
+    (folder / "tiny.yaml").write_text(STUDY)
+    sets = [part for each in given for part in ("--set", each)]
+    arguments = ["launch", str(folder / "tiny.yaml"), "--dry-run", "--folder", str(folder / "out"), *sets]
+    return " ".join(CliRunner().invoke(app, arguments, catch_exceptions=False).output.split())
+
+
+@pytest.mark.parametrize("diverging", ["d.lr=1e30", "g.depth=400"])
+def test_a_first_trial_that_diverges_is_told(tmp_path: Path, diverging: str) -> None:
+    """Also one that diverges before it has trained."""
+    assert "no time estimate, since the first trial diverged at once: " in dry_run(tmp_path, diverging)
+
+
+@pytest.mark.parametrize("size", ["g.width=1000000", "d.width=1000000", "g.width=10000000000"])
+def test_networks_that_do_not_fit_into_memory_are_refused(tmp_path: Path, size: str) -> None:
+    side, width = size[0], size.partition("=")[2]
+    with pytest.raises(UserError, match=f"networks must fit into memory; those with {side}.width {width} do not. Lower {side}.width"):
+        dry_run(tmp_path, size)
