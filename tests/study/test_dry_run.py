@@ -26,7 +26,7 @@ def dry_run(folder: Path, *given: str) -> str:
     return " ".join(CliRunner().invoke(app, arguments, catch_exceptions=False).output.split())
 
 
-@pytest.mark.parametrize("diverging", ["d.lr=1e30", "g.depth=400"])
+@pytest.mark.parametrize("diverging", ["d.lr=1e30", pytest.param("g.depth=400", marks=pytest.mark.slow)])
 def test_a_first_trial_that_diverges_is_told(tmp_path: Path, diverging: str) -> None:
     """Also one that diverges before it has trained."""
     assert "no time estimate, since the first trial diverged at once: " in dry_run(tmp_path, diverging)

@@ -108,7 +108,7 @@ def test_mode_seeking_spreads_gs_samples() -> None:
         spreads.append(run.generator().sample(200).std(0).mean().item())
     assert spreads[1] > 2 * spreads[0]
     with pytest.raises(ValueError, match="batch_size must be at least 2 with mode_seeking, which compares pairs; given 1"):
-        tiny_config({"mode_seeking": True, "batch_size": 1})
+        tiny_config({"mode_seeking": True, "batch_size": 1, "g.norm": "none"})
 
 
 # Historical averaging --------------------------------------------------------------------------------
