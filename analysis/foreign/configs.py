@@ -67,7 +67,7 @@ def config_ids(settings: pd.DataFrame, frame: pd.DataFrame, column: str | None, 
 
 
 def seed_of(frame: pd.DataFrame, likely: str, counted: Bools) -> tuple[str | None, list[str]]:
-    """Return a column that is called as a seed, or None if it is none in a run that is evidence, and a note on it."""
+    """Return a column whose name says that it is a seed, or None if a run that is evidence has no whole number there, and a note on it."""
     if not (wrong := ~_whole(frame[likely]) & counted).any():
         return likely, [f"{likely!r} is taken as the seed."]
     example = str(frame[likely].to_numpy()[wrong][0])
