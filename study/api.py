@@ -14,6 +14,7 @@ from study.spec.plugins import import_plugins
 from study.store.best import best_trials
 from study.store.diagnosis import diagnosis
 from study.store.evaluated import read_evaluated
+from study.store.layout import not_records
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.store.tables import ended_as, history_frame, settings_of, trial_table, trials_frame
@@ -261,7 +262,7 @@ class TrialView:
 
         trainables.generators.load_generator loads it.
         """
-        return write_output(Path(path), self.generator_path(best_tick=best_tick).read_bytes())
+        return write_output(not_records(Path(path)), self.generator_path(best_tick=best_tick).read_bytes())
 
     def as_dict(self) -> dict[str, Any]:
         """Return the id, outcome, config and last metrics as plain values, for JSON."""

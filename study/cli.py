@@ -14,7 +14,7 @@ from rich.markup import escape
 from ganstudy import UserError
 from ganstudy.files import write_output
 from study.console import terminal
-from study.store.layout import Layout, default_folder
+from study.store.layout import Layout, default_folder, not_records
 from study.store.lock import driver, stop_driver
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ def sample(
     from study.api import open_study
 
     view = _chosen(open_study(folder, trust_plugins=trust_plugins), trial, best=best)
-    write_output(out, view.grid_png(seed=seed, label=class_, best_tick=best_tick))
+    write_output(not_records(out), view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
 

@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganstudy import UserError
 from study.store.records import Saved
 
 
 def default_folder(name: str) -> Path:
     """Return the default folder of a study, or of `ganstudy train`."""
     return Path("runs") / name
+
+
+def not_records(path: Path) -> Path:
+    """Return a path that the user chose for output. Raises UserError if it would replace the records of a study."""
+    if path.resolve() == Layout(path.resolve().parent).records:
+        raise UserError(f"--out must not be the records of a study; given {path}. Choose another file")
+    return path
 
 
 @dataclass(frozen=True)
