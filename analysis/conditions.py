@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def number(self) -> float | None:
-        """The number that it compares with, also a quoted one; None if there is none."""
+        """The number on its right side, quoted or not; None for a text."""
         found = None if self.value is None else number(self.value)
         return None if found is None or np.isnan(found) else found
 

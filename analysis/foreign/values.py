@@ -19,7 +19,7 @@ class Unreadable(Exception):
 
 
 def number(value: object) -> float | None:
-    """Return a cell as a number, NaN if it says that there is none, and None if it is something else."""
+    """Return a cell as a float. NaN stands for a missing value ("", "NA", "none"), None for a cell that is no number."""
     if isinstance(value, str) and value.strip().lower() in _NOTHING:
         return float("nan")
     try:
@@ -54,7 +54,7 @@ def words(column: pd.Series) -> pd.Series:
 
 
 def missing(column: pd.Series) -> Bools:
-    """Return where a column has no value. In a column of numbers, a text such as None is none."""
+    """Return where a column has no value. In a column of numbers, texts such as "None" count as missing."""
     try:
         return numbers(column).isna().to_numpy(dtype=bool)
     except Unreadable:
