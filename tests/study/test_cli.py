@@ -15,6 +15,7 @@ from study.api import launch
 from study.cli import app, main
 from study.spec.recipes import load_config
 from study.spec.study_spec import StudySpec
+from study.store.layout import Layout
 from trainables.generators import load_generator
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +194,8 @@ def test_the_version_is_that_of_all_that_matters() -> None:
 NOWHERE = {
     ("sample", "RUN", "-o", "no/such/s.png"): "no/such/s.png must be in an existing folder; no/such is not one",
     ("export", "RUN", "-o", "no/such/g.safetensors"): "no/such/g.safetensors must be in an existing folder; no/such is not one",
+    ("sample", "RUN", "-o", "RECORDS"): "--out must not be the records of a study; given ",
+    ("export", "RUN", "-o", "RECORDS"): "--out must not be the records of a study; given ",
     ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in an existing folder; no/such is not one",
     ("report", "RUN", "-o", "folder/r.pdf"): "a report must be a file that ends in .html, .md, .json; got 'r.pdf'",
     ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
@@ -218,7 +221,8 @@ def test_a_path_that_cannot_be_used_is_one_message(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    assert fails(monkeypatch, *(str(folder) if word == "RUN" else word for word in words)) == 2
+    paths = {"RUN": str(folder), "RECORDS": str(Layout(folder).records)}
+    assert fails(monkeypatch, *(paths.get(word, word) for word in words)) == 2
     said = capsys.readouterr().err
     assert NOWHERE[words] in said
     assert "Traceback" not in said
