@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.clock import Clock
 from trainables.models.base import Discriminator
 from trainables.tricks.base import Nets, Step, Trick
 
@@ -30,6 +31,13 @@ def step_of(of_real: list[float], of_fake: list[float], /, **more: Any) -> Step:
     nets = Nets(nn.Identity(), nn.Identity())
     fields = {"nets": nets, "real": logits[0], "fake": logits[1], "real_logits": logits[0], "fake_logits": logits[1], "rng": rng()}
     return Step(**{**fields, **more})
+
+
+def at(trick: Trick, *, images: int = 0, of: int = 1000, d_updates: int = 0) -> Trick:
+    """Return the trick, told that D was shown so many images, `of` the whole budget and of an epoch."""
+    trick.clock = Clock(budget=of, epoch_size=of)
+    trick.clock.set(images=images, d_updates=d_updates)
+    return trick
 
 
 def term(trick: Trick, step: Step, side: str = "d") -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganstudy.errors import UserError
+from trainables.clock import Clock
 
 KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay in host memory; each batch is copied to the device
 
@@ -39,6 +40,7 @@ class Batches:
         if size is not None and not 1 <= size <= len(images):
             raise UserError(f"data.size must be from 1 to {len(images)}, the number of training images; given {size}")
         self.batch_size, self.device = batch_size, torch.device(device)
+        self.clock = Clock(device=device)  # a run replaces it by its own
         self._images: npt.NDArray[Any] = np.asarray(images)  # drops the class np.memmap, which slows each access
         self._kept: Tensor | None = None
         if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
@@ -58,12 +60,20 @@ class Batches:
 
     def next_batch(self) -> Tensor:
         """Return the next batch, float32 [batch_size, *shape]. The caller may modify it."""
-        return self._take(self._next_rows())
+        return self.next_labelled()[0]
 
     def next_labelled(self) -> tuple[Tensor, Tensor | None]:
         """Return the next batch and its classes, int64 [batch_size] (None without labels)."""
-        rows = self._next_rows()
+        if self._kept is None:  # the rows are drawn by the first function, and its images copied to the device
+            return self._scaled(self.clock.feed(self._next_images)), (
+                None if self._labels is None else self._classes(self.clock.feed(lambda: self._rows))
+            )
+        rows = self.clock.feed(self._next_rows)
         return self._take(rows), self._classes(rows)
+
+    def _next_images(self) -> Tensor:
+        self._rows = self._next_rows()
+        return self._copied(self._rows)
 
     def _next_rows(self) -> Tensor:
         rows = self._order[self._position : self._position + self.batch_size]
@@ -107,11 +117,14 @@ class Batches:
         return None if self._labels is None else self._labels[rows.to(self.device)]
 
     def _take(self, rows: Tensor) -> Tensor:
-        if self._kept is not None:
-            picked = self._kept[rows.to(self.device)]
-        else:
-            picked = torch.from_numpy(self._images.take(rows.numpy(), axis=0))
-            if self.device.type == "cuda":
-                picked = picked.pin_memory()  # so that the copy to the device is asynchronous
-            picked = picked.to(self.device, non_blocking=True)
-        return picked if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)
+        return self._scaled(self._copied(rows) if self._kept is None else self._kept[rows.to(self.device)])
+
+    def _copied(self, rows: Tensor) -> Tensor:
+        """Return rows of the array in host memory, on the device."""
+        picked = torch.from_numpy(self._images.take(rows.numpy(), axis=0))
+        if self.device.type == "cuda":
+            picked = picked.pin_memory()  # so that the copy to the device is asynchronous
+        return picked.to(self.device, non_blocking=True)
+
+    def _scaled(self, picked: Tensor) -> Tensor:
+        return picked.clone() if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)

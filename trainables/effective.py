@@ -28,8 +28,8 @@ def effective(run: Run) -> dict[str, Any]:
         "data.size": run.batches.size,
         "loss": next((name for name, loss in LOSSES.items() if loss.source == run.loss.source), "another"),
         "margin": run.loss.margin,
-        "g.lr": run.g_opt.param_groups[0]["lr"],
-        "d.lr": run.d_opt.param_groups[0]["lr"],
+        "g.lr": _rate(run.g_opt),
+        "d.lr": _rate(run.d_opt),
         "optimiser": of_g["optimiser"],
         "d.optimiser": of_d["optimiser"] if of_d["optimiser"] != of_g["optimiser"] else None,
         "beta1": of_g["beta1"],
@@ -56,6 +56,12 @@ def _conditions(nets: Nets) -> dict[str, Any]:
         "d.condition": next((name for name, cls in D_CONDITIONS.items() if type(nets.d) is cls), None),
         "d.class_weight": nets.d.class_weight if isinstance(nets.d, AuxiliaryDiscriminator) else None,
     }
+
+
+def _rate(opt: Optimizer) -> float:
+    """Return the learning rate; with a schedule, that which it scales."""
+    group = opt.param_groups[0]
+    return float(group.get("initial_lr", group["lr"]))
 
 
 def _optimiser(opt: Optimizer) -> dict[str, Any]:

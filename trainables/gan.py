@@ -1,5 +1,6 @@
 """Gan: two networks, their optimisers, and one training step of each. Update rules call these steps; Run loops over them."""
 
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,18 +11,21 @@ from torch.optim import Optimizer
 
 from ganstudy.units import to_images
 from trainables.batches import Batches
+from trainables.clock import Clock
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.latents import draw_classes, draw_latent
 from trainables.losses import LOSSES
 from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
+from trainables.models.layers import Dropout
 from trainables.optimisers import OPTIMISERS
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
 _LabelPair = tuple[Tensor | None, Tensor | None]  # classes [N] of the real images and of the fake images
 _NO_LABELS: _LabelPair = (None, None)
+_BUILDING = threading.Lock()  # initial weights come from PyTorch's global random state, which the threads of a process share
 
 
 class Gan:
@@ -31,8 +35,13 @@ class Gan:
     """
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
-        torch.manual_seed(config.seed)
         self.config, self.source, self.device = config, source, torch.device(device)
+        with _BUILDING:
+            torch.manual_seed(config.seed)
+            self._build()
+
+    def _build(self) -> None:
+        config, source = self.config, self.source
         self.loss = LOSSES.pick(config.loss)
         if config.margin is not None:
             assert self.loss.with_margin
@@ -44,7 +53,12 @@ class Gan:
         g = conditional.build_generator(config, source.shape, classes=classes)
         d = conditional.build_discriminator(config, d_shape, classes=classes)
         self.nets = Nets(g.to(self.device), d.to(self.device))
+        labels = None if classes is None else source.train_labels
+        self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
+        self.budget = to_images(config.budget_kimg)
+        self.clock = self.batches.clock = Clock(budget=self.budget, epoch_size=self.batches.size, device=self.device)
         for trick in self.tricks.values():
+            trick.clock = self.clock
             trick.build(self.nets, config)
         self.features = any(trick.features for trick in self.tricks.values()) or isinstance(d, AuxiliaryDiscriminator)
         self.real_in_g = self.loss.paired or any(trick.real_in_g for trick in self.tricks.values())
@@ -53,14 +67,28 @@ class Gan:
         g_optimiser, d_optimiser = (OPTIMISERS.pick(name) for name in config.optimisers)
         self.g_opt = g_optimiser(self.nets.g.parameters(), config.g.lr, config)
         self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
-        labels = None if classes is None else source.train_labels
-        self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
         # [K]: how often each class occurs; labels for G are drawn from it
         self.shares = None if classes is None else self.batches.shares(classes)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
-        self.images = self.d_updates = self.g_updates = 0
-        self.budget = to_images(config.budget_kimg)
+        for module in (*g.modules(), *d.modules()):
+            if isinstance(module, Dropout):
+                module.rng = self.rng
         self.move: Callable[[Optimizer], None] = lambda opt: opt.step()  # applies one optimiser; an update rule may replace it
+
+    @property
+    def images(self) -> int:
+        """Real images shown to D so far."""
+        return self.clock.images
+
+    @property
+    def d_updates(self) -> int:
+        """Updates of D so far."""
+        return self.clock.d_updates
+
+    @property
+    def g_updates(self) -> int:
+        """Updates of G so far."""
+        return self.clock.g_updates
 
     # The step of D -------------------------------------------------------------------------------
 
@@ -78,10 +106,10 @@ class Gan:
             fake = apply(self.nets.g, z, fake_labels)
             for trick in self.tricks.values():
                 fake, fake_labels = trick.fakes(fake, fake_labels, self.rng)
-        step = self.d_forward(real, fake, labels=(real_labels, fake_labels), updates=self.d_updates)
+        step = self.d_forward(real, fake, labels=(real_labels, fake_labels))
         terms = self.d_terms(step)
         norm = self.differentiate(self.d_opt, terms)
-        self.images += len(real)
+        self.clock.advance(images=len(real))
         return {
             **terms,
             **step.signals,
@@ -101,7 +129,7 @@ class Gan:
     def d_move(self) -> None:
         """Update D's weights with the current gradients, then call the hooks that follow an update of D."""
         self.move(self.d_opt)
-        self.d_updates += 1
+        self.clock.advance(d_updates=1)
         for trick in self.tricks.values():
             trick.constrain(self.nets)
             trick.after_d(self.nets)
@@ -120,7 +148,7 @@ class Gan:
         self.nets.d.requires_grad_(False)
         z, fake_labels = self.noise(), self.g_labels(real_labels)
         labels = real_labels, fake_labels
-        step = self.forward(real, apply(self.nets.g, z, fake_labels), labels=labels, updates=self.g_updates, latents=z)
+        step = self.forward(real, apply(self.nets.g, z, fake_labels), labels=labels, latents=z)
         terms = self.g_terms(step)
         norm = self.differentiate(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
@@ -137,20 +165,18 @@ class Gan:
     def g_move(self) -> None:
         """Update G's weights with the current gradients, then call the hooks that follow an update of G."""
         self.move(self.g_opt)
-        self.g_updates += 1
+        self.clock.advance(g_updates=1)
         for trick in self.tricks.values():
-            trick.after_g(self.nets, self.images)
+            trick.after_g(self.nets)
 
     # Parts of both steps -------------------------------------------------------------------------
 
-    def d_forward(self, real: Tensor, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, updates: int) -> Step:
+    def d_forward(self, real: Tensor, fake: Tensor, *, labels: _LabelPair = _NO_LABELS) -> Step:
         """`forward` for a step of D: the images require gradients if a trick differentiates D's logits by them."""
-        grad = any(trick.needs_image_grad(updates) for trick in self.tricks.values())
-        return self.forward(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), labels=labels, updates=updates)
+        grad = any(trick.needs_image_grad() for trick in self.tricks.values())
+        return self.forward(real.requires_grad_(grad), fake.requires_grad_(grad or fake.requires_grad), labels=labels)
 
-    def forward(
-        self, real: Tensor | None, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, updates: int = 0, latents: Tensor | None = None
-    ) -> Step:
+    def forward(self, real: Tensor | None, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, latents: Tensor | None = None) -> Step:
         """Run D on real and fake images [N, *shape], after the tricks' views. labels: the classes [N] of each, in a conditional trial."""
         made = fake
         real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
@@ -169,15 +195,12 @@ class Gan:
             fake_features=fake_features,
             real_labels=labels[0],
             fake_labels=labels[1],
-            updates=updates,
-            t=self.images / self.budget,
-            epoch=self.images / self.batches.size,
         )
 
     def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Return images [N, *shape] as D sees them, after noise, augmentation and packing by tricks."""
         for trick in self.tricks.values():
-            images = trick.view(images, self.images / self.budget, rng)
+            images = trick.view(images, rng)
         return images
 
     def discriminate(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor | None, Tensor]:

@@ -1,5 +1,6 @@
 """Run: the standard training loop of one trial, and its state."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from ganstudy.errors import UserError
 from ganstudy.registry import Registry
 from ganstudy.units import to_images
 from trainables import tables
+from trainables.capture import Record, Rounds
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.gan import Gan
@@ -36,6 +38,9 @@ class Run(Gan):
         self.rule = make_update(config.update, config.update_settings)
         self.move = self.rule.move
         self.rule.build(self)
+        self.signals = Signals(self.clock, self.device)
+        self.rounds: Rounds | None = None  # None: not captured
+        self._prepare_optimisers()
 
     @classmethod
     def check(cls, config: TrialConfig) -> None:
@@ -53,24 +58,47 @@ class Run(Gan):
         """Train to the end of the budget; yield a Tick for the untrained networks and one every tick_kimg. Raises Diverged."""
         if self.images == 0:
             yield Tick(0, {})
-        signals = Signals(self.device)
+        self.signals.clear()
         while self.images < self.budget:
-            self.set_rates()
             before = self.images
-            signals.add(self.rule.step(self), self.images)
+            (self.rounds or self.round)()
             if self.images // self.tick > before // self.tick or self.images >= self.budget:
-                if found := signals.not_finite():
+                if found := self.signals.not_finite():
                     raise Diverged(found)
-                yield Tick(self.images, signals.means() | self.tick_signals())
-                signals.clear()
+                yield Tick(self.images, self.signals.means() | self.tick_signals())
+                self.signals.clear()
 
+    def round(self) -> None:
+        """Train one step of the update rule, with its learning rates and signals. On the device this is always the same work (trainables.clock)."""
+        self.set_rates()
+        self.signals.add(self.rule.step(self))
+
+    @torch.no_grad()
     def set_rates(self) -> None:
         """Set the current learning rates, if a trick has a schedule."""
-        for trick in self.rated:
-            factor = trick.rate(self.images / self.budget)
+        if self.rated:
+            factor = self.clock.number(self._rate)
+            for group in (*self.g_opt.param_groups, *self.d_opt.param_groups):
+                group["lr"].copy_(factor * group["initial_lr"])
+
+    def _rate(self) -> float:
+        """Return the product of all schedules."""
+        return math.prod(trick.rate(self.clock.t) for trick in self.rated)
+
+    def capture(self, record: Record) -> None:
+        """Record rounds and replay them from now on; `self.rounds` tells what came of it. See trainables.capture."""
+        self.rounds = Rounds(self.round, self.clock, record, {f"update: {self.config.update}": self.rule, **self.tricks})
+        self._prepare_optimisers()
+
+    def _prepare_optimisers(self) -> None:
+        """Keep scheduled learning rates in scalars on the device, which can change in place; let PyTorch capture the steps."""
+        for group in (*self.g_opt.param_groups, *self.d_opt.param_groups):
+            group["capturable"] = self.rounds is not None and self.device.type == "cuda"
+        if self.rated:
             for opt, lr in ((self.g_opt, self.config.g.lr), (self.d_opt, self.config.d.lr)):
                 for group in opt.param_groups:
-                    group["lr"] = factor * lr
+                    group["initial_lr"] = lr  # PyTorch's schedulers use this name too
+                    group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device).clone()
 
     def tick_signals(self) -> dict[str, float]:
         """Compute the signals that are too expensive for every step: mean |grad D| on a real and a fake batch; also G's number of updates."""
@@ -119,7 +147,7 @@ class Run(Gan):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of a run with the same config and data."""
-        self.images, self.d_updates, self.g_updates = state["images"], state["d_updates"], state["g_updates"]
+        self.clock.set(images=state["images"], d_updates=state["d_updates"], g_updates=state["g_updates"])
         self.batches.load_state_dict(state["batches"])
         self.rng.set_state(state["rng"])
         torch.set_rng_state(state["torch_rng"])
@@ -129,6 +157,7 @@ class Run(Gan):
         self.nets.d.load_state_dict(state["d"])
         self.g_opt.load_state_dict(state["g_opt"])
         self.d_opt.load_state_dict(state["d_opt"])
+        self._prepare_optimisers()
         self.rule.load_state_dict(state["rule"])
         for name, trick in self.tricks.items():
             trick.load_state_dict(state["tricks"][name])

@@ -3,42 +3,59 @@
 import torch
 from torch import Tensor, nn
 
+from trainables.clock import Clock
 from trainables.models.conditional import apply
 
 
 class Signals:
-    """Sums scalars on the device; all are read at once at the tick."""
+    """Sums scalars on the device, in place; all are read at once at the tick."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
-        self.clear()
-
-    def clear(self) -> None:
-        """Discard all sums."""
+    def __init__(self, clock: Clock, device: torch.device):
+        self.clock, self.device = clock, device
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
-        self.bad_at = torch.full((), -1, device=self.device)  # images shown at the first non-finite value; -1: none
+        self.shown: list[int] = []  # images shown after each step
+        self.steps, self.bad_from = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
+        self.clear()
 
     @torch.no_grad()
-    def add(self, values: dict[str, Tensor], images: int) -> None:
-        """Add the scalars of one step, taken after `images` real images. Steps may have different keys: G's come once in d_steps."""
-        new = [value.detach() for value in values.values()]
-        for key, value in zip(values, new, strict=True):
-            self.sums[key] = self.sums[key] + value if key in self.sums else value
+    def clear(self) -> None:
+        """Set all sums to 0."""
+        self.counts, self.shown = dict.fromkeys(self.counts, 0), []
+        self.steps.zero_()
+        self.bad_from.fill_(-1)  # the step of the first non-finite value; -1: none
+        for total in self.sums.values():
+            total.zero_()
+
+    @torch.no_grad()
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Add the scalars of one step. Steps may have different keys: G's come once in d_steps."""
+        keys = list(values)
+        for key in keys:
+            if key not in self.sums:
+                self.sums[key] = torch.zeros((), device=self.device)
+        new = torch.stack([value.detach().float() for value in values.values()])
+        torch._foreach_add_([self.sums[key] for key in keys], list(new.unbind()))
+        bad = ~new.isfinite().all()
+        self.bad_from.copy_(torch.where(bad & (self.bad_from < 0), self.steps, self.bad_from))
+        self.steps.add_(1)
+        self.clock.each(lambda: self._count(keys))
+
+    def _count(self, keys: list[str]) -> None:
+        self.shown.append(self.clock.images)
+        for key in keys:
             self.counts[key] = self.counts.get(key, 0) + 1
-        bad = ~torch.stack(new).isfinite().all()
-        self.bad_at = torch.where(bad & (self.bad_at < 0), images, self.bad_at)
 
     def not_finite(self) -> str:
         """Return which signals are not finite and since when, in words; "" if all are finite."""
-        if (images := int(self.bad_at.item())) < 0:
+        if (step := int(self.bad_from.item())) < 0:
             return ""
         names = [name for name, total in self.sums.items() if not torch.isfinite(total)]
-        return f"{', '.join(names)} not finite after {images} images"
+        return f"{', '.join(names)} not finite after {self.shown[step]} images"
 
     def means(self) -> dict[str, float]:
         """Return the mean of each signal over the steps that have it."""
-        keys = list(self.sums)
+        keys = [key for key, count in self.counts.items() if count]
         totals = torch.stack([self.sums[key] for key in keys]).tolist()
         means = {key: total / self.counts[key] for key, total in zip(keys, totals, strict=True)}
         if {"d/real_logit", "d/fake_logit"} <= means.keys():

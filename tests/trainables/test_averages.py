@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from steps import at
 from tiny import tiny
 from torch import nn
 
@@ -35,7 +36,7 @@ def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: in
     while images < start + 2000:
         images += batch_size
         for _ in range(g_steps):
-            ema.after_g(target, images)
+            at(ema, images=images).after_g(target)
     expected = 1 - 0.5 ** ((images - start) / (1000 * halflife))
     for name, value in ema.average.state_dict().items():
         reached = torch.full_like(value, 7) if name.endswith("tracked") else torch.full_like(value, expected)
@@ -48,7 +49,7 @@ def test_each_update_of_a_round_counts_for_as_many_images() -> None:
     ema.build(constant(0.0), TrialConfig(g_steps=3))
     ema.images = 10**6
     for value in (1.0, 2.0, 3.0):
-        ema.after_g(constant(value), 10**6 + 3000)
+        at(ema, images=10**6 + 3000).after_g(constant(value))
     assert ema.images == 10**6 + 3000
     torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 1 / 8 + 2 / 4 + 3 / 2))
 
@@ -59,7 +60,7 @@ def test_rampup_limits_the_half_life(rampup: float) -> None:
     ema = Ema(halflife_kimg=1000.0, rampup=rampup)
     ema.build(constant(0.0), TrialConfig())
     ema.images = round(10_000 * (1 - rampup))
-    ema.after_g(constant(1.0), 10_000)
+    at(ema, images=10_000).after_g(constant(1.0))
     torch.testing.assert_close(next(ema.average.parameters()), torch.full((2, 2), 0.5))
 
 
@@ -83,7 +84,7 @@ def test_swa_is_the_plain_mean_of_the_last_share(share: float) -> None:
     swa, plain = make_trick("swa", {"share": share}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0))
     for tenth in range(1, 11):
-        swa.after_g(constant(float(tenth)), 100 * tenth)
+        at(swa, images=100 * tenth).after_g(constant(float(tenth)))
         counted = [i for i in range(1, tenth + 1) if i / 10 > 1 - share]
         assert (swa.generator(plain) is plain) == (not counted)
     for value in swa.generator(plain).parameters():
@@ -95,7 +96,7 @@ def test_swa_recomputes_the_running_statistics() -> None:
     swa, generator = make_trick("swa", {"share": 1.0}), Generator(constant(0.0).g, LatentConfig(dim=2))
     swa.build(constant(0.0), TrialConfig(budget_kimg=1.0, batch_size=500))
     for value in (1.0, 3.0):
-        swa.after_g(constant(value), 1)
+        at(swa, images=1).after_g(constant(value))
     before = copy.deepcopy(swa.state_dict())
     torch.manual_seed(0)
     drawn = torch.get_rng_state()

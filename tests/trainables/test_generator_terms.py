@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from steps import rng, step_of, term
+from steps import at, rng, step_of, term
 from tiny import tiny, tiny_config
 from torch import Tensor, nn
 
@@ -20,8 +20,8 @@ from trainables.tricks.base import Nets, make_trick
 def test_top_k_keeps_the_k_largest_logits(epoch: float, best: int) -> None:
     """k is 8, three quarters of that after an epoch, and at least 4. The real logits of the same pairs are kept; steps of D do not change."""
     fake = [3.0, -1.0, 2.0, 7.0, 0.0, -5.0, 4.0, 1.0]
-    step = step_of([10 * x for x in fake], fake, epoch=epoch)
-    top = make_trick("top_k", {"decay": 0.75, "least": 0.5})
+    step = step_of([10 * x for x in fake], fake)
+    top = at(make_trick("top_k", {"decay": 0.75, "least": 0.5}), images=round(100 * epoch), of=100)
     top.before_d(step)
     assert step.loss_logits[1] is step.fake_logits
     top.before_g(step)
@@ -32,8 +32,8 @@ def test_top_k_keeps_the_k_largest_logits(epoch: float, best: int) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_top_k_gives_no_gradient_to_other_samples(loss: str) -> None:
     fake = torch.tensor([0.3, -0.2, 0.1, -0.4], requires_grad=True)
-    step = step_of([0.0, 0.5, -0.5, 1.0], [0.0], fake_logits=fake, epoch=9.0)
-    make_trick("top_k", {"decay": 0.1}).before_g(step)
+    step = step_of([0.0, 0.5, -0.5, 1.0], [0.0], fake_logits=fake)
+    at(make_trick("top_k", {"decay": 0.1}), images=900, of=100).before_g(step)
     (gradient,) = torch.autograd.grad(LOSSES[loss].g(*step.loss_logits), fake)
     assert (gradient != 0).tolist() == [True, False, True, False]
 
@@ -133,7 +133,7 @@ def test_historical_averaging_is_the_distance_from_the_mean_so_far(side: str) ->
         assert found.item() == pytest.approx(0.5 * 9 * (value - mean) ** 2)
         (gradient,) = torch.autograd.grad(found, getattr(nets, side).bias)
         torch.testing.assert_close(gradient, torch.full((3,), value - mean))
-        averaging.after_d(nets) if side == "d" else averaging.after_g(nets, 0)
+        averaging.after_d(nets) if side == "d" else averaging.after_g(nets)
 
 
 # Experience replay -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from steps import linear_step, rng, term
+from steps import at, linear_step, rng, term
 from tiny import tiny
 from torch import Tensor, nn
 
@@ -141,10 +141,11 @@ def test_interval_applies_the_penalty_every_nth_step_times_n(name: str) -> None:
     weight = TRICKS[name]()
     lazy = make_trick(name, {"interval": 4})
     for updates in range(9):
-        step, _ = linear_step((3,), updates=updates)
+        step, _ = linear_step((3,))
+        at(lazy, d_updates=updates)
         if updates % 4:
             assert lazy.d_term(step) is None
-            assert not lazy.needs_image_grad(updates)
+            assert not lazy.needs_image_grad()
         else:
             assert term(lazy, step).item() == pytest.approx(4 * term(weight, linear_step((3,))[0]).item(), rel=1e-5)
     run = tiny({name: True, f"{name}.interval": 4, "budget_kimg": 0.072})
@@ -156,8 +157,8 @@ def test_interval_applies_the_penalty_every_nth_step_times_n(name: str) -> None:
     ("end", "until", "t", "left"), [(0.1, 0.5, 0.0, 1.0), (0.1, 0.5, 0.25, 0.55), (0.1, 0.5, 0.7, 0.1), (0.0, 1.0, 0.5, 0.5)]
 )
 def test_a_weight_changes_to_its_end_along_a_cosine(name: str, end: float, until: float, t: float, left: float) -> None:
-    fading, plain = make_trick(name, {"end": end, "until": until}), TRICKS[name]()
-    ratio = term(fading, linear_step((3,), t=t)[0]) / term(plain, linear_step((3,))[0])
+    fading, plain = at(make_trick(name, {"end": end, "until": until}), images=round(1000 * t)), TRICKS[name]()
+    ratio = term(fading, linear_step((3,))[0]) / term(plain, linear_step((3,))[0])
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
@@ -177,7 +178,7 @@ schedules = pytest.mark.parametrize(
 @pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "dragan", "gradient_penalty"])
 @schedules
 def test_schedules_of_gradient_penalties(name: str, schedule: dict[str, Any], t: float, left: float) -> None:
-    ratio = term(make_trick(name, schedule), linear_step((3,), t=t)[0]) / term(TRICKS[name](), linear_step((3,))[0])
+    ratio = term(at(make_trick(name, schedule), images=round(1000 * t)), linear_step((3,))[0]) / term(TRICKS[name](), linear_step((3,))[0])
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
@@ -199,7 +200,8 @@ def test_schedules_of_penalties_on_weights(
         "fake_logits": torch.zeros(1),
         "rng": rng(),
     }
-    ratio = term(make_trick(name, {**settings, **schedule}), Step(**step, t=t), side) / term(make_trick(name, settings), Step(**step), side)
+    scheduled = at(make_trick(name, {**settings, **schedule}), images=round(1000 * t))
+    ratio = term(scheduled, Step(**step), side) / term(make_trick(name, settings), Step(**step), side)
     assert ratio.item() == pytest.approx(left, rel=1e-5)
 
 
@@ -209,6 +211,6 @@ def test_every_scheduled_penalty_is_tested_here() -> None:
 
 
 def test_a_scheduled_weight_of_0_gives_no_term() -> None:
-    step, _ = linear_step((3,), t=0.5)
-    assert make_trick("r1", {"end": 0.0, "until": 0.5}).d_term(step) is None
-    assert make_trick("r1", {"warmup": 0.1}).d_term(linear_step((3,), t=0.0)[0]) is None
+    step, _ = linear_step((3,))
+    assert at(make_trick("r1", {"end": 0.0, "until": 0.5}), images=500).d_term(step) is None
+    assert at(make_trick("r1", {"warmup": 0.1}), images=0).d_term(step) is None

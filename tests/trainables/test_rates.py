@@ -46,7 +46,7 @@ def test_lr_schedule_sets_both_learning_rates(settings: dict[str, object], facto
     step = run.d_step
 
     def watched() -> dict[str, Tensor]:
-        seen.append((run.images / 144, run.g_opt.param_groups[0]["lr"], run.d_opt.param_groups[0]["lr"]))
+        seen.append((run.images / 144, float(run.g_opt.param_groups[0]["lr"]), float(run.d_opt.param_groups[0]["lr"])))
         return step()
 
     run.d_step = watched  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ import torch
 from tiny import equal, through_a_file, tiny, together
 from torch import Tensor, nn
 
+from trainables.clock import Clock
 from trainables.effective import effective
 from trainables.loop import Diverged, Tick
 from trainables.losses import LOSSES
@@ -128,7 +129,7 @@ def test_resuming_with_a_plugin_that_uses_the_global_random_state(plugins: None)
     class Dropping(Trick):
         """D sees half of the pixels, by dropout. Nobody 2026."""
 
-        def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+        def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
             return nn.functional.dropout(images)
 
     whole, resumed = tiny({"dropping": True}), tiny({"dropping": True})
@@ -335,14 +336,16 @@ def test_a_huge_learning_rate_diverges_with_finite_weights(arch: str, side: str)
 
 
 def test_signals_name_the_first_non_finite_step_until_cleared() -> None:
-    signals = Signals(torch.device("cpu"))
+    clock = Clock()
+    signals = Signals(clock, torch.device("cpu"))
     one, bad = torch.tensor(1.0), torch.tensor(math.nan)
-    for images, value in ((10, one), (20, bad), (30, one), (40, bad)):
-        signals.add({"a": one, "b": value}, images)
+    for value in (one, bad, one, bad):
+        clock.advance(images=10)
+        signals.add({"a": one, "b": value})
     assert signals.not_finite() == "b not finite after 20 images"
     signals.clear()
-    signals.add({"a": one}, 50)
-    signals.add({"a": 3 * one, "b": one}, 60)
+    signals.add({"a": one})
+    signals.add({"a": 3 * one, "b": one})
     assert signals.not_finite() == ""
     assert signals.means() == {"a": 2, "b": 1}
 

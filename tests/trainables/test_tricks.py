@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from steps import linear_step, rng, step_of, term
+from steps import at, linear_step, rng, step_of, term
 from tiny import another, needs, tiny
 from torch import Tensor, nn
 
@@ -239,7 +239,8 @@ def test_label_smoothing_is_one_sided(loss: str, label: float) -> None:
 @pytest.mark.parametrize(("std", "until"), [(0.1, 1.0), (0.5, 0.5)])
 @pytest.mark.parametrize("t", [0.0, 0.1, 0.4])
 def test_instance_noise_has_the_given_std(std: float, until: float, t: float, shape: tuple[int, ...]) -> None:
-    noise = make_trick("instance_noise", {"std": std, "until": until}).view(torch.zeros(20_000, *shape), t, rng())
+    trick = at(make_trick("instance_noise", {"std": std, "until": until}), images=round(1000 * t))
+    noise = trick.view(torch.zeros(20_000, *shape), rng())
     assert noise.std().item() == pytest.approx(std * (1 - t / until), rel=0.02)
     assert noise.mean().item() == pytest.approx(0, abs=0.02 * std)
 
@@ -247,8 +248,8 @@ def test_instance_noise_has_the_given_std(std: float, until: float, t: float, sh
 @pytest.mark.parametrize(("shape", "left"), [("linear", 0.75), ("constant", 1.0), ("cosine", (1 + math.cos(math.pi / 4)) / 2)])
 def test_shapes_of_the_schedule_of_instance_noise(shape: str, left: float) -> None:
     noise = make_trick("instance_noise", {"std": 0.5, "until": 0.8, "shape": shape})
-    assert noise.view(torch.zeros(20_000), 0.2, rng()).std().item() == pytest.approx(0.5 * left, rel=0.02)
-    assert noise.view(torch.zeros(20_000), 0.8, rng()).std() == 0
+    assert at(noise, images=200).view(torch.zeros(20_000), rng()).std().item() == pytest.approx(0.5 * left, rel=0.02)
+    assert at(noise, images=800).view(torch.zeros(20_000), rng()).std() == 0
 
 
 @pytest.mark.parametrize("until", [0.0, 0.25, 0.5, 1.0])
@@ -256,7 +257,8 @@ def test_instance_noise_is_0_from_until_on(until: float) -> None:
     run = tiny({"instance_noise": True, "instance_noise.std": 1.0, "instance_noise.until": until})
     images = torch.randn(7, 2)
     seen = []
-    for run.images in (0, 35, 36, 71, 72, 143, 144, 150):  # the budget is 144 images
+    for images_shown in (0, 35, 36, 71, 72, 143, 144, 150):  # the budget is 144 images
+        run.clock.set(images=images_shown)
         seen.append((run.images, torch.equal(run.view(images, run.rng), images)))
     assert seen == [(shown, shown >= 144 * until) for shown, _ in seen]
 
@@ -274,7 +276,7 @@ def test_instance_noise_is_on_real_and_fake_but_not_on_evaluated_samples() -> No
 def test_packing_concatenates_neighbours_along_the_channels(samples: int, shape: tuple[int, ...]) -> None:
     packing = make_trick("packing", {"samples": samples})
     images = torch.randn(12, *shape)
-    packed = packing.view(images, 0.0, rng())
+    packed = packing.view(images, rng())
     assert packed.shape == (12 // samples, *packing.d_shape(shape))
     for pack, together in zip(packed, images.split(samples), strict=True):
         assert torch.equal(pack, torch.cat(list(together)))
@@ -369,7 +371,7 @@ def test_a_trick_that_overrides_nothing_does_nothing() -> None:
     step, _ = linear_step((2,))
     idle, images = Trick(), torch.randn(3, 2)
     assert idle.d_term(step) is idle.g_term(step) is None
-    assert idle.view(images, 0.5, rng()) is images
+    assert idle.view(images, rng()) is images
     assert idle.d_shape((3, 4, 4)) == (3, 4, 4)
     generator = Generator(step.nets.d, LatentConfig())
     assert idle.generator(generator) is generator

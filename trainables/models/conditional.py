@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, embedding, one_hot
+from torch.nn.functional import cross_entropy, embedding
 
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
@@ -30,6 +30,11 @@ def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
 
 
 # Generators ------------------------------------------------------------------------------------------
+
+
+def one_hot(labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """Return [N, classes]: 1 at the label of each row, else 0. PyTorch's checks the labels first, for which a step would wait."""
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).to(dtype)
 
 
 class ConditionalGenerator(nn.Module):
@@ -73,7 +78,7 @@ class ConcatGenerator(ConditionalGenerator):
         self.embedding = nn.Embedding(classes, more) if config.g.embedding else None
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        of_class = one_hot(labels, self.classes).to(z.dtype) if self.embedding is None else self.embedding(labels)
+        of_class = one_hot(labels, self.classes, z.dtype) if self.embedding is None else self.embedding(labels)
         images: Tensor = self.net(torch.cat([z, of_class], 1))
         return images
 
@@ -178,9 +183,7 @@ class ConcatDiscriminator(ConditionalDiscriminator):
 
     def features(self, images: Tensor, labels: Tensor) -> Tensor:
         images = images.flatten(1) if self.flat else images
-        of_class = self.off + (1 - self.off) * one_hot(labels, self.classes).to(images.dtype).view(
-            len(images), -1, *[1] * (images.ndim - 2)
-        )
+        of_class = self.off + (1 - self.off) * one_hot(labels, self.classes, images.dtype).view(len(images), -1, *[1] * (images.ndim - 2))
         features: Tensor = self.body(torch.cat([images, of_class.expand(-1, -1, *images.shape[2:])], 1))
         return features
 

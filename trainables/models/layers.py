@@ -1,5 +1,6 @@
 """Layers built from the settings of a network; the architectures are composed of them."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -9,6 +10,18 @@ from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head
 
 NetworkConfig = GeneratorConfig | DiscriminatorConfig  # the settings of one network
 POOLS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout that draws from the generator of its run, if it has one, and not from PyTorch's, which all threads share."""
+
+    rng: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.rng)
+        return x * keep.div_(1 - self.p)
 
 
 class Residual(nn.Module):
@@ -28,7 +41,7 @@ def activation(settings: NetworkConfig, *, fresh: bool = False) -> list[nn.Modul
     module = ACTIVATIONS[settings.activation]() if settings.slope is None else nn.LeakyReLU(settings.slope, inplace=True)
     if fresh and hasattr(module, "inplace"):
         module.inplace = False  # type: ignore[assignment]  # a bool in every activation that has it
-    return [module, nn.Dropout(settings.dropout)] if settings.dropout else [module]
+    return [module, Dropout(settings.dropout)] if settings.dropout else [module]
 
 
 def norm_and_activation(n: int, settings: NetworkConfig) -> list[nn.Module]:

@@ -23,7 +23,7 @@ class DiffAugment(ImageTrick):
 
     policy: Policy = "colour,translation,cutout"
 
-    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         return augmented(images, self.policy, rng)
 
 
@@ -52,23 +52,29 @@ class Ada(ImageTrick):
         device = next(nets.d.parameters()).device
         self.p, self.signs, self.batches = torch.zeros((), device=device), torch.zeros((), device=device), 0
 
-    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         return augmented(images, self.policy, rng, p=self.p)
 
     @torch.no_grad()
     def before_d(self, step: Step) -> None:
-        self.signs = self.signs + (step.reals()[1] - self.boundary).sign().mean()
-        self.batches += 1
-        if self.batches == _EVERY:
-            self.p = (self.p + self.step * (self.signs / _EVERY - self.target).sign()).clamp(0, 1)
-            self.signs, self.batches = torch.zeros_like(self.signs), 0
+        self.signs.add_((step.reals()[1] - self.boundary).sign().mean())
+        if self.clock.choice(self._due):
+            self.p.add_(self.step * (self.signs / _EVERY - self.target).sign()).clamp_(0, 1)
+            self.signs.zero_()
         step.signals["d/ada_p"] = self.p
 
+    def _due(self) -> bool:
+        """Count this minibatch; whether p changes after it."""
+        self.batches = (self.batches + 1) % _EVERY
+        return self.batches == 0
+
     def state_dict(self) -> dict[str, Any]:
-        return {"p": self.p, "signs": self.signs, "batches": self.batches}
+        return {"p": self.p.clone(), "signs": self.signs.clone(), "batches": self.batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.p, self.signs, self.batches = state["p"].to(self.p.device), state["signs"].to(self.p.device), state["batches"]
+        self.p.copy_(state["p"])
+        self.signs.copy_(state["signs"])
+        self.batches = state["batches"]
 
 
 @trick("consistency")

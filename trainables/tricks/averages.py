@@ -1,11 +1,12 @@
 """Tricks that evaluate an average of G's weights over training."""
 
 import copy
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from ganstudy.errors import UserError
 from ganstudy.units import KIMG
@@ -18,9 +19,17 @@ _STATISTICS_BATCHES = 32  # from which the statistics of batch norms are estimat
 
 
 @torch.no_grad()
-def _update_average(average: nn.Module, g: nn.Module, new: float) -> None:
+def move_towards(means: Sequence[Tensor], values: Sequence[Tensor], new: Tensor) -> None:
+    """Set each mean to (1 - new) mean + new value, in place. new: a scalar on the device."""
+    steps = torch._foreach_sub(list(values), list(means))
+    torch._foreach_mul_(steps, new)
+    torch._foreach_add_(list(means), steps)
+
+
+@torch.no_grad()
+def _update_average(average: nn.Module, g: nn.Module, new: Tensor) -> None:
     """Set the average to (1 - new) average + new g, in place: weights, and running statistics of norms."""
-    torch._foreach_lerp_(list(average.parameters()), list(g.parameters()), new)
+    move_towards(list(average.parameters()), list(g.parameters()), new)
     for mean, now in zip(average.buffers(), g.buffers(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(now, new)
@@ -61,12 +70,17 @@ class Ema(Trick):
         self.updates = 0  # not in the state: no checkpoint is saved between the updates of a round
         self.images = 0.0  # images so far at the last update of the average
 
-    def after_g(self, nets: Nets, images: int) -> None:
+    def after_g(self, nets: Nets) -> None:
+        _update_average(self.average, nets.g, self.clock.number(self._share_of_new))
+
+    def _share_of_new(self) -> float:
+        """Return the share of the newest weights in the average, and count this update."""
         self.updates += 1
+        images = self.clock.images
         elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # the images of a round are divided among its updates of G
-        halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
-        _update_average(self.average, nets.g, 1 - 0.5 ** (elapsed / halflife))
         self.images += elapsed
+        halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
+        return float(1 - 0.5 ** (elapsed / halflife))
 
     def generator(self, generator: Generator) -> Generator:
         return generator.of(self.average)
@@ -98,10 +112,14 @@ class Swa(Trick):
         self.batch_size = config.batch_size
         self.times = 0
 
-    def after_g(self, nets: Nets, images: int) -> None:
-        if images > self.start:
-            self.times += 1
-            _update_average(self.average, nets.g, 1 / self.times)
+    def after_g(self, nets: Nets) -> None:
+        if self.clock.choice(lambda: self.clock.images > self.start):
+            _update_average(self.average, nets.g, self.clock.number(self._share_of_new))
+
+    def _share_of_new(self) -> float:
+        """Return the share of the newest weights in the mean, and count this update."""
+        self.times += 1
+        return 1 / self.times
 
     def generator(self, generator: Generator) -> Generator:
         if not self.times:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
 from trainables import tables
+from trainables.clock import Clock
 from trainables.config import TrialConfig
 from trainables.entries import make_entry, with_settings
 from trainables.generators import Generator
@@ -49,9 +50,6 @@ class Step:
     fake_features: Tensor | None = None  # the same of the fake images
     real_labels: Tensor | None = None  # int64 [N], the classes of the real images; None in an unconditional trial
     fake_labels: Tensor | None = None  # int64 [N], the classes of the fake images
-    updates: int = 0  # updates of this step's network so far
-    t: float = 0.0  # share of the budget that is spent
-    epoch: float = 0.0  # how often each real image was shown to D
     keep: float = 1.0  # weight of G's adversarial loss; before_g may lower it
     signals: dict[str, Tensor] = field(default_factory=dict)  # scalars to report with the terms; before_d and before_g may add to it
     loss_logits: tuple[Tensor, Tensor] = field(init=False)  # (real, fake) logits that the loss gets; before_d and before_g may replace them
@@ -91,9 +89,14 @@ class Trick:
     A hook must draw random numbers from the `rng` that it gets, and from nothing else, so that trials are reproducible. It should not copy values
     to the host (`.item()`, `if tensor:`), as this makes the CPU wait for the GPU in every step.
 
+    What changes from step to step (the share of the budget that is spent, a count, a branch) a hook gets from `self.clock`, which calls a function in
+    every step: `self.clock.number(lambda: 1 - self.clock.t)`. State on the device is changed in place (`self.p.copy_(…)`), not replaced. A trick
+    that does otherwise works, but its trials cannot be captured on a GPU (trainables.capture) and run several times as long.
+
     The class attributes below are flags. Set them without a type annotation (`image_grad = True`): an annotated field would become a setting.
     """
 
+    clock = Clock()  # that of the run, set before `build`; this one stands still
     image_grad: ClassVar[bool] = False  # d_term differentiates step.real_logits or step.fake_logits by the images, in every step
     of_gradients: ClassVar[bool] = False  # d_term is a function of D's gradients by images; update: unrolled then refuses some norms
     counts_steps: ClassVar[bool] = False  # before_d or d_term changes the state of the trick; update: unrolled refuses such a trick
@@ -121,11 +124,11 @@ class Trick:
         hook remembers is created here.
         """
 
-    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Return the images that D gets, given a batch [N, *shape] of real or of fake images.
 
-        Called for both sides in every step of D and of G, and at a tick. t is the share of the budget that is spent, from 0 to 1. The result must be
-        differentiable, as G learns through it. Must not change `images` in place.
+        Called for both sides in every step of D and of G, and at a tick. The result must be differentiable, as G learns through it. Must not change
+        `images` in place.
         """
         return images
 
@@ -143,8 +146,8 @@ class Trick:
         """
         return labels
 
-    def needs_image_grad(self, updates: int) -> bool:
-        """Whether a step of D differentiates logits by images, given the number of D's updates so far.
+    def needs_image_grad(self) -> bool:
+        """Whether this step of D differentiates logits by images.
 
         Called before D's forward pass. The default is the flag `image_grad`; override it if only some steps need the gradient.
         """
@@ -171,7 +174,7 @@ class Trick:
         return None
 
     def rate(self, t: float) -> float:
-        """Return a factor of both learning rates, given the share t of the budget that is spent. Called before each step."""
+        """Return a factor of both learning rates, given the share t of the budget that is spent. Called before each step; must not change state."""
         return 1.0
 
     def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
@@ -189,11 +192,8 @@ class Trick:
     def after_d(self, nets: Nets) -> None:
         """Called after each update of D and its `constrain`. May change the state of the trick, but not the networks."""
 
-    def after_g(self, nets: Nets, images: int) -> None:
-        """Called after each update of G. May change the state of the trick, but not the networks.
-
-        images: real images shown to D so far.
-        """
+    def after_g(self, nets: Nets) -> None:
+        """Called after each update of G. May change the state of the trick, but not the networks."""
 
     def generator(self, generator: Generator) -> Generator:
         """Return the generator that is evaluated and saved, given that of G or of the trick before.

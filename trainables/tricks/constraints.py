@@ -38,7 +38,7 @@ class WeightPenalty(Scheduled):
 
     def d_term(self, step: Step) -> Tensor:
         norms = torch._foreach_norm([p for p in step.nets.d.parameters() if p.ndim > 1])
-        return self.strength(step) * self.weight / 2 * torch.stack(list(norms)).square().sum()
+        return self.scaled(self.weight / 2) * torch.stack(list(norms)).square().sum()
 
 
 @trick("spectral_norm")
@@ -63,10 +63,10 @@ class OrthogonalRegularisation(Scheduled):
     net: Literal["d", "g", "both"] = "d"
 
     def d_term(self, step: Step) -> Tensor | None:
-        return None if self.net == "g" else self.strength(step) * self.weight * off_diagonal(step.nets.d)
+        return None if self.net == "g" else self.scaled(self.weight) * off_diagonal(step.nets.d)
 
     def g_term(self, step: Step) -> Tensor | None:
-        return None if self.net == "d" else self.strength(step) * self.weight * off_diagonal(step.nets.g)
+        return None if self.net == "d" else self.scaled(self.weight) * off_diagonal(step.nets.g)
 
 
 def off_diagonal(net: nn.Module) -> Tensor:

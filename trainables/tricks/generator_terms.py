@@ -34,7 +34,8 @@ class TopK(Trick):
 
     def before_g(self, step: Step) -> None:
         real, fake = step.loss_logits
-        k = max(1, round(len(fake) * max(self.least, self.decay ** int(step.epoch))))
+        n = len(fake)
+        k = self.clock.choice(lambda: max(1, round(n * max(self.least, self.decay ** int(self.clock.epoch)))))
         best = fake.topk(k).indices
         step.loss_logits = real[best], fake[best]
 

@@ -10,6 +10,7 @@ from torch.nn.functional import relu
 from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.sections import Count, Positive, Share
+from trainables.tricks.averages import move_towards
 from trainables.tricks.base import Nets, Step, Trick, trick
 
 
@@ -35,7 +36,7 @@ class HistoricalAveraging(Trick):
     def after_d(self, nets: Nets) -> None:
         self.remember("d", nets.d)
 
-    def after_g(self, nets: Nets, images: int) -> None:
+    def after_g(self, nets: Nets) -> None:
         self.remember("g", nets.g)
 
     def distance(self, side: str, net: nn.Module) -> Tensor:
@@ -43,11 +44,14 @@ class HistoricalAveraging(Trick):
         differences = torch._foreach_sub(list(net.parameters()), self.averages[side])
         return self.weight * torch.stack([difference.square().sum() for difference in differences]).sum()
 
-    @torch.no_grad()
     def remember(self, side: str, net: nn.Module) -> None:
         """Add the current weights to the mean."""
+        move_towards(self.averages[side], list(net.parameters()), self.clock.number(lambda: self._share_of_new(side)))
+
+    def _share_of_new(self, side: str) -> float:
+        """Return the share of the newest weights in the mean, and count this update."""
         self.times[side] += 1
-        torch._foreach_lerp_(self.averages[side], list(net.parameters()), 1 / self.times[side])
+        return 1 / self.times[side]
 
     def state_dict(self) -> dict[str, Any]:
         return {"averages": self.averages, "times": dict(self.times)}
@@ -94,21 +98,25 @@ class ExperienceReplay(Trick):
             self.buffer = fake.new_zeros(self.images, *fake.shape[1:])
             self.labels = None if labels is None else labels.new_zeros(self.images)
         shown, of_shown = fake, labels
-        if self.held >= n:
-            picks = torch.randint(self.held, (n,), generator=rng, device=fake.device)
+        held = self.clock.choice(lambda: self.held)
+        if held >= n:
+            picks = torch.randint(held, (n,), generator=rng, device=fake.device)
             shown = torch.cat([fake[n:], self.buffer[picks]])
             if labels is not None and self.labels is not None:
                 of_shown = torch.cat([labels[n:], self.labels[picks]])
-        if self.held < self.images:
-            n = min(n, self.images - self.held)
-            places = torch.arange(self.held, self.held + n, device=fake.device)
-            self.held += n
+        if held < self.images:
+            n = min(n, self.images - held)
+            places = torch.arange(held, held + n, device=fake.device)
+            self.clock.each(lambda: self._hold(n))
         else:
             places = torch.randperm(self.images, generator=rng, device=fake.device)[:n]
         self.buffer[places] = fake[:n]
         if labels is not None and self.labels is not None:
             self.labels[places] = labels[:n]
         return shown, of_shown
+
+    def _hold(self, more: int) -> None:
+        self.held += more
 
     def state_dict(self) -> dict[str, Any]:
         return {"buffer": self.buffer, "labels": self.labels, "held": self.held}
@@ -138,13 +146,18 @@ class Lecam(Trick):
 
     def d_term(self, step: Step) -> Tensor:
         (_, real), fake = step.reals(), step.fake_logits
-        self.times += 1
-        self.sums = self.decay * self.sums + (1 - self.decay) * torch.stack([real.mean(), fake.mean()]).detach()
-        of_real, of_fake = self.sums / (1 - self.decay**self.times)
+        self.sums.mul_(self.decay).add_((1 - self.decay) * torch.stack([real.mean(), fake.mean()]).detach())
+        of_real, of_fake = self.sums / self.clock.number(self._seen)
         return self.weight * (relu(real - of_fake).square().mean() + relu(of_real - fake).square().mean())
 
+    def _seen(self) -> float:
+        """Count this step; return the weight of all steps so far in the sums, which start at 0."""
+        self.times += 1
+        return 1.0 - self.decay**self.times
+
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": self.sums, "times": self.times}
+        return {"sums": self.sums.clone(), "times": self.times}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.sums, self.times = state["sums"].to(self.sums.device), state["times"]
+        self.sums.copy_(state["sums"])
+        self.times = state["times"]

@@ -22,8 +22,8 @@ class InstanceNoise(Trick):
     until: NotNegative = 1.0
     shape: Fading = "linear"
 
-    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
-        std = self.std * fade(t, self.until, self.shape)
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        std = self.clock.number(lambda: self.std * fade(self.clock.t, self.until, self.shape))
         return images + std * torch.randn(images.shape, generator=rng, device=images.device)
 
 
@@ -48,5 +48,5 @@ class Packing(Trick):
     def d_shape(self, shape: Shape) -> Shape:
         return (self.samples * shape[0], *shape[1:])
 
-    def view(self, images: Tensor, t: float, rng: torch.Generator) -> Tensor:
+    def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         return images.reshape(len(images) // self.samples, -1, *images.shape[2:])

@@ -99,14 +99,18 @@ class GradientTrick(Scheduled):
     where: ClassVar[Where]
     interval: Count = 1
 
-    def needs_image_grad(self, updates: int) -> bool:
-        return self.where in ("real", "fake", "both") and updates % self.interval == 0
+    def needs_image_grad(self) -> bool:
+        return self.where in ("real", "fake", "both") and self.clock.choice(self._due)
 
     def term(self, step: Step, weight: float, to: Target) -> Tensor | None:
         """Return the weighted penalty; None if `interval` skips this step or the scheduled weight is 0."""
-        if step.updates % self.interval or not (strength := self.strength(step)):
+        if not self.clock.choice(self._due):
             return None
-        return self.interval * strength * weight * _penalty(step, self.where, to)
+        return self.scaled(self.interval * weight) * _penalty(step, self.where, to)
+
+    def _due(self) -> bool:
+        """Whether this step has the penalty."""
+        return self.clock.d_updates % self.interval == 0 and (self.constant or self.strength() != 0)
 
 
 @trick("gradient_penalty")

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
+from torch import Tensor
 
 from trainables.schedules import Fading, between, fade, rise
 from trainables.sections import NotNegative, Share
-from trainables.tricks.base import Step, Trick
+from trainables.tricks.base import Trick
 
 
 @dataclass(kw_only=True)
@@ -22,6 +23,16 @@ class Scheduled(Trick):
     until: Annotated[float, Field(gt=0, le=1)] = 1.0
     shape: Fading = "cosine"
 
-    def strength(self, step: Step) -> float:
-        """Return the factor of the weight in this step."""
-        return rise(step.t, self.warmup) * between(1.0, self.end, fade(step.t, self.until, self.shape))
+    def scaled(self, weight: float) -> Tensor | float:
+        """Return the weight in this step: a scalar on the device if it changes over training."""
+        return weight if self.constant else self.clock.number(lambda: self.strength() * weight)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the weight is the same in all of training."""
+        return self.warmup == 0 and self.end == 1
+
+    def strength(self) -> float:
+        """Return the current factor of the weight."""
+        t = self.clock.t
+        return rise(t, self.warmup) * between(1.0, self.end, fade(t, self.until, self.shape))

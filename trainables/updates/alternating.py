@@ -12,7 +12,7 @@ class Alternating(Update):
 
     def step(self, gan: Gan) -> Signals:
         signals = gan.d_step()
-        if gan.d_updates % gan.config.d_steps == 0:
+        if gan.clock.choice(lambda: gan.d_updates % gan.config.d_steps == 0):
             signals |= means([self.g_step(gan) for _ in range(gan.config.g_steps)])
         return signals
 

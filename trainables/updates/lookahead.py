@@ -39,7 +39,7 @@ class Lookahead(Alternating):
 
     def move(self, opt: Optimizer) -> None:
         super().move(opt)
-        if opt is self.gan.g_opt and (self.gan.g_updates + 1) % self.k == 0:
+        if opt is self.gan.g_opt and self.gan.clock.choice(lambda: (self.gan.g_updates + 1) % self.k == 0):
             torch._foreach_lerp_(self.slow, self.fast, self.alpha)
             torch._foreach_copy_(self.fast, self.slow)
 

@@ -17,7 +17,7 @@ from trainables.tricks.base import TRICKS, Trick
 from trainables.updates.alternating import Alternating
 from trainables.updates.base import Signals, update
 
-_Moments = tuple[float, Tensor, Tensor]  # Adam's step count, mean of gradients, mean of squares
+_Moments = tuple[Tensor, Tensor, Tensor]  # Adam's step count (float64 []), mean of gradients, mean of squares
 
 
 @update("unrolled")
@@ -58,17 +58,19 @@ class Unrolled(Alternating):
         labels = real_labels, gan.g_labels(real_labels)
         fake = apply(gan.nets.g, z, labels[1])
         weights, moments = _flat([p.detach() for p in d.parameters()]).requires_grad_(), _adam_moments(d, gan.d_opt)
-        for updates in range(gan.d_updates, gan.d_updates + self.steps):
+        for _ in range(self.steps):
             # new tensors per step: D's weights depend on the images of earlier steps, and a penalty must not differentiate by those
             terms = _call_with(
                 d,
                 weights,
-                lambda: gan.d_terms(gan.d_forward(real.detach(), fake.view_as(fake), labels=labels, updates=updates)),  # noqa: B023  (called at once)
+                lambda: gan.d_terms(gan.d_forward(real.detach(), fake.view_as(fake), labels=labels)),
             )
             (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), weights, create_graph=True)
             weights, moments = _adam_step(weights, gradient, moments, gan.d_opt)
+            gan.clock.advance(d_updates=1)  # a lazy penalty counts these steps
+        gan.clock.advance(d_updates=-self.steps)
         shown = real if gan.real_in_g or gan.loss.zero_sum else None
-        terms = _call_with(d, weights, lambda: gan.g_terms(gan.forward(shown, fake, labels=labels, updates=gan.g_updates, latents=z)))
+        terms = _call_with(d, weights, lambda: gan.g_terms(gan.forward(shown, fake, labels=labels, latents=z)))
         norm = gan.differentiate(gan.g_opt, terms)
         gan.g_move()
         return terms | {"g/grad_norm": norm}
@@ -86,7 +88,8 @@ def _adam_moments(net: nn.Module, opt: Optimizer) -> _Moments:
         _flat([state.get(name, torch.zeros_like(p)) for state, p in zip(states, net.parameters(), strict=True)])
         for name in ("exp_avg", "exp_avg_sq")
     )
-    return float(next((state["step"] for state in states if state), 0)), mean, square
+    taken = next((state["step"].double() for state in states if state), mean.new_zeros((), dtype=torch.float64))
+    return taken, mean, square
 
 
 class _CallWith(nn.Module):
