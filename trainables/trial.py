@@ -6,7 +6,7 @@ Ray's trainable, `ganstudy train`, the dry run, the benchmarks and the tests all
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pynvml import NVMLError
 
 from ganstudy.units import to_images, to_kimg
 from trainables.config import TrialConfig
+from trainables.cuda_graphs import cuda_recorder
 from trainables.data import Source
 from trainables.effective import effective
 from trainables.generators import GENERATOR_FILE, Generator, save_generator
@@ -50,12 +51,26 @@ class Measured:
 class Trial:
     """A trial that pauses at ticks: `advance` trains to the next tick and evaluates there.
 
-    Raises UserError if the config does not fit the data.
+    On a GPU it works on a stream of its own, so that trials of one process run side by side, each in a thread. capture: whether rounds of updates are
+    recorded there and replayed (trainables.capture). Raises UserError if the config does not fit the data.
     """
 
-    def __init__(self, config: TrialConfig, source: Source, evaluate: Evaluate, *, device: torch.device | str = "cpu"):
+    def __init__(
+        self, config: TrialConfig, source: Source, evaluate: Evaluate, *, device: torch.device | str = "cpu", capture: bool = True
+    ):
         self.config, self.source, self.evaluate, self.device = config, source, evaluate, torch.device(device)
-        self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
+        self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        if self._stream:
+            self._stream.wait_stream(torch.cuda.current_stream(self.device))  # the evaluator's networks may still be on their way
+        with self._on_stream():
+            self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
+        self._eager = "" if self._stream else "the device is a CPU"
+        if self._stream and not capture:
+            self._eager = "resources.capture is off"
+        elif self._stream and not isinstance(self.run, Run):
+            self._eager = f"loop: {config.loop} has no rounds that can be recorded"
+        elif self._stream and isinstance(self.run, Run):
+            self.run.capture(cuda_recorder(self.run.rng))
         self._ticks = self.run.ticks()
         self._images, self._seconds, self._evaluation_seconds = 0, 0.0, 0.0
         self._values: dict[str, float] = {}
@@ -65,6 +80,13 @@ class Trial:
 
         A diverged trial returns the numbers of its last finite tick and the reason; it has no further ticks.
         """
+        with self._on_stream():
+            return self._advance()
+
+    def _on_stream(self) -> AbstractContextManager[Any]:
+        return torch.cuda.stream(self._stream) if self._stream else nullcontext()
+
+    def _advance(self) -> Measured:
         try:
             start = time.perf_counter()
             tick = next(self._ticks)
@@ -94,12 +116,22 @@ class Trial:
         )
 
     @property
+    def eager(self) -> str:
+        """Why rounds are not replayed, as a clause; "" if they are, or if none was recorded yet."""
+        rounds = self.run.rounds if isinstance(self.run, Run) else None
+        return self._eager or (rounds.reason if rounds else "")
+
+    @property
     def effective(self) -> dict[str, Any]:
         """Settings read back from the objects that use them; {} for a plugin's loop."""
         return effective(self.run) if isinstance(self.run, Run) else {}
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint of the current tick: the state needed to resume, the generator, and a grid of its samples."""
+        with self._on_stream():
+            self._save(folder)
+
+    def _save(self, folder: Path) -> None:
         generator, shape = self.run.generator(), self.source.shape
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
         torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
@@ -110,7 +142,8 @@ class Trial:
     def load(self, folder: Path) -> None:
         """Resume from a checkpoint of the same config; `advance` then continues with the tick after it."""
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)  # random states must be on the CPU
-        self.run.load_state_dict(state["run"])
+        with self._on_stream():
+            self.run.load_state_dict(state["run"])
         self._images, self._seconds, self._evaluation_seconds, self._values = (
             state[name] for name in ("images", "seconds", "evaluation_seconds", "values")
         )

@@ -1,0 +1,47 @@
+"""`python -m bench.gpu [entries] [alone] [lanes] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
+
+Needs only what the training needs, no network and no test tools. All parts take less than eight minutes.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.gpu import entries, speed
+
+PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+    "entries": entries.rows,
+    "alone": speed.alone,
+    "lanes": lambda: speed.lanes(("mlp, 2-D, batch 256", "dcgan 28", "dcgan 32, r1")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.gpu", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; by default all")
+    parser.add_argument("--out", type=Path, help="also write the lines to this file")
+    given = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit("bench.gpu needs a GPU; torch sees none on this machine")
+    warnings.filterwarnings("ignore")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    start = time.monotonic()
+    lines: list[dict[str, Any]] = [{"gpu": torch.cuda.get_device_name(0), "torch": torch.__version__, "python": sys.version.split()[0]}]
+    print(json.dumps(lines[0]), flush=True)
+    for part in given.parts or PARTS:
+        for row in PARTS[part]():
+            lines.append({"part": part, **row, "at_s": round(time.monotonic() - start, 1)})
+            print(json.dumps(lines[-1]), flush=True)
+            if given.out:
+                given.out.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+if __name__ == "__main__":
+    main()
