@@ -1,5 +1,6 @@
 """Gan: two networks, their optimisers, and one training step of each. Update rules call these steps; Run loops over them."""
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Literal
@@ -242,7 +243,7 @@ class Gan:
         norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
         for trick in self.clipping:
             trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
-        opt.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        opt.found_inf = (norm < math.inf).logical_not().float()  # type: ignore[attr-defined]  # 1 if infinite or NaN
         return norm
 
     def accuracy(self, step: Step) -> dict[str, Tensor]:

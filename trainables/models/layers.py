@@ -6,6 +6,7 @@ from torch.nn.functional import linear
 
 from ganstudy.errors import UserError
 from trainables.models.base import ACTIVATIONS, NORMS_1D, NORMS_2D, Shape
+from trainables.models.convolutions import Conv2d
 from trainables.sections import DiscriminatorConfig, GeneratorConfig, Head
 
 NetworkConfig = GeneratorConfig | DiscriminatorConfig  # the settings of one network
@@ -64,7 +65,7 @@ def extra_layers(n: int, settings: NetworkConfig) -> list[nn.Module]:
     kernel = settings.kernel or 3
     layers: list[nn.Module] = []
     for _ in range((settings.depth or 1) - 1):
-        layers += [nn.Conv2d(n, n, kernel, padding=kernel // 2, bias=needs_bias(settings)), *norm_and_activation(n, settings)]
+        layers += [Conv2d(n, n, kernel, padding=kernel // 2, bias=needs_bias(settings)), *norm_and_activation(n, settings)]
     return layers
 
 
@@ -82,8 +83,8 @@ def upsample_layers(n: int, out: int, g: GeneratorConfig, *, bias: bool) -> list
         return [nn.ConvTranspose2d(n, out, kernel, 2, (kernel - 1) // 2, output_padding=kernel % 2, bias=bias)]
     kernel = g.kernel or 3
     if g.upsampling == "pixel_shuffle":
-        return [nn.Conv2d(n, 4 * out, kernel, padding=kernel // 2, bias=bias), nn.PixelShuffle(2)]
-    return [upsample(str(g.upsampling)), nn.Conv2d(n, out, kernel, padding=kernel // 2, bias=bias)]
+        return [Conv2d(n, 4 * out, kernel, padding=kernel // 2, bias=bias), nn.PixelShuffle(2)]
+    return [upsample(str(g.upsampling)), Conv2d(n, out, kernel, padding=kernel // 2, bias=bias)]
 
 
 def upsample(mode: str) -> nn.Module:
@@ -100,9 +101,9 @@ def downsample_layers(n: int, out: int, d: DiscriminatorConfig, *, normed: bool 
     bias = needs_bias(d) or not normed
     if d.downsampling in (None, "strided"):
         kernel = d.kernel or 4
-        return [nn.Conv2d(n, out, kernel, 2, (kernel - 1) // 2, bias=bias), *after]
+        return [Conv2d(n, out, kernel, 2, (kernel - 1) // 2, bias=bias), *after]
     kernel = d.kernel or 3
-    return [nn.Conv2d(n, out, kernel, padding=kernel // 2, bias=bias), *after, POOLS[str(d.downsampling)](2)]
+    return [Conv2d(n, out, kernel, padding=kernel // 2, bias=bias), *after, POOLS[str(d.downsampling)](2)]
 
 
 # First and last layers-------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from math import gcd, sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d
+from torch.nn.functional import conv_transpose2d
 
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
+from trainables.models.convolutions import Conv2d, conv2d
 from trainables.models.initialisation import fixup_scale, initialise, layers_of, with_fixup_biases
 from trainables.models.layers import POOLS, NetworkConfig, Residual, activation, input_layers, output_layer, upsample
 from trainables.sections import Norm
@@ -35,13 +36,13 @@ class Block(Residual):
         inner, kernel, norm = _EXPANSION * n, settings.kernel or 3, settings.norm
         bias = norm == "none" and settings.init != "fixup"
         layers = [
-            nn.Conv2d(n, inner, 1, bias=bias),
+            Conv2d(n, inner, 1, bias=bias),
             *_optional_norm(inner, norm),
             *activation(settings),
-            nn.Conv2d(inner, inner, kernel, padding=kernel // 2, groups=inner // gcd(inner, _GROUP), bias=bias),
+            Conv2d(inner, inner, kernel, padding=kernel // 2, groups=inner // gcd(inner, _GROUP), bias=bias),
             *_optional_norm(inner, norm),
             *activation(settings),
-            nn.Conv2d(inner, n, 1, bias=False),
+            Conv2d(inner, n, 1, bias=False),
         ]
         self.residual = nn.Sequential(*with_fixup_biases(layers, settings), *fixup_scale(settings))
 
@@ -70,7 +71,11 @@ class Resample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C, 2H, 2W] or [N, C, H/2, W/2]."""
         planes = x.reshape(-1, 1, *x.shape[2:])
-        y = (conv_transpose2d if self.up else conv2d)(planes, self.kernel, stride=2, padding=1)
+        y = (
+            conv_transpose2d(planes, self.kernel, stride=2, padding=1)
+            if self.up
+            else conv2d(planes, self.kernel, stride=(2, 2), padding=(1, 1))
+        )
         return y.reshape(*x.shape[:2], *y.shape[2:])
 
 
@@ -100,16 +105,16 @@ def _generator(config: TrialConfig, shape: Shape) -> nn.Module:
     for i in range(doublings + 1):
         layers += [upsample("nearest") if g.upsampling == "nearest" else Resample(up=True)] if i else []
         layers += [Block(g.width, g) for _ in range(g.depth or _BLOCKS)]
-    return initialise(nn.Sequential(*layers, nn.Conv2d(g.width, shape[0], 1, bias=False), output_layer(g, shape)), g, default=_default_init)
+    return initialise(nn.Sequential(*layers, Conv2d(g.width, shape[0], 1, bias=False), output_layer(g, shape)), g, default=_default_init)
 
 
 def _discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
     (start, doublings), d = _maps(shape), config.d
-    layers: list[nn.Module] = [*input_layers(config.g), nn.Conv2d(shape[0], d.width, 1, bias=False)]
+    layers: list[nn.Module] = [*input_layers(config.g), Conv2d(shape[0], d.width, 1, bias=False)]
     for i in range(doublings + 1):
         layers += [POOLS[d.downsampling](2) if d.downsampling else Resample(up=False)] if i else []
         layers += [Block(d.width, d) for _ in range(d.depth or _BLOCKS)]
-    basis = nn.Conv2d(d.width, d.width, start, groups=d.width, bias=False)  # one weight per pixel and channel
+    basis = Conv2d(d.width, d.width, start, groups=d.width, bias=False)  # one weight per pixel and channel
     return initialise(
         Discriminator(nn.Sequential(*layers, basis, nn.Flatten()), nn.Linear(d.width, 1, bias=False)), d, default=_default_init
     )

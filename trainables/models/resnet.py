@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
+from trainables.models.convolutions import Conv2d
 from trainables.models.initialisation import fixup_scale, initialise, with_fixup_biases
 from trainables.models.layers import (
     POOLS,
@@ -53,13 +54,13 @@ class Block(Residual):
         )
         self.resize = upsample(upsampling) if up else nn.Identity()
         layers = [
-            nn.Conv2d(n, out, kernel, padding=kernel // 2, bias=norm == "none" and not fixup),
+            Conv2d(n, out, kernel, padding=kernel // 2, bias=norm == "none" and not fixup),
             NORMS_2D[norm](out),
             *activation(settings, fresh=True),
-            nn.Conv2d(out, out, kernel, stride, kernel // 2, bias=not fixup),
+            Conv2d(out, out, kernel, stride, kernel // 2, bias=not fixup),
         ]
         self.residual = nn.Sequential(*with_fixup_biases(layers, settings), *fixup_scale(settings))
-        self.skip = nn.Conv2d(n, out, 1, stride) if n != out or up or down else nn.Identity()
+        self.skip = Conv2d(n, out, 1, stride) if n != out or up or down else nn.Identity()
         self.shrink = POOLS[downsampling](2) if down and stride == 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ def _generator(config: TrialConfig, shape: Shape) -> nn.Module:
         *(Block(g.width, g.width, g, up=i == 0) for _ in range(doublings) for i in range(g.depth or 1)),
         NORMS_2D[g.norm](g.width),
         *activation(g, fresh=True),
-        nn.Conv2d(g.width, shape[0], g.kernel or 3, padding=(g.kernel or 3) // 2),
+        Conv2d(g.width, shape[0], g.kernel or 3, padding=(g.kernel or 3) // 2),
         output_layer(g, shape),
     )
     return initialise(net, g, default=_default_init).to(memory_format=torch.channels_last)
