@@ -95,7 +95,7 @@ def another(name: str) -> Any:
         return next(value for value in reversed(extremes(RANGES[name].domain)) if value != default)
     without_range = {"data": "grid25", "data.size": 40, "data.resolution": 16, "data.root": "elsewhere", "data.download": True}
     without_range |= {"data.classes": "0,3", "data.imbalance": 4.0, "data.modes": 3, "data.radius": 2.0, "data.std": 0.5}
-    without_range |= {"data.side": 3, "data.spacing": 1.0, "data.turns": 2.5, "data.dim": 1300, "data.inner": 20}
+    without_range |= {"precision": "fp32", "data.side": 3, "data.spacing": 1.0, "data.turns": 2.5, "data.dim": 1300, "data.inner": 20}
     return without_range.get(name, not default if isinstance(default, bool) else 2 * (default or 1))
 
 

@@ -27,6 +27,7 @@ from trainables.sections import (
     LatentConfig,
     NotNegative,
     Positive,
+    Precision,
     Section,
     Share,
 )
@@ -64,6 +65,7 @@ class TrialConfig(Section):
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D
     tick_kimg: Kimg = 2.0  # thousands of real images between two measurements
+    precision: Precision = "tf32"  # of a GPU; bf16: networks in bfloat16 while they train, losses and penalties in float32
     seed: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("tricks")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from ganstudy.errors import UserError
 from ganstudy.units import to_images
 from trainables.batches import Batches
 from trainables.clock import Clock
@@ -21,6 +22,7 @@ from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
 from trainables.models.layers import Dropout
 from trainables.optimisers import OPTIMISERS
+from trainables.precision import in_its_format, train_in_bf16, use
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
@@ -39,6 +41,7 @@ class Gan:
         self.config, self.source, self.device = config, source, torch.device(device)
         with _BUILDING:
             torch.manual_seed(config.seed)
+            use(config.precision)
             self._build()
 
     def _build(self) -> None:
@@ -54,6 +57,11 @@ class Gan:
         g = conditional.build_generator(config, source.shape, classes=classes)
         d = conditional.build_discriminator(config, d_shape, classes=classes)
         self.nets = Nets(g.to(self.device), d.to(self.device))
+        if config.precision == "bf16":
+            if len(source.shape) == 1:
+                raise UserError("precision must be fp32 or tf32 with points, whose positions bfloat16 rounds too much; given bf16")
+            train_in_bf16(g)
+            train_in_bf16(d)
         labels = None if classes is None else source.train_labels
         self.batches = Batches(source.train, config.batch_size, seed=config.seed, device=self.device, size=config.data.size, labels=labels)
         self.budget = to_images(config.budget_kimg)
@@ -208,12 +216,15 @@ class Gan:
         """Return D's features [N, C, ...], or None if no term reads them, and its logits [N]."""
         if not self.features:
             return None, apply(self.nets.d, images, labels)
-        if isinstance(self.nets.d, ConditionalDiscriminator):
-            assert labels is not None
-            features = self.nets.d.features(images, labels)
-            return features, self.nets.d.logits(features, labels)
-        features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
-        return features, self.nets.d.head(features).flatten()  # type: ignore[operator]
+        with in_its_format(self.nets.d, self.device):
+            if isinstance(self.nets.d, ConditionalDiscriminator):
+                assert labels is not None
+                features = self.nets.d.features(images, labels)
+                logits = self.nets.d.logits(features, labels)
+            else:
+                features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
+                logits = self.nets.d.head(features).flatten()  # type: ignore[operator]
+        return features.float(), logits.float()
 
     def class_terms(self, step: Step, *, side: Literal["d", "g"]) -> dict[str, Tensor]:
         """Return {"d/class": …} or {"g/class": …} if D has an auxiliary head, else {}. D learns from real and fake images, G from fake ones.

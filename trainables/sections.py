@@ -22,6 +22,7 @@ Head = Literal["dense", "conv"]
 Upsampling = Literal["transposed", "nearest", "bilinear", "pixel_shuffle"]
 Downsampling = Literal["strided", "average", "max"]
 Output = Literal["tanh", "sigmoid", "linear"]
+Precision = Literal["fp32", "tf32", "bf16"]
 
 
 def joined(classes: object) -> object:

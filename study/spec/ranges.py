@@ -205,6 +205,7 @@ NO_RANGE: dict[str, NoRange] = {
     "seed": NoRange("each trial gets its own seed; `seeds` is the number of trials of each config", never_varies=True),
     "budget_kimg": NoRange("trials of different lengths cannot be compared", never_varies=True),
     "tick_kimg": NoRange("it only sets how often a trial is measured", never_varies=True),
+    "precision": NoRange("a coarser format is faster and never better; to see what it costs, give a list"),
     "loop": NoRange("there is one built-in training loop; to compare it with a plugin's loop, give a list"),
     "data": NoRange("metrics on different data cannot be compared; make two studies", never_varies=True),
     "data.size": NoRange("sensible values depend on the data; for a learning curve give {low: …, high: …, log: true}"),

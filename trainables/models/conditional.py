@@ -19,14 +19,16 @@ from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data.source import Source
 from trainables.models.base import Architecture, Discriminator, Shape
+from trainables.precision import in_its_format
 from trainables.sections import NetConfig
 from trainables.tables import ARCHS
 
 
 def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the output of a network for x [N, …]; labels [N] are passed if the network is conditional, else None."""
-    y: Tensor = net(x) if labels is None else net(x, labels)
-    return y
+    """Return the output of a network for x [N, …], as float32; labels [N] are passed if the network is conditional, else None."""
+    with in_its_format(net, x.device):
+        y: Tensor = net(x) if labels is None else net(x, labels)
+    return y.float()
 
 
 # Generators ------------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""The number format in which a GPU trains."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from trainables.sections import Precision
+
+
+def use(precision: Precision) -> None:
+    """Let all work of this process use TF32 for matrix products and convolutions, or not. Has no effect on a CPU."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "fp32"
+
+
+def train_in_bf16(net: nn.Module) -> None:
+    """Let `in_its_format` compute this network in bfloat16 while it trains."""
+    net.bf16 = True  # type: ignore[assignment]  # a plain attribute
+
+
+@contextmanager
+def in_its_format(net: nn.Module, device: torch.device) -> Iterator[None]:
+    """Compute a network: in bfloat16 (autocast) if it trains in it, else as always. Its outputs may be bfloat16 then."""
+    if getattr(net, "bf16", False) and net.training:
+        with torch.autocast(device.type, torch.bfloat16):
+            yield
+    else:
+        yield
+
+
+def in_use(net: nn.Module) -> Precision:
+    """Return the format in which a network trains."""
+    return "bf16" if getattr(net, "bf16", False) else "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32"
