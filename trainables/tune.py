@@ -99,11 +99,17 @@ def _assigned_device(resources: Mapping[str, float]) -> torch.device:
     share = resources.get("GPU", 0.0)
     if not share or not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
         return torch.device("cpu")
+    device = first_gpu()
+    if share < 1:
+        torch.cuda.set_per_process_memory_fraction(share)
+    return device
+
+
+def first_gpu() -> torch.device:
+    """Return the GPU that CUDA_VISIBLE_DEVICES names first; Ray sets it to the assigned GPU. Raises RuntimeError if torch sees none."""
     if not torch.cuda.is_available():
         raise RuntimeError(
             "Ray assigned a GPU to this trial, but torch sees none on this node; install a GPU driver and a torch build for CUDA there"
         )
     torch.cuda.init()  # the memory counters need an initialised device
-    if share < 1:
-        torch.cuda.set_per_process_memory_fraction(share)
-    return torch.device("cuda", 0)  # Ray sets CUDA_VISIBLE_DEVICES to the assigned GPU
+    return torch.device("cuda", 0)

@@ -77,6 +77,13 @@ def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]
     return request | ({"memory": wanted.memory_gb * 2**30} if wanted.memory_gb else {})
 
 
+def lanes(spec: StudySpec, nodes: list[Mapping[str, float]]) -> bool:
+    """Whether trials on the same device are trained by one process. By default if several share a GPU, where processes would take turns."""
+    if spec.resources.lanes is not None:
+        return spec.resources.lanes
+    return 0 < per_trial(spec, total(nodes))["gpu"] < 1
+
+
 def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
     """Number of concurrent trials: as many as fit on the nodes. A trial cannot span nodes.
 

@@ -8,18 +8,21 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.error import TuneError
 
 from ganstudy import UserError
 from ganstudy.files import write_whole
 from study.engine import cluster
+from study.engine.lanes import Lane
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
 from study.engine.searcher import Search, to_run
 from study.engine.stopping import Stopping
+from study.engine.workers import desk
 from study.evaluation.classifiers import keep_classifier
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
@@ -67,7 +70,8 @@ def _run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Prog
     """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records."""
     for crash in range(_MAX_CRASHES + 1):
         try:
-            _tuner(spec, prepared, store, display).fit()
+            with _trainable(spec, prepared) as trainable:
+                _tuner(spec, trainable, store, display).fit()
             return
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
             if crash == _MAX_CRASHES:
@@ -80,13 +84,23 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
     return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
 
 
-def _tuner(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> tune.Tuner:
+@contextmanager
+def _trainable(spec: StudySpec, prepared: Prepared) -> Iterator[Any]:
+    """The trainable of the study's trials. With lanes, their worker processes end with the block."""
+    shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+    if cluster.lanes(spec, cluster.nodes(None)):
+        with desk() as opened:
+            yield tune.with_parameters(Lane, desk=opened, shared=[ray.put(shared)])
+    else:
+        yield tune.with_parameters(GanTrainable, shared=shared)
+
+
+def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
     search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless)
     nodes = cluster.nodes(None)
-    shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(GanTrainable, shared=shared), cluster.per_trial(spec, cluster.total(nodes))),
+        tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=early_stopping(spec, store.trials.values()),

@@ -72,6 +72,7 @@ class Resources(Section):
     gpu: Annotated[float, Field(ge=0)] | None = None  # None: 1 if the cluster has GPUs, else 0; below 1: a share of one GPU
     memory_gb: Positive | None = None
     concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
+    lanes: bool | None = None  # one process trains all trials on a device, a thread each; None: if gpu is a share. On a CPU: all of a node
 
     @field_validator("gpu")
     @classmethod

@@ -1,0 +1,178 @@
+"""Worker processes that train several trials each (`resources.lanes`), and the desk that starts them.
+
+Imports no torch: the desk's process does not need it.
+"""
+
+import asyncio
+import os
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+_SUSPECT = 2  # workers that died with a trial aboard, after which the trial is trained alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What one worker serves: a node, and the GPUs that Ray gave to the trials (none: the CPU), of which each trial has a share."""
+
+    node: str
+    cpus: float  # of each trial
+    gpus: tuple[str, ...] = ()
+    share: float = 0.0
+    alone: str = ""  # the only trial of this worker; "" for a worker that trials share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Berth:
+    """A trial's worker. `number` tells a worker from the one that replaced it."""
+
+    place: Place
+    number: int
+    worker: Any
+
+
+@dataclass(kw_only=True)
+class _Running:
+    """A worker, and the lanes that use it."""
+
+    berth: Berth
+    lanes: set[str] = field(default_factory=set)
+
+
+class Desk:
+    """Actor that starts the workers and decides which of them trains a trial.
+
+    The driver owns the desk and the desk owns the workers, so Ray kills them with the driver, however it ends.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Place, _Running] = {}
+        self._deaths: Counter[str] = Counter()  # trial -> workers that died with it aboard
+        self._guilty: set[str] = set()  # trials that took a worker of their own down
+        self._started = 0
+
+    def board(self, trial_id: str, lane: str, place: Place) -> Berth:
+        """Return the worker that trains a trial next; starts it if there is none."""
+        place = replace(place, alone=trial_id if self._deaths[trial_id] >= _SUSPECT else "")
+        if place not in self._running:
+            self._started += 1
+            strategy = NodeAffinitySchedulingStrategy(place.node, soft=False)
+            worker = ray.remote(Worker).options(num_cpus=0, num_gpus=0, scheduling_strategy=strategy).remote(place)
+            self._running[place] = _Running(berth=Berth(place=place, number=self._started, worker=worker))
+        self._running[place].lanes.add(lane)
+        return self._running[place].berth
+
+    def died(self, berth: Berth, trial_id: str | None) -> None:
+        """Note that a worker died. trial_id: the trial that saw it die, if it was aboard."""
+        if trial_id:
+            self._deaths[trial_id] += 1
+            if berth.place.alone:
+                self._guilty.add(trial_id)
+        if (running := self._running.get(berth.place)) and running.berth.number == berth.number:
+            self._end(berth.place)
+
+    def passed(self, trial_id: str) -> bool:
+        """Note that a trial reached a tick alone. Returns whether it may share a worker again: a suspect is innocent then.
+
+        Should another worker die with it aboard, it is a suspect again. A trial that took a worker of its own down stays alone.
+        """
+        if trial_id not in self._guilty:
+            self._deaths[trial_id] = _SUSPECT - 1
+        return trial_id not in self._guilty
+
+    def leave(self, lane: str, berth: Berth) -> None:
+        """Note that a lane no longer uses a worker. The last one ends it."""
+        running = self._running.get(berth.place)
+        if running and running.berth.number == berth.number:
+            running.lanes.discard(lane)
+            if not running.lanes:
+                self._end(berth.place)
+
+    def _end(self, place: Place) -> None:
+        ray.kill(self._running.pop(place).berth.worker)
+
+
+class TrainingError(Exception):
+    """A trial raised an exception in a worker. The message is its traceback: its class may be defined in a module that lanes do not import."""
+
+
+class Worker:
+    """Actor that trains all trials of a place. Light until the first trial begins."""
+
+    def __init__(self, place: Place):
+        self._place = place
+        self._lanes: Any = None  # trainables.lanes.Lanes
+        self._opening = asyncio.Lock()
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._pids: dict[str, int] = {}
+
+    async def pid(self) -> int:
+        """Return the id of this process."""
+        return os.getpid()
+
+    async def begin(self, lane: str, pid: int, shared: Sequence[Any], flat: dict[str, Any], checkpoint: str | None) -> str | None:
+        """Start or resume a trial. Returns the traceback of an exception, or None.
+
+        pid: the lane's process. shared: the reference of a Shared, in a list, so that Ray hands it over as a reference.
+        """
+        for gone in [name for name, other in self._pids.items() if not psutil.pid_exists(other)]:
+            await self.end(gone)  # the lane was killed and said no goodbye; its trial runs in another lane now
+        self._pids[lane] = pid
+        thread = self._threads.setdefault(lane, ThreadPoolExecutor(1))
+        async with self._opening:
+            if self._lanes is None:
+                try:
+                    self._lanes = await asyncio.get_running_loop().run_in_executor(thread, self._opened, await shared[0])
+                except Exception:  # of a plugin's import or of the GPU; it belongs to this trial, and the next one tries again
+                    return traceback.format_exc()
+        return (await self._in_thread(lane, "begin", flat, Path(checkpoint) if checkpoint else None))[1]
+
+    async def tick(self, lane: str, folder: str) -> tuple[dict[str, Any] | None, str | None]:
+        """Train to the next tick. Returns what it measured, or else the traceback of an exception. See Lanes.tick."""
+        return await self._in_thread(lane, "tick", Path(folder))
+
+    async def end(self, lane: str) -> None:
+        """Drop a lane and its trial."""
+        self._pids.pop(lane, None)
+        if thread := self._threads.pop(lane, None):
+            thread.submit(lambda: self._lanes and self._lanes.end(lane))
+            thread.shutdown(wait=False)
+
+    async def _in_thread(self, lane: str, method: str, *given: Any) -> tuple[Any, str | None]:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[lane], self._call, method, lane, *given)
+
+    def _call(self, method: str, *given: Any) -> tuple[Any, str | None]:
+        """Call a method of Lanes. Every exception is caught: it belongs to one trial, and a StopIteration would block the event loop."""
+        try:
+            return getattr(self._lanes, method)(*given), None
+        except Exception:
+            return None, traceback.format_exc()
+
+    def _opened(self, shared: Any) -> Any:
+        """Return the Lanes of this process."""
+        if self._place.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self._place.gpus)  # read when torch first uses CUDA
+        from trainables.lanes import Lanes  # here, so that the desk and the lanes do not import torch
+
+        return Lanes(shared, cpus=self._place.cpus, gpu=self._place.share)
+
+
+@contextmanager
+def desk() -> Iterator[Any]:
+    """A desk for the trials of one Tune run. Its end ends the workers."""
+    # If it crashes, Ray starts it again and repeats calls. Its workers die with it, and the lanes ask for new ones.
+    actor: Any = ray.remote(Desk).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+    try:
+        yield actor
+    finally:
+        ray.kill(actor)

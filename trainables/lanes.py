@@ -1,0 +1,59 @@
+"""Lanes: several trials that one process trains, each in a thread of its own. Does not import Ray: study/engine/workers.py runs it in an actor."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables.config import TrialConfig
+from trainables.trial import Trial
+from trainables.tune import Shared, first_gpu
+
+_OF_ONE_TRIAL, _OF_ALL = "device/memory_mb", "device/worker_memory_mb"
+
+
+class Lanes:
+    """The trials of one process by the name of their lane. A lane calls from one thread; different lanes may call at the same time.
+
+    cpus: threads of each trial, as many as a process of its own would use, because sums depend on the number of threads. gpu: the share of a
+    GPU that each trial may use; 0 trains on the CPU. Together the trials may use the sum of their shares.
+    """
+
+    def __init__(self, shared: Shared, *, cpus: float, gpu: float):
+        self._source, self._cpus, self._gpu = shared.source, cpus, gpu
+        self._device = first_gpu() if gpu else torch.device("cpu")
+        self._evaluator = shared.evaluator.on(self._device)
+        self._trials: dict[str, Trial] = {}
+        self._building = threading.Lock()  # networks draw their weights from torch's global generator, and a checkpoint sets its state
+
+    def begin(self, lane: str, flat: Mapping[str, Any], checkpoint: Path | None) -> None:
+        """Start the trial of a flat config, or resume it from a checkpoint. Ends the lane's previous trial."""
+        torch.set_num_threads(max(1, int(self._cpus)))  # OpenMP counts the threads of each thread separately
+        self.end(lane)
+        with self._building:
+            trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device)
+            if checkpoint:
+                trial.load(checkpoint)
+            self._trials[lane] = trial
+            if self._gpu:
+                torch.cuda.set_per_process_memory_fraction(min(1.0, self._gpu * len(self._trials)), self._device)
+
+    def tick(self, lane: str, folder: Path) -> dict[str, Any]:
+        """Train to the next tick. Returns the fields of Measured and `effective`; writes a checkpoint to `folder` unless the trial diverged.
+
+        Ends a trial that has no further ticks. On a GPU, the peak memory is that of all trials of the process, and its name says so.
+        """
+        trial = self._trials[lane]
+        measured = trial.advance()
+        if not measured.diverged:
+            trial.save(folder)
+        if measured.finished or measured.diverged:
+            self.end(lane)
+        values = {_OF_ALL if name == _OF_ONE_TRIAL else name: value for name, value in measured.values.items()}
+        return {**vars(measured), "values": values, "effective": {} if measured.images else trial.effective}
+
+    def end(self, lane: str) -> None:
+        """Drop the lane's trial, if it has one."""
+        self._trials.pop(lane, None)
