@@ -8,6 +8,8 @@ STARTS_RAY = {
     "test_cluster.py",
     "test_format_resume.py",
     "test_kill.py",
+    "test_lanes.py",
+    "test_lanes_killed.py",
     "test_launch.py",
     "test_layout.py",
     "test_plugins.py",

@@ -152,10 +152,10 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(self._threads[lane], self._call, method, lane, *given)
 
     def _call(self, method: str, *given: Any) -> tuple[Any, str | None]:
-        """Call a method of Lanes. Every exception is caught: it belongs to one trial, and a StopIteration would block the event loop."""
+        """Call a method of Lanes. Everything raised belongs to one trial; StopIteration and SystemExit would block the event loop for ever."""
         try:
             return getattr(self._lanes, method)(*given), None
-        except Exception:
+        except BaseException:
             return None, traceback.format_exc()
 
     def _opened(self, shared: Any) -> Any:
