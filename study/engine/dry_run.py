@@ -72,10 +72,11 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         return
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
+    shared = ", one process per device" if cluster.lanes(spec, nodes) else ""
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
     seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
-        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} concurrent trials"
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} concurrent trials{shared}"
         f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s per evaluation, measured on this machine with one trial)",
         soft_wrap=True,
     )

@@ -69,6 +69,8 @@ print("request", cluster.per_trial(spec, cluster.total(cluster.nodes(None))))
 view = launch(spec, "toy", progress=False)
 (record,) = view.store.trials.values()
 print("ended", record.closed.ended, record.closed.reason.strip().splitlines()[-1])
+shared = StudySpec.from_dict({**TOY, "n_configs": 2, "max_failures": 0, "resources": {"gpu": 0.5}})
+print("lanes", {record.closed.reason.strip().splitlines()[-1] for record in launch(shared, "lanes", progress=False).store.trials.values()})
 half = StudySpec.from_dict({**TOY, "n_configs": 4, "resources": {"gpu": 0}})
 print("on the CPU", set(launch(half, "cpu", progress=False).trials()["ended"]))
 ray.shutdown()
@@ -105,6 +107,7 @@ def test_a_trial_requests_a_gpu_and_fails_if_torch_sees_none(tmp_path: Path) -> 
     said = run_script(head() + FAKE_GPUS, tmp_path)
     assert "request {'cpu': 1.0, 'gpu': 1.0}" in said
     assert "ended error RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
+    assert "lanes {'RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
     assert "on the CPU {'budget'}" in said
 
 

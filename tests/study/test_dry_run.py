@@ -37,3 +37,8 @@ def test_networks_that_do_not_fit_into_memory_are_refused(tmp_path: Path, size: 
     side, width = size[0], size.partition("=")[2]
     with pytest.raises(UserError, match=f"networks must fit into memory; those with {side}.width {width} do not. Lower {side}.width"):
         dry_run(tmp_path, size)
+
+
+def test_trials_that_share_a_process_are_told(tmp_path: Path) -> None:
+    assert "concurrent trials, one process per device (" in dry_run(tmp_path, "resources.lanes=true", "resources.concurrent=2")
+    assert "concurrent trials (" in dry_run(tmp_path)
