@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from trainables.config import TrialConfig
+from trainables.precision import be_deterministic
 from trainables.trial import Trial
 from trainables.tune import Shared, first_gpu
 
@@ -24,7 +25,8 @@ class Lanes:
     def __init__(self, shared: Shared, *, cpus: float, gpu: float):
         self._source, self._cpus, self._gpu = shared.source, cpus, gpu
         self._device = first_gpu() if gpu else torch.device("cpu")
-        self._evaluator = shared.evaluator.on(self._device)
+        be_deterministic(shared.deterministic, self._device)
+        self._evaluator, self._capture = shared.evaluator.on(self._device), shared.capture
         self._trials: dict[str, Trial] = {}
         self._building = threading.Lock()  # networks draw their weights from torch's global generator, and a checkpoint sets its state
 
@@ -33,7 +35,7 @@ class Lanes:
         torch.set_num_threads(max(1, int(self._cpus)))  # OpenMP counts the threads of each thread separately
         self.end(lane)
         with self._building:
-            trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device)
+            trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device, capture=self._capture)
             if checkpoint:
                 trial.load(checkpoint)
             self._trials[lane] = trial
@@ -41,7 +43,7 @@ class Lanes:
                 torch.cuda.set_per_process_memory_fraction(min(1.0, self._gpu * len(self._trials)), self._device)
 
     def tick(self, lane: str, folder: Path) -> dict[str, Any]:
-        """Train to the next tick. Returns the fields of Measured and `effective`; writes a checkpoint to `folder` unless the trial diverged.
+        """Train to the next tick. Returns the fields of Measured, `effective` and `eager`; writes a checkpoint to `folder` unless the trial diverged.
 
         Ends a trial that has no further ticks. On a GPU, the peak memory is that of all trials of the process, and its name says so.
         """
@@ -52,7 +54,7 @@ class Lanes:
         if measured.finished or measured.diverged:
             self.end(lane)
         values = {_OF_ALL if name == _OF_ONE_TRIAL else name: value for name, value in measured.values.items()}
-        return {**vars(measured), "values": values, "effective": {} if measured.images else trial.effective}
+        return {**vars(measured), "values": values, "effective": {} if measured.images else trial.effective, "eager": trial.eager}
 
     def end(self, lane: str) -> None:
         """Drop the lane's trial, if it has one."""

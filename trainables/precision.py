@@ -1,5 +1,6 @@
 """The number format in which a GPU trains."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,18 @@ from trainables.sections import Precision
 def use(precision: Precision) -> None:
     """Let all work of this process use TF32 for matrix products and convolutions, or not. Has no effect on a CPU."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "fp32"
+
+
+def be_deterministic(on: bool, device: torch.device) -> None:
+    """Let a GPU use only operations that add in a fixed order, for the whole process; others raise RuntimeError with their name.
+
+    Call it before the first work on the GPU. A CPU is deterministic anyway.
+    """
+    if on and device.type == "cuda":
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # no operation here reads such memory
+        torch.backends.cudnn.benchmark = False
 
 
 def train_in_bf16(net: nn.Module) -> None:

@@ -64,7 +64,7 @@ class Trial:
             self._stream.wait_stream(torch.cuda.current_stream(self.device))  # the evaluator's networks may still be on their way
         with self._on_stream():
             self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
-        self._eager = "" if self._stream else "the device is a CPU"
+        self._eager = ""
         if self._stream and not capture:
             self._eager = "resources.capture is off"
         elif self._stream and not isinstance(self.run, Run):
@@ -117,7 +117,7 @@ class Trial:
 
     @property
     def eager(self) -> str:
-        """Why rounds are not replayed, as a clause; "" if they are, or if none was recorded yet."""
+        """Why a GPU does not replay rounds, as a clause; "" if it does, if none was recorded yet, or on a CPU."""
         rounds = self.run.rounds if isinstance(self.run, Run) else None
         return self._eager or (rounds.reason if rounds else "")
 

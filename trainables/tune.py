@@ -16,6 +16,7 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
+from trainables.precision import be_deterministic
 from trainables.trial import Trial
 
 
@@ -39,32 +40,37 @@ class Shared:
     evaluator: Evaluator
     plugins: Sequence[str] = ()
     plugin_folders: Sequence[str] = ()  # folders of plugins that are not installed
+    capture: bool = True  # see Trial
+    deterministic: bool = False  # see trainables.precision.be_deterministic
 
     def __reduce__(self) -> tuple[Any, ...]:
         buffers: list[pickle.PickleBuffer] = []
         packed = cloudpickle.dumps((self.source, self.evaluator), protocol=5, buffer_callback=buffers.append)
-        return _unpacked, (self.plugins, self.plugin_folders, packed, buffers)
+        return _unpacked, (self.plugins, self.plugin_folders, self.capture, self.deterministic, packed, buffers)
 
 
-def _unpacked(plugins: Sequence[str], folders: Sequence[str], packed: bytes, buffers: list[Any]) -> Shared:
+def _unpacked(
+    plugins: Sequence[str], folders: Sequence[str], capture: bool, deterministic: bool, packed: bytes, buffers: list[Any]
+) -> Shared:
     """Import the plugins, then unpickle."""
     sys.path += [folder for folder in folders if folder not in sys.path]
     for module in plugins:
         importlib.import_module(module)
     source, evaluator = pickle.loads(packed, buffers=buffers)
-    return Shared(source=source, evaluator=evaluator, plugins=plugins, plugin_folders=folders)
+    return Shared(source=source, evaluator=evaluator, plugins=plugins, plugin_folders=folders, capture=capture, deterministic=deterministic)
 
 
 class GanTrainable(tune.Trainable):
     """Ray Tune Trainable whose step is one tick. Each step reports the fields of Measured and requests a checkpoint unless the trial diverged.
 
-    The first step also reports `effective`. The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
+    The first step also reports `effective`; `eager` says why a GPU does not replay rounds. The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
     tune.with_parameters passes `shared`.
     """
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
         self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
-        self.source, self.evaluator = shared.source, shared.evaluator.on(self.device)
+        be_deterministic(shared.deterministic, self.device)
+        self.source, self.evaluator, self.capture = shared.source, shared.evaluator.on(self.device), shared.capture
         self.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -76,7 +82,7 @@ class GanTrainable(tune.Trainable):
         vars(self).pop("trial", None)  # frees the memory of the previous trial first
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device)
+        self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device, capture=self.capture)
         if config["checkpoint"]:
             self.trial.load(Path(config["checkpoint"]))
 
@@ -85,6 +91,7 @@ class GanTrainable(tune.Trainable):
         return {
             **vars(measured),
             "effective": {} if measured.images else self.trial.effective,
+            "eager": self.trial.eager,
             DONE: measured.finished or bool(measured.diverged),
             SHOULD_CHECKPOINT: not measured.diverged,
         }

@@ -87,7 +87,14 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 @contextmanager
 def _trainable(spec: StudySpec, prepared: Prepared) -> Iterator[Any]:
     """The trainable of the study's trials. With lanes, their worker processes end with the block."""
-    shared = Shared(source=prepared.source, evaluator=prepared.evaluator, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+    shared = Shared(
+        source=prepared.source,
+        evaluator=prepared.evaluator,
+        plugins=spec.plugins,
+        plugin_folders=plugin_folders(spec.plugins),
+        capture=spec.resources.capture == "auto",
+        deterministic=spec.resources.deterministic,
+    )
     if cluster.lanes(spec, cluster.nodes(None)):
         with desk() as opened:
             yield tune.with_parameters(Lane, desk=opened, shared=[ray.put(shared)])

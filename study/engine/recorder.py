@@ -1,5 +1,6 @@
 """Recorder: writes what Ray Tune reports to the Store, then passes it to the searcher."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
 from trainables.generators import GENERATOR_FILE
 from trainables.trial import SAMPLES, STATE
+
+log = logging.getLogger(__name__)
 
 
 class Recorder(tune.Callback):
@@ -36,7 +39,8 @@ class Recorder(tune.Callback):
             trial,
             measured if result["values"] else None,
             Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
-            result["effective"],
+            effective=result["effective"],
+            eager=result["eager"],
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -67,10 +71,16 @@ class Recorder(tune.Callback):
             for name in unneeded:
                 (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
 
-    def _record(self, trial: Any, measured: Measurement | None, closed: Closed | None, effective: dict[str, Any] | None = None) -> None:
+    def _record(
+        self, trial: Any, measured: Measurement | None, closed: Closed | None, *, effective: dict[str, Any] | None = None, eager: str = ""
+    ) -> None:
         """Write to the Store, then update the searcher and the display."""
         trial_id = trial.config["trial_id"]
-        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective) and measured:
+        if eager and not self.store.trials[trial_id].eager:
+            log.warning("%s launches each operation by itself, which takes several times as long: %s", trial_id, eager)
+        else:
+            eager = ""
+        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective, eager=eager) and measured:
             self.search.measured(trial_id, measured)
         if closed:
             self.search.closed(self.store.trials[trial_id])

@@ -233,6 +233,8 @@ def print_trial(trial: TrialView, console: Console) -> None:
         f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {escape(trial.diagnosis.evidence)}",
         soft_wrap=True,
     )
+    if record.eager:
+        console.print(f"Not replayed on the GPU: {escape(record.eager)}", soft_wrap=True)
     if record.closed and record.closed.reason:
         console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
     asked = record.settings

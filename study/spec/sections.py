@@ -1,7 +1,7 @@
 """Sections of a study file: objective, scheduler, evaluation and resources."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -72,6 +72,8 @@ class Resources(Section):
     gpu: Annotated[float, Field(ge=0)] | None = None  # None: 1 if the cluster has GPUs, else 0; below 1: a share of one GPU
     memory_gb: Positive | None = None
     concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
+    capture: Literal["auto", "off"] = "auto"  # auto: a GPU replays recorded rounds of updates wherever they can be recorded
+    deterministic: bool = False  # a GPU repeats a trial bit for bit; refuses operations that cannot
     lanes: bool | None = None  # one process trains all trials on a device, a thread each; None: if gpu is a share. On a CPU: all of a node
 
     @field_validator("gpu")

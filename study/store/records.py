@@ -52,6 +52,7 @@ class TrialRecord:
     variants: Mapping[str, str] = field(default_factory=dict)  # name -> variant, for settings that come from variants
     phase: str = "explore"
     effective: Mapping[str, Any] = field(default_factory=dict)  # the settings that the networks and optimisers actually had
+    eager: str = ""  # why a GPU did not replay rounds of updates; "" if it did, or on a CPU
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
     saved: tuple[Saved, ...] = ()
     closed: Closed | None = None  # None while the trial is unfinished

@@ -98,6 +98,7 @@ class Store:
         *,
         opened: Mapping[str, Any] | None = None,
         effective: Mapping[str, Any] | None = None,
+        eager: str | None = None,
         measured: Measurement | None = None,
         saved: Saved | None = None,
         closed: Closed | None = None,
@@ -111,6 +112,7 @@ class Store:
         facts = {
             "opened": opened,
             "effective": effective or None,
+            "eager": eager or None,
             "measured": measured and asdict(measured),
             "saved": saved and asdict(saved),
             "closed": closed and asdict(closed),
@@ -138,6 +140,8 @@ class Store:
         record = self.trials[trial_id]
         if "effective" in line:
             record = replace(record, effective=line["effective"])
+        if "eager" in line:
+            record = replace(record, eager=line["eager"])
         if "measured" in line:
             record = replace(record, measurements=(*record.measurements, Measurement(**line["measured"])), closed=None)
         if "saved" in line:
