@@ -1,4 +1,4 @@
-"""`python -m bench.gpu [entries] [alone] [lanes] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
+"""`python -m bench.gpu [entries] [alone] [lanes] [formats] [studies] [--deterministic] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
 
 Needs only what the training needs, no network and no test tools. All parts take less than eight minutes.
 """
@@ -14,24 +14,30 @@ from typing import Any
 
 import torch
 
-from bench.gpu import entries, speed
+from bench.gpu import entries, speed, studies
+from trainables.precision import be_deterministic
 
 PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "entries": entries.rows,
     "alone": speed.alone,
     "lanes": lambda: speed.lanes(("mlp, 2-D, batch 256", "dcgan 28", "dcgan 32, r1")),
+    "formats": lambda: speed.formats(("dcgan 32", "dcgan 64, batch 128", "resnet 32, width 128", "r3 32, r1, r2")),
+    "studies": studies.rows,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.gpu", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; by default all")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="only operations that add in a fixed order: equal runs are equal bit for bit"
+    )
     parser.add_argument("--out", type=Path, help="also write the lines to this file")
     given = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("bench.gpu needs a GPU; torch sees none on this machine")
     warnings.filterwarnings("ignore")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    be_deterministic(given.deterministic, torch.device("cuda"))
     start = time.monotonic()
     lines: list[dict[str, Any]] = [{"gpu": torch.cuda.get_device_name(0), "torch": torch.__version__, "python": sys.version.split()[0]}]
     print(json.dumps(lines[0]), flush=True)

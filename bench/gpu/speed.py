@@ -38,6 +38,22 @@ def alone(seconds: float = 1.0) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def formats(cases: tuple[str, ...], seconds: float = 1.0) -> Iterator[dict[str, Any]]:
+    """Yield rounds per second of captured trials in each number format."""
+    for case in cases:
+        settings, shape = SPEED[case]
+        row: dict[str, Any] = {"case": case}
+        for precision in ("fp32", "tf32", "bf16"):
+            try:
+                with torch.cuda.stream(torch.cuda.Stream()):
+                    row[precision] = round(
+                        per_second(stepper(make({**settings, "precision": precision}, shape, captured=True)), seconds), 1
+                    )
+            except Exception as error:
+                row[precision] = f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"
+        yield row
+
+
 def lanes(cases: tuple[str, ...], seconds: float = 1.5) -> Iterator[dict[str, Any]]:
     """Yield rounds per second of all trials together, for 1 to 16 of them in threads, each on a stream of its own."""
     for case in cases:
