@@ -18,7 +18,7 @@ _WAYS: dict[str, tuple[list[str], int]] = {  # options of launch, and seeds of e
 }
 
 
-def rows(gpu: float = 0.125, kill_after_s: float = 15.0) -> Iterator[dict[str, Any]]:
+def rows(gpu: float = 0.125, kill_after: int = 20) -> Iterator[dict[str, Any]]:
     """Yield seconds, trials and failures of studies/fashion_mnist.yaml, for each way to run it."""
     for way, (options, seeds) in _WAYS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -29,13 +29,20 @@ def rows(gpu: float = 0.125, kill_after_s: float = 15.0) -> Iterator[dict[str, A
             with (Path(folder) / "log").open("w+") as log:
                 process = subprocess.Popen(command + [part for each in given for part in ("--set", each)], stdout=log, stderr=log)
                 if "killed" in way:
-                    time.sleep(kill_after_s)
-                    row["killed"] = _kill(process.pid)
+                    while process.poll() is None and _measured(Path(folder) / "study") < kill_after:
+                        time.sleep(0.1)
+                    row["killed"] = _kill(process.pid) if process.poll() is None else 0
                 row["exit"] = process.wait()
                 row["seconds"] = round(time.monotonic() - start, 1)
                 log.seek(0)
                 row["log"] = log.read()[-400:] if row["exit"] else ""
             yield row | _told(Path(folder) / "study")
+
+
+def _measured(folder: Path) -> int:
+    """Return the measurements that a study has recorded so far."""
+    records = folder / "records.jsonl"
+    return records.read_text().count('"measured"') if records.exists() else 0
 
 
 def _kill(driver: int) -> int:
