@@ -58,4 +58,5 @@ class Lanes:
 
     def end(self, lane: str) -> None:
         """Drop the lane's trial, if it has one."""
-        self._trials.pop(lane, None)
+        if trial := self._trials.pop(lane, None):
+            trial.release()

@@ -115,6 +115,11 @@ class Trial:
             diverged=diverged,
         )
 
+    def release(self) -> None:
+        """Give up the recorded rounds, so that the memory of the GPU is free as soon as nobody holds the trial."""
+        if isinstance(self.run, Run):
+            self.run.rounds = None
+
     @property
     def eager(self) -> str:
         """Why a GPU does not replay rounds, as a clause; "" if it does, if none was recorded yet, or on a CPU."""

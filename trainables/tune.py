@@ -79,7 +79,9 @@ class GanTrainable(tune.Trainable):
 
     def begin(self, config: dict[str, Any]) -> None:
         """Start or resume the trial of a Tune config."""
-        vars(self).pop("trial", None)  # frees the memory of the previous trial first
+        if previous := vars(self).pop("trial", None):  # its memory first
+            previous.release()
+            del previous
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device, capture=self.capture)

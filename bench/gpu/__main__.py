@@ -1,4 +1,4 @@
-"""`python -m bench.gpu [entries] [alone] [lanes] [formats] [studies] [--deterministic] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
+"""`python -m bench.gpu [entries] [memory] [alone] [lanes] [formats] [studies] [--deterministic] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
 
 Needs only what the training needs, no network and no test tools. All parts take less than eight minutes.
 """
@@ -19,6 +19,8 @@ from trainables.precision import be_deterministic
 
 PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "entries": entries.rows,
+    "refused": lambda: iter([entries.refused()]),
+    "memory": entries.memory,
     "alone": speed.alone,
     "lanes": lambda: speed.lanes(("mlp, 2-D, batch 256", "dcgan 28", "dcgan 32, r1")),
     "formats": lambda: speed.formats(("dcgan 32", "dcgan 64, batch 128", "resnet 32, width 128", "r3 32, r1, r2")),

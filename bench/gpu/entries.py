@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.gpu.cases import Settings, entries, make, stepper, weights
+from trainables.tricks.base import Trick, trick
 
 _SMALL = {"g.width": 16, "d.width": 16, "batch_size": 16, "tick_kimg": 0.8, "budget_kimg": 0.8}
 _ROUNDS = 16
@@ -21,6 +23,38 @@ def rows() -> Iterator[dict[str, Any]]:
             yield {"entry": name, **_compared(settings)}
         except Exception as error:  # a row of its own: the others are worth having
             yield {"entry": name, "error": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"}
+    yield refused()
+
+
+def refused() -> dict[str, Any]:
+    """Return the row of a plugin that waits for the GPU in each step: its rounds cannot be recorded, and train as before."""
+
+    @trick("waiting")
+    class Waiting(Trick):
+        """Images divided by their largest value, for which the host waits. Of this benchmark."""
+
+        def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
+            return images / images.detach().abs().max().item()
+
+    return {"entry": "a plugin that waits", **_compared({"waiting": True})}
+
+
+def memory() -> Iterator[dict[str, Any]]:
+    """Yield the memory in use after each of several trials, one after another; it must not grow."""
+    for i in range(6):
+        with torch.cuda.stream(torch.cuda.Stream()):
+            run = make({**_SMALL, "r1": True, "r1.interval": 3, "seed": i}, (3, 32, 32), captured=True)
+            for _ in range(_ROUNDS):
+                stepper(run)()
+        run.rounds = None
+        del run
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        yield {
+            "trial": i,
+            "allocated_mb": round(torch.cuda.memory_allocated() / 2**20, 1),
+            "reserved_mb": round(torch.cuda.memory_reserved() / 2**20, 1),
+        }
 
 
 def _compared(settings: Settings) -> dict[str, Any]:

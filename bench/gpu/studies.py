@@ -35,8 +35,8 @@ def rows(gpu: float = 0.125, kill_after: int = 20) -> Iterator[dict[str, Any]]:
                 row["exit"] = process.wait()
                 row["seconds"] = round(time.monotonic() - start, 1)
                 log.seek(0)
-                row["log"] = log.read()[-400:] if row["exit"] else ""
-            yield row | _told(Path(folder) / "study")
+                row["log"] = log.read()[-1500:] if row["exit"] else ""
+            yield row if row["exit"] else row | _told(Path(folder) / "study")
 
 
 def _measured(folder: Path) -> int:

@@ -1,16 +1,20 @@
 """Captured rounds give the same training as plain ones, bit for bit, for every table entry and every pair of entries; what cannot be captured says why."""
 
+import gc
+import weakref
 from typing import Any
 
 import pairs
 import pytest
 import torch
 from replaying import OnCpu
-from tiny import equal, through_a_file, tiny
+from tiny import equal, source_of, through_a_file, tiny, tiny_config
 from torch import Tensor
 
 from trainables.run import Run
+from trainables.trial import Trial
 from trainables.tricks.base import Nets, Step, Trick, trick
+from trainables.updates import UPDATES
 
 LONG = {"budget_kimg": 0.6, "tick_kimg": 0.12}  # 50 rounds: every kind of round is replayed
 
@@ -108,6 +112,26 @@ def test_kinds_of_rounds_are_bounded() -> None:
     assert list(fast.ticks()) == list(plain.ticks())
     assert fast.rounds is not None
     assert len(fast.rounds.graphs) == 8
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_a_released_trial_leaves_no_memory_behind(update: str) -> None:
+    """Without a run of the garbage collector, which a GPU cannot wait for."""
+    config = tiny_config({"update": update, "r1": True, "ema": True, "d.norm": "layer", **LONG})
+    gc.collect()
+    gc.disable()
+    try:
+        trial = Trial(config, source_of(config.data), lambda generator: {"fd": 0.0})
+        assert isinstance(trial.run, Run)
+        trial.run.capture(OnCpu())
+        trial.advance(), trial.advance()
+        assert replayed(trial.run)
+        left = weakref.ref(trial.run), weakref.ref(trial.run.nets.g)
+        trial.release()
+        del trial
+        assert [each() for each in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 # What cannot be captured -----------------------------------------------------------------------------

@@ -33,13 +33,13 @@ class Lookahead(Alternating):
             )
 
     def build(self, gan: Gan) -> None:
-        self.gan = gan
+        self.clock, self.g_opt = gan.clock, gan.g_opt  # not the gan itself: its memory must be free once nobody else holds it
         self.fast = weights(gan.nets.g, gan.nets.d)
         self.slow = copies(self.fast)
 
     def move(self, opt: Optimizer) -> None:
         super().move(opt)
-        if opt is self.gan.g_opt and self.gan.clock.choice(lambda: (self.gan.g_updates + 1) % self.k == 0):
+        if opt is self.g_opt and self.clock.choice(lambda: (self.clock.g_updates + 1) % self.k == 0):
             torch._foreach_lerp_(self.slow, self.fast, self.alpha)
             torch._foreach_copy_(self.fast, self.slow)
 
