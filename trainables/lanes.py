@@ -27,12 +27,16 @@ class Lanes:
         self._device = first_gpu() if gpu else torch.device("cpu")
         be_deterministic(shared.deterministic, self._device)
         self._evaluator, self._capture = shared.evaluator.on(self._device), shared.capture
+        if gpu:
+            torch.cuda.synchronize(self._device)  # lanes use the evaluator on other streams than this one
         self._trials: dict[str, Trial] = {}
         self._building = threading.Lock()  # networks draw their weights from torch's global generator, and a checkpoint sets its state
 
     def begin(self, lane: str, flat: Mapping[str, Any], checkpoint: Path | None) -> None:
         """Start the trial of a flat config, or resume it from a checkpoint. Ends the lane's previous trial."""
         torch.set_num_threads(max(1, int(self._cpus)))  # OpenMP counts the threads of each thread separately
+        if self._gpu and torch.cuda.current_stream(self._device) == torch.cuda.default_stream(self._device):
+            torch.cuda.set_stream(torch.cuda.Stream(self._device))  # of this thread, for all its trials: they reuse each other's memory
         self.end(lane)
         with self._building:
             trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device, capture=self._capture)
@@ -60,3 +64,12 @@ class Lanes:
         """Drop the lane's trial, if it has one."""
         if trial := self._trials.pop(lane, None):
             trial.release()
+
+    def usable(self) -> bool:
+        """Whether the device still works. After an illegal access of one trial, CUDA fails for all trials of the process, until it ends."""
+        try:
+            if self._gpu:
+                torch.cuda.current_stream(self._device).synchronize()
+        except RuntimeError:
+            return False
+        return True

@@ -51,7 +51,7 @@ class Measured:
 class Trial:
     """A trial that pauses at ticks: `advance` trains to the next tick and evaluates there.
 
-    On a GPU it works on a stream of its own, so that trials of one process run side by side, each in a thread. capture: whether rounds of updates are
+    On a GPU it works on the stream of its thread or on a new one, so that trials of one process run side by side, each in a thread. capture: whether rounds of updates are
     recorded there and replayed (trainables.capture). Raises UserError if the config does not fit the data.
     """
 
@@ -59,9 +59,7 @@ class Trial:
         self, config: TrialConfig, source: Source, evaluate: Evaluate, *, device: torch.device | str = "cpu", capture: bool = True
     ):
         self.config, self.source, self.evaluate, self.device = config, source, evaluate, torch.device(device)
-        self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
-        if self._stream:
-            self._stream.wait_stream(torch.cuda.current_stream(self.device))  # the evaluator's networks may still be on their way
+        self._stream = _own_stream(self.device)
         with self._on_stream():
             self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
         self._eager = ""
@@ -155,6 +153,18 @@ class Trial:
         self._ticks = self.run.ticks()
         if not self._images:
             next(self._ticks)  # skips the tick of the untrained networks, which the checkpoint holds
+
+
+def _own_stream(device: torch.device) -> torch.cuda.Stream | None:
+    """Return the current stream, or a new one if that is the default stream, on which nothing runs side by side; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    current = torch.cuda.current_stream(device)
+    if current != torch.cuda.default_stream(device):
+        return current
+    new = torch.cuda.Stream(device)
+    new.wait_stream(current)  # the evaluator's networks may still be on their way
+    return new
 
 
 def _finite(values: dict[str, float], *, after: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ Imports no torch: the desk's process does not need it.
 
 import asyncio
 import os
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -153,11 +154,19 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(self._threads[lane], self._call, method, lane, *given)
 
     def _call(self, method: str, *given: Any) -> tuple[Any, str | None]:
-        """Call a method of Lanes. Everything raised belongs to one trial; StopIteration and SystemExit would block the event loop for ever."""
+        """Call a method of Lanes. Everything raised belongs to one trial; StopIteration and SystemExit would block the event loop for ever.
+
+        Ends the process if its device is unusable, so that all trials resume in another one. A trial alone fails, with the true reason.
+        """
         try:
             return getattr(self._lanes, method)(*given), None
         except BaseException:
-            return None, traceback.format_exc()
+            raised = traceback.format_exc()
+        if not self._place.alone and not self._lanes.usable():
+            sys.stderr.write(raised)
+            sys.stderr.flush()
+            os._exit(1)
+        return None, raised
 
     def _opened(self, shared: Any) -> Any:
         """Return the Lanes of this process."""

@@ -22,7 +22,7 @@ name: toy
 question: Does R1 keep a small GAN on a ring from failing?
 base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 4, tick_kimg: 1}
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
-n_configs: 6
+n_configs: 4
 evaluation: {samples: 200}
 resources: {lanes: true}
 """
@@ -64,24 +64,23 @@ def address() -> Iterator[str]:
         cluster.communicate("\n", timeout=60)
 
 
-@pytest.mark.parametrize("cut", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path, cut: signal.Signals) -> None:
+def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
     folder = tmp_path / "toy"
     process = start("launch", str(study), "--folder", str(folder))
     until_lines(folder, process, 10)
     assert running(WORKER)
-    process.send_signal(cut)
+    process.send_signal(signal.SIGINT)
     assert process.wait(timeout=120) == 0
     wait_until(lambda: not running(WORKER, DESK, LANE))
     assert driver(folder) is None
     assert start("resume", str(folder)).wait(timeout=300) == 0
     store = Store(folder)
-    assert len(store.trials) == 6
+    assert len(store.trials) == 4
     for record in store.trials.values():
         assert [m.images for m in record.measurements] == [0, 1000, 2000, 3000, 4000]
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT", "ganstudy stop"])
+@pytest.mark.parametrize("how", ["kill -9", "ganstudy stop"])
 def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, study: Path, address: str, how: str) -> None:
     folder = tmp_path / "toy"
     process = start("launch", str(study), "--folder", str(folder), RAY_ADDRESS=address)
@@ -92,7 +91,7 @@ def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, s
     if how == "ganstudy stop":
         assert start("stop", str(folder)).wait(timeout=120) == 0
     else:
-        process.send_signal(signal.Signals[how])
+        process.kill()
     process.wait(timeout=120)
     wait_until(lambda: not running(WORKER, DESK, LANE))
     assert running("raylet")
