@@ -38,6 +38,21 @@ def test_resources_and_number_of_concurrent_trials(
     assert cluster.slots(spec, nodes) == slots
 
 
+@pytest.mark.parametrize(
+    ("nodes", "resources", "lanes"),
+    [
+        ([{"CPU": 8}], {}, False),
+        ([{"CPU": 8, "GPU": 1}], {}, False),
+        ([{"CPU": 8, "GPU": 1}], {"gpu": 0}, False),
+        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.5}, True),
+        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.5, "lanes": False}, False),
+        ([{"CPU": 8}], {"lanes": True}, True),
+    ],
+)
+def test_trials_that_share_a_gpu_are_lanes(toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], lanes: bool) -> None:
+    assert cluster.lanes(toy(resources=resources), nodes) is lanes
+
+
 def test_a_trial_that_fits_on_no_node_is_refused(toy: Toy) -> None:
     with pytest.raises(ValueError, match=r"must fit on one node .* requests 4 CPU, 0 GPU, and the nodes have 3 CPU, 0 GPU, 0.0 GB; 3 CPU"):
         cluster.slots(toy(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])

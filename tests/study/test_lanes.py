@@ -13,12 +13,11 @@ from toy import doubled, run
 from workers import DESK, LANE, WORKER, running
 
 from study.api import StudyView
-from study.engine import cluster
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
 
-pytestmark = pytest.mark.usefixtures("one_ray")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_ray")]
 Toy = Callable[..., StudySpec]
 LANES = {"lanes": True}
 
@@ -52,22 +51,6 @@ def separate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[StudySpec], 
     return of
 
 
-@pytest.mark.parametrize(
-    ("nodes", "resources", "lanes"),
-    [
-        ([{"CPU": 8}], {}, False),
-        ([{"CPU": 8, "GPU": 1}], {}, False),
-        ([{"CPU": 8, "GPU": 1}], {"gpu": 0}, False),
-        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.5}, True),
-        ([{"CPU": 8, "GPU": 1}], {"gpu": 0.5, "lanes": False}, False),
-        ([{"CPU": 8}], {"lanes": True}, True),
-    ],
-)
-def test_trials_that_share_a_gpu_are_lanes(toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], lanes: bool) -> None:
-    assert cluster.lanes(toy(resources=resources), nodes) is lanes
-
-
-@pytest.mark.slow
 def test_lanes_write_the_records_of_separate_processes(toy: Toy, tmp_path: Path, separate: Any) -> None:
     spec = toy(resources=LANES)
     view = run(spec, tmp_path / "toy")
@@ -97,7 +80,6 @@ def kill(name: str) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "measured"), [(WORKER, (3, 6)), (DESK, (5,))])
 def test_a_killed_worker_costs_no_trial(
     toy: Toy, tmp_path: Path, separate: Any, monkeypatch: pytest.MonkeyPatch, name: str, measured: tuple[int, ...]
@@ -143,7 +125,6 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy: Toy) -> Iterato
     sys.modules.pop("faulty_plugin", None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "reason", "failures"),
     [
@@ -164,7 +145,6 @@ def test_a_faulty_trial_fails_alone(faulty: Callable[..., StudySpec], tmp_path: 
     assert doubled(view.folder) == 0
 
 
-@pytest.mark.slow
 def test_the_scheduler_stops_lanes(toy: Toy, tmp_path: Path) -> None:
     """And a lane goes on with another trial."""
     spec = toy(goal="optimise", n_configs=9, scheduler={"grace_kimg": 0.2, "reduction_factor": 3}, sampler="tpe", resources=LANES)
