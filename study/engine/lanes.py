@@ -37,7 +37,7 @@ class Lane(tune.Trainable):
         gpus = tuple(context.get_accelerator_ids().get("GPU", ())) if share else ()
         self._desk, self._shared, self._name = desk, shared, context.get_actor_id()
         self._place = Place(node=context.get_node_id(), cpus=resources.get("CPU", 1.0), gpus=gpus, share=share if gpus else 0.0)
-        self._scratch = Path(tempfile.mkdtemp(prefix="ganstudy-lane-"))
+        self._scratch = Path(tempfile.mkdtemp(dir=self.logdir))  # in the folder of this Ray, not of the study
         self._berth: Berth | None = None
         self._take(config)
 

@@ -56,6 +56,7 @@ def test_lanes_write_the_records_of_separate_processes(toy: Toy, tmp_path: Path,
     view = run(spec, tmp_path / "toy")
     assert set(view.trials()["ended"]) == {"budget"}
     assert values(view) == separate(spec)
+    assert not set(view.folder.rglob("tmp*")), "the lanes' own checkpoints are elsewhere"
     for record in view.store.trials.values():
         assert [saved.images for saved in record.saved] == [0, 200, 400, 600]
         assert record.effective
