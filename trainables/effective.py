@@ -8,7 +8,6 @@ from trainables.entries import settings_of
 from trainables.losses import LOSSES
 from trainables.models.conditional import AuxiliaryDiscriminator, ConcatGenerator, unconditional
 from trainables.optimisers import RMSprop
-from trainables.precision import in_use
 from trainables.readback import latent_dim, network, of_discriminator, of_generator
 from trainables.run import Run
 from trainables.tables import D_CONDITIONS, G_CONDITIONS
@@ -36,7 +35,7 @@ def effective(run: Run) -> dict[str, Any]:
         "beta1": of_g["beta1"],
         "beta2": of_d["beta2"],
         "weight_decay": of_d["weight_decay"] if of_g["weight_decay"] is None else of_g["weight_decay"],
-        "precision": in_use(run.nets.g),
+        "precision": "bf16" if getattr(run.nets.g, "bf16", False) else "tf32" if run.tf32 else "fp32",
         "update": rule,
         **{f"{rule}.{setting}": value for setting, value in settings_of(run.rule).items()},
         "batch_size": run.batches.batch_size,

@@ -22,7 +22,7 @@ from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
 from trainables.models.layers import Dropout
 from trainables.optimisers import OPTIMISERS
-from trainables.precision import in_its_format, train_in_bf16, use
+from trainables.precision import in_its_format, train_in_bf16
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
@@ -41,7 +41,6 @@ class Gan:
         self.config, self.source, self.device = config, source, torch.device(device)
         with _BUILDING:
             torch.manual_seed(config.seed)
-            use(config.precision)
             self._build()
 
     def _build(self) -> None:
@@ -57,6 +56,7 @@ class Gan:
         g = conditional.build_generator(config, source.shape, classes=classes)
         d = conditional.build_discriminator(config, d_shape, classes=classes)
         self.nets = Nets(g.to(self.device), d.to(self.device))
+        self.tf32 = config.precision != "fp32"
         if config.precision == "bf16":
             if len(source.shape) == 1:
                 raise UserError("precision must be fp32 or tf32 with points, whose positions bfloat16 rounds too much; given bf16")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
+from ganstudy.tf32 import tf32
 from trainables.config import TrialConfig
 from trainables.latents import draw_classes, draw_latent
 from trainables.models.conditional import apply, build_generator
@@ -60,7 +61,8 @@ class Generator(nn.Module):
         self.net.eval()
         try:
             blocks = zip(z.split(BLOCK), [None] * n if labels is None else labels.split(BLOCK), strict=False)
-            images = [self(some.to(device), None if of is None else of.to(device)) for some, of in blocks]
+            with tf32(False, device):
+                images = [self(some.to(device), None if of is None else of.to(device)) for some, of in blocks]
             return torch.cat(images), labels
         finally:
             self.net.train(training)

@@ -7,13 +7,6 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from trainables.sections import Precision
-
-
-def use(precision: Precision) -> None:
-    """Let all work of this process use TF32 for matrix products and convolutions, or not. Has no effect on a CPU."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "fp32"
-
 
 def be_deterministic(on: bool, device: torch.device) -> None:
     """Let a GPU use only operations that add in a fixed order, for the whole process; others raise RuntimeError with their name.
@@ -40,8 +33,3 @@ def in_its_format(net: nn.Module, device: torch.device) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def in_use(net: nn.Module) -> Precision:
-    """Return the format in which a network trains."""
-    return "bf16" if getattr(net, "bf16", False) else "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32"

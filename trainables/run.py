@@ -8,6 +8,7 @@ import torch
 
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
+from ganstudy.tf32 import tf32
 from ganstudy.units import to_images
 from trainables import tables
 from trainables.capture import Record, Rounds
@@ -70,8 +71,9 @@ class Run(Gan):
 
     def round(self) -> None:
         """Train one step of the update rule, with its learning rates and signals. On the device this is always the same work (trainables.clock)."""
-        self.set_rates()
-        self.signals.add(self.rule.step(self))
+        with tf32(self.tf32, self.device):
+            self.set_rates()
+            self.signals.add(self.rule.step(self))
 
     @torch.no_grad()
     def set_rates(self) -> None:
@@ -102,6 +104,10 @@ class Run(Gan):
 
     def tick_signals(self) -> dict[str, float]:
         """Compute the signals that are too expensive for every step: mean |grad D| on a real and a fake batch; also G's number of updates."""
+        with tf32(self.tf32, self.device):
+            return {**self._image_gradients(), "g/updates": float(self.g_updates)}
+
+    def _image_gradients(self) -> dict[str, float]:
         n = self.config.batch_size
         rng = torch.Generator(self.device).manual_seed(0)  # a separate generator, so that measuring does not affect training
         with torch.no_grad():
@@ -110,11 +116,10 @@ class Run(Gan):
             fake = apply(self.nets.g.eval(), z, labels)
         self.nets.g.train()
         batches = {"real": self.batches.first_labelled(n), "fake": (fake, labels)}
-        gradients = {
+        return {
             f"d/image_grad_{side}": image_gradient(self.nets.d, self.view(images, rng), labels)
             for side, (images, labels) in batches.items()
         }
-        return {**gradients, "g/updates": float(self.g_updates)}
 
     def generator(self) -> Generator:
         """Return the generator to evaluate: the current G, or the one that a trick averages."""

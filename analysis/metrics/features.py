@@ -5,10 +5,7 @@ Only distances in Inception's features are called FID; distances in other featur
 
 import hashlib
 import math
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -18,31 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ganstudy import UserError
+from ganstudy.tf32 import tf32
 
 _Array = NDArray[np.generic]
 
 FEATURES = 64  # of the classifier; a covariance of full rank needs more samples than that
 _DEPTHS, _WIDTH = 4, 32  # of the random network: 128 features
-
-
-_exact, _exact_lock, _exact_threads = ExitStack(), threading.Lock(), 0
-
-
-@contextmanager
-def _exact_convolutions() -> Iterator[None]:
-    """Convolve without TF32 on a GPU. The flag is the whole process's, so of several threads the last one to leave restores it."""
-    global _exact_threads
-    with _exact_lock:
-        if not _exact_threads:
-            _exact.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
-        _exact_threads += 1
-    try:
-        yield
-    finally:
-        with _exact_lock:
-            _exact_threads -= 1
-            if not _exact_threads:
-                _exact.close()
 
 
 class Extractor(nn.Module, ABC):
@@ -60,7 +38,7 @@ class Extractor(nn.Module, ABC):
         """Return features [N, F] of `x` [N, *shape], N >= 1, computed on the device of the weights."""
         device = next((tensor.device for tensor in self.state_dict().values()), torch.device("cpu"))
         blocks = (torch.from_numpy(np.array(x[i : i + self.block])) for i in range(0, len(x), self.block))
-        with _exact_convolutions():  # on a GPU as precise as the features of real data, which the driver computes on a CPU
+        with tf32(False, device):  # on a GPU as precise as the features of real data, which the driver computes on a CPU
             return np.concatenate([self(block.to(device)).cpu().numpy() for block in blocks])
 
 

@@ -1,6 +1,4 @@
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -140,21 +138,3 @@ def test_probabilities_add_up_to_one() -> None:
     found = net.probabilities(net.features(images(5)))
     assert found.shape == (5, 3)
     assert found.sum(axis=1) == pytest.approx(np.ones(5))
-
-
-def test_threads_that_compute_features_leave_the_process_as_it_was() -> None:
-    """Each computes them without TF32, also while another thread is done first."""
-    seen, inside = [], Barrier(2)
-
-    class Slow(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            inside.wait(timeout=10)  # both are in here at the same time
-            seen.append(torch.backends.cudnn.allow_tf32)
-            return x.float()
-
-    before = torch.backends.cudnn.allow_tf32
-    with ThreadPoolExecutor(2) as threads:
-        for _ in range(20):
-            list(threads.map(lambda net: net.features(np.zeros((2, 1), np.float32)), [Module("slow", Slow()) for _ in range(2)]))
-    assert torch.backends.cudnn.allow_tf32 is before
-    assert seen == [False] * 40

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganstudy.errors import UserError
+from ganstudy.tf32 import tf32
 from ganstudy.units import KIMG
 from trainables.config import TrialConfig
 from trainables.generators import Generator
@@ -48,9 +49,11 @@ def _estimate_statistics(generator: Generator, batch_size: int) -> None:
     for norm in norms:
         norm.train().reset_running_stats()
         norm.momentum = None  # None: PyTorch computes a plain mean
-    rng = torch.Generator(next(generator.parameters()).device).manual_seed(0)
-    for _ in range(_STATISTICS_BATCHES if norms else 0):
-        generator(*generator.draw(batch_size, rng))
+    device = next(generator.parameters()).device
+    rng = torch.Generator(device).manual_seed(0)
+    with tf32(False, device):
+        for _ in range(_STATISTICS_BATCHES if norms else 0):
+            generator(*generator.draw(batch_size, rng))
     generator.eval()
 
 
