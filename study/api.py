@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import Diagnosis, Direction, TrialTable
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import write_output
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
@@ -151,7 +152,7 @@ class StudyView:
         if len(matches) != 1 and trial_id not in self.store.trials:
             raise UserError(
                 f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {len(matches)} trials of {self.folder}. "
-                f"`ganstudy show {self.folder}` lists all ids"
+                f"{command('show', self.folder)} lists all ids"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import write_output
 from study.console import terminal
 from study.store.layout import Layout, default_folder, not_records
@@ -99,7 +100,7 @@ def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
     try:
         view = launch(spec, folder, address=address)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles it in between
-        errors.print(f"Stopped. Resume with `ganstudy resume {folder}`.", soft_wrap=True)
+        errors.print(f"Stopped. Resume with {command('resume', folder)}.", soft_wrap=True)
         raise typer.Exit(130) from None
     print_result(view, spec, console, seconds=time.monotonic() - began)
 
@@ -120,7 +121,7 @@ def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to 
 
     open_study(folder)
     who = stop_driver(folder, wait_s=wait_s)
-    text = f"Stopped {who}. Resume with `ganstudy resume {folder}`." if who else f"{folder} has no active process; nothing to stop."
+    text = f"Stopped {who}. Resume with {command('resume', folder)}." if who else f"{folder} has no active process; nothing to stop."
     console.print(text, soft_wrap=True)
 
 
@@ -440,7 +441,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        errors.print("[bold red]error[/bold red]:", escape(str(error)), soft_wrap=True)
+        errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)
         sys.exit(2)
     except Exception:
         traceback.print_exc()

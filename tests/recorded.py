@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from study.evaluation.protocol import EvaluationProtocol
 from study.spec.tracking import Tracking, WandbConfig
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord
 from study.store.store import Store
@@ -19,6 +20,7 @@ _SPACE = {
 SPEC = {"name": "digits", "space": _SPACE, "objective": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
 # W&B names start with digits-e3b0c4, since `created` is empty
 STUDY = StudyRecord(spec=SPEC, protocol={}, baselines={"coverage": 0.9}, n_modes=10, provenance={})
+PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
 def wait_until(true: Callable[[], bool], limit_s: float = 30) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from analysis import power
 from analysis.metrics import Baseline
@@ -36,14 +36,14 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
-    console.print(f"[bold]{spec.name}[/bold]: {escape(spec.question)}", soft_wrap=True)
+    console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
     console.print(
         f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configs × {spec.seeds} seeds = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
         soft_wrap=True,
     )
     source = prepared.source
     console.print(
-        f"data {source.name}: {escape(first_line(DATA[source.name]))} {len(source.train):,} training and {len(source.heldout):,} held-out samples"
+        f"data {source.name}: {first_line(DATA[source.name])} {len(source.train):,} training and {len(source.heldout):,} held-out samples"
         + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
         soft_wrap=True,
     )
@@ -52,16 +52,16 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         table.add_column(column)
     for part in ("scientific", "nuisance"):
         for name, domain in getattr(spec.space, part).items():
-            table.add_row(name, part, escape(str(spec.space.variants.get(name) or as_given(domain))))
+            table.add_row(name, part, str(spec.space.variants.get(name) or as_given(domain)))
     console.print(table)
     for sentence in (power_of(spec), *unseparated(spec)) if spec.goal == "explain" else ():
-        console.print(escape(sentence), soft_wrap=True, highlight=False)
+        console.print(sentence, soft_wrap=True)
     console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
         if name in foreign:
             continue
-        console.print(f"  {name}: {value}" + ("" if name in proposal.flat else "  [dim](default)[/dim]"), soft_wrap=True)
+        console.print(Text.assemble(f"  {name}: {value}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
     try:
         cost = probe(first, prepared)
     except Diverged as reason:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
+from ganstudy.command import command
 from study.engine import cluster
 from study.engine.provenance import provenance
 from study.engine.recorded import refuse_unrecorded
@@ -87,7 +88,7 @@ def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> No
     old, new = identity(known), identity(spec.as_dict())
     if changes := [f"{key}: {old[key]} in the folder, {new[key]} now" for key in old if old[key] != new.get(key)]:
         raise UserError(
-            f"{folder} holds another study ({'; '.join(changes)}). To resume that one: `ganstudy resume {folder}`. "
+            f"{folder} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', folder)}. "
             "To extend it, raise n_configs or seeds in its study file and launch it. For a new study, change `name` or give --folder"
         )
     for key in ("n_configs", "seeds"):

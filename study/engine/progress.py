@@ -57,7 +57,6 @@ class Progress:
             self.console.print(
                 f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.status_text(record)}  {self.time_left()}",
                 soft_wrap=True,
-                markup=False,
             )
 
     def images(self) -> int:

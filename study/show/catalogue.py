@@ -3,7 +3,6 @@
 from dataclasses import fields
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from analysis.metrics import METRICS
@@ -40,7 +39,7 @@ def print_catalogue(kind: str | None, console: Console) -> None:
         table.add_column(no_wrap=True, style="cyan")
         table.add_column()
         for row in lists[name]:
-            table.add_row(*map(escape, row))
+            table.add_row(*row)
         console.print(table)
         console.print()
 

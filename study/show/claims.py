@@ -1,7 +1,6 @@
 """The comparisons of a study as a table in the terminal."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 import analysis
@@ -28,9 +27,9 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
         of_all = ("", "") if claim.role == "nuisance" else (claim.interval(family=True), f"{claim.family_p:.2g}")
         table.add_row(
             "*" if claim.claimed else "",
-            escape(claim.setting) + (" (nuisance)" if claim.role == "nuisance" else ""),
-            escape(claim.compared),
-            escape(claim.outcome),
+            claim.setting + (" (nuisance)" if claim.role == "nuisance" else ""),
+            claim.compared,
+            claim.outcome,
             claim.shown(claim.effect),
             claim.interval(family=False),
             f"{claim.p:.2g}",
@@ -40,13 +39,14 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
     console.print(table)
     left = len(explanation) - len(shown)
     console.print(
-        "[dim]* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "
+        "* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "
         "differences of rates, × are ratios; win: share of other runs that a run beats, failed runs last"
         + (
             f"; {plural(left, 'secondary comparison')} (bends, interactions, kinds of failure) with p above {_NOTABLE:g} left out, --json has all"
             if left
             else ""
         )
-        + ".[/dim]",
+        + ".",
+        style="dim",
         soft_wrap=True,
     )

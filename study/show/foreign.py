@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 import analysis
 from analysis import TrialTable
@@ -98,9 +97,9 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
         console.file.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if not table.evidence.any():
-        console.print(escape("\n".join(["No answer: no run has a value.", *table.notes])), soft_wrap=True)
+        console.print("\n".join(["No answer: no run has a value.", *table.notes]), soft_wrap=True)
         return
-    console.print(escape(analysis.answer(claims)), soft_wrap=True)
+    console.print(analysis.answer(claims), soft_wrap=True)
     main = outcome if outcome in table.directions else next(iter(table.directions))
     print_ranking(table, str(main), console, n=8)
     print_claims(claims, console)

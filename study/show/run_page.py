@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich import markup
 from rich.console import Console
+from rich.text import Text
 
 from analysis import Diagnosis, TrialTable, plots
 from analysis.diagnose import diagnose
@@ -41,7 +41,7 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
     name = found.ended or "stopped"
     if found.reason:
         since = f"The results are from {to_kimg(history[-1].images):g} kimg" if history else "Nothing was measured before"
-        console.print(f"{name}: {markup.escape(found.reason)}. {since}", soft_wrap=True)
+        console.print(f"{name}: {found.reason}. {since}", soft_wrap=True)
     if found.ended is None:
         console.print("`ganstudy train` with the same arguments resumes it", soft_wrap=True)
         if not history:
@@ -55,8 +55,8 @@ def conclude(found: Trained, out: Path, console: Console) -> None:
     write_whole(layout.metrics, json.dumps(summary, indent=2, allow_nan=False) + "\n")
     console.print(f"real-data baselines  {headline(found.baselines)}", soft_wrap=True)
     for asked, of in classes.items():
-        console.print(f"asked for {markup.escape(asked)}: {headline(of, of)}", soft_wrap=True)
-    console.print(f"diagnosis: [bold]{verdict.outcome or 'none'}[/bold], {markup.escape(verdict.evidence)}", soft_wrap=True)
+        console.print(f"asked for {asked}: {headline(of, of)}", soft_wrap=True)
+    console.print(Text.assemble("diagnosis: ", (verdict.outcome or "none", "bold"), f", {verdict.evidence}"), soft_wrap=True)
     if history:
         others = ", ".join(path.name for path in (layout.metrics, layout.history, layout.config, layout.generator))
         console.print(f"{out}: {layout.curves.name} (open it in a browser), {layout.samples.name}/, {others}", soft_wrap=True)

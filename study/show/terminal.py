@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
 from analysis.words import percent, plural, value_text, value_texts
+from ganstudy.command import command
 from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
@@ -35,9 +36,9 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
 
     if unfinished(spec, view.store):
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
-        console.print(f"Stopped with {done} of {spec.n_trials} trials done. Resume with `ganstudy resume {view.folder}`.", soft_wrap=True)
+        console.print(f"Stopped with {done} of {spec.n_trials} trials done. Resume with {command('resume', view.folder)}.", soft_wrap=True)
         return
-    console.print(f"\n[bold]{escape(spec.question)}[/bold]", soft_wrap=True)
+    console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
     print_answer(view, console)
     console.print(f"\n{spec.n_trials} trials, {seconds:.0f} s")
     console.print(f"Report: {write_report(view, view.store.layout.report).absolute()}", soft_wrap=True)
@@ -49,14 +50,14 @@ def print_answer(view: StudyView, console: Console) -> None:
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
         last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
         console.print(
-            f"{len(broken)} of {plural(len(trials), 'trial')} crashed and do not count as evidence. Last error: {escape(' '.join(last))}. "
-            f"`ganstudy show {view.folder} {broken.index[-1]}` prints the traceback.",
+            f"{len(broken)} of {plural(len(trials), 'trial')} crashed and do not count as evidence. Last error: {' '.join(last)}. "
+            f"{command('show', view.folder, broken.index[-1])} prints the traceback.",
             soft_wrap=True,
         )
     if not view.table().evidence.any():
         console.print("No answer yet: no trial has finished.")
         return
-    console.print(escape(analysis.answer(explanation_of(view))), soft_wrap=True)
+    console.print(analysis.answer(explanation_of(view)), soft_wrap=True)
     print_ranking(view.table(), view.objective, console, n=8)
 
 
@@ -65,7 +66,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     ranked = analysis.rank(trials, by)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):
-        table.add_column(escape(column), justify="right")
+        table.add_column(column, justify="right")
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
@@ -75,12 +76,13 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
             table.add_row("…")
         table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
                       _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
-                      f"{row['n']} of {row['n_seeds']}", escape(settings[i]), escape(row["config_id"]))  # fmt: skip
+                      f"{row['n']} of {row['n_seeds']}", settings[i], row["config_id"])  # fmt: skip
     console.print(table)
     baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
-        f"[dim]best: chance that no other config is better; {escape(by)}: expected of a new run that does not fail; as measured: mean of the "
-        f"trials that did not fail, counted under trials; fails: risk of a new run. {escape(str(ranked.attrs['note']))}.{escape(baseline)}[/dim]",
+        f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: mean of the "
+        f"trials that did not fail, counted under trials; fails: risk of a new run. {ranked.attrs['note']}.{baseline}",
+        style="dim",
         soft_wrap=True,
     )
 
@@ -100,7 +102,7 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
     console.print(f"{len(evaluation.values)} of {trials} trials evaluated, results in {evaluation.path}", soft_wrap=True)
     for reason, count in Counter(evaluation.left_out.values()).items():
         first = next(trial_id for trial_id, why in evaluation.left_out.items() if why == reason)
-        console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {escape(reason)}", soft_wrap=True)
+        console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {reason}", soft_wrap=True)
     table, before = evaluation.table(view.table()), view.table()
     there = np.isfinite(table.at_end(by))
     if not there.any():
@@ -167,7 +169,9 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
         row = ranked[config_of[trial.trial_id]]
         expected = f"{by} {_number(row['estimate'])} ({_range(_number(row['low']), _number(row['high']))}) if it does not fail"
         risk = f"fails with probability {percent(row['p_fail'])} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
-        console.print(f"{i}. [bold]{trial.trial_id}[/bold]  place {_place(row)}; a new run: {escape(expected)}, {risk}", soft_wrap=True)
+        console.print(
+            Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  place {_place(row)}; a new run: {expected}, {risk}"), soft_wrap=True
+        )
         names = dict.fromkeys((by, view.objective, *HEADLINE))
         values = "  ".join(f"{name} {_number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
@@ -185,8 +189,10 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
     spec = view.study.spec
     total = spec["n_configs"] * spec["seeds"]
     console.print(
-        f"[bold]{spec['name']}[/bold]  {view.folder}: {len(trials)} of {total} trials started; "
-        + (f"active: {who}" if who else "no active process"),
+        Text.assemble(
+            (spec["name"], "bold"),
+            f"  {view.folder}: {len(trials)} of {total} trials started; " + (f"active: {who}" if who else "no active process"),
+        ),
         soft_wrap=True,
     )
     if len(trials):
@@ -201,13 +207,13 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation"
         )
     if not who and len(trials) and (trials["ended"].isin(["", Ended.ERROR.value]).any() or len(trials) < total):
-        console.print(f"Resume with `ganstudy resume {view.folder}`.", soft_wrap=True)
+        console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
 
 
 def print_study(view: StudyView, console: Console) -> None:
     """Print the design of a study and the ids of its trials."""
     spec = view.study.spec
-    console.print(f"[bold]{spec['name']}[/bold]: {escape(spec['question'])}", soft_wrap=True)
+    console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
     console.print(
         f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
         f"objective: {view.objective} ({view.direction.phrase})" + (f", failure: {spec['failure']}" if spec.get("failure") else "")
@@ -217,7 +223,7 @@ def print_study(view: StudyView, console: Console) -> None:
         yaml.default_flow_style, yaml.width = flow, 150
         yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
         yaml.dump({part: spec[part]}, text)
-        console.print(escape(text.getvalue()), end="", soft_wrap=True)
+        console.print(text.getvalue(), end="", soft_wrap=True)
     console.print(f"{plural(len(view.store.trials), 'trial')}: " + " ".join(view.store.trials), soft_wrap=True)
 
 
@@ -226,20 +232,23 @@ def print_trial(trial: TrialView, console: Console) -> None:
     record = trial.record
     ended = record.closed.ended.value if record.closed else "unfinished"
     console.print(
-        f"[bold]{trial.trial_id}[/bold]  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
+        Text.assemble(
+            (trial.trial_id, "bold"),
+            f"  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
+        ),
         soft_wrap=True,
     )
     console.print(
-        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {escape(trial.diagnosis.evidence)}",
+        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
         soft_wrap=True,
     )
     if record.eager:
         console.print(f"Not replayed on the GPU: {escape(record.eager)}", soft_wrap=True)
     if record.closed and record.closed.reason:
-        console.print(escape(record.closed.reason.rstrip()), soft_wrap=True)
+        console.print(record.closed.reason.rstrip(), soft_wrap=True)
     asked = record.settings
     for name, value in trial.settings.items():
-        console.print(f"  {name}: {value}" + ("" if name in asked else "  [dim](default)[/dim]"), soft_wrap=True)
+        console.print(Text.assemble(f"  {name}: {value}", ("" if name in asked else "  (default)", "dim")), soft_wrap=True)
     metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
     for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):

@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import write_whole
 from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
@@ -24,7 +25,7 @@ def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
     given = read_yaml(path)
     if studies := [key for key in ("base", "space") if key in given]:
         raise UserError(
-            f"{path} must be a recipe, which has only settings; it has {studies[0]}, so it is a study file. `ganstudy launch {path}` runs it"
+            f"{path} must be a recipe, which has only settings; it has {studies[0]}, so it is a study file. {command('launch', path)} runs it"
         )
     try:
         check_names(given, ("base",))
@@ -55,7 +56,7 @@ def write_config(path: Path, config: TrialConfig) -> None:
 def config_text(config: TrialConfig, name: str) -> str:
     """Return a config as a recipe in a file of this name, defaults included. None is left out: it follows from the rest."""
     text, yaml = io.StringIO(), YAML(typ="safe", pure=True)
-    text.write(f"# All settings of {config.trial_id}, defaults included. `ganstudy train {name}` trains it again.\n")
+    text.write(f"# All settings of {config.trial_id}, defaults included. {command('train', name)} trains it again.\n")
     yaml.default_flow_style = False
     yaml.dump({name: value for name, value in config.flat().items() if value is not None}, text)
     return text.getvalue()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import users_path
 from study.store.layout import Layout
 
@@ -77,5 +78,5 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
 
 
 def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:
-    do = do or f"`ganstudy status {folder}` shows its progress, `ganstudy stop {folder}` stops it"
+    do = do or f"{command('status', folder)} shows its progress, {command('stop', folder)} stops it"
     return UserError(f"{folder} is in use by {who}. {do}")

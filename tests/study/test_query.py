@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recorded import SPEC, STUDY, Driver
+from recorded import PROTOCOL, SPEC, STUDY, Driver
 from rich.console import Console
 from tiny import tiny
 
@@ -14,7 +14,6 @@ import analysis
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from study.api import open_study
-from study.evaluation.protocol import EvaluationProtocol
 from study.show.terminal import print_ranking
 from study.spec.errors import SpecError
 from study.spec.space import TAKEN, read_space
@@ -24,7 +23,6 @@ from trainables.config import settings
 from trainables.generators import GENERATOR_FILE, save_generator
 
 WHOLE = {**SPEC, "plugins": []}
-PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
 @pytest.mark.parametrize(
