@@ -15,6 +15,7 @@ from study.spec.plugins import import_plugins
 from study.store.best import best_trials
 from study.store.diagnosis import diagnosis
 from study.store.evaluated import read_evaluated
+from study.store.generators import whole_generator
 from study.store.layout import not_records
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
@@ -261,9 +262,9 @@ class TrialView:
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Write the generator to a safetensors file with its config in the header, and return the path.
 
-        trainables.generators.load_generator loads it.
+        trainables.generators.load_generator loads it. Raises UserError if the stored generator is damaged; then nothing is written.
         """
-        return write_output(not_records(Path(path)), self.generator_path(best_tick=best_tick).read_bytes())
+        return write_output(not_records(Path(path)), whole_generator(self.generator_path(best_tick=best_tick)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the id, outcome, config and last metrics as plain values, for JSON."""

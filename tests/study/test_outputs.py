@@ -2,17 +2,21 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
 import pytest
 from recorded import PROTOCOL, STUDY, Driver
-from toy import TOY
+from safetensors.numpy import save
+from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
 from ganstudy import UserError
+from study.api import open_study
 from study.cli import app
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, not_records
@@ -26,6 +30,41 @@ def test_no_output_replaces_the_records(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(UserError, match="--out must not be the records of a study; given "):
             not_records(path)
     assert not_records(tmp_path / "g.safetensors") == tmp_path / "g.safetensors"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of four trials."""
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    in_this_process(StudySpec.from_dict(TOY), folder)
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return copytree(finished, tmp_path / "toy")
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "garbage": lambda data: 9 * b"garbage",
+    "cut off": lambda data: data[:-1],
+    "not a generator": lambda data: save({"x": np.zeros(1)}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("write", ["sample", "export"])
+def test_a_damaged_generator_replaces_no_file(folder: Path, tmp_path: Path, write: str, damage: str) -> None:
+    trial = next(iter(open_study(folder).store.trials))
+    stored = open_study(folder).trial(trial).generator_path()
+    stored.write_bytes(DAMAGE[damage](stored.read_bytes()))
+    out = tmp_path / "good.png"
+    out.write_bytes(b"good")
+    with pytest.raises(UserError, match=r"generator\.safetensors must be "):
+        said(write, str(folder), "--trial", trial, "-o", str(out))
+    assert out.read_bytes() == b"good"
 
 
 ODD = "it's [red] [/b] :x:"
