@@ -1,5 +1,6 @@
 """Checks a study before Ray starts, and prepares what its trials share."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from trainables.models import conditional
 from trainables.models.conditional import classes_of
 from trainables.tricks import TRICKS
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -35,7 +38,8 @@ class Prepared:
 def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     """Load the data, build the evaluator and check the study against the folder, the machine and the data.
 
-    Raises UserError for everything that can be found wrong before Ray starts. Writes nothing to the folder.
+    Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
+    Writes nothing to the folder.
     """
     store = Store(folder)
     known = store.study if store.trials else None  # a study without trials may be replaced
@@ -70,6 +74,8 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         raise UserError(
             f"the evaluation protocol must be the one of {folder}, or old and new metrics cannot be compared ({'; '.join(changes)}). Use the same data, or another folder (--folder)"
         )
+    if known:
+        _warn_of_another_meaning(known.spec, spec, folder)
     facts = provenance()
     made = StudyRecord(
         spec=spec.as_dict(),
@@ -94,6 +100,15 @@ def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> No
     for key in ("n_configs", "seeds"):
         if (given := getattr(spec, key)) < known[key]:
             raise UserError(f"{key} must be at least {known[key]}, as in {folder}; given {given}. Raise it, or give another --folder")
+
+
+def _warn_of_another_meaning(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
+    """Warn of what may change but makes another answer of the same trials: the definition of a failure, and the question."""
+    if known.get("failure") != spec.failure:
+        was, now = (text or "an outcome that is a failure" for text in (known.get("failure"), spec.failure))
+        log.warning("a trial of %s now counts as failed by another rule, also one that has ended: %s; before: %s", folder, now, was)
+    if known["question"] != spec.question:
+        log.warning("%s now answers another question: %s Before: %s", folder, spec.question, known["question"])
 
 
 def _check_writable(folder: Path) -> None:

@@ -8,6 +8,7 @@ from recorded import SPEC, Driver
 
 from ganstudy import UserError
 from ganstudy.direction import Direction
+from study.engine.prepare import prepare
 from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
 from study.spec.failure import Failure
@@ -175,6 +176,27 @@ def test_what_may_change_at_resume() -> None:
     assert identity(one.as_dict()) != identity(spec(stop_hopeless=False).as_dict())
     old = {name: value for name, value in one.as_dict().items() if name not in ("failure", "stop_hopeless")}
     assert identity(old) == identity(one.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({}, {"failure": "fd > 1"}, ["counts as failed by another rule", "fd > 1; before: an outcome that is a failure"]),
+        ({"failure": "fd > 1"}, {"failure": "fd > 2"}, ["fd > 2; before: fd > 1"]),
+        ({"failure": "fd > 1"}, {}, ["an outcome that is a failure; before: fd > 1"]),
+        ({}, {"question": "Is R1 bad?"}, ["answers another question: Is R1 bad? Before: Does R1 help?"]),
+        ({"failure": "fd > 1"}, {"failure": "fd > 1", "n_configs": 8}, []),
+    ],
+)
+def test_a_launch_says_what_changes_the_meaning_of_finished_trials(
+    before: dict[str, Any], now: dict[str, Any], said: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store.writing(tmp_path) as store:
+        store.write_study(prepare(spec(**before), tmp_path / "new", address=None).study)
+        Driver(store).open("a-s0")
+    prepare(spec(**now), tmp_path, address=None)
+    assert len(caplog.messages) == bool(said)
+    assert [words for words in said if words not in caplog.text] == []
 
 
 @pytest.mark.parametrize("stop_hopeless", [True, False])
