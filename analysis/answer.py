@@ -25,7 +25,7 @@ def answer(explanation: Explanation) -> str:
     seeds_only = explanation.model is not None and explanation.model.units.kind == "trial"
     chosen = "not randomised" if table.foreign else "chosen by an adaptive search"
     source = "a randomised design" if explanation.designed else f"{chosen}, so what good runs have in common are associations, not causes"
-    lines = [f"{n} ({source}): {_failed(explanation)}."]
+    lines = [*filter(None, [table.missing]), f"{n} ({source}): {_failed(explanation)}."]
     if seeds_only:
         lines.append(
             "Every combination of the settings was run, so intervals are over seeds only: they do not speak of other values of the settings."

@@ -53,6 +53,7 @@ class TrialTable:
     notes: tuple[
         str, ...
     ] = ()  # how the trials were read, where it is not plain: what was left out or assumed, and what counts as a failure
+    missing: str = ""  # which trials of the study are no evidence yet, as a sentence with which answers begin; "" if all are
     own_failures: Bools | None = None  # [T]: trials that failed by the study's own definition; None: by their outcome
 
     def __post_init__(self) -> None:

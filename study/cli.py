@@ -172,10 +172,12 @@ def rank(
 ) -> None:
     """Rank all configs by what a new run of each would do: its risk of failing and its metric if it does not, with 95 % intervals."""
     from study.api import open_study
-    from study.show.terminal import print_ranking
+    from study.show.terminal import print_missing, print_ranking
 
     view = open_study(folder)
-    print_ranking(view.table(), by or view.objective, console, n=n)
+    table = view.table()
+    print_missing(table, console)
+    print_ranking(table, by or view.objective, console, n=n)
 
 
 @app.command()

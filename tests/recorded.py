@@ -17,7 +17,14 @@ _SPACE = {
     "scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "r1": [False, True]},
     "nuisance": {"d_steps": {"low": 1, "high": 5}},
 }
-SPEC = {"name": "digits", "space": _SPACE, "objective": {"metric": "fd", "direction": "minimize"}, "max_failures": 1}
+SPEC = {
+    "name": "digits",
+    "space": _SPACE,
+    "objective": {"metric": "fd", "direction": "minimize"},
+    "max_failures": 1,
+    "n_configs": 1,
+    "seeds": 1,
+}
 # W&B names start with digits-e3b0c4, since `created` is empty
 STUDY = StudyRecord(spec=SPEC, protocol={}, baselines={"coverage": 0.9}, n_modes=10, provenance={})
 PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)

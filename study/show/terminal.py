@@ -45,13 +45,12 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
 
 
 def print_answer(view: StudyView, console: Console) -> None:
-    """Print the answer in sentences and the top and bottom of the ranking, after a note on crashed trials."""
+    """Print the answer in sentences and the top and bottom of the ranking, after the error of crashed trials."""
     trials = view.trials()
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
         last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
         console.print(
-            f"{len(broken)} of {plural(len(trials), 'trial')} crashed and do not count as evidence. Last error: {' '.join(last)}. "
-            f"{command('show', view.folder, broken.index[-1])} prints the traceback.",
+            f"Last error: {' '.join(last)}. {command('show', view.folder, broken.index[-1])} prints the traceback.",
             soft_wrap=True,
         )
     if not view.table().evidence.any():
@@ -59,6 +58,12 @@ def print_answer(view: StudyView, console: Console) -> None:
         return
     console.print(analysis.answer(explanation_of(view)), soft_wrap=True)
     print_ranking(view.table(), view.objective, console, n=8)
+
+
+def print_missing(trials: analysis.TrialTable, console: Console) -> None:
+    """Print which trials are missing, if any are, where no answer says it."""
+    if trials.missing:
+        console.print(trials.missing, soft_wrap=True)
 
 
 def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
@@ -163,6 +168,7 @@ def _number(value: float) -> str:
 
 def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
     """Print the best configs: what a new run of each would do, then metrics and varied settings of the median trial."""
+    print_missing(view.table(), console)
     ranked = {row["config_id"]: row for row in analysis.rank(view.table(), by).to_dict("records")}
     config_of = dict(zip(view.table().trial_id, view.table().config_id, strict=True))
     for i, trial in enumerate(found, 1):

@@ -9,8 +9,9 @@ import pandas as pd
 from analysis import Diagnosis, Direction, TrialTable
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
+from analysis.words import listed, plural
 from study.store.diagnosis import diagnosis, grades_of, has_failed
-from study.store.records import StudyRecord, TrialRecord
+from study.store.records import Ended, StudyRecord, TrialRecord
 from study.store.store import Store
 
 _COST = "seconds"  # of training: an objective in addition to the metrics
@@ -119,6 +120,7 @@ def trial_table(store: Store) -> TrialTable:
         },
         baselines=dict(study.baselines),
         notes=(f"A trial has failed if it died, or if {failure} at its end.",) if (failure := study.spec.get("failure")) else (),
+        missing=_missing(store),
         scales={
             name: "log" if form.get("log") else "linear"
             for part in (space["scientific"], space["nuisance"])
@@ -126,6 +128,17 @@ def trial_table(store: Store) -> TrialTable:
             if "low" in form
         },
     )
+
+
+def _missing(store: Store) -> str:
+    """Return which trials of the study have no end that says something about their settings, as a sentence; "" if all have one."""
+    assert store.study
+    ends = [record.closed.ended for record in store.trials.values() if record.closed]
+    total = max(store.study.spec["n_configs"] * store.study.spec["seeds"], len(store.trials))
+    unfinished, crashed = total - len(ends), ends.count(Ended.ERROR)
+    parts = [f"{unfinished} {'has' if unfinished == 1 else 'have'} not finished"] if unfinished else []
+    parts += [f"{crashed} crashed"] if crashed else []
+    return f"Of {plural(total, 'trial')}, {listed(parts)}; what follows is about the others." if parts else ""
 
 
 def ended_as(record: TrialRecord, study: StudyRecord) -> Diagnosis:

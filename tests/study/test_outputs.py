@@ -1,5 +1,6 @@
 """Output: names of users are printed as they are, and files that a user chooses must not replace what a study wrote."""
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -100,3 +101,39 @@ def test_columns_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -
     assert "expected of a new run" in text
     assert "[/x] 40" in text
     assert " [/y] " in text
+
+
+def cut(folder: Path, *, without: str, unfinished: str, crashed: str = "") -> None:
+    """Rewrite the records: without one trial, another one unfinished, another one crashed."""
+    kept = []
+    for line in map(json.loads, Layout(folder).records.read_text().splitlines()):
+        if line.get("trial") == unfinished:
+            line.pop("closed", None)
+        if line.get("trial") == crashed and "closed" in line:
+            line["closed"] = {"ended": "error", "reason": "OSError: disk"}
+        if line.get("trial") != without:
+            kept.append(json.dumps(line) + "\n")
+    Layout(folder).records.write_text("".join(kept))
+
+
+@pytest.mark.parametrize(
+    "words", [("explain",), ("rank",), ("best", "--min-seeds", "1"), ("report", "-o", "r.md")], ids=lambda words: words[0]
+)
+def test_an_answer_begins_with_what_is_missing(
+    folder: Path, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second, third, _ = open_study(folder).store.trials
+    assert "not finished" not in answered(folder, *words)
+    cut(folder, without=first, unfinished=second)
+    whole = "Of 4 trials, 2 have not finished; what follows is about the others."
+    assert whole in answered(folder, *words).partition("config")[0]
+    cut(folder, without="", unfinished="", crashed=third)
+    whole = "Of 4 trials, 2 have not finished and 1 crashed; what follows is about the others."
+    assert whole in answered(folder, *words).partition("config")[0]
+
+
+def answered(folder: Path, command: str, *options: str) -> str:
+    """Return what the command says, or else the report that it writes."""
+    text = said(command, str(folder), *options)
+    return Path("r.md").read_text() if command == "report" else text
