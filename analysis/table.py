@@ -259,6 +259,8 @@ class TrialTable:
     def _require_metric(self, metric: str) -> None:
         if metric not in self.final.columns:
             known = sorted(map(str, self.final.columns))
+            if not known:
+                raise UserError(f"no trial has been measured yet, so there is no {metric!r}")
             raise UserError(f"no metric named {metric!r}; {nearest(metric, known)}there are {known}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import Diagnosis, Direction, TrialTable
+from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_output
@@ -46,6 +47,8 @@ def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView
     store = Store(Path(folder))
     if store.study is None:
         problem = "contains no records" if store.folder.is_dir() else "is not a folder" if store.folder.exists() else "does not exist"
+        if store.trials:
+            problem = f"has records of {plural(len(store.trials), 'trial')} but none of the study. Restore the file from a backup"
         raise UserError(f"{folder} must be a study folder, which contains {store.path.name}; it {problem}")
     return StudyView(store, store.study, trust_plugins=trust_plugins)
 

@@ -96,7 +96,9 @@ def _status(folder: Path) -> dict[str, str]:
         trials = [json.loads(state) for state, _ in data]
         return {Path(trial["relative_logdir"]).name: trial["status"] for trial in trials if trial.get("relative_logdir")}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{states[-1]} must hold the trials of an experiment as Ray Tune writes them; {error!r}. {advice}") from error
+        raise UserError(
+            f"{states[-1]} must hold the trials of an experiment as Ray Tune writes them; those of this file have another form. {advice}"
+        ) from error
 
 
 def _mapping(path: Path, advice: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from study.spec.study_spec import StudySpec
 from study.store.evaluated import read_evaluated
 from study.store.store import Store
 from trainables.data import load
-from trainables.generators import load_generator
+from trainables.generators import Generator, load_generator
 from trainables.loop import Diverged
 
 
@@ -92,7 +92,8 @@ def reevaluate(
     left_out, values = {}, keep()
     for number, trial_id in enumerate(store.trials, 1):
         if not (stored := store.generators(trial_id)):
-            left_out[trial_id] = "no generator is stored"
+            if trial_id not in rows:
+                left_out[trial_id] = "no generator is stored"
             continue
         newest = stored[-1]
         if trial_id in rows and rows[trial_id]["images"] == newest.images:
@@ -100,9 +101,15 @@ def reevaluate(
         if progress:
             progress(trial_id, number, len(store.trials))
         try:
-            rows[trial_id] = {"images": newest.images, **_measured(on_device, layout.generator(newest), device)}
+            generator = load_generator(layout.generator(newest), device=device)
         except FileNotFoundError:  # an active driver replaced it with a newer one
             left_out[trial_id] = "its generator was replaced during training; evaluate again"
+            continue
+        except UserError:
+            left_out[trial_id] = "its generator file is damaged"
+            continue
+        try:
+            rows[trial_id] = {"images": newest.images, **_measured(on_device, generator)}
         except Diverged as reason:
             left_out[trial_id] = str(reason)
         else:
@@ -110,9 +117,9 @@ def reevaluate(
     return Reevaluated(protocol=evaluator.protocol, baselines=baselines, values=values, left_out=left_out, path=path)
 
 
-def _measured(evaluator: Evaluator, generator: Path, device: torch.device) -> dict[str, float]:
-    """Metrics of a stored generator. Raises Diverged if one is not finite."""
-    values = evaluator(load_generator(generator, device=device))
+def _measured(evaluator: Evaluator, generator: Generator) -> dict[str, float]:
+    """Metrics of a generator. Raises Diverged if one is not finite."""
+    values = evaluator(generator)
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise Diverged(f"{', '.join(bad)} not finite")
     return values

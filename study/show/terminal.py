@@ -103,15 +103,17 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
         + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
         soft_wrap=True,
     )
-    trials = len(view.store.trials)
-    console.print(f"{len(evaluation.values)} of {trials} trials evaluated, results in {evaluation.path}", soft_wrap=True)
+    of_study = evaluation.values.index.isin(list(view.store.trials))  # a file of results may hold others
+    console.print(f"{of_study.sum()} of {plural(len(view.store.trials), 'trial')} evaluated, results in {evaluation.path}", soft_wrap=True)
     for reason, count in Counter(evaluation.left_out.values()).items():
         first = next(trial_id for trial_id, why in evaluation.left_out.items() if why == reason)
         console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {reason}", soft_wrap=True)
     table, before = evaluation.table(view.table()), view.table()
     there = np.isfinite(table.at_end(by))
     if not there.any():
-        console.print("No ranking yet: none of these trials has reached the end of its budget.")
+        console.print(
+            "No ranking: " + ("no generator at the end of a trial's budget was evaluated." if of_study.any() else "nothing was evaluated.")
+        )
         return
     print_ranking(table, by, console, n=n)
     places = (

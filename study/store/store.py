@@ -46,8 +46,12 @@ class Store:
                     raise
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     raise UserError(
-                        f"line {number} of {self.path} must be a record in JSON; it is damaged ({type(error).__name__}: {error}). "
-                        "Restore the file from a backup, or delete the line, which loses that record"
+                        f"line {number} of {self.path} must be a record in JSON; it is damaged: {_damage(error)}. Restore the file from a backup"
+                        + (
+                            "; the line holds the study, so do not delete it"
+                            if number == 1
+                            else ", or delete the line, which loses that record"
+                        )
                     ) from None
 
     @property
@@ -137,6 +141,8 @@ class Store:
         trial_id = line["trial"]
         if "opened" in line:
             self.trials[trial_id] = TrialRecord(trial_id=trial_id, number=len(self.trials), **line["opened"])
+        if trial_id not in self.trials:
+            raise _Unopened(f"no line before it opens the trial {trial_id}")
         record = self.trials[trial_id]
         if "effective" in line:
             record = replace(record, effective=line["effective"])
@@ -150,6 +156,17 @@ class Store:
             closed = Closed(ended=Ended(line["closed"]["ended"]), reason=line["closed"]["reason"])
             record = replace(record, closed=closed, failures=record.failures + (closed.ended is Ended.ERROR))
         self.trials[trial_id] = record
+
+
+class _Unopened(ValueError):
+    """A line is about a trial that is not known."""
+
+
+def _damage(error: Exception) -> str:
+    """Return in words why a line could not be read."""
+    if isinstance(error, _Unopened):
+        return str(error)
+    return "it is no JSON" if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else "it has another form"
 
 
 def whole_lines(data: bytes) -> bytes:

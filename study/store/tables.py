@@ -131,14 +131,14 @@ def trial_table(store: Store) -> TrialTable:
 
 
 def _missing(store: Store) -> str:
-    """Return which trials of the study have no end that says something about their settings, as a sentence; "" if all have one."""
+    """Return which trials of the study have no end that says something about their settings, as a sentence; "" if all or none have one."""
     assert store.study
     ends = [record.closed.ended for record in store.trials.values() if record.closed]
     total = max(store.study.spec["n_configs"] * store.study.spec["seeds"], len(store.trials))
     unfinished, crashed = total - len(ends), ends.count(Ended.ERROR)
     parts = [f"{unfinished} {'has' if unfinished == 1 else 'have'} not finished"] if unfinished else []
     parts += [f"{crashed} crashed"] if crashed else []
-    return f"Of {plural(total, 'trial')}, {listed(parts)}; what follows is about the others." if parts else ""
+    return f"Of {plural(total, 'trial')}, {listed(parts)}; what follows is about the others." if parts and len(ends) > crashed else ""
 
 
 def ended_as(record: TrialRecord, study: StudyRecord) -> Diagnosis:

@@ -51,6 +51,14 @@ def test_choices_are_levels_in_the_order_of_the_study_file(tmp_path: Path, liste
     assert [(c.level, c.reference) for c in claims if c.role == "nuisance"] == [("on", "off")]
 
 
+def test_before_the_first_tick_there_is_nothing_to_rank(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=WHOLE))
+        Driver(store).open("t0")
+    with pytest.raises(UserError, match="no trial has been measured yet, so there is no 'fd'"):
+        analysis.rank(open_study(tmp_path).table(), "fd")
+
+
 def test_a_table_knows_the_scale_of_each_range(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         store.write_study(replace(STUDY, spec=WHOLE))

@@ -154,6 +154,41 @@ def test_trials_that_cannot_be_evaluated_are_reported(folder: Path) -> None:
     assert "n = 1 config" in said
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage" * 9])
+def test_a_damaged_generator_is_left_out(folder: Path, content: bytes) -> None:
+    first, *others = open_study(folder).store.trials
+    newest(open_study(folder), first).write_bytes(content)
+    found = evaluated(open_study(folder), features="pixels")
+    assert found.left_out == {first: "its generator file is damaged"}
+    assert list(found.values.index) == others
+
+
+def test_what_was_evaluated_is_told_once(folder: Path) -> None:
+    """A trial whose generator is gone keeps its earlier result. Results of trials that are not in the records do not count."""
+    view = open_study(folder)
+    path = evaluated(view, features="pixels").path
+    first, *others = view.store.trials
+    newest(view, first).unlink()
+    for saved in view.trial(first).stored:
+        (folder / saved.path / GENERATOR_FILE).unlink()
+    path.write_text(path.read_text().replace(others[0], "elsewhere-s0"))
+    said = run("evaluate", str(folder), "--features", "pixels", "--samples", str(SAMPLES))
+    assert "4 of 4 trials evaluated" in said
+    assert "left out" not in said
+
+
+def test_a_missing_ranking_has_its_true_reason(folder: Path) -> None:
+    view = open_study(folder)
+    for trial_id in view.store.trials:
+        newest(view, trial_id).unlink()  # leaves the generators of earlier ticks
+    assert "No ranking: no generator at the end of a trial's budget was evaluated." in run("evaluate", str(folder))
+    for file in folder.rglob(GENERATOR_FILE):
+        file.unlink()
+    said = run("evaluate", str(folder), "--features", "pixels")
+    assert "0 of 4 trials evaluated" in said
+    assert "No ranking: nothing was evaluated." in said
+
+
 def test_a_generator_that_a_driver_replaces_is_left_out(folder: Path) -> None:
     view = open_study(folder)
     first, *others = view.store.trials

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 from ray.tune.schedulers import ASHAScheduler
+from recorded import Driver
 
 from ganstudy import UserError
+from study.api import open_study
 from study.engine.samplers import Adaptive
 from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, newest
@@ -92,9 +94,18 @@ def test_an_incomplete_last_line_is_dropped(tmp_path: Path) -> None:
         assert lines[:-1] == [json.loads(line) for line in whole.splitlines()[: len(lines) - 1]]
 
 
-@pytest.mark.parametrize(
-    "line", [b"garbage{{", b"\xff\xfe", b"3", b"null", b'{"trial": "zz", "measured": {}}', b'{"trial": "a", "closed": {}}', b""]
-)
+DAMAGED = {
+    b"garbage{{": "it is no JSON",
+    b"\xff\xfe": "it is no JSON",
+    b"": "it is no JSON",
+    b"3": "it has another form",
+    b"null": "it has another form",
+    b'{"trial": "zz", "measured": {}}': "no line before it opens the trial zz",
+    b'{"trial": "a", "closed": {}}': "it has another form",
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED)
 def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
@@ -102,9 +113,23 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     first, second, *_ = store.path.read_bytes().splitlines()
     damaged = b"\n".join((first, line, second, b""))
     store.path.write_bytes(damaged)
-    with pytest.raises(UserError, match=r"line 2 of .*records\.jsonl must be a record in JSON; it is damaged"):
+    with pytest.raises(UserError, match=rf"line 2 of .*records\.jsonl must be a record in JSON; it is damaged: {DAMAGED[line]}\."):
         Store(tmp_path)
     assert store.path.read_bytes() == damaged
+
+
+def test_nobody_is_told_to_delete_the_record_of_the_study(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        Driver(store).whole("a")
+    _, *rest = store.path.read_bytes().splitlines(keepends=True)
+    store.path.write_bytes(b"".join((b"garbage\n", *rest)))
+    with pytest.raises(
+        UserError, match=r"line 1 .* it is no JSON\. Restore the file from a backup; the line holds the study, so do not delete"
+    ):
+        open_study(tmp_path)
+    store.path.write_bytes(b"".join(rest))
+    with pytest.raises(UserError, match=r"it has records of 1 trial but none of the study\. Restore the file from a backup"):
+        open_study(tmp_path)
 
 
 def test_a_repeated_measurement_is_stored_once(tmp_path: Path) -> None:
