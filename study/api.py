@@ -14,7 +14,7 @@ from ganstudy.files import write_output
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
 from study.store.best import best_trials
-from study.store.diagnosis import diagnosis
+from study.store.diagnosis import diagnosis, has_failed
 from study.store.evaluated import read_evaluated
 from study.store.generators import whole_generator
 from study.store.layout import not_records
@@ -202,6 +202,11 @@ class TrialView:
     def outcome(self) -> str:
         """A key of analysis.outcomes.OUTCOMES, or "" if the trial has not ended."""
         return ended_as(self.record, self.study.study).outcome
+
+    @property
+    def failed(self) -> bool:
+        """Whether the trial failed, by the study's own definition if it has one. A trial that has not ended has not failed."""
+        return has_failed(self.record, self.study.study, self.diagnosis)
 
     @property
     def diagnosis(self) -> Diagnosis:

@@ -326,7 +326,7 @@ def sample(
     view = _chosen(open_study(folder, trust_plugins=trust_plugins), trial, best=best)
     write_output(not_records(out), view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
-    console.print(f"{out}: samples{of_class} of {view.trial_id}", soft_wrap=True)
+    console.print(f"{out}: samples{of_class} of {_named(view)}", soft_wrap=True)
 
 
 @app.command()
@@ -343,7 +343,7 @@ def export(
     view = _chosen(open_study(folder), trial, best=best)
     view.export(out, best_tick=best_tick)
     console.print(
-        f"{out}: generator of {view.trial_id}. Load it in Python with trainables.generators.load_generator({str(out)!r})",
+        f"{out}: generator of {_named(view)}. Load it in Python with trainables.generators.load_generator({str(out)!r})",
         soft_wrap=True,
     )
 
@@ -353,6 +353,15 @@ def _chosen(view: "StudyView", trial: str | None, *, best: bool) -> "TrialView":
     if trial and best:
         raise UserError("--trial and --best exclude each other; give one of them")
     return view.trial(trial) if trial else view.best(1)[0]
+
+
+def _named(view: "TrialView") -> str:
+    """Return the id of a trial, and what speaks against its generator."""
+    from analysis.outcomes import OUTCOMES
+
+    if view.failed:
+        return f"{view.trial_id}, which failed ({OUTCOMES[view.outcome].label})"
+    return view.trial_id if view.outcome else f"{view.trial_id}, which has not finished"
 
 
 @app.command()

@@ -44,6 +44,8 @@ def best_trials(
         alive = values[mine & ~failed].sort_values()
         alive = alive if len(alive) else values[mine].sort_values()
         found.append(str(alive.index[(len(alive) - 1) // 2]))
+    if hopeless := [trial_id for trial_id in found if failed[trial_id]]:
+        log.warning("%s failed, as did all trials of the same config", ", ".join(hopeless))
     return found
 
 

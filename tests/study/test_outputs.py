@@ -137,3 +137,18 @@ def answered(folder: Path, command: str, *options: str) -> str:
     """Return what the command says, or else the report that it writes."""
     text = said(command, str(folder), *options)
     return Path("r.md").read_text() if command == "report" else text
+
+
+@pytest.mark.parametrize("write", ["sample", "export"])
+def test_who_gets_the_generator_of_a_failed_trial_is_told(
+    folder: Path, write: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records, out = Layout(folder).records, str(tmp_path / "out.png")
+    first, second, *_ = open_study(folder).store.trials
+    assert "failed" not in said(write, str(folder), "-o", out) + caplog.text
+    records.write_text(records.read_text().replace('"failure": null', '"failure": "fd > 0"'))
+    (best,) = open_study(folder).best(1)
+    assert f" of {best.trial_id}, which failed (undertrained)" in said(write, str(folder), "-o", out)
+    assert f"{best.trial_id} failed, as did all trials of the same config" in caplog.text
+    cut(folder, without=first, unfinished=second)
+    assert f" of {second}, which has not finished" in said(write, str(folder), "-o", out, "--trial", second)
