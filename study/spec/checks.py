@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 
 from ganstudy import UserError
+from study.spec.culprit import culprit
 from study.spec.errors import SpecError
 from study.spec.space import Proposal, Space, extremes
 from trainables.config import TrialConfig, live, lives, need_of, settings
@@ -53,7 +54,8 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
             try:
                 TrialConfig.from_flat(proposal.flat)
             except UserError as error:
-                raise SpecError(("space",), f"every config of the design must be valid; one is not: {error}") from None
+                path = _where(space, base, proposal.flat, first=(), variants=proposal.variants) or ("space",)
+                raise SpecError(path, f"every config of the design must be valid; one is not: {error}") from None
     choices = {name: d.choices for name, d in space.domains.items() if isinstance(d, CategoricalDistribution)}
     for a, b in combinations(choices, 2):
         for pair in product(choices[a], choices[b]):
@@ -61,16 +63,33 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
 
 
 def _check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], where: tuple[str, ...]) -> None:
-    """Check the base with these settings, the rest of the space at its first values. Raises SpecError at `where`."""
+    """Check the base with these settings, the rest of the space at its first values.
+
+    Raises SpecError at the setting that is the reason, or else at `where`.
+    """
     rest = {name: extremes(domain)[0] for name, domain in space.domains.items() if name not in TRICKS and name not in some}
-    flat = {**base, **space.spelt_out({**rest, **some})}
+    chosen = {**rest, **some}
     for name in some:
-        if (need := need_of(name)) and not lives(name, flat):
-            flat = {**base, **space.spelt_out({**rest, **(_meeting(need, space, base) or {}), **some})}
+        if (need := need_of(name)) and not lives(name, {**base, **space.spelt_out(chosen)}):
+            chosen = {**rest, **(_meeting(need, space, base) or {}), **some}
+    flat = {**base, **space.spelt_out(chosen)}
     try:
         TrialConfig.from_flat(live(flat))
     except UserError as error:
-        raise SpecError(where, str(error)) from None
+        raise SpecError(_where(space, base, flat, first=some, variants=chosen) or where, str(error)) from None
+
+
+def _where(
+    space: Space, base: Mapping[str, Any], flat: Mapping[str, Any], *, first: Iterable[str], variants: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the path of keys to the setting that makes these settings invalid, () if it is none. variants: the choice in each of the space's."""
+    name = culprit(flat, first=first)
+    for choice, bundles in space.variants.items():
+        if choice in variants and name in bundles[variants[choice]]:
+            return ("space", "scientific", choice, variants[choice], str(name))
+    if name in space.domains:
+        return ("space", space.part(str(name)), str(name))
+    return ("base", str(name)) if name in base else ()
 
 
 def _meeting(need: Need, space: Space, base: Mapping[str, Any]) -> dict[str, Any] | None:

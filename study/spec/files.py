@@ -43,11 +43,13 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
 
 
 def line_of(path: Path, where: tuple[str, ...]) -> str:
-    """Return ", line 12": the line of the deepest of these nested keys that is in the file; "" if none is."""
+    """Return ", line 12": the line of the deepest of these nested keys, or numbers of list items, that is in the file; "" if none is."""
     node, line = YAML(typ="rt").load(path), None
     for key in where:
-        if not isinstance(node, Mapping) or key not in node:
+        if isinstance(node, Mapping) and key in node:
+            line, node = node.lc.key(key)[0] + 1, node[key]  # type: ignore[attr-defined]  # ruamel's collections know their lines
+        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            line, node = node.lc.item(int(key))[0] + 1, node[int(key)]  # type: ignore[attr-defined]
+        else:
             break
-        line = node.lc.key(key)[0] + 1  # type: ignore[attr-defined]  # ruamel's mappings know their lines
-        node = node[key]
     return "" if line is None else f", line {line}"

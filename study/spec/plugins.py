@@ -13,11 +13,13 @@ def import_plugins(modules: tuple[str, ...]) -> None:
     """Import the modules. They may also be in the current folder. Raises SpecError if an import fails."""
     if modules and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    for module in modules:
+    for i, module in enumerate(modules):
         try:
             importlib.import_module(module)
         except Exception as error:  # a plugin may raise anything, and its author needs to see it
-            raise SpecError(("plugins",), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}") from error
+            raise SpecError(
+                ("plugins", str(i)), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}"
+            ) from error
 
 
 def plugin_folders(modules: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_whole
+from study.spec.culprit import culprit
 from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
 from study.spec.space import check_names
@@ -34,8 +35,7 @@ def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
     try:
         TrialConfig.from_flat(given)
     except UserError as error:
-        named = next((name for name in given if str(error).startswith(f"{name} ")), "")
-        raise UserError(f"{path}{line_of(path, (named,))}: {error}") from None
+        raise UserError(f"{path}{line_of(path, (str(culprit(given)),))}: {error}") from None
     return changed_config(given, changes)
 
 

@@ -33,7 +33,7 @@ class Objective(Section):
             try:
                 refuse_unknown_value(name, METRICS)
             except UserError as error:
-                raise SpecError(("objective",), str(error)) from None
+                raise SpecError(("objective", "metric"), str(error)) from None
             if name not in METRICS:
                 if "direction" not in given:
                     raise SpecError(
@@ -43,7 +43,9 @@ class Objective(Section):
                 return given
             direction = METRICS[name].direction
             if direction is None:
-                raise SpecError(("objective",), f"objective must be a metric with a direction; {name} is best near the real-data baseline")
+                raise SpecError(
+                    ("objective", "metric"), f"objective must be a metric with a direction; {name} is best near the real-data baseline"
+                )
             given.setdefault("direction", direction)
         return given
 

@@ -122,15 +122,15 @@ def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     low, high, logarithmic, step = given.get("low"), given.get("high"), given.get("log", False), given.get("step")
     for key, bound in {"low": low, "high": high}.items():
         if not isinstance(bound, (int, float)) or isinstance(bound, bool):
-            raise SpecError(where, f"{name} must have low and high, both numbers; {key} is {bound!r}")
+            raise SpecError((*where, key), f"{name} must have low and high, both numbers; {key} is {bound!r}")
     assert low is not None
     assert high is not None
     if not low < high:
         raise SpecError(where, f"{name} must have low < high; given low {low}, high {high}")
     if not isinstance(logarithmic, bool):
-        raise SpecError(where, f"{name} must have log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
+        raise SpecError((*where, "log"), f"{name} must have log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
     if logarithmic and not low > 0:
-        raise SpecError(where, f"{name} must have low above 0 on a log scale; given {low}")
+        raise SpecError((*where, "low"), f"{name} must have low above 0 on a log scale; given {low}")
     try:
         if kind is int or (kind is type(None) and isinstance(low, int) and isinstance(high, int)):
             return IntDistribution(low, high, log=logarithmic, step=step or 1)

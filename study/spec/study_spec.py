@@ -1,6 +1,6 @@
 """StudySpec: the question, the space, the design and the resources of a study, checked before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -154,7 +154,7 @@ class StudySpec(Section):
 
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
-        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError, with file and line, if it is invalid."""
+        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError if it is invalid, with file and line, or the change."""
         path = Path(path)
         given = read_yaml(path)
         for name, value in (changes or {}).items():
@@ -162,7 +162,9 @@ class StudySpec(Section):
         try:
             return checked(given)
         except SpecError as error:
-            raise SpecError(error.where, f"{path}{line_of(path, error.where)}: {error}") from None
+            changed_there = _change_at(error.where, changes or {})
+            place = f"--set {changed_there}" if changed_there else f"{path}{line_of(path, error.where)}"
+            raise SpecError(error.where, f"{place}: {error}") from None
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "StudySpec":
@@ -179,6 +181,13 @@ class StudySpec(Section):
             for part in ("scientific", "nuisance")
         }
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
+
+
+def _change_at(where: tuple[str, ...], changes: Iterable[str]) -> str | None:
+    """Return the name of the change that set the value at this path of keys, or None if the file did."""
+    if where[:1] == ("base",):
+        return next((name for name in changes if name in where[1:]), None)
+    return next((name for name in changes if f"{'.'.join(where)}.".startswith(f"{name}.")), None)
 
 
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
+from ganstudy import UserError
 from ganstudy.registry import Registry
+from study.spec.errors import SpecError
 
 _CLOUD = "https://api.wandb.ai"
 
@@ -77,7 +79,10 @@ class Tracking(BaseModel):
     @classmethod
     def _check_plugins(cls, given: Any) -> Any:
         for name in given if isinstance(given, Mapping) else ():
-            TRACKERS.pick(name)
+            try:
+                TRACKERS.pick(name)
+            except UserError as error:
+                raise SpecError(("tracking", name), str(error)) from None
         return given
 
     @property

@@ -194,6 +194,80 @@ def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
         StudySpec.load(tmp_path / "none.yaml")
 
 
+FILE = """name: x
+question: q
+base:
+  data: ring8
+  arch: mlp
+  g.width: 8
+  d.width: 8
+space:
+  scientific:
+    method:
+      plain: {}
+      other:
+        d.lr: 1.0e-3
+        loss: hinge
+  nuisance:
+    g.lr:
+      low: 1.0e-4
+      high: 1.0e-2
+      log: true
+n_configs: 4
+plugins:
+  - math
+  - json
+objective:
+  direction: minimize
+  metric: fd
+tracking:
+  optuna: a.log
+  wandb: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("d.width: 8", "d.width: 8.5", 7),
+        ("arch: mlp", "arch: mlpp", 5),
+        ("data: ring8", "data: ring9", 4),
+        ("loss: hinge", "loss: hinges", 14),
+        ("d.lr: 1.0e-3", "d.lr: -1.0", 13),
+        ("high: 1.0e-2", "high: x", 18),
+        ("low: 1.0e-4", "low: 0", 17),
+        ("log: true", "log: yes", 19),
+        ("      low: 1.0e-4\n      high: 1.0e-2\n      log: true", "      low: -1.0\n      high: 1.0", 16),
+        ("- json", "- no_such_module", 23),
+        ("metric: fd", "metric: fdd", 26),
+        ("metric: fd", "metric: mode_spread", 26),
+        ("wandb: {}", "wandbb: {}", 29),
+        ("wandb: {}", "wandb: {mode: of}", 29),
+    ],
+)
+def test_an_error_names_the_line_of_its_key(tmp_path: Path, old: str, new: str, line: int) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(FILE)
+    assert StudySpec.load(file).objective.metric == "fd"
+    file.write_text(FILE.replace(old, new))
+    with pytest.raises(SpecError, match=rf"s\.yaml, line {line}: "):
+        StudySpec.load(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("d.width", 8.5), ("n_configs", -3), ("objective", "fdd"), ("objective.metric", "fdd"), ("evaluation.samples", 3), ("g.widht", 8)],
+)
+def test_an_error_in_a_change_names_the_change(tmp_path: Path, name: str, value: object) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(FILE)
+    with pytest.raises(SpecError, match=rf"^--set {name}: "):
+        StudySpec.load(file, {"seeds": 2, name: value})
+    file.write_text(FILE.replace("d.width: 8", "d.depth: -1"))
+    with pytest.raises(SpecError, match=r"s\.yaml, line 7: "):
+        StudySpec.load(file, {"seeds": 2})
+
+
 def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(
