@@ -450,6 +450,8 @@ def main() -> None:
     """Entry point. A UserError prints one message and exits with 2; any other exception prints its traceback and exits with 1."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
+        if "" in sys.argv[1:]:  # such as --folder "$FOLDER": an empty path would be the current folder
+            raise UserError(f"no argument may be empty; one is in {command(*sys.argv[1:])}. Leave it out")
         app()
     except UserError as error:
         errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)

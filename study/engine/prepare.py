@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from study.spec.study_spec import StudySpec, identity
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.store import Store
+from study.tracking.optuna_tracker import check_storage
 from trainables.data import Source, load
 from trainables.models import conditional
 from trainables.models.conditional import classes_of
 from trainables.tricks import TRICKS
 
 log = logging.getLogger(__name__)
+
+_ADDRESS = r"auto|local|\w+://\S+|\S+:\d+"  # the forms that ray.init takes
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     if known:
         _refuse_other(known.spec, spec, folder)
     _check_writable(folder)
+    if address and not re.fullmatch(_ADDRESS, address):
+        raise UserError(
+            f"--address must be auto, HOST:PORT or ray://HOST:PORT; given {address!r}. Leave it out to start Ray on this machine"
+        )
+    if spec.tracking.optuna is not None:
+        check_storage(spec.tracking.optuna)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
     source = load(spec.corners[0].data)

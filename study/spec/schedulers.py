@@ -32,6 +32,9 @@ class Scheduler(Section):
 
     name: str
 
+    def check(self, *, budget_kimg: float) -> None:
+        """Raise SpecError for keys that make no sense with this budget."""
+
     def start(self, *, budget_kimg: float, direction: Direction) -> Rule:
         """A rule without a past."""
         raise NotImplementedError  # a pydantic model cannot be abstract
@@ -47,6 +50,13 @@ class Asha(Scheduler):
     name: str = "asha"
     grace_kimg: Positive  # the first rung
     reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one trial of so many continues from a rung
+
+    def check(self, *, budget_kimg: float) -> None:
+        if self.grace_kimg >= budget_kimg:
+            raise SpecError(
+                ("scheduler", "grace_kimg"),
+                f"scheduler.grace_kimg must be below budget_kimg, {budget_kimg:g}, or no trial is ever stopped; given {self.grace_kimg:g}",
+            )
 
     def start(self, *, budget_kimg: float, direction: Direction) -> "Halving":
         return Halving(self, budget_kimg=budget_kimg, direction=direction)

@@ -46,7 +46,11 @@ class Objective(Section):
                 raise SpecError(
                     ("objective", "metric"), f"objective must be a metric with a direction; {name} is best near the real-data baseline"
                 )
-            given.setdefault("direction", direction)
+            if given.setdefault("direction", direction) in set(Direction) - {direction}:
+                raise SpecError(
+                    ("objective", "direction"),
+                    f"objective.direction must be {direction} for {name} ({direction.phrase}); given {given['direction']}. Leave it out",
+                )
         return given
 
 

@@ -103,6 +103,8 @@ class StudySpec(Section):
                 ("scheduler",),
                 "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
             )
+        if self.scheduler:
+            self.scheduler.check(budget_kimg=self.budget_kimg)
         if self.goal == "optimise" and self.seeds > 1:
             raise SpecError(
                 ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"

@@ -3,12 +3,36 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganstudy import UserError
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.tracker import closing_fields
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
+
+
+def check_storage(address: str) -> None:
+    """Raise UserError for an address that cannot be an Optuna storage. Connects to no server, since it may start later."""
+    from sqlalchemy import make_url  # here for the same reason as below
+    from sqlalchemy.exc import ArgumentError
+
+    file, reason = address, "" if address else "it is empty"
+    if "://" in address:
+        try:
+            url = make_url(address)
+            url.get_dialect().import_dbapi()
+        except (ArgumentError, ImportError) as error:
+            reason = str(error)
+        else:
+            file = (url.database or "") if url.get_backend_name() == "sqlite" else ""
+    if not reason and not (folder := Path(file).parent).is_dir():
+        reason = f"the folder {folder} does not exist"
+    if reason:
+        raise UserError(
+            "tracking.optuna must be the URL of a storage, such as sqlite:///digits.db, or the path of a journal file, such as digits.log; "
+            f"given {address!r}: {reason}"
+        )
 
 
 class OptunaTracker:

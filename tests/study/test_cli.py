@@ -135,6 +135,7 @@ MISTAKES = {
     ("launch", "toy.yaml", "--set", "data=image_folder", "--set", "data.root=/no/such/place"): "/no/such/place",
     ("status", "nowhere"): "nowhere must be a study folder",
     ("stop", "."): ". must be a study folder",
+    ("launch", "toy.yaml", "--folder", ""): "no argument may be empty; one is in `ganstudy launch toy.yaml --folder ''`",
     ("list", "trick"): "no list named 'trick'; did you mean 'tricks'?",
     ("train",): "train takes a RECIPE.yaml or --from FOLDER",
 }

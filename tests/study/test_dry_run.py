@@ -19,6 +19,21 @@ seeds: 1
 """
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--address", "nonsense"), "--address must be auto, HOST:PORT or ray://HOST:PORT; given 'nonsense'"),
+        (("--set", "tracking.optuna='nosuch://x'"), "tracking.optuna must be the URL of a storage"),
+    ],
+)
+def test_what_cannot_start_is_refused_by_the_dry_run(tmp_path: Path, words: tuple[str, str], said: str) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    with pytest.raises(UserError, match=said):
+        CliRunner().invoke(
+            app, ["launch", str(tmp_path / "tiny.yaml"), "--dry-run", "--folder", str(tmp_path / "out"), *words], catch_exceptions=False
+        )
+
+
 def dry_run(folder: Path, *given: str) -> str:
     (folder / "tiny.yaml").write_text(STUDY)
     sets = [part for each in given for part in ("--set", each)]

@@ -8,10 +8,11 @@ import optuna
 import pytest
 from recorded import Driver
 
+from ganstudy import UserError
 from study.spec.tracking import Tracking
 from study.store.records import Ended
 from study.store.store import Store
-from study.tracking.optuna_tracker import distribution
+from study.tracking.optuna_tracker import check_storage, distribution
 from study.tracking.process import watching
 
 
@@ -26,6 +27,28 @@ def test_distributions_are_read_from_the_format_of_the_records() -> None:
         optuna.distributions.IntDistribution(1, 9, step=2),
     ):
         assert distribution(json.loads(json.dumps(as_given(given)))) == given
+
+
+ADDRESSES = {
+    "": "it is empty",
+    "nosuch://x": "nosuch",
+    "://": "Could not parse",
+    "nosuchdriver+sqlite://x": "nosuchdriver",
+    "sqlite:////no/such/folder/a.db": "the folder /no/such/folder does not exist",
+    "/no/such/folder/a.log": "the folder /no/such/folder does not exist",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_that_cannot_be_a_storage_is_refused(address: str) -> None:
+    with pytest.raises(UserError, match=r"tracking\.optuna must be the URL of a storage, .* or the path of a journal file") as refused:
+        check_storage(address)
+    assert ADDRESSES[address] in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["sqlite:///a.db", "sqlite:////tmp/a.db", "a.log", "/tmp/a.log"])
+def test_an_address_that_can_be_a_storage_is_accepted(address: str) -> None:
+    check_storage(address)
 
 
 @pytest.mark.parametrize("address", ["sqlite:///{}/mirror.db", pytest.param("{}/mirror.log", marks=pytest.mark.slow)])

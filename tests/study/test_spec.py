@@ -148,6 +148,18 @@ BAD = {
         good(sampler="tpe"),
         "sampler must be one of ['balanced', 'sobol', 'factorial', 'random', 'factorial_sobol'] with goal: explain",
     ),
+    "the wrong way": (
+        good(objective={"metric": "fd", "direction": "maximize"}),
+        "objective.direction must be minimize for fd (less is better); given maximize",
+    ),
+    "the wrong way up": (
+        good(objective={"metric": "coverage", "direction": "minimize"}),
+        "objective.direction must be maximize for coverage (more is better); given minimize",
+    ),
+    "grace as long as the budget": (
+        good(goal="optimise", scheduler={"grace_kimg": 1.0}),
+        "scheduler.grace_kimg must be below budget_kimg, 1, or no trial is ever stopped; given 1",
+    ),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
     "seeds of a search": (good(goal="optimise", seeds=2), "seeds must be 1 with goal: optimise; given 2"),
