@@ -16,6 +16,7 @@ from study.engine.provenance import provenance
 from study.engine.recorded import refuse_unrecorded
 from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec, identity
+from study.store.layout import Layout, RunLayout
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.store import Store
@@ -122,7 +123,9 @@ def _warn_of_another_meaning(known: Mapping[str, Any], spec: StudySpec, folder: 
 
 
 def _check_writable(folder: Path) -> None:
-    """Raise UserError if the folder cannot be created or written."""
+    """Raise UserError if the folder cannot be created or written, or belongs to `ganstudy train`."""
+    if RunLayout(folder).history.exists() and not Layout(folder).records.exists():
+        raise UserError(f"{folder} must not be the folder of a run of {command('train')}; it is one. Give another folder with --folder")
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(

@@ -15,7 +15,7 @@ from ganstudy import UserError
 from ganstudy.ended import Ended
 from ganstudy.files import write_whole
 from study.spec.recipes import load_config, write_config
-from study.store.layout import RunLayout
+from study.store.layout import Layout, RunLayout
 from study.store.records import Measurement
 from trainables.config import UNIDENTIFIED, TrialConfig
 from trainables.trial import SAMPLES
@@ -48,7 +48,9 @@ class RunFolder:
     # Resuming ------------------------------------------------------------------------------------
 
     def check_config(self, config: TrialConfig) -> None:
-        """Raises UserError where the folder holds a run of another config, or one without a checkpoint."""
+        """Raises UserError where the folder holds a study, a run of another config or program, or one without a checkpoint."""
+        if Layout(self.layout.folder).records.exists():
+            raise UserError(f"{self.layout.folder} must not be the folder of a study; it is one. Give another folder with --out")
         if not self._holds_a_run():
             return
         if self.checkpoint is None and self.layout.history.exists():
@@ -56,7 +58,12 @@ class RunFolder:
                 f"{self.layout.folder} must be free of a run that cannot be resumed; it holds {self.layout.history.name} without a "
                 "checkpoint. Give another folder with --out, or remove it"
             )
-        kept = load_config(self.layout.config, {})
+        try:
+            kept = load_config(self.layout.config, {})
+        except UserError as error:
+            raise UserError(
+                f"{self.layout.folder} must be free of files of other programs; it seems to hold a run, but {error}. Give another folder with --out"
+            ) from None
         if kept.trial_id != config.trial_id:
             free = UNIDENTIFIED - {"seed"}
             there, given = ({name: value for name, value in each.flat().items() if name not in free} for each in (kept, config))

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
+from ganstudy import UserError
 from study.cli import app
 from study.engine.train import _evaluator
 from study.evaluation.evaluator import Evaluator
@@ -337,6 +338,32 @@ def test_a_run_without_a_checkpoint_is_refused_and_kept(run: RunLayout) -> None:
     with pytest.raises(ValueError, match=r"it holds history.jsonl without a checkpoint. Give another folder with --out, or remove it"):
         train()
     assert run.history.read_text() == '{"images": 0, "seconds": 0.1}\n'
+
+
+FOREIGN = {
+    "records.jsonl": "ring must not be the folder of a study; it is one. Give another folder with --out",
+    "metrics.json": "ring must be free of files of other programs; it seems to hold a run, but runs/ring/config.yaml must be a file",
+    "history.jsonl": "ring must be free of a run that cannot be resumed",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_folder_of_something_else_is_refused_and_kept(run: RunLayout, name: str) -> None:
+    run.folder.mkdir(parents=True)
+    (run.folder / name).write_text("{}")
+    with pytest.raises(UserError, match=FOREIGN[name]):
+        train()
+    assert [path.name for path in run.folder.iterdir()] == [name]
+
+
+def test_a_study_is_not_launched_into_a_run(run: RunLayout, here: Path) -> None:
+    run.folder.mkdir(parents=True)
+    run.history.write_text("{}")
+    (here / "study.yaml").write_text(
+        "name: ring\nquestion: Why?\nbase: {data: ring8, arch: mlp}\nspace: {scientific: {r1: [false, true]}}\nn_configs: 2\n"
+    )
+    with pytest.raises(UserError, match="runs/ring must not be the folder of a run of `ganstudy train`; it is one"):
+        CliRunner().invoke(app, ["launch", "study.yaml", "--dry-run"], catch_exceptions=False)
 
 
 def test_two_processes_never_train_the_same_run(run: RunLayout) -> None:
