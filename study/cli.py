@@ -100,7 +100,8 @@ def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
     try:
         view = launch(spec, folder, address=address)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles it in between
-        errors.print(f"Stopped. Resume with {command('resume', folder)}.", soft_wrap=True)
+        advice = f"Resume with {command('resume', folder)}" if Layout(folder).records.exists() else "Nothing was written yet"
+        errors.print(f"Stopped. {advice}.", soft_wrap=True)
         raise typer.Exit(130) from None
     print_result(view, spec, console, seconds=time.monotonic() - began)
 

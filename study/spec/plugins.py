@@ -16,7 +16,7 @@ def import_plugins(modules: tuple[str, ...]) -> None:
     for i, module in enumerate(modules):
         try:
             importlib.import_module(module)
-        except Exception as error:  # a plugin may raise anything, and its author needs to see it
+        except (Exception, SystemExit) as error:  # a plugin may raise anything, and its author needs to see it
             raise SpecError(
                 ("plugins", str(i)), f"the plugin {module!r} must be importable; it raised {type(error).__name__}: {error}"
             ) from error

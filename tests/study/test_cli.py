@@ -173,6 +173,21 @@ def fails(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return end.value.code
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    def interrupted(*args: object, **options: object) -> None:
+        if there:
+            (tmp_path / "records.jsonl").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("study.api.launch", interrupted)
+    words = ["launch", str(ROOT / "studies" / "ring.yaml"), "--folder", str(tmp_path)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 130
+    advice = f"Resume with `ganstudy resume {tmp_path}`." if there else "Nothing was written yet."
+    assert result.output == f"Stopped. {advice}\n"
+
+
 def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def planted() -> None:
         raise KeyError("planted")

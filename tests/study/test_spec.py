@@ -280,6 +280,14 @@ def test_an_error_in_a_change_names_the_change(tmp_path: Path, name: str, value:
         StudySpec.load(file, {"seeds": 2})
 
 
+@pytest.mark.parametrize("statement", ["import sys; sys.exit(0)", "raise KeyError('x')", "(", "raise SystemExit('bye')"])
+def test_a_plugin_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+    (tmp_path / "ends_it.py").write_text(statement)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecError, match="the plugin 'ends_it' must be importable; it raised "):
+        StudySpec.from_dict(good(plugins=["ends_it"]))
+
+
 def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(
