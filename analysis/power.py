@@ -67,11 +67,11 @@ def planned_statement(n_trials: int, plans: Mapping[str, Plan]) -> str:
     advice = f"{100 * POINTS:.0f} points need about {math.ceil(needed * plans[best].trials * share):,} trials"
     advice += f" for {best}." if len(plans) > 1 else "."
     if not shown:
-        return f"{total} are too few to tell any difference of failure rates from chance ({plural(comparisons, 'comparison')}); {advice}"
+        return f"{total} {'is' if n_trials == 1 else 'are'} too few to tell any difference of failure rates from chance ({plural(comparisons, 'comparison')}); {advice}"
     differences = listed([f"{points} for {listed(names)}" for points, names in shown.items()])
     none = [name for name in plans if found[name] >= 1]
     return (
-        f"{total} show, in four of five studies, these differences of failure rates: {differences}"
+        f"{total} {'shows' if n_trials == 1 else 'show'}, in four of five studies, these differences of failure rates: {differences}"
         + (f", and none for {listed(none)}" if none else "")
         + f" ({plural(comparisons, 'comparison')}, half of the trials failing); {advice}"
     )

@@ -33,6 +33,11 @@ def equal(explanation: Explanation) -> list[str]:
             how = {0.0: "No trial failed", 1.0: "All trials failed"}.get(share, f"In each config {percent(share)} of the trials failed")
             how = how if counted.any() else "No trial failed or completed its budget"
             lines.append(f"{how}, so nothing can be told about what makes them fail.")
+        elif outcome in RISKS and counted.any():
+            share = float((table.outcome[counted] == outcome).mean())
+            lines.append(
+                f"Nothing can be told about the rate of {RISKS[outcome]}: it is {percent(share)} in all {explanation.model.units.kind}s."
+            )
         elif not counted.any():
             why = "no trial that completed without failing has a value" if _completed(table).any() else "no trial completed without failing"
             lines.append(f"Nothing can be told about {outcome}: {why}.")

@@ -64,7 +64,7 @@ class StudyView:
             import_plugins(self.plugins)
 
     def __repr__(self) -> str:
-        return f"StudyView({str(self.folder)!r}: {len(self.store.trials)} trials of {self.study.spec['name']!r})"
+        return f"StudyView({str(self.folder)!r}: {plural(len(self.store.trials), 'trial')} of {self.study.spec['name']!r})"
 
     @property
     def spec(self) -> "StudySpec":
@@ -155,7 +155,7 @@ class StudyView:
         matches = [known for known in self.store.trials if known.startswith(trial_id)]
         if len(matches) != 1 and trial_id not in self.store.trials:
             raise UserError(
-                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {len(matches)} trials of {self.folder}. "
+                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {plural(len(matches), 'trial')} of {self.folder}. "
                 f"{command('show', self.folder)} lists all ids"
             )
         return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])

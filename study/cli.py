@@ -280,7 +280,8 @@ def explain(
     if kind(source) != "study":
         print_explanation(read(source, given), console, outcome=outcome, failed=failed is not None, as_json=as_json)
         return
-    refuse_options(given, source)
+    if Layout(Path(source)).records.exists():
+        refuse_options(given, source)
     view = open_study(Path(source))
     claims = analysis.explain(view.table(), outcome) if outcome else explanation_of(view)
     if as_json:
@@ -288,6 +289,8 @@ def explain(
         return
     if not outcome:
         print_answer(view, console)
+    elif not len(claims):
+        console.print(analysis.answer(claims), soft_wrap=True)
     print_claims(claims, console)
 
 
@@ -325,7 +328,9 @@ def sample(
     from study.api import open_study
 
     view = _chosen(open_study(folder, trust_plugins=trust_plugins), trial, best=best)
-    write_output(not_records(out), view.grid_png(seed=seed, label=class_, best_tick=best_tick))
+    if not_records(out).suffix.lower() not in (".png", ""):
+        raise UserError(f"--out must be a file that ends in .png; given {out}. The samples are a PNG")
+    write_output(out, view.grid_png(seed=seed, label=class_, best_tick=best_tick))
     of_class = "" if class_ is None else f" of class {class_}"
     console.print(f"{out}: samples{of_class} of {_named(view)}", soft_wrap=True)
 

@@ -120,6 +120,12 @@ def _failing(frame: pd.DataFrame, failed: str | None, ended: Strings) -> tuple[B
     return condition.holds(frame, judged=judged), nothing
 
 
+def _example(name: str, value: str) -> str:
+    """Return a condition on a column with this value, as the user gives it."""
+    compared = "> …" if number(value) is not None else f"== {value}" if quoted(value) == value else f'== "{value}"'
+    return f"failed='{quoted(name)} {compared}'"
+
+
 def _unheard(comparison: Comparison, column: pd.Series, failed: str) -> UserError:
     known = dict(zip(words(column)[column.notna()], map(str, column[column.notna()]), strict=True))
     shown = [*map(repr, list(known.values())[:_SHOWN]), *(["…"] if len(known) > _SHOWN else [])]
@@ -142,5 +148,5 @@ def _truths(column: pd.Series) -> tuple[Bools, Bools]:
     except Unreadable as problem:
         raise UserError(
             f"failed must be a condition such as 'loss > 3', or a column of true and false; column {column.name!r} holds "
-            f"{problem.value!r}. Write a condition: failed='{column.name} > …'"
+            f"{problem.value!r}. Write a condition: {_example(str(column.name), problem.value)}"
         ) from None

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from analysis.outcomes import OUTCOMES
 from analysis.plots.style import BAND, GOOD, GRID, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
-from analysis.words import percent
+from analysis.words import percent, plural
 
 _BARS, _CHANCE = 60, 0.02  # configs that all have bars; chance of being on the front from which one of more configs has bars
 
@@ -24,7 +24,7 @@ def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figu
     by, found = found.attrs["by"], found.dropna(subset="place").head(top)
     rows = list(range(len(found)))
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
-    text = [f"{config}: {n} of {all_} trials did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
+    text = [f"{config}: {n} of {plural(all_, 'trial')} did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
     for column, (value, low, high, outcome, shown) in enumerate(
         (("estimate", "low", "high", "healthy", ".3g"), ("p_fail", "p_fail_low", "p_fail_high", "diverged", ".0%")), 1
     ):

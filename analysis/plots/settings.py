@@ -11,7 +11,7 @@ from analysis.model.outcomes import survivors
 from analysis.outcomes import OUTCOMES
 from analysis.plots.style import GRID, INK, ROW, axis_title, label_width, present, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
-from analysis.words import percent
+from analysis.words import percent, plural
 
 _DOTS = 1500  # trials × levels that a figure can show
 _UNKNOWN = estimate.Interval(np.nan, np.nan, np.nan)  # of a level without trials
@@ -31,7 +31,7 @@ def risk_by_setting(table: TrialTable, settings: Sequence[str] | None = None) ->
             marker={"size": 9, "color": OUTCOMES["diverged"].colour},
             text=[
                 f"{name} = {level.label}<br>{percent(r.value)} failed (95 % {percent(r.low)} to {percent(r.high)})<br>"
-                f"{of.sum()} trials of {len(set(table.config_id[of]))} configs"
+                f"{plural(int(of.sum()), 'trial')} of {plural(len(set(table.config_id[of])), 'config')}"
                 for (name, level), of, r in zip(rows, known, found, strict=True)
             ],
             hovertemplate="%{text}<extra></extra>",

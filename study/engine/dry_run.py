@@ -14,6 +14,7 @@ from rich.text import Text
 from analysis import power
 from analysis.metrics import Baseline
 from analysis.model.units import is_complete
+from analysis.words import plural
 from ganstudy.registry import first_line
 from ganstudy.units import to_images, to_kimg
 from study.engine import cluster
@@ -38,7 +39,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     first = TrialConfig.from_flat(proposal.flat)
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
     console.print(
-        f"goal {spec.goal}, sampler {spec.sampler}: {spec.n_configs} configs × {spec.seeds} seeds = {spec.n_trials} trials of {spec.budget_kimg:g} kimg",
+        f"goal {spec.goal}, sampler {spec.sampler}: {plural(spec.n_configs, 'config')} × {plural(spec.seeds, 'seed')} = "
+        f"{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg",
         soft_wrap=True,
     )
     source = prepared.source
@@ -66,7 +68,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         cost = probe(first, prepared)
     except Diverged as reason:
         console.print(
-            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
             soft_wrap=True,
         )
         return
@@ -76,7 +78,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
     seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
-        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {slots} concurrent trials{shared}"
+        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared}"
         f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s per evaluation, measured on this machine with one trial)",
         soft_wrap=True,
     )

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from analysis.words import plural
 from ganstudy.units import to_images, to_kimg
 from study.console import terminal
 from study.spec.study_spec import StudySpec
@@ -38,7 +39,8 @@ class Progress:
         elif self.shown:
             done = sum(record.closed is not None for record in self.store.trials.values())
             self.console.print(
-                f"{self.spec.name}: {self.spec.n_trials} trials of {self.spec.budget_kimg:g} kimg, {done} already finished", soft_wrap=True
+                f"{self.spec.name}: {plural(self.spec.n_trials, 'trial')} of {self.spec.budget_kimg:g} kimg, {done} already finished",
+                soft_wrap=True,
             )
         return self
 
@@ -108,7 +110,7 @@ class Progress:
         grid.add_row(
             Text(self.spec.name, style="bold"),
             ProgressBar(total=self.spec.n_trials, completed=len(done), width=40),
-            f"{len(done)}/{self.spec.n_trials} trials",
+            f"{len(done)}/{plural(self.spec.n_trials, 'trial')}",
             self.time_left(),
         )
         outcomes = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "no finished trials"

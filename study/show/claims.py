@@ -12,9 +12,8 @@ _NOTABLE = 0.05  # p of a secondary comparison (a bend, an interaction, a kind o
 
 
 def print_claims(explanation: analysis.Explanation, console: Console) -> None:
-    """Print a row for each comparison; a star marks those that are claimed."""
+    """Print a row for each comparison; a star marks those that are claimed. Nothing without comparisons: the answer says why there are none."""
     if not len(explanation):
-        console.print("Nothing to compare.")
         return
     kinds = {name for name in explanation.outcomes if name in RISKS and name != FAILED} if len(explanation.outcomes) > 1 else set()
     shown = [c for c in explanation if c.claimed or c.p < _NOTABLE or (c.kind in ("levels", "trend") and c.outcome not in kinds)]

@@ -11,6 +11,7 @@ import analysis
 from analysis import TrialTable
 from analysis.foreign import files
 from analysis.plain import plain
+from analysis.words import plural
 from ganstudy import UserError
 from study.show.claims import print_claims
 from study.show.terminal import print_ranking
@@ -37,6 +38,11 @@ def kind(source: str) -> str:
             raise UserError(
                 f"{source} holds runs as W&B keeps them for itself. Export the runs as a CSV on the page of the project, or use "
                 "analysis.TrialTable.from_wandb(wandb.Api().runs('entity/project'), …) in Python"
+            )
+        if tables := sorted(path.glob("*.csv")):
+            raise UserError(
+                f"{source} must be the folder of a study or of a Ray Tune experiment; it is a folder with {plural(len(tables), 'CSV file')}. "
+                f"Give one of them, such as {tables[0]}"
             )
     if path.suffix and not path.exists():
         raise UserError(f"{source} must be a folder or a file with runs; it does not exist")

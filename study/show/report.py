@@ -31,14 +31,14 @@ def write_report(view: StudyView, path: Path) -> Path:
     """
     table, study = view.table(), view.study
     if not table.evidence.any():
-        raise UserError(f"a report needs a finished trial; none of the {len(table)} trials of {view.folder} has finished")
+        raise UserError(f"a report needs a finished trial; none of the {plural(len(table), 'trial')} of {view.folder} has finished")
     real = view.store.layout.real
     spec = study.spec
     trials = view.trials()
     failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
     design = {
         "goal": spec["goal"],
-        "design": f"{spec['sampler']}: {spec['n_configs']} configs × {plural(spec['seeds'], 'seed')}, {plural(len(trials), 'trial')} so far; design seed {spec['design_seed']}",
+        "design": f"{spec['sampler']}: {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, {plural(len(trials), 'trial')} so far; design seed {spec['design_seed']}",
         "objective": view.objective + (f" (full name {view.protocol.axis(view.objective)})" if view.objective in study.baselines else ""),
         "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(failures)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg per trial",

@@ -36,11 +36,13 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
 
     if unfinished(spec, view.store):
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
-        console.print(f"Stopped with {done} of {spec.n_trials} trials done. Resume with {command('resume', view.folder)}.", soft_wrap=True)
+        console.print(
+            f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', view.folder)}.", soft_wrap=True
+        )
         return
     console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
     print_answer(view, console)
-    console.print(f"\n{spec.n_trials} trials, {seconds:.0f} s")
+    console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s")
     console.print(f"Report: {write_report(view, view.store.layout.report).absolute()}", soft_wrap=True)
 
 
@@ -199,7 +201,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
     console.print(
         Text.assemble(
             (spec["name"], "bold"),
-            f"  {view.folder}: {len(trials)} of {total} trials started; " + (f"active: {who}" if who else "no active process"),
+            f"  {view.folder}: {len(trials)} of {plural(total, 'trial')} started; " + (f"active: {who}" if who else "no active process"),
         ),
         soft_wrap=True,
     )

@@ -14,7 +14,7 @@ from ganstudy.registry import nearest
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file. Raises UserError if the file is missing, unreadable or not a mapping."""
     if not path.is_file():
-        nearby = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        nearby = sorted(other.name for other in path.parent.glob("*.yaml") if other.is_file()) if path.parent.is_dir() else []
         found = "it is a folder" if path.is_dir() else "it does not exist"
         raise UserError(f"{path} must be a file; {found}" + (f"; {hint.strip()}" if (hint := nearest(path.name, nearby)) else ""))
     try:

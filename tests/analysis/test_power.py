@@ -41,6 +41,7 @@ def test_a_planned_effect_is_found_four_times_in_five(configs: int, seeds: int) 
 
 def test_few_trials_show_no_difference_and_the_sentence_says_so() -> None:
     assert "too few to tell any difference" in planned_statement(4, {"r1": Plan(2, 4, 1), "loss": Plan(5, 4, 1)})
+    assert planned_statement(1, {"r1": Plan(2, 1, 1)}).startswith("1 trial is too few to tell any difference")
     plans = {"loss": Plan(3, 96, 2), "d.lr": Plan(None, 96, 2), "r1": Plan(2, 96, 2), "r1.gamma": Plan(None, 11, 2)}
     text = planned_statement(192, plans)
     r1, loss = (f"{100 * planned(plans[name], 6):.0f} points" for name in ("r1", "loss"))

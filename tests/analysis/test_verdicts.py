@@ -1,5 +1,7 @@
 """Foreign runs: which are evidence, and which failed."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,16 @@ def test_a_failure_that_can_never_be_is_refused() -> None:
     assert "No run failed by 'state == crashed'." in table(frame, failed="state == crashed").notes  # a state that no run happens to have
     assert "No run failed by 'loss > 99'." in table(frame, failed="loss > 99").notes
     assert not any("No run failed" in note for note in table(frame, failed="bad").notes)
+
+
+@pytest.mark.parametrize("value", ["yes", "ends here"])
+def test_the_advised_condition_on_a_column_of_texts_works(value: str) -> None:
+    frame = runs(**{"how bad": ["no", value, "no", "no", value, "no"]})
+    with pytest.raises(UserError, match="a column of true and false") as refused:
+        table(frame, failed="how bad")
+    (advised,) = re.findall("Write a condition: failed='(.*)'", str(refused.value))
+    first = str(frame["how bad"][0])
+    assert table(frame, failed=advised).failed.tolist() == (frame["how bad"] == first).tolist()
 
 
 def test_a_column_may_be_called_as_an_end_is() -> None:

@@ -214,6 +214,7 @@ NOWHERE = {
     ("export", "RUN", "-o", "RECORDS"): "--out must not be the records of a study; given ",
     ("report", "RUN", "-o", "no/such/r.html"): "no/such/r.html must be in an existing folder; no/such is not one",
     ("report", "RUN", "-o", "folder/r.pdf"): "a report must be a file that ends in .html, .md, .json; got 'r.pdf'",
+    ("sample", "RUN", "-o", "s.txt"): "--out must be a file that ends in .png; given s.txt",
     ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
     ("sample", "RUN", "-o", "folder"): "folder must be a writable file: Is a directory. Choose another with --out",
     ("train", "--from", "RUN", "-o", "file"): "file must be a folder that can be written: ",

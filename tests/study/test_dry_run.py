@@ -1,5 +1,6 @@
 """`--dry-run` of studies whose first trial cannot train."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def dry_run(folder: Path, *given: str) -> str:
 def test_a_first_trial_that_diverges_is_told(tmp_path: Path, diverging: str) -> None:
     """Also one that diverges before it has trained."""
     assert "no time estimate, since the first trial diverged at once: " in dry_run(tmp_path, diverging)
+
+
+def test_one_is_no_plural(tmp_path: Path) -> None:
+    said = dry_run(tmp_path, "n_configs=1")
+    assert "1 config × 1 seed = 1 trial of 2 kimg" in said
+    assert "1 trial is too few" in said
+    assert re.findall(r"\b1 (?:configs|seeds|trials|comparisons|concurrent trials)\b", said) == []
 
 
 @pytest.mark.parametrize("size", ["g.width=1000000", "d.width=1000000", "g.width=10000000000"])

@@ -172,6 +172,8 @@ def test_mistakes_are_one_message(csv: str, tmp_path: Path, monkeypatch: pytest.
         (str(tmp_path / "wandb"),): "Export the runs as a CSV",
         (str(tmp_path / "study"), "--config", "a", "--study-name", "b"): "--config, --study-name: only for runs of other programs",
         (str(tmp_path / "nowhere"),): "must be a study folder",
+        (str(tmp_path / "nowhere"), *COLUMNS): "must be a study folder",
+        (str(Path(csv).parent), *COLUMNS): "it is a folder with 1 CSV file. Give one of them, such as " + csv,
     }.items():
         assert message in refused(monkeypatch, capsys, "explain", *words), words
 

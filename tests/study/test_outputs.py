@@ -152,3 +152,8 @@ def test_who_gets_the_generator_of_a_failed_trial_is_told(
     assert f"{best.trial_id} failed, as did all trials of the same config" in caplog.text
     cut(folder, without=first, unfinished=second)
     assert f" of {second}, which has not finished" in said(write, str(folder), "-o", out, "--trial", second)
+
+
+def test_an_outcome_that_does_not_occur_is_told_as_that(folder: Path) -> None:
+    text = said("explain", str(folder), "--outcome", "mode_collapse")
+    assert "Nothing can be told about the rate of mode collapse: it is 0 % in all configs." in text

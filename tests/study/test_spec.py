@@ -204,6 +204,9 @@ def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
         StudySpec.load(path)
     with pytest.raises(ValueError, match="must be a file"):
         StudySpec.load(tmp_path / "none.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ValueError, match=r"folder\.yaml must be a file; it is a folder$"):
+        StudySpec.load(tmp_path / "folder.yaml")
 
 
 FILE = """name: x
