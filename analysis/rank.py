@@ -23,7 +23,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
 
     Columns:
 
-    * config_id, place, place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats;
+    * config_id, place (equal configs share one), place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats;
     * n_seeds (trials that are evidence), n_failed, n_dead, n (those that did not fail, completed their budget and have a value);
     * mean: of these n values as they are (geometric on the log scale). The first of many means is too good, because it was chosen;
     * estimate, low, high (95 %): the expected mean of new runs that do not fail, shrunk toward the other configs as far as chance explains
@@ -45,7 +45,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     # a study in which all runs failed still has values at the end, which order them
     failed_mean = pd.Series(found.sign * counted.at_end(by)).groupby(counted.config_id).mean()
     frame = frame.assign(last=failed_mean.reindex(frame.index)).sort_values(["order", "last"], kind="stable")
-    frame["place"] = np.arange(1.0, len(frame) + 1)
+    frame["place"] = pd.Series(np.arange(1.0, len(frame) + 1), frame.index).where(_differs(frame[["order", "last"]])).ffill()
     frame["place_low"] = frame[["place", "place_low"]].min(axis=1, skipna=False)
     frame["place_high"] = frame[["place", "place_high"]].max(axis=1, skipna=False)
     unknown = pd.Series(counted.config_id).value_counts(sort=False).rename("n_seeds").drop(frame.index)
@@ -90,6 +90,13 @@ def standing(objectives: Floats, spreads: Floats, risks: Floats, rng: np.random.
         at = np.clip((objectives + spreads * node - low) / step, 0, _STEPS)
         wins += weight * worse[at.astype(np.int32)]
     return (1 - risks) * (failing + (1 - failing) * wins) + risks * failing / 2
+
+
+def _differs(frame: pd.DataFrame) -> pd.Series:
+    """Return whether each row differs from the one before it; NaN equals NaN."""
+    before = frame.shift()
+    differs = ((frame != before) & ~(frame.isna() & before.isna())).to_numpy(dtype=bool).any(axis=1)
+    return pd.Series(differs | (np.arange(len(frame)) == 0), frame.index)
 
 
 def _places(found: Posterior, seed: int) -> pd.DataFrame:
@@ -142,9 +149,14 @@ def _note(found: Posterior) -> str:
     order = "Place: by the chance that a new run beats a new run of another config; a failed run loses"
     if found.objectives is None or found.spreads is None:
         if not found.configs["n"].any():
-            return f"{order}. No run reached the end of its budget without failing, so there is no {found.by} to estimate"
+            why = (
+                "All runs failed"
+                if found.configs["n_failed"].sum() == found.configs["n_judged"].sum()
+                else "No run that did not fail has a value"
+            )
+            return f"{order}. {why}, so there is no {found.by} to estimate: places follow its values at the end, if there are any, and equal configs share one"
         return (
-            f"Place: by {found.by} as it is and the risk of failing; configs that always failed are last. No config has two values, so there is "
+            f"Place: by {found.by} as it is and the risk of failing; configs that always failed are last, and equal configs share a place. No config has two values, so there is "
             "no spread to measure: no intervals, and the first place is too good by an unknown factor, because it is the best of many"
         )
     seeds, configs = float(np.median(found.spreads)), float(np.median(found.objectives.std(axis=1)))

@@ -56,7 +56,7 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
             aligned(config["estimate"]),
             f"{aligned(config['low'])} to {aligned(config['high'])}" if np.isfinite(config["low"]) else "–",
             aligned(config["mean"]),
-            percent(config["p_fail"]),
+            percent(config["p_fail"]) if np.isfinite(config["p_fail_low"]) else "–",  # else it is that of the whole study
             f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
             str(config["n_dead"]),
             found.described({name: config[column] for name, column in frame.attrs["settings"].items()}) or "–",
@@ -120,8 +120,12 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     low, high = (row[name] for name in ("place_low", "place_high"))
     facts = [
         f"Place {row['place']:.0f}" + (f" (95 % {low:.0f} to {high:.0f})" if np.isfinite(low) else "") + _best(row["p_best"]),
-        f"{row['n_failed']} of {plural(int(row['n_seeds']), 'trial')} failed; the risk of a new run is {percent(row['p_fail'])}"
-        + (f" (95 % {percent(row['p_fail_low'])} to {percent(row['p_fail_high'])})" if np.isfinite(row["p_fail_low"]) else ""),
+        f"{row['n_failed']} of {plural(int(row['n_seeds']), 'trial')} failed"
+        + (
+            f"; the risk of a new run is {percent(row['p_fail'])} (95 % {percent(row['p_fail_low'])} to {percent(row['p_fail_high'])})"
+            if np.isfinite(row["p_fail_low"])
+            else ""
+        ),
     ]
     changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _base(found, name))]
     if found.base:

@@ -82,13 +82,13 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
         table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
-                      _number(row["mean"]), percent(row["p_fail"]), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
+                      _number(row["mean"]), _risk(row), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
                       f"{row['n']} of {row['n_seeds']}", settings[i], row["config_id"])  # fmt: skip
     console.print(table)
     baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
         f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: mean of the "
-        f"trials that did not fail, counted under trials; fails: risk of a new run. {ranked.attrs['note']}.{baseline}",
+        f"trials that did not fail, counted under trials; fails: risk of a new run, or the trials that failed where it is unknown. {ranked.attrs['note']}.{baseline}",
         style="dim",
         soft_wrap=True,
     )
@@ -177,11 +177,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
     config_of = dict(zip(view.table().trial_id, view.table().config_id, strict=True))
     for i, trial in enumerate(found, 1):
         row = ranked[config_of[trial.trial_id]]
-        expected = f"{by} {_number(row['estimate'])} ({_range(_number(row['low']), _number(row['high']))}) if it does not fail"
-        risk = f"fails with probability {percent(row['p_fail'])} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
-        console.print(
-            Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  place {_place(row)}; a new run: {expected}, {risk}"), soft_wrap=True
-        )
+        console.print(Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  place {_place(row)}; {_new_run(row, by)}"), soft_wrap=True)
         names = dict.fromkeys((by, view.objective, *HEADLINE))
         values = "  ".join(f"{name} {_number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
@@ -191,6 +187,22 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
             if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]
         }
         console.print("   " + ", ".join(f"{name} {value_text(value)}" for name, value in asked.items()), soft_wrap=True)
+
+
+def _new_run(row: dict[Any, Any], by: str) -> str:
+    """Return what a new run of a config would do; where that is unknown, what its trials did."""
+    value = f"{by} {_number(row['estimate'])}"
+    if row["p_fail_low"] != row["p_fail_low"]:
+        return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (f"; {value} as measured" if row["n"] else "")
+    risk = f"a new run fails with probability {_risk(row)} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
+    if row["low"] == row["low"]:
+        return f"{risk}, else it has {value} ({_range(_number(row['low']), _number(row['high']))})"
+    return risk + (f"; {value} as measured" if row["n"] else "")
+
+
+def _risk(row: dict[Any, Any]) -> str:
+    """Return the risk of a config; where it is unknown, since no config has two trials that tell it, how many of its trials failed."""
+    return percent(row["p_fail"]) if row["p_fail_low"] == row["p_fail_low"] else f"{row['n_failed']} of {row['n_seeds']}"
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:

@@ -132,6 +132,15 @@ def test_one_seed_per_config_gives_no_intervals(stage: Stage) -> None:
     assert "No config has two values" in found.attrs["note"]
 
 
+def test_equal_configs_share_a_place(stage: Stage) -> None:
+    table = with_fd(safe(stage, 6, 1), [30, 10, 20, 10, 50, 60])
+    found = rank(ended(table, {4: "diverged", 5: "diverged"}))
+    assert found["place"].tolist() == [1, 1, 3, 4, 5, 5]
+    assert set(found["config_id"][:2]) == {"c01", "c03"}
+    assert rank(ended(table, dict.fromkeys(range(6), "diverged")))["place"].tolist() == [1] * 6
+    assert rank(ended(table, dict.fromkeys(range(6), "mode_collapse")))["place"].tolist() == [1, 1, 3, 4, 5, 6]
+
+
 def test_with_one_seed_per_config_failed_runs_are_last(stage: Stage) -> None:
     failed = [f"c{row:02d}" for row in (2, 5, 6, 9, 12, 15)]
     found = rank(ended(safe(stage, 20, 1), {int(name[1:]): "mode_collapse" for name in failed}))
@@ -153,7 +162,7 @@ def test_a_study_in_which_every_run_failed_is_ranked_by_the_values_at_the_end(st
     found = rank(ended(table, dict.fromkeys(range(6), "mode_collapse")))
     assert found["config_id"].tolist() == ["c01", "c02", "c00"]
     assert found["estimate"].isna().all()
-    assert "there is no fd to estimate" in found.attrs["note"]
+    assert "All runs failed, so there is no fd to estimate" in found.attrs["note"]
 
 
 def test_a_study_without_values_and_failures_has_no_places(stage: Stage) -> None:

@@ -157,3 +157,14 @@ def test_who_gets_the_generator_of_a_failed_trial_is_told(
 def test_an_outcome_that_does_not_occur_is_told_as_that(folder: Path) -> None:
     text = said("explain", str(folder), "--outcome", "mode_collapse")
     assert "Nothing can be told about the rate of mode collapse: it is 0 % in all configs." in text
+
+
+def test_one_trial_of_each_config_tells_no_risk(folder: Path) -> None:
+    """One failure of one trial is no certainty, and one failure of four trials no risk of 25 % for each config."""
+    records = Layout(folder).records
+    assert "1. " in (shown := said("best", str(folder), "-n", "1"))
+    assert "  place 1; 0 of 1 trial failed; fd " in shown
+    limit = open_study(folder).trials()["fd"].max() - 1e-9
+    records.write_text(records.read_text().replace('"failure": null', f'"failure": "fd > {limit}"'))
+    fails = [line.split() for line in said("rank", str(folder)).splitlines()[1:5]]
+    assert [line[5:8] for line in fails] == [["0", "of", "1"]] * 3 + [["1", "of", "1"]]
