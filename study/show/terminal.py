@@ -1,7 +1,7 @@
 """What the commands print: a study as text and tables."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from study.store.records import Ended
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
 
+_FEW = 3  # switches that are named although they are off, if all are
 COLUMNS = 8  # metrics per table of a trial's ticks
 
 
@@ -77,7 +78,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
-    settings = settings_of(shown, ranked.attrs["settings"])
+    settings = _told_apart(trials, shown["config_id"].tolist())
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
@@ -147,21 +148,29 @@ def _range(low: str, high: str) -> str:
     return "–" if low == high == "–" else f"{low}–{high}"
 
 
-def settings_of(configs: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
-    """Return the settings of each config in a line, as "g.lr 0.001, r1": a switch that is on by its name.
+def _told_apart(trials: analysis.TrialTable, config_ids: list[str]) -> list[str]:
+    """Return the scientific settings of each config in a line, with the nuisance settings where some configs differ in these only."""
+    configs = trials.settings.groupby(trials.config_id, sort=False).first().loc[config_ids]
+    lines = settings_of(configs, trials.scientific)
+    return lines if len(set(lines)) == len(lines) else settings_of(configs, (*trials.scientific, *trials.nuisance))
 
-    columns: setting -> its column. What is off or does not apply is left out, unless nothing else is left.
+
+def settings_of(configs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return some settings of each config in a line, as "g.lr 0.001, r1": a switch that is on by its name.
+
+    What is off or does not apply is left out, unless nothing else is left. "–" without settings.
     """
     texts = {}
-    for name, column in columns.items():
-        found = configs[column].dropna().unique().tolist()
+    for name in names:
+        found = configs[name].dropna().unique().tolist()
         texts[name] = dict(zip(found, value_texts(found), strict=True))
     lines = []
     for row in configs.to_dict("records"):
-        values = {name: row[column] for name, column in columns.items()}
+        values = {name: row[name] for name in names}
         there = {name: value for name, value in values.items() if value is not None and value == value}
         on = [name if value is True else f"{name} {texts[name][value]}" for name, value in there.items() if value is not False]
-        lines.append(", ".join(on or [f"{name} –" for name in values if name not in there]) or "all off")
+        off = [f"{name} –" for name in values if name not in there] or [f"{name} off" for name in values]
+        lines.append(", ".join(on or (off if len(off) <= _FEW or len(there) < len(values) else ["all off"])) or "–")
     return lines
 
 

@@ -168,3 +168,11 @@ def test_one_trial_of_each_config_tells_no_risk(folder: Path) -> None:
     records.write_text(records.read_text().replace('"failure": null', f'"failure": "fd > {limit}"'))
     fails = [line.split() for line in said("rank", str(folder)).splitlines()[1:5]]
     assert [line[5:8] for line in fails] == [["0", "of", "1"]] * 3 + [["1", "of", "1"]]
+
+
+def test_a_ranking_names_what_its_configs_differ_in(folder: Path) -> None:
+    """Two configs with r1 and two without differ in a nuisance setting only."""
+    rows = said("rank", str(folder)).splitlines()[1:5]
+    settings = [" ".join(row.split()[12:-1]) for row in rows]
+    assert [text.startswith("r1, g.lr ") or text.startswith("g.lr ") for text in settings] == [True] * 4, rows
+    assert len(set(settings)) == 4
