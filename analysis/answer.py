@@ -73,7 +73,9 @@ def _of_setting(explanation: Explanation, name: str, claims: list[Claim]) -> lis
     """
     average = "On average, " if name in depending(explanation) else ""
     lines = []
-    compared = dict.fromkeys((claim.kind, claim.levels, claim.references) for claim in claims)
+    # a bend without a peak only says how a trend goes
+    ordered = sorted(claims, key=lambda claim: claim.kind == "bend" and not claim.peak)
+    compared = dict.fromkeys((claim.kind, claim.levels, claim.references) for claim in ordered)
     if len(compared) > 1 and all(kind == "levels" for kind, *_ in compared):
         values = distinct_values(explanation.table.settings[name].dropna())
         return [f"{average}{line}" for line in better_and_worse(claims, value_texts(values))]
@@ -126,8 +128,9 @@ def _in_common(explanation: Explanation) -> list[str]:
     found = [c for c in model.comparisons if c.claimed and c.response.name in (WIN, *explanation.outcomes)]
     lines = []
     for name in explanation.settings:
-        strongest: dict[str, Comparison] = {}  # outcome -> its comparison
-        for each in sorted((c for c in found if c.term.settings == (name,)), key=lambda c: -abs(c.score)):
+        strongest: dict[str, Comparison] = {}  # outcome -> its comparison; a bend without a peak only where nothing else is there
+        mine = {c: c.term.kind == "bend" and not peaks(model, c.response.name, name) for c in found if c.term.settings == (name,)}
+        for each in sorted(mine, key=lambda c: (mine[c], -abs(c.score))):
             strongest.setdefault(each.response.name, each)
         if len(strongest) > 1:
             strongest.pop(WIN, None)
@@ -161,5 +164,5 @@ def _association(name: str, comparisons: list[Comparison]) -> str:
 def _bend(model: JointModel, name: str, comparison: Comparison) -> str:
     outcome, p = comparison.response.name, f"p = {comparison.family_p:.2g}"
     if not peaks(model, outcome, name):
-        return f"{name} goes with {sentences.aspect(outcome)}, but not evenly along its range ({p})."
+        return f"{name} goes with {sentences.aspect(outcome)}, but {sentences.uneven(outcome, comparison.response.scale)} along its range ({p})."
     return f"Runs with {name} inside its range {sentences.manner(outcome, more=comparison.score > 0)} ({p}) than those at either end."

@@ -8,7 +8,7 @@ from analysis.model.outcomes import known
 from analysis.model.regression import t_value
 from analysis.model.terms import Term
 from analysis.outcomes import RISKS, WIN
-from analysis.table import Floats
+from analysis.table import Floats, Scale
 from analysis.words import listed, number, plural, signed
 
 _PHRASES = {"seconds": "training time"}  # metrics that are not the last value of a curve
@@ -53,7 +53,7 @@ def statement(claim: Claim) -> str:
     if claim.kind == "interaction":
         return f"{dependence(claim)}: {claim.compared}"
     if claim.kind == "bend" and claim.claimed and not claim.peak:
-        return f"Along {claim.settings[0]}, {what(claim)} does not change evenly"
+        return f"Along {claim.settings[0]}, {what(claim)} does {uneven(claim.outcome, claim.scale, verb='change ')}"
     if claim.kind == "bend":
         inside = f"inside the range of {claim.settings[0]} than at either end"
         than = inside if claim.claimed else f"in the middle of a parabola along {claim.settings[0]} than at its ends"
@@ -141,6 +141,11 @@ def manner(outcome: str, *, more: bool) -> str:
         often = f"fail {'more' if more else 'less'} often"
         return often if outcome == "failed" else f"{often} by {RISKS[outcome]}"
     return f"have {'higher' if more else 'lower'} {_PHRASES.get(outcome, outcome)}"
+
+
+def uneven(outcome: str, scale: Scale, *, verb: str = "") -> str:
+    """That a curve is no straight line, on the scale on which it is not: "not change evenly on a log scale"."""
+    return f"not {verb}evenly" + (f" on a log scale of {_PHRASES.get(outcome, outcome)}" if scale == "log" else "")
 
 
 def simple_effects(model: JointModel, comparison: Comparison) -> tuple[str, ...]:

@@ -70,3 +70,18 @@ def test_a_curve_that_only_bends_is_called_uneven() -> None:
     frame = pd.DataFrame({"lr": x, "fid": np.exp(rng.normal(0, 0.1, 100) + 3 * np.exp(-8 * x))})
     text = answer(explain(observed(frame, ["lr"]), ["fid"]))
     assert "either end" not in text
+
+
+def test_a_setting_that_equals_the_metric_is_told_as_a_trend() -> None:
+    """The metric is positive and minimized, hence on a log scale, on which a straight line is bent."""
+    x = np.random.default_rng(0).permutation(np.linspace(0.02, 0.98, 40))
+    frame = pd.DataFrame({"x": x, "y": x})
+    told = [
+        answer(explain(TrialTable.from_frame(frame, config=["x"], objective="y", direction="minimize", evidence=evidence), "y"))
+        for evidence in ("observed", "designed")
+    ]
+    assert "Runs with x 0.34 or less have lower y" in told[0]
+    assert "evenly" not in told[0]
+    trend, bend = (told[1].index(words) for words in ("x 0.66 or more, instead of 0.34 or less, worsens y", "Along x, the final y does"))
+    assert trend < bend
+    assert "does not change evenly on a log scale of y (" in told[1]
