@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import psutil
@@ -86,11 +87,14 @@ def watching(
         if child.returncode:
             how = f"not finished within {limit_s:g} s" if stopped else "crashed"
             missing, send = (
-                (_missing(folder), f", or send the existing runs with `wandb sync {home}/*run-*`") if mode != "disabled" else ("", "")
+                (_missing(folder), f", or send the existing runs with `wandb sync {quote(str(home))}/*run-*`")
+                if mode != "disabled"
+                else ("", "")
             )
             say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete tracking{send}")
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
-            say(f"W&B: {len(waiting)} runs were written offline; send them with `wandb sync {home}/offline-run-*`")
+            written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
+            say(f"W&B: {written} written offline; send them with `wandb sync {quote(str(home))}/offline-run-*`")
 
 
 def _missing(folder: Path) -> str:

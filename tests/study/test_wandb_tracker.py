@@ -26,8 +26,9 @@ def logged(folder: Path) -> str:
 
 
 def test_a_run_matches_the_record(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
     said: list[str] = []
-    with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=said.append):
+    with Store.writing(folder) as store, watching(folder, OFFLINE, say=said.append):
         driver = Driver(store)
         driver.whole("aa-s4")
         driver.whole("bb-s4", Ended.SCHEDULER, modes=2.0)
@@ -35,7 +36,7 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
         driver.whole("dd-s4", Ended.ERROR)
         driver.open("ee-s4")
         driver.tick("ee-s4", 0)
-    runs = read_runs(tmp_path)
+    runs = read_runs(folder)
     assert {run_id: run.exit_code for run_id, run in runs.items()} == {
         "digits-e3b0c4-aa-s4": 0,
         "digits-e3b0c4-bb-s4": 0,
@@ -51,7 +52,7 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
     assert run.steps == [0, 1, 2]
     assert run.step_metrics == {"*": "images"}
     assert [(row["images"], row["fd"], row["d/adv"]) for row in run.history] == [(0, 100.0, 0.7), (1000, 99.0, 0.7), (2000, 98.0, 0.7)]
-    pictures = [next(tmp_path.glob(f"wandb/*-aa-s4/files/{row['samples/path']}")) for row in run.history]
+    pictures = [next(folder.glob(f"wandb/*-aa-s4/files/{row['samples/path']}")) for row in run.history]
     assert [Image.open(path).getpixel((0, 0)) for path in pictures] == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
     assert run.summary["fd"] == 98.0
     outcomes = {run_id[-5:-3]: (run.summary["ended"], run.summary["outcome"]) for run_id, run in runs.items() if "ended" in run.summary}
@@ -69,10 +70,10 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
         "dd": False,
     }
     assert runs["digits-e3b0c4-ee-s4"].summary["diagnosis"] == "not trained yet: no evidence"  # from the ticks so far
-    assert run.config["baselines"] == Store(tmp_path).study.baselines  # type: ignore[union-attr]
+    assert run.config["baselines"] == Store(folder).study.baselines  # type: ignore[union-attr]
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
     assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
-    assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
+    assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync '{folder}/wandb'/offline-run-*`"]
 
 
 @pytest.mark.slow
