@@ -76,7 +76,7 @@ def _check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], 
     try:
         TrialConfig.from_flat(live(flat))
     except UserError as error:
-        raise SpecError(_where(space, base, flat, first=some, variants=chosen) or where, str(error)) from None
+        raise SpecError(_where(space, base, live(flat), first=some, variants=chosen) or where, str(error)) from None
 
 
 def _where(

@@ -15,15 +15,16 @@ def culprit(flat: Mapping[str, Any], *, first: Iterable[str] = ()) -> str | None
     """
     message = _problem(flat)
     names = sorted(flat, key=lambda name: name not in first)
-    without = {name: _problem({other: value for other, value in flat.items() if other != name}) for name in names}
+    # without a switch, the settings that need it do not apply either
+    without = {name: _problem(live({other: value for other, value in flat.items() if other != name})) for name in names}
     named = [name for name in names if message.startswith((f"{name} ", f"{name}:"))]
     return next(iter([*named, *(n for n in names if not without[n]), *(n for n in names if without[n] != message)]), None)
 
 
 def _problem(flat: Mapping[str, Any]) -> str:
-    """Return the message of what is wrong with the settings that apply; "" if nothing is."""
+    """Return the message of what is wrong with the settings; "" if nothing is."""
     try:
-        TrialConfig.from_flat(live(flat))
+        TrialConfig.from_flat(flat)
     except UserError as error:
         return str(error)
     return ""
