@@ -9,15 +9,16 @@ for each kind of round. The first rounds of a kind are ordinary training; they a
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from trainables.clock import Clock, Tape
 from trainables.tapes import Asked, Computed, Node, NotCaptured, Recording, Remembering
+from trainables.waits import Waits
 
-_ORDINARY = 2  # rounds of a kind before it is recorded
+_ORDINARY = 3  # rounds of a kind before it is recorded, the last of which is watched for what a graph cannot hold
 _GRAPHS = 8  # kinds that are kept as graphs; the least recently used one is given up, and not recorded again
 
 
@@ -71,17 +72,17 @@ class Rounds:
             if kind.met == _ORDINARY:
                 self._recorded(node, kind, computed)
             else:
-                self._ordinary(node, computed)
+                self._ordinary(node, computed, watched=kind.met == _ORDINARY - 1)
 
-    def _ordinary(self, node: Node, computed: list[Computed]) -> None:
-        tape = Remembering(node, computed, self.clock.live)
-        with self._using(tape):
+    def _ordinary(self, node: Node, computed: list[Computed], *, watched: bool = False) -> None:
+        tape, waits = Remembering(node, computed, self.clock.live), Waits()
+        with self._using(tape), waits if watched else nullcontext():
             self.round()
         kind = self.kinds.setdefault(tape.finish(), _Kind())
         kind.met += 1
-        self.known |= kind.met == _ORDINARY
-        if tape.refused:
-            self._give_up(tape.refused)
+        self.known |= kind.met == _ORDINARY - 1
+        if reason := tape.refused or waits.found:
+            self._give_up(reason)
 
     def _replay(self, node: Node, kind: _Kind, computed: list[Computed]) -> None:
         assert kind.graph is not None

@@ -29,7 +29,7 @@ def cuda_recorder(generator: torch.Generator) -> Record:
     generator: the random numbers of the run. The graphs draw from it and from the device's own; each replay draws new ones.
     """
     pool = torch.cuda.graph_pool_handle()
-    device = generator.device.index
+    device = torch.cuda.current_device() if generator.device.index is None else generator.device.index
 
     def record(work: Callable[[], None]) -> CudaGraph:
         graph = torch.cuda.CUDAGraph()

@@ -58,7 +58,7 @@ def _told(folder: Path) -> dict[str, Any]:
 
     study = open_study(folder)
     trials, history = study.trials(), study.history()
-    failed = trials["outcome"] != "healthy"
+    failed = trials["failed"]
     return {
         "trials": len(trials),
         "ended": {str(name): int(n) for name, n in trials["ended"].value_counts().items()},

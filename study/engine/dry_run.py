@@ -68,7 +68,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         cost = probe(first, prepared)
     except Diverged as reason:
         console.print(
-        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
+            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
             soft_wrap=True,
         )
         return

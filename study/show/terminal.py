@@ -274,7 +274,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
         soft_wrap=True,
     )
     if record.eager:
-        console.print(f"Not replayed on the GPU: {escape(record.eager)}", soft_wrap=True)
+        console.print(f"Not replayed on the GPU: {record.eager}", soft_wrap=True)
     if record.closed and record.closed.reason:
         console.print(record.closed.reason.rstrip(), soft_wrap=True)
     asked = record.settings

@@ -80,7 +80,7 @@ CHANGING: dict[str, dict[str, Any]] = {  # what changes from round to round: bra
 
 @pytest.mark.parametrize("settings", CHANGING.values(), ids=CHANGING)
 def test_what_changes_from_round_to_round_changes_in_replays(settings: dict[str, Any]) -> None:
-    assert_the_same({"budget_kimg": 1.2, "tick_kimg": 0.3, **settings}, at_least=50)
+    assert_the_same({"budget_kimg": 1.2, "tick_kimg": 0.3, **settings}, at_least=40)
 
 
 def test_a_run_resumes_from_a_captured_one_and_the_other_way_round() -> None:
@@ -180,6 +180,13 @@ class Waiting(Trick):
         return images / images.abs().max().item()
 
 
+class Masking(Trick):
+    """A penalty on the positive logits only, picked by a mask. Nobody 2026."""
+
+    def d_term(self, step: Step) -> Tensor:
+        return torch.cat([step.fake_logits[step.fake_logits > 0], step.fake_logits[:1]]).square().mean()
+
+
 class Branching(Trick):
     """A penalty in every second step, without telling the clock, which it asks for its weight. Nobody 2026."""
 
@@ -200,7 +207,8 @@ class Branching(Trick):
             Replacing,
             "mine replaces the tensor `last` in a step; tensors must be changed in place, and Python state in a function for clock.each",
         ),
-        (Waiting, "aten._local_scalar_dense.default copies a value to the host"),
+        (Waiting, "a step waits for a value of the GPU (_local_scalar_dense)"),
+        (Masking, "a step waits for the number of elements that a mask selects (index); use torch.where"),
         (Branching, "rounds with the same choices ask the clock for different things; a branch needs clock.choice"),
     ],
 )

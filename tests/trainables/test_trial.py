@@ -102,3 +102,12 @@ def test_evaluation_does_not_affect_training() -> None:
         to_the_end(one)
     assert isinstance(plain.run, Run)
     assert equal(plain.run.state_dict(), evaluated.run.state_dict())
+
+
+def test_a_cpu_neither_captures_nor_says_why() -> None:
+    for capture in (True, False):
+        trial = Trial(tiny_config(), source_of(tiny_config().data), lambda generator: {"fd": 1.0}, capture=capture)
+        trial.advance(), trial.advance()
+        assert isinstance(trial.run, Run)
+        assert trial.run.rounds is None
+        assert trial.eager == ""
