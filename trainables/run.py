@@ -166,3 +166,5 @@ class Run(Gan):
         self.rule.load_state_dict(state["rule"])
         for name, trick in self.tricks.items():
             trick.load_state_dict(state["tricks"][name])
+        if self.rounds is not None:
+            self.capture(self.rounds.record)  # graphs use the tensors that were there before

@@ -96,6 +96,19 @@ def test_a_run_resumes_from_a_captured_one_and_the_other_way_round() -> None:
         assert equal(after.state_dict()["g"], whole.state_dict()["g"])
 
 
+def test_a_captured_run_can_go_back_to_an_earlier_state() -> None:
+    """Its graphs used tensors that are not those of the state."""
+    settings = {"optimiser": "adam", "experience_replay": True, "experience_replay.images": 24, "lr_schedule": True, **LONG}
+    run = captured(settings)
+    ticks = run.ticks()
+    next(ticks), next(ticks)
+    state = through_a_file(run.state_dict())
+    expected = list(ticks)
+    assert replayed(run) >= 30
+    run.load_state_dict(state)
+    assert list(run.ticks()) == expected
+
+
 def test_data_that_stay_in_host_memory_are_fed(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU, large data sets do; on a CPU, all do. Rows that stay on the device are fed as indices."""
     rows = tiny(LONG)
