@@ -14,6 +14,7 @@ class Flags:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._allowed, self._holders, self._waiting = False, 0, Counter[bool]()
+        self._next: bool | None = None  # whose turn it is when nobody holds the flag; None: of whoever comes first
         self._mine = threading.local()
 
     @contextmanager
@@ -25,9 +26,13 @@ class Flags:
             return
         with self._changed:
             self._waiting[allowed] += 1
-            # threads that come later do not overtake those that wait for the other value
-            self._changed.wait_for(lambda: not self._holders or (self._allowed == allowed and not self._waiting[not allowed]))
-            self._waiting[allowed] -= 1
+            try:
+                self._changed.wait_for(lambda: self._may_enter(allowed))
+            finally:
+                self._waiting[allowed] -= 1
+                if self._next == allowed:
+                    self._next = None
+                    self._changed.notify_all()
             self._holders += 1
             self._allowed = allowed
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
@@ -38,7 +43,15 @@ class Flags:
             self._mine.holds = None
             with self._changed:
                 self._holders -= 1
+                if not self._holders and self._waiting[not allowed]:
+                    self._next = not allowed
                 self._changed.notify_all()
+
+    def _may_enter(self, allowed: bool) -> bool:
+        """Whether a thread may hold the flag. Those that come later do not overtake those that wait for the other value."""
+        if self._holders:
+            return self._allowed == allowed and not self._waiting[not allowed]
+        return self._next in (None, allowed)
 
 
 _FLAGS = Flags()

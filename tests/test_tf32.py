@@ -51,7 +51,7 @@ def test_threads_that_want_the_same_work_at_the_same_time() -> None:
 
 
 def test_a_thread_that_waits_is_not_overtaken_for_ever() -> None:
-    """Two threads take turns in holding True without a gap; the one that wants False gets in nevertheless."""
+    """Two threads hold True without a gap, again and again; the one that wants False gets in nevertheless."""
     owner, done = Flags(), threading.Event()
 
     def again_and_again() -> None:
@@ -64,9 +64,13 @@ def test_a_thread_that_waits_is_not_overtaken_for_ever() -> None:
 
         def wanting() -> None:
             with owner.held(False):
-                done.set()
+                pass
 
-        threads.submit(wanting).result(timeout=10)
+        try:
+            for _ in range(50):
+                threads.submit(wanting).result(timeout=10)
+        finally:
+            done.set()
         for each in busy:
             each.result(timeout=10)
 
