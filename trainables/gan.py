@@ -22,7 +22,7 @@ from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
 from trainables.models.layers import Dropout
 from trainables.optimisers import OPTIMISERS
-from trainables.precision import in_its_format, train_in_bf16
+from trainables.precision import in_its_format, train_in_bf16, widened
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
@@ -224,7 +224,7 @@ class Gan:
             else:
                 features = self.nets.d.body(images)  # type: ignore[operator]  # D is a Discriminator
                 logits = self.nets.d.head(features).flatten()  # type: ignore[operator]
-        return features.float(), logits.float()
+        return widened(features), widened(logits)
 
     def class_terms(self, step: Step, *, side: Literal["d", "g"]) -> dict[str, Tensor]:
         """Return {"d/class": …} or {"g/class": …} if D has an auxiliary head, else {}. D learns from real and fake images, G from fake ones.

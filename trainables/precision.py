@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def be_deterministic(on: bool, device: torch.device) -> None:
@@ -33,3 +33,8 @@ def in_its_format(net: nn.Module, device: torch.device) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def widened(y: Tensor) -> Tensor:
+    """Return float32 for an output in bfloat16; others unchanged."""
+    return y.float() if y.dtype is torch.bfloat16 else y

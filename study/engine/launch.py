@@ -45,7 +45,8 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address)
     if not unfinished(spec, Store(folder)):
-        if (known := Store(folder).study) and known.spec.get("failure") != spec.failure:
+        known = Store(folder).study
+        if known and (known.spec.get("failure"), known.spec["question"]) != (spec.failure, spec.question):
             with Store.writing(folder) as store:
                 store.write_study(prepared.study)
         with _tracked(folder, spec):  # to complete the trackers

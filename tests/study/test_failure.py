@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from recorded import SPEC, Driver
+from toy import TOY, in_this_process
 
 from ganstudy import UserError
 from ganstudy.direction import Direction
+from study.api import launch, open_study
 from study.engine.prepare import prepare
 from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
@@ -197,6 +199,14 @@ def test_a_launch_says_what_changes_the_meaning_of_finished_trials(
     prepare(spec(**now), tmp_path, address=None)
     assert len(caplog.messages) == bool(said)
     assert [words for words in said if words not in caplog.text] == []
+
+
+@pytest.mark.parametrize("changes", [{"question": "Is it another one?"}, {"failure": "fd > 1"}])
+def test_a_finished_study_answers_the_question_of_its_last_launch(changes: dict[str, str], tmp_path: Path) -> None:
+    in_this_process(StudySpec.from_dict({**TOY, "n_configs": 2}), tmp_path / "toy")
+    launch(StudySpec.from_dict({**TOY, "n_configs": 2, **changes}), tmp_path / "toy", progress=False)
+    kept = open_study(tmp_path / "toy").spec
+    assert {name: getattr(kept, name) for name in changes} == changes
 
 
 @pytest.mark.parametrize("stop_hopeless", [True, False])

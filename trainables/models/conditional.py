@@ -19,16 +19,16 @@ from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data.source import Source
 from trainables.models.base import Architecture, Discriminator, Shape
-from trainables.precision import in_its_format
+from trainables.precision import in_its_format, widened
 from trainables.sections import NetConfig
 from trainables.tables import ARCHS
 
 
 def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
-    """Return the output of a network for x [N, …], as float32; labels [N] are passed if the network is conditional, else None."""
+    """Return the output of a network for x [N, …], in float32 if it trains in bfloat16; labels [N] are passed if the network is conditional, else None."""
     with in_its_format(net, x.device):
         y: Tensor = net(x) if labels is None else net(x, labels)
-    return y.float()
+    return widened(y)
 
 
 # Generators ------------------------------------------------------------------------------------------
