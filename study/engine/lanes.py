@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,8 @@ class Lane(tune.Trainable):
     def _take(self, config: dict[str, Any]) -> None:
         """Take over the trial of a Tune config; its first step starts it."""
         self._trial_id, self._flat, self._checkpoint = config["trial_id"], config["flat"], config["checkpoint"]
-        self._place = replace(self._place, precision=self._flat.get("precision", ""))
         self._aboard = False
-        if self._berth and self._berth.place != self._place:
+        if self._berth and self._berth.place.alone:
             self._leave()
 
     def step(self) -> dict[str, Any]:

@@ -30,7 +30,6 @@ class Place:
     cpus: float  # of each trial
     gpus: tuple[str, ...] = ()
     share: float = 0.0
-    precision: str = ""  # number format, a flag of the whole process
     alone: str = ""  # the only trial of this worker; "" for a worker that trials share
 
 

@@ -39,7 +39,8 @@ class Update:
     def step(self, gan: Gan) -> Signals:
         """Update D, and G if it is due. Returns scalars to report.
 
-        A tick can only come between two steps, so the rule needs to save no state from within a step.
+        A tick can only come between two steps, so the rule needs to save no state from within a step. What changes from step to step comes from
+        `gan.clock`, as in a trick, or the steps cannot be captured on a GPU.
         """
         raise NotImplementedError  # not an abstract class: ruff forbids empty methods in those (B027)
 
