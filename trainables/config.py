@@ -59,8 +59,8 @@ class TrialConfig(Section):
     )
     update: str = "alternating"
     update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # settings of the update rule: {"k": 5}
-    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # D updates per round
-    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # G updates per round, after those of D
+    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # updates of D before it is the turn of G
+    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # updates of G in its turn
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
     budget_kimg: Kimg = 20.0  # thousands of real images shown to D

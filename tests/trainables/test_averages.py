@@ -44,7 +44,7 @@ def test_the_half_life_is_in_thousands_of_images(halflife: float, batch_size: in
 
 
 def test_each_update_of_a_round_counts_for_as_many_images() -> None:
-    """A round of three half-lives and three updates, with weights 1, 2 and 3 after the initial 0: each update is one half-life."""
+    """A turn of G after three half-lives, with three updates, with weights 1, 2 and 3 after the initial 0: each update is one half-life."""
     ema = Ema(halflife_kimg=1.0)
     ema.build(constant(0.0), TrialConfig(g_steps=3))
     ema.images = 10**6

@@ -46,7 +46,7 @@ def test_trains_resumes_bit_for_bit_and_reports_its_terms(entries: dict[str, Any
     }
     ticks = whole.ticks()
     untrained, first, second = next(ticks), next(ticks), next(ticks)
-    state = through_a_file(whole.state_dict())  # in the middle of a round
+    state = through_a_file(whole.state_dict())  # between two turns of G
     expected = list(ticks)
     assert untrained == Tick(0, {})
     assert [tick.images for tick in (first, second, *expected)] == [24, 48, 72]

@@ -151,7 +151,7 @@ def test_averages_of_g_use_the_weights_after_lookahead() -> None:
 @pytest.mark.usefixtures("game")
 @pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 3), (2, 1), (2, 2)])
 def test_alternating_rounds(d_steps: int, g_steps: int) -> None:
-    """d_steps updates of y, then g_steps of x, which all belong to the last step of a round."""
+    """d_steps updates of y, then g_steps of x, which all belong to the last step before the next updates of y."""
     places = path(2 * d_steps, {"d_steps": d_steps, "g_steps": g_steps})
     x, y = places[0]
     for i, place in enumerate(places[1:], 1):

@@ -70,7 +70,7 @@ class Ema(Trick):
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
         self.g_steps = config.g_steps
-        self.updates = 0  # not in the state: no checkpoint is saved between the updates of a round
+        self.updates = 0  # not in the state: no checkpoint is saved within a turn of G
         self.images = 0.0  # images so far at the last update of the average
 
     def after_g(self, nets: Nets) -> None:
@@ -80,7 +80,7 @@ class Ema(Trick):
         """Return the share of the newest weights in the average, and count this update."""
         self.updates += 1
         images = self.clock.images
-        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # the images of a round are divided among its updates of G
+        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # the images since the last turn of G are divided among its updates
         self.images += elapsed
         halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
         return float(1 - 0.5 ** (elapsed / halflife))
