@@ -80,7 +80,9 @@ class Ema(Trick):
         """Return the share of the newest weights in the average, and count this update."""
         self.updates += 1
         images = self.clock.images
-        elapsed = (images - self.images) / (1 + -self.updates % self.g_steps)  # the images since the last turn of G are divided among its updates
+        elapsed = (images - self.images) / (
+            1 + -self.updates % self.g_steps
+        )  # the images since the last turn of G are divided among its updates
         self.images += elapsed
         halflife = min(KIMG * self.halflife_kimg, self.rampup * images)
         return float(1 - 0.5 ** (elapsed / halflife))
