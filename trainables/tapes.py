@@ -1,5 +1,6 @@
 """Tapes: what a clock does with the functions of a round that is remembered or recorded, and the tree of what rounds asked for."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
@@ -63,7 +64,30 @@ class Node:
             node = node.child(found[-1][1])
 
 
-class Remembering:
+class _Each(ABC):
+    """A tape on which the four ways to ask differ in their results only."""
+
+    @abstractmethod
+    def _next(self, how: How, compute: Callable[[], Any]) -> Any:
+        """Return the value of a function in this round."""
+
+    def number(self, compute: Callable[[], float]) -> Tensor:
+        scalar: Tensor = self._next("number", compute)
+        return scalar
+
+    def feed(self, compute: Callable[[], Tensor]) -> Tensor:
+        fed: Tensor = self._next("feed", compute)
+        return fed
+
+    def choice(self, compute: Callable[[], K]) -> K:
+        chosen: K = self._next("choice", compute)
+        return chosen
+
+    def each(self, change: Callable[[], None]) -> None:
+        self._next("each", change)
+
+
+class Remembering(_Each):
     """The tape of an ordinary round: uses what was computed already, then calls the functions and remembers them.
 
     refused: why rounds cannot be recorded.
@@ -105,17 +129,6 @@ class Remembering:
         value = self._next("number", compute)
         return self.live.number(lambda: value)
 
-    def feed(self, compute: Callable[[], Tensor]) -> Tensor:
-        fed: Tensor = self._next("feed", compute)
-        return fed
-
-    def choice(self, compute: Callable[[], K]) -> K:
-        chosen: K = self._next("choice", compute)
-        return chosen
-
-    def each(self, change: Callable[[], None]) -> None:
-        self._next("each", change)
-
     def reads(self, what: str) -> None:
         if not self._computing:
             self.refused = f"a step reads clock.{what}; a number that changes needs clock.number, a branch clock.choice"
@@ -128,7 +141,7 @@ class Remembering:
         return self.node
 
 
-class Recording:
+class Recording(_Each):
     """The tape of a round that is recorded: hands out what the graph reads, and calls no function.
 
     slots: for each function, a tensor at a fixed address, or a value by which a branch is chosen.
@@ -141,21 +154,6 @@ class Recording:
         if not self.slots or not self.slots[0][0].like(how, compute):
             raise NotCaptured(_DIFFERENT)
         return self.slots.popleft()[1]
-
-    def number(self, compute: Callable[[], float]) -> Tensor:
-        slot: Tensor = self._next("number", compute)
-        return slot
-
-    def feed(self, compute: Callable[[], Tensor]) -> Tensor:
-        slot: Tensor = self._next("feed", compute)
-        return slot
-
-    def choice(self, compute: Callable[[], K]) -> K:
-        chosen: K = self._next("choice", compute)
-        return chosen
-
-    def each(self, change: Callable[[], None]) -> None:
-        self._next("each", change)
 
     def reads(self, what: str) -> None:
         pass  # `Remembering` refused it in an earlier round

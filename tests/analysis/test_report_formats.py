@@ -102,7 +102,7 @@ def test_another_suffix_is_refused(stage: Stage, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(("configs", "seeds"), [(2, 1), (8, 2)])
+@pytest.mark.parametrize(("configs", "seeds"), [(2, 1), pytest.param(8, 2, marks=pytest.mark.slow)])
 def test_a_degenerate_study_has_all_formats(stage: Stage, change: str, configs: int, seeds: int) -> None:
     table = CHANGES[change](stage(configs, seeds, seed=configs))
     found = findings(table, objective="fd", images={str(trial): png() for trial in table.trial_id}, real=png())

@@ -96,6 +96,7 @@ def test_a_trial_on_ray_equals_a_plain_training_loop(toy: Toy, tmp_path: Path) -
         assert alone[-1][2].items() <= record.last.values.items()
 
 
+@pytest.mark.slow
 def test_diverged_trials_are_results(toy: Toy, tmp_path: Path) -> None:
     view = run(toy(base={"d.lr": 1e30, "loss": "wasserstein"}), tmp_path / "toy")
     trials = view.trials()
@@ -110,6 +111,7 @@ def test_diverged_trials_are_results(toy: Toy, tmp_path: Path) -> None:
         assert view.trial(record.trial_id).sample(10).isfinite().all()
 
 
+@pytest.mark.slow
 def test_hopeless_trials_are_stopped_and_keep_their_samples(toy: Toy, tmp_path: Path) -> None:
     """G does not learn, so D is always right."""
     frozen = {"nuisance": {"g.lr": {"low": 1e-12, "high": 2e-12}}}
@@ -134,6 +136,7 @@ def test_extending_a_study_keeps_its_trials(toy: Toy, tmp_path: Path) -> None:
     assert more.loc[first.index, "fd"].equals(first["fd"])
 
 
+@pytest.mark.slow
 def test_another_study_or_protocol_in_the_folder_is_refused(toy: Toy, tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     run(toy(n_configs=2), folder)

@@ -39,6 +39,7 @@ def view(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
     return view
 
 
+@pytest.mark.slow
 def test_layout_names_every_file_of_a_study(view: StudyView) -> None:
     layout = Layout(view.folder)
     (protocol,) = layout.protocols()
