@@ -1,6 +1,7 @@
-"""`python -m bench.gpu [entries] [memory] [alone] [lanes] [formats] [studies] [--deterministic] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
+"""`python -m bench.gpu [PART ...] [--deterministic] [--out FILE]`: what one GPU gives, as one line of JSON for each measurement.
 
-Needs only what the training needs, no network and no test tools. All parts take less than eight minutes.
+Needs only what the training needs, no network and no test tools. entries, alone, lanes and formats
+took two and a half minutes together on an H100, a study of 16 trials took 78 seconds.
 """
 
 import argparse
