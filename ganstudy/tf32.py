@@ -14,7 +14,7 @@ class Flags:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._allowed, self._holders, self._waiting = False, 0, Counter[bool]()
-        self._next: bool | None = None  # whose turn it is when nobody holds the flag; None: of whoever comes first
+        self._next: bool | None = None  # which value comes next once the flag is free; None: any
         self._mine = threading.local()
 
     @contextmanager

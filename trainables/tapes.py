@@ -65,7 +65,7 @@ class Node:
 
 
 class _Each(ABC):
-    """A tape on which the four ways to ask differ in their results only."""
+    """The base class of tapes that answer all four kinds of request from one method."""
 
     @abstractmethod
     def _next(self, how: How, compute: Callable[[], Any]) -> Any:

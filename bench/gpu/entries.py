@@ -17,7 +17,7 @@ _ROUNDS = 16
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """Yield a row for each entry: replays of 16 rounds, the reason if there are none, and relative differences of the weights."""
+    """Yield a row per entry: how many of 16 rounds were replayed, why none was, and relative differences between the weights."""
     for name, settings in entries().items():
         try:
             yield {"entry": name, **_compared(settings)}

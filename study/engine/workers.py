@@ -63,7 +63,7 @@ class Desk:
         self._started = 0
 
     def board(self, trial_id: str, lane: str, place: Place) -> Berth:
-        """Return the worker that trains a trial next; starts it if there is none."""
+        """Return the worker that will train a trial. Starts one if needed."""
         place = replace(place, alone=trial_id if self._deaths[trial_id] >= _SUSPECT else "")
         if place not in self._running:
             self._started += 1

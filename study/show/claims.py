@@ -12,7 +12,7 @@ _NOTABLE = 0.05  # p of a secondary comparison (a bend, an interaction, a kind o
 
 
 def print_claims(explanation: analysis.Explanation, console: Console) -> None:
-    """Print a row for each comparison; a star marks those that are claimed. Nothing without comparisons: the answer says why there are none."""
+    """Print a row for each comparison; a star marks claims. Prints nothing if there are no comparisons; the answer gives the reason."""
     if not len(explanation):
         return
     kinds = {name for name in explanation.outcomes if name in RISKS and name != FAILED} if len(explanation.outcomes) > 1 else set()

@@ -82,7 +82,7 @@ def _check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], 
 def _where(
     space: Space, base: Mapping[str, Any], flat: Mapping[str, Any], *, first: Iterable[str], variants: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Return the path of keys to the setting that makes these settings invalid, () if it is none. variants: the choice in each of the space's."""
+    """Return the path of keys to the setting that makes the others invalid; () if no single setting does. variants: the chosen variant of each."""
     name = culprit(flat, first=first)
     for choice, bundles in space.variants.items():
         if choice in variants and name in bundles[variants[choice]]:
