@@ -3,7 +3,7 @@
 from analysis.metrics.baselines import Baseline, baseline, baselines
 from analysis.metrics.bins import Bins, Ndb, bins_of, ndb
 from analysis.metrics.classes import class_agreement, class_agreements, class_frechet_distance, class_frechet_distances
-from analysis.metrics.comparison import Comparison, Mixture, Reference, Samples
+from analysis.metrics.comparison import Comparison, Mixture, Operands, Reference, Samples
 from analysis.metrics.frechet import FrechetStatistics, frechet_distance, frechet_statistics
 from analysis.metrics.kernel import Kid, kid
 from analysis.metrics.measures import METRICS, Metric, measure, measure_by_class
@@ -41,6 +41,7 @@ __all__ = [
     "Metric",
     "Mixture",
     "Ndb",
+    "Operands",
     "Reference",
     "Samples",
     "Spread",

@@ -1,7 +1,7 @@
 """Comparison: the input of a metric, samples together with real data that are prepared once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -52,6 +52,31 @@ class Mixture:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Operands:
+    """What the costly metrics compute with: the parts of the same names of a Reference, and the features of samples (None before there are any).
+
+    Arrays, or tensors on a GPU: distances between thousands of features take seconds on a CPU.
+    """
+
+    points: Any
+    statistics: FrechetStatistics
+    balls: Balls
+    train: Any | None
+    features: Any = None
+
+    def map(self, convert: Callable[[Any], Any]) -> Self:
+        """Return the same with other arrays, for example tensors on a device."""
+        return replace(
+            self,
+            points=convert(self.points),
+            statistics=self.statistics.map(convert),
+            balls=replace(self.balls, points=convert(self.balls.points), squared_radius=convert(self.balls.squared_radius)),
+            train=None if self.train is None else convert(self.train),
+            features=None if self.features is None else convert(self.features),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
     """The real data, prepared once. Create it with `of`."""
 
@@ -99,13 +124,27 @@ class Reference:
             **found,
         )
 
+    @property
+    def operands(self) -> Operands:
+        """What costly metrics need of the real data."""
+        return Operands(points=self.points, statistics=self.statistics, balls=self.balls, train=self.train)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Samples and the reference they are compared with. Intermediate results that several metrics need are cached."""
+    """Samples and the reference they are compared with. Intermediate results that several metrics need are cached.
+
+    on_device: the operands of the same samples and reference on a GPU, if metrics are to be computed there.
+    """
 
     real: Reference
     fake: Samples
+    on_device: Operands | None = None
+
+    @property
+    def operands(self) -> Operands:
+        """What costly metrics compute with; all else here are NumPy arrays."""
+        return self.on_device or replace(self.real.operands, features=self.fake.features)
 
     @property
     def features(self) -> Floats | Singles:
@@ -144,7 +183,8 @@ class Comparison:
     @cached_property
     def prdc(self) -> Mapping[str, float]:
         """Precision, recall, density and coverage, from one pass over the distances."""
-        return prdc(self.real.balls, self.features, k=self.real.balls.k)
+        on = self.operands
+        return prdc(on.balls, on.features, k=on.balls.k)
 
     @cached_property
     def decisions(self) -> NDArray[np.int64]:

@@ -1,16 +1,17 @@
 """Comparisons of squared distances between many points: which are smaller than a limit, and which is k-th smallest. Exact to float64.
 
-Nearly all of the time goes into matrix products, and float32 takes half as long as float64. Distances are first computed in float32
-together with an error bound, and again in float64 wherever a comparison is closer than that bound.
+Nearly all of the time goes into matrix products, and on a CPU float32 takes half as long as float64. There, distances are first computed in
+float32 together with an error bound, and again in float64 wherever a comparison is closer than that bound. On a GPU all are computed in float64.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.arrays import Floats
+from analysis.metrics.arrays import Floats, library
 
 Singles = NDArray[np.float32]
 
@@ -75,18 +76,51 @@ class Block:
         """Return all squared distances [n, M], computed from products in float64."""
         distances = np.empty(self.quick.shape)
         x = self.x - self.centre
-        x_squared = _squares(x)[:, None]
         for columns in _slices(len(self.y), self.y.shape[1], self.size):
-            y = self.y[columns] - self.centre
-            lengths = x_squared + _squares(y)
-            some = lengths - 2 * (x @ y.T)
-            some[some <= _SAME * lengths] = 0
-            distances[:, columns] = some
+            distances[:, columns] = _by_products(x, self.y[columns] - self.centre)
         return distances
 
 
-def blocks(x: Floats | Singles, y: Floats | Singles, *, size: int) -> Iterator[Block]:
-    """Yield the squared distances from all of `x` [N, D] to all of `y` [M, D], in blocks of at most `size` numbers."""
+@dataclass(frozen=True, eq=False)
+class TensorBlock:
+    """Squared distances float64 [n, M] from the points `rows` of their set to all of another, on a device."""
+
+    rows: slice
+    squared: Any
+
+    def smallest(self, k: int) -> Any:
+        """Return the k-th smallest squared distance [n] of each point, k counted from 0."""
+        return self.squared.topk(k + 1, dim=1, largest=False).values[:, k]
+
+    def less(self, limits: Any) -> Any:
+        """Return where [n, M] the squared distances are less than `limits` [n, 1] or [1, M]."""
+        return self.squared < limits
+
+
+def blocks(x: Any, y: Any, *, size: int) -> Iterator[Block | TensorBlock]:
+    """Yield the squared distances from all of `x` [N, D] to all of `y` [M, D], in blocks of at most `size` numbers.
+
+    x and y are float32 or float64, both arrays or both tensors on one device.
+    """
+    return _array_blocks(x, y, size) if isinstance(x, np.ndarray) else _tensor_blocks(x, y, size)
+
+
+def _tensor_blocks(x: Any, y: Any, size: int) -> Iterator[TensorBlock]:
+    centre = x.double().mean(dim=0)
+    others = y.double() - centre
+    for rows in _slices(len(x), max(y.shape), size):
+        yield TensorBlock(rows, _by_products(x[rows].double() - centre, others))
+
+
+def _by_products(x: Any, y: Any) -> Any:
+    """Return the squared distances [N, M] of float64 points, computed from products. Those that are only rounding errors are 0."""
+    lengths = _squares(x)[:, None] + _squares(y)
+    squared = lengths - 2 * (x @ y.T)
+    squared[squared <= _SAME * lengths] = 0
+    return squared
+
+
+def _array_blocks(x: Floats | Singles, y: Floats | Singles, size: int) -> Iterator[Block]:
     d = y.shape[1]
     centre = x.mean(axis=0, dtype=np.float64)  # a large common offset would cost precision
     longest = max(float(_squares(z[rows] - centre).max()) for z in ([x] if x is y else [x, y]) for rows in _slices(len(z), d, size))
@@ -107,10 +141,9 @@ def blocks(x: Floats | Singles, y: Floats | Singles, *, size: int) -> Iterator[B
         yield Block(rows, size, x[rows], y, centre, left @ right.T, unit, error)
 
 
-def _squares(x: Floats) -> Floats:
+def _squares(x: Any) -> Any:
     """Return the squared lengths [N] of vectors [N, D]."""
-    squares: Floats = np.einsum("nd,nd->n", x, x)
-    return squares
+    return library(x).einsum("nd,nd->n", x, x)
 
 
 def _slices(n: int, width: int, size: int) -> Iterator[slice]:

@@ -33,13 +33,17 @@ class Extractor(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, *shape], with the dtype of the array, to features [N, F] float32."""
 
-    @torch.inference_mode()
     def features(self, x: _Array) -> NDArray[np.float32]:
         """Return features [N, F] of `x` [N, *shape], N >= 1, computed on the device of the weights."""
-        device = next((tensor.device for tensor in self.state_dict().values()), torch.device("cpu"))
-        blocks = (torch.from_numpy(np.array(x[i : i + self.block])) for i in range(0, len(x), self.block))
+        found: NDArray[np.float32] = self.on_device(torch.from_numpy(np.array(x))).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def on_device(self, x: Tensor) -> Tensor:
+        """Return features [N, F] of `x` [N, *shape], N >= 1, on the device of the weights, or of `x` for an extractor without weights."""
+        device = next((tensor.device for tensor in self.state_dict().values()), x.device)
         with tf32(False, device):  # on a GPU as precise as the features of real data, which the driver computes on a CPU
-            return np.concatenate([self(block.to(device)).cpu().numpy() for block in blocks])
+            return torch.cat([self(block.to(device)) for block in x.split(self.block)])
 
 
 class Points(Extractor):
@@ -98,9 +102,9 @@ class Classifier(Extractor):
         return features
 
     @torch.inference_mode()
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(self, features: NDArray[np.float32] | Tensor) -> NDArray[np.float64]:
         """Return class probabilities [N, K] from features [N, 64]."""
-        logits = self.head(torch.from_numpy(features).to(self.head.weight.device))
+        logits = self.head(torch.as_tensor(features).to(self.head.weight.device))
         found: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return found
 

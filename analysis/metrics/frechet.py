@@ -3,16 +3,17 @@
 The value has an upward bias of about (D(D + 1)/2 + 2D)/N for N = M samples of equal Gaussians: compare only values of equal N and D.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import eigvalsh, qr
 from scipy.linalg.lapack import dsygst
 
-from analysis.metrics.arrays import Floats, as_points, same_dimension
+from analysis.metrics.arrays import Floats, as_points, library, on_host, same_dimension
 from ganstudy import UserError
 
 
@@ -40,6 +41,12 @@ class FrechetStatistics:
     def as_npz(self) -> dict[str, Floats]:
         """Return arrays such that np.savez(path, **statistics.as_npz()) writes the format of pytorch-fid."""
         return {"mu": self.mean, "sigma": self.covariance}
+
+    def map(self, convert: Callable[[Any], Any]) -> "FrechetStatistics":
+        """Return the same with other arrays, for example tensors on a device."""
+        found = FrechetStatistics(convert(self.mean), convert(self.covariance))
+        found.__dict__["factor"] = convert(self.factor)
+        return found
 
     @cached_property
     def factor(self) -> Floats:
@@ -72,13 +79,18 @@ def frechet_distance(x: _PointsOrStatistics, y: _PointsOrStatistics) -> float:
     """
     a, b = _statistics("x", x), _statistics("y", y)
     same_dimension("x", a.mean, "y", b.mean)
-    product, _ = dsygst(
-        a.covariance, b.factor, itype=2, lower=1
-    )  # half the work of two matrix products, because both matrices are symmetric
-    eigenvalues = eigvalsh(product, lower=True, driver="evr", overwrite_a=True, check_finite=False).astype(np.float64)
-    trace_of_root = _roots(eigenvalues).sum()
-    distance = np.sum((a.mean - b.mean) ** 2) + np.trace(a.covariance) + np.trace(b.covariance) - 2 * trace_of_root
-    return max(0.0, float(distance))
+    trace_of_root = _roots(_eigenvalues(a.covariance, b.factor)).sum()
+    traces = float(a.covariance.diagonal().sum()) + float(b.covariance.diagonal().sum())
+    return max(0.0, float(((a.mean - b.mean) ** 2).sum()) + traces - 2 * float(trace_of_root))
+
+
+def _eigenvalues(covariance: Any, factor: Any) -> Floats:
+    """Return the eigenvalues [D] of L^T S L."""
+    if not isinstance(covariance, np.ndarray):
+        return on_host(library(covariance).linalg.eigvalsh(factor.T @ covariance @ factor))
+    # half the work of two matrix products, because both matrices are symmetric
+    product, _ = dsygst(covariance, factor, itype=2, lower=1)
+    return eigvalsh(product, lower=True, driver="evr", overwrite_a=True, check_finite=False).astype(np.float64)
 
 
 def _statistics(name: str, given: _PointsOrStatistics) -> FrechetStatistics:

@@ -7,11 +7,12 @@ values of a perfect generator are slightly below 0, and they are valid. Collapse
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.metrics.arrays import Floats, as_points, same_dimension
+from analysis.metrics.arrays import Floats, as_points, library, on_host, same_dimension
 from ganstudy import UserError
 
 _BLOCK = 2_000_000  # numbers in a block of the kernel: 16 MB
@@ -36,16 +37,17 @@ class Kid:
 class _Points:
     """Points x [N, D] in the form that the kernel needs: x . y / D + 1 = unit * near_x . near_y + along_x + along_y.
 
-    `near` are the points minus the common mean of both sets, divided by their largest coordinate. Only `near` is rounded to float32, for
-    products that are twice as fast. The rounding error is then 1e-7 of the spread of the points, not of their distance from 0, and nothing
+    `near` are the points minus the common mean of both sets, divided by their largest coordinate. On a CPU, only `near` is rounded to float32,
+    for products that are twice as fast. The rounding error is then 1e-7 of the spread of the points, not of their distance from 0, and nothing
     overflows.
     """
 
-    near: NDArray[np.float32]  # [N, D]
-    along: Floats  # [N]
+    near: Any  # float32 [N, D]; float64 on a GPU
+    along: Any  # float64 [N]
 
     def __getitem__(self, rows: NDArray[np.int64]) -> "_Points":
-        return _Points(self.near[rows], self.along[rows])
+        at = library(self.near).asarray(rows, device=self.near.device)
+        return _Points(self.near[at], self.along[at])
 
 
 def kid(x: ArrayLike, y: ArrayLike, *, subsets: int = 100, subset_size: int | None = None, seed: int = 2020) -> Kid:
@@ -77,8 +79,10 @@ def kid(x: ArrayLike, y: ArrayLike, *, subsets: int = 100, subset_size: int | No
     return Kid(float(values.mean()), std, std / subsets**0.5, subsets, size)
 
 
-def _prepared(a: Floats, b: Floats) -> tuple[_Points, _Points, float]:
+def _prepared(a: Any, b: Any) -> tuple[_Points, _Points, float]:
     """Return both sets as _Points, and their `unit`."""
+    xp = library(a)
+    near = xp.float32 if isinstance(a, np.ndarray) else xp.float64
     dimension = a.shape[1]
     centre = (a.mean(axis=0) + b.mean(axis=0)) / 2
     near_a, near_b = a - centre, b - centre
@@ -86,8 +90,8 @@ def _prepared(a: Floats, b: Floats) -> tuple[_Points, _Points, float]:
     near_a /= largest
     near_b /= largest
     constant = (1 - centre @ centre / dimension) / 2
-    one = _Points(near_a.astype(np.float32), a @ centre / dimension + constant)
-    two = _Points(near_b.astype(np.float32), b @ centre / dimension + constant)
+    one = _Points(xp.astype(near_a, near), a @ centre / dimension + constant)
+    two = _Points(xp.astype(near_b, near), b @ centre / dimension + constant)
     return one, two, largest**2 / dimension
 
 
@@ -107,16 +111,19 @@ def _squared_discrepancies(x: _Points, y: _Points, of_x: Floats, of_y: Floats, u
 
 def _sums(x: _Points, y: _Points, of_x: Floats, of_y: Floats, unit: float) -> Floats:
     """Return the sum of k over the pairs in each subset, [subsets]; if y is x, over pairs of distinct points. Works in blocks of rows."""
-    total = np.zeros(of_x.shape[1])
+    xp = library(x.near)
+    members_x, members_y = (xp.asarray(members, device=x.near.device) for members in (of_x, of_y))
+    total: Any = 0.0
     step = max(1, _BLOCK // len(y.near))
     for start in range(0, len(x.near), step):
         rows, columns = slice(start, start + step), slice(start if x is y else 0, None)
-        kernel = np.multiply(x.near[rows] @ y.near[columns].T, unit, dtype=np.float64)
+        kernel = xp.astype(x.near[rows] @ y.near[columns].T, xp.float64)
+        kernel *= unit
         kernel += x.along[rows, None]
         kernel += y.along[columns]
         kernel *= kernel * kernel  # a power is slower, for negative numbers 30 times
         if x is y:
-            np.fill_diagonal(kernel, 0)
+            kernel[range(len(kernel)), range(len(kernel))] = 0
             kernel[:, step:] *= 2  # counts the symmetric entries, which are in no block
-        total += np.sum(of_x[rows] * (kernel @ of_y[columns]), axis=0)
-    return total
+        total = total + (members_x[rows] * (kernel @ members_y[columns])).sum(axis=0)
+    return on_host(total)

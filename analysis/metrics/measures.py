@@ -45,7 +45,14 @@ class Metric:
 
 def _kid(c: Comparison) -> float:
     """One subset, as large as the smaller set."""
-    return kid(c.features, c.real.points, subsets=1, subset_size=min(len(c.features), len(c.real.points))).mean
+    on = c.operands
+    return kid(on.features, on.points, subsets=1, subset_size=min(len(on.features), len(on.points))).mean
+
+
+def _memorisation(c: Comparison) -> float:
+    on = c.operands
+    assert on.train is not None
+    return memorisation(on.features, on.train, on.balls.points)
 
 
 def _coverage_baseline(real: Reference, n: int) -> float:
@@ -76,7 +83,7 @@ _KYNKAANNIEMI, _NAEEM, _VEEGAN = "Kynkäänniemi et al. 2019", "Naeem et al. 202
 METRICS: Registry[Metric] = Registry("metric")
 METRICS |= {
     "fd": Metric(
-        of=lambda c: frechet_distance(c.features, c.real.statistics),
+        of=lambda c: frechet_distance(c.operands.features, c.operands.statistics),
         description="Fréchet distance between the features of generated and real data",
         direction=Direction.MINIMIZE,
         source="Heusel et al. 2017, eq. 6; Dowson & Landau 1982",
@@ -89,7 +96,7 @@ METRICS |= {
         baseline=lambda real, n: 0.0,
     ),
     "swd": Metric(
-        of=lambda c: sliced_wasserstein(c.features, c.real.points, projections=_PROJECTIONS),
+        of=lambda c: sliced_wasserstein(c.operands.features, c.operands.points, projections=_PROJECTIONS),
         description="mean earth mover's distance along random directions",
         direction=Direction.MINIMIZE,
         source="Rabin et al. 2011; Bonneel et al. 2015",
@@ -121,7 +128,7 @@ METRICS |= {
         baseline=_coverage_baseline,
     ),
     "vendi": Metric(
-        of=lambda c: vendi_score(c.features, centre=c.real.statistics.mean),
+        of=lambda c: vendi_score(c.operands.features, centre=c.operands.statistics.mean),
         description="effective number of different samples, by the cosine of their features relative to the real mean",
         direction=Direction.MAXIMIZE,
         source="Friedman & Dieng 2023",
@@ -133,7 +140,7 @@ METRICS |= {
         source="Richardson & Weiss 2018",
     ),
     "memorisation": Metric(
-        of=lambda c: memorisation(c.features, c.train, c.real.balls.points),
+        of=_memorisation,
         description="whether samples are closer to training data than to held-out data; 0 for new samples, 1 for copies",
         direction=Direction.MINIMIZE,
         source="Meehan et al. 2020, by nearest neighbours",

@@ -9,11 +9,12 @@ only if a point has k copies, so that its radius is 0; the package then scores i
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.metrics.arrays import Floats, as_points, same_dimension
+from analysis.metrics.arrays import Floats, as_points, library, on_host, same_dimension
 from analysis.metrics.distances import Singles, blocks
 from ganstudy import UserError
 
@@ -37,14 +38,13 @@ def balls(points: ArrayLike, *, k: int = 5, name: str = "points") -> Balls:
     """Return the balls of `points` [N, D], N > k >= 1. Compute those of real data once for `prdc`. Error messages call the points `name`."""
     if k < 1:
         raise UserError(f"k, the number of neighbours, must be at least 1; given is {k}")
-    checked = as_points(name, points, least=k + 1)
-    centres = points if isinstance(points, np.ndarray) and points.dtype == np.float32 else checked
-    del checked  # frees twice the memory of the float32 points
-    squared = np.empty(len(centres))
-    for block in blocks(centres, centres, size=_BLOCK):
-        squared[block.rows] = block.smallest(k)  # the 0-th is the point itself
+    centres: Any = as_points(name, points, least=k + 1)
+    xp = library(centres)
+    if getattr(points, "dtype", None) == xp.float32:
+        centres = points  # frees twice their memory
+    squared = xp.concat([block.smallest(k) for block in blocks(centres, centres, size=_BLOCK)])  # the 0-th is the point itself
     # the smallest normal number instead of 0, so that `<` holds for equal points only
-    return Balls(centres, np.maximum(squared * (1 - TIE), np.finfo(np.float64).tiny), k)
+    return Balls(centres, xp.clip(squared * (1 - TIE), min=float(np.finfo(np.float64).tiny)), k)
 
 
 def prdc(real: ArrayLike | Balls, fake: ArrayLike, *, k: int = 5) -> dict[str, float]:
@@ -56,15 +56,15 @@ def prdc(real: ArrayLike | Balls, fake: ArrayLike, *, k: int = 5) -> dict[str, f
     if real_balls.k != k:
         raise UserError(f"real must be prepared with the same k; it was prepared with {real_balls.k}, given is {k}")
     fake_balls = balls(fake, k=k, name="fake")
-    same_dimension("real", real_balls.points[0].astype(np.float64), "fake", fake_balls.points[0].astype(np.float64))
+    same_dimension("real", real_balls.points, "fake", fake_balls.points)
 
-    around_fake = np.zeros(len(fake_balls.points))  # number of real balls around each fake point
-    covered, recalled = np.zeros((2, len(real_balls.points)), dtype=bool)
+    found = []
     for block in blocks(real_balls.points, fake_balls.points, size=_BLOCK):
         in_real_ball = block.less(real_balls.squared_radius[block.rows, None])
-        around_fake += in_real_ball.sum(axis=0)
-        covered[block.rows] = in_real_ball.any(axis=1)
-        recalled[block.rows] = block.less(fake_balls.squared_radius[None]).any(axis=1)
+        found.append((in_real_ball.sum(axis=0), in_real_ball.any(axis=1), block.less(fake_balls.squared_radius[None]).any(axis=1)))
+    xp = library(fake_balls.points)
+    around_fake = on_host(sum(some for some, _, _ in found))  # number of real balls around each fake point
+    covered, recalled = (on_host(xp.concat(parts)) for parts in list(zip(*found, strict=True))[1:])
     return {
         "precision": float((around_fake > 0).mean()),
         "recall": float(recalled.mean()),
@@ -85,8 +85,9 @@ def nearest(x: ArrayLike, y: ArrayLike) -> Nearest:
     """Return the distances from each of `x` [N, D] to its nearest of `y` [M, D]; N, M >= 1."""
     points, others = as_points("x", x, least=1), as_points("y", y, least=1)
     same_dimension("x", points, "y", others)
-    squared, ties = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
+    squared, ties = [], []
     for block in blocks(points, others, size=_BLOCK):
-        squared[block.rows] = least = block.smallest(0)
-        ties[block.rows] = block.less(least[:, None] * (1 + TIE) + np.finfo(np.float64).tiny).sum(axis=1)
-    return Nearest(squared, ties)
+        squared.append(least := block.smallest(0))
+        ties.append(block.less(least[:, None] * (1 + TIE) + float(np.finfo(np.float64).tiny)).sum(axis=1))
+    xp = library(points)
+    return Nearest(on_host(xp.concat(squared)), on_host(xp.concat(ties)))

@@ -1,9 +1,11 @@
 """Sliced Wasserstein distance: the earth mover's distance along random lines. Rabin et al. 2011; Bonneel et al. 2015, section 3."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.metrics.arrays import as_points, same_dimension
+from analysis.metrics.arrays import as_points, library, same_dimension
 from ganstudy import UserError
 
 _BLOCK = 1_000_000  # projected points of one set at a time: 8 MB
@@ -17,21 +19,24 @@ def sliced_wasserstein(x: ArrayLike, y: ArrayLike, *, projections: int = 1000, s
     N = M samples of a Gaussian with standard deviation s in each direction it scores about 1.8 s / sqrt(N), so compare only equal N and M.
     A collapse to the mean of the data scores the mean absolute deviation along a direction, 0.8 s for a Gaussian.
     """
-    a, b = as_points("x", x, least=1), as_points("y", y, least=1)
+    a: Any = as_points("x", x, least=1)
+    b: Any = as_points("y", y, least=1)
     same_dimension("x", a, "y", b)
     if projections < 1:
         raise UserError(f"projections must be at least 1; given is {projections}")
     n, m = len(a), len(b)
     # Both quantile functions are constant between the levels i/n and j/m. Levels are integers, multiples of 1/(n m), so equal levels stay equal.
     levels = np.union1d(m * np.arange(1, n + 1), n * np.arange(1, m + 1))
-    widths = np.diff(levels, prepend=0) / (n * m)
-    of_a, of_b = (levels - 1) // m, (levels - 1) // n
+    xp = library(a)
+    like_a = {"device": a.device}
+    widths = xp.asarray(np.diff(levels, prepend=0) / (n * m), **like_a)
+    of_a, of_b = (xp.asarray((levels - 1) // count, **like_a) for count in (m, n))
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // (n + m))
     total = 0.0
     for start in range(0, projections, step):
         directions = rng.normal(size=(min(step, projections - start), a.shape[1]))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        along_a, along_b = (np.sort(directions @ points.T, axis=1) for points in (a, b))
-        total += float(np.sum(np.abs(along_a[:, of_a] - along_b[:, of_b]) @ widths))
+        along_a, along_b = (xp.sort(xp.asarray(directions, **like_a) @ points.T, axis=1) for points in (a, b))
+        total += float((abs(along_a[:, of_a] - along_b[:, of_b]) @ widths).sum())
     return total / projections

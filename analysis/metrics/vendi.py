@@ -6,11 +6,13 @@ q = 1: Shannon entropy, the score of 2023.    q = 0: number of non-zero eigenval
 A larger q gives less weight to rare kinds of samples.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, logsumexp
 
-from analysis.metrics.arrays import Floats, as_points
+from analysis.metrics.arrays import Floats, as_points, library, on_host
 from ganstudy import UserError
 
 _AT_CENTRE = 1e-9  # closer to the centre than this share of its length, the direction of a point is only rounding error
@@ -28,15 +30,18 @@ def vendi_score(x: ArrayLike, *, centre: ArrayLike | None = None, q: float = 1.0
     about D exp(-D / 2N), so compare only equal N. A collapse to m points scores at most m. All points at the centre count as one kind that is
     unrelated to any other, so a set of equal points scores 1 for any centre.
     """
-    points = as_points("x", x, least=1)
-    origin = points.mean(axis=0) if centre is None else np.asarray(centre, dtype=np.float64)
-    if origin.shape != points.shape[1:] or not np.isfinite(origin).all():
+    points: Any = as_points("x", x, least=1)
+    xp = library(points)
+    origin = points.mean(axis=0) if centre is None else xp.asarray(centre, dtype=xp.float64)
+    if origin.shape != points.shape[1:] or not xp.isfinite(origin).all():
         raise UserError(f"centre must be one finite point {list(points.shape[1:])}; given is the shape {list(origin.shape)}: {origin}")
     shifted = points - origin
-    length = np.linalg.norm(shifted, axis=1)
-    no_direction = length <= _AT_CENTRE * np.maximum(np.linalg.norm(points, axis=1), np.linalg.norm(origin))
-    directions = np.divide(shifted, length[:, None], out=np.zeros_like(shifted), where=~no_direction[:, None])
-    unit = np.column_stack([directions, no_direction])  # [N, D + 1]: one extra direction for points at the centre
+    length = xp.linalg.vector_norm(shifted, axis=1)
+    no_direction = length <= _AT_CENTRE * xp.clip(xp.linalg.vector_norm(points, axis=1), min=float(xp.linalg.vector_norm(origin)))
+    directions = shifted / xp.where(no_direction, xp.inf, length)[:, None]
+    unit = xp.concat(
+        [directions, xp.astype(no_direction, xp.float64)[:, None]], axis=1
+    )  # [N, D + 1]: one extra direction for points at the centre
     gram = unit @ unit.T if len(unit) < unit.shape[1] else unit.T @ unit  # both have the same non-zero eigenvalues
     return _effective_number(gram / len(unit), q)
 
@@ -52,11 +57,11 @@ def vendi_score_of_kernel(kernel: ArrayLike, *, q: float = 1.0) -> float:
     return _effective_number(similarities / n, q)
 
 
-def _effective_number(matrix: Floats, q: float) -> float:
+def _effective_number(matrix: Any, q: float) -> float:
     """Return exp of the Rényi entropy of order q of the eigenvalues of a symmetric `matrix` with trace 1."""
     if not q >= 0:
         raise UserError(f"q, the order, must be at least 0; given is {q}")
-    eigenvalues = np.linalg.eigvalsh(matrix)
+    eigenvalues: Floats = on_host(library(matrix).linalg.eigvalsh(matrix))
     largest = eigenvalues[-1]
     if eigenvalues[0] < -1e-8 * largest:
         raise UserError(f"kernel must be positive semidefinite; its least eigenvalue over N is {eigenvalues[0]:.3g}")

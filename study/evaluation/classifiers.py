@@ -47,10 +47,10 @@ class Composed(Classifier):
         return features
 
     @torch.inference_mode()
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(self, features: NDArray[np.float32] | Tensor) -> NDArray[np.float64]:
         """Features [N, P * 64] -> class probabilities [N, K]."""
         table = self.get_buffer("table")
-        parts = torch.from_numpy(features).to(table.device).unflatten(1, (self.parts, PER_PICTURE))
+        parts = torch.as_tensor(features).to(table.device).unflatten(1, (self.parts, PER_PICTURE))
         logs = self.of.head(parts).double().log_softmax(dim=2)
         joint = logs[:, 0, table[:, 0]]
         for part in range(1, self.parts):  # one by one: P arrays [N, K] would need much memory

@@ -15,7 +15,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from analysis.metrics import Baseline, Comparison, Mixture, Reference, Samples, baselines, measure, measure_by_class
+from analysis.metrics import Baseline, Comparison, Mixture, Operands, Reference, Samples, baselines, measure, measure_by_class
 from analysis.metrics.features import Classifier, Extractor, weights_hash
 from analysis.metrics.pretrained import Pretrained
 from ganstudy import UserError
@@ -55,11 +55,14 @@ class Networks:
 
     def see(self, x: Array) -> Samples:
         """Features and class probabilities of uint8 images [N, C, H, W] or points [N, D]."""
-        features = self.extractor.features(x)
-        probabilities = None
+        return self.see_tensor(torch.from_numpy(np.array(x)))[0]
+
+    def see_tensor(self, x: Tensor) -> tuple[Samples, Tensor]:
+        """The same of a tensor; also the features on the device of the networks."""
+        features, probabilities = self.extractor.on_device(x), None
         if self.classifier:
-            probabilities = self.classifier.probabilities(features if self.classifier is self.extractor else self.classifier.features(x))
-        return Samples(features=features, probabilities=probabilities, data=x)
+            probabilities = self.classifier.probabilities(features if self.classifier is self.extractor else self.classifier.on_device(x))
+        return Samples(features=features.cpu().numpy(), probabilities=probabilities, data=x.cpu().numpy()), features
 
     def see_once(self, x: Array) -> Samples:
         """`see`, cached on disk for pretrained networks, which take minutes. For real data, which every launch evaluates."""
@@ -95,6 +98,7 @@ class Evaluator:
     reference: Reference
     accuracy: float | None  # of the classifier on the held-out data; None without a classifier
     baselines: Mapping[str, Baseline]  # metric -> real-data baseline
+    on_device: Operands | None = None  # of the reference, on a GPU; None on a CPU
 
     @classmethod
     def build(
@@ -174,8 +178,9 @@ class Evaluator:
         return None if self.reference.shares is None else len(self.reference.shares)
 
     def on(self, device: torch.device) -> "Evaluator":
-        """The same evaluator with its networks on a device."""
-        return replace(self, networks=self.networks.on(device))
+        """The same evaluator with its networks on a device; if that is not a CPU, costly metrics are computed there too."""
+        operands = None if device.type == "cpu" else self.reference.operands.map(lambda array: torch.tensor(array, device=device))
+        return replace(self, networks=self.networks.on(device), on_device=operands)
 
     def __call__(self, generator: Generator) -> dict[str, float]:
         """Metric -> value. Raises Diverged for non-finite samples, UserError for samples of another shape than the data."""
@@ -187,24 +192,25 @@ class Evaluator:
 
     def _compare(self, generator: Generator) -> Comparison:
         blocks = list(self._samples(generator))
-        fake = self.networks.see(np.concatenate([samples for samples, _ in blocks]))
-        labels = [of for _, of in blocks if of is not None]
-        return Comparison(real=self.reference, fake=replace(fake, labels=np.concatenate(labels)) if labels else fake)
+        fake, features = self.networks.see_tensor(torch.cat([samples for samples, _ in blocks]))
+        if labels := [of for _, of in blocks if of is not None]:
+            fake = replace(fake, labels=torch.cat(labels).cpu().numpy())
+        return Comparison(real=self.reference, fake=fake, on_device=self.on_device and replace(self.on_device, features=features))
 
-    def _samples(self, generator: Generator) -> Iterator[tuple[Array, Array | None]]:
+    def _samples(self, generator: Generator) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Blocks of n_fake samples in the data's format, uint8 images or float32 points, with the classes they were conditioned on."""
         labelled = getattr(generator, "labelled", None)
         for i, start in enumerate(range(0, self.protocol.n_fake, _BLOCK)):
             n = min(_BLOCK, self.protocol.n_fake - start)
             drawn, labels = labelled(n, seed=_SEED + i) if labelled else (generator.sample(n, seed=_SEED + i), None)
-            samples = drawn.detach().float().cpu().numpy()
+            samples = drawn.detach().float()
             if samples.shape != (n, *self.shape):
                 raise UserError(f"samples must have the shape {[n, *self.shape]} of {self.protocol.data}; given {list(samples.shape)}")
-            if bad := int((~np.isfinite(samples)).reshape(n, -1).any(axis=1).sum()):
+            if bad := int((~samples.isfinite()).flatten(1).any(dim=1).sum()):
                 raise Diverged(f"{bad} of {n} samples of the generator are not finite")
-            yield as_bytes(samples) if len(self.shape) == 3 else samples, None if labels is None else labels.cpu().numpy()
+            yield as_bytes(samples) if len(self.shape) == 3 else samples, labels
 
 
-def as_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Images clipped to [-1, 1] -> 0..255, rounded as when saved to a file."""
-    return ((images.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+def as_bytes(images: Tensor) -> Tensor:
+    """Images clipped to [-1, 1] -> uint8 0..255, rounded as when saved to a file."""
+    return ((images.clip(-1, 1) + 1) * 127.5).round().to(torch.uint8)
