@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganstudy.errors import UserError
 from trainables.clock import Clock
+from trainables.kept import kept_on
 
 KEPT_ON_DEVICE_BYTES = 2**30  # larger data sets stay in host memory; each batch is copied to the device
 
@@ -44,7 +45,7 @@ class Batches:
         self._images: npt.NDArray[Any] = np.asarray(images)  # drops the class np.memmap, which slows each access
         self._kept: Tensor | None = None
         if self.device.type != "cpu" and images.nbytes <= KEPT_ON_DEVICE_BYTES:
-            self._kept = torch.from_numpy(self._images.copy()).to(self.device)  # a copy: PyTorch warns about read-only arrays
+            self._kept = kept_on(self.device, self._images)
         self._labels = (
             None if labels is None else torch.from_numpy(np.array(labels)).to(self.device)
         )  # always on the device: one number per row
