@@ -13,6 +13,7 @@ STARTS_RAY = {
     "test_launch.py",
     "test_layout.py",
     "test_plugins.py",
+    "test_sharing.py",
 }
 
 

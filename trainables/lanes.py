@@ -27,7 +27,8 @@ class Lanes:
         self._device = first_gpu() if gpu else torch.device("cpu")
         be_deterministic(shared.deterministic, self._device)
         self._evaluator, self._capture = shared.evaluator.on(self._device), shared.capture
-        if gpu:
+        self._cuda = self._device.type == "cuda"
+        if self._cuda:
             torch.cuda.synchronize(self._device)  # lanes use the evaluator on other streams than this one
         self._trials: dict[str, Trial] = {}
         self._building = threading.Lock()  # networks draw their weights from torch's global generator, and a checkpoint sets its state
@@ -35,7 +36,7 @@ class Lanes:
     def begin(self, lane: str, flat: Mapping[str, Any], checkpoint: Path | None) -> None:
         """Start the trial of a flat config, or resume it from a checkpoint. Ends the lane's previous trial."""
         torch.set_num_threads(max(1, int(self._cpus)))  # OpenMP counts the threads of each thread separately
-        if self._gpu and torch.cuda.current_stream(self._device) == torch.cuda.default_stream(self._device):
+        if self._cuda and torch.cuda.current_stream(self._device) == torch.cuda.default_stream(self._device):
             torch.cuda.set_stream(torch.cuda.Stream(self._device))  # of this thread, for all its trials: they reuse each other's memory
         self.end(lane)
         with self._building:
@@ -43,7 +44,7 @@ class Lanes:
             if checkpoint:
                 trial.load(checkpoint)
             self._trials[lane] = trial
-            if self._gpu:
+            if self._cuda:
                 torch.cuda.set_per_process_memory_fraction(min(1.0, self._gpu * len(self._trials)), self._device)
 
     def tick(self, lane: str, folder: Path) -> dict[str, Any]:
@@ -60,15 +61,26 @@ class Lanes:
         values = {_OF_ALL if name == _OF_ONE_TRIAL else name: value for name, value in measured.values.items()}
         return {**vars(measured), "values": values, "effective": {} if measured.images else trial.effective, "eager": trial.eager}
 
+    def speed(self, lane: str, seconds: float) -> float:
+        """Train for about so many seconds. Returns images per second. See Trial.speed."""
+        return self._trials[lane].speed(seconds)
+
     def end(self, lane: str) -> None:
         """Drop the lane's trial, if it has one."""
         if trial := self._trials.pop(lane, None):
             trial.release()
 
+    def memory_in_use(self) -> float:
+        """Return the share of the GPU's memory that is in use, also by other processes; 0 on a CPU."""
+        if not self._cuda:
+            return 0.0
+        free, total = torch.cuda.mem_get_info(self._device)
+        return 1 - free / total
+
     def usable(self) -> bool:
         """Whether the device still works. After an illegal access of one trial, CUDA fails for all trials of the process, until it ends."""
         try:
-            if self._gpu:
+            if self._cuda:
                 torch.cuda.current_stream(self._device).synchronize()
         except RuntimeError:
             return False

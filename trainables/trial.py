@@ -103,6 +103,19 @@ class Trial:
             return self._measured(diverged=str(reason))
         return self._measured(finished=tick.images >= to_images(self.config.budget_kimg))
 
+    def speed(self, seconds: float) -> float:
+        """Train on through ticks for about so many seconds, without evaluation. Returns images per second; 0 once the trial has diverged.
+
+        Only to measure: the trial is at no tick afterwards.
+        """
+        start, before = time.perf_counter(), self._images
+        with self._on_stream(), suppress(Diverged):
+            for tick in self._ticks:
+                self._images = tick.images
+                if time.perf_counter() - start >= seconds:
+                    break
+        return (self._images - before) / (time.perf_counter() - start)
+
     def _measured(self, *, finished: bool = False, diverged: str = "") -> Measured:
         return Measured(
             images=self._images,

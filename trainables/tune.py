@@ -114,10 +114,14 @@ def _assigned_device(resources: Mapping[str, float]) -> torch.device:
     return device
 
 
+class NoGpu(RuntimeError):
+    """torch sees no GPU where Ray has one."""
+
+
 def first_gpu() -> torch.device:
-    """Return the GPU that CUDA_VISIBLE_DEVICES names first; Ray sets it to the assigned GPU. Raises RuntimeError if torch sees none."""
+    """Return the GPU that CUDA_VISIBLE_DEVICES names first; Ray sets it to the assigned GPU. Raises NoGpu."""
     if not torch.cuda.is_available():
-        raise RuntimeError(
+        raise NoGpu(
             "Ray assigned a GPU to this trial, but torch sees none on this node; install a GPU driver and a torch build for CUDA there"
         )
     torch.cuda.init()  # the memory counters need an initialised device

@@ -70,9 +70,9 @@ def nodes(address: str | None) -> list[Mapping[str, float]]:
 
 
 def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]:
-    """Resources that a trial requests from Ray. By default one GPU if the cluster has any."""
+    """Resources that a trial requests from Ray. With `gpu: auto` one GPU if the cluster has any, until it is known how many trials share one."""
     wanted = spec.resources
-    gpu = wanted.gpu if wanted.gpu is not None else float(cluster.get("GPU", 0) >= 1)
+    gpu = float(cluster.get("GPU", 0) >= 1) if wanted.gpu == "auto" else wanted.gpu
     request = {"cpu": wanted.cpu, "gpu": gpu}
     return request | ({"memory": wanted.memory_gb * 2**30} if wanted.memory_gb else {})
 

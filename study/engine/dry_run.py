@@ -34,7 +34,7 @@ _PROBE_BATCHES = 40  # batches trained to measure the speed; the first half is w
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
     """Print the dry run of a study. Raises UserError for anything that `launch` would refuse."""
     prepared = prepare(spec, folder, address=address)
-    proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next({})
+    proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next(0)
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ray.tune.error import TuneError
 
 from ganstudy import UserError
 from ganstudy.files import write_whole
-from study.engine import cluster
+from study.console import terminal
+from study.engine import cluster, sharing
 from study.engine.lanes import Lane
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
@@ -54,12 +56,18 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
     with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
         cluster.check_versions()
         cluster.slots(spec, cluster.nodes(address))
+        shared, lanes, facts = _shared(spec, prepared), 0, dict[str, Any]()
+        if sharing.most(spec, cluster.nodes(address)):
+            lanes, loads = sharing.measured(spec, shared, cluster.nodes(address))
+            facts = sharing.as_record(lanes, loads)
+            if progress:
+                terminal().print(sharing.sentence(lanes, loads), soft_wrap=True)
         with Store.writing(folder) as store:
-            store.write_study(prepared.study)
+            store.write_study(replace(prepared.study, sharing=facts))
             write_whole(store.layout.real, real_png(prepared.source.train))
             keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
             with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
-                _run_trials(spec, prepared, store, display)
+                _run_trials(spec, shared, store, display, lanes=lanes)
     return Store(folder)
 
 
@@ -67,17 +75,28 @@ def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:
     return watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
 
 
-def _run_trials(spec: StudySpec, prepared: Prepared, store: Store, display: Progress) -> None:
-    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records."""
-    for crash in range(_MAX_CRASHES + 1):
+def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress, *, lanes: int) -> None:
+    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records.
+
+    lanes: how many share each GPU, halved whenever a trial runs out of memory; 0 if the study says it.
+    """
+    crashes = 0
+    while True:
+        now = spec.with_gpu(sharing.share(lanes)) if lanes else spec
+        stopping = Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless, fewer_if_full=lanes > 1)
         try:
-            with _trainable(spec, prepared) as trainable:
-                _tuner(spec, trainable, store, display).fit()
-            return
+            with _trainable(now, shared) as trainable:
+                _tuner(now, trainable, store, display, stopping).fit()
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
-            if crash == _MAX_CRASHES:
+            if crashes == _MAX_CRASHES:
                 raise
+            crashes += 1
             log.warning("Ray Tune crashed; resuming from the records: %s", error)
+            continue
+        if not stopping.full:
+            return
+        lanes //= 2
+        log.warning("a trial ran out of a GPU's memory; from now on %s", sharing.sentence(lanes, []))
 
 
 def unfinished(spec: StudySpec, store: Store) -> bool:
@@ -85,10 +104,8 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
     return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
 
 
-@contextmanager
-def _trainable(spec: StudySpec, prepared: Prepared) -> Iterator[Any]:
-    """The trainable of the study's trials. With lanes, their worker processes end with the block."""
-    shared = Shared(
+def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
+    return Shared(
         source=prepared.source,
         evaluator=prepared.evaluator,
         plugins=spec.plugins,
@@ -96,6 +113,11 @@ def _trainable(spec: StudySpec, prepared: Prepared) -> Iterator[Any]:
         capture=spec.resources.capture == "auto",
         deterministic=spec.resources.deterministic,
     )
+
+
+@contextmanager
+def _trainable(spec: StudySpec, shared: Shared) -> Iterator[Any]:
+    """The trainable of the study's trials. With lanes, their worker processes end with the block."""
     if cluster.lanes(spec, cluster.nodes(None)):
         with desk() as opened:
             yield tune.with_parameters(Lane, desk=opened, shared=[ray.put(shared)])
@@ -103,9 +125,9 @@ def _trainable(spec: StudySpec, prepared: Prepared) -> Iterator[Any]:
         yield tune.with_parameters(GanTrainable, shared=shared)
 
 
-def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress) -> tune.Tuner:
+def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress, stopping: Stopping) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
-    search, stopping = Search(spec, store), Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless)
+    search = Search(spec, store)
     nodes = cluster.nodes(None)
     return tune.Tuner(
         tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),

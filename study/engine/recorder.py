@@ -17,6 +17,8 @@ from trainables.trial import SAMPLES, STATE
 
 log = logging.getLogger(__name__)
 
+_OUT_OF_MEMORY = "OutOfMemoryError"  # PyTorch's exception, in a traceback
+
 
 class Recorder(tune.Callback):
     """Tune callback that records measurements, checkpoints and ends of trials. The only writer of trial records."""
@@ -44,7 +46,7 @@ class Recorder(tune.Callback):
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record the end of a trial that crashed.
+        """Record the end of a trial that crashed, unless it can go on where fewer trials share a GPU.
 
         A crash after the last result, for example while saving the checkpoint, is not recorded. If the checkpoint is missing, the next
         launch reruns the trial (`needs_run`).
@@ -52,6 +54,9 @@ class Recorder(tune.Callback):
         if (closed := self.store.trials[trial.config["trial_id"]].closed) and closed.ended is not Ended.ERROR:
             return
         reason = Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"
+        if self.stopping.fewer_if_full and _OUT_OF_MEMORY in reason:
+            self.stopping.full = True
+            return
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:

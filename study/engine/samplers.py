@@ -37,8 +37,8 @@ _MAX_ASKS = 100  # proposals to draw until one is a valid config
 class Proposals(Protocol):
     """What `Search` takes proposals from and reports results to."""
 
-    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
-        """The next new trial; None if there are no more. known: all recorded trials by id."""
+    def next(self, number: int) -> Proposal | None:
+        """The next new trial; None if there are no more. number: how many trials were proposed before."""
 
     def replay(self, record: TrialRecord) -> None:
         """Add a trial of an earlier driver, with its measurements. Its end is reported with `closed`."""
@@ -57,7 +57,7 @@ class Designed:
         self.remaining = spec.designed()
         self.remaining.reverse()
 
-    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
+    def next(self, number: int) -> Proposal | None:
         return self.remaining.pop() if self.remaining else None
 
     def replay(self, record: TrialRecord) -> None:
@@ -80,8 +80,7 @@ class Adaptive:
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
 
-    def next(self, known: dict[str, TrialRecord]) -> Proposal | None:
-        number = len(known)
+    def next(self, number: int) -> Proposal | None:
         if number >= self.spec.n_configs:
             return None
         self.study.sampler = _sampler(self.spec, number)

@@ -41,7 +41,7 @@ class Search(Searcher):
     # Called by Tune ------------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        if not self.waiting and (proposal := self.proposals.next(self.store.trials)):
+        if not self.waiting and (proposal := self.proposals.next(len(self.store.trials))):
             self.waiting.append(self._open(proposal))
         if not self.waiting:
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried

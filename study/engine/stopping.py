@@ -12,10 +12,13 @@ from study.store.store import Store
 
 
 class Stopping(tune.Stopper):
-    """Stops a trial that `analysis.diagnose.hopeless` finds hopeless, if `stop_hopeless`, and the Tune run if `ganstudy stop` requests it."""
+    """Stops a trial that `analysis.diagnose.hopeless` finds hopeless, if `stop_hopeless`, and the Tune run if `ganstudy stop` requests it.
 
-    def __init__(self, store: Store, *, budget_kimg: float, stop_hopeless: bool):
-        self.stop_hopeless = stop_hopeless
+    fewer_if_full: also stop the Tune run, and set `full`, if a trial runs out of a GPU's memory, so that fewer can share it.
+    """
+
+    def __init__(self, store: Store, *, budget_kimg: float, stop_hopeless: bool, fewer_if_full: bool = False):
+        self.stop_hopeless, self.fewer_if_full, self.full = stop_hopeless, fewer_if_full, False
         self.store, self.budget = store, to_images(budget_kimg)
         self.file = store.layout.stop.absolute()
         self.reasons: dict[str, str] = {}  # trial id -> why it was stopped
@@ -34,5 +37,5 @@ class Stopping(tune.Stopper):
         return bool(reason)
 
     def stop_all(self) -> bool:
-        """Whether to stop the Tune run: the stop file exists. The next launch resumes the study."""
-        return self.file.exists()
+        """Whether to stop the Tune run: the stop file exists, or a GPU is full. The next launch or Tune run resumes the study."""
+        return self.full or self.file.exists()

@@ -75,17 +75,22 @@ class Resources(Section):
     """The resources of one trial."""
 
     cpu: Positive = 1.0
-    gpu: Annotated[float, Field(ge=0)] | None = None  # None: 1 if the cluster has GPUs, else 0; below 1: a share of one GPU
+    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # below 1: a share of one GPU; auto: see study.engine.sharing
     memory_gb: Positive | None = None
     concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
     capture: Literal["auto", "off"] = "auto"  # auto: a GPU replays recorded rounds of updates wherever they can be recorded
     deterministic: bool = False  # a GPU repeats a trial bit for bit; refuses operations that cannot
     lanes: bool | None = None  # one process trains all trials on a device, a thread each; None: if gpu is a share. On a CPU: all of a node
 
+    @field_validator("gpu", mode="before")
+    @classmethod
+    def _of_older_studies(cls, gpu: Any) -> Any:
+        return "auto" if gpu is None else gpu
+
     @field_validator("gpu")
     @classmethod
-    def _whole_above_one(cls, gpu: float | None) -> float | None:
-        if gpu is not None and gpu > 1 and gpu != int(gpu):
+    def _whole_above_one(cls, gpu: float | str) -> float | str:
+        if isinstance(gpu, float) and gpu > 1 and gpu != int(gpu):
             raise SpecError(("resources", "gpu"), f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
         return gpu
 

@@ -132,6 +132,10 @@ class StudySpec(Section):
     def n_trials(self) -> int:
         return self.n_configs * self.seeds
 
+    def with_gpu(self, gpu: float) -> "StudySpec":
+        """Return the same study whose trials request so much of a GPU."""
+        return self.model_copy(update={"resources": self.resources.model_copy(update={"gpu": gpu})})
+
     def asked(self, values: Mapping[str, Any], seed: int) -> Proposal:
         """Return the trial with these values of the space. Includes switches that are off, but no settings of tricks that are off."""
         return self.space.asked(values, base=self.base, seed=seed)

@@ -1,12 +1,11 @@
 """Checks of a cluster's resources and versions before launch; trials on GPUs that exist only in Ray's resource list."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts import head, run_script
 
 from study.engine import cluster
 from study.spec.study_spec import StudySpec
@@ -58,25 +57,6 @@ def test_a_trial_that_fits_on_no_node_is_refused(toy: Toy) -> None:
         cluster.slots(toy(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])
 
 
-def run_script(script: str, folder: Path) -> str:
-    """Run Python code in a new process. Returns its output."""
-    path = folder / "script.py"
-    path.write_text(script)
-    done = subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-HEAD = """
-import sys
-sys.path[:0] = {paths!r}
-import ray
-from study.engine import cluster
-from study.api import launch
-from study.spec.study_spec import StudySpec
-from toy import TOY
-"""
-
 FAKE_GPUS = """
 ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 spec = StudySpec.from_dict({**TOY, "n_configs": 1, "max_failures": 0})
@@ -112,17 +92,12 @@ nodes.shutdown()
 """
 
 
-def head() -> str:
-    root = Path(__file__).parents[2]
-    return HEAD.format(paths=[str(root), str(root / "tests")])
-
-
 @pytest.mark.slow
 def test_a_trial_requests_a_gpu_and_fails_if_torch_sees_none(tmp_path: Path) -> None:
     said = run_script(head() + FAKE_GPUS, tmp_path)
     assert "request {'cpu': 1.0, 'gpu': 1.0}" in said
-    assert "ended error RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
-    assert "lanes {'RuntimeError: Ray assigned a GPU to this trial, but torch sees none on this node" in said
+    assert "ended error trainables.tune.NoGpu: Ray assigned a GPU to this trial, but torch sees none on this node" in said
+    assert "lanes {'trainables.tune.NoGpu: Ray assigned a GPU to this trial, but torch sees none on this node" in said
     assert "on the CPU {'budget'}" in said
 
 
