@@ -17,7 +17,7 @@ from analysis.model.units import is_complete
 from analysis.words import plural
 from ganstudy.registry import first_line
 from ganstudy.units import to_images, to_kimg
-from study.engine import cluster
+from study.engine import cluster, sharing
 from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
 from study.engine.separation import designed, unseparated
@@ -75,6 +75,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
     shared = ", one process per device" if cluster.lanes(spec, nodes) else ""
+    if (most := sharing.most(spec, nodes)) > 1:
+        shared = f", one on each GPU; the launch measures how many of up to {most} train fastest there"
     ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
     seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
