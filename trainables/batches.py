@@ -66,9 +66,9 @@ class Batches:
     def next_labelled(self) -> tuple[Tensor, Tensor | None]:
         """Return the next batch and its classes, int64 [batch_size] (None without labels)."""
         if self._kept is None:  # the rows are drawn by the first function, and its images copied to the device
-            return self._scaled(self.clock.feed(self._next_images)), (
-                None if self._labels is None else self._classes(self.clock.feed(lambda: self._rows))
-            )
+            fed = self.clock.feed(self._next_images)
+            labels = None if self._labels is None else self._classes(self.clock.feed(lambda: self._rows))
+            return self._scaled(fed.clone() if fed.is_floating_point() else fed), labels
         rows = self.clock.feed(self._next_rows)
         return self._take(rows), self._classes(rows)
 
@@ -128,4 +128,4 @@ class Batches:
         return picked.to(self.device, non_blocking=True)
 
     def _scaled(self, picked: Tensor) -> Tensor:
-        return picked.clone() if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)
+        return picked if picked.is_floating_point() else picked.float().div_(127.5).sub_(1)

@@ -250,19 +250,20 @@ class Gan:
         A non-finite norm sets `opt.found_inf` on the device, and the optimiser skips its step.
         """
         opt.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
+        (next(iter(terms.values())) if len(terms) == 1 else torch.stack(list(terms.values())).sum()).backward()
         norm = get_total_norm([p.grad for group in opt.param_groups for p in group["params"] if p.grad is not None], foreach=True)
         for trick in self.clipping:
             trick.on_gradients([p for group in opt.param_groups for p in group["params"]], norm)
-        opt.found_inf = (norm < math.inf).logical_not().float()  # type: ignore[attr-defined]  # 1 if infinite or NaN
+        # 1 if infinite or NaN; `out` converts in the same operation
+        opt.found_inf = torch.logical_not(norm < math.inf, out=torch.empty((), device=norm.device))  # type: ignore[attr-defined]
         return norm
 
     def accuracy(self, step: Step) -> dict[str, Tensor]:
         """Return the shares of real and of fake images that D classifies correctly; {} for a loss without a decision boundary."""
         if self.loss.boundary is None:
             return {}
-        real = (step.reals()[1] > self.loss.boundary).float().mean()
-        return {"d/real_accuracy": real, "d/fake_accuracy": (step.fake_logits < self.loss.boundary).float().mean()}
+        real, fake = step.reals()[1] > self.loss.boundary, step.fake_logits < self.loss.boundary
+        return {"d/real_accuracy": real.mean(dtype=torch.float32), "d/fake_accuracy": fake.mean(dtype=torch.float32)}
 
     # Latents and classes -------------------------------------------------------------------------
 
