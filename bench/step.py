@@ -29,11 +29,11 @@ from trainables.run import Run
 from trainables.trial import Trial
 
 _N_IMAGES = 10_000
-_STEPS = 20  # per measurement; a multiple of the five that one call of the example runs
+STEPS = 20  # per measurement; a multiple of the five that one call of the example runs
 _N = 7  # measurements
 _LR = 2e-4
-_SETTINGS = {"g.width": 32, "d.width": 32, "d.norm": "batch", "latent.dim": 100, "g.lr": _LR, "d.lr": _LR, "batch_size": example.batch_size}
-_TICK_KIMG = to_kimg(_STEPS * example.batch_size)
+SETTINGS = {"g.width": 32, "d.width": 32, "d.norm": "batch", "latent.dim": 100, "g.lr": _LR, "d.lr": _LR, "batch_size": example.batch_size}
+_TICK_KIMG = to_kimg(STEPS * example.batch_size)
 
 
 def figures() -> Figures:
@@ -45,8 +45,8 @@ def figures() -> Figures:
     run = trial.run
     assert isinstance(run, Run)
     with tempfile.TemporaryDirectory() as folder:
-        _write_mnist(small, Path(folder))
-        peer = _Example(folder)
+        write_mnist(small, Path(folder))
+        peer = Example(folder)
         yield from _compared("unchanged loop", trial.advance, peer.as_it_is)
         yield from _compared("loop without scores, data loader in the process", trial.advance, peer.without_extras)
         yield from _compared("updates only, batches in memory", trial.advance, peer.updates_alone)
@@ -56,17 +56,17 @@ def figures() -> Figures:
         f"Weights (G, D): ours {ours}, the example {theirs}; our layers have a bias if no norm follows. For G's step, ours draws new latents "
         "(Goodfellow et al. 2014, algorithm 1), which costs an additional pass of G; the example reuses the images of D's step. In G's step, "
         "the example computes gradients of D's weights, which are not used. Ours always includes batches, signals "
-        f"and, every {_STEPS} steps, the gradient of D with respect to images."
+        f"and, every {STEPS} steps, the gradient of D with respect to images."
     )
 
 
 def _our_trial(images: np.ndarray) -> Trial:
     """A trial without evaluation, to time only the training step."""
-    config = TrialConfig.from_flat({**_SETTINGS, "tick_kimg": _TICK_KIMG, "budget_kimg": 1e6})
+    config = TrialConfig.from_flat({**SETTINGS, "tick_kimg": _TICK_KIMG, "budget_kimg": 1e6})
     return Trial(config, Source(name="noise", train=images, heldout=images[:1000]), lambda generator: {})
 
 
-def _write_mnist(images: np.ndarray, folder: Path) -> None:
+def write_mnist(images: np.ndarray, folder: Path) -> None:
     """Write images in MNIST's file format, so that torchvision does not download MNIST."""
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -78,34 +78,34 @@ def _write_mnist(images: np.ndarray, folder: Path) -> None:
             (raw / f"{name}.gz").write_bytes(gzip.compress(data, 1))
 
 
-class _Example:
-    """Ray's example: networks set up as in its `dcgan_train`, trained by its `train_func`."""
+class Example:
+    """Ray's example: networks set up as in its `dcgan_train`, trained by its `train_func`. Each method trains STEPS batches."""
 
-    def __init__(self, folder: str):
-        self.folder = folder
-        self.g, self.d = example.Generator(), example.Discriminator()
+    def __init__(self, folder: str, device: torch.device | str = "cpu"):
+        self.folder, self.device = folder, torch.device(device)
+        self.g, self.d = example.Generator().to(device), example.Discriminator().to(device)
         self.g.apply(example.weights_init)
         self.d.apply(example.weights_init)
         self.g_opt, self.d_opt = (torch.optim.Adam(net.parameters(), lr=_LR, betas=(example.beta1, 0.999)) for net in (self.g, self.d))
         self.scorer = example.Net().eval()
 
     def train(self, loader: Any) -> None:
-        example.train_func(self.d, self.g, self.g_opt, self.d_opt, nn.BCELoss(), loader, 1, torch.device("cpu"), None)
+        example.train_func(self.d, self.g, self.g_opt, self.d_opt, nn.BCELoss(), loader, 1, self.device, None)
 
     def as_it_is(self) -> None:
         with patch.object(example, "ray", SimpleNamespace(get=lambda _: self.scorer)):  # do not time fetching the scorer from Ray
             loader = example.get_data_loader(self.folder)
-            for _ in range(_STEPS // example.train_iterations_per_step):
+            for _ in range(STEPS // example.train_iterations_per_step):
                 self.train(loader)
 
     def without_extras(self) -> None:
-        with patch.multiple(example, inception_score=lambda *_: (0.0, 0.0), workers=0, train_iterations_per_step=_STEPS):
+        with patch.multiple(example, inception_score=lambda *_: (0.0, 0.0), workers=0, train_iterations_per_step=STEPS):
             self.train(example.get_data_loader(self.folder))
 
     def updates_alone(self) -> None:
-        batch = torch.randn(example.batch_size, example.nc, example.image_size, example.image_size)
-        with patch.multiple(example, inception_score=lambda *_: (0.0, 0.0), train_iterations_per_step=_STEPS):
-            self.train([(batch,)] * _STEPS)
+        batch = torch.randn(example.batch_size, example.nc, example.image_size, example.image_size, device=self.device)
+        with patch.multiple(example, inception_score=lambda *_: (0.0, 0.0), train_iterations_per_step=STEPS):
+            self.train([(batch,)] * STEPS)
 
 
 def _compared(what: str, ours: Callable[[], Any], peer: Callable[[], Any]) -> Figures:
@@ -119,7 +119,7 @@ def _speed(steps: Callable[[], Any]) -> float:
     """Images per second."""
     start = time.perf_counter()
     steps()
-    return _STEPS * example.batch_size / (time.perf_counter() - start)
+    return STEPS * example.batch_size / (time.perf_counter() - start)
 
 
 def _share_of_convolutions(trial: Trial) -> float:
