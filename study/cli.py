@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 import traceback
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -80,6 +80,42 @@ def launch(
         preview(spec, folder or default_folder(spec.name), console, address=address)
         return
     _run(spec, folder or default_folder(spec.name), address)
+
+
+@app.command()
+def submit(
+    file: File,
+    address: Annotated[str, typer.Option(help="Dashboard of a Ray cluster, such as http://head:8265.")],
+    folder: Annotated[str, typer.Option(help="Folder for the study on the cluster: absolute, on a file system of all its nodes.")],
+    changes: Set = None,
+    copy: Annotated[Path | None, typer.Option(help="Folder on this machine for a copy of the result. Default: runs/NAME.")] = None,
+) -> None:
+    """Launch a study on a cluster as a Ray job, follow it, and copy its records and report to this machine.
+
+    Ctrl-C leaves the job running. The same command resumes a study of that folder.
+    """
+    from study.engine import submit as jobs
+    from study.spec.files import parse_changes
+    from study.spec.study_spec import StudySpec
+    from study.store import bundle
+
+    spec = StudySpec.load(file, parse_changes(changes or []))
+    copy = copy or default_folder(spec.name)
+    bundle.refuse_own(copy)
+    client, place = jobs.connected(address), PurePosixPath(folder)
+    job = jobs.submit(client, spec, place)
+    console.print(f"Job {job} runs on {address}; `ray job stop --address {address} {job}` ends it.", soft_wrap=True)
+    try:
+        succeeded = jobs.follow(client, job, lambda text: print(text, end="", flush=True))
+    except KeyboardInterrupt:
+        errors.print(f"The job runs on. Follow it with `ray job logs --follow --address {address} {job}`.", soft_wrap=True)
+        raise typer.Exit(130) from None
+    if not succeeded:
+        raise UserError(
+            f"the job {job} failed; its output says why. What it recorded is in {folder} on the cluster; the same command resumes it"
+        )
+    bundle.unpack(jobs.fetch(client, job, place), copy, origin=f"{address} {folder}")
+    console.print(f"Copied the records and the report to {copy}; checkpoints are in {folder} on the cluster.", soft_wrap=True)
 
 
 @app.command()

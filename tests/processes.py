@@ -14,6 +14,7 @@ STARTS_RAY = {
     "test_layout.py",
     "test_plugins.py",
     "test_sharing.py",
+    "test_submit.py",
 }
 
 

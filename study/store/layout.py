@@ -40,6 +40,11 @@ class Layout:
         return self.folder / "stop"
 
     @property
+    def copied(self) -> Path:
+        """A file that says from where a study was copied; it has no checkpoints then."""
+        return self.folder / "copied_from"
+
+    @property
     def classifier(self) -> Path:
         """The evaluator's classifier, unless it ships with ganstudy. In format 1: ruler.safetensors."""
         old = self.folder / "ruler.safetensors"
@@ -56,9 +61,14 @@ class Layout:
 
     # Trials --------------------------------------------------------------------------------------
 
+    @property
+    def trials(self) -> Path:
+        """The parent of the folders of trials."""
+        return self.folder / "trials"
+
     def samples(self, trial_id: str) -> Path:
         """The folder of the sample grids."""
-        return self.folder / "trials" / trial_id / "samples"
+        return self.trials / trial_id / "samples"
 
     def grid(self, trial_id: str, images: int) -> Path:
         """The sample grid after `images` training images."""

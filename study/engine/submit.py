@@ -1,0 +1,111 @@
+"""Submits a study to a cluster's Ray Jobs server and follows it. Needs the extra `ganstudy[cluster]`."""
+
+import asyncio
+import base64
+import json
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ganstudy import UserError
+from study.spec.plugins import plugin_folders
+from study.spec.study_spec import StudySpec
+from study.store.bundle import BEGIN, END
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+_STUDY = "study.yaml"  # in the working directory of the job; JSON is YAML
+_POLL_S = 1.0
+
+
+def connected(address: str) -> "JobSubmissionClient":
+    """Return a client of the Jobs server. Raises UserError if none answers or the extra is missing."""
+    if not re.fullmatch(r"https?://[^\s/]+", address.rstrip("/")):
+        raise UserError(f"--address must be that of a Ray dashboard, such as http://head:8265; given {address!r}")
+    try:
+        import aiohttp  # noqa: F401  (follows the log)
+        from ray.job_submission import JobSubmissionClient
+    except ImportError as error:
+        raise UserError(f"submit needs Ray's job client ({error}); install it with: pip install 'ganstudy[cluster]'") from None
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"a Ray dashboard must answer at {address}; it did not: {str(error).strip().splitlines()[0]}. Is it reachable from here "
+            "(kubectl port-forward, ssh -L), and does the cluster's image include ray[default]? A cluster with tokens needs RAY_AUTH_MODE=token "
+            "and RAY_AUTH_TOKEN here"
+        ) from None
+
+
+def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath) -> str:
+    """Start `ganstudy launch` on the cluster. Returns the job's id. folder: of the study, absolute, on a file system of all nodes.
+
+    The job gets the study and the plugins that are not installed; the cluster's image must have ganstudy itself.
+    """
+    if not folder.is_absolute():
+        raise UserError(f"--folder must be an absolute path on a file system of all nodes of the cluster; given {folder}")
+    with tempfile.TemporaryDirectory() as made:
+        working_dir = Path(made)
+        write_job(spec, working_dir)
+        return client.submit_job(
+            entrypoint=f"ganstudy launch {_STUDY} --address auto --folder {shlex.quote(str(folder))}",
+            submission_id=f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
+            runtime_env={"working_dir": str(working_dir), "env_vars": {"PYTHONUNBUFFERED": "1"}},
+            metadata={"study": spec.name, "folder": str(folder)},
+        )
+
+
+def write_job(spec: StudySpec, working_dir: Path) -> None:
+    """Write the study and its own plugins into the folder that is sent to the cluster."""
+    (working_dir / _STUDY).write_text(json.dumps(spec.as_dict(), indent=2))
+    for module, parent in zip(spec.plugins, plugin_folders(spec.plugins), strict=True):
+        if Path(parent) in map(Path, _installed()):
+            continue
+        top = module.partition(".")[0]
+        if (Path(parent) / top).is_dir():
+            shutil.copytree(Path(parent) / top, working_dir / top, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copy(Path(parent) / f"{top}.py", working_dir)
+
+
+def _installed() -> list[str]:
+    """Folders of installed packages, which the cluster's image has too."""
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+
+
+def follow(client: "JobSubmissionClient", job: str, show: Callable[[str], None]) -> bool:
+    """Pass the job's output to `show` until it ends. Returns whether it succeeded."""
+
+    async def tail() -> None:
+        async for text in client.tail_job_logs(job):
+            show(text)
+
+    asyncio.run(tail())
+    return _succeeded(client, job)
+
+
+def fetch(client: "JobSubmissionClient", job: str, folder: PurePosixPath) -> bytes:
+    """Return the bundle (study.store.bundle) of a study folder on the cluster, by a second job that prints it.
+
+    Raises UserError if that job fails, with the end of its log.
+    """
+    reader = client.submit_job(entrypoint=f"python -m study.store.bundle {shlex.quote(str(folder))}", submission_id=f"{job}-result")
+    worked = _succeeded(client, reader)
+    log = client.get_job_logs(reader)
+    if not worked or END not in log:
+        raise UserError(f"the records of {folder} must be readable on the cluster; the job {reader} says: {log.strip()[-500:]}")
+    return base64.b64decode(log[log.index(BEGIN) + len(BEGIN) : log.index(END)])
+
+
+def _succeeded(client: "JobSubmissionClient", job: str) -> bool:
+    """Wait for the end of a job."""
+    while not (status := client.get_job_status(job)).is_terminal():
+        time.sleep(_POLL_S)
+    return status.value == "SUCCEEDED"

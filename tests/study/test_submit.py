@@ -1,0 +1,114 @@
+"""`ganstudy submit`: a study as a job of a real Ray cluster, with a plugin of its own; what is sent, and what is refused before."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import pytest
+from scripts import head, run_script
+
+from ganstudy import UserError
+from study.engine import submit
+from study.spec.study_spec import StudySpec
+from study.store import bundle
+from study.store.layout import Layout
+
+Toy = Callable[..., StudySpec]
+
+PLUGIN = """
+from trainables.tricks.base import TRICKS, Trick
+
+@TRICKS.register("quiet_trick")
+class Quiet(Trick):
+    '''Does nothing.'''
+"""
+
+SUBMITTED = """
+import json, os, socket, subprocess
+from ray.cluster_utils import Cluster
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+os.environ["PYTHONPATH"] = sys.path[0]
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": True, "dashboard_port": port})
+with open("toy.yaml", "w") as file:
+    json.dump({**TOY, "plugins": ["quiet"], "base": {**TOY["base"], "quiet_trick": True}}, file)
+place = os.path.abspath("on the cluster")
+command = [sys.executable, "-m", "study.cli", "submit", "toy.yaml", "--address", f"http://127.0.0.1:{port}", "--folder", place]
+for n in (4, 6):
+    done = subprocess.run([*command, "--copy", "copied", "--set", f"n_configs={n}"], capture_output=True, text=True)
+    print("exit", done.returncode, done.stdout, done.stderr)
+failed = subprocess.run([*command[:-1], "/proc/nowhere", "--copy", "other"], capture_output=True, text=True)
+print("failed", failed.returncode, failed.stdout, failed.stderr, os.path.exists("other"))
+nodes.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_a_study_runs_as_a_job_and_its_records_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "quiet.py").write_text(PLUGIN)
+    said = run_script(head() + SUBMITTED, tmp_path)
+    assert said.count("exit 0") == 2
+    assert "4/4" in said
+    assert "6/6" in said  # the second job goes on in the same folder
+    assert f"Copied the records and the report to copied; checkpoints are in {tmp_path / 'on the cluster'} on the cluster" in said
+    records = Layout(tmp_path / "copied").records.read_text()
+    assert records == Layout(tmp_path / "on the cluster").records.read_text()
+    assert records.count('"budget"') == 6
+    assert Layout(tmp_path / "copied").report.exists()
+    assert not (tmp_path / "copied" / "tune").exists()
+    assert "failed 2" in said
+    assert "/proc/nowhere must be a writable folder" in said
+    assert said.strip().endswith("False")
+
+
+def test_the_job_gets_the_study_and_the_plugins_that_are_not_installed(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "my_package").mkdir(parents=True)
+    (tmp_path / "here" / "my_package" / "__init__.py").write_text("import my_package.inner")
+    (tmp_path / "here" / "my_package" / "inner.py").write_text("")
+    (tmp_path / "here" / "my_module.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path / "here"))
+    spec = toy(plugins=["my_package.inner", "my_module", "numpy"])
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    submit.write_job(spec, sent)
+    assert sorted(str(path.relative_to(sent)) for path in sent.rglob("*") if path.is_file()) == [
+        "my_module.py",
+        "my_package/__init__.py",
+        "my_package/inner.py",
+        "study.yaml",
+    ]
+    assert StudySpec.load(sent / "study.yaml") == spec
+    assert json.loads((sent / "study.yaml").read_text()) == json.loads(json.dumps(spec.as_dict()))
+
+
+@pytest.mark.parametrize("address", ["head:8265", "ray://head:10001", "auto", "http://head:8265/jobs"])
+def test_an_address_that_is_no_dashboard_is_refused(address: str) -> None:
+    with pytest.raises(UserError, match=f"--address must be that of a Ray dashboard, such as http://head:8265; given '{address}'"):
+        submit.connected(address)
+
+
+def test_a_dashboard_that_does_not_answer_is_told() -> None:
+    with pytest.raises(UserError, match=r"a Ray dashboard must answer at http://127.0.0.1:9; it did not"):
+        submit.connected("http://127.0.0.1:9")
+
+
+def test_a_relative_folder_is_refused(toy: Toy) -> None:
+    with pytest.raises(UserError, match="--folder must be an absolute path on a file system of all nodes of the cluster; given runs/toy"):
+        submit.submit(None, toy(), PurePosixPath("runs/toy"))  # type: ignore[arg-type]
+
+
+def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    Layout(tmp_path / "study").records.write_text("{}\n")
+    packed = bundle.pack(tmp_path / "study")
+    with pytest.raises(UserError, match="must be a new folder, or a copy of a study on a cluster; it holds other files"):
+        bundle.unpack(packed, tmp_path / "study", origin="here")
+    for _ in range(2):
+        bundle.unpack(packed, tmp_path / "copy", origin="here")
+    assert Layout(tmp_path / "copy").records.read_text() == "{}\n"
+    with pytest.raises(UserError, match="must be the folder of a study"):
+        bundle.pack(tmp_path)
