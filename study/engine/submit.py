@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import re
 import shlex
 import shutil
@@ -34,6 +35,7 @@ def connected(address: str) -> "JobSubmissionClient":
         from ray.job_submission import JobSubmissionClient
     except ImportError as error:
         raise UserError(f"submit needs Ray's job client ({error}); install it with: pip install 'ganstudy[cluster]'") from None
+    logging.getLogger("ray").setLevel(logging.WARNING)  # it tells what it uploads
     try:
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -61,7 +61,7 @@ def test_a_study_runs_as_a_job_and_its_records_come_back(tmp_path: Path, monkeyp
     assert Layout(tmp_path / "copied").report.exists()
     assert not (tmp_path / "copied" / "tune").exists()
     assert "failed 2" in said
-    assert "/proc/nowhere must be a writable folder" in said
+    assert "/proc/nowhere must be a folder that can be written" in said
     assert said.strip().endswith("False")
 
 
