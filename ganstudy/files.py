@@ -1,5 +1,6 @@
 """Atomic file writes, and user errors for paths that the user chose."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,25 +8,51 @@ from pathlib import Path
 
 from ganstudy.errors import UserError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the largest file that a process may write
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Convert the error of a full disk, which the system reports without a path, into a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise UserError(
+            f"{path} must have room on its disk: {error.strerror}. Free space there, then give the same command again"
+        ) from error
+
 
 def write_whole(path: Path, data: bytes | str) -> Path:
     """Write a file atomically: a reader sees the old content or the new content, never a part. Returns the path.
 
     Text is written as UTF-8. The data are flushed to a temporary file, which then replaces `path`. Missing parent folders are created.
-    Several processes may write the same path.
+    Several processes may write the same path. Raises UserError if the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return path
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with part.open("wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def sync(path: Path) -> None:
+    """Write a file, or the names in a folder, to disk, so that a power cut cannot undo what was written before."""
+    with room_for(path):
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 @contextmanager

@@ -88,11 +88,15 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
             with _trainable(now, shared) as trainable:
                 _tuner(now, trainable, store, display, stopping).fit()
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
+            if store.unwritten:  # in a callback, whose exceptions Tune turns into its own
+                raise store.unwritten from None
             if crashes == _MAX_CRASHES:
                 raise
             crashes += 1
             log.warning("Ray Tune crashed; resuming from the records: %s", error)
             continue
+        if store.unwritten:  # Tune only logs what is raised while it saves
+            raise store.unwritten
         if not stopping.full:
             return
         lanes //= 2

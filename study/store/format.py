@@ -1,5 +1,7 @@
 """The format of a study folder, and the upgrade of records in older formats.
 
+New facts need no new format: a version that does not know a fact ignores it. A new format is for what older versions would misread.
+
 | format | since | what changed |
 |---|---|---|
 | 1 | 0.1 | |

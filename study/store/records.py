@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from ganstudy.direction import Direction
@@ -27,6 +28,11 @@ class Saved:
 
     images: int
     path: str  # the checkpoint folder, relative to the study folder
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a path that leads out of the study folder."""
+        if PurePath(self.path).is_absolute() or not PurePath(self.path).parts or ".." in PurePath(self.path).parts:
+            raise ValueError(f"{self.path!r} leads out of the study folder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,7 @@ class TrialRecord:
     effective: Mapping[str, Any] = field(default_factory=dict)  # the settings that the networks and optimisers actually had
     eager: str = ""  # why a GPU did not replay rounds of updates; "" if it did, or on a CPU
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
-    saved: tuple[Saved, ...] = ()
+    saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished
     failures: int = 0  # how often it ended in an error
 

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ganstudy import UserError
-from ganstudy.files import users_path
-from study.store.format import FORMAT, upgraded
+from ganstudy.command import command
+from ganstudy.files import room_for, users_path
+from study.store.format import FORMAT
 from study.store.layout import Layout
+from study.store.lines import BadLine, Line, line_of, read_line
 from study.store.lock import driving
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
 
@@ -28,29 +30,29 @@ from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, 
 class Store:
     """The records of a study folder. `Store(folder)` reads them; `Store.writing(folder)` also appends.
 
-    Raises UserError if the records cannot be read or have a newer format.
+    Raises UserError if the records cannot be read or have a newer format. Facts that this version does not know are ignored, and stay in the
+    file; so are repeated ones.
     """
 
     def __init__(self, folder: Path, *, read: bool = True):
         self.folder = folder
         self.studies: list[StudyRecord] = []  # one per driver
         self.trials: dict[str, TrialRecord] = {}
+        self.unwritten: UserError | None = None  # why the last line could not be written
         self._file: IO[bytes] | None = None
         if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
                 data = self.path.read_bytes() if self.path.exists() else b""
             for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
                 try:
-                    self._learn(json.loads(line))
-                except UserError:
-                    raise
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    self.learn(line)
+                except BadLine as error:
                     raise UserError(
-                        f"line {number} of {self.path} must be a record in JSON; it is damaged: {_damage(error)}. Restore the file from a backup"
+                        f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. Restore the file from a backup"
                         + (
                             "; the line holds the study, so do not delete it"
                             if number == 1
-                            else ", or delete the line, which loses that record"
+                            else f", or let {command('doctor', folder, '--repair')} cut the line, which loses that record"
                         )
                     ) from None
 
@@ -80,7 +82,7 @@ class Store:
             with users_path(
                 layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"
             ):
-                file = layout.records.open("ab")
+                file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
             with file:
                 file.truncate(len(whole_lines(layout.records.read_bytes())))
                 layout.stop.unlink(missing_ok=True)
@@ -111,7 +113,7 @@ class Store:
 
         A measurement that is already recorded is left out: after a resume, ticks since the checkpoint are trained again.
         """
-        if measured and (last := self.trials[trial_id].last) and measured.images <= last.images:
+        if measured and not _is_later(measured, self.trials[trial_id].last):
             measured = None
         facts = {
             "opened": opened,
@@ -126,47 +128,55 @@ class Store:
         return measured is not None
 
     def _append(self, line: Mapping[str, Any]) -> None:
+        """Write a line to disk whole, or leave the file as it was. Raises UserError if the disk is full."""
         assert self._file, "only Store.writing(folder) writes"
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._learn(line)
+        data = json.dumps(line, allow_nan=False).encode() + b"\n"
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            with room_for(self.path):
+                left = memoryview(data)
+                while left:
+                    left = left[self._file.write(left) :]
+                os.fsync(self._file.fileno())
+        except BaseException as error:
+            self.unwritten = error if isinstance(error, UserError) else None
+            self._file.truncate(before)
+            raise
+        self.unwritten = None
+        self._learn(line_of(line))
 
-    def _learn(self, line: Mapping[str, Any]) -> None:
-        """Update the records in memory with one line."""
-        line = upgraded(line)
-        if "study" in line:
-            self.studies.append(StudyRecord(**line["study"]))
-            return
-        trial_id = line["trial"]
-        if "opened" in line:
-            self.trials[trial_id] = TrialRecord(trial_id=trial_id, number=len(self.trials), **line["opened"])
-        if trial_id not in self.trials:
-            raise _Unopened(f"no line before it opens the trial {trial_id}")
-        record = self.trials[trial_id]
-        if "effective" in line:
-            record = replace(record, effective=line["effective"])
-        if "eager" in line:
-            record = replace(record, eager=line["eager"])
-        if "measured" in line:
-            record = replace(record, measurements=(*record.measurements, Measurement(**line["measured"])), closed=None)
-        if "saved" in line:
-            record = replace(record, saved=(*record.saved, Saved(**line["saved"])))
-        if "closed" in line:
-            closed = Closed(ended=Ended(line["closed"]["ended"]), reason=line["closed"]["reason"])
-            record = replace(record, closed=closed, failures=record.failures + (closed.ended is Ended.ERROR))
-        self.trials[trial_id] = record
+    def learn(self, line: bytes) -> bool:
+        """Update the records in memory with a line of the file. Returns whether it told anything new.
+
+        Raises BadLine, and UserError for a newer format; then nothing is changed.
+        """
+        return self._learn(read_line(line))
+
+    def _learn(self, line: Line) -> bool:
+        if line.study:
+            self.studies.append(line.study)
+            return True
+        known = self.trials.get(line.trial)
+        if known is None and line.opened is None:
+            raise BadLine(f"no line before it opens the trial {line.trial}")
+        record = known or TrialRecord(trial_id=line.trial, number=len(self.trials), **vars(line.opened))
+        if line.effective:
+            record = replace(record, effective=line.effective)
+        if line.eager:
+            record = replace(record, eager=line.eager)
+        if line.measured and _is_later(line.measured, record.last):
+            record = replace(record, measurements=(*record.measurements, line.measured), closed=None)
+        if line.saved and line.saved not in record.saved:
+            # a trial that went on from an older checkpoint writes the later ones again
+            record = replace(record, saved=(*(each for each in record.saved if each.images < line.saved.images), line.saved))
+        if line.closed and (line.closed != record.closed or line.closed.ended is Ended.ERROR):  # errors may repeat
+            record = replace(record, closed=line.closed, failures=record.failures + (line.closed.ended is Ended.ERROR))
+        self.trials[line.trial] = record
+        return record != known
 
 
-class _Unopened(ValueError):
-    """A line is about a trial that is not known."""
-
-
-def _damage(error: Exception) -> str:
-    """Return in words why a line could not be read."""
-    if isinstance(error, _Unopened):
-        return str(error)
-    return "it is no JSON" if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else "it has another form"
+def _is_later(measured: Measurement, last: Measurement | None) -> bool:
+    return last is None or measured.images > last.images
 
 
 def whole_lines(data: bytes) -> bytes:

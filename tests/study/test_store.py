@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from ray.tune.schedulers import ASHAScheduler
+from full import at_most
 from recorded import Driver
 
 from ganstudy import UserError
@@ -100,8 +101,22 @@ DAMAGED = {
     b"": "it is no JSON",
     b"3": "it has another form",
     b"null": "it has another form",
-    b'{"trial": "zz", "measured": {}}': "no line before it opens the trial zz",
-    b'{"trial": "a", "closed": {}}': "it has another form",
+    b"{}": "it has another form (line: Value error, it must be about a study or a trial; '' is no id of a trial)",
+    b'{"trial": "zz", "eager": "no GPU"}': "no line before it opens the trial zz",
+    b'{"trial": "a", "closed": {}}': "it has another form (closed.ended: Field required)",
+    b'{"trial": "a", "measured": {"images": 2, "seconds": 1, "evaluation_seconds": 0, "values": {"fd": NaN}}}': "it is no JSON",
+    b'{"trial": "a", "measured": {"images": 2, "seconds": 1, "evaluation_seconds": 0, "values": {"fd": "low"}}}': (
+        "it has another form (measured.values.fd: Input should be a valid number, unable to parse string as a number)"
+    ),
+    b'{"trial": "../a", "opened": {"flat": {}}}': (
+        "it has another form (line: Value error, it must be about a study or a trial; '../a' is no id of a trial)"
+    ),
+    b'{"trial": "a", "saved": {"images": 1, "path": "/etc"}}': (
+        "it has another form (saved: Value error, '/etc' leads out of the study folder)"
+    ),
+    b'{"trial": "a", "saved": {"images": 1, "path": "tune/../../x"}}': (
+        "it has another form (saved: Value error, 'tune/../../x' leads out of the study folder)"
+    ),
 }
 
 
@@ -113,8 +128,12 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     first, second, *_ = store.path.read_bytes().splitlines()
     damaged = b"\n".join((first, line, second, b""))
     store.path.write_bytes(damaged)
-    with pytest.raises(UserError, match=rf"line 2 of .*records\.jsonl must be a record in JSON; it is damaged: {DAMAGED[line]}\."):
+    with pytest.raises(UserError) as error:
         Store(tmp_path)
+    assert str(error.value) == (
+        f"line 2 of {store.path} must be a record in JSON; it is damaged: {DAMAGED[line]}. Restore the file from a backup, "
+        f"or let `ganstudy doctor {tmp_path} --repair` cut the line, which loses that record"
+    )
     assert store.path.read_bytes() == damaged
 
 
@@ -140,6 +159,79 @@ def test_a_repeated_measurement_is_stored_once(tmp_path: Path) -> None:
         assert not store.write("a", measured=at(2000, 9.0), closed=Closed(ended=Ended.BUDGET))
     assert Store(tmp_path).trials["a"].measurements == (at(1000), at(2000))
     assert Store(tmp_path).trials["a"].closed == Closed(ended=Ended.BUDGET)
+
+
+def test_repeated_lines_change_nothing(tmp_path: Path) -> None:
+    """As an earlier version left them after a full disk: each line of a trial once more, in any place after the first."""
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a", seed=3)
+        for images in (1000, 2000):
+            store.write("a", measured=at(images), closed=Closed(ended=Ended.BUDGET) if images == 2000 else None)
+            store.write("a", saved=Saved(images=images, path=f"c{images}"))
+    lines = store.path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 5
+    for first in range(len(lines)):
+        for place in range(first + 1, len(lines) + 1):
+            store.path.write_bytes(b"".join((*lines[:place], lines[first], *lines[place:])))
+            assert Store(tmp_path).trials == store.trials, (first, place)
+
+
+def test_a_trial_that_crashes_twice_alike_has_crashed_twice(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        for _ in range(2):
+            store.write("a", closed=Closed(ended=Ended.ERROR, reason="bang"))
+    assert Store(tmp_path).trials["a"].failures == 2
+
+
+def test_facts_of_a_newer_version_are_ignored_and_kept(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        Driver(store).whole("a")
+    newer = []
+    for line in map(json.loads, store.path.read_text().splitlines()):
+        for part in line.values():
+            if isinstance(part, dict):
+                part["new"] = {"of": 1}
+        newer += (
+            [json.dumps({**line, "starred": True}), json.dumps({"trial": "a", "starred": True})] if "trial" in line else [json.dumps(line)]
+        )
+    text = "".join(line + "\n" for line in newer)
+    store.path.write_text(text)
+    with Store.writing(tmp_path) as again:
+        assert again.trials == store.trials
+        assert again.study == store.study
+        open_trial(again, "b")
+    assert store.path.read_text().startswith(text)
+
+
+def test_a_trial_that_goes_on_from_an_older_checkpoint_replaces_the_later_ones(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        for images in (1, 2, 3):
+            store.write("a", saved=Saved(images=images, path=f"old{images}"))
+        store.write("a", saved=Saved(images=2, path="new2"))
+    assert [saved.path for saved in Store(tmp_path).trials["a"].saved] == ["old1", "new2"]
+
+
+@pytest.mark.parametrize("room", [0, 1, 40, 79])
+def test_a_full_disk_leaves_whole_lines_and_the_next_write_is_whole(tmp_path: Path, room: int) -> None:
+    """The system ends the file after `room` more bytes, then lets it grow again, while the writer lives."""
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        store.write("a", measured=at(1000))
+        before = store.path.read_bytes()
+        with (
+            at_most(len(before) + room),
+            pytest.raises(UserError, match=r"records\.jsonl must have room on its disk: File too large\. Free"),
+        ):
+            store.write("a", measured=at(2000), closed=Closed(ended=Ended.BUDGET))
+        assert store.path.read_bytes() == before
+        assert store.trials["a"].last == at(1000)
+        assert store.unwritten
+        assert store.write("a", measured=at(2000), closed=Closed(ended=Ended.BUDGET))
+        assert store.unwritten is None
+    assert Store(tmp_path).trials == store.trials
+    assert store.path.read_bytes().count(b'"images": 2000') == 1
 
 
 def test_nan_is_never_stored(tmp_path: Path) -> None:
