@@ -6,6 +6,7 @@ from pathlib import PurePath
 STARTS_RAY = {
     "test_cli.py",
     "test_cluster.py",
+    "test_damaged_study.py",
     "test_deploy.py",
     "test_format_resume.py",
     "test_kill.py",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from ganstudy.checksums import damage, has_sums
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 from ganstudy.tf32 import tf32
@@ -99,14 +100,16 @@ def save_generator(generator: Generator, config: TrialConfig, shape: tuple[int, 
     header = {"format": "ganstudy generator", "config": json.dumps(config.flat()), "shape": json.dumps(shape)}
     if generator.shares is not None:
         header |= {"classes": json.dumps(generator.classes), "shares": json.dumps(generator.shares.tolist())}
-    save_file({name: tensor.contiguous() for name, tensor in generator.net.state_dict().items()}, path, header)
+    path.write_bytes(save({name: tensor.contiguous() for name, tensor in generator.net.state_dict().items()}, header))
 
 
 def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> Generator:
     """Return the Generator of a file, in evaluation mode.
 
-    Raises UserError if the file is not a generator saved by ganstudy, or if its config needs a plugin that is not imported.
+    Raises UserError if the file is not a generator saved by ganstudy or is damaged, or if its config needs a plugin that is not imported.
     """
+    if has_sums(Path(path).parent) and (problem := damage(Path(path))):
+        raise UserError(f"{path} must be as it was saved; {problem}. Choose another trial or tick")
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             header = file.metadata() or {}

@@ -3,6 +3,7 @@
 Ray's trainable, `ganstudy train`, the dry run, the benchmarks and the tests all use this class.
 """
 
+import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -10,10 +11,14 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from pynvml import NVMLError
 
+from ganstudy.checksums import damage, has_sums, write_sums
+from ganstudy.errors import UserError
+from ganstudy.files import room_for
 from ganstudy.units import to_images, to_kimg
 from trainables.config import TrialConfig
 from trainables.cuda_graphs import cuda_recorder
@@ -143,20 +148,28 @@ class Trial:
         return effective(self.run) if isinstance(self.run, Run) else {}
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint of the current tick: the state needed to resume, the generator, and a grid of its samples."""
-        with self._on_stream():
+        """Write a checkpoint of the current tick: the state needed to resume, the generator, a grid of its samples, and checksums of all files in the folder.
+
+        Raises UserError if the disk is full.
+        """
+        with self._on_stream(), room_for(folder):
             self._save(folder)
 
     def _save(self, folder: Path) -> None:
         generator, shape = self.run.generator(), self.source.shape
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
-        torch.save({"run": self.run.state_dict(), **clocks}, folder / STATE)
+        state = io.BytesIO()  # of a full disk, torch says neither the path nor the reason
+        torch.save({"run": self.run.state_dict(), **clocks}, state)
+        (folder / STATE).write_bytes(state.getbuffer())
         save_generator(generator, self.config, shape, folder / GENERATOR_FILE)
         samples = grid_samples(generator, shape, seed=_GRID_SEED)
         (folder / SAMPLES).write_bytes(grid_png(samples, extent=extent(self.source.train)))
+        write_sums(folder)
 
     def load(self, folder: Path) -> None:
-        """Resume from a checkpoint of the same config; `advance` then continues with the tick after it."""
+        """Resume from a checkpoint of the same config; `advance` then continues with the tick after it. Raises UserError if its state is damaged."""
+        if problem := state_damage(folder):
+            raise UserError(f"{folder / STATE} must be as it was saved; {problem}. Resume from another checkpoint")
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)  # random states must be on the CPU
         with self._on_stream():
             self.run.load_state_dict(state["run"])
@@ -166,6 +179,18 @@ class Trial:
         self._ticks = self.run.ticks()
         if not self._images:
             next(self._ticks)  # skips the tick of the untrained networks, which the checkpoint holds
+
+
+def state_damage(folder: Path) -> str:
+    """Return in a clause why a checkpoint cannot be resumed from; "" if it can. Without checksums, those that are part of the zip format tell."""
+    state = folder / STATE
+    if (problem := damage(state)) or has_sums(folder):
+        return problem
+    try:
+        with ZipFile(state) as file:
+            return "" if file.testzip() is None else "it is damaged"
+    except (BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:  # all that damage makes zipfile raise
+        return f"it is damaged: {error}"
 
 
 def _own_stream(device: torch.device) -> torch.cuda.Stream | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from ray import tune
 
-from ganstudy.files import write_whole
+from ganstudy.checksums import SUMS
+from ganstudy.files import sync, write_whole
 from study.engine.progress import Progress
 from study.engine.searcher import Search
 from study.engine.stopping import Stopping
@@ -18,6 +19,7 @@ from trainables.trial import SAMPLES, STATE
 log = logging.getLogger(__name__)
 
 _OUT_OF_MEMORY = "OutOfMemoryError"  # PyTorch's exception, in a traceback
+_WHOLE = 2  # checkpoints of a trial that can be resumed from
 
 
 class Recorder(tune.Callback):
@@ -60,20 +62,22 @@ class Recorder(tune.Callback):
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
-        """Record a checkpoint and delete what older ones no longer need.
+        """Record a checkpoint that is on disk, and delete what older ones no longer need.
 
-        The newest checkpoint is kept whole; of the best one, the generator. Tune's num_to_keep would write the state of the whole run at
-        every tick.
+        The newest two are kept whole, so that a damaged one costs a tick and not the trial; of the best one, the generator. Tune's
+        num_to_keep would write the state of the whole run at every tick.
         """
-        record, folder = self.store.trials[trial.config["trial_id"]], self.store.folder.absolute()
-        images = trial.last_result["images"]
-        write_whole(self.store.layout.grid(record.trial_id, images), (Path(checkpoint.path) / SAMPLES).read_bytes())
-        self.store.write(record.trial_id, saved=Saved(images=images, path=str(Path(checkpoint.path).relative_to(folder))))
+        record, made = self.store.trials[trial.config["trial_id"]], Path(checkpoint.path)
+        images, before = trial.last_result["images"], record.saved
+        for path in (*made.iterdir(), made):
+            sync(path)
+        write_whole(self.store.layout.grid(record.trial_id, images), (made / SAMPLES).read_bytes())
+        self.store.write(record.trial_id, saved=Saved(images=images, path=str(made.relative_to(self.store.folder.absolute()))))
         record = self.store.trials[record.trial_id]
         best = record.best_images(self.search.spec.objective.metric, self.search.spec.objective.direction)
-        for old in record.saved[:-1]:
-            unneeded = (STATE, SAMPLES) if old.images == best else (STATE, SAMPLES, GENERATOR_FILE)
-            for name in unneeded:
+        for old in set(before) - set(record.saved[-_WHOLE:]):
+            keep = old in record.saved and old.images == best
+            for name in (STATE, SAMPLES) if keep else (STATE, SAMPLES, GENERATOR_FILE, SUMS):
                 (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
 
     def _record(

@@ -4,13 +4,14 @@ Tune calls `suggest` for a new trial. Results come from the Recorder, because Tu
 stopped and all results of an interrupted trial.
 """
 
+import logging
 from collections import deque
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 from ray.tune.search import Searcher
 
+from ganstudy.units import to_kimg
 from study.engine.samplers import Adaptive, Designed
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
@@ -18,7 +19,9 @@ from study.store.layout import Layout
 from study.store.records import Ended, Measurement, TrialRecord
 from study.store.store import Store
 from trainables.config import TrialConfig
-from trainables.trial import STATE
+from trainables.trial import STATE, state_damage
+
+log = logging.getLogger(__name__)
 
 
 class Search(Searcher):
@@ -86,6 +89,18 @@ def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
-    """Return the path of the newest complete checkpoint; None if there is none. A truncated torch file lacks the zip directory at its end."""
-    paths = (Layout(folder.absolute()).checkpoint(saved) for saved in reversed(record.saved))
-    return next((str(path) for path in paths if is_zipfile(path / STATE)), None)
+    """Return the path of the newest checkpoint that is as it was saved; None if there is none. Warns of newer ones that are damaged."""
+    layout, damaged = Layout(folder.absolute()), False
+    for saved in reversed(record.saved):
+        checkpoint = layout.checkpoint(saved)
+        problem = state_damage(checkpoint)
+        if not problem:
+            if damaged:
+                log.warning("%s goes on from %g kimg instead", record.trial_id, to_kimg(saved.images))
+            return str(checkpoint)
+        if saved is record.saved[-1] or (checkpoint / STATE).exists():  # the state of old checkpoints is deleted
+            damaged = True
+            log.warning("%s cannot be resumed from: %s", checkpoint / STATE, problem)
+    if damaged:
+        log.warning("%s starts again, because it has no other checkpoint", record.trial_id)
+    return None

@@ -178,7 +178,7 @@ class RunLayout:
         return self.folder / "checkpoint" / f"{images:09d}"
 
     def checkpoints(self) -> list[Path]:
-        """Those that are there, the newest last: one, or two if a kill came before the older one was removed."""
+        """Those that are there, the newest last: up to two, or three if a kill came before the oldest was removed."""
         return sorted((self.folder / "checkpoint").glob("[0-9]*"), key=lambda path: int(path.name))
 
     @property

@@ -1,24 +1,28 @@
 """RunFolder: the folder of one `ganstudy train` run, and the decision whether the run can be resumed.
 
-The newest checkpoint is authoritative; the files beside it are copies for people. A checkpoint is renamed into place once it is complete, so
+The newest checkpoint that is whole is authoritative; the files beside it are copies for people. A checkpoint is renamed into place once it is complete, so
 a kill loses at most the current tick and never duplicates a line.
 """
 
 import json
-import os
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganstudy import UserError
+from ganstudy.checksums import damage
 from ganstudy.ended import Ended
-from ganstudy.files import write_whole
+from ganstudy.files import room_for, sync, write_whole
 from study.spec.recipes import load_config, write_config
+from study.store.generators import whole_generator
 from study.store.layout import Layout, RunLayout
 from study.store.records import Measurement
 from trainables.config import UNIDENTIFIED, TrialConfig
-from trainables.trial import SAMPLES
+from trainables.trial import SAMPLES, STATE, state_damage
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -26,11 +30,23 @@ class RunFolder:
 
     def __init__(self, folder: Path):
         self.layout = RunLayout(folder)
+        self._damage: dict[Path, str] = {}  # of the checkpoints that were read or made
 
     @property
     def checkpoint(self) -> Path | None:
-        """The newest checkpoint."""
-        return next(reversed(self.layout.checkpoints()), None)
+        """The newest checkpoint whose files are as they were saved. Warns once of each newer one."""
+        return next((path for path in reversed(self.layout.checkpoints()) if not self._problem(path)), None)
+
+    def _problem(self, checkpoint: Path) -> str:
+        """Return in a clause what is wrong with a checkpoint; "" if nothing is."""
+        if checkpoint not in self._damage:
+            inside = RunLayout(checkpoint)
+            files = [inside.generator, inside.history, checkpoint / SAMPLES]
+            problems = {checkpoint / STATE: state_damage(checkpoint), **{path: damage(path) for path in files}}
+            self._damage[checkpoint] = next((f"{path}: {problem}" for path, problem in problems.items() if problem), "")
+            if self._damage[checkpoint]:
+                log.warning("the checkpoint %s cannot be used: %s", checkpoint, self._damage[checkpoint])
+        return self._damage[checkpoint]
 
     def history(self) -> list[Measurement]:
         """The ticks up to the newest checkpoint."""
@@ -56,7 +72,7 @@ class RunFolder:
         if self.checkpoint is None and self.layout.history.exists():
             raise UserError(
                 f"{self.layout.folder} must be free of a run that cannot be resumed; it holds {self.layout.history.name} without a "
-                "checkpoint. Give another folder with --out, or remove it"
+                f"{'checkpoint that is whole' if self.layout.checkpoints() else 'checkpoint'}. Give another folder with --out, or remove it"
             )
         try:
             kept = load_config(self.layout.config, {})
@@ -96,26 +112,31 @@ class RunFolder:
     # Ticks ---------------------------------------------------------------------------------------
 
     def save(self, history: Sequence[Measurement], write: Callable[[Path], None]) -> None:
-        """Keep the last tick of the history: `write` fills a folder with the checkpoint. The one before it is removed at the end."""
-        checkpoint = self.layout.checkpoint(history[-1].images)
+        """Keep the last tick of the history: `write` fills a folder with the checkpoint and adds checksums. Of the older ones, the newest is kept."""
+        checkpoint, before = self.layout.checkpoint(history[-1].images), self.checkpoint
         part = checkpoint.with_name(f".{checkpoint.name}")
         shutil.rmtree(part, ignore_errors=True)  # of a run that was killed here
         part.mkdir(parents=True)
+        with room_for(part):
+            RunLayout(part).history.write_text("".join(_line(measured) for measured in history))
         write(part)
-        RunLayout(part).history.write_text("".join(_line(measured) for measured in history))
-        for file in part.iterdir():
-            _flush(file)
+        for path in (*part.iterdir(), part):
+            sync(path)
+        if checkpoint.exists():  # a damaged one of an earlier process
+            shutil.rmtree(checkpoint)
         part.rename(checkpoint)
+        sync(checkpoint.parent)
+        self._damage[checkpoint] = ""
         self.publish()
         for other in checkpoint.parent.iterdir():
-            if other != checkpoint:
+            if other not in (checkpoint, before):
                 shutil.rmtree(other, ignore_errors=True)
 
     def publish(self) -> None:
         """Copy what people read out of the newest checkpoint: the history, the generator, a grid of samples. Repeating it changes nothing."""
         if checkpoint := self.checkpoint:
             newest = RunLayout(checkpoint)
-            write_whole(self.layout.generator, newest.generator.read_bytes())
+            write_whole(self.layout.generator, whole_generator(newest.generator))
             write_whole(self.layout.grid(int(checkpoint.name)), (checkpoint / SAMPLES).read_bytes())
             write_whole(self.layout.history, newest.history.read_bytes())
 
@@ -130,9 +151,3 @@ def _measurement(line: str) -> Measurement:
     values = json.loads(line)
     clocks = {name: values.pop(name) for name in ("images", "seconds", "evaluation_seconds")}
     return Measurement(**clocks, values=values)
-
-
-def _flush(file: Path) -> None:
-    """Write the file to disk, so that its content survives a power cut after the rename."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())

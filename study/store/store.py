@@ -45,7 +45,7 @@ class Store:
                 data = self.path.read_bytes() if self.path.exists() else b""
             for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
                 try:
-                    self.learn(line)
+                    self.learn(read_line(line))
                 except BadLine as error:
                     raise UserError(
                         f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. Restore the file from a backup"
@@ -143,16 +143,10 @@ class Store:
             self._file.truncate(before)
             raise
         self.unwritten = None
-        self._learn(line_of(line))
+        self.learn(line_of(line))
 
-    def learn(self, line: bytes) -> bool:
-        """Update the records in memory with a line of the file. Returns whether it told anything new.
-
-        Raises BadLine, and UserError for a newer format; then nothing is changed.
-        """
-        return self._learn(read_line(line))
-
-    def _learn(self, line: Line) -> bool:
+    def learn(self, line: Line) -> bool:
+        """Update the records in memory. Returns whether the line told anything new. Raises BadLine if it is about an unknown trial."""
         if line.study:
             self.studies.append(line.study)
             return True

@@ -4,7 +4,6 @@ How to add a tracker: write a class with the methods of `Tracker` and a function
 enter it in TRACKERS of study/spec/tracking.py.
 """
 
-import json
 import threading
 import time
 import traceback
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from study.store.diagnosis import diagnosis, has_failed
+from study.store.lines import read_line
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store, whole_lines
 
@@ -47,10 +47,10 @@ class Tail(Store):
             file.seek(self._position)
             data = whole_lines(file.read())
         self._position += len(data)
-        lines = [json.loads(line) for line in data.splitlines()]
+        lines = [read_line(line) for line in data.splitlines()]
         for line in lines:
-            self._learn(line)
-        return [line["trial"] for line in lines if "trial" in line]
+            self.learn(line)
+        return [line.trial for line in lines if line.trial]
 
 
 def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], ending: threading.Event) -> bool:

@@ -36,7 +36,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
         for name, value in record.flat.items():
             assert name in ("arch", "budget_kimg", "tick_kimg", "seed") or record.effective.get(name, False) == value, name
         kept = [saved.images for saved in record.saved if (view.folder / saved.path / STATE).exists()]
-        assert kept == [600], "only the newest checkpoint can be resumed from"
+        assert kept == [400, 600], "the newest two checkpoints can be resumed from"
         grids = sorted(path.name for path in (view.folder / "trials" / record.trial_id / "samples").iterdir())
         assert grids == [f"{images:09d}.png" for images in (0, 200, 400, 600)]
     best = view.best(2, min_seeds=2)

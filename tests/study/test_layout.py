@@ -7,6 +7,7 @@ import pytest
 from toy import TOY
 from typer.testing import CliRunner
 
+from ganstudy.checksums import SUMS
 from study.api import StudyView, launch
 from study.cli import app
 from study.evaluation.reevaluate import reevaluate
@@ -64,9 +65,8 @@ def test_run_layout_names_every_file_of_ganstudy_train(tmp_path: Path) -> None:
     assert said.exit_code == 0
     named = {layout.config, layout.protocol, layout.history, layout.metrics, layout.curves, layout.generator, layout.real, layout.lock}
     assert len(layout.grids()) == 3
-    assert layout.checkpoints() == [layout.checkpoint(256)]
-    checkpoint = RunLayout(layout.checkpoint(256))
-    inside = {checkpoint.generator, checkpoint.history, checkpoint.folder / STATE, checkpoint.folder / SAMPLES}
+    assert layout.checkpoints() == [layout.checkpoint(128), layout.checkpoint(256)]
+    inside = {path / name for path in layout.checkpoints() for name in (STATE, SAMPLES, SUMS, layout.generator.name, layout.history.name)}
     assert files(layout.folder) == named | set(layout.grids()) | inside
 
 

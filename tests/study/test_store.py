@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from ray.tune.schedulers import ASHAScheduler
 from full import at_most
+from ray.tune.schedulers import ASHAScheduler
 from recorded import Driver
 
 from ganstudy import UserError
+from ganstudy.checksums import write_sums
 from study.api import open_study
 from study.engine.samplers import Adaptive
 from study.engine.schedulers import EarlyStopping
@@ -348,13 +349,36 @@ def test_halving_decides_like_ray_asha() -> None:
     assert stops > 500
 
 
-def test_the_newest_complete_checkpoint_is_found(tmp_path: Path) -> None:
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_then_to_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
-        for i in (1, 2, 3):
+        for i in (1, 2, 3, 4):
             (tmp_path / f"c{i}").mkdir()
             torch.save({"x": torch.zeros(1000)}, tmp_path / f"c{i}" / STATE)
-            store.write("a", saved=Saved(images=i, path=f"c{i}"))
-        torn = tmp_path / "c3" / STATE
-        torn.write_bytes(torn.read_bytes()[:2000])
-        assert newest(store.trials["a"], tmp_path) == str(tmp_path / "c2")
+            write_sums(tmp_path / f"c{i}")
+            store.write("a", saved=Saved(images=1000 * i, path=f"c{i}"))
+    states = [tmp_path / f"c{i}" / STATE for i in (1, 2, 3, 4)]
+    states[0].unlink()  # as of every old checkpoint
+    record = store.trials["a"]
+    assert newest(record, tmp_path) == str(tmp_path / "c4")
+    assert caplog.messages == []
+    flip(states[3])
+    assert newest(record, tmp_path) == str(tmp_path / "c3")
+    differs = "cannot be resumed from: it differs from its checksum in SHA256SUMS"
+    assert caplog.messages == [f"{states[3]} {differs}", "a goes on from 3 kimg instead"]
+    caplog.clear()
+    states[2].write_bytes(states[2].read_bytes()[:2000])
+    assert newest(record, tmp_path) == str(tmp_path / "c2")
+    assert caplog.messages == [f"{states[3]} {differs}", f"{states[2]} {differs}", "a goes on from 2 kimg instead"]
+    caplog.clear()
+    states[1].unlink()
+    assert newest(record, tmp_path) is None
+    assert caplog.messages == [f"{states[3]} {differs}", f"{states[2]} {differs}", "a starts again, because it has no other checkpoint"]
+    assert newest(TrialRecord(trial_id="b", number=1, flat={}), tmp_path) is None

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from full import at_most
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from ganstudy import UserError
+from ganstudy.checksums import SUMS
 from study.cli import app
 from study.engine.train import _evaluator
 from study.evaluation.evaluator import Evaluator
@@ -27,7 +29,7 @@ from study.store.records import Measurement
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
-from trainables.trial import Trial
+from trainables.trial import SAMPLES, STATE, Trial
 
 RECIPE = """\
 data: ring8
@@ -158,8 +160,9 @@ def test_a_run_that_is_interrupted_in_a_tick_resumes_as_if_it_had_not_been(
 
 STEPS = [
     ("_line", 0),  # before anything is written
-    ("_flush", 0),
-    ("_flush", 3),  # before the checkpoint gets its name
+    ("sync", 0),
+    ("sync", 5),  # before the checkpoint gets its name
+    ("sync", 6),  # after it got its name
     ("write_whole", 0),  # the generator
     ("write_whole", 1),  # the grid
     ("write_whole", 2),  # the history
@@ -187,7 +190,7 @@ def test_a_kill_in_the_middle_of_a_save_loses_one_tick_at_most(
             train()
     assert lines(run) in (lines(whole)[:2], lines(whole)[:3])
     said = train()
-    assert f"resumed at {0.256 if step in ('_line', '_flush') else 0.448} kimg" in said.output
+    assert f"resumed at {0.256 if step == '_line' or (step, call) in (('sync', 0), ('sync', 5)) else 0.448} kimg" in said.output
     assert_equal(run, whole)
 
 
@@ -210,6 +213,70 @@ def test_a_run_that_is_killed_resumes(run: RunLayout, whole: RunLayout) -> None:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert lines(run) == lines(whole)[:2]
     assert train().exit_code == 0
+    assert_equal(run, whole)
+
+
+@pytest.mark.parametrize("name", [STATE, SAMPLES, SUMS, "generator.safetensors", "history.jsonl"])
+def test_a_damaged_checkpoint_costs_a_tick(
+    run: RunLayout, whole: RunLayout, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "__call__", raising_at(3, KeyboardInterrupt, Evaluator.__call__))
+        train()
+    before, last = run.checkpoints()
+    data = bytearray((last / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (last / name).write_bytes(data)
+    said = train()
+    assert f"resumed at {int(before.name) / 1000:g} kimg" in said.output
+    assert [message.partition(" cannot be used: ")[0] for message in caplog.messages] == [f"the checkpoint {last.relative_to(Path.cwd())}"]
+    assert_equal(run, whole)
+
+
+def test_a_finished_run_with_a_damaged_checkpoint_repeats_its_last_tick(run: RunLayout, whole: RunLayout) -> None:
+    train()
+    (run.checkpoints()[-1] / STATE).unlink()
+    assert "resumed at 0.448 kimg" in train().output
+    assert_equal(run, whole)
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused(run: RunLayout) -> None:
+    train()
+    generator = run.generator.read_bytes()
+    for checkpoint in run.checkpoints():
+        (checkpoint / STATE).write_bytes(b"garbage")
+    with pytest.raises(UserError, match=r"it holds history\.jsonl without a checkpoint that is whole\. Give another folder with --out"):
+        train()
+    assert run.generator.read_bytes() == generator
+
+
+def test_a_garbage_generator_of_a_run_without_checksums_is_not_published(run: RunLayout) -> None:
+    """ganstudy 0.1 wrote none."""
+    train()
+    generator = run.generator.read_bytes()
+    last = run.checkpoints()[-1]
+    (last / SUMS).unlink()
+    RunLayout(last).generator.write_bytes(b"garbage")
+    with pytest.raises(UserError, match=r"generator\.safetensors must be a complete generator file"):
+        train()
+    assert run.generator.read_bytes() == generator
+
+
+def test_a_full_disk_ends_the_command_with_its_path(run: RunLayout, whole: RunLayout) -> None:
+    """The checkpoint of the last tick does not fit; then there is room again."""
+    save = Trial.save
+
+    def full(self: Trial, folder: Path) -> None:
+        with at_most(5000 if folder.name.endswith("640") else 10**9):
+            save(self, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trial, "save", full)
+        with pytest.raises(
+            UserError, match=r"runs/ring/checkpoint/\.000000640 must have room on its disk: File too large\. Free space there"
+        ):
+            train()
+    assert "resumed at 0.448 kimg" in train().output
     assert_equal(run, whole)
 
 

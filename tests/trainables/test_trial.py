@@ -1,18 +1,24 @@
 """Trial: measurements at ticks, divergence as a result, and checkpoints that resume bit for bit."""
 
 import math
+import random
+import shutil
+import subprocess
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from full import at_most
 from tiny import equal, source_of, tiny_config
 
+from ganstudy import UserError
+from ganstudy.checksums import SUMS
 from trainables.generators import GENERATOR_FILE, Generator, load_generator
 from trainables.run import Run
 from trainables.sections import DataConfig
-from trainables.trial import SAMPLES, STATE, Measured, Trial
+from trainables.trial import SAMPLES, STATE, Measured, Trial, state_damage
 
 
 def spread(generator: Generator) -> dict[str, float]:
@@ -61,7 +67,7 @@ def test_resuming_equals_never_stopping(tmp_path: Path, stop: int) -> None:
     for _ in range(stop + 1):
         last = first.advance()
     first.save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {STATE, GENERATOR_FILE, SAMPLES}
+    assert {path.name for path in tmp_path.iterdir()} == {STATE, GENERATOR_FILE, SAMPLES, SUMS}
     resumed = trial(ema=True, instance_noise=True)
     resumed.load(tmp_path)
     ticks = to_the_end(resumed)
@@ -70,6 +76,70 @@ def test_resuming_equals_never_stopping(tmp_path: Path, stop: int) -> None:
     assert equal(resumed.run.state_dict(), whole.run.state_dict())
     resumed.save(tmp_path)
     assert torch.equal(load_generator(tmp_path / GENERATOR_FILE).sample(5), whole.run.generator().sample(5))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint after the first tick of training."""
+    folder = tmp_path_factory.mktemp("saved")
+    one = trial()
+    one.advance(), one.advance()
+    one.save(folder)
+    return folder
+
+
+def test_the_checksums_are_those_of_the_command_sha256sum(saved: Path) -> None:
+    assert len((saved / SUMS).read_text().splitlines()) == 3
+    subprocess.run(["sha256sum", "--check", "--strict", SUMS], cwd=saved, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("name", "sums"), [(STATE, True), (STATE, False), (GENERATOR_FILE, True)])
+def test_a_flipped_bit_is_never_loaded_as_other_weights(saved: Path, tmp_path: Path, name: str, sums: bool) -> None:
+    """Any bit. Without checksums, as in folders of ganstudy 0.1, those in the zip format find what changes the state."""
+    whole = trial()
+    whole.load(saved)
+    folder = shutil.copytree(saved, tmp_path / "flipped")
+    if not sums:
+        (folder / SUMS).unlink()
+    data = (saved / name).read_bytes()
+    rng, refused = random.Random(0), 0
+    for _ in range(60):
+        at, bit = rng.randrange(len(data)), rng.randrange(8)
+        (folder / name).write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+        again = trial()
+        try:
+            again.load(folder) if name == STATE else load_generator(folder / name)
+        except UserError as error:
+            assert str(folder / name) in str(error)  # noqa: PT017  (it need not raise without sums)
+            refused += 1
+        else:
+            assert equal(again.run.state_dict(), whole.run.state_dict())
+    assert refused == 60 if sums else refused > 20
+
+
+def test_a_checkpoint_that_cannot_be_read_says_why(saved: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved, tmp_path / "copy")
+    assert state_damage(folder) == ""
+    (folder / STATE).write_bytes((folder / STATE).read_bytes()[:-100])
+    assert state_damage(folder) == f"it differs from its checksum in {SUMS}"
+    (folder / SUMS).write_text("")
+    assert state_damage(folder) == f"{SUMS} beside it does not name it"
+    (folder / SUMS).write_bytes(b"\xff")
+    assert "cannot be read: 'utf-8' codec" in state_damage(folder)
+    (folder / SUMS).unlink()
+    assert "it is damaged: File is not a zip file" in state_damage(folder)
+    (folder / STATE).unlink()
+    assert state_damage(folder) == "it is missing"
+
+
+@pytest.mark.parametrize("room", [0, 1000, 20_000])
+def test_a_full_disk_names_the_folder_of_the_checkpoint(tmp_path: Path, room: int) -> None:
+    one = trial()
+    one.advance()
+    with at_most(room), pytest.raises(UserError, match=rf"{tmp_path} must have room on its disk: File too large"):
+        one.save(tmp_path)
+    one.save(tmp_path)
+    assert state_damage(tmp_path) == ""
 
 
 def test_a_diverged_trial_reports_its_last_finite_tick() -> None:
