@@ -23,6 +23,7 @@ from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDis
 from trainables.models.layers import Dropout
 from trainables.optimisers import OPTIMISERS
 from trainables.precision import in_its_format, train_in_bf16, widened
+from trainables.signals import scalar
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
@@ -82,6 +83,7 @@ class Gan:
         for module in (*g.modules(), *d.modules()):
             if isinstance(module, Dropout):
                 module.rng = self.rng
+        self.reported: set[str] = set()  # signals of tricks that enter no loss
         self.move: Callable[[Optimizer], None] = lambda opt: opt.step()  # applies one optimiser; an update rule may replace it
 
     @property
@@ -132,8 +134,8 @@ class Gan:
         """Compute the scalars whose sum D minimises: the loss, the class loss and the terms of tricks."""
         for trick in self.tricks.values():
             trick.before_d(step)
-        terms = {"d/adv": self.loss.d(*step.loss_logits), **self.class_terms(step, side="d")}
-        return terms | {f"d/{name}": term for name, trick in self.tricks.items() if (term := trick.d_term(step)) is not None}
+        terms = {"d/adv": scalar(self.loss.d(*step.loss_logits), f"d of the loss {self.config.loss}"), **self.class_terms(step, side="d")}
+        return terms | self.trick_terms(step, side="d")
 
     def d_move(self) -> None:
         """Update D's weights with the current gradients, then call the hooks that follow an update of D."""
@@ -167,9 +169,9 @@ class Gan:
         """Compute the scalars whose sum G minimises: the loss, the class loss and the terms of tricks."""
         for trick in self.tricks.values():
             trick.before_g(step)
-        adversarial = self.loss.g(*step.loss_logits)
+        adversarial = scalar(self.loss.g(*step.loss_logits), f"g of the loss {self.config.loss}")
         terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **self.class_terms(step, side="g")}
-        return terms | {f"g/{name}": term for name, trick in self.tricks.items() if (term := trick.g_term(step)) is not None}
+        return terms | self.trick_terms(step, side="g")
 
     def g_move(self) -> None:
         """Update G's weights with the current gradients, then call the hooks that follow an update of G."""
@@ -243,6 +245,12 @@ class Gan:
             assert labels is not None
             losses.append(d.class_loss(features, labels))
         return {f"{side}/class": d.class_weight * torch.stack(losses).sum()}
+
+    def trick_terms(self, step: Step, *, side: Literal["d", "g"]) -> dict[str, Tensor]:
+        """Return the terms that tricks add to the loss of D or of G. Raises UserError for a term that is no scalar."""
+        self.reported |= step.signals.keys()
+        terms = {name: trick.d_term(step) if side == "d" else trick.g_term(step) for name, trick in self.tricks.items()}
+        return {f"{side}/{name}": scalar(term, f"{side}_term of the trick {name}") for name, term in terms.items() if term is not None}
 
     def differentiate(self, opt: Optimizer, terms: dict[str, Tensor]) -> Tensor:
         """Differentiate the sum of `terms` by the optimiser's parameters. Returns the gradient's norm, taken before clipping.

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ganstudy.errors import UserError
+from ganstudy.numbers import finite
 from ganstudy.registry import Registry
 from ganstudy.tf32 import tf32
 from ganstudy.units import to_images
@@ -64,10 +65,20 @@ class Run(Gan):
             before = self.images
             (self.rounds or self.round)()
             if self.images // self.tick > before // self.tick or self.images >= self.budget:
-                if found := self.signals.not_finite():
-                    raise Diverged(found)
+                self.refuse_not_finite()
                 yield Tick(self.images, self.signals.means() | self.tick_signals())
                 self.signals.clear()
+
+    def refuse_not_finite(self) -> None:
+        """Raise Diverged if the training left the finite numbers, and UserError if only what a trick reports did: that is a fault of the trick."""
+        names, since = self.signals.not_finite()
+        if names and self.reported.issuperset(names):
+            raise UserError(
+                f"what a trick reports must be finite where losses, logits and gradients are; {', '.join(names)} is not after {since} images. "
+                "Mend the trick"
+            )
+        if names:
+            raise Diverged(f"{', '.join(names)} not finite after {since} images")
 
     def round(self) -> None:
         """Train one step of the update rule, with its learning rates and signals. On the device this is always the same work (trainables.clock)."""
@@ -85,7 +96,9 @@ class Run(Gan):
 
     def _rate(self) -> float:
         """Return the product of all schedules."""
-        return math.prod(trick.rate(self.clock.t) for trick in self.rated)
+        return math.prod(
+            finite(trick.rate(self.clock.t), f"the rate of the trick {name}") for name, trick in self.tricks.items() if trick in self.rated
+        )
 
     def capture(self, record: Record) -> None:
         """Record rounds and replay them from now on; `self.rounds` tells what came of it. See trainables.capture."""

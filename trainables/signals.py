@@ -1,10 +1,21 @@
 """Signals: scalars that show how training goes, accumulated without synchronising the device."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from ganstudy.errors import UserError
 from trainables.clock import Clock
 from trainables.models.conditional import apply
+
+
+def scalar(value: Any, what: str) -> Tensor:
+    """Return a tensor without dimensions as it is. Raises UserError for anything else; `what` names the value and whose it is."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value
+    given = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.60} ({type(value).__name__})"
+    raise UserError(f"{what} must be a tensor without dimensions, such as a mean over the batch; given is {given}")
 
 
 class Signals:
@@ -27,12 +38,12 @@ class Signals:
 
     @torch.no_grad()
     def add(self, values: dict[str, Tensor]) -> None:
-        """Add the scalars of one step. Steps may have different keys: G's come once in d_steps."""
+        """Add the scalars of one step. Steps may have different keys: G's come once in d_steps. Raises UserError for what is no scalar."""
         keys = list(values)
         for key in keys:
             if key not in self.sums:
                 self.sums[key] = torch.zeros((), device=self.device)
-        new = torch.stack([value.detach().float() for value in values.values()])
+        new = torch.stack([scalar(value, f"the signal {key}").detach().float() for key, value in values.items()])
         torch._foreach_add_([self.sums[key] for key in keys], list(new.unbind()))
         self.check.add_((new * 0).sum())  # fewer operations than isfinite, and they are most of the time of a small network
         self.fine.add_(self.check == 0)
@@ -43,12 +54,11 @@ class Signals:
         for key in keys:
             self.counts[key] = self.counts.get(key, 0) + 1
 
-    def not_finite(self) -> str:
-        """Return which signals are not finite and since when, in words; "" if all are finite."""
+    def not_finite(self) -> tuple[list[str], int]:
+        """Return which signals are not finite, and the images after which the first one was not; [] if all are finite."""
         if (fine := int(self.fine.item())) == len(self.shown):
-            return ""
-        names = [name for name, total in self.sums.items() if not torch.isfinite(total)]
-        return f"{', '.join(names)} not finite after {self.shown[fine]} images"
+            return [], 0
+        return [name for name, total in self.sums.items() if not torch.isfinite(total)], self.shown[fine]
 
     def means(self) -> dict[str, float]:
         """Return the mean of each signal over the steps that have it."""

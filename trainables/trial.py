@@ -19,6 +19,7 @@ from pynvml import NVMLError
 from ganstudy.checksums import damage, has_sums, write_sums
 from ganstudy.errors import UserError
 from ganstudy.files import room_for
+from ganstudy.numbers import finite, number
 from ganstudy.units import to_images, to_kimg
 from trainables.config import TrialConfig
 from trainables.cuda_graphs import cuda_recorder
@@ -33,7 +34,7 @@ STATE = "run.pt"  # file in a checkpoint with all state needed to resume
 SAMPLES = "samples.png"
 _GRID_SEED = 0  # the same latents for every trial and tick
 
-Evaluate = Callable[[Generator], Mapping[str, float]]  # scores the samples of a generator
+Evaluate = Callable[[Generator], Mapping[str, float]]  # scores the samples of a generator; raises Diverged for samples that are not finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,8 @@ class Trial:
     def advance(self) -> Measured:
         """Train to the next tick and evaluate; the first tick measures the untrained networks.
 
-        A diverged trial returns the numbers of its last finite tick and the reason; it has no further ticks.
+        A diverged trial returns the numbers of its last finite tick and the reason; it has no further ticks. Raises UserError if a metric is not
+        a finite number, or a signal not a number.
         """
         with self._on_stream():
             return self._advance()
@@ -98,7 +100,10 @@ class Trial:
             start = time.perf_counter()
             scores = self.evaluate(self.run.generator())
             evaluated = time.perf_counter() - start
-            self._values = _finite({**scores, **tick.signals, **speed, **device_load(self.device)}, after=f"{tick.images} images")
+            # a metric that is not finite is its own fault; a signal that is not is a result
+            scores = {name: finite(value, f"the metric {name}") for name, value in scores.items()}
+            signals = {name: number(value, f"the signal {name}") for name, value in tick.signals.items()}
+            self._values = {**scores, **_finite(signals, after=f"{tick.images} images"), **speed, **device_load(self.device)}
             self._images, self._seconds, self._evaluation_seconds = (
                 tick.images,
                 self._seconds + trained,

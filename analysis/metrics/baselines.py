@@ -13,6 +13,7 @@ from analysis.metrics.arrays import as_points
 from analysis.metrics.comparison import Comparison, Reference, Samples
 from analysis.metrics.measures import METRICS, measure
 from ganstudy import UserError
+from ganstudy.numbers import finite
 
 _DRAWS = 20
 
@@ -45,22 +46,27 @@ def baseline(name: str, real: ArrayLike, n: int, *, draws: int = _DRAWS, seed: i
         rows = rng.permutation(len(points))
         reference = Reference.of(Samples(features=points[rows[n:]]), n=len(points) - n, seed=seed)
         if formula := metric.baseline:
-            return Baseline(value=formula(reference, n))
-        found.append(metric.of(Comparison(real=reference, fake=Samples(features=points[rows[:n]]))))
+            return _by_formula(name, formula(reference, n))
+        found.append(finite(metric.of(Comparison(real=reference, fake=Samples(features=points[rows[:n]]))), f"the metric {name}"))
     return _resampled(found)
 
 
 def baselines(real: Reference, pool: Samples, n: int, *, draws: int = _DRAWS, seed: int = 0) -> dict[str, Baseline]:
     """Return the baseline of each metric that can be computed: the score of `n` real samples from the `pool`.
 
-    The pool must not overlap the data of `real`. Samples are drawn without repeats as far as the pool is large enough.
+    The pool must not overlap the data of `real`. Samples are drawn without repeats as far as the pool is large enough. Raises UserError if a
+    metric or its baseline is not a finite number.
     """
     rng = np.random.default_rng(seed)
     drawn = [measure(Comparison(real=real, fake=pool.take(np.resize(rng.permutation(len(pool.features)), n)))) for _ in range(draws)]
     found = {name: _resampled(values[name] for values in drawn) for name in drawn[0]}
     return {
-        name: Baseline(value=formula(real, n)) if (formula := METRICS[name].baseline) else resampled for name, resampled in found.items()
+        name: _by_formula(name, formula(real, n)) if (formula := METRICS[name].baseline) else resampled for name, resampled in found.items()
     }
+
+
+def _by_formula(name: str, value: float) -> Baseline:
+    return Baseline(value=finite(value, f"the real-data baseline of the metric {name}"))
 
 
 def _resampled(values: Iterable[float]) -> Baseline:

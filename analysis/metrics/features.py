@@ -76,6 +76,8 @@ class Module(Extractor):
         if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(x):
             given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UserError(f"the features {self.name} must be a tensor [{len(x)}, F] of the {len(x)} inputs; given is {given}")
+        if bad := int((~found.isfinite()).any(dim=1).sum()):
+            raise UserError(f"the features {self.name} must be finite; those of {bad} of {len(x)} inputs are not. Mend the network")
         return found.float()
 
 

@@ -19,6 +19,7 @@ from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
 from analysis.metrics.vendi import vendi_score
 from ganstudy.direction import Direction
+from ganstudy.numbers import finite
 from ganstudy.registry import Registry
 
 Needs = Literal["features", "train", "modes", "mixture", "classes", "images", "labels", "labelled modes"]
@@ -245,8 +246,10 @@ METRICS |= {
 
 
 def measure(comparison: Comparison) -> dict[str, float]:
-    """Return name -> value of all METRICS that can be computed for the comparison."""
-    return {name: metric.of(comparison) for name, metric in METRICS.items() if metric.needs in comparison.known}
+    """Return name -> value of all METRICS that can be computed for the comparison. Raises UserError if one is not a finite number."""
+    return {
+        name: finite(metric.of(comparison), f"the metric {name}") for name, metric in METRICS.items() if metric.needs in comparison.known
+    }
 
 
 def measure_by_class(comparison: Comparison) -> dict[int, dict[str, float]]:

@@ -183,7 +183,8 @@ class Evaluator:
         return replace(self, networks=self.networks.on(device), on_device=operands)
 
     def __call__(self, generator: Generator) -> dict[str, float]:
-        """Metric -> value. Raises Diverged for non-finite samples, UserError for samples of another shape than the data."""
+        """Metric -> value, all finite. Raises Diverged for non-finite samples, and UserError for samples of another shape than the data and for a
+        metric that is not a finite number: the fault of a metric is no result of a trial."""
         return measure(self._compare(generator))
 
     def by_class(self, generator: Generator) -> dict[int, dict[str, float]]:

@@ -1,7 +1,6 @@
 """Evaluates a study's stored generators with another evaluation protocol. Trains nothing and does not change the records."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from study.spec.study_spec import StudySpec
 from study.store.evaluated import read_evaluated
 from study.store.store import Store
 from trainables.data import load
-from trainables.generators import Generator, load_generator
+from trainables.generators import load_generator
 from trainables.loop import Diverged
 
 
@@ -109,17 +108,9 @@ def reevaluate(
             left_out[trial_id] = "its generator file is damaged"
             continue
         try:
-            rows[trial_id] = {"images": newest.images, **_measured(on_device, generator)}
+            rows[trial_id] = {"images": newest.images, **on_device(generator)}
         except Diverged as reason:
             left_out[trial_id] = str(reason)
         else:
             values = keep()
     return Reevaluated(protocol=evaluator.protocol, baselines=baselines, values=values, left_out=left_out, path=path)
-
-
-def _measured(evaluator: Evaluator, generator: Generator) -> dict[str, float]:
-    """Metrics of a generator. Raises Diverged if one is not finite."""
-    values = evaluator(generator)
-    if bad := [name for name, value in values.items() if not math.isfinite(value)]:
-        raise Diverged(f"{', '.join(bad)} not finite")
-    return values

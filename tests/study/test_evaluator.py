@@ -1,4 +1,6 @@
+import math
 import pickle
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from torch import nn
 
 import study.evaluation.classifiers
 import study.evaluation.evaluator
 from analysis.metrics import METRICS
 from analysis.metrics.features import Classifier, Pixels, Points, RandomConv, train_classifier, weights_hash
-from analysis.metrics.measures import OF_CLASSES
+from analysis.metrics.measures import OF_CLASSES, Metric
+from ganstudy import UserError
 from study.evaluation.classifiers import SHIPPED, accuracy, classifier_of
 from study.evaluation.evaluator import Evaluator, Networks, as_bytes
 from study.evaluation.features import choose
@@ -202,6 +206,69 @@ def test_non_finite_samples_raise_diverged(evaluator: Evaluator, value: float, n
 
     with pytest.raises(Diverged, match=f"{n} of 500 samples of the generator are not finite"):
         evaluator(Broken())
+
+
+@pytest.fixture
+def mine() -> Iterator[dict[str, Any]]:
+    """A metric of a plugin, `mine`: its value and that of its formula for real data, if it has one."""
+    does: dict[str, Any] = {}
+    METRICS["mine"] = Metric(of=lambda c: does["value"](c), description="", direction=None, source="none")
+    yield does
+    del METRICS["mine"]
+
+
+FAULTS: dict[str, tuple[Any, str]] = {
+    "text": ("0.5", r"one number; given is '0\.5' \(str\)"),
+    "none": (None, r"one number; given is None \(NoneType\)"),
+    "array": (np.zeros(3), r"one number; given is an array of shape \[3\]"),
+    "nan": (math.nan, "a finite number; given is nan"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_metric_that_is_no_finite_number_is_refused_by_name_before_any_trial(labelled: Source, mine: dict[str, Any], fault: str) -> None:
+    value, told = FAULTS[fault]
+    mine["value"] = lambda c: value
+    with pytest.raises(UserError, match=rf"^the metric mine must be {told}"):
+        Evaluator.build(labelled, features="pixels", n_fake=40)
+    mine["value"] = lambda c: 1.0
+    METRICS["mine"] = replace(METRICS["mine"], baseline=lambda real, n: value)
+    with pytest.raises(UserError, match=rf"^the real-data baseline of the metric mine must be {told}"):
+        Evaluator.build(labelled, features="pixels", n_fake=40)
+
+
+@pytest.mark.parametrize("make", [np.float32, np.array, torch.tensor], ids=["float32", "0-d array", "tensor"])
+def test_a_metric_of_another_library_is_a_float(labelled: Source, mine: dict[str, Any], make: Any) -> None:
+    mine["value"] = lambda c: make(0.5)
+    evaluator = Evaluator.build(labelled, features="pixels", n_fake=40)
+    assert evaluator.baselines["mine"].value == 0.5
+    found = evaluator(Replay(labelled.train))["mine"]
+    assert type(found) is float
+    mine["value"] = lambda c: make(math.inf)
+    with pytest.raises(UserError, match=r"^the metric mine must be a finite number; given is inf"):
+        evaluator(Replay(labelled.train))
+
+
+def test_features_that_are_not_finite_are_refused_by_name(labelled: Source) -> None:
+    class Broken(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1).float().log()
+
+    FEATURES.register("broken")(lambda source: Broken())
+    try:
+        with pytest.raises(UserError, match=r"the features broken must be finite; those of \d+ of \d+ inputs are not"):
+            Evaluator.build(labelled, features="broken", n_fake=40)
+    finally:
+        del FEATURES["broken"]
+
+
+def test_points_of_any_finite_size_have_finite_metrics() -> None:
+    """So a metric that is not finite is a fault of the metric, and not the result of a generator."""
+    evaluator = Evaluator.build(load(DataConfig(name="ring8")), n_fake=100)
+    for size in (1e10, 1e19, 3e38):
+        assert all(map(math.isfinite, evaluator(Replay(np.full((50, 2), size, dtype=np.float32))).values()))
+        mixed = np.random.default_rng(0).uniform(-size, size, (50, 2)).astype(np.float32)
+        assert all(map(math.isfinite, evaluator(Replay(mixed)).values()))
 
 
 def test_samples_of_another_shape_are_refused(evaluator: Evaluator) -> None:

@@ -73,7 +73,7 @@ class Squares(nn.Module):
 
 
 FEATURES.register("squares")(lambda source: Squares())
-METRICS["spread"] = Metric(of=lambda c: float(c.features.std()), description="standard deviation of the features", direction="maximize", source="none")
+METRICS["spread"] = Metric(of=lambda c: c.features.std(), description="standard deviation of the features", direction="maximize", source="none")
 '''
 
 

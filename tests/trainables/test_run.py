@@ -7,16 +7,19 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
+import numpy as np
 import pairs
 import pytest
 import torch
 from tiny import equal, through_a_file, tiny, together
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
+from ganstudy import UserError
 from trainables.clock import Clock
 from trainables.effective import effective
 from trainables.loop import Diverged, Tick
-from trainables.losses import LOSSES
+from trainables.losses import LOSSES, Loss
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.run import Run
@@ -335,6 +338,81 @@ def test_a_huge_learning_rate_diverges_with_finite_weights(arch: str, side: str)
     assert all(p.isfinite().all() for p in weights(run).values())
 
 
+@pytest.fixture
+def odd() -> Iterator[dict[str, Any]]:
+    """What the trick `odd` and the loss `odd` give: hook -> a function of their usual value. A hook without one does as usual."""
+    does: dict[str, Any] = {}
+
+    def given(hook: str, usual: Any) -> Any:
+        return does[hook](usual) if hook in does else usual
+
+    @trick("odd")
+    class Odd(Trick):
+        """A trick of a plugin. Nobody 2026"""
+
+        def d_term(self, step: Step) -> Any:
+            return given("d_term", 0 * step.fake_logits.mean())
+
+        def g_term(self, step: Step) -> Any:
+            return given("g_term", 0 * step.fake_logits.mean())
+
+        def before_d(self, step: Step) -> None:
+            step.signals["d/odd_signal"] = given("signal", step.fake_logits.mean())
+
+        def rate(self, t: float) -> Any:
+            return given("rate", 1.0)
+
+    LOSSES["odd"] = Loss(
+        source="none",
+        d=lambda real, fake: given("d", softplus(-real).mean() + softplus(fake).mean()),
+        g=lambda real, fake: given("g", softplus(-fake).mean()),
+    )
+    yield does
+    del LOSSES["odd"], TRICKS["odd"]
+
+
+SCALARS = {
+    "d": "d of the loss odd",
+    "g": "g of the loss odd",
+    "d_term": "d_term of the trick odd",
+    "g_term": "g_term of the trick odd",
+    "signal": "the signal d/odd_signal",
+}
+
+
+@pytest.mark.parametrize("hook", SCALARS)
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (lambda usual: usual.expand(3), r"a tensor of shape \[3\]"),
+        (lambda usual: "0.5", r"'0\.5' \(str\)"),
+        (lambda usual: np.float32(0.5), r"np\.float32\(0\.5\) \(float32\)"),
+        (lambda usual: usual.item(), r".* \(float\)"),
+    ],
+    ids=["no mean", "text", "float32", "float"],
+)
+def test_a_loss_a_term_or_a_signal_that_is_no_scalar_is_refused_by_name(odd: dict[str, Any], hook: str, does: Any, told: str) -> None:
+    odd[hook] = does
+    with pytest.raises(UserError, match=rf"^{SCALARS[hook]} must be a tensor without dimensions, such as a mean .*; given is {told}$"):
+        list(tiny({"loss": "odd", "odd": True}).ticks())
+
+
+@pytest.mark.parametrize(("value", "told"), [(None, "one number"), ("1", "one number"), (math.nan, "a finite number")])
+def test_a_rate_that_is_no_finite_number_is_refused_by_name(odd: dict[str, Any], value: object, told: str) -> None:
+    odd["rate"] = lambda usual: value
+    with pytest.raises(UserError, match=f"the rate of the trick odd must be {told}"):
+        list(tiny({"odd": True}).ticks())
+
+
+def test_a_signal_that_enters_no_loss_is_no_divergence_if_it_is_not_finite(odd: dict[str, Any]) -> None:
+    odd["signal"] = lambda usual: usual * math.nan
+    with pytest.raises(UserError, match=r"what a trick reports must be finite .*; d/odd_signal is not after 12 images\. Mend the trick"):
+        list(tiny({"odd": True}).ticks())
+    odd["d"] = lambda usual: usual * math.nan
+    with pytest.raises(Diverged, match="d/adv"):
+        list(tiny({"odd": True, "loss": "odd"}).ticks())
+
+
 def test_signals_name_the_first_non_finite_step_until_cleared() -> None:
     clock = Clock()
     signals = Signals(clock, torch.device("cpu"))
@@ -342,11 +420,11 @@ def test_signals_name_the_first_non_finite_step_until_cleared() -> None:
     for value in (one, bad, one, bad):
         clock.advance(images=10)
         signals.add({"a": one, "b": value})
-    assert signals.not_finite() == "b not finite after 20 images"
+    assert signals.not_finite() == (["b"], 20)
     signals.clear()
     signals.add({"a": one})
     signals.add({"a": 3 * one, "b": one})
-    assert signals.not_finite() == ""
+    assert signals.not_finite() == ([], 0)
     assert signals.means() == {"a": 2, "b": 1}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from full import at_most
@@ -16,6 +17,7 @@ from tiny import equal, source_of, tiny_config
 from ganstudy import UserError
 from ganstudy.checksums import SUMS
 from trainables.generators import GENERATOR_FILE, Generator, load_generator
+from trainables.loop import Diverged, Tick
 from trainables.run import Run
 from trainables.sections import DataConfig
 from trainables.trial import SAMPLES, STATE, Measured, Trial, state_damage
@@ -151,19 +153,63 @@ def test_a_diverged_trial_reports_its_last_finite_tick() -> None:
     assert (last.images, last.values) == (ticks[-1].images, ticks[-1].values)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, None, "0.5"])
 @pytest.mark.parametrize("call", [0, 2])
-def test_a_non_finite_evaluation_is_divergence(bad: float, call: int) -> None:
+def test_a_metric_that_is_no_finite_number_is_no_divergence(bad: object, call: int) -> None:
+    calls: list[int] = []
+
+    def evaluate(generator: Generator) -> dict[str, object]:
+        calls.append(1)
+        return {"fd": 1.0, "mine": bad if len(calls) > call else np.float32(1.0)}
+
+    one = trial(evaluate)
+    for _ in range(call):
+        measured = one.advance()
+        assert type(measured.values["mine"]) is float
+        assert not measured.diverged
+    with pytest.raises(UserError, match=r"the metric mine must be (a finite|one) number; given is "):
+        one.advance()
+
+
+@pytest.mark.parametrize("call", [0, 2])
+def test_samples_that_are_not_finite_are_divergence(call: int) -> None:
     calls: list[int] = []
 
     def evaluate(generator: Generator) -> dict[str, float]:
         calls.append(1)
-        return {"fd": bad if len(calls) > call else 1.0}
+        if len(calls) > call:
+            raise Diverged("3 of 500 samples of the generator are not finite")
+        return {"fd": 1.0}
 
     *ticks, last = to_the_end(trial(evaluate))
     assert len(ticks) == call
-    assert last.diverged == f"fd not finite after {48 * call} images"
+    assert last.diverged == "3 of 500 samples of the generator are not finite"
     assert (last.images, last.values) == ((ticks[-1].images, ticks[-1].values) if ticks else (0, {}))
+
+
+def ticking(monkeypatch: pytest.MonkeyPatch, value: object) -> Trial:
+    """A trial whose loop reports `value` as the signal "mine"."""
+    one = trial()
+    ticks = one.run.ticks()
+    monkeypatch.setattr(one, "_ticks", (Tick(tick.images, {**tick.signals, "mine": value}) for tick in ticks))  # type: ignore[dict-item]
+    return one
+
+
+@pytest.mark.parametrize("value", [np.float32(2), np.array(2), torch.tensor(2.0)])
+def test_a_signal_of_a_loop_becomes_a_float(monkeypatch: pytest.MonkeyPatch, value: object) -> None:
+    found = ticking(monkeypatch, value).advance().values["mine"]
+    assert type(found) is float
+    assert found == 2.0
+
+
+@pytest.mark.parametrize("value", ["2", None, torch.zeros(2)])
+def test_a_signal_of_a_loop_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, value: object) -> None:
+    with pytest.raises(UserError, match="the signal mine must be one number; given is "):
+        ticking(monkeypatch, value).advance()
+
+
+def test_a_signal_of_a_loop_that_is_not_finite_is_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ticking(monkeypatch, math.nan).advance().diverged == "mine not finite after 0 images"
 
 
 def test_evaluation_does_not_affect_training() -> None:
