@@ -163,6 +163,18 @@ def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to 
 
 
 @app.command()
+def doctor(
+    folder: Annotated[Path, typer.Argument(help="Folder of a study, or of ganstudy train.", metavar="FOLDER")],
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be, and keep a copy of the records before.")] = False,
+) -> None:
+    """Check a folder for damage: records, checkpoints, generators, local mirrors. Exits with 1 if something is wrong and stays so."""
+    from study.show.doctor import doctor as check
+
+    if not check(folder, console, mend=repair):
+        raise typer.Exit(1)
+
+
+@app.command()
 def show(
     folder: Folder,
     trial: Annotated[str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design.")] = None,

@@ -10,13 +10,17 @@ from ganstudy.checksums import damage
 
 def whole_generator(path: Path) -> bytes:
     """Return the content of a generator file. Raises UserError if it is damaged, incomplete or not saved by ganstudy."""
-    reason = "its header holds no config"
+    if problem := generator_damage(path):
+        raise UserError(f"{path} must be a complete generator file saved by ganstudy; it cannot be used: {problem}")
+    return path.read_bytes()
+
+
+def generator_damage(path: Path) -> str:
+    """Return in a clause why a generator file cannot be used; "" if it can. Without checksums beside it, changed weights are not seen."""
+    if problem := damage(path):
+        return problem
     try:
-        if problem := damage(path):
-            raise UserError(f"{path} must be as it was saved; {problem}. Choose another trial or tick")
         with safe_open(path, framework="np") as file:  # also compares the size of the file with its header
-            if "config" in (file.metadata() or {}):
-                return path.read_bytes()
+            return "" if "config" in (file.metadata() or {}) else "its header holds no config"
     except (SafetensorError, OSError) as error:
-        reason = str(error)
-    raise UserError(f"{path} must be a complete generator file saved by ganstudy; it cannot be used: {reason}")
+        return str(error)

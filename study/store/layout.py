@@ -1,6 +1,7 @@
 """The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names."""
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ganstudy import UserError
@@ -28,6 +29,10 @@ class Layout:
     @property
     def records(self) -> Path:
         return self.folder / "records.jsonl"
+
+    def free_backup(self) -> Path:
+        """A free name beside the records, for a copy of them before a repair."""
+        return next(path for n in count(1) if not (path := self.folder / f"records.{n}.jsonl").exists())
 
     @property
     def lock(self) -> Path:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ganstudy import UserError
 from ganstudy.command import command
@@ -18,7 +19,7 @@ from study.store.layout import Layout
 def driving(folder: Path, *, do: str = "") -> Iterator[None]:
     """Hold the lock of a study folder. The system releases it when the process ends, also when it is killed.
 
-    Raises UserError if another process holds the lock, or if the folder cannot be written. `do`: what the message tells the user to do;
+    Raises UserError if another process holds the lock, or if the folder cannot be written or locked. `do`: what the message tells the user to do;
     the commands of a study unless given.
     """
     with users_path(folder, "be a folder that can be written", do=do or "Change its permissions, or give another one (--folder)"):
@@ -26,11 +27,9 @@ def driving(folder: Path, *, do: str = "") -> Iterator[None]:
         lock = Layout(folder).lock.open("a+")
     with lock:
         for _ in range(5):  # driver() in another process holds a shared lock for a moment
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _locked(lock, fcntl.LOCK_EX):
                 break
-            except BlockingIOError:
-                time.sleep(0.1)
+            time.sleep(0.1)
         else:
             raise _taken(folder, driver(folder), do=do)
         lock.truncate(0)
@@ -45,11 +44,7 @@ def driver(folder: Path) -> str | None:
     if not path.exists():
         return None
     with path.open("r") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return lock.read() or "a process that is just starting"
-    return None
+        return None if _locked(lock, fcntl.LOCK_SH) else lock.read() or "a process that is just starting"
 
 
 def refuse_second_driver(folder: Path) -> None:
@@ -75,6 +70,20 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
                 f"{who} must stop within {wait_s:g} s; it is still active. It stops when a trial reaches its next tick: wait longer (--wait-s)"
             )
     return who
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    """Take a lock, unless another process holds it. Returns whether it was taken. Raises UserError where the file system has no locks."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise UserError(
+            f"{lock.name} must be on a file system with locks (flock), so that two drivers never write to one folder: {error.strerror}. Mount it "
+            "with locks (Lustre: the option flock; NFS: without nolock), or give a folder on another one"
+        ) from error
+    return True
 
 
 def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:

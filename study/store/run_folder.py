@@ -35,18 +35,14 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path | None:
         """The newest checkpoint whose files are as they were saved. Warns once of each newer one."""
-        return next((path for path in reversed(self.layout.checkpoints()) if not self._problem(path)), None)
-
-    def _problem(self, checkpoint: Path) -> str:
-        """Return in a clause what is wrong with a checkpoint; "" if nothing is."""
-        if checkpoint not in self._damage:
-            inside = RunLayout(checkpoint)
-            files = [inside.generator, inside.history, checkpoint / SAMPLES]
-            problems = {checkpoint / STATE: state_damage(checkpoint), **{path: damage(path) for path in files}}
-            self._damage[checkpoint] = next((f"{path}: {problem}" for path, problem in problems.items() if problem), "")
-            if self._damage[checkpoint]:
-                log.warning("the checkpoint %s cannot be used: %s", checkpoint, self._damage[checkpoint])
-        return self._damage[checkpoint]
+        for path in reversed(self.layout.checkpoints()):
+            if path not in self._damage:
+                self._damage[path] = checkpoint_damage(path)
+                if self._damage[path]:
+                    log.warning("the checkpoint %s cannot be used: %s", path, self._damage[path])
+            if not self._damage[path]:
+                return path
+        return None
 
     def history(self) -> list[Measurement]:
         """The ticks up to the newest checkpoint."""
@@ -139,6 +135,14 @@ class RunFolder:
             write_whole(self.layout.generator, whole_generator(newest.generator))
             write_whole(self.layout.grid(int(checkpoint.name)), (checkpoint / SAMPLES).read_bytes())
             write_whole(self.layout.history, newest.history.read_bytes())
+
+
+def checkpoint_damage(checkpoint: Path) -> str:
+    """Return in a clause which file of a checkpoint is not as it was saved; "" if all are."""
+    inside = RunLayout(checkpoint)
+    problems = {checkpoint / STATE: state_damage(checkpoint)}
+    problems |= {path: damage(path) for path in (inside.generator, inside.history, checkpoint / SAMPLES)}
+    return next((f"{path.name}: {problem}" for path, problem in problems.items() if problem), "")
 
 
 def _line(measured: Measurement) -> str:

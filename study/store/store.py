@@ -111,10 +111,15 @@ class Store:
     ) -> bool:
         """Append one line with the given facts about a trial. Returns whether `measured` was new.
 
-        A measurement that is already recorded is left out: after a resume, ticks since the checkpoint are trained again.
+        What is already recorded is left out: after a resume, ticks since the checkpoint are trained again.
         """
-        if measured and not _is_later(measured, self.trials[trial_id].last):
-            measured = None
+        record = self.trials.get(trial_id)
+        assert record or opened, "a trial must be opened first"
+        if record:
+            measured = measured if measured and _is_later(measured, record.last) else None
+            effective = effective if effective != record.effective else None
+            if closed and not measured and closed.ended is not Ended.ERROR:
+                closed = closed if closed != record.closed else None
         facts = {
             "opened": opened,
             "effective": effective or None,

@@ -13,6 +13,7 @@ from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
 import study.evaluation.reevaluate
+from ganstudy.checksums import write_sums
 from study.api import StudyView, open_study
 from study.cli import app
 from study.evaluation.protocol import EvaluationProtocol
@@ -140,6 +141,7 @@ def test_trials_that_cannot_be_evaluated_are_reported(folder: Path) -> None:
     assert isinstance(generator, Generator)
     next(generator.net.parameters()).data.fill_(float("nan"))
     save_generator(generator, view.trial(diverged).config, (1, 8, 8), newest(view, diverged))
+    write_sums(newest(view, diverged).parent)
     newest(view, early).unlink()  # leaves the generator of an earlier tick
     found = evaluated(view, features="pixels")
     assert found.left_out == {

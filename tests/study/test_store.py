@@ -1,6 +1,8 @@
 """The store, and the state that searcher and scheduler rebuild from it. No Ray is started."""
 
+import errno
 import json
+import os
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +84,18 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert driver(tmp_path) is None
 
 
+def test_a_file_system_without_locks_is_refused_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(file: object, kind: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(UserError, match=r"lock must be on a file system with locks .*: No locks available\. Mount it with locks"):
+        Store.writing(tmp_path).__enter__()
+    with pytest.raises(UserError, match=r"lock must be on a file system with locks"):
+        driver(tmp_path)
+    assert not Store(tmp_path).path.exists()
+
+
 def test_an_incomplete_last_line_is_dropped(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
         open_trial(store, "a")
@@ -160,6 +174,16 @@ def test_a_repeated_measurement_is_stored_once(tmp_path: Path) -> None:
         assert not store.write("a", measured=at(2000, 9.0), closed=Closed(ended=Ended.BUDGET))
     assert Store(tmp_path).trials["a"].measurements == (at(1000), at(2000))
     assert Store(tmp_path).trials["a"].closed == Closed(ended=Ended.BUDGET)
+
+
+def test_a_trial_that_is_trained_again_writes_nothing_twice(tmp_path: Path) -> None:
+    """Its last checkpoint was lost, or all of them."""
+    with Store.writing(tmp_path) as store:
+        open_trial(store, "a")
+        for _ in range(3):
+            store.write("a", measured=at(0), effective={"g.lr": 1e-3})
+            store.write("a", measured=at(1000), closed=Closed(ended=Ended.BUDGET))
+    assert store.path.read_bytes().count(b"\n") == 3
 
 
 def test_repeated_lines_change_nothing(tmp_path: Path) -> None:

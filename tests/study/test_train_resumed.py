@@ -29,6 +29,7 @@ from study.store.records import Measurement
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
+from trainables.loop import Diverged
 from trainables.trial import SAMPLES, STATE, Trial
 
 RECIPE = """\
@@ -340,12 +341,12 @@ def test_divergence_is_a_result_without_nan_and_ends_the_run(run: RunLayout, mon
 
 def test_divergence_at_the_first_evaluation_is_a_result_too(run: RunLayout, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_number(self: Evaluator, generator: Generator) -> dict[str, float]:
-        return {"fd": float("nan")}
+        raise Diverged("9 of 100 samples of the generator are not finite")
 
     monkeypatch.setattr(Evaluator, "__call__", no_number)
     said = train()
     assert said.exit_code == 0
-    assert "dead: fd not finite after 0 images. Nothing was measured before" in said.output
+    assert "dead: 9 of 100 samples of the generator are not finite. Nothing was measured before" in said.output
     found = json.loads(run.metrics.read_text(), parse_constant=refuse)
     assert (found["ended"], found["diagnosis"]["outcome"], found["metrics"]) == ("dead", "diverged", {})
     assert not run.history.exists()

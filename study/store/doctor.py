@@ -1,0 +1,124 @@
+"""Checks the records, checkpoints and generators of a study folder, and repairs what can be repaired."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.words import listed, plural
+from ganstudy import UserError
+from ganstudy.files import users_path, write_whole
+from ganstudy.units import to_kimg
+from study.store.generators import generator_damage
+from study.store.lines import BadLine, read_line, unknown_facts
+from study.store.records import Saved, TrialRecord
+from study.store.store import Store, whole_lines
+from trainables.trial import STATE, state_damage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is wrong in a folder."""
+
+    what: str  # where, and what
+    do: str  # what a repair does about it, or what the user can do
+    repairable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """The result of a check of a study folder."""
+
+    store: Store  # what the records tell without their damaged lines
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]  # what is not wrong, but good to know
+    repaired: bytes  # the records after a repair
+
+
+def check_records(folder: Path) -> Checkup:
+    """Check the records of a study, and the checkpoints and generators that they name. Changes nothing.
+
+    Raises UserError if the records cannot be read or have a newer format.
+    """
+    store = Store(folder, read=False)
+    with users_path(store.path, "be a file that can be read", do="Check its permissions"):
+        data = store.path.read_bytes()
+    findings: list[Finding] = []
+    lines: list[bytes] = []  # that tell something
+    repeats: list[str] = []
+    newer: set[str] = set()
+    for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
+        try:
+            new = store.learn(read_line(line))
+            newer |= (unknown := unknown_facts(line))
+        except BadLine as error:
+            findings.append(
+                Finding(what=f"line {number} of {store.path}: {error}", do="cut the line, which loses its record", repairable=True)
+            )
+            continue
+        if not new and not unknown and line in lines:  # a trial that is trained again may tell in another line what is known
+            repeats.append(str(number))
+        else:
+            lines.append(line)
+    if repeats:
+        what = f"{plural(len(repeats), 'line')} of {store.path} repeat earlier ones: {listed(repeats)}"
+        findings.append(Finding(what=what, do="drop them; no reader counts them", repairable=True))
+    if torn := len(data) - len(whole_lines(data)):
+        findings.append(Finding(what=f"the last line of {store.path} is incomplete ({plural(torn, 'byte')})", do="cut it", repairable=True))
+    if store.study is None:
+        what = f"no line of {store.path} holds the study, without which it cannot be opened"
+        findings.append(Finding(what=what, do="restore the file from a backup"))
+    dropped: set[tuple[str, Saved]] = set()
+    copied = store.layout.copied.exists()
+    for record in [] if copied else store.trials.values():
+        for saved, problem in damaged_checkpoints(store, record):
+            dropped.add((record.trial_id, saved))
+            findings.append(Finding(what=problem, do=_instead(record, dropped), repairable=True))
+    notes = [f"facts of a newer ganstudy are ignored and kept: {listed(sorted(newer))}"] if newer else []
+    if copied:
+        notes.append("the folder is a copy of a study on a cluster, without its checkpoints; check these there")
+    return Checkup(store=store, findings=tuple(findings), notes=tuple(notes), repaired=b"".join(_without(lines, dropped)))
+
+
+def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Saved, str]]:
+    """Yield the checkpoints that are not as they were saved, newest first, each with what is wrong.
+
+    Of old checkpoints most files are deleted, so only the newest must be there. The state of a trial that has ended is not needed any more.
+    """
+    again = store.study is not None and record.needs_run(store.study.spec.get("max_failures", 0))
+    for saved in reversed(record.saved):
+        newest = saved is record.saved[-1]
+        state, generator = store.layout.checkpoint(saved) / STATE, store.layout.generator(saved)
+        if again and (newest or state.exists()) and (problem := state_damage(state.parent)):
+            yield saved, f"the checkpoint {state} of {record.trial_id}: {problem}"
+        elif (newest or generator.exists()) and (problem := generator_damage(generator)):
+            yield saved, f"the generator {generator} of {record.trial_id}: {problem}"
+
+
+def repair(checkup: Checkup) -> Path:
+    """Replace the records by those of the check-up. Returns the copy of the file before. The caller holds the lock of the folder.
+
+    Raises UserError if no line holds the study: what is left could not be opened.
+    """
+    if checkup.store.study is None:
+        raise UserError(f"{checkup.store.path} must hold the study to be repaired; no line does. Restore the file from a backup")
+    backup = checkup.store.layout.free_backup()
+    write_whole(backup, checkup.store.path.read_bytes())
+    write_whole(checkup.store.path, checkup.repaired)
+    return backup
+
+
+def _instead(record: TrialRecord, dropped: set[tuple[str, Saved]]) -> str:
+    """Return what a repair does about a damaged checkpoint."""
+    older = next((saved for saved in reversed(record.saved) if (record.trial_id, saved) not in dropped), None)
+    return "forget it; " + (f"the one before is of {to_kimg(older.images):g} kimg" if older else "the trial has no older one")
+
+
+def _without(lines: list[bytes], dropped: set[tuple[str, Saved]]) -> Iterator[bytes]:
+    """Yield the lines, without the facts about dropped checkpoints."""
+    for line in lines:
+        facts = read_line(line)
+        if facts.saved is None or (facts.trial, facts.saved) not in dropped:
+            yield line + b"\n"
+        elif len(rest := {name: fact for name, fact in json.loads(line).items() if name != "saved"}) > 1:
+            yield json.dumps(rest).encode() + b"\n"
