@@ -2,7 +2,7 @@
 
 import psutil
 
-WORKER, DESK = "ray::Worker", "ray::Desk"
+WORKER, DISPATCHER = "ray::Worker", "ray::Dispatcher"
 LANE = "ray::ResourceTrainable"  # tune.with_resources names it so
 
 

@@ -24,7 +24,7 @@ from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
 from study.engine.searcher import Search, to_run
 from study.engine.stopping import Stopping
-from study.engine.workers import desk
+from study.engine.workers import dispatching
 from study.evaluation.classifiers import keep_classifier
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
@@ -123,8 +123,8 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
 def _trainable(spec: StudySpec, shared: Shared) -> Iterator[Any]:
     """The trainable of the study's trials. With lanes, their worker processes end with the block."""
     if cluster.lanes(spec, cluster.nodes(None)):
-        with desk() as opened:
-            yield tune.with_parameters(Lane, desk=opened, shared=[ray.put(shared)])
+        with dispatching() as dispatcher:
+            yield tune.with_parameters(Lane, dispatcher=dispatcher, shared=[ray.put(shared)])
     else:
         yield tune.with_parameters(GanTrainable, shared=shared)
 

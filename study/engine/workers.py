@@ -1,6 +1,6 @@
-"""Worker processes that train several trials each (`resources.lanes`), and the desk that starts them.
+"""Worker processes that train several trials each (`resources.lanes`), and the dispatcher that starts and ends them.
 
-Imports no torch: the desk's process does not need it.
+Imports no torch: the dispatcher's process does not need it.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-_SUSPECT = 2  # workers that died with a trial aboard, after which the trial is trained alone
+_SHARED_DEATHS = 2  # how many shared workers may die while they train a trial; then it is trained alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Berth:
+class Assignment:
     """A trial's worker. `number` tells a worker from the one that replaced it."""
 
     place: Place
@@ -46,61 +46,61 @@ class Berth:
 class _Running:
     """A worker, and the lanes that use it."""
 
-    berth: Berth
+    assignment: Assignment
     lanes: set[str] = field(default_factory=set)
 
 
-class Desk:
+class Dispatcher:
     """Actor that starts the workers and decides which of them trains a trial.
 
-    The driver owns the desk and the desk owns the workers, so Ray kills them with the driver, however it ends.
+    The driver owns the dispatcher and the dispatcher owns the workers, so Ray kills them with the driver, however it ends.
     """
 
     def __init__(self) -> None:
         self._running: dict[Place, _Running] = {}
-        self._deaths: Counter[str] = Counter()  # trial -> workers that died with it aboard
-        self._guilty: set[str] = set()  # trials that took a worker of their own down
-        self._started = 0
+        self._deaths: Counter[str] = Counter()  # trial -> workers that died while they trained it
+        self._crashed_alone: set[str] = set()  # trials that crashed a worker of their own
+        self._n_workers = 0
 
-    def board(self, trial_id: str, lane: str, place: Place) -> Berth:
+    def assign(self, trial_id: str, lane: str, place: Place) -> Assignment:
         """Return the worker that will train a trial. Starts one if needed."""
-        place = replace(place, alone=trial_id if self._deaths[trial_id] >= _SUSPECT else "")
+        place = replace(place, alone=trial_id if self._deaths[trial_id] >= _SHARED_DEATHS else "")
         if place not in self._running:
-            self._started += 1
+            self._n_workers += 1
             strategy = NodeAffinitySchedulingStrategy(place.node, soft=False)
             worker = ray.remote(Worker).options(num_cpus=0, num_gpus=0, scheduling_strategy=strategy).remote(place)
-            self._running[place] = _Running(berth=Berth(place=place, number=self._started, worker=worker))
+            self._running[place] = _Running(assignment=Assignment(place=place, number=self._n_workers, worker=worker))
         self._running[place].lanes.add(lane)
-        return self._running[place].berth
+        return self._running[place].assignment
 
-    def died(self, berth: Berth, trial_id: str | None) -> None:
-        """Note that a worker died. trial_id: the trial that saw it die, if it was aboard."""
+    def died(self, assignment: Assignment, trial_id: str | None) -> None:
+        """Note that a worker died. trial_id: the trial that saw it die, if the worker had begun it."""
         if trial_id:
             self._deaths[trial_id] += 1
-            if berth.place.alone:
-                self._guilty.add(trial_id)
-        if (running := self._running.get(berth.place)) and running.berth.number == berth.number:
-            self._end(berth.place)
+            if assignment.place.alone:
+                self._crashed_alone.add(trial_id)
+        if (running := self._running.get(assignment.place)) and running.assignment.number == assignment.number:
+            self._end(assignment.place)
 
-    def passed(self, trial_id: str) -> bool:
-        """Note that a trial reached a tick alone. Returns whether it may share a worker again: a suspect is innocent then.
+    def reached_tick(self, trial_id: str) -> bool:
+        """Note that a trial reached a tick alone. Returns whether it may share a worker again.
 
-        Should another worker die with it aboard, it is a suspect again. A trial that took a worker of its own down stays alone.
+        It may unless it ever crashed a worker of its own. If one more shared worker dies while it trains the trial, the trial is alone again.
         """
-        if trial_id not in self._guilty:
-            self._deaths[trial_id] = _SUSPECT - 1
-        return trial_id not in self._guilty
+        if trial_id not in self._crashed_alone:
+            self._deaths[trial_id] = _SHARED_DEATHS - 1
+        return trial_id not in self._crashed_alone
 
-    def leave(self, lane: str, berth: Berth) -> None:
+    def release(self, lane: str, assignment: Assignment) -> None:
         """Note that a lane no longer uses a worker. The last one ends it."""
-        running = self._running.get(berth.place)
-        if running and running.berth.number == berth.number:
+        running = self._running.get(assignment.place)
+        if running and running.assignment.number == assignment.number:
             running.lanes.discard(lane)
             if not running.lanes:
-                self._end(berth.place)
+                self._end(assignment.place)
 
     def _end(self, place: Place) -> None:
-        ray.kill(self._running.pop(place).berth.worker)
+        ray.kill(self._running.pop(place).assignment.worker)
 
 
 class TrainingError(Exception):
@@ -127,7 +127,7 @@ class Worker:
         pid: the lane's process. shared: the reference of a Shared, in a list, so that Ray hands it over as a reference.
         """
         for gone in [name for name, other in self._pids.items() if not psutil.pid_exists(other)]:
-            await self.end(gone)  # the lane was killed and said no goodbye; its trial runs in another lane now
+            await self.end(gone)  # the lane was killed and could not end its trial; the trial runs in another lane now
         self._pids[lane] = pid
         thread = self._threads.setdefault(lane, ThreadPoolExecutor(1))
         async with self._opening:
@@ -171,16 +171,16 @@ class Worker:
         """Return the Lanes of this process."""
         if self._place.gpus:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self._place.gpus)  # read when torch first uses CUDA
-        from trainables.lanes import Lanes  # here, so that the desk and the lanes do not import torch
+        from trainables.lanes import Lanes  # here, so that the dispatcher and the lanes do not import torch
 
         return Lanes(shared, cpus=self._place.cpus, gpu=self._place.share)
 
 
 @contextmanager
-def desk() -> Iterator[Any]:
-    """A desk for the trials of one Tune run. Its end ends the workers."""
+def dispatching() -> Iterator[Any]:
+    """Run a Dispatcher for the trials of one Tune run. Its end ends the workers."""
     # If it crashes, Ray starts it again and repeats calls. Its workers die with it, and the lanes ask for new ones.
-    actor: Any = ray.remote(Desk).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+    actor: Any = ray.remote(Dispatcher).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
     try:
         yield actor
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from recorded import wait_until
 from toy import doubled, run
-from workers import DESK, LANE, WORKER, running
+from workers import DISPATCHER, LANE, WORKER, running
 
 from study.api import StudyView
 from study.spec.study_spec import StudySpec
@@ -33,7 +33,7 @@ def values(view: StudyView) -> Mapping[str, Any]:
 @pytest.fixture(autouse=True)
 def nothing_remains() -> Iterator[None]:
     yield
-    wait_until(lambda: not running(WORKER, DESK, LANE))
+    wait_until(lambda: not running(WORKER, DISPATCHER, LANE))
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,11 @@ def kill(name: str) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("name", "measured"), [(WORKER, (3, 6)), (DESK, (5,))])
+@pytest.mark.parametrize(("name", "measured"), [(WORKER, (3, 6)), (DISPATCHER, (5,))])
 def test_a_killed_worker_costs_no_trial(
     toy: Toy, tmp_path: Path, separate: Any, monkeypatch: pytest.MonkeyPatch, name: str, measured: tuple[int, ...]
 ) -> None:
-    """Twice, so that trials that were aboard both times are trained alone. The workers die with the desk."""
+    """Twice, so that trials that both workers trained are trained alone. The workers die with the dispatcher."""
     spec = toy(resources=LANES, max_failures=0)
     when(monkeypatch, measured, lambda: kill(name))
     view = run(spec, tmp_path / "toy")

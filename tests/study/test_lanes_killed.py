@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from recorded import wait_until
-from workers import DESK, LANE, WORKER, running
+from workers import DISPATCHER, LANE, WORKER, running
 
 from study.store.lock import driver
 from study.store.store import Store
@@ -71,7 +71,7 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
     assert running(WORKER)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=120) == 0
-    wait_until(lambda: not running(WORKER, DESK, LANE))
+    wait_until(lambda: not running(WORKER, DISPATCHER, LANE))
     assert driver(folder) is None
     assert start("resume", str(folder)).wait(timeout=300) == 0
     store = Store(folder)
@@ -86,12 +86,12 @@ def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, s
     process = start("launch", str(study), "--folder", str(folder), RAY_ADDRESS=address)
     until_lines(folder, process, 10)
     assert running(WORKER)
-    assert running(DESK)
+    assert running(DISPATCHER)
     assert running(LANE)
     if how == "ganstudy stop":
         assert start("stop", str(folder)).wait(timeout=120) == 0
     else:
         process.kill()
     process.wait(timeout=120)
-    wait_until(lambda: not running(WORKER, DESK, LANE))
+    wait_until(lambda: not running(WORKER, DISPATCHER, LANE))
     assert running("raylet")

@@ -1,4 +1,4 @@
-"""Workers and the desk without Ray: what a trial raises, who is trained alone, who ends a worker."""
+"""Workers and the dispatcher without Ray: what a trial raises, who is trained alone, who ends a worker."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from study.engine.workers import Berth, Desk, Place, Worker
+from study.engine.workers import Assignment, Dispatcher, Place, Worker
 
 PLACE = Place(node="here", cpus=1)
 GONE = 2**22 + 1  # no process has so high an id
@@ -101,8 +101,8 @@ def test_trials_of_dead_lanes_are_dropped(lanes: FakeLanes) -> None:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, list[str]]:
-    """A desk with fake workers, and the names of those that it ended."""
+def dispatcher(monkeypatch: pytest.MonkeyPatch) -> tuple[Dispatcher, list[str]]:
+    """A dispatcher with fake workers, and the names of those that it ended."""
     ended: list[str] = []
 
     def remote(of: type) -> Any:
@@ -110,59 +110,59 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, list[str]]:
 
     monkeypatch.setattr("study.engine.workers.ray", SimpleNamespace(remote=remote, kill=ended.append))
     monkeypatch.setattr("study.engine.workers.NodeAffinitySchedulingStrategy", lambda node, soft: node)
-    return Desk(), ended
+    return Dispatcher(), ended
 
 
-def crash(desk: Desk, *trials: str) -> list[Berth]:
-    """Let all trials board, and their workers die. Returns where they were."""
-    berths = [desk.board(trial, f"lane of {trial}", PLACE) for trial in trials]
-    for trial, berth in zip(trials, berths, strict=True):
-        desk.died(berth, trial)
-    return berths
+def crash(dispatcher: Dispatcher, *trials: str) -> list[Assignment]:
+    """Assign workers to all trials, and let the workers die. Returns the assignments."""
+    assigned = [dispatcher.assign(trial, f"lane of {trial}", PLACE) for trial in trials]
+    for trial, assignment in zip(trials, assigned, strict=True):
+        dispatcher.died(assignment, trial)
+    return assigned
 
 
-def test_trials_aboard_two_dead_workers_are_trained_alone(desk: tuple[Desk, list[str]]) -> None:
-    of_all, ended = desk
+def test_trials_of_two_dead_workers_are_trained_alone(dispatcher: tuple[Dispatcher, list[str]]) -> None:
+    workers, ended = dispatcher
     for expected in (1, 2):
-        assert {berth.number for berth in crash(of_all, "a", "b")} == {expected}
+        assert {assignment.number for assignment in crash(workers, "a", "b")} == {expected}
     assert ended == ["worker of all"] * 2
-    assert [of_all.board(trial, "lane", PLACE).place.alone for trial in ("a", "b", "c")] == ["a", "b", ""]
-    assert of_all.passed("b"), "a trial that reaches a tick alone is innocent"
-    assert of_all.board("b", "lane", PLACE).place.alone == ""
-    crash(of_all, "b")
-    assert of_all.board("b", "lane", PLACE).place.alone == "b", "but one more death makes it a suspect again"
+    assert [workers.assign(trial, "lane", PLACE).place.alone for trial in ("a", "b", "c")] == ["a", "b", ""]
+    assert workers.reached_tick("b"), "a trial that reaches a tick alone may share again"
+    assert workers.assign("b", "lane", PLACE).place.alone == ""
+    crash(workers, "b")
+    assert workers.assign("b", "lane", PLACE).place.alone == "b", "but one more death makes it train alone again"
 
 
-def test_a_trial_that_takes_its_own_worker_down_stays_alone(desk: tuple[Desk, list[str]]) -> None:
-    of_all, _ = desk
+def test_a_trial_that_crashes_its_own_worker_stays_alone(dispatcher: tuple[Dispatcher, list[str]]) -> None:
+    workers, _ = dispatcher
     for _ in range(3):
-        crash(of_all, "a")
-    assert not of_all.passed("a")
-    assert of_all.board("a", "lane", PLACE).place.alone == "a"
+        crash(workers, "a")
+    assert not workers.reached_tick("a")
+    assert workers.assign("a", "lane", PLACE).place.alone == "a"
 
 
-def test_a_worker_that_was_dead_before_is_nobodys_fault(desk: tuple[Desk, list[str]]) -> None:
-    of_all, _ = desk
+def test_a_worker_that_was_dead_before_counts_against_no_trial(dispatcher: tuple[Dispatcher, list[str]]) -> None:
+    workers, _ = dispatcher
     for _ in range(5):
-        of_all.died(of_all.board("a", "lane", PLACE), None)
-    assert of_all.board("a", "lane", PLACE).place.alone == ""
+        workers.died(workers.assign("a", "lane", PLACE), None)
+    assert workers.assign("a", "lane", PLACE).place.alone == ""
 
 
-def test_the_last_lane_ends_the_worker(desk: tuple[Desk, list[str]]) -> None:
-    of_all, ended = desk
-    first, second = of_all.board("a", "lane 1", PLACE), of_all.board("b", "lane 2", PLACE)
+def test_the_last_lane_ends_the_worker(dispatcher: tuple[Dispatcher, list[str]]) -> None:
+    workers, ended = dispatcher
+    first, second = workers.assign("a", "lane 1", PLACE), workers.assign("b", "lane 2", PLACE)
     assert first == second
-    of_all.leave("lane 1", first)
+    workers.release("lane 1", first)
     assert not ended
-    of_all.leave("lane 2", second)
+    workers.release("lane 2", second)
     assert ended == ["worker of all"]
-    newer = of_all.board("a", "lane 1", PLACE)
-    of_all.leave("lane 1", first)  # a late goodbye to a worker that is gone
+    newer = workers.assign("a", "lane 1", PLACE)
+    workers.release("lane 1", first)  # comes late: the worker is gone
     assert ended == ["worker of all"]
     assert newer.number == first.number + 1
 
 
-def test_each_device_has_a_worker(desk: tuple[Desk, list[str]]) -> None:
-    of_all, _ = desk
+def test_each_device_has_a_worker(dispatcher: tuple[Dispatcher, list[str]]) -> None:
+    workers, _ = dispatcher
     places = [replace(PLACE, gpus=("0",), share=0.5), replace(PLACE, gpus=("1",), share=0.5), replace(PLACE, node="there")]
-    assert [of_all.board("a", "lane", place).number for place in places + places] == [1, 2, 3] * 2
+    assert [workers.assign("a", "lane", place).number for place in places + places] == [1, 2, 3] * 2
