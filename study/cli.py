@@ -37,7 +37,10 @@ Set = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change a base setting (g.lr=1e-3) or a key of the study (n_configs=48). Repeatable."),
 ]
 Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the plugins of the study. They run their own code.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster: its address, or auto. Default: start Ray on this machine.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster: HOST:PORT, or auto for the one of RAY_ADDRESS or of this machine. Default: start Ray on this machine."),
+]
 
 
 def _print_versions(asked: bool) -> None:

@@ -15,6 +15,7 @@ STARTS_RAY = {
     "test_launch.py",
     "test_layout.py",
     "test_plugins.py",
+    "test_reach.py",
     "test_sharing.py",
     "test_submit.py",
 }

@@ -1,5 +1,6 @@
 """Connects to Ray and checks that the cluster has the resources and versions that a study needs."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ import torch
 
 from ganstudy import UserError
 from study.engine.provenance import versions
+from study.engine.reach import refuse_unreachable
 from study.spec.study_spec import StudySpec
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files per trial
@@ -28,24 +32,21 @@ _ANSWER_S = 120  # how long a node may take to report its versions
 def connected(address: str | None) -> Iterator[None]:
     """Connect to Ray while the block runs.
 
-    Uses the Ray that is initialised in this process, else the cluster at `address` or RAY_ADDRESS, else a local Ray that is shut down
-    afterwards. Raises UserError if the cluster cannot be reached.
+    Uses the Ray that is initialised in this process, else the cluster at `address`, else a local Ray that is shut down afterwards. As for
+    Ray, `auto` is the cluster of RAY_ADDRESS, or else one that runs on this machine. Raises UserError if the cluster cannot be reached.
     """
     for name, setting in ENVIRONMENT.items():  # before Ray starts, since its processes inherit them
         os.environ.setdefault(name, setting)
     if ray.is_initialized():
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:  # depends on the form of the address
-            raise UserError(
-                f"--address or RAY_ADDRESS must be the address of a running Ray cluster; cannot connect to {address}: {error}"
-            ) from error
+        refuse_unreachable(address)
+        ray.init(address=address, **quiet)
     else:
+        if ignored := os.environ.get("RAY_ADDRESS"):
+            log.warning("Ray is started on this machine; RAY_ADDRESS (%s) is used only with --address auto", ignored)
         ray.init(address="local", num_cpus=int(_this_machine()["CPU"]), include_dashboard=False, **quiet)
     try:
         yield
@@ -66,7 +67,7 @@ def nodes(address: str | None) -> list[Mapping[str, float]]:
     """Resources of each node that will run trials. Does not start Ray; empty for a cluster that is not connected yet."""
     if ray.is_initialized():
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [] if address or os.environ.get("RAY_ADDRESS") else [_this_machine()]
+    return [] if address else [_this_machine()]
 
 
 def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ganstudy import UserError
 from ganstudy.command import command
 from study.engine import cluster
 from study.engine.provenance import provenance
+from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
 from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec, identity
@@ -27,8 +27,6 @@ from trainables.models.conditional import classes_of
 from trainables.tricks import TRICKS
 
 log = logging.getLogger(__name__)
-
-_ADDRESS = r"auto|local|\w+://\S+|\S+:\d+"  # the forms that ray.init takes
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     if known:
         _refuse_other(known.spec, spec, folder)
     _check_writable(folder)
-    if address and not re.fullmatch(_ADDRESS, address):
-        raise UserError(
-            f"--address must be auto, HOST:PORT or ray://HOST:PORT; given {address!r}. Leave it out to start Ray on this machine"
-        )
+    if address:
+        refuse_malformed(address)
     if spec.tracking.optuna is not None:
         check_storage(spec.tracking.optuna)
     if nodes := cluster.nodes(address):

@@ -1,6 +1,5 @@
 """Drivers of studies with lanes that are stopped or killed: the study can be resumed, and no worker process outlives its driver."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -35,9 +34,9 @@ cluster.shutdown()
 """
 
 
-def start(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+def start(*words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "study.cli", *words]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | environment)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def until_lines(folder: Path, process: subprocess.Popen[bytes], lines: int) -> None:
@@ -83,7 +82,7 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
 @pytest.mark.parametrize("how", ["kill -9", "ganstudy stop"])
 def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, study: Path, address: str, how: str) -> None:
     folder = tmp_path / "toy"
-    process = start("launch", str(study), "--folder", str(folder), RAY_ADDRESS=address)
+    process = start("launch", str(study), "--folder", str(folder), "--address", address)
     until_lines(folder, process, 10)
     assert running(WORKER)
     assert running(DISPATCHER)
