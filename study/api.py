@@ -31,15 +31,24 @@ if TYPE_CHECKING:
     from trainables.generators import Generator
 
 
-def launch(spec: "StudySpec", folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> "StudyView":
+def launch(
+    spec: "StudySpec",
+    folder: Path | str | None = None,
+    *,
+    address: str | None = None,
+    progress: bool = True,
+    allow_changed_code: bool = False,
+) -> "StudyView":
     """Run a study until all trials are done or it is stopped, and return its view. Call it again to resume.
 
     folder: where the study is stored; default runs/NAME. address: a Ray cluster; default: the Ray instance of this process, or a new local one.
+    allow_changed_code: go on with a folder, or use nodes of the cluster, of other ganstudy code, which the trials record and the report says.
     Raises UserError if the study cannot run, before it starts or writes anything, and if another process runs this folder.
     """
     from study.engine.launch import launch as run  # here: Ray takes seconds to import, and reading a study does not need it
 
-    return open_study(run(spec, folder, address=address, progress=progress).folder, trust_plugins=True)
+    store = run(spec, folder, address=address, progress=progress, allow_changed_code=allow_changed_code)
+    return open_study(store.folder, trust_plugins=True)
 
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":

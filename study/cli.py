@@ -37,6 +37,9 @@ Set = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change a base setting (g.lr=1e-3) or a key of the study (n_configs=48). Repeatable."),
 ]
 Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the plugins of the study. They run their own code.")]
+AllowChangedCode = Annotated[
+    bool, typer.Option("--allow-changed-code", help="Go on with a study although ganstudy's own code has changed. The report says so.")
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster: HOST:PORT, or auto for the one of RAY_ADDRESS or of this machine. Default: start Ray on this machine."),
@@ -46,7 +49,7 @@ Address = Annotated[
 def _print_versions(asked: bool) -> None:
     """Print the versions and exit, if asked."""
     if asked:
-        from study.engine.provenance import versions
+        from ganstudy.versions import versions
 
         console.print(
             "  ".join(f"{name} {version}" for name, version in versions().items() if name in ("ganstudy", "ray", "torch", "python"))
@@ -71,6 +74,7 @@ def launch(
     changes: Set = None,
     address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one full config; train nothing.")] = False,
+    allow_changed_code: AllowChangedCode = False,
 ) -> None:
     """Run a study, then print its answer and ranking and write a report. Resumes if the folder already contains the study."""
     from study.spec.files import parse_changes
@@ -80,9 +84,9 @@ def launch(
     if dry_run:
         from study.engine.dry_run import preview
 
-        preview(spec, folder or default_folder(spec.name), console, address=address)
+        preview(spec, folder or default_folder(spec.name), console, address=address, allow_changed_code=allow_changed_code)
         return
-    _run(spec, folder or default_folder(spec.name), address)
+    _run(spec, folder or default_folder(spec.name), address, allow_changed_code=allow_changed_code)
 
 
 @app.command()
@@ -122,22 +126,33 @@ def submit(
 
 
 @app.command()
-def resume(folder: Folder, changes: Set = None, address: Address = None, trust_plugins: Trust = False) -> None:
+def resume(
+    folder: Folder,
+    changes: Set = None,
+    address: Address = None,
+    trust_plugins: Trust = False,
+    allow_changed_code: AllowChangedCode = False,
+) -> None:
     """Resume a study that was stopped or killed, or extend it with --set n_configs=N or --set seeds=N."""
     from study.api import open_study
     from study.spec.files import parse_changes
 
-    _run(open_study(folder, trust_plugins=trust_plugins).spec_with(parse_changes(changes or [])), folder, address)
+    _run(
+        open_study(folder, trust_plugins=trust_plugins).spec_with(parse_changes(changes or [])),
+        folder,
+        address,
+        allow_changed_code=allow_changed_code,
+    )
 
 
-def _run(spec: "StudySpec", folder: Path, address: str | None) -> None:
+def _run(spec: "StudySpec", folder: Path, address: str | None, *, allow_changed_code: bool) -> None:
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch
     from study.show.terminal import print_result
 
     began = time.monotonic()
     try:
-        view = launch(spec, folder, address=address)
+        view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles it in between
         advice = f"Resume with {command('resume', folder)}" if Layout(folder).records.exists() else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)

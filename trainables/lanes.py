@@ -23,6 +23,7 @@ class Lanes:
     """
 
     def __init__(self, shared: Shared, *, cpus: float, gpu: float):
+        self._code = shared.code()
         self._source, self._cpus, self._gpu = shared.source, cpus, gpu
         self._device = first_gpu() if gpu else torch.device("cpu")
         be_deterministic(shared.deterministic, self._device)
@@ -48,7 +49,7 @@ class Lanes:
                 torch.cuda.set_per_process_memory_fraction(min(1.0, self._gpu * len(self._trials)), self._device)
 
     def tick(self, lane: str, folder: Path) -> dict[str, Any]:
-        """Train to the next tick. Returns the fields of Measured, `effective` and `eager`; writes a checkpoint to `folder` unless the trial diverged.
+        """Train to the next tick. Returns the fields of Measured, `effective`, `eager` and `code`; writes a checkpoint to `folder` unless the trial diverged.
 
         Ends a trial that has no further ticks. On a GPU, the peak memory is that of all trials of the process, and its name says so.
         """
@@ -59,7 +60,13 @@ class Lanes:
         if measured.finished or measured.diverged:
             self.end(lane)
         values = {_OF_ALL if name == _OF_ONE_TRIAL else name: value for name, value in measured.values.items()}
-        return {**vars(measured), "values": values, "effective": {} if measured.images else trial.effective, "eager": trial.eager}
+        return {
+            **vars(measured),
+            "values": values,
+            "effective": {} if measured.images else trial.effective,
+            "eager": trial.eager,
+            "code": self._code,
+        }
 
     def speed(self, lane: str, seconds: float) -> float:
         """Train for about so many seconds. Returns images per second. See Trial.speed."""

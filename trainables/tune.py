@@ -4,7 +4,7 @@ import importlib
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import torch
 from ray import cloudpickle, tune
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
+from ganstudy.versions import refused, versions
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
@@ -29,6 +30,10 @@ class Evaluator(Protocol):
         """Return this evaluator with its networks on `device`."""
 
 
+class WrongVersions(Exception):
+    """This worker runs other versions than the driver. Stops the study."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shared:
     """Data and evaluator that all trials of a study share. Each worker gets them once from the object store, without copying arrays.
@@ -42,32 +47,43 @@ class Shared:
     plugin_folders: Sequence[str] = ()  # folders of plugins that are not installed
     capture: bool = True  # see Trial
     deterministic: bool = False  # see trainables.precision.be_deterministic
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the driver
+    allow_changed_code: bool = False  # whether a worker may run other code of ours
+
+    def code(self) -> str:
+        """Return the hash of this worker's code. Raises WrongVersions if trials trained here would mix results of two programs."""
+        here = versions()
+        node = f"on node {ray.util.get_node_ip_address()}"
+        if reason := refused(self.versions, here, allow_changed_code=self.allow_changed_code, there="on the driver", here=node):
+            raise WrongVersions(reason)
+        return here["code"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         buffers: list[pickle.PickleBuffer] = []
         packed = cloudpickle.dumps((self.source, self.evaluator), protocol=5, buffer_callback=buffers.append)
-        return _unpacked, (self.plugins, self.plugin_folders, self.capture, self.deterministic, packed, buffers)
+        plain = {name: value for name, value in vars(self).items() if name not in ("source", "evaluator")}
+        return _unpacked, (plain, packed, buffers)
 
 
-def _unpacked(
-    plugins: Sequence[str], folders: Sequence[str], capture: bool, deterministic: bool, packed: bytes, buffers: list[Any]
-) -> Shared:
-    """Import the plugins, then unpickle."""
-    sys.path += [folder for folder in folders if folder not in sys.path]
-    for module in plugins:
+def _unpacked(plain: Mapping[str, Any], packed: bytes, buffers: list[Any]) -> Shared:
+    """Import the plugins, then unpickle. plain: the other fields of Shared."""
+    sys.path += [folder for folder in plain["plugin_folders"] if folder not in sys.path]
+    for module in plain["plugins"]:
         importlib.import_module(module)
     source, evaluator = pickle.loads(packed, buffers=buffers)
-    return Shared(source=source, evaluator=evaluator, plugins=plugins, plugin_folders=folders, capture=capture, deterministic=deterministic)
+    return Shared(source=source, evaluator=evaluator, **plain)
 
 
 class GanTrainable(tune.Trainable):
     """Ray Tune Trainable whose step is one tick. Each step reports the fields of Measured and requests a checkpoint unless the trial diverged.
 
-    The first step also reports `effective`; `eager` says why a GPU does not replay rounds. The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
+    The first step also reports `effective`; `eager` says why a GPU does not replay rounds, and `code` is the hash of this worker's code.
+    The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
     tune.with_parameters passes `shared`.
     """
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
+        self.code = shared.code()
         self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
         be_deterministic(shared.deterministic, self.device)
         self.source, self.evaluator, self.capture = shared.source, shared.evaluator.on(self.device), shared.capture
@@ -94,6 +110,7 @@ class GanTrainable(tune.Trainable):
             **vars(measured),
             "effective": {} if measured.images else self.trial.effective,
             "eager": self.trial.eager,
+            "code": self.code,
             DONE: measured.finished or bool(measured.diverged),
             SHOULD_CHECKPOINT: not measured.diverged,
         }

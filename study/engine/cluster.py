@@ -12,7 +12,7 @@ import ray
 import torch
 
 from ganstudy import UserError
-from study.engine.provenance import versions
+from ganstudy.versions import refused, versions
 from study.engine.reach import refuse_unreachable
 from study.spec.study_spec import StudySpec
 
@@ -117,8 +117,8 @@ def total(nodes: list[Mapping[str, float]]) -> dict[str, float]:
     return {kind: sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU", "memory")}
 
 
-def check_versions() -> None:
-    """Raise UserError if a node has other package versions than the driver, since the study would mix results of two programs."""
+def check_versions(*, allow_changed_code: bool = False) -> None:
+    """Raise UserError if a node has other versions than the driver, since the study would mix results of two programs."""
     expected = versions()
     for node in ray.nodes():
         if not node["Alive"] or node["NodeID"] == ray.get_runtime_context().get_node_id():
@@ -134,8 +134,6 @@ def check_versions() -> None:
             raise UserError(
                 f"node {node['NodeManagerAddress']} must have ganstudy {expected['ganstudy']} installed; its error is: {error.cause}"
             ) from None
-        if different := {name: (version, found[name]) for name, version in expected.items() if found[name] != version}:
-            differences = "; ".join(f"{name} {driver} on the driver, {worker} on the node" for name, (driver, worker) in different.items())
-            raise UserError(
-                f"driver and workers must run the same versions; node {node['NodeManagerAddress']} differs: {differences}. Use the image of the Dockerfile on all nodes"
-            )
+        here = f"on node {node['NodeManagerAddress']}"
+        if reason := refused(expected, found, allow_changed_code=allow_changed_code, there="on the driver", here=here):
+            raise UserError(reason)

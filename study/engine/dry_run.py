@@ -31,9 +31,9 @@ from trainables.trial import Trial
 _PROBE_BATCHES = 40  # batches trained to measure the speed; the first half is warm-up
 
 
-def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None) -> None:
+def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False) -> None:
     """Print the dry run of a study. Raises UserError for anything that `launch` would refuse."""
-    prepared = prepare(spec, folder, address=address)
+    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
     proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next(0)
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)

@@ -22,7 +22,7 @@ from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
-from study.engine.searcher import Search, to_run
+from study.engine.searcher import Search, unfinished
 from study.engine.stopping import Stopping
 from study.engine.workers import dispatching
 from study.evaluation.classifiers import keep_classifier
@@ -40,12 +40,19 @@ logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERRO
 _MAX_CRASHES = 2  # crashes of the whole Tune run; after each, a new Tune run resumes from the records
 
 
-def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | None = None, progress: bool = True) -> Store:
+def launch(
+    spec: StudySpec,
+    folder: Path | str | None = None,
+    *,
+    address: str | None = None,
+    progress: bool = True,
+    allow_changed_code: bool = False,
+) -> Store:
     """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
     if not isinstance(spec, StudySpec):
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = Path(folder or default_folder(spec.name))
-    prepared = prepare(spec, folder, address=address)
+    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
     if not unfinished(spec, Store(folder)):
         known = Store(folder).study
         if known and (known.spec.get("failure"), known.spec["question"]) != (spec.failure, spec.question):
@@ -54,7 +61,7 @@ def launch(spec: StudySpec, folder: Path | str | None = None, *, address: str | 
         with _tracked(folder, spec):  # to complete the trackers
             return Store(folder)
     with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
-        cluster.check_versions()
+        cluster.check_versions(allow_changed_code=allow_changed_code)
         cluster.slots(spec, cluster.nodes(address))
         shared, lanes, facts = _shared(spec, prepared), 0, dict[str, Any]()
         if sharing.most(spec, cluster.nodes(address)):
@@ -103,11 +110,6 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
         log.warning("a trial ran out of a GPU's memory; from now on %s", sharing.sentence(lanes, []))
 
 
-def unfinished(spec: StudySpec, store: Store) -> bool:
-    """Whether there are trials left to run."""
-    return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
-
-
 def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
     return Shared(
         source=prepared.source,
@@ -116,6 +118,8 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
         plugin_folders=plugin_folders(spec.plugins),
         capture=spec.resources.capture == "auto",
         deterministic=spec.resources.deterministic,
+        versions=prepared.versions,
+        allow_changed_code=prepared.allow_changed_code,
     )
 
 

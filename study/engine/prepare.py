@@ -10,10 +10,12 @@ from typing import Any
 from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
 from ganstudy.command import command
+from ganstudy.versions import refused, versions
 from study.engine import cluster
 from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
+from study.engine.searcher import unfinished
 from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec, identity
 from study.store.layout import Layout, RunLayout
@@ -36,9 +38,11 @@ class Prepared:
     source: Source
     evaluator: Evaluator
     study: StudyRecord
+    versions: Mapping[str, str]  # of the driver
+    allow_changed_code: bool  # whether trials may be trained by other code of ours
 
 
-def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
+def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed_code: bool = False) -> Prepared:
     """Load the data, build the evaluator and check the study against the folder, the machine and the data.
 
     Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
@@ -49,6 +53,8 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
     refuse_second_driver(folder)
     if known:
         _refuse_other(known.spec, spec, folder)
+        if unfinished(spec, store):
+            _refuse_other_versions(known.provenance, folder, allow_changed_code=allow_changed_code)
     _check_writable(folder)
     if address:
         refuse_malformed(address)
@@ -93,7 +99,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None) -> Prepared:
         created=known.created if known else facts["started"],
         provenance=facts,
     )
-    return Prepared(source, evaluator, made)
+    return Prepared(source, evaluator, made, versions(), allow_changed_code)
 
 
 def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
@@ -107,6 +113,12 @@ def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> No
     for key in ("n_configs", "seeds"):
         if (given := getattr(spec, key)) < known[key]:
             raise UserError(f"{key} must be at least {known[key]}, as in {folder}; given {given}. Raise it, or give another --folder")
+
+
+def _refuse_other_versions(known: Mapping[str, str], folder: Path, *, allow_changed_code: bool) -> None:
+    """Raise UserError if the last driver of the folder ran other versions, since the study would mix results of two programs."""
+    if reason := refused(known, versions(), allow_changed_code=allow_changed_code, there=f"in {folder}", here="now"):
+        raise UserError(f"{reason}. Or train in another folder (--folder)")
 
 
 def _warn_of_another_meaning(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:

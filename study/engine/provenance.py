@@ -1,13 +1,11 @@
 """Provenance of results: package versions, machine, revision of the code."""
 
 import datetime
-import hashlib
-import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
 
-_PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
+from ganstudy.versions import versions
 
 
 def provenance() -> dict[str, str]:
@@ -33,17 +31,3 @@ def _revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return "installed"
     return out.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and the packages that affect results, and a hash of our own code."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}, "code": _code_hash()}
-
-
-def _code_hash() -> str:
-    """10 hex digits over our own files, which tell apart code states that have the same version number."""
-    root, digest = Path(__file__).parents[2], hashlib.sha256()
-    for package in ("analysis", "ganstudy", "study", "trainables"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:10]

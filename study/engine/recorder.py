@@ -45,6 +45,7 @@ class Recorder(tune.Callback):
             Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
             effective=result["effective"],
             eager=result["eager"],
+            code=result["code"],
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -81,7 +82,14 @@ class Recorder(tune.Callback):
                 (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
 
     def _record(
-        self, trial: Any, measured: Measurement | None, closed: Closed | None, *, effective: dict[str, Any] | None = None, eager: str = ""
+        self,
+        trial: Any,
+        measured: Measurement | None,
+        closed: Closed | None,
+        *,
+        effective: dict[str, Any] | None = None,
+        eager: str = "",
+        code: str | None = None,
     ) -> None:
         """Write to the Store, then update the searcher and the display."""
         trial_id = trial.config["trial_id"]
@@ -89,7 +97,9 @@ class Recorder(tune.Callback):
             log.warning("%s launches each operation by itself, which takes several times as long: %s", trial_id, eager)
         else:
             eager = ""
-        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective, eager=eager) and measured:
+        if code in self.store.trials[trial_id].codes:
+            code = None
+        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective, eager=eager, code=code) and measured:
             self.search.measured(trial_id, measured)
         if closed:
             self.search.closed(self.store.trials[trial_id])

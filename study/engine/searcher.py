@@ -88,6 +88,11 @@ def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
     return [record for record in store.trials.values() if record.needs_run(spec.max_failures)]
 
 
+def unfinished(spec: StudySpec, store: Store) -> bool:
+    """Whether there are trials left to run."""
+    return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
+
+
 def newest(record: TrialRecord, folder: Path) -> str | None:
     """Return the path of the newest checkpoint that is as it was saved; None if there is none. Warns of newer ones that are damaged."""
     layout, damaged = Layout(folder.absolute()), False

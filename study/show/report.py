@@ -1,5 +1,6 @@
 """The report of a study: collects design, claims, samples, recipes and provenance for `analysis.report`."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -46,9 +47,9 @@ def write_report(view: StudyView, path: Path) -> Path:
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of evaluation, summed over trials",
     }
     caveats: list[str] = []
-    codes = {str(each.provenance.get("code")) for each in view.store.studies}
-    if len(codes) > 1:
-        caveats.append(f"The trials were run by {len(codes)} different versions of the code ({', '.join(sorted(codes))}).")
+    if len(codes := _codes(view)) > 1:
+        told = ", ".join(f"{code}: {plural(count, 'trial')}" if count else code for code, count in codes.items())
+        caveats.append(f"The trials were trained by {len(codes)} different versions of the code ({told}); they may differ for that reason.")
     caveats += [
         "Metrics are those of the evaluation protocol of this study (see Design); under another one, such as other features, results may differ."
     ]
@@ -64,6 +65,14 @@ def _accuracy(view: StudyView) -> str:
     """Return "; classifier accuracy 98.8% on held-out images", or "" if the protocol uses no classifier."""
     found = view.study.accuracy
     return "" if found is None else f"; classifier accuracy {found:.1%} on held-out images"
+
+
+def _codes(view: StudyView) -> Mapping[str, int]:
+    """Return hash of the code -> number of trials that it trained. Older records know only the code of each driver: its number is 0."""
+    counts = Counter(code for record in view.store.trials.values() for code in record.codes)
+    if any(record.measurements and not record.codes for record in view.store.trials.values()):
+        counts.update({str(each.provenance.get("code")): 0 for each in view.store.studies})
+    return counts
 
 
 class _Lazy(Mapping[str, T]):

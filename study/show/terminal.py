@@ -33,7 +33,7 @@ COLUMNS = 8  # metrics per table of a trial's ticks
 
 def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
     """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
-    from study.engine.launch import unfinished  # here: it imports Ray, which takes seconds; only a launch has done so already
+    from study.engine.searcher import unfinished  # here: it imports Ray, which takes seconds; only a launch has done so already
 
     if unfinished(spec, view.store):
         done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())

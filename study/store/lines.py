@@ -34,6 +34,7 @@ class Line:
     opened: Opened | None = None
     effective: Mapping[str, Any] | None = None
     eager: str | None = None
+    code: str | None = None  # hash of the code of ours that trains
     measured: Measurement | None = None
     saved: Saved | None = None
     closed: Closed | None = None

@@ -59,6 +59,7 @@ class TrialRecord:
     phase: str = "explore"
     effective: Mapping[str, Any] = field(default_factory=dict)  # the settings that the networks and optimisers actually had
     eager: str = ""  # why a GPU did not replay rounds of updates; "" if it did, or on a CPU
+    codes: tuple[str, ...] = ()  # hashes of the code of ours that trained it; () in records of ganstudy before 0.2
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
     saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished

@@ -105,6 +105,7 @@ class Store:
         opened: Mapping[str, Any] | None = None,
         effective: Mapping[str, Any] | None = None,
         eager: str | None = None,
+        code: str | None = None,
         measured: Measurement | None = None,
         saved: Saved | None = None,
         closed: Closed | None = None,
@@ -124,6 +125,7 @@ class Store:
             "opened": opened,
             "effective": effective or None,
             "eager": eager or None,
+            "code": code,
             "measured": measured and asdict(measured),
             "saved": saved and asdict(saved),
             "closed": closed and asdict(closed),
@@ -163,6 +165,8 @@ class Store:
             record = replace(record, effective=line.effective)
         if line.eager:
             record = replace(record, eager=line.eager)
+        if line.code and line.code not in record.codes:
+            record = replace(record, codes=(*record.codes, line.code))
         if line.measured and _is_later(line.measured, record.last):
             record = replace(record, measurements=(*record.measurements, line.measured), closed=None)
         if line.saved and line.saved not in record.saved:

@@ -1,5 +1,6 @@
 """Checks of a cluster's resources and versions before launch; trials on GPUs that exist only in Ray's resource list."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ ray.shutdown()
 
 TWO_NODES = """
 import importlib.metadata
+from ganstudy import versions
 from ray.cluster_utils import Cluster
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 nodes.add_node(num_cpus=1)
@@ -86,6 +88,13 @@ try:
 except ValueError as error:
     print(error)
 importlib.metadata.version = real
+versions._code_hash = lambda: "0" * 10
+try:
+    cluster.check_versions()
+except ValueError as error:
+    print(error)
+cluster.check_versions(allow_changed_code=True)
+print("changed code passes")
 print(len(launch(StudySpec.from_dict(TOY), "toy", progress=False).trials()), "trials")
 ray.shutdown()
 nodes.shutdown()
@@ -105,6 +114,7 @@ def test_a_trial_requests_a_gpu_and_fails_if_torch_sees_none(tmp_path: Path) -> 
 def test_a_node_with_other_versions_is_refused(tmp_path: Path) -> None:
     said = run_script(head() + TWO_NODES, tmp_path)
     assert "same versions pass" in said
-    assert "driver and workers must run the same versions; node" in said
-    assert "torch 0.0 on the driver, 2." in said
+    assert "all trials of a study must be trained by the same versions; torch 0.0 on the driver, 2." in said
+    assert re.search(r"code 0{10} on the driver, \w{10} on node .*allow it with --allow-changed-code", said)
+    assert "changed code passes" in said
     assert "4 trials" in said

@@ -12,6 +12,7 @@ from recorded import wait_until
 from toy import doubled, run
 from workers import DISPATCHER, LANE, WORKER, running
 
+from ganstudy.versions import versions
 from study.api import StudyView
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
@@ -60,6 +61,7 @@ def test_lanes_write_the_records_of_separate_processes(toy: Toy, tmp_path: Path,
     for record in view.store.trials.values():
         assert [saved.images for saved in record.saved] == [0, 200, 400, 600]
         assert record.effective
+        assert record.codes == (versions()["code"],)
         assert view.trial(record.trial_id).sample(10).isfinite().all()
 
 

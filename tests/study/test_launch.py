@@ -11,7 +11,8 @@ import torch
 from toy import doubled, run
 
 from analysis import explain
-from study.engine.launch import unfinished
+from ganstudy.versions import versions
+from study.engine.searcher import unfinished
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
 from study.store.records import Ended
@@ -35,6 +36,7 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     for record in view.store.trials.values():
         for name, value in record.flat.items():
             assert name in ("arch", "budget_kimg", "tick_kimg", "seed") or record.effective.get(name, False) == value, name
+        assert record.codes == (versions()["code"],)
         kept = [saved.images for saved in record.saved if (view.folder / saved.path / STATE).exists()]
         assert kept == [400, 600], "the newest two checkpoints can be resumed from"
         grids = sorted(path.name for path in (view.folder / "trials" / record.trial_id / "samples").iterdir())
