@@ -10,6 +10,7 @@ from typing import Any
 from analysis.metrics.measures import METRICS, OF_CLASSES
 from ganstudy import UserError
 from ganstudy.command import command
+from ganstudy.masked import masked
 from ganstudy.versions import refused, versions
 from study.engine import cluster
 from study.engine.provenance import provenance
@@ -58,8 +59,8 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     _check_writable(folder)
     if address:
         refuse_malformed(address)
-    if spec.tracking.optuna is not None:
-        check_storage(spec.tracking.optuna)
+    if (storage := spec.tracking.active.get("optuna")) is not None:
+        check_storage(storage)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
     source = load(spec.corners[0].data)
@@ -91,7 +92,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         _warn_of_another_meaning(known.spec, spec, folder)
     facts = provenance()
     made = StudyRecord(
-        spec=spec.as_dict(),
+        spec={**spec.as_dict(), "tracking": masked(spec.as_dict()["tracking"])},
         protocol=evaluator.protocol.as_dict(),
         baselines={name: baseline.value for name, baseline in evaluator.baselines.items()},
         n_modes=evaluator.n_modes,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 from ganstudy import UserError
+from ganstudy.masked import is_masked, masked
 from ganstudy.registry import Registry
 from study.spec.errors import SpecError
 
@@ -87,12 +88,22 @@ class Tracking(BaseModel):
 
     @property
     def active(self) -> dict[str, Any]:
-        """Name -> config, of the trackers that have something to do."""
+        """Name -> config, of the trackers that have something to do.
+
+        Records hide passwords. Raises UserError if one is needed: that of `optuna` may come from the variable OPTUNA_STORAGE, which Optuna reads too.
+        """
         given = {name: TypeAdapter(TRACKERS[name].config).validate_python(value) for name, value in (self.model_extra or {}).items()}
         if self.optuna is not None:
-            given["optuna"] = self.optuna
+            own = os.environ.get("OPTUNA_STORAGE", "")
+            given["optuna"] = own if is_masked(self.optuna) and masked(own) == self.optuna else self.optuna
         if self.wandb is not None and self.wandb.resolved() != "disabled":
             given["wandb"] = self.wandb.model_copy(update={"mode": self.wandb.resolved()})
+        for name, config in given.items():
+            if is_masked(config.model_dump() if isinstance(config, BaseModel) else config):
+                how = "set OPTUNA_STORAGE to its whole URL, or " if name == "optuna" else ""
+                raise UserError(
+                    f"tracking.{name} needs a password, which the records of a study do not keep; {how}launch the study with its study file instead of resuming it"
+                )
         return given
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganstudy import UserError
+from ganstudy.masked import masked
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.tracker import closing_fields
 
@@ -31,7 +32,7 @@ def check_storage(address: str) -> None:
     if reason:
         raise UserError(
             "tracking.optuna must be the URL of a storage, such as sqlite:///digits.db, or the path of a journal file, such as digits.log; "
-            f"given {address!r}: {reason}"
+            f"given {masked(address)!r}: {masked(reason)}"
         )
 
 

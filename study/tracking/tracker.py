@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ganstudy.masked import masked
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.lines import read_line
 from study.store.records import StudyRecord, TrialRecord
@@ -102,5 +103,5 @@ def diagnosis_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
 
 
 def log(line: str) -> None:
-    """Print a line with the local time; the tracking process's output is its log file."""
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), line, flush=True)
+    """Print a line with the local time, without passwords; the tracking process's output is its log file."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), masked(line), flush=True)
