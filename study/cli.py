@@ -17,6 +17,7 @@ from ganstudy.files import write_output
 from study.console import terminal
 from study.store.layout import Layout, default_folder, not_records
 from study.store.lock import driver, stop_driver
+from study.store.store import Store
 
 if TYPE_CHECKING:
     from study.api import StudyView, TrialView
@@ -153,11 +154,11 @@ def _run(spec: "StudySpec", folder: Path, address: str | None, *, allow_changed_
     began = time.monotonic()
     try:
         view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code)
-    except KeyboardInterrupt:  # before or after the trials; Ray Tune handles it in between
-        advice = f"Resume with {command('resume', folder)}" if Layout(folder).records.exists() else "Nothing was written yet"
+        print_result(view, spec, console, seconds=time.monotonic() - began)
+    except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
+        advice = f"Resume with {command('resume', folder)}" if Store(folder).study else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)
         raise typer.Exit(130) from None
-    print_result(view, spec, console, seconds=time.monotonic() - began)
 
 
 @app.command()
@@ -525,6 +526,12 @@ def main() -> None:
         if "" in sys.argv[1:]:  # such as --folder "$FOLDER": an empty path would be the current folder
             raise UserError(f"no argument may be empty; one is in {command(*sys.argv[1:])}. Leave it out")
         app()
+    except SystemExit as end:
+        if Path(traceback.extract_tb(end.__traceback__)[-1].filename).parent.name in ("click", "typer"):  # the regular end of a command
+            raise
+        traceback.print_exc()
+        errors.print("A plugin has ended the program by sys.exit; it must raise another exception instead.", soft_wrap=True)
+        sys.exit(1)
     except UserError as error:
         errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)
         sys.exit(2)

@@ -47,7 +47,14 @@ def connected(address: str | None) -> Iterator[None]:
     else:
         if ignored := os.environ.get("RAY_ADDRESS"):
             log.warning("Ray is started on this machine; RAY_ADDRESS (%s) is used only with --address auto", ignored)
-        ray.init(address="local", num_cpus=int(_this_machine()["CPU"]), include_dashboard=False, **quiet)
+        try:
+            ray.init(address="local", num_cpus=int(_this_machine()["CPU"]), include_dashboard=False, **quiet)
+        except OSError as error:
+            if "AF_UNIX" not in str(error):
+                raise
+            raise UserError(
+                f"the folder for temporary files must have a short path, since Ray puts sockets below it ({error}). Set RAY_TMPDIR to a shorter folder, such as /tmp"
+            ) from None
     try:
         yield
     finally:

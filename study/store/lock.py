@@ -67,7 +67,7 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
             time.sleep(0.2)
         if driver(folder):
             raise UserError(
-                f"{who} must stop within {wait_s:g} s; it is still active. It stops when a trial reaches its next tick: wait longer (--wait-s)"
+                f"{who} must stop within {wait_s:g} s; it is still active. Wait longer (--wait-s), or end that process; the study can be resumed after that too"
             )
     return who
 

@@ -1,6 +1,7 @@
 """The commands, as a user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -173,19 +174,36 @@ def fails(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return end.value.code
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+@pytest.mark.parametrize("there", ["study", "empty file", ""])
+def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str) -> None:
     def interrupted(*args: object, **options: object) -> None:
         if there:
-            (tmp_path / "records.jsonl").touch()
+            shutil.copy(ROOT / "tests" / "data" / "format1" / "explain" / "records.jsonl", tmp_path)
+        if there == "empty file":
+            (tmp_path / "records.jsonl").write_text("")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("study.api.launch", interrupted)
     words = ["launch", str(ROOT / "studies" / "ring.yaml"), "--folder", str(tmp_path)]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 130
-    advice = f"Resume with `ganstudy resume {tmp_path}`." if there else "Nothing was written yet."
+    advice = f"Resume with `ganstudy resume {tmp_path}`." if there == "study" else "Nothing was written yet."
     assert result.output == f"Stopped. {advice}\n"
+
+
+def test_sys_exit_in_a_plugin_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also with the code 0, after which nothing would seem wrong."""
+
+    def planted() -> None:
+        sys.exit(0)
+
+    monkeypatch.setattr("study.show.catalogue.catalogue", planted)
+    assert fails(monkeypatch, "list") == 1
+    said = capsys.readouterr().err
+    assert "in planted" in said
+    assert "A plugin has ended the program by sys.exit" in said
+    monkeypatch.undo()
+    assert fails(monkeypatch, "list", "losses") == 0
 
 
 def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,3 +76,15 @@ def test_a_cluster_that_asks_for_a_token_says_so(with_token: str, monkeypatch: p
         reach.refuse_unreachable(with_token)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     reach.refuse_unreachable(with_token)
+
+
+def test_a_long_folder_for_temporary_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    with (
+        pytest.raises(UserError, match=r"temporary files must have a short path.* Set RAY_TMPDIR to a shorter folder"),
+        cluster.connected(None),
+    ):
+        pass
+    assert not ray.is_initialized()
