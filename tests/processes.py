@@ -8,6 +8,7 @@ STARTS_RAY = {
     "test_cluster.py",
     "test_damaged_study.py",
     "test_deploy.py",
+    "test_faults.py",
     "test_format_resume.py",
     "test_kill.py",
     "test_lanes.py",
@@ -18,6 +19,7 @@ STARTS_RAY = {
     "test_reach.py",
     "test_sharing.py",
     "test_submit.py",
+    "test_time_limits.py",
 }
 
 

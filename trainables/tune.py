@@ -18,6 +18,7 @@ from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
 from trainables.precision import be_deterministic
+from trainables.time_limit import time_limit
 from trainables.trial import Trial
 
 
@@ -47,6 +48,7 @@ class Shared:
     plugin_folders: Sequence[str] = ()  # folders of plugins that are not installed
     capture: bool = True  # see Trial
     deterministic: bool = False  # see trainables.precision.be_deterministic
+    timeout_s: float | None = None  # how long a trial may take to start, to its next tick, or to save; then its process is ended
     versions: Mapping[str, str] = field(default_factory=dict)  # of the driver
     allow_changed_code: bool = False  # whether a worker may run other code of ours
 
@@ -83,7 +85,7 @@ class GanTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], *, shared: Shared) -> None:  # type: ignore[override]
-        self.code = shared.code()
+        self.code, self.timeout_s = shared.code(), shared.timeout_s
         self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
         be_deterministic(shared.deterministic, self.device)
         self.source, self.evaluator, self.capture = shared.source, shared.evaluator.on(self.device), shared.capture
@@ -95,6 +97,10 @@ class GanTrainable(tune.Trainable):
 
     def begin(self, config: dict[str, Any]) -> None:
         """Start or resume the trial of a Tune config."""
+        with time_limit(self.timeout_s):
+            self._begin(config)
+
+    def _begin(self, config: dict[str, Any]) -> None:
         if previous := vars(self).pop("trial", None):  # its memory first
             previous.release()
             del previous
@@ -105,7 +111,8 @@ class GanTrainable(tune.Trainable):
             self.trial.load(Path(config["checkpoint"]))
 
     def step(self) -> dict[str, Any]:
-        measured = self.trial.advance()
+        with time_limit(self.timeout_s):
+            measured = self.trial.advance()
         return {
             **vars(measured),
             "effective": {} if measured.images else self.trial.effective,
@@ -116,7 +123,8 @@ class GanTrainable(tune.Trainable):
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        self.trial.save(Path(checkpoint_dir))
+        with time_limit(self.timeout_s):
+            self.trial.save(Path(checkpoint_dir))
 
 
 def _assigned_device(resources: Mapping[str, float]) -> torch.device:

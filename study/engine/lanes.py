@@ -16,6 +16,7 @@ from ray import tune
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
+from study.engine.watch import no_tick
 from study.engine.workers import Assignment, Place, TrainingError
 
 _TRIES = 8  # for one tick; a trial that crashes workers is given up earlier
@@ -28,14 +29,15 @@ class Lane(tune.Trainable):
     If the worker dies, the lane resumes its trial in another one, from the last tick. Only a trial that crashes a worker of its own fails.
     """
 
-    def setup(self, config: dict[str, Any], *, dispatcher: Any, shared: Sequence[Any]) -> None:  # type: ignore[override]
-        """dispatcher: of the study. shared: the reference of a Shared, in a list; only workers load it."""
+    def setup(self, config: dict[str, Any], *, dispatcher: Any, shared: Sequence[Any], timeout_min: float | None) -> None:  # type: ignore[override]
+        """dispatcher: of the study. shared: the reference of a Shared, in a list; only workers load it. timeout_min: the time limit of a tick."""
         context, requested = ray.get_runtime_context(), self.trial_resources
         resources = requested.required_resources if requested else {}
         share = resources.get("GPU", 0.0)
         gpus = tuple(context.get_accelerator_ids().get("GPU", ())) if share else ()
         self._dispatcher, self._shared, self._name = dispatcher, shared, context.get_actor_id()
         self._place = Place(node=context.get_node_id(), cpus=resources.get("CPU", 1.0), gpus=gpus, share=share if gpus else 0.0)
+        self._timeout_min = timeout_min
         self._scratch = Path(tempfile.mkdtemp(dir=self.logdir))  # in the folder of this Ray, not of the study
         self._assignment: Assignment | None = None
         self._take(config)
@@ -71,18 +73,29 @@ class Lane(tune.Trainable):
             self._assignment = self._assignment or ray.get(self._dispatcher.assign.remote(self._trial_id, self._name, self._place))
             ray.get(self._assignment.worker.pid.remote())  # a worker that died before it began this trial does not count against the trial
             self._begun = True
-            raised = ray.get(self._assignment.worker.begin.remote(self._name, os.getpid(), self._shared, self._flat, self._checkpoint))
+            raised = self._in_time(
+                self._assignment.worker.begin.remote(self._name, os.getpid(), self._shared, self._flat, self._checkpoint)
+            )
             if raised:
                 raise TrainingError(raised)
         assert self._assignment
         folder = tempfile.mkdtemp(dir=self._scratch)
-        facts, raised = ray.get(self._assignment.worker.tick.remote(self._name, folder))
+        facts, raised = self._in_time(self._assignment.worker.tick.remote(self._name, folder))
         if raised:
             raise TrainingError(raised)
         if not facts["diverged"]:
             self._forget_checkpoint()
             self._checkpoint = folder
         return dict(facts)
+
+    def _in_time(self, answer: Any) -> Any:
+        """Return the worker's answer. Ends the worker if that takes longer than the time limit, and raises TrainingError."""
+        try:
+            return ray.get(answer, timeout=self._timeout_min and 60 * self._timeout_min)
+        except GetTimeoutError:
+            assert self._timeout_min
+            ray.get(self._dispatcher.end_hanging.remote(self._assignment))
+            raise TrainingError(no_tick(self._timeout_min)) from None
 
     def _worker_died(self, error: RayActorError, *, last: bool) -> None:
         """Report a dead worker to the dispatcher. Raises TrainingError if this trial caused it or too many died, the error itself if the dispatcher is gone."""

@@ -14,6 +14,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import write_whole
 from study.console import terminal
 from study.engine import cluster, sharing
@@ -24,6 +25,7 @@ from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
 from study.engine.searcher import Search, unfinished
 from study.engine.stopping import Stopping
+from study.engine.watch import Watch
 from study.engine.workers import dispatching
 from study.evaluation.classifiers import keep_classifier
 from study.spec.plugins import plugin_folders
@@ -83,14 +85,15 @@ def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:
 
 
 def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress, *, lanes: int) -> None:
-    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records.
+    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records. Raises UserError for a fault of the machine.
 
     lanes: how many share each GPU, halved whenever a trial runs out of memory; 0 if the study says it.
     """
+    stopping = Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless, hours=spec.resources.study_hours)
     crashes = 0
     while True:
         now = spec.with_gpu(sharing.share(lanes)) if lanes else spec
-        stopping = Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless, fewer_if_full=lanes > 1)
+        stopping.full, stopping.fewer_if_full = False, lanes > 1
         try:
             with _trainable(now, shared) as trainable:
                 _tuner(now, trainable, store, display, stopping).fit()
@@ -104,6 +107,11 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
             continue
         if store.unwritten:  # Tune only logs what is raised while it saves
             raise store.unwritten
+        if stopping.fault:
+            raise UserError(
+                f"the study has stopped: {stopping.fault}. Mend this, then resume: {command('resume', store.folder)}. "
+                f"It cost the trials none of their tries; {command('status', store.folder)} shows what is done"
+            )
         if not stopping.full:
             return
         lanes //= 2
@@ -111,6 +119,7 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
 
 
 def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
+    timeout_min = spec.resources.timeout_min
     return Shared(
         source=prepared.source,
         evaluator=prepared.evaluator,
@@ -118,6 +127,7 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
         plugin_folders=plugin_folders(spec.plugins),
         capture=spec.resources.capture == "auto",
         deterministic=spec.resources.deterministic,
+        timeout_s=timeout_min and 60 * timeout_min,
         versions=prepared.versions,
         allow_changed_code=prepared.allow_changed_code,
     )
@@ -128,14 +138,14 @@ def _trainable(spec: StudySpec, shared: Shared) -> Iterator[Any]:
     """The trainable of the study's trials. With lanes, their worker processes end with the block."""
     if cluster.lanes(spec, cluster.nodes(None)):
         with dispatching() as dispatcher:
-            yield tune.with_parameters(Lane, dispatcher=dispatcher, shared=[ray.put(shared)])
+            yield tune.with_parameters(Lane, dispatcher=dispatcher, shared=[ray.put(shared)], timeout_min=spec.resources.timeout_min)
     else:
         yield tune.with_parameters(GanTrainable, shared=shared)
 
 
 def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress, stopping: Stopping) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
-    search = Search(spec, store)
+    search, watch = Search(spec, store, time_is_up=stopping.time_is_up), Watch(timeout_min=spec.resources.timeout_min)
     nodes = cluster.nodes(None)
     return tune.Tuner(
         tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),
@@ -150,7 +160,7 @@ def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress, sto
         run_config=tune.RunConfig(
             storage_path=str(store.layout.runs.absolute()),
             name=store.layout.next_run(),
-            callbacks=[Recorder(store, search, stopping, display)],
+            callbacks=[Recorder(store, search, stopping, display, watch), watch],
             stop=stopping,
             # Tune's default saves once more when a trial is done, so the weights of a diverged trial would replace its last finite ones.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -8,9 +8,11 @@ from ray import tune
 
 from ganstudy.checksums import SUMS
 from ganstudy.files import sync, write_whole
+from study.engine.faults import Faults
 from study.engine.progress import Progress
 from study.engine.searcher import Search
 from study.engine.stopping import Stopping
+from study.engine.watch import Watch
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
 from trainables.generators import GENERATOR_FILE
@@ -25,19 +27,24 @@ _WHOLE = 2  # checkpoints of a trial that can be resumed from
 class Recorder(tune.Callback):
     """Tune callback that records measurements, checkpoints and ends of trials. The only writer of trial records."""
 
-    def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress):
-        self.store, self.search, self.stopping, self.display = store, search, stopping, display
+    def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress, watch: Watch):
+        self.store, self.search, self.stopping, self.display, self.watch = store, search, stopping, display, watch
+        self.faults = Faults(n_configs=search.spec.n_configs)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         """Record a measurement, and the end of the trial if `done`.
 
-        `done` is set by the trial (budget, dead), the stopper (dead) or the scheduler. A trial that diverged at once has no values.
+        `done` is set by the trial (budget, dead), the stopper (dead, or time is up) or the scheduler. A trial that diverged at once has no
+        values. One whose time is up stays unfinished.
         """
         hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
         ended = None
         if result["done"]:
             dead = result["diverged"] or hopeless
-            ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
+            if not self.stopping.time_is_up() or result["finished"] or dead:
+                ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
+            if dead:
+                self.faults.worked()
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "evaluation_seconds", "values")})
         self._record(
             trial,
@@ -60,7 +67,12 @@ class Recorder(tune.Callback):
         if self.stopping.fewer_if_full and _OUT_OF_MEMORY in reason:
             self.stopping.full = True
             return
+        if overdue := self.watch.overdue(trial.config["trial_id"]):
+            reason = f"{reason.rstrip()}\n{overdue}"
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
+        for trial_id, tries in self.faults.failed(self.store.trials[trial.config["trial_id"]]).items():
+            self.store.write(trial_id, failures=self.store.trials[trial_id].failures - tries)
+        self.stopping.fault = self.faults.reason
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
         """Record a checkpoint that is on disk, and delete what older ones no longer need.
@@ -70,6 +82,8 @@ class Recorder(tune.Callback):
         """
         record, made = self.store.trials[trial.config["trial_id"]], Path(checkpoint.path)
         images, before = trial.last_result["images"], record.saved
+        if images:
+            self.faults.worked()
         for path in (*made.iterdir(), made):
             sync(path)
         write_whole(self.store.layout.grid(record.trial_id, images), (made / SAMPLES).read_bytes())

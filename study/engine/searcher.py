@@ -6,6 +6,7 @@ stopped and all results of an interrupted trial.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ log = logging.getLogger(__name__)
 class Search(Searcher):
     """A Tune searcher over the proposals of `study.engine.samplers`."""
 
-    def __init__(self, spec: StudySpec, store: Store):
+    def __init__(self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False):
+        """time_is_up: whether to start no more trials."""
         super().__init__()
+        self.time_is_up = time_is_up
         self.spec, self.store = spec, store
         self.proposals: Designed | Adaptive = Designed(spec) if spec.goal == "explain" else Adaptive(spec)
         self.running: set[str] = set()  # by Tune's trial id
         self.waiting: deque[str] = deque()
+        self.failed: deque[str] = deque()  # tried again after all others, so that a fault of the machine meets several configs soon
         again = {record.trial_id for record in to_run(spec, store)}
         for record in store.trials.values():
             self.proposals.replay(record)
@@ -44,8 +48,12 @@ class Search(Searcher):
     # Called by Tune ------------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        if self.time_is_up():
+            return Searcher.FINISHED  # type: ignore[return-value]
         if not self.waiting and (proposal := self.proposals.next(len(self.store.trials))):
             self.waiting.append(self._open(proposal))
+        if not self.waiting and self.failed:
+            self.waiting.append(self.failed.popleft())
         if not self.waiting:
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried
         self.running.add(trial_id)
@@ -72,7 +80,7 @@ class Search(Searcher):
     def closed(self, record: TrialRecord) -> None:
         assert record.closed
         if record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures):
-            self.waiting.append(record.trial_id)
+            self.failed.append(record.trial_id)
         else:
             self.proposals.closed(record)
 

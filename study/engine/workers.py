@@ -60,6 +60,7 @@ class Dispatcher:
         self._running: dict[Place, _Running] = {}
         self._deaths: Counter[str] = Counter()  # trial -> workers that died while they trained it
         self._crashed_alone: set[str] = set()  # trials that crashed a worker of their own
+        self._hung: set[int] = set()  # numbers of workers that were ended because a trial hung
         self._n_workers = 0
 
     def assign(self, trial_id: str, lane: str, place: Place) -> Assignment:
@@ -75,10 +76,16 @@ class Dispatcher:
 
     def died(self, assignment: Assignment, trial_id: str | None) -> None:
         """Note that a worker died. trial_id: the trial that saw it die, if the worker had begun it."""
-        if trial_id:
+        if trial_id and assignment.number not in self._hung:
             self._deaths[trial_id] += 1
             if assignment.place.alone:
                 self._crashed_alone.add(trial_id)
+        if (running := self._running.get(assignment.place)) and running.assignment.number == assignment.number:
+            self._end(assignment.place)
+
+    def end_hanging(self, assignment: Assignment) -> None:
+        """End a worker in which a trial hangs. Its death does not count against the other trials, which resume in another one."""
+        self._hung.add(assignment.number)
         if (running := self._running.get(assignment.place)) and running.assignment.number == assignment.number:
             self._end(assignment.place)
 

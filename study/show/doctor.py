@@ -8,7 +8,7 @@ from rich.console import Console
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
-from study.engine.provenance import versions
+from ganstudy.versions import versions
 from study.store.doctor import Checkup, Finding, check_records, repair
 from study.store.generators import generator_damage
 from study.store.layout import Layout, RunLayout

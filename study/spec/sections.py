@@ -80,6 +80,10 @@ class Resources(Section):
     concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
     capture: Literal["auto", "off"] = "auto"  # auto: a GPU replays recorded rounds of updates wherever they can be recorded
     deterministic: bool = False  # a GPU repeats a trial bit for bit; refuses operations that cannot
+    timeout_min: Positive | None = None  # how long a trial may take to its next tick; then it is ended and tried again; None: no limit
+    study_hours: Positive | None = (
+        None  # no trial is started after so many hours of a launch or resume, and running ones end at their next tick
+    )
     lanes: bool | None = None  # one process trains all trials on a device, a thread each; None: if gpu is a share. On a CPU: all of a node
 
     @field_validator("gpu", mode="before")

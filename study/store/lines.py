@@ -38,6 +38,7 @@ class Line:
     measured: Measurement | None = None
     saved: Saved | None = None
     closed: Closed | None = None
+    failures: int | None = None  # errors that count against the trial, if not all do
 
     def __post_init__(self) -> None:
         """Raise ValueError for a line about nothing, or a trial id that is no name of a folder in the study folder."""

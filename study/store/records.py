@@ -63,7 +63,7 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()  # images strictly increase
     saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished
-    failures: int = 0  # how often it ended in an error
+    failures: int = 0  # how often it ended in an error, without faults of the machine (study.engine.faults)
 
     @property
     def settings(self) -> dict[str, Any]:

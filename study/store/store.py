@@ -109,10 +109,12 @@ class Store:
         measured: Measurement | None = None,
         saved: Saved | None = None,
         closed: Closed | None = None,
+        failures: int | None = None,
     ) -> bool:
         """Append one line with the given facts about a trial. Returns whether `measured` was new.
 
-        What is already recorded is left out: after a resume, ticks since the checkpoint are trained again.
+        What is already recorded is left out: after a resume, ticks since the checkpoint are trained again. failures: the number of errors that
+        count against the trial, if it is not that of all its errors.
         """
         record = self.trials.get(trial_id)
         assert record or opened, "a trial must be opened first"
@@ -129,6 +131,7 @@ class Store:
             "measured": measured and asdict(measured),
             "saved": saved and asdict(saved),
             "closed": closed and asdict(closed),
+            "failures": failures,
         }
         if given := {key: fact for key, fact in facts.items() if fact is not None}:
             self._append({"trial": trial_id, **given})
@@ -174,6 +177,8 @@ class Store:
             record = replace(record, saved=(*(each for each in record.saved if each.images < line.saved.images), line.saved))
         if line.closed and (line.closed != record.closed or line.closed.ended is Ended.ERROR):  # errors may repeat
             record = replace(record, closed=line.closed, failures=record.failures + (line.closed.ended is Ended.ERROR))
+        if line.failures is not None:
+            record = replace(record, failures=line.failures)
         self.trials[line.trial] = record
         return record != known
 

@@ -74,7 +74,9 @@ ray.shutdown()
 
 TWO_NODES = """
 import importlib.metadata
+from pathlib import Path
 from ganstudy import versions
+from study.store.store import Store
 from ray.cluster_utils import Cluster
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 nodes.add_node(num_cpus=1)
@@ -88,6 +90,7 @@ try:
 except ValueError as error:
     print(error)
 importlib.metadata.version = real
+true_hash = versions._code_hash
 versions._code_hash = lambda: "0" * 10
 try:
     cluster.check_versions()
@@ -95,7 +98,15 @@ except ValueError as error:
     print(error)
 cluster.check_versions(allow_changed_code=True)
 print("changed code passes")
-print(len(launch(StudySpec.from_dict(TOY), "toy", progress=False).trials()), "trials")
+view = launch(StudySpec.from_dict(TOY), "toy", progress=False, allow_changed_code=True)
+assert {record.codes for record in view.store.trials.values()} == {(true_hash(),)}, "each trial has the code of its worker"
+print(len(view.trials()), "trials")
+cluster.check_versions = lambda **how: None  # as if the node had joined later
+try:
+    launch(StudySpec.from_dict(TOY), "late", progress=False)
+except ValueError as error:
+    print("late:", error)
+print("late:", {(len(record.measurements), record.failures) for record in Store(Path("late")).trials.values()})
 ray.shutdown()
 nodes.shutdown()
 """
@@ -118,3 +129,5 @@ def test_a_node_with_other_versions_is_refused(tmp_path: Path) -> None:
     assert re.search(r"code 0{10} on the driver, \w{10} on node .*allow it with --allow-changed-code", said)
     assert "changed code passes" in said
     assert "4 trials" in said
+    assert re.search(r"late: the study has stopped: all trials .* code 0{10} on the driver, .* resume: `ganstudy resume late`", said)
+    assert "late: {(0, 0)}" in said, "no measurement, and no try is used up"

@@ -26,7 +26,7 @@ REASON = "a step waits for a value of the GPU (_local_scalar_dense)"
 def result(images: int, eager: str) -> dict[str, Any]:
     """Return a result as GanTrainable reports it."""
     clocks = {"images": images, "seconds": 1.0, "evaluation_seconds": 0.1, "values": {"fd": 3.0}}
-    return {**clocks, "done": False, "finished": False, "diverged": "", "effective": {}, "eager": eager}
+    return {**clocks, "done": False, "finished": False, "diverged": "", "effective": {}, "eager": eager, "code": "aaaa"}
 
 
 def test_the_reason_is_logged_once_recorded_and_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -35,7 +35,7 @@ def test_the_reason_is_logged_once_recorded_and_shown(tmp_path: Path, caplog: py
         driver = Driver(store)
         driver.open("slow")
         driver.open("fast")
-        recorder = Recorder(store, Mock(), SimpleNamespace(reasons={}), Mock())  # type: ignore[arg-type]
+        recorder = Recorder(store, Mock(**{"spec.n_configs": 8}), SimpleNamespace(reasons={}, time_is_up=lambda: False), Mock(), Mock())  # type: ignore[arg-type]
         with caplog.at_level(logging.WARNING):
             for images in (0, 1000, 2000):
                 for name, eager in (("slow", REASON if images else ""), ("fast", "")):

@@ -311,6 +311,7 @@ def test_a_resumed_search_proposes_the_same_trials(tmp_path: Path, spec: StudySp
 
 @pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
 def test_unfinished_trials_come_first_and_errors_are_retried(tmp_path: Path, spec: StudySpec) -> None:
+    spec = spec.model_copy(update={"n_configs": 1, "seeds": 1})
     with Store.writing(tmp_path) as store:
         first = Search(spec, store).suggest("old")
         assert first

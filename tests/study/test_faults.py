@@ -1,0 +1,125 @@
+"""Faults of the machine against faults of configs: when a study stops, and who gets tries back."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import run
+
+from ganstudy import UserError
+from study.engine.faults import Faults
+from study.engine.searcher import Search
+from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, TrialRecord
+from study.store.store import Store
+
+Toy = Callable[..., StudySpec]
+FULL = "Traceback\n  File 'x'\nOSError: [Errno 28] No space left on device: '/runs/{}/run.pt'"
+
+
+def broken(trial_id: str, reason: str) -> TrialRecord:
+    return TrialRecord(trial_id=trial_id, number=0, flat={}, closed=Closed(ended=Ended.ERROR, reason=reason), failures=1)
+
+
+def test_the_same_error_in_three_configs_is_a_fault_of_the_machine() -> None:
+    faults = Faults(n_configs=24)
+    assert not faults.failed(broken("a-s1", FULL.format("a")))
+    assert not faults.failed(broken("a-s2", FULL.format("b")))
+    assert not faults.failed(broken("a-s1", FULL.format("c")))
+    assert not faults.failed(broken("b-s1", FULL.format("d")))
+    assert not faults.reason, "two configs may be wrong in the same way"
+    assert faults.failed(broken("c-s1", FULL.format("e"))) == {"a-s1": 2, "a-s2": 1, "b-s1": 1, "c-s1": 1}
+    assert "trials of 3 configs" in faults.reason
+    assert faults.reason.endswith("No space left on device: '/runs/e/run.pt'")
+    assert faults.failed(broken("d-s1", "Error: of a trial that the stop cut off")) == {"d-s1": 1}
+
+
+def test_errors_of_configs_are_no_fault_of_the_machine() -> None:
+    faults = Faults(n_configs=24)
+    for config in "abcdef":
+        faults.failed(broken(f"{config}-s1", FULL.format(config)))
+        if config in "bdf":
+            faults.worked()
+    for config in "xyz":
+        faults.failed(broken(f"{config}-s1", f"ValueError: {'of ' * ord(config)}another kind"))
+    assert not faults.reason
+
+
+@pytest.mark.parametrize(("n_configs", "stops"), [(1, False), (2, True)])
+def test_a_small_study(n_configs: int, stops: bool) -> None:
+    faults = Faults(n_configs=n_configs)
+    for config in "ab"[:n_configs]:
+        for _ in range(3):
+            faults.failed(broken(f"{config}-s1", FULL.format(config)))
+    assert bool(faults.reason) is stops
+
+
+def test_a_worker_with_other_versions_stops_the_study_at_once() -> None:
+    faults = Faults(n_configs=24)
+    assert faults.failed(broken("a-s1", "Traceback\ntrainables.tune.WrongVersions: torch 1 on the driver, 2 on node x")) == {"a-s1": 1}
+    assert faults.reason == "torch 1 on the driver, 2 on node x"
+
+
+def test_a_failed_trial_waits_until_the_others_were_started(toy: Toy, tmp_path: Path) -> None:
+    spec = toy(n_configs=4)
+    with Store.writing(tmp_path) as store:
+        search, started = Search(spec, store), []
+        for n in range(6):
+            asked = search.suggest(str(n))
+            assert isinstance(asked, dict)
+            started.append(asked["trial_id"])
+            if n == 0:
+                store.write(started[0], closed=Closed(ended=Ended.ERROR, reason="x"))
+                search.closed(store.trials[started[0]])
+            search.on_trial_complete(str(n))
+            if len(started) == 5:
+                break
+    assert len(set(started[:4])) == 4
+    assert started[4] == started[0]
+
+
+BROKEN = '''
+"""A training loop that the machine lets fail while a file exists."""
+from pathlib import Path
+from trainables.run import LOOPS, Run
+
+
+@LOOPS.register("broken_machine")
+class BrokenMachine(Run):
+    def d_step(self):
+        if Path({full!r}).exists():
+            raise OSError(28, "No space left on device", f"/runs/{{self.config.seed}}")
+        return super().d_step()
+'''
+
+
+@pytest.fixture
+def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file; while it exists, all trials of the loop broken_machine fail."""
+    from trainables.run import LOOPS
+
+    path = tmp_path / "full"
+    path.touch()
+    (tmp_path / "broken_machine_plugin.py").write_text(BROKEN.format(full=str(path)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield path
+    LOOPS.pop("broken_machine", None)
+    sys.modules.pop("broken_machine_plugin", None)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
+@pytest.mark.parametrize("lanes", [False, True])
+def test_a_fault_of_the_machine_costs_no_tries(toy: Toy, tmp_path: Path, full: Path, lanes: bool) -> None:
+    changes: dict[str, Any] = {"plugins": ["broken_machine_plugin"], "base": {"loop": "broken_machine"}, "n_configs": 8}
+    spec = toy(**changes, max_failures=1, resources={"lanes": lanes, "concurrent": 1})
+    with pytest.raises(UserError, match=r"stopped: trials of 3 configs.* No space left on device.* resume: `ganstudy resume"):
+        run(spec, tmp_path / "toy")
+    records = Store(tmp_path / "toy").trials.values()
+    assert len(records) in (3, 4), "it stops after a few"
+    assert {record.failures for record in records} == {0}
+    full.unlink()
+    view = run(spec, tmp_path / "toy")
+    assert view.trials()["ended"].tolist() == ["budget"] * 8
