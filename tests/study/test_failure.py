@@ -113,7 +113,7 @@ def test_signals_must_be_recorded_by_some_trial() -> None:
 def test_untrained_networks_have_no_signals() -> None:
     ticks = [Measurement(images=i, seconds=0, evaluation_seconds=0, values={"d/adv": 3.0 - i} if i else {}) for i in range(3)]
     record = TrialRecord(
-        trial_id="a-s0", number=0, flat={}, measurements=tuple(ticks), saved=tuple(Saved(images=i, path="") for i in range(3))
+        trial_id="a-s0", number=0, flat={}, measurements=tuple(ticks), saved=tuple(Saved(images=i, path=f"tune/{i}") for i in range(3))
     )
     assert record.best_images("d/adv", Direction.MINIMIZE) == 2
     assert record.best_images("d/adv", Direction.MAXIMIZE) == 1
