@@ -3,12 +3,12 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from scipy import stats
 
 from analysis.estimate import UPPER_TAIL
@@ -17,6 +17,9 @@ from analysis.outcomes import RISKS
 from analysis.table import Bools, Floats, TrialTable
 from analysis.words import listed
 from ganstudy import UserError
+
+if TYPE_CHECKING:
+    from optuna.importance import BaseImportanceEvaluator
 
 _PERMUTATIONS, _RESAMPLES, _BLOCK = 999, 400, 100
 _DEGREE = 3  # of the smooth curve of a range
@@ -196,6 +199,9 @@ def _optuna(
     table: TrialTable, settings: pd.DataFrame, y: Floats, outcome: str, rng: np.random.Generator
 ) -> tuple[pd.Series, pd.Series, dict[str, str]]:
     """Return Optuna's importances of the settings (y: less is better), and why those of others are missing."""
+    # here, since it imports the trees of scikit-learn, which takes a third of the time to open a study
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
     chosen = np.sort(rng.choice(len(y), min(len(y), _OPTUNA_CONFIGS), replace=False))
     settings, y = settings.iloc[chosen], y[chosen]
     unknown = pd.Series(np.nan, index=settings.columns)
@@ -219,7 +225,7 @@ def _optuna(
 
 
 def _evaluated(
-    evaluator: BaseImportanceEvaluator, table: TrialTable, settings: pd.DataFrame, y: Floats, names: list[str]
+    evaluator: "BaseImportanceEvaluator", table: TrialTable, settings: pd.DataFrame, y: Floats, names: list[str]
 ) -> dict[str, float]:
     """Return what an evaluator of Optuna says about one trial per config."""
     distributions = {name: _distribution(table, settings[name].dropna()) for name in names}

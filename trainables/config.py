@@ -33,6 +33,7 @@ from trainables.sections import (
 )
 from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LOSSES, OPTIMISERS, TRICKS, UPDATES
 
+_TABLES = (DATA, LOOPS, ARCHS, LOSSES, OPTIMISERS, UPDATES, TRICKS, G_CONDITIONS, D_CONDITIONS)
 _SECTIONS = ("data", "g", "d", "latent")
 _OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # G's, and D's if it differs
 UNIDENTIFIED = frozenset({"seed", "tick_kimg", "data.root", "data.download"})  # settings that config_id leaves out
@@ -197,6 +198,28 @@ def _settings(entries: tuple[tuple[str, type[Any]], ...]) -> Mapping[str, Any]:
     return MappingProxyType(out)
 
 
+def completed(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the defaults of those others that apply, except switches of tricks: a missing one is off.
+
+    Which ones apply depends on a few settings only, so it is found once for each combination of their values.
+    """
+    entries = tuple(name for table in _TABLES for name in table)
+    return {**_defaults_beside(entries, tuple((name, flat[name]) for name in _deciding(entries) if name in flat)), **flat}
+
+
+@lru_cache(maxsize=8)
+def _deciding(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the settings that others need. entries: names in all tables, since a plugin may add some."""
+    return tuple(sorted({other for name in settings() if (need := need_of(name)) for other in need.names}))
+
+
+@lru_cache(maxsize=4096)
+def _defaults_beside(entries: tuple[str, ...], chosen: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    """Return the defaults that apply beside the chosen values of the deciding settings."""
+    defaults = {name: value for name, value in settings().items() if name not in TRICKS}
+    return {name: defaults[name] for name in live({**defaults, **dict(chosen)}) if name in defaults}
+
+
 def refuse_unknown(names: Iterable[str]) -> None:
     """Raise UserError for an unknown setting."""
     known = settings()
@@ -251,13 +274,15 @@ def need_of(name: str) -> Need | None:
 
 def lives(name: str, flat: Mapping[str, Any]) -> bool:
     """Return whether a setting applies, given the others: its need is met by settings that apply themselves. Missing settings have their defaults."""
+    return _lives(name, flat, settings())
+
+
+def _lives(name: str, flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     need = need_of(name)
-    if need is None:
-        return True
-    defaults = settings()
-    return need.met(lambda other: flat.get(other, defaults[other]) if lives(other, flat) else None)
+    return need is None or need.met(lambda other: flat.get(other, defaults[other]) if _lives(other, flat, defaults) else None)
 
 
 def live(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that apply: no `r1.gamma` if r1 is off, no `g.slope` unless g.activation is leaky_relu."""
-    return {name: value for name, value in flat.items() if lives(name, flat)}
+    defaults = settings()
+    return {name: value for name, value in flat.items() if _lives(name, flat, defaults)}

@@ -54,15 +54,14 @@ class Designed:
     """Every trial of a design, once. Ignores results, so settings stay randomised and their effects are causal."""
 
     def __init__(self, spec: StudySpec):
-        self.remaining = spec.designed()
-        self.remaining.reverse()
+        # by seed, which identifies a trial of a design; the next one is the last
+        self.remaining = {proposal.flat["seed"]: proposal for proposal in reversed(spec.designed())}
 
     def next(self, number: int) -> Proposal | None:
-        return self.remaining.pop() if self.remaining else None
+        return self.remaining.popitem()[1] if self.remaining else None
 
     def replay(self, record: TrialRecord) -> None:
-        # the seed identifies a trial of a design
-        self.remaining = [proposal for proposal in self.remaining if proposal.flat["seed"] != record.flat["seed"]]
+        self.remaining.pop(record.flat["seed"], None)
 
     def measured(self, trial_id: str, measurement: Measurement) -> None: ...
 

@@ -19,7 +19,7 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
     """Check that every value of the base and the space makes a valid TrialConfig.
 
     Each value is checked alone, with the rest of the space at its first values. Choices are also checked in pairs.
-    `designed` returns all trials of the study's design, None if there is no design; each must make a TrialConfig too.
+    `designed` returns a trial of each config of the study's design, None if there is no design; each must make a TrialConfig too.
     Raises SpecError for the first value that fails.
     """
     for name in space.domains:

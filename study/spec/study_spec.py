@@ -114,7 +114,8 @@ class StudySpec(Section):
                 ("n_configs",),
                 f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or be left out; given {self.n_configs}",
             )
-        checks.check_settings(self.space, self.base, self.designed if self.goal == "explain" else None)
+        # each config once: the trials after them have the same settings but other seeds
+        checks.check_settings(self.space, self.base, (lambda: self.designed()[: self.n_configs]) if self.goal == "explain" else None)
         return self
 
     # Derived values -------------------------------------------------------------------------------

@@ -25,9 +25,12 @@ def upgraded(line: Mapping[str, Any]) -> dict[str, Any]:
     """Return a line of records.jsonl in the current format. Raises UserError for a newer format."""
     if (given := line.get("format", 1)) > FORMAT:
         raise UserError(f"the records must have a format up to {FORMAT}; given {given}, written by a newer ganstudy. Update ganstudy")
-    new = {name: renamed(part, RENAMED) if name in ("study", "measured") else part for name, part in line.items() if name != "format"}
+    new = {name: part for name, part in line.items() if name != "format"}
+    for name in ("study", "measured"):
+        if name in new and not RENAMED.keys().isdisjoint(new[name]):
+            new[name] = renamed(new[name], RENAMED)
     if "study" in new:
-        new["study"]["spec"] = renamed(new["study"]["spec"], RENAMED_KEYS)
+        new["study"] = {**new["study"], "spec": renamed(new["study"]["spec"], RENAMED_KEYS)}
         if given < 3 and new["study"]["spec"]["sampler"] == "factorial":
             new["study"]["spec"]["sampler"] = "factorial_sobol"
     if (reason := new.get("closed", {}).get("reason", "")).startswith(_HOPELESS_1):

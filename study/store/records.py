@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Self
 
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
@@ -12,7 +12,7 @@ from ganstudy.ended import Ended as Ended
 HOPELESS = "no progress since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
     """The results of one tick of a trial."""
 
@@ -22,7 +22,7 @@ class Measurement:
     values: Mapping[str, float]  # metrics and signals, always finite
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Saved:
     """A checkpoint of a trial."""
 
@@ -64,6 +64,12 @@ class TrialRecord:
     saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished
     failures: int = 0  # how often it ended in an error, without faults of the machine (study.engine.faults)
+
+    def changed(self, **changes: Any) -> Self:
+        """Return a copy with these fields: `dataclasses.replace`, which takes half of the time of reading a study."""
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self) | changes)
+        return copy
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from study.store.layout import Layout
 from study.store.lines import BadLine, Line, line_of, read_line
 from study.store.lock import driving
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
+from study.store.values import Values
 
 
 class Store:
@@ -42,19 +43,23 @@ class Store:
         self._file: IO[bytes] | None = None
         if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
-                data = self.path.read_bytes() if self.path.exists() else b""
-            for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
-                try:
-                    self.learn(read_line(line))
-                except BadLine as error:
-                    raise UserError(
-                        f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. Restore the file from a backup"
-                        + (
-                            "; the line holds the study, so do not delete it"
-                            if number == 1
-                            else f", or let {command('doctor', folder, '--repair')} cut the line, which loses that record"
-                        )
-                    ) from None
+                for number, line in enumerate(_lines(self.path), start=1):
+                    self.read(number, line)
+
+    def read(self, number: int, data: bytes) -> Line:
+        """Learn a line of the file, and return it. Raises UserError if it is damaged."""
+        try:
+            self.learn(line := read_line(data))
+        except BadLine as error:
+            raise UserError(
+                f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. Restore the file from a backup"
+                + (
+                    "; the line holds the study, so do not delete it"
+                    if number == 1
+                    else f", or let {command('doctor', self.folder, '--repair')} cut the line, which loses that record"
+                )
+            ) from None
+        return line
 
     @property
     def study(self) -> StudyRecord | None:
@@ -164,27 +169,40 @@ class Store:
         if known is None and line.opened is None:
             raise BadLine(f"no line before it opens the trial {line.trial}")
         record = known or TrialRecord(trial_id=line.trial, number=len(self.trials), **vars(line.opened))
+        changes: dict[str, Any] = {}
         if line.effective:
-            record = replace(record, effective=line.effective)
+            changes["effective"] = line.effective
         if line.eager:
-            record = replace(record, eager=line.eager)
+            changes["eager"] = line.eager
         if line.code and line.code not in record.codes:
-            record = replace(record, codes=(*record.codes, line.code))
+            changes["codes"] = (*record.codes, line.code)
         if line.measured and _is_later(line.measured, record.last):
-            record = replace(record, measurements=(*record.measurements, line.measured), closed=None)
+            compact = replace(line.measured, values=Values(line.measured.values))
+            changes |= {"measurements": (*record.measurements, compact), "closed": None}
         if line.saved and line.saved not in record.saved:
             # a trial that went on from an older checkpoint writes the later ones again
-            record = replace(record, saved=(*(each for each in record.saved if each.images < line.saved.images), line.saved))
-        if line.closed and (line.closed != record.closed or line.closed.ended is Ended.ERROR):  # errors may repeat
-            record = replace(record, closed=line.closed, failures=record.failures + (line.closed.ended is Ended.ERROR))
+            changes["saved"] = (*(each for each in record.saved if each.images < line.saved.images), line.saved)
+        if line.closed and (line.closed != changes.get("closed", record.closed) or line.closed.ended is Ended.ERROR):  # errors may repeat
+            changes |= {"closed": line.closed, "failures": record.failures + (line.closed.ended is Ended.ERROR)}
         if line.failures is not None:
-            record = replace(record, failures=line.failures)
+            changes["failures"] = line.failures
+        record = record.changed(**changes)
         self.trials[line.trial] = record
         return record != known
 
 
 def _is_later(measured: Measurement, last: Measurement | None) -> bool:
     return last is None or measured.images > last.images
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of the records, if there are any, up to an incomplete one, which a writer has not finished."""
+    if path.exists():
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                yield line
 
 
 def whole_lines(data: bytes) -> bytes:

@@ -151,13 +151,9 @@ def settings_of(record: TrialRecord) -> dict[str, Any]:
 
     Defaults of plugin settings are left out if the plugin is not imported.
     """
-    # here, since importing torch takes seconds, which a study without trials does not need
-    from trainables.config import live, settings
-    from trainables.tricks import TRICKS
+    from trainables.config import completed  # here, since importing torch takes seconds, which a study without trials does not need
 
-    defaults = {name: value for name, value in settings().items() if name not in TRICKS}
-    defaults = {name: defaults[name] for name in live({**defaults, **record.flat}) if name in defaults}
-    return {**defaults, **record.settings}
+    return completed(record.settings)
 
 
 def _with_named_nulls(settings: Mapping[str, Any], lists: Iterable[str]) -> dict[str, Any]:
