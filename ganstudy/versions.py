@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 _PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
@@ -12,10 +13,11 @@ _OWN = {"ganstudy", "code"}
 
 def versions() -> dict[str, str]:
     """Versions of Python and the packages that affect results, and as `code` a hash of our own files."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}, "code": _code_hash()}
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}, "code": code_hash()}
 
 
-def _code_hash() -> str:
+@cache
+def code_hash() -> str:
     """10 hex digits over our own files, which tell apart code states that have the same version number."""
     root, digest = Path(__file__).parents[1], hashlib.sha256()
     for package in ("analysis", "ganstudy", "study", "trainables"):

@@ -14,13 +14,15 @@ from ganstudy.files import write_output
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
 from study.store.best import best_trials
+from study.store.cached import Cached
+from study.store.columns import InMemory, Recorded, ended_as, settings_of
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.evaluated import read_evaluated
 from study.store.generators import whole_generator
-from study.store.layout import not_records
+from study.store.layout import Layout, not_records
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
-from study.store.tables import ended_as, history_frame, settings_of, trial_table, trials_frame
+from study.store.tables import history_frame, trial_table, trials_frame
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,27 +55,28 @@ def launch(
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
     """Return the study in a folder. Raises UserError if there is none. trust_plugins: import the plugins of the study, which are code."""
-    store = Store(Path(folder))
-    if store.study is None:
-        problem = "contains no records" if store.folder.is_dir() else "is not a folder" if store.folder.exists() else "does not exist"
-        if store.trials:
-            problem = f"has records of {plural(len(store.trials), 'trial')} but none of the study. Restore the file from a backup"
-        raise UserError(f"{folder} must be a study folder, which contains {store.path.name}; it {problem}")
-    return StudyView(store, store.study, trust_plugins=trust_plugins)
+    folder = Path(folder)
+    return StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=trust_plugins)
 
 
 class StudyView:
     """A study as recorded when its folder was opened. Open it again to see newer records."""
 
-    def __init__(self, store: Store, study: StudyRecord, *, trust_plugins: bool):
-        self.store, self.study, self.folder = store, study, store.folder
-        self.plugins: tuple[str, ...] = tuple(study.spec["plugins"])
+    def __init__(self, recorded: Recorded, *, trust_plugins: bool):
+        self.recorded, self.folder, self.layout = recorded, recorded.folder, Layout(recorded.folder)
+        self.study: StudyRecord = recorded.studies[-1]
+        self.plugins: tuple[str, ...] = tuple(self.study.spec["plugins"])
         self.trusted = trust_plugins or not self.plugins
         if trust_plugins:
             import_plugins(self.plugins)
 
     def __repr__(self) -> str:
-        return f"StudyView({str(self.folder)!r}: {plural(len(self.store.trials), 'trial')} of {self.study.spec['name']!r})"
+        return f"StudyView({str(self.folder)!r}: {plural(len(self.recorded.trial_ids), 'trial')} of {self.study.spec['name']!r})"
+
+    @property
+    def store(self) -> Store:
+        """All records in memory. Of a large study, the other attributes take a fraction of the time and memory."""
+        return self.recorded.store
 
     @property
     def spec(self) -> "StudySpec":
@@ -112,18 +115,18 @@ class StudyView:
 
         attrs["baselines"] holds the real-data baselines.
         """
-        return trials_frame(self.store, protocol=self.protocol.hash)
+        return trials_frame(self.recorded.columns, protocol=self.protocol.hash)
 
     def history(self) -> pd.DataFrame:
         """Return one row per trial and tick: images, seconds and all metrics. attrs["baselines"] holds the real-data baselines."""
-        return history_frame(self.store)
+        return history_frame(self.recorded.columns)
 
     def evaluated(self) -> dict[str, pd.DataFrame]:
         """Return the results of `evaluate`: the hash of each evaluation protocol -> images and metrics, indexed by trial_id.
 
         Each frame's attrs hold its evaluation protocol and its real-data baselines.
         """
-        return {protocol: read_evaluated(self.folder, protocol) for protocol in self.store.layout.protocols()}
+        return {protocol: read_evaluated(self.folder, protocol) for protocol in self.layout.protocols()}
 
     def evaluate(
         self,
@@ -145,7 +148,7 @@ class StudyView:
 
     def table(self) -> TrialTable:
         """Return the trials as a table for the functions of `analysis`."""
-        return trial_table(self.store)
+        return trial_table(self.recorded.columns)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
         """Return the n best configs by `analysis.rank`, each as the median of its trials that did not fail (the better one of two).
@@ -156,18 +159,21 @@ class StudyView:
         stands for it.
         """
         by = by or self.objective
-        found = best_trials(self.table(), self.trials, n, by=by, where=where, min_seeds=min_seeds, folder=self.folder)
+        found = best_trials(
+            trial_table(self.recorded.columns, curves=False), self.trials, n, by=by, where=where, min_seeds=min_seeds, folder=self.folder
+        )
         return [self.trial(trial_id) for trial_id in found]
 
     def trial(self, trial_id: str) -> "TrialView":
         """Return a trial by its id or a unique prefix of it."""
-        matches = [known for known in self.store.trials if known.startswith(trial_id)]
-        if len(matches) != 1 and trial_id not in self.store.trials:
+        known = self.recorded.trial_ids
+        matches = [trial_id] if trial_id in known else [other for other in known if other.startswith(trial_id)]
+        if len(matches) != 1:
             raise UserError(
                 f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {plural(len(matches), 'trial')} of {self.folder}. "
                 f"{command('show', self.folder)} lists all ids"
             )
-        return TrialView(self, self.store.trials[trial_id if trial_id in self.store.trials else matches[0]])
+        return TrialView(self, self.recorded.record(matches[0]))
 
     def _need_trust(self) -> None:
         if not self.trusted:
@@ -230,14 +236,14 @@ class TrialView:
     @property
     def stored(self) -> list[Saved]:
         """The checkpoints with a stored generator, oldest first."""
-        return self.study.store.generators(self.trial_id)
+        return self.study.layout.stored(self.record.saved)
 
     def generator_path(self, *, best_tick: bool = False) -> Path:
         """Return the newest stored generator, or with best_tick the one with the best objective. Raises UserError if there is none."""
         if not (saved := self.stored):
             raise UserError(f"{self.trial_id} must have a stored generator; {self.study.folder} contains none of this trial")
         at = self.record.best_images(self.study.objective, self.study.direction) if best_tick else saved[-1].images
-        return self.study.store.layout.generator(next(each for each in saved if each.images == at))
+        return self.study.layout.generator(next(each for each in saved if each.images == at))
 
     def generator(self, *, best_tick: bool = False) -> "Generator":
         """Return the generator, an nn.Module in evaluation mode: z [N, latent.dim] -> images.
@@ -289,5 +295,5 @@ class TrialView:
 
     def samples_png(self) -> bytes | None:
         """Return the newest stored sample grid, or None if there is none."""
-        grids = self.study.store.layout.grids(self.trial_id)
+        grids = self.study.layout.grids(self.trial_id)
         return grids[-1].read_bytes() if grids else None

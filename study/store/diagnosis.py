@@ -44,5 +44,6 @@ def has_failed(trial: TrialRecord, study: StudyRecord, found: "Diagnosis") -> bo
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:
     """Split (images, values) of each tick into images [ticks] and name -> values [ticks], None where a value was not measured."""
-    names = dict.fromkeys(name for _, values in ticks for name in values)
-    return [float(images) for images, _ in ticks], {name: [values.get(name) for _, values in ticks] for name in names}
+    rows = [dict(values.items()) for _, values in ticks]  # a dict is faster to look up than other mappings
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [float(images) for images, _ in ticks], {name: [row.get(name) for row in rows] for name in names}

@@ -1,5 +1,6 @@
 """The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,16 @@ class Layout:
     def free_backup(self) -> Path:
         """A free name beside the records, for a copy of them before a repair."""
         return next(path for n in count(1) if not (path := self.folder / f"records.{n}.jsonl").exists())
+
+    @property
+    def trials_cache(self) -> Path:
+        """The trials of a large study as columns, made from its records."""
+        return self.folder / "cache" / "trials.parquet"
+
+    @property
+    def ticks_cache(self) -> Path:
+        """The ticks of a large study as columns, made from its records."""
+        return self.trials_cache.with_name("ticks.parquet")
 
     @property
     def lock(self) -> Path:
@@ -92,6 +103,10 @@ class Layout:
         from trainables.generators import GENERATOR_FILE  # here, since importing torch takes seconds
 
         return self.checkpoint(saved) / GENERATOR_FILE
+
+    def stored(self, saved: Iterable[Saved]) -> list[Saved]:
+        """Return those of the checkpoints that still have a generator file."""
+        return [each for each in saved if self.generator(each).exists()]
 
     # Ray Tune ------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class Store:
 
     def generators(self, trial_id: str) -> list[Saved]:
         """Return a trial's checkpoints that still have a generator file, newest last."""
-        return [each for each in self.trials[trial_id].saved if self.layout.generator(each).exists()]
+        return self.layout.stored(self.trials[trial_id].saved)
 
     @classmethod
     @contextmanager

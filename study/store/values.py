@@ -1,13 +1,13 @@
 """Values: the numbers of one tick, in a tenth of the memory of a dict. A study has millions of them, under the same few names."""
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 
 _PLACES: dict[tuple[str, ...], dict[str, int]] = {}  # the names of a tick -> the place of each; shared by all ticks with these names
 
 
 class Values(Mapping[str, float]):
-    """Name -> number, in the order given. Immutable."""
+    """Name -> number, in the order given. Immutable. `items` is the fast way to read all of them."""
 
     __slots__ = ("_numbers", "_places")
 
@@ -28,5 +28,8 @@ class Values(Mapping[str, float]):
     def __contains__(self, name: object) -> bool:
         return name in self._places
 
+    def items(self) -> ItemsView[str, float]:
+        return dict(zip(self._places, self._numbers, strict=True)).items()
+
     def __repr__(self) -> str:
-        return f"Values({dict(self)})"
+        return f"Values({dict(self.items())})"

@@ -25,7 +25,7 @@ def folder(toy: Toy, tmp_path: Path) -> Path:
 
 
 def test_a_study_is_not_extended_by_other_code_unless_allowed(toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "_code_hash", lambda: "0123456789")
+    monkeypatch.setattr(versions, "code_hash", lambda: "0123456789")
     prepare(toy(), folder, address=None)  # nothing is left to train, so nothing is refused
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(UserError, match=rf"code \w{{10}} in {folder}, 0123456789 now.* --allow-changed-code .*--folder"):

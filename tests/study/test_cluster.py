@@ -93,8 +93,8 @@ try:
 except ValueError as error:
     print(error)
 importlib.metadata.version = real
-true_hash = versions._code_hash
-versions._code_hash = lambda: "0" * 10
+true_hash = versions.code_hash
+versions.code_hash = lambda: "0" * 10
 try:
     cluster.check_versions()
 except ValueError as error:

@@ -15,6 +15,7 @@ from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
 from study.spec.failure import Failure
 from study.spec.study_spec import StudySpec, identity
+from study.store.columns import InMemory
 from study.store.records import Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.store.tables import trial_table, trials_frame
@@ -154,7 +155,8 @@ def recorded(folder: Path, failure: str | None) -> Store:
 )
 def test_tables_and_trackers_use_the_definition(failure: str | None, failed: list[bool], tmp_path: Path) -> None:
     store = recorded(tmp_path / "toy", failure)
-    table, trials = trial_table(store), trials_frame(store, protocol="")
+    columns = InMemory(store).columns
+    table, trials = trial_table(columns), trials_frame(columns, protocol="")
     assert table.failed.tolist() == trials["failed"].tolist() == failed
     assert table.notes == ((f"A trial has failed if it died, or if {failure} at its end.",) if failure else ())
     assert trials["outcome"].tolist() == ["mode_dropping", "mode_dropping", "diverged", "", ""], "the diagnosis stays"
