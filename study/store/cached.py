@@ -33,7 +33,7 @@ from study.store.store import Store
 
 log = logging.getLogger(__name__)
 
-LARGE = 32 * 2**20  # bytes of records; those of a smaller study are read in a second
+LARGE = 4 * 2**20  # bytes of records; those of a smaller study are read in a fraction of a second
 _BATCH = 2000  # trials in memory at a time
 _STARTS = "starts"  # column of trials: where each of its lines begins in the records
 _STATE = b"ganstudy"  # key of the metadata of both files: what they were made from

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         drive.open("a-s0", r1=False)
         drive.open("a-s1", r1=False, seed=5)
         for tick in range(4):
-            drive.tick("a-s0", tick, Ended.BUDGET if tick == 3 else None, **({"d/r1": 0.25 * tick} if tick else {}))
+            drive.tick("a-s0", tick, Ended.BUDGET if tick == 3 else None, "", **{"d/r1": 0.25 * tick for _ in range(tick > 0)})
             drive.tick("a-s1", tick, Ended.DEAD if tick == 3 else None, "fd not finite")
         drive.open("b-s0", **{"data.size": None, "g.lr": 2e-3})
         drive.tick("b-s0", 1)
@@ -49,9 +49,9 @@ def folder(tmp_path: Path) -> Path:
 
 def same(one: StudyView, other: StudyView) -> None:
     """Both views have the same frames, table and trials."""
-    for a, b in ((one.trials(), other.trials()), (one.history(), other.history())):
-        pd.testing.assert_frame_equal(a, b)
-        assert a.attrs == b.attrs
+    for frame, expected in ((one.trials(), other.trials()), (one.history(), other.history())):
+        pd.testing.assert_frame_equal(frame, expected)
+        assert frame.attrs == expected.attrs
     a, b = one.table(), other.table()
     for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg", "images"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
