@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _LR = (1e-5, 1e-2)
 _EVALUATED = 100  # samples
 _OURS, _PEERS = (10, 100), (2, 6)  # numbers of trials; ours need more, or starting Ray's workers would dominate the slope
 _N_OURS, _N_PEER = 3, 2  # repeats
+_TRACKING: Mapping[str, Any] = {"wandb": {"mode": "offline"}}
 _OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 _QUIET = {"RAY_AIR_NEW_OUTPUT": "0"}  # Tune prints no tables
 
@@ -57,7 +58,7 @@ def figures() -> Figures:
         peer = tune.with_parameters(_as_function, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
         ours_s, peers_s = [], []
         for i in range(_N_OURS):  # alternately, while the other has repeats left
-            ours_s.append(_slope(_ours, _OURS, Path(folder) / f"ours-{i}"))
+            ours_s.append(_slope(ours, _OURS, Path(folder) / f"ours-{i}"))
             if i < _N_PEER:
                 peers_s.append(_slope(partial(_plain_tune, peer), _PEERS, Path(folder) / f"peer-{i}"))
     yield Figure(f"ours ({_OURS[0]} and {_OURS[1]} trials)", ours_s, "s/trial", "≤ 0.5")
@@ -70,7 +71,8 @@ def _slope(seconds: Callable[[int, Path], float], ns: tuple[int, int], folder: P
     return (many - few) / (ns[1] - ns[0])
 
 
-def _ours(n_trials: int, folder: Path) -> float:
+def ours(n_trials: int, folder: Path, tracking: Mapping[str, Any] = _TRACKING) -> float:
+    """Run a study of so many trials and return its wall seconds."""
     spec = StudySpec.from_dict(
         {
             "name": "overhead",
@@ -80,7 +82,7 @@ def _ours(n_trials: int, folder: Path) -> float:
             "space": {"scientific": {"g.lr": {"low": _LR[0], "high": _LR[1], "log": True}}},
             "n_configs": n_trials,
             "evaluation": {"samples": _EVALUATED},
-            "tracking": {"wandb": {"mode": "offline"}},
+            "tracking": dict(tracking),
         }
     )
     start = time.perf_counter()

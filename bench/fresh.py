@@ -1,0 +1,64 @@
+"""`python -m bench.fresh WHAT FOLDER`: one call in a process of its own, for `bench.scale`. Prints its CPU seconds and the peak memory in MB as JSON.
+
+Each function imports what its call needs, and no more, before the clock starts.
+"""
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def _reading(folder: Path, method: str) -> Callable[[], Any]:
+    from study.api import open_study
+
+    return lambda: getattr(open_study(folder), method)()
+
+
+def _resuming(folder: Path) -> Callable[[], Any]:
+    from study.engine.searcher import Search
+    from study.spec.study_spec import StudySpec
+    from study.store.store import Store
+
+    def resume() -> None:
+        store = Store(folder)
+        assert store.study
+        Search(StudySpec.from_dict(store.study.spec), store)
+
+    return resume
+
+
+def _optuna(folder: Path) -> Callable[[], Any]:
+    import optuna
+
+    return lambda: optuna.load_study(study_name="scale", storage=f"sqlite:///{folder / 'optuna.db'}").trials_dataframe()
+
+
+def _mlflow(folder: Path) -> Callable[[], Any]:
+    mlflow = importlib.import_module("mlflow")
+    return lambda: mlflow.search_runs(experiment_names=["scale"], max_results=1_000_000)
+
+
+MEASURED: dict[str, Callable[[Path], Callable[[], Any]]] = {
+    "open_study, trials()": lambda folder: _reading(folder, "trials"),
+    "open_study, best()": lambda folder: _reading(folder, "best"),
+    "open_study, history()": lambda folder: _reading(folder, "history"),
+    "resume: read, start the searcher": _resuming,
+    "Optuna load_study, trials_dataframe()": _optuna,
+    "MLflow search_runs": _mlflow,
+}
+
+
+def main() -> None:
+    call = MEASURED[sys.argv[1]](Path(sys.argv[2]))
+    start = time.process_time()
+    call()
+    print(json.dumps([time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+
+
+if __name__ == "__main__":
+    main()
