@@ -37,7 +37,8 @@ def folder(tmp_path: Path) -> Path:
         drive.open("a-s0", r1=False)
         drive.open("a-s1", r1=False, seed=5)
         for tick in range(4):
-            drive.tick("a-s0", tick, Ended.BUDGET if tick == 3 else None, "", **{"d/r1": 0.25 * tick for _ in range(tick > 0)})
+            signals = {"d/r1": 0.25 * tick} if tick else {}
+            drive.tick("a-s0", tick, Ended.BUDGET if tick == 3 else None, "", **signals)
             drive.tick("a-s1", tick, Ended.DEAD if tick == 3 else None, "fd not finite")
         drive.open("b-s0", **{"data.size": None, "g.lr": 2e-3})
         drive.tick("b-s0", 1)
