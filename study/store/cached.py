@@ -23,8 +23,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ganstudy.versions import code_hash
 from ganstudy.files import users_path
+from ganstudy.versions import code_hash
 from study.store.columns import VALUES, Columns, study_of, tick_columns, trial_columns
 from study.store.layout import Layout
 from study.store.lines import read_line
