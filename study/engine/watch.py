@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -12,6 +12,7 @@ from ray import tune
 log = logging.getLogger(__name__)
 
 _TIMES = 10  # a trial seems to hang after so many times its usual interval
+_RECENT = 100
 _LEAST_S = 60.0  # but not before, since a short tick may have to wait for the machine
 
 
@@ -25,7 +26,8 @@ class Watch(tune.Callback):
         self.timeout_min, self._clock = timeout_min, clock
         self._since: dict[str, float] = {}  # trial -> when it was started or had its last tick
         self._warned: set[str] = set()
-        self._usual: dict[str, list[float]] = defaultdict(list)  # trial -> seconds from tick to tick
+        self._usual: dict[str, list[float]] = defaultdict(list)  # running trial -> seconds from tick to tick
+        self._recent: deque[float] = deque(maxlen=_RECENT)  # the same of all trials, the newest
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._since.setdefault(trial.config["trial_id"], self._clock())
@@ -34,6 +36,7 @@ class Watch(tune.Callback):
         trial_id, now = trial.config["trial_id"], self._clock()
         if result["images"]:  # else the worker's start counts in
             self._usual[trial_id].append(now - self._since[trial_id])
+            self._recent.append(now - self._since[trial_id])
         self._since[trial_id] = now
         self._warned.discard(trial_id)
         if result["done"]:
@@ -45,7 +48,7 @@ class Watch(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Warn of trials that seem to hang. Tune calls this several times a second."""
         for trial_id, since in self._since.items():
-            usual = self._usual.get(trial_id) or [each for known in self._usual.values() for each in known]
+            usual = self._usual.get(trial_id) or self._recent
             waited = self._clock() - since
             if trial_id in self._warned or not usual or waited < max(_LEAST_S, _TIMES * median(usual)):
                 continue
@@ -68,6 +71,7 @@ class Watch(tune.Callback):
 
     def _forget(self, trial_id: str) -> None:
         self._since.pop(trial_id, None)
+        self._usual.pop(trial_id, None)
         self._warned.discard(trial_id)
 
 
