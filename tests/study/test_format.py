@@ -64,6 +64,8 @@ def test_a_spec_keeps_its_values_under_their_new_names(name: str) -> None:
     assert StudySpec.from_dict(spec.as_dict()) == spec
     new = dict(old)
     new["objective"], new["evaluation"] = new.pop("score"), new.pop("judge")
+    assert new["resources"]["gpu"] is None
+    new["resources"] |= {"gpu": "auto"}  # its meaning today
     new["resources"] |= {"capture": "auto", "deterministic": False, "lanes": None, "timeout_min": None, "study_hours": None}  # newer keys
     assert spec.as_dict() == {**new, "failure": None, "stop_hopeless": True}
     extended = StudySpec.from_dict({**new, "n_configs": new["n_configs"] + 1})
