@@ -6,7 +6,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # tests/processes.py decides which tests share a process.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test slow lint bench lock
+# Tests of docs/faults.md that start a Ray.
+FAULTS := $(addprefix tests/study/test_,$(addsuffix .py,kill disturbed damaged_study faults time_limits lanes_killed sharing tracking reach cluster))
+ROUNDS ?= 10
+
+.PHONY: demo test slow faults lint bench lock
 
 demo: .venv/runtime
 	$(BIN)/ganstudy launch studies/digits.yaml
@@ -16,6 +20,9 @@ test: .venv/dev
 
 slow: .venv/dev
 	$(PYTEST) -m slow
+
+faults: .venv/dev
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -n 0 $(FAULTS) || exit 1; done
 
 lint: .venv/dev
 	$(BIN)/ruff check .

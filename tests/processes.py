@@ -8,6 +8,7 @@ STARTS_RAY = {
     "test_cluster.py",
     "test_damaged_study.py",
     "test_deploy.py",
+    "test_disturbed.py",
     "test_faults.py",
     "test_format_resume.py",
     "test_kill.py",

@@ -1,0 +1,153 @@
+"""Studies whose nodes and processes are killed, stopped or replaced on the way: every trial is there once, with the values of an undisturbed study."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripts import head, run_script
+
+from study.store.layout import Layout
+from study.store.store import Store
+
+pytestmark = pytest.mark.slow
+
+STUDY: dict[str, Any] = {
+    "name": "toy",
+    "question": "Does R1 keep a small GAN on a ring from failing?",
+    "base": {
+        "data": "ring8",
+        "arch": "mlp",
+        "g.width": 8,
+        "d.width": 8,
+        "g.norm": "none",
+        "batch_size": 50,
+        "budget_kimg": 4,
+        "tick_kimg": 1,
+    },
+    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
+    "n_configs": 8,
+    "evaluation": {"samples": 200},
+}
+
+TWO_NODES = """
+import os, signal, threading, time
+import psutil
+from ray.cluster_utils import Cluster
+nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
+other = nodes.add_node(num_cpus=1)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+
+def trainers():
+    me = psutil.Process()
+    return [each for each in me.children(recursive=True) if each.name().startswith("ray::ImplicitFunc") or "GanTrainable" in each.name()]
+
+def disturb():
+    path = "cut/records.jsonl"
+    while not os.path.exists(path) or open(path).read().count('"measured"') < 8:
+        time.sleep(0.05)
+    how = {how!r}
+    if how == "a node is killed":
+        nodes.remove_node(other, allow_graceful=False)
+    elif how == "a node is replaced":
+        nodes.add_node(num_cpus=1)
+        nodes.remove_node(other, allow_graceful=False)
+    else:
+        trainer = trainers()[0]
+        trainer.send_signal(signal.SIGKILL if how == "a trial is killed" else signal.SIGSTOP)
+        if how == "a trial is stopped for a while":
+            time.sleep(5)
+            trainer.send_signal(signal.SIGCONT)
+    print("disturbed:", how, flush=True)
+
+threading.Thread(target=disturb, daemon=True).start()
+launch(StudySpec.from_dict({study!r}), "cut", progress=False)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def values(folder: Path) -> dict[str, list[tuple[int, dict[str, float]]]]:
+    """Trial -> [(images, values without timings)]."""
+    return {
+        trial: [(m.images, {k: v for k, v in m.values.items() if k != "images_per_second"}) for m in record.measurements]
+        for trial, record in Store(folder).trials.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the undisturbed study."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "study.yaml").write_text(json.dumps(STUDY))
+    run("launch", "study.yaml", "--folder", "whole", cwd=folder)
+    return folder / "whole"
+
+
+def run(*words: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "study.cli", *words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def check(folder: Path, whole: Path) -> None:
+    """Nothing is lost, doubled or different."""
+    lines = [json.loads(line) for line in Layout(folder).records.read_text().splitlines()]
+    assert max(Counter(line["trial"] for line in lines if "opened" in line).values()) == 1
+    assert max(Counter((line["trial"], line["measured"]["images"]) for line in lines if "measured" in line).values()) == 1
+    assert {record.closed.ended.value for record in Store(folder).trials.values() if record.closed} == {"budget"}
+    assert values(folder) == values(whole)
+
+
+@pytest.mark.parametrize("how", ["a node is killed", "a node is replaced", "a trial is killed", "a trial is stopped for a while"])
+def test_nodes_and_trials(tmp_path: Path, whole: Path, how: str) -> None:
+    said = run_script(head() + TWO_NODES.format(how=how, study=STUDY), tmp_path)
+    assert f"disturbed: {how}" in said
+    check(tmp_path / "cut", whole)
+
+
+def interrupted(folder: Path, *signals: signal.Signals) -> None:
+    """Launch a study and send its driver these signals once it has eight measurements."""
+    (folder / "study.yaml").write_text(json.dumps(STUDY))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "study.cli", "launch", "study.yaml", "--folder", "cut"], cwd=folder, stdout=log, stderr=log
+        )
+        records = folder / "cut" / "records.jsonl"
+        while not records.exists() or records.read_text().count('"measured"') < 8:
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        for each in signals:
+            process.send_signal(each)
+            time.sleep(0.3)
+        process.wait(timeout=120)
+    assert "Traceback" not in (folder / "log").read_text(), (folder / "log").read_text()
+
+
+def test_ctrl_c_twice(tmp_path: Path, whole: Path) -> None:
+    interrupted(tmp_path, signal.SIGINT, signal.SIGINT)
+    run("resume", "cut", cwd=tmp_path)
+    check(tmp_path / "cut", whole)
+
+
+@pytest.mark.parametrize("how", ["moved", "copied", "linked"])
+def test_a_folder_that_is_elsewhere(tmp_path: Path, whole: Path, how: str) -> None:
+    interrupted(tmp_path, signal.SIGKILL)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if how == "moved":
+        shutil.move(tmp_path / "cut", elsewhere / "cut")
+    elif how == "copied":
+        shutil.copytree(tmp_path / "cut", elsewhere / "cut")
+        shutil.rmtree(tmp_path / "cut")
+    else:
+        os.symlink(tmp_path / "cut", elsewhere / "cut")
+    run("resume", "cut", cwd=elsewhere)
+    check(elsewhere / "cut", whole)
