@@ -78,21 +78,30 @@ class Adaptive:
             study_name=spec.name, direction=optuna.study.StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
+        self.seeds: set[int] = set()  # of the trials so far
 
     def next(self, number: int) -> Proposal | None:
         if number >= self.spec.n_configs:
             return None
+        if self._seed(number) in self.seeds:  # a trial before it is missing: its damaged record was cut
+            number = next(n for n in range(number) if self._seed(n) not in self.seeds)
         self.study.sampler = _sampler(self.spec, number)
         for _ in range(_MAX_ASKS):
             self.trial = self.study.ask()
-            proposal = self.spec.asked(point(self.spec, self.trial), design.seed_of(self.spec.design_seed, config=number, replicate=0))
+            proposal = self.spec.asked(point(self.spec, self.trial), self._seed(number))
             try:
                 TrialConfig.from_flat(proposal.flat)
-                return proposal
             except UserError as error:  # settings that contradict each other
                 self.study.tell(self.trial, state=TrialState.FAIL)
                 reason = error
+            else:
+                self.seeds.add(self._seed(number))
+                return proposal
         raise UserError(f"the space must contain valid configs; {_MAX_ASKS} proposals were all invalid. The last one: {reason}")
+
+    def _seed(self, number: int) -> int:
+        """Return the seed of trial `number`, which identifies it."""
+        return design.seed_of(self.spec.design_seed, config=number, replicate=0)
 
     def opened(self, trial_id: str) -> None:
         """Set the id of the trial that `next` proposed last."""
@@ -104,6 +113,7 @@ class Adaptive:
         trial = self.study.ask()
         point(self.spec, trial)
         self.trials[record.trial_id] = trial
+        self.seeds.add(record.flat["seed"])
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
 

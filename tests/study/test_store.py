@@ -310,6 +310,20 @@ def test_a_resumed_search_proposes_the_same_trials(tmp_path: Path, spec: StudySp
 
 
 @pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
+def test_a_trial_whose_record_was_cut_is_proposed_again(tmp_path: Path, spec: StudySpec) -> None:
+    with Store.writing(tmp_path) as store:
+        play(store, Search(spec, store), 8, Ended.BUDGET)
+        before = {record.flat["seed"] for record in store.trials.values()}
+        lost = list(store.trials)[2].encode()
+    store.path.write_bytes(b"".join(line for line in store.path.read_bytes().splitlines(keepends=True) if lost not in line))
+    with Store.writing(tmp_path) as store:
+        assert len(store.trials) == 7
+        play(store, Search(spec, store), 1, Ended.BUDGET)
+        assert Search(spec, store).suggest("more") == "FINISHED"  # type: ignore[comparison-overlap]
+    assert {record.flat["seed"] for record in Store(tmp_path).trials.values()} == before
+
+
+@pytest.mark.parametrize("spec", [OPTIMISE, EXPLAIN], ids=["optimise", "explain"])
 def test_unfinished_trials_come_first_and_errors_are_retried(tmp_path: Path, spec: StudySpec) -> None:
     spec = spec.model_copy(update={"n_configs": 1, "seeds": 1})
     with Store.writing(tmp_path) as store:
