@@ -61,7 +61,7 @@ class Recorder(tune.Callback):
         A crash after the last result, for example while saving the checkpoint, is not recorded. If the checkpoint is missing, the next
         launch reruns the trial (`needs_run`).
         """
-        if (closed := self.store.trials[trial.config["trial_id"]].closed) and closed.ended is not Ended.ERROR:
+        if (before := self.store.trials[trial.config["trial_id"]].closed) and before.ended is not Ended.ERROR:
             return
         reason = Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"
         if self.stopping.fewer_if_full and _OUT_OF_MEMORY in reason:
@@ -70,7 +70,7 @@ class Recorder(tune.Callback):
         if overdue := self.watch.overdue(trial.config["trial_id"]):
             reason = f"{reason.rstrip()}\n{overdue}"
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
-        for trial_id, tries in self.faults.failed(self.store.trials[trial.config["trial_id"]]).items():
+        for trial_id, tries in self.faults.failed(self.store.trials[trial.config["trial_id"]], before=before).items():
             self.store.write(trial_id, failures=self.store.trials[trial_id].failures - tries)
         self.stopping.fault = self.faults.reason
 

@@ -47,6 +47,30 @@ def test_errors_of_configs_are_no_fault_of_the_machine() -> None:
     assert not faults.reason
 
 
+def test_trials_that_fail_again_at_the_end_are_no_fault_of_the_machine() -> None:
+    """Nothing else is left to train then, so they follow each other without a trial that works in between."""
+    faults = Faults(n_configs=24)
+    for config in "abc":
+        assert not faults.failed(broken(f"{config}-s1", FULL.format(config)))
+        faults.worked()
+    for tries in (2, 3):
+        for config in "abc":
+            again = broken(f"{config}-s1", FULL.format(f"{config}{tries}")).changed(failures=tries)
+            assert not faults.failed(again, before=Closed(ended=Ended.ERROR, reason=FULL.format(config)))
+    assert not faults.reason
+    for config in "def":
+        faults.failed(broken(f"{config}-s1", FULL.format(config)))
+    assert faults.reason, "trials that have not failed like this before"
+
+
+def test_a_fault_that_goes_on_after_a_resume_costs_no_tries() -> None:
+    faults, told = Faults(n_configs=24), {}
+    for config in "abc":  # they got their tries back
+        before = Closed(ended=Ended.ERROR, reason=FULL.format("x"))
+        told = faults.failed(broken(f"{config}-s1", FULL.format(config)), before=before)
+    assert told == {"a-s1": 1, "b-s1": 1, "c-s1": 1}
+
+
 @pytest.mark.parametrize(("n_configs", "stops"), [(1, False), (2, True)])
 def test_a_small_study(n_configs: int, stops: bool) -> None:
     faults = Faults(n_configs=n_configs)
