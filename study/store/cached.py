@@ -7,12 +7,13 @@ the study have changed, and safe to delete. Memory holds few trials at a time wh
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ganstudy.files import users_path
+from ganstudy.files import room_for, users_path
 from ganstudy.versions import code_hash
 from study.store.columns import VALUES, Columns, study_of, tick_columns, trial_columns
 from study.store.layout import Layout
@@ -73,16 +74,7 @@ class Cached:
             "plugins": _plugins(self.studies[-1]),
             "studies": json.loads(json.dumps([asdict(each) for each in self.studies])),
         }
-        with ExitStack() as elsewhere:
-            if any(_made_of(path, self._state) != made for path in self._files):
-                if not os.access(self.folder, os.W_OK):
-                    log.warning("%s cannot be written, so its records are read anew each time: %d MB", self.folder, made["size"] // 2**20)
-                    scratch = Path(elsewhere.enter_context(tempfile.TemporaryDirectory()))
-                    self._files = scratch / self._files[0].name, scratch / self._files[1].name
-                _write(self._layout, self._files, made)
-            # what is mapped stays readable when another process replaces the files, or they are deleted
-            trials = pq.ParquetFile(self._files[0], memory_map=True, read_dictionary=["settings"])
-            ticks = pq.ParquetFile(self._files[1], memory_map=True)
+        trials, ticks = _opened(self._files, made) or self._written(made)
         columns = Columns(
             study=self.studies[-1],
             trials=trials.read([name for name in trials.schema_arrow.names if name != _STARTS]).to_pandas(),
@@ -90,6 +82,22 @@ class Cached:
             names=tuple(sorted(name.removeprefix(VALUES) for name in ticks.schema_arrow.names if name.startswith(VALUES))),
         )
         return columns, trials
+
+    def _written(self, made: Mapping[str, Any]) -> tuple[pq.ParquetFile, pq.ParquetFile]:
+        """Write the files, and return them opened. Warns if they cannot be kept: on a full disk, or in a folder of someone else."""
+        with tempfile.TemporaryDirectory() as scratch:  # what is mapped stays readable when it is deleted
+            files = Path(scratch) / self._files[0].name, Path(scratch) / self._files[1].name
+            _write(self._layout, files, made)
+            found = _opened(files, made)
+            assert found
+            try:
+                for file, path in zip(files, self._files, strict=True):
+                    with _whole(path) as part:
+                        shutil.copyfile(file, part)
+            except OSError as error:
+                told = f"{self._files[0].parent} cannot be written ({error.strerror or error})"
+                log.warning("%s, so the records of %s are read anew each time: %d MB", told, self.folder, made["size"] // 2**20)
+            return found
 
     @property
     def trial_ids(self) -> Sequence[str]:
@@ -135,6 +143,17 @@ def _made_of(path: Path, state: Mapping[str, Any]) -> dict[str, Any] | None:
     return made if isinstance(made, dict) and state.items() <= made.items() else None
 
 
+def _opened(files: tuple[Path, Path], made: Mapping[str, Any]) -> tuple[pq.ParquetFile, pq.ParquetFile] | None:
+    """Return both files opened; None unless both are whole and made from the same. Another process may replace them, one after the other."""
+    try:
+        trials = pq.ParquetFile(files[0], memory_map=True, read_dictionary=["settings"])
+        ticks = pq.ParquetFile(files[1], memory_map=True)
+        fits = all(json.loads(file.schema_arrow.metadata[_STATE]) == made for file in (trials, ticks))
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        return None
+    return (trials, ticks) if fits else None
+
+
 # Writing ---------------------------------------------------------------------------------------------
 
 
@@ -165,37 +184,37 @@ def _index(layout: Layout, size: int) -> _Index:
 
 
 def _write(layout: Layout, files: tuple[Path, Path], made: Mapping[str, Any]) -> None:
-    """Write both files from the records, up to the size that `made` tells."""
+    """Write both files from the records, up to the size that `made` tells, to an empty folder. Raises UserError if its disk is full."""
     index = _index(layout, made["size"])
     study, starts, n = index.studies[-1], index.starts, index.n_trials
     by_trial = np.argsort(index.trials, kind="stable")
     ends = np.searchsorted(index.trials[by_trial], np.arange(n + 1))  # in by_trial
     trials, parts, mark = [], [], {_STATE: json.dumps(made).encode()}
-    with (
-        users_path(layout.records, "be a file that can be read", do="Check its permissions"),
-        layout.records.open("rb") as file,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
+    readable = partial(users_path, layout.records, "be a file that can be read", do="Check its permissions")
+    with readable():
+        file = layout.records.open("rb")
+    with file, room_for(files[0].parent):
         for first in range(0, max(n, 1), _BATCH):  # without trials too, for the columns
             until = min(first + _BATCH, n)
             part = Store(layout.folder, read=False)
-            for line in np.sort(by_trial[ends[first] : ends[until]]).tolist():
-                file.seek(starts[line])
-                part.read(line + 1, file.read(starts[line + 1] - starts[line]))
+            with readable():
+                for line in np.sort(by_trial[ends[first] : ends[until]]).tolist():
+                    file.seek(starts[line])
+                    part.read(line + 1, file.read(starts[line + 1] - starts[line]))
             records = [record.changed(number=first + i) for i, record in enumerate(part.trials.values())]
             rows = trial_columns(records, study)
             rows[_STARTS] = pd.Series([starts[by_trial[ends[i] : ends[i + 1]]] for i in range(first, until)], dtype=object)
             trials.append(rows)
             ticks = tick_columns(records)
             ticks["trial"] += first
-            parts.append(Path(scratch) / f"{first}.parquet")
+            parts.append(files[1].with_name(f"{first}.parquet"))
             pq.write_table(_table(ticks), parts[-1], compression="zstd", use_dictionary=False)
         schema = pa.unify_schemas([pq.read_schema(each) for each in parts]).with_metadata(mark)  # a trial may have values that others lack
-        with _whole(files[1]) as path, pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:
+        with pq.ParquetWriter(files[1], schema, compression="zstd", use_dictionary=False) as writer:
             for each in parts:
                 writer.write_table(pa.concat_tables([schema.empty_table(), pq.read_table(each)], promote_options="default"))
-        with _whole(files[0]) as path:
-            pq.write_table(_table(pd.concat(trials, ignore_index=True)).replace_schema_metadata(mark), path, compression="zstd")
+                each.unlink()
+        pq.write_table(_table(pd.concat(trials, ignore_index=True)).replace_schema_metadata(mark), files[0], compression="zstd")
 
 
 def _trial_of(line: bytes) -> str | None:

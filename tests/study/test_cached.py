@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from full import at_most
 from recorded import PROTOCOL, SPEC, STUDY, Driver
 
 from ganstudy import UserError
@@ -149,13 +152,46 @@ def test_a_view_stays_as_it_was_opened(folder: Path, read: Callable[[], StudyVie
     same(view, small)
 
 
-def test_a_folder_that_cannot_be_written_is_read_with_a_warning(
-    folder: Path, read: Callable[[], StudyView], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_cache_that_cannot_be_written_is_only_warned_of(
+    folder: Path, read: Callable[[], StudyView], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != folder)  # root may write anywhere
+    Layout(folder).trials_cache.parent.touch()  # root may write anywhere, but not below a file
+    before = list(folder.iterdir())
     same(read(), open_study(folder))
-    assert "cannot be written, so its records are read anew each time" in caplog.text
-    assert not Layout(folder).trials_cache.parent.exists()
+    assert "cannot be written (Not a directory), so the records" in caplog.text
+    assert list(folder.iterdir()) == before
+
+
+def test_without_room_for_temporary_files_it_says_where(folder: Path, read: Callable[[], StudyView]) -> None:
+    view = read()
+    with at_most(100), pytest.raises(UserError, match=r"must have room on its disk: .*File too large") as raised:
+        view.trials()
+    assert str(folder) not in str(raised.value), "the records are not at fault"
+    same(view, open_study(folder))
+
+
+def test_files_that_do_not_belong_together_are_not_used(
+    folder: Path, read: Callable[[], StudyView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process replaces the cache of a study that runs after this one has opened the first file."""
+    files = Layout(folder).trials_cache, Layout(folder).ticks_cache
+    read().trials()
+    view, small, before = read(), open_study(folder), [path.read_bytes() for path in files]
+    change_records(folder)
+    read().trials()
+    newer = files[1].read_bytes()
+    for path, data in zip(files, before, strict=True):
+        path.write_bytes(data)
+    opened = pq.ParquetFile
+
+    def then_replaced(path: Path, **options: Any) -> pq.ParquetFile:
+        found = opened(path, **options)
+        if path == files[0]:
+            files[1].write_bytes(newer)
+        return found
+
+    monkeypatch.setattr(pq, "ParquetFile", then_replaced)
+    same(view, small)
 
 
 def test_damage_is_named_and_leaves_no_cache(folder: Path, read: Callable[[], StudyView]) -> None:
