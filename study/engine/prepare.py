@@ -52,6 +52,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     store = Store(folder)
     known = store.study if store.trials else None  # a study without trials may be replaced
     refuse_second_driver(folder)
+    _refuse_copy(spec, store)
     if known:
         _refuse_other(known.spec, spec, folder)
         if unfinished(spec, store):
@@ -101,6 +102,15 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         provenance=facts,
     )
     return Prepared(source, evaluator, made, versions(), allow_changed_code)
+
+
+def _refuse_copy(spec: StudySpec, store: Store) -> None:
+    """Raise UserError if trials are left to train and the folder is a copy, which has no checkpoints and is replaced by the next `submit`."""
+    if (copied := store.layout.copied).exists() and unfinished(spec, store):
+        raise UserError(
+            f"{store.folder} must not be a copy of a study on a cluster to train in; {copied.name} says that it is one, of {copied.read_text()}. "
+            f"Go on there with {command('submit')}, or give another folder (--folder)"
+        )
 
 
 def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:

@@ -11,6 +11,7 @@ from scripts import head, run_script
 
 from ganstudy import UserError
 from study.engine import submit
+from study.engine.prepare import prepare
 from study.spec.study_spec import StudySpec
 from study.store import bundle
 from study.store.layout import Layout
@@ -112,3 +113,13 @@ def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
     assert Layout(tmp_path / "copy").records.read_text() == "{}\n"
     with pytest.raises(UserError, match="must be the folder of a study"):
         bundle.pack(tmp_path)
+
+
+def test_a_copy_is_not_trained_in(toy: Toy, tmp_path: Path) -> None:
+    """The trials would start again without their checkpoints, and the next copy would replace them."""
+    (tmp_path / "study").mkdir()
+    Layout(tmp_path / "study").records.touch()
+    bundle.unpack(bundle.pack(tmp_path / "study"), tmp_path / "copy", origin="http://head:8265 /shared/toy")
+    with pytest.raises(UserError, match=r"must not be a copy of a study on a cluster to train in; .*, of http://head:8265 /shared/toy"):
+        prepare(toy(), tmp_path / "copy", address=None)
+    assert not Layout(tmp_path / "copy").records.read_bytes()
