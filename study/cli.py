@@ -97,6 +97,7 @@ def submit(
     folder: Annotated[str, typer.Option(help="Folder for the study on the cluster: absolute, on a file system of all its nodes.")],
     changes: Set = None,
     copy: Annotated[Path | None, typer.Option(help="Folder on this machine for a copy of the result. Default: runs/NAME.")] = None,
+    allow_changed_code: AllowChangedCode = False,
 ) -> None:
     """Launch a study on a cluster as a Ray job, follow it, and copy its records and report to this machine.
 
@@ -111,7 +112,7 @@ def submit(
     copy = copy or default_folder(spec.name)
     bundle.refuse_own(copy)
     client, place = jobs.connected(address), PurePosixPath(folder)
-    job = jobs.submit(client, spec, place)
+    job = jobs.submit(client, spec, place, allow_changed_code=allow_changed_code)
     console.print(f"Job {job} runs on {address}; `ray job stop --address {address} {job}` ends it.", soft_wrap=True)
     try:
         succeeded = jobs.follow(client, job, lambda text: print(text, end="", flush=True))

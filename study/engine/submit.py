@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,23 @@ def connected(address: str) -> "JobSubmissionClient":
         ) from None
 
 
-def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath) -> str:
+@contextmanager
+def _answering(client: "JobSubmissionClient") -> Iterator[None]:
+    """Convert what the client raises when the Jobs server refuses a request, or is gone, into a UserError."""
+    import aiohttp  # here, since it is there only with the extra; `connected` has checked that
+
+    try:
+        yield
+    except (RuntimeError, OSError, aiohttp.ClientError) as error:
+        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        address = client.get_address()
+        raise UserError(
+            f"the Ray dashboard at {address} must carry out each request; it did not: {told}. A job that was started runs on "
+            f"(`ray job list --address {address}`). Once the dashboard answers, the same command resumes the study and copies it"
+        ) from None
+
+
+def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath, *, allow_changed_code: bool = False) -> str:
     """Start `ganstudy launch` on the cluster. Returns the job's id. folder: of the study, absolute, on a file system of all nodes.
 
     The job gets the study and the plugins that are not installed; the cluster's image must have ganstudy itself.
@@ -56,12 +73,14 @@ def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath
     with tempfile.TemporaryDirectory() as made:
         working_dir = Path(made)
         write_job(spec, working_dir)
-        return client.submit_job(
-            entrypoint=f"ganstudy launch {_STUDY} --address auto --folder {shlex.quote(str(folder))}",
-            submission_id=f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
-            runtime_env={"working_dir": str(working_dir), "env_vars": {"PYTHONUNBUFFERED": "1"}},
-            metadata={"study": spec.name, "folder": str(folder)},
-        )
+        words = ["ganstudy", "launch", _STUDY, "--address", "auto", "--folder", str(folder), *["--allow-changed-code"] * allow_changed_code]
+        with _answering(client):
+            return client.submit_job(
+                entrypoint=shlex.join(words),
+                submission_id=f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
+                runtime_env={"working_dir": str(working_dir), "env_vars": {"PYTHONUNBUFFERED": "1"}},
+                metadata={"study": spec.name, "folder": str(folder)},
+            )
 
 
 def write_job(spec: StudySpec, working_dir: Path) -> None:
@@ -89,8 +108,9 @@ def follow(client: "JobSubmissionClient", job: str, show: Callable[[str], None])
         async for text in client.tail_job_logs(job):
             show(text)
 
-    asyncio.run(tail())
-    return _succeeded(client, job)
+    with _answering(client):
+        asyncio.run(tail())
+        return _succeeded(client, job)
 
 
 def fetch(client: "JobSubmissionClient", job: str, folder: PurePosixPath) -> bytes:
@@ -98,9 +118,10 @@ def fetch(client: "JobSubmissionClient", job: str, folder: PurePosixPath) -> byt
 
     Raises UserError if that job fails, with the end of its log.
     """
-    reader = client.submit_job(entrypoint=f"python -m study.store.bundle {shlex.quote(str(folder))}", submission_id=f"{job}-result")
-    worked = _succeeded(client, reader)
-    log = client.get_job_logs(reader)
+    with _answering(client):
+        reader = client.submit_job(entrypoint=f"python -m study.store.bundle {shlex.quote(str(folder))}", submission_id=f"{job}-result")
+        worked = _succeeded(client, reader)
+        log = client.get_job_logs(reader)
     if not worked or END not in log:
         raise UserError(f"the records of {folder} must be readable on the cluster; the job {reader} says: {log.strip()[-500:]}")
     return base64.b64decode(log[log.index(BEGIN) + len(BEGIN) : log.index(END)])

@@ -3,9 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+import aiohttp
 import pytest
 from scripts import head, run_script
 
@@ -100,6 +102,44 @@ def test_a_dashboard_that_does_not_answer_is_told() -> None:
 def test_a_relative_folder_is_refused(toy: Toy) -> None:
     with pytest.raises(UserError, match="--folder must be an absolute path on a file system of all nodes of the cluster; given runs/toy"):
         submit.submit(None, toy(), PurePosixPath("runs/toy"))  # type: ignore[arg-type]
+
+
+class Gone:
+    """A client whose server is gone after so many requests."""
+
+    def __init__(self, answers: int) -> None:
+        self.left, self.asked = answers, list[dict[str, Any]]()
+
+    def get_address(self) -> str:
+        return "http://head:8265"
+
+    def submit_job(self, **given: Any) -> str:
+        self.asked.append(given)
+        if self.left == 0:
+            raise RuntimeError("Request failed with status code 500: the file is too large\n  Traceback")
+        self.left -= 1
+        return "job"
+
+    async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+        yield f"{job} runs"
+        raise aiohttp.ServerDisconnectedError
+
+
+def test_a_dashboard_that_is_gone_is_told(toy: Toy) -> None:
+    client: Any = Gone(answers=1)
+    submit.submit(client, toy(), PurePosixPath("/shared/toy"), allow_changed_code=True)
+    assert client.asked[0]["entrypoint"] == "ganstudy launch study.yaml --address auto --folder /shared/toy --allow-changed-code"
+    said: list[str] = []
+    with pytest.raises(UserError, match=r"dashboard at http://head:8265 must carry out each request; it did not: Server disconnected"):
+        submit.follow(client, "job", said.append)
+    assert said == ["job runs"]
+    for request in (
+        lambda: submit.submit(client, toy(), PurePosixPath("/shared/toy")),
+        lambda: submit.fetch(client, "job", PurePosixPath("/shared/toy")),
+    ):
+        with pytest.raises(UserError, match=r"it did not: .*the file is too large\. A job that was started runs on"):
+            request()
+    assert "allow" not in client.asked[1]["entrypoint"]
 
 
 def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
