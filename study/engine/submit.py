@@ -86,7 +86,7 @@ def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath
 def write_job(spec: StudySpec, working_dir: Path) -> None:
     """Write the study and its own plugins into the folder that is sent to the cluster."""
     (working_dir / _STUDY).write_text(json.dumps(spec.as_dict(), indent=2))
-    for module, parent in zip(spec.plugins, plugin_folders(spec.plugins), strict=True):
+    for module, parent in [(name, parent) for name in spec.plugins for parent in plugin_folders([name])]:
         if Path(parent) in map(Path, _installed()):
             continue
         top = module.partition(".")[0]

@@ -28,4 +28,6 @@ def plugin_folders(modules: Sequence[str]) -> tuple[str, ...]:
     Workers that share its file system search them too. On other machines, plugins must be installed.
     """
     tops = [sys.modules[module.partition(".")[0]] for module in modules]
-    return tuple(str(Path(top.__file__).parents[top.__file__.endswith("__init__.py")]) for top in tops if top.__file__)
+    # a package without __init__.py has no file, but a path; a module built into Python has neither
+    places = [next(iter(getattr(top, "__path__", [])), getattr(top, "__file__", None)) for top in tops]
+    return tuple(str(Path(place).parent) for place in places if place)

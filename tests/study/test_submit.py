@@ -73,12 +73,15 @@ def test_the_job_gets_the_study_and_the_plugins_that_are_not_installed(toy: Toy,
     (tmp_path / "here" / "my_package" / "__init__.py").write_text("import my_package.inner")
     (tmp_path / "here" / "my_package" / "inner.py").write_text("")
     (tmp_path / "here" / "my_module.py").write_text("")
+    (tmp_path / "here" / "my_folder").mkdir()
+    (tmp_path / "here" / "my_folder" / "module.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path / "here"))
-    spec = toy(plugins=["my_package.inner", "my_module", "numpy"])
+    spec = toy(plugins=["my_package.inner", "my_module", "my_folder.module", "numpy", "sys"])
     sent = tmp_path / "sent"
     sent.mkdir()
     submit.write_job(spec, sent)
     assert sorted(str(path.relative_to(sent)) for path in sent.rglob("*") if path.is_file()) == [
+        "my_folder/module.py",
         "my_module.py",
         "my_package/__init__.py",
         "my_package/inner.py",
