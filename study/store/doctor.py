@@ -1,7 +1,7 @@
 """Checks the records, checkpoints and generators of a study folder, and repairs what can be repaired."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ganstudy.files import users_path, write_whole
 from ganstudy.units import to_kimg
 from study.store.generators import generator_damage
 from study.store.lines import BadLine, read_line, unknown_facts
-from study.store.records import Saved, TrialRecord
+from study.store.records import Ended, Saved, TrialRecord
 from study.store.store import Store, whole_lines
 from trainables.trial import STATE, state_damage
 
@@ -71,9 +71,9 @@ def check_records(folder: Path) -> Checkup:
     dropped: set[tuple[str, Saved]] = set()
     copied = store.layout.copied.exists()
     for record in [] if copied else store.trials.values():
-        for saved, problem in damaged_checkpoints(store, record):
-            dropped.add((record.trial_id, saved))
-            findings.append(Finding(what=problem, do=_instead(record, dropped), repairable=True))
+        damaged = dict(damaged_checkpoints(store, record))
+        dropped |= {(record.trial_id, saved) for saved in damaged}
+        findings += [Finding(what=problem, do=_instead(record, damaged), repairable=True) for problem in damaged.values()]
     notes = [f"facts of a newer ganstudy are ignored and kept: {listed(sorted(newer))}"] if newer else []
     if copied:
         notes.append("the folder is a copy of a study on a cluster, without its checkpoints; check these there")
@@ -83,16 +83,19 @@ def check_records(folder: Path) -> Checkup:
 def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Saved, str]]:
     """Yield the checkpoints that are not as they were saved, newest first, each with what is wrong.
 
-    Of old checkpoints most files are deleted, so only the newest must be there. The state of a trial that has ended is not needed any more.
+    Of old checkpoints most files are deleted, so only the newest must be there, and those before it up to the first that is whole. The state of a
+    trial that has ended is not needed any more, unless it must train again because its last checkpoint is damaged.
     """
-    again = store.study is not None and record.needs_run(store.study.spec.get("max_failures", 0))
+    again, whole = store.study is not None and record.needs_run(store.study.spec.get("max_failures", 0)), False
     for saved in reversed(record.saved):
-        newest = saved is record.saved[-1]
         state, generator = store.layout.checkpoint(saved) / STATE, store.layout.generator(saved)
-        if again and (newest or state.exists()) and (problem := state_damage(state.parent)):
+        if again and (not whole or state.exists()) and (problem := state_damage(state.parent)):
             yield saved, f"the checkpoint {state} of {record.trial_id}: {problem}"
-        elif (newest or generator.exists()) and (problem := generator_damage(generator)):
+        elif (not whole or generator.exists()) and (problem := generator_damage(generator)):
             yield saved, f"the generator {generator} of {record.trial_id}: {problem}"
+            again = again or (record.closed is not None and record.closed.ended is Ended.BUDGET and not whole)
+        else:
+            whole = True
 
 
 def repair(checkup: Checkup) -> Path:
@@ -108,10 +111,10 @@ def repair(checkup: Checkup) -> Path:
     return backup
 
 
-def _instead(record: TrialRecord, dropped: set[tuple[str, Saved]]) -> str:
+def _instead(record: TrialRecord, damaged: Collection[Saved]) -> str:
     """Return what a repair does about a damaged checkpoint."""
-    older = next((saved for saved in reversed(record.saved) if (record.trial_id, saved) not in dropped), None)
-    return "forget it; " + (f"the one before is of {to_kimg(older.images):g} kimg" if older else "the trial has no older one")
+    older = next((saved for saved in reversed(record.saved) if saved not in damaged), None)
+    return "forget it; " + (f"the newest other one is of {to_kimg(older.images):g} kimg" if older else "the trial has no other one")
 
 
 def _without(lines: list[bytes], dropped: set[tuple[str, Saved]]) -> Iterator[bytes]:

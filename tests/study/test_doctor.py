@@ -158,12 +158,13 @@ def test_a_trial_is_pointed_to_its_last_whole_checkpoint(folder: Path) -> None:
     (folder / saved[0].path / SUMS).unlink()
     code, said = doctor(folder)
     assert code == 1
-    differs = f"it differs from its checksum in {SUMS}. Repair: forget it; the one before is of 0.4 kimg"
+    differs = f"it differs from its checksum in {SUMS}. Repair: forget it; the newest other one is of 0.2 kimg"
     assert f"the checkpoint {states[-1]} of {trial}: {differs}" in said
     assert doctor(folder, "--repair")[0] == 0
     left = Store(folder).trials[trial]
-    assert left.saved == saved[:3]
+    assert left.saved == saved[:2]
     assert newest(left, folder) == str(states[1].parent)
+    assert "nothing wrong" in doctor(folder)[1], "one repair is enough"
     assert all(path.parent.exists() for path in states), "no checkpoint is deleted"
 
 
@@ -184,6 +185,18 @@ def test_a_damaged_generator_of_a_finished_trial_is_made_again(folder: Path) -> 
     assert not before.needs_run(0)
     assert after.needs_run(0)
     assert open_study(folder).trial(trial).generator_path() == Layout(folder).generator(after.saved[-1])
+
+
+def test_one_repair_is_enough_where_only_the_last_checkpoint_was_kept(folder: Path) -> None:
+    """As in folders of ganstudy 0.1; the trial must train again, and starts where it finds a state."""
+    trial = next(iter(Store(folder).trials))
+    saved = Store(folder).trials[trial].saved
+    for old in saved[1:-1]:
+        (folder / old.path / STATE).unlink()
+    flip(Layout(folder).generator(saved[-1]))
+    assert doctor(folder, "--repair")[0] == 0
+    assert Store(folder).trials[trial].saved == saved[:1]
+    assert "nothing wrong" in doctor(folder)[1]
 
 
 def test_a_garbage_generator_without_checksums_is_found(folder: Path) -> None:
