@@ -77,7 +77,7 @@ def check_records(folder: Path) -> Checkup:
     notes = [f"facts of a newer ganstudy are ignored and kept: {listed(sorted(newer))}"] if newer else []
     if copied:
         notes.append("the folder is a copy of a study on a cluster, without its checkpoints; check these there")
-    return Checkup(store=store, findings=tuple(findings), notes=tuple(notes), repaired=b"".join(_without(lines, dropped)))
+    return Checkup(store=store, findings=tuple(findings), notes=tuple(notes), repaired=b"".join(_without(lines, dropped, store)))
 
 
 def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Saved, str]]:
@@ -117,11 +117,13 @@ def _instead(record: TrialRecord, damaged: Collection[Saved]) -> str:
     return "forget it; " + (f"the newest other one is of {to_kimg(older.images):g} kimg" if older else "the trial has no other one")
 
 
-def _without(lines: list[bytes], dropped: set[tuple[str, Saved]]) -> Iterator[bytes]:
-    """Yield the lines, without the facts about dropped checkpoints."""
+def _without(lines: list[bytes], dropped: set[tuple[str, Saved]], store: Store) -> Iterator[bytes]:
+    """Yield the lines, without the facts about dropped checkpoints, and of their trials about those that they had replaced: their files are gone."""
+    trials = {trial for trial, _ in dropped}
     for line in lines:
         facts = read_line(line)
-        if facts.saved is None or (facts.trial, facts.saved) not in dropped:
+        gone = (facts.trial, facts.saved) in dropped or (facts.trial in trials and facts.saved not in store.trials[facts.trial].saved)
+        if facts.saved is None or not gone:
             yield line + b"\n"
         elif len(rest := {name: fact for name, fact in json.loads(line).items() if name != "saved"}) > 1:
             yield json.dumps(rest).encode() + b"\n"

@@ -20,6 +20,7 @@ from study.engine.searcher import newest
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout
 from study.store.lock import driving
+from study.store.records import Saved
 from study.store.store import Store
 from trainables.trial import STATE
 
@@ -196,6 +197,21 @@ def test_one_repair_is_enough_where_only_the_last_checkpoint_was_kept(folder: Pa
     flip(Layout(folder).generator(saved[-1]))
     assert doctor(folder, "--repair")[0] == 0
     assert Store(folder).trials[trial].saved == saved[:1]
+    assert "nothing wrong" in doctor(folder)[1]
+
+
+def test_a_checkpoint_that_was_replaced_does_not_come_back(folder: Path) -> None:
+    """A trial went on from an older checkpoint, and the first one that it wrote then is damaged."""
+    trial = next(iter(Store(folder).trials))
+    saved = Store(folder).trials[trial].saved
+    shutil.copytree(folder / saved[2].path, folder / "tune" / "again")
+    with Store.writing(folder) as store:
+        store.write(trial, saved=Saved(images=saved[2].images, path="tune/again"))
+    for old in saved[2:]:
+        shutil.rmtree(folder / old.path)
+    flip(folder / "tune" / "again" / STATE)
+    assert doctor(folder, "--repair")[0] == 0
+    assert Store(folder).trials[trial].saved == saved[:2]
     assert "nothing wrong" in doctor(folder)[1]
 
 
