@@ -37,4 +37,10 @@ done
 ganstudy launch "$study" --address "$address" --folder "$folder" &
 driver=$!
 trap 'kill -TERM $driver' TERM  # two minutes before the time limit: stop cleanly; submit again to resume
-wait $driver
+code=0
+wait $driver || code=$?
+while kill -0 $driver 2>/dev/null; do  # the signal has ended the wait, not the driver
+    code=0
+    wait $driver || code=$?
+done
+exit $code

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import wait_until
 from ruamel.yaml import YAML
 from toy import TOY
 
@@ -125,3 +126,32 @@ def test_the_slurm_script_starts_a_node_on_each_host_and_runs_the_study(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4/4" in done.stdout
     assert {record.closed.ended.value for record in Store(tmp_path / "study").trials.values() if record.closed} == {"budget"}
+
+
+DRIVER = """#!/bin/bash
+trap 'echo asked >> driver.txt; asked=1' TERM
+echo started >> driver.txt
+until [ "$asked" ]; do sleep 0.1; done
+sleep 1
+echo ended >> driver.txt
+"""
+
+
+def test_the_slurm_script_lets_the_driver_stop_cleanly(tmp_path: Path) -> None:
+    """SLURM sends TERM to the script before the time limit; a second one would cut off the ticks in progress. All commands are stand-ins."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, script in {
+        "scontrol": "#!/bin/sh\necho localhost\n",
+        "srun": "#!/bin/sh\nexec sleep 100\n",
+        "python": "#!/bin/sh\necho 1\n",
+        "ganstudy": DRIVER,
+    }.items():
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
+    environment = os.environ | {"PATH": os.pathsep.join([str(commands), os.environ["PATH"]]), "SLURM_JOB_NODELIST": "one"}
+    job = subprocess.Popen(["bash", DEPLOY / "slurm.sh", "toy.yaml", "study"], cwd=tmp_path, env=environment)
+    wait_until((tmp_path / "driver.txt").exists)
+    job.terminate()
+    assert job.wait(60) == 0
+    assert (tmp_path / "driver.txt").read_text().split() == ["started", "asked", "ended"]
