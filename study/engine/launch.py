@@ -112,7 +112,7 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
                 f"the study has stopped: {stopping.fault}. Mend this, then resume: {command('resume', store.folder)}. "
                 f"It cost the trials none of their tries; {command('status', store.folder)} shows what is done"
             )
-        if not stopping.full:
+        if not stopping.full or stopping.is_asked() or stopping.time_is_up():
             return
         lanes //= 2
         log.warning("a trial ran out of a GPU's memory; from now on %s", sharing.sentence(lanes, []))

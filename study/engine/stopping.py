@@ -47,6 +47,10 @@ class Stopping(tune.Stopper):
         """Whether the hours of the study are over. Its trials stay unfinished, for the next launch."""
         return self._end is not None and time.monotonic() >= self._end
 
+    def is_asked(self) -> bool:
+        """Whether `ganstudy stop` has asked to stop the study."""
+        return self.file.exists()
+
     def stop_all(self) -> bool:
         """Whether to stop the Tune run, with ticks in progress. The next launch or Tune run resumes the study."""
-        return bool(self.fault) or self.full or self.file.exists()
+        return bool(self.fault) or self.full or self.is_asked()

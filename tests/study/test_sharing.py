@@ -1,7 +1,9 @@
 """How many trials share a GPU with `resources.gpu: auto`: the rule, the probe on a CPU, and whole studies on a GPU that only Ray believes in."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 import torch
 from scripts import head, run_script
 
-from study.engine import sharing
+from study.engine import launch, sharing
+from study.engine.stopping import Stopping
 from study.spec.study_spec import StudySpec
+from study.store.store import Store
 from trainables.data import Source
 from trainables.probe import Load, best, probe
 from trainables.tune import Shared
@@ -52,6 +56,33 @@ def test_the_number_that_still_gains_and_fits_is_chosen(speeds: list[float], mem
 )
 def test_cpus_and_trials_limit_the_number(toy: Toy, nodes: list[Mapping[str, float]], resources: dict[str, Any], most: int) -> None:
     assert sharing.most(toy(n_configs=100, resources=resources), nodes) == most
+
+
+@pytest.mark.parametrize(
+    ("resources", "stopped", "shares"),
+    [({}, False, [0.125, 0.25, 0.5, 1.0]), ({}, True, [0.125]), ({"study_hours": 1e-9}, False, [0.125])],
+    ids=["goes on", "stop was asked", "time is up"],
+)
+def test_after_a_full_gpu_fewer_trials_share_it_unless_the_study_ends(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: dict[str, Any], stopped: bool, shares: list[float]
+) -> None:
+    """Each Tune run, here a stand-in, ends with a full GPU as long as several share it."""
+    runs: list[float | str] = []
+
+    def tuner(spec: StudySpec, trainable: Any, store: Store, display: Any, stopping: Stopping) -> Any:
+        def fit() -> None:
+            runs.append(spec.resources.gpu)
+            stopping.full = stopping.fewer_if_full
+            if stopped:
+                store.layout.stop.touch()
+
+        return SimpleNamespace(fit=fit)
+
+    monkeypatch.setattr(launch, "_tuner", tuner)
+    monkeypatch.setattr(launch, "_trainable", lambda *given: nullcontext())
+    with Store.writing(tmp_path) as store:
+        launch._run_trials(toy(resources=resources), None, store, None, lanes=8)  # type: ignore[arg-type]
+    assert runs == shares
 
 
 @pytest.mark.parametrize("lanes", range(1, 17))
