@@ -20,7 +20,7 @@ from trainables.trial import SAMPLES, STATE
 
 log = logging.getLogger(__name__)
 
-_OUT_OF_MEMORY = "OutOfMemoryError"  # PyTorch's exception, in a traceback
+_OUT_OF_MEMORY = ("OutOfMemoryError", "CUDA error: out of memory")  # in a traceback: PyTorch's exception, and what CUDA itself says
 _WHOLE = 2  # checkpoints of a trial that can be resumed from
 
 
@@ -64,7 +64,7 @@ class Recorder(tune.Callback):
         if (before := self.store.trials[trial.config["trial_id"]].closed) and before.ended is not Ended.ERROR:
             return
         reason = Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"
-        if self.stopping.fewer_if_full and _OUT_OF_MEMORY in reason:
+        if self.stopping.fewer_if_full and any(text in reason for text in _OUT_OF_MEMORY):
             self.stopping.full = True
             return
         if overdue := self.watch.overdue(trial.config["trial_id"]):

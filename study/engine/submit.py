@@ -70,6 +70,9 @@ def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath
     """
     if not folder.is_absolute():
         raise UserError(f"--folder must be an absolute path on a file system of all nodes of the cluster; given {folder}")
+    for key, path in (("data.root", spec.base.get("data.root")), ("evaluation.weights", spec.evaluation.weights)):
+        if path and not PurePosixPath(path).is_absolute():
+            raise UserError(f"{key} must be an absolute path on the cluster; given {path}")
     with tempfile.TemporaryDirectory() as made:
         working_dir = Path(made)
         write_job(spec, working_dir)

@@ -5,6 +5,8 @@
 
 import base64
 import io
+import os
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -32,12 +34,17 @@ def pack(folder: Path) -> bytes:
 
 def unpack(bundle: bytes, folder: Path, *, origin: str) -> None:
     """Write a bundle to a folder, in place of an earlier copy. Raises UserError if the folder holds something else. origin: where it comes from."""
-    layout = Layout(folder)
     refuse_own(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(layout.copied, origin)
-    with tarfile.open(fileobj=io.BytesIO(bundle)) as archive:
-        archive.extractall(folder, filter="data")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")  # an earlier copy may have files that this one has not
+    try:
+        write_whole(Layout(part).copied, origin)
+        with tarfile.open(fileobj=io.BytesIO(bundle)) as archive:
+            archive.extractall(part, filter="data")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def refuse_own(folder: Path) -> None:

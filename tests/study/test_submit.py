@@ -145,6 +145,14 @@ def test_a_dashboard_that_is_gone_is_told(toy: Toy) -> None:
     assert "allow" not in client.asked[1]["entrypoint"]
 
 
+@pytest.mark.parametrize(
+    ("key", "change"), [("data.root", {"base": {"data.root": "pictures"}}), ("evaluation.weights", {"evaluation": {"weights": "w.pth"}})]
+)
+def test_a_relative_path_is_refused(toy: Toy, key: str, change: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"{key} must be an absolute path on the cluster; given"):
+        submit.submit(None, toy(**change), PurePosixPath("/runs/toy"))  # type: ignore[arg-type]
+
+
 def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     Layout(tmp_path / "study").records.write_text("{}\n")
@@ -153,6 +161,10 @@ def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
         bundle.unpack(packed, tmp_path / "study", origin="here")
     for _ in range(2):
         bundle.unpack(packed, tmp_path / "copy", origin="here")
+        Layout(tmp_path / "copy").report.write_text("of another time")
+    bundle.unpack(packed, tmp_path / "copy", origin="here")
+    assert not Layout(tmp_path / "copy").report.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "study"]
     assert Layout(tmp_path / "copy").records.read_text() == "{}\n"
     with pytest.raises(UserError, match="must be the folder of a study"):
         bundle.pack(tmp_path)
