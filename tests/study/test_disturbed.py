@@ -38,7 +38,7 @@ STUDY: dict[str, Any] = {
 }
 
 TWO_NODES = """
-import os, signal, threading, time
+import os, signal, subprocess, threading, time
 import psutil
 from ray.cluster_utils import Cluster
 nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
@@ -47,17 +47,14 @@ ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
 
 def trainers():
     me = psutil.Process()
-    return [each for each in me.children(recursive=True) if each.name().startswith("ray::ImplicitFunc") or "GanTrainable" in each.name()]
+    return [each for each in me.children(recursive=True) if each.name().startswith("ray::ResourceTrainable")]
 
 def disturb():
     path = "cut/records.jsonl"
     while not os.path.exists(path) or open(path).read().count('"measured"') < 8:
         time.sleep(0.05)
     how = {how!r}
-    if how == "a node is killed":
-        nodes.remove_node(other, allow_graceful=False)
-    elif how == "a node is replaced":
-        nodes.add_node(num_cpus=1)
+    if how in ("a node is killed", "a node is replaced"):
         nodes.remove_node(other, allow_graceful=False)
     else:
         trainer = trainers()[0]
@@ -67,8 +64,16 @@ def disturb():
             trainer.send_signal(signal.SIGCONT)
     print("disturbed:", how, flush=True)
 
-threading.Thread(target=disturb, daemon=True).start()
+start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--address", nodes.address, "--num-cpus=1", "--block"]
+late = subprocess.Popen(start) if {how!r} == "a node is replaced" else None  # joins while the study starts
+disturbing = threading.Thread(target=disturb, daemon=True)
+disturbing.start()
 launch(StudySpec.from_dict({study!r}), "cut", progress=False)
+disturbing.join()
+print("nodes that were there:", len(ray.nodes()))
+if late:
+    late.terminate()
+    late.wait()
 ray.shutdown()
 nodes.shutdown()
 """
@@ -110,6 +115,7 @@ def check(folder: Path, whole: Path) -> None:
 def test_nodes_and_trials(tmp_path: Path, whole: Path, how: str) -> None:
     said = run_script(head() + TWO_NODES.format(how=how, study=STUDY), tmp_path)
     assert f"disturbed: {how}" in said
+    assert f"nodes that were there: {3 if how == 'a node is replaced' else 2}" in said
     check(tmp_path / "cut", whole)
 
 

@@ -146,6 +146,7 @@ def test_the_probe_ends_where_memory_does(monkeypatch: pytest.MonkeyPatch) -> No
 PLUGIN = '''
 """A GPU made of the CPU, for trials that need little time; one on which three trials at a time do not fit."""
 import gc
+import weakref
 import torch
 import trainables.lanes, trainables.probe, trainables.tune
 from trainables.tricks.base import TRICKS, Trick
@@ -156,11 +157,13 @@ trainables.probe._GAIN, trainables.probe._WARM_S, trainables.probe._ALONE_S, tra
 @TRICKS.register("hungry")
 class Hungry(Trick):
     """Needs a third of the memory, once its budget is that of a study."""
-    alive = set()
+    alive = weakref.WeakValueDictionary()
 
     def after_g(self, nets):
         if self.clock.budget < 10**8:
-            Hungry.alive.add(id(self))
+            Hungry.alive[id(self)] = self
+            if len(Hungry.alive) > 2:
+                gc.collect()  # those of trials that have ended
             if len(Hungry.alive) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
 '''
