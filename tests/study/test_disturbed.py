@@ -13,29 +13,14 @@ from typing import Any
 
 import pytest
 from scripts import head, run_script
+from toy import TOY
 
 from study.store.layout import Layout
 from study.store.store import Store
 
 pytestmark = pytest.mark.slow
 
-STUDY: dict[str, Any] = {
-    "name": "toy",
-    "question": "Does R1 keep a small GAN on a ring from failing?",
-    "base": {
-        "data": "ring8",
-        "arch": "mlp",
-        "g.width": 8,
-        "d.width": 8,
-        "g.norm": "none",
-        "batch_size": 50,
-        "budget_kimg": 4,
-        "tick_kimg": 1,
-    },
-    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
-    "n_configs": 8,
-    "evaluation": {"samples": 200},
-}
+STUDY: dict[str, Any] = {**TOY, "base": {**TOY["base"], "budget_kimg": 4, "tick_kimg": 1}, "n_configs": 8}
 
 TWO_NODES = """
 import os, signal, subprocess, threading, time
