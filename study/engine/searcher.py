@@ -102,7 +102,7 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
-    """Return the path of the newest checkpoint that is as it was saved; None if there is none. Warns of newer ones that are damaged."""
+    """Return the path of the newest undamaged checkpoint, or None. Warns of newer ones that are damaged."""
     layout, damaged = Layout(folder.absolute()), False
     for saved in reversed(record.saved):
         checkpoint = layout.checkpoint(saved)

@@ -1,7 +1,7 @@
 """The columns of a large study as Parquet files beside its records, so that it is opened in a second.
 
-`records.jsonl` is the truth. The files are a cache: written when a study is first read, written anew when the records, our code or a plugin of
-the study have changed, and safe to delete. Memory holds few trials at a time while they are written.
+The files are a cache of `records.jsonl` and can be deleted. They are written when a study is first read, and again when the records, our code or a
+plugin of the study has changed. Trials are read in batches, so writing needs little memory.
 """
 
 import json
