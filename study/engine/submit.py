@@ -41,7 +41,7 @@ def connected(address: str) -> "JobSubmissionClient":
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"a Ray dashboard must answer at {address}; it did not: {str(error).strip().splitlines()[0]}. Is it reachable from here "
+            f"a Ray dashboard must answer at {address}; it did not: {str(error).strip().splitlines()[0].rstrip('.')}. Is it reachable from here "
             "(kubectl port-forward, ssh -L), and does the cluster's image include ray[default]? A cluster with tokens needs RAY_AUTH_MODE=token "
             "and RAY_AUTH_TOKEN here"
         ) from None

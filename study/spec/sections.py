@@ -1,5 +1,6 @@
 """Sections of a study file: objective, scheduler, evaluation and resources."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -88,14 +89,15 @@ class Resources(Section):
 
     @field_validator("gpu", mode="before")
     @classmethod
-    def _of_older_studies(cls, gpu: Any) -> Any:
-        return "auto" if gpu is None else gpu
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_above_one(cls, gpu: float | str) -> float | str:
-        if isinstance(gpu, float) and gpu > 1 and gpu != int(gpu):
-            raise SpecError(("resources", "gpu"), f"resources.gpu must be a share of one GPU or a whole number of them; given {gpu}")
+    def _auto_or_a_number(cls, gpu: Any) -> Any:
+        """Accept None, as in older studies, for auto."""
+        if gpu is None or gpu == "auto":
+            return "auto"
+        number = isinstance(gpu, (int, float)) and not isinstance(gpu, bool) and 0 <= gpu < math.inf
+        if not number or (gpu > 1 and gpu != int(gpu)):
+            raise SpecError(
+                ("resources", "gpu"), f"resources.gpu must be auto, a share of one GPU, or a whole number of them; given {gpu!r}"
+            )
         return gpu
 
 

@@ -166,7 +166,14 @@ BAD = {
     "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
     "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
     "no configs": (good(n_configs=0), "n_configs must be greater than or equal to 1; given 0"),
-    "share of GPUs": (good(resources={"gpu": 1.5}), "a share of one GPU or a whole number"),
+    "share of GPUs": (good(resources={"gpu": 1.5}), "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 1.5"),
+    "a gpu in words": (
+        good(resources={"gpu": "lots"}),
+        "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 'lots'",
+    ),
+    "a negative gpu": (good(resources={"gpu": -1}), "resources.gpu must be auto, a share of one GPU, or a whole number of them; given -1"),
+    "a gpu that is no number": (good(resources={"gpu": float("nan")}), "a whole number of them; given nan"),
+    "a gpu that is on": (good(resources={"gpu": True}), "a whole number of them; given True"),
     "unknown resource": (good(resources={"gpus": 1}), "no key 'resources.gpus'"),
     "unknown tracking": (
         good(tracking={"wandb": {"projct": "x"}}),
