@@ -52,7 +52,7 @@ def _study(folder: Path, console: Console, *, mend: bool) -> bool:
         _repaired(checkup, console)
         return not any(not finding.repairable for finding in findings)
     if able:
-        console.print(f'{command("doctor", folder, "--repair")} does what stands there after "Repair"', soft_wrap=True)
+        console.print(f"{command('doctor', folder, '--repair')} carries out the repairs", soft_wrap=True)
     return not findings
 
 
@@ -87,7 +87,7 @@ def _run(run: RunFolder, console: Console, *, mend: bool) -> bool:
 
 def _print(folder: Path, findings: list[Finding], notes: list[str], size: str, console: Console) -> None:
     for finding in findings:
-        console.print(f"{finding.what}. {'Repair' if finding.repairable else 'Yours'}: {finding.do}", soft_wrap=True)
+        console.print(f"{finding.what}. {'Repair' if finding.repairable else 'To do'}: {finding.do}", soft_wrap=True)
     for note in notes:
         console.print(f"Note: {note}", soft_wrap=True)
     console.print(f"{folder}: {plural(len(findings), 'thing') if findings else 'nothing'} wrong in {size}", soft_wrap=True)

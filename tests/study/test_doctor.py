@@ -123,7 +123,7 @@ def test_without_the_record_of_the_study_nothing_is_written(folder: Path) -> Non
     before = content(folder)
     code, said = doctor(folder)
     assert code == 1
-    assert f"no line of {records} holds the study, without which it cannot be opened. Yours: restore the file from a backup" in said
+    assert f"no line of {records} holds the study, without which it cannot be opened. To do: restore the file from a backup" in said
     with pytest.raises(UserError, match=r"records\.jsonl must hold the study to be repaired; no line does\. Restore the file"):
         doctor(folder, "--repair")
     assert content(folder) == before
@@ -296,7 +296,7 @@ def test_a_damaged_mirror_is_named(tmp_path: Path, mirror: str) -> None:
     code, said = doctor(folder, "--repair")
     assert code == 1
     assert f"the mirror {file}: " in said
-    assert f"Yours: delete it; `ganstudy resume {folder}` fills it again" in said
+    assert f"To do: delete it; `ganstudy resume {folder}` fills it again" in said
 
 
 @pytest.mark.parametrize("words", [(), ("--repair",)])
@@ -336,6 +336,6 @@ def test_a_run_of_train(tmp_path: Path) -> None:
     flip(last / STATE)
     code, said = doctor(run.folder, "--repair")
     assert code == 1
-    assert f"the checkpoint {last}: {STATE}: it differs from its checksum in {SUMS}. Yours: `ganstudy train` goes on" in said
+    assert f"the checkpoint {last}: {STATE}: it differs from its checksum in {SUMS}. To do: `ganstudy train` goes on" in said
     flip(before / STATE)
-    assert f"{run.folder} has no checkpoint to resume from. Yours: train into another folder with --out" in doctor(run.folder)[1]
+    assert f"{run.folder} has no checkpoint to resume from. To do: train into another folder with --out" in doctor(run.folder)[1]
