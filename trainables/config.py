@@ -44,30 +44,42 @@ class TrialConfig(Section):
 
     data: DataConfig = DataConfig()
     loop: str = "gan"
+    """the training loop"""
     arch: str = "dcgan"
+    """the architecture of both networks"""
     loss: str = "nonsaturating"
-    margin: Annotated[Positive | None, needs_taker(LOSSES, "margin", "loss")] = None  # None: the default of the loss
+    """the adversarial loss"""
+    margin: Annotated[Positive | None, needs_taker(LOSSES, "margin", "loss")] = None
+    """margin of a loss that has one; null: the default of the loss"""
     g: GeneratorConfig = GeneratorConfig()
     d: DiscriminatorConfig = DiscriminatorConfig()
     latent: LatentConfig = LatentConfig()
     optimiser: str = "adam"
-    beta1: Share = 0.5  # Adam: decay of the mean of gradients; SGD and RMSprop: momentum
-    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *_OPTIMISER_NAMES)] = (
-        0.999  # Adam: decay of the mean of squared gradients; RMSprop: alpha
-    )
-    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *_OPTIMISER_NAMES)] = (
-        None  # None: the default of the optimiser
-    )
+    """optimiser of G, and of D unless d.optimiser names another"""
+    beta1: Share = 0.5
+    """Adam: decay of the mean of gradients; SGD and RMSprop: momentum"""
+    beta2: Annotated[Share, needs_taker(OPTIMISERS, "beta2", *_OPTIMISER_NAMES)] = 0.999
+    """Adam: decay of the mean of squared gradients; RMSprop: alpha"""
+    weight_decay: Annotated[NotNegative | None, needs_taker(OPTIMISERS, "weight_decay", *_OPTIMISER_NAMES)] = None
+    """weight decay of the optimiser; null: the default of the optimiser"""
     update: str = "alternating"
+    """the update rule: how D and G take turns"""
     update_settings: dict[str, Any] = Field(default_factory=dict, validate_default=True)  # settings of the update rule: {"k": 5}
-    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1  # updates of D before it is the turn of G
-    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1  # updates of G in its turn
+    d_steps: Annotated[Count, needs_taker(UPDATES, "d_steps", "update")] = 1
+    """updates of D before it is the turn of G"""
+    g_steps: Annotated[Count, needs_taker(UPDATES, "g_steps", "update")] = 1
+    """updates of G in its turn"""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
+    """real images in a step of D, and fake images in a step of G"""
     tricks: dict[str, dict[str, Any]] = Field(default_factory=dict)  # {"r1": {"gamma": 10.0}}
-    budget_kimg: Kimg = 20.0  # thousands of real images shown to D
-    tick_kimg: Kimg = 2.0  # thousands of real images between two measurements
-    precision: Precision = "tf32"  # of a GPU; bf16: networks in bfloat16 while they train, losses and penalties in float32
-    seed: Annotated[int, Field(ge=0)] = 0
+    budget_kimg: Kimg = 20.0
+    """length of the training, in thousands of real images shown to D"""
+    tick_kimg: Kimg = 2.0
+    """thousands of real images between two measurements"""
+    precision: Precision = "tf32"
+    """format of numbers on a GPU; bf16: networks in bfloat16 while they train, losses and penalties in float32"""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """seed of the trial"""
 
     @field_validator("tricks")
     @classmethod

@@ -11,18 +11,22 @@ from ganstudy.errors import UserError
 from ganstudy.registry import Registry, nearest
 from trainables.messages import validation_message
 
+# Of the classes whose fields are settings, and of their base classes. The text below a field is its meaning.
+SETTINGS = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
 T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
 
 
 def with_settings(table: Registry[type[T]], name: str) -> Callable[[Class], Class]:
-    """Decorator: register a class in `table` under `name`. Its annotated fields become validated settings "name.field"; each needs a default.
+    """Decorator: register a class in `table` under `name`. Its annotated fields become validated settings "name.field"; each needs a default, and
+    the text below it is its meaning.
 
     Raises UserError if the class has no docstring or the name is taken.
     """
 
     def enter(cls: Class) -> Class:
-        made = dataclass(kw_only=True, config=ConfigDict(strict=True, extra="forbid"))(cls)
+        made = dataclass(kw_only=True, config=SETTINGS)(cls)
         if not cls.__dict__.get("__doc__"):
             raise UserError(f"a {table.kind} needs a docstring that says what it does and names its source; {name!r} has none")
         return table.register(name)(made)  # type: ignore[return-value]  # pydantic returns the same class

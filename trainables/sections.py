@@ -11,8 +11,8 @@ from trainables.tables import ARCHS, DATA
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Kimg = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]  # thousands of images; at least one image
-Count = Annotated[int, Field(ge=1)]
+Kimg = Annotated[float, Field(ge=0.001, le=1e9)]  # thousands of images; at least one image
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 Activation = Literal["relu", "leaky_relu", "selu", "elu", "gelu", "silu", "tanh"]
@@ -37,9 +37,9 @@ def joined(classes: object) -> object:
 
 
 class Section(BaseModel):
-    """Base class: immutable, strict types, no unknown fields."""
+    """Base class: immutable, strict types, no unknown fields. The text below a field is its meaning, which lists and the JSON Schema show."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 def _of_data(setting: str) -> object:
@@ -56,69 +56,100 @@ class DataConfig(Section):
     """Data set, its subset and its shape."""
 
     name: str = "digits"
-    size: Count | None = None  # training images used; None: all
-    resolution: Count | None = None  # pixels a side; None: as stored (32 for a folder of pictures)
-    root: str | None = None  # folder of the files; does not affect results
+    """the data set"""
+    size: Count | None = None
+    """training images used; null: all"""
+    resolution: Count | None = None
+    """pixels a side; null: as stored (32 for a folder of pictures)"""
+    root: str | None = None
+    """folder of the files; does not affect results"""
     download: bool = False
-    classes: Annotated[str | None, BeforeValidator(joined)] = None  # keep only these classes: "0,3,7" or "Bag,Coat", or a list; None: all
-    imbalance: Ratio | None = None  # ratio of rows of the first class to rows of the last; None: as stored
-    modes: Annotated[Count | None, _of_data("modes")] = None  # this and the following: shape of the points; None: as published
+    """whether the files may be downloaded if they are missing"""
+    classes: Annotated[str | None, BeforeValidator(joined)] = None
+    """keep only these classes: a list such as [0, 3] or [Bag, Coat]; null: all"""
+    imbalance: Ratio | None = None
+    """rows of the first class for each row of the last, to make a long tail; null: as stored"""
+    modes: Annotated[Count | None, _of_data("modes")] = None
+    """number of modes of the points; null: as published"""
     radius: Annotated[Positive | None, _of_data("radius")] = None
+    """radius of the ring or spiral of points; null: as published"""
     std: Annotated[Positive | None, _of_data("std")] = None
-    side: Annotated[Count | None, _of_data("side")] = None  # modes along each side of a grid
-    spacing: Annotated[Positive | None, _of_data("spacing")] = None  # distance between neighbours
-    turns: Annotated[Positive | None, _of_data("turns")] = None  # turns of a spiral
-    dim: Annotated[Count | None, _of_data("dim")] = None  # coordinates of a point of mixture1200
-    inner: Annotated[Count | None, _of_data("inner")] = None  # how many of them vary within a mode
+    """standard deviation of each mode of the points; null: as published"""
+    side: Annotated[Count | None, _of_data("side")] = None
+    """modes along each side of a grid; null: as published"""
+    spacing: Annotated[Positive | None, _of_data("spacing")] = None
+    """distance between neighbours of a grid; null: as published"""
+    turns: Annotated[Positive | None, _of_data("turns")] = None
+    """turns of a spiral; null: as published"""
+    dim: Annotated[Count | None, _of_data("dim")] = None
+    """coordinates of a point of mixture1200; null: as published"""
+    inner: Annotated[Count | None, _of_data("inner")] = None
+    """how many coordinates of a point of mixture1200 vary within a mode; null: as published"""
 
 
 class NetConfig(Section):
     """Settings that both networks have."""
 
     lr: Positive = 2e-4
-    width: Count = 64  # channels (units) of the narrowest hidden layer
-    depth: Count | None = (
-        None  # hidden layers; in convolutional networks: layers (blocks) per resolution. None: the default of the architecture
-    )
-    slope: Annotated[Share | None, needs(".activation", "leaky_relu")] = None  # slope of leaky_relu below 0; None: 0.2
-    kernel: Annotated[Annotated[int, Field(ge=2)] | None, _of_arch("kernel")] = (
-        None  # side of the convolution kernels in pixels; None: the default of the architecture
-    )
-    dropout: Share = 0.0  # after each hidden activation; disabled in evaluation
-    init: Init | None = None  # distribution of the initial weights; None: the default of the architecture
-    gain: Annotated[Positive | None, needs(".init", "normal", "xavier", "kaiming", "orthogonal")] = (
-        None  # factor on the initial weights; None: 1
-    )
-    head: Annotated[Head | None, _of_arch("head")] = None  # first layer of G, last layer of D; None: the default of the architecture
+    """learning rate"""
+    width: Count = 64
+    """channels (units) of the narrowest hidden layer"""
+    depth: Count | None = None
+    """hidden layers; in convolutional networks: layers (blocks) per resolution; null: the default of the architecture"""
+    slope: Annotated[Share | None, needs(".activation", "leaky_relu")] = None
+    """slope of leaky_relu below 0; null: 0.2"""
+    kernel: Annotated[Annotated[int, Field(ge=2, le=1_000)] | None, _of_arch("kernel")] = None
+    """side of the convolution kernels in pixels; null: the default of the architecture"""
+    dropout: Share = 0.0
+    """probability of dropping each hidden activation while training; sampling drops none"""
+    init: Init | None = None
+    """distribution of the initial weights; null: the default of the architecture"""
+    gain: Annotated[Positive | None, needs(".init", "normal", "xavier", "kaiming", "orthogonal")] = None
+    """factor on the initial weights; null: 1"""
+    head: Annotated[Head | None, _of_arch("head")] = None
+    """first layer of G, last layer of D; null: the default of the architecture"""
 
 
 class GeneratorConfig(NetConfig):
     """Settings of G."""
 
     activation: Activation = "relu"
+    """activation of the hidden layers of G"""
     norm: Norm = "batch"
-    upsampling: Annotated[Upsampling | None, _of_arch("upsampling")] = None  # None: the default of the architecture
-    output: Output = "tanh"  # range of pixels. sigmoid: both networks use [0, 1]. Points are unbounded
-    condition: str | None = None  # how G gets the class to make; None: unconditional
-    embedding: Annotated[Count | None, needs(".condition", "concat")] = None  # dimensions of a learned class embedding; None: one-hot
+    """normalisation in the hidden layers of G"""
+    upsampling: Annotated[Upsampling | None, _of_arch("upsampling")] = None
+    """how G doubles the resolution; null: the default of the architecture"""
+    output: Output = "tanh"
+    """range of pixels; sigmoid: both networks use [0, 1]. Points are unbounded"""
+    condition: str | None = None
+    """how G gets the class to make; null: unconditional"""
+    embedding: Annotated[Count | None, needs(".condition", "concat")] = None
+    """dimensions of a learned class embedding; null: one-hot"""
 
 
 class DiscriminatorConfig(NetConfig):
     """Settings of D."""
 
     activation: Activation = "leaky_relu"
+    """activation of the hidden layers of D"""
     norm: Norm = "none"
-    downsampling: Annotated[Downsampling | None, _of_arch("downsampling")] = None  # None: the default of the architecture
-    optimiser: str | None = None  # None: the same as G's
-    condition: str | None = None  # how D uses the class; None: unconditional
-    class_weight: Annotated[Positive | None, needs(".condition", "auxiliary")] = (
-        None  # weight of the class loss of an auxiliary head; None: 1
-    )
+    """normalisation in the hidden layers of D"""
+    downsampling: Annotated[Downsampling | None, _of_arch("downsampling")] = None
+    """how D halves the resolution; null: the default of the architecture"""
+    optimiser: str | None = None
+    """optimiser of D; null: the same as G's"""
+    condition: str | None = None
+    """how D uses the class; null: unconditional"""
+    class_weight: Annotated[Positive | None, needs(".condition", "auxiliary")] = None
+    """weight of the class loss of an auxiliary head; null: 1"""
 
 
 class LatentConfig(Section):
     """Distribution of G's latents."""
 
     dim: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """dimensions of the latents"""
     distribution: Literal["normal", "uniform", "sphere", "truncated"] = "normal"
-    truncation: Annotated[Positive | None, needs(".distribution", "truncated")] = None  # largest absolute value of a coordinate; None: 2
+    """distribution of the latents: normal, uniform on [-1, 1], uniform on a sphere, or truncated normal"""
+    truncation: Annotated[Positive | None, needs(".distribution", "truncated")] = None
+    """largest absolute value of a coordinate of truncated latents; null: 2"""

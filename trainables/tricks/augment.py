@@ -22,6 +22,7 @@ class DiffAugment(ImageTrick):
     """Augment all real and fake images that D gets, differentiably, in steps of D and of G. Zhao et al. 2020."""
 
     policy: Policy = "colour,translation,cutout"
+    """augmentations to apply, joined by commas"""
 
     def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         return augmented(images, self.policy, rng)
@@ -38,8 +39,11 @@ class Ada(ImageTrick):
 
     counts_steps = True
     target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
+    """the mean sign of D's logits of real images that the controller aims at"""
     speed_kimg: Positive = 500.0
+    """thousands of images in which the probability can change by 1"""
     policy: Policy = "flip,translation,colour,cutout"
+    """augmentations to apply, joined by commas"""
 
     def check(self, config: TrialConfig) -> None:
         if LOSSES.pick(config.loss).boundary is None:
@@ -85,8 +89,11 @@ class Consistency(ImageTrick):
     """
 
     real: NotNegative = 10.0
+    """weight of the term on real images"""
     fake: NotNegative = 0.0
+    """weight of the term on fake images"""
     policy: Policy = "flip,translation"
+    """augmentations to apply, joined by commas"""
 
     def check(self, config: TrialConfig) -> None:
         if not self.real + self.fake:

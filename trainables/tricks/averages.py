@@ -65,7 +65,9 @@ class Ema(Trick):
     """
 
     halflife_kimg: Positive = 10.0
+    """half-life of the average, in thousands of images"""
     rampup: Positive = 0.05
+    """longest half-life as a share of the images so far"""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.average = copy.deepcopy(nets.g).requires_grad_(False)
@@ -106,6 +108,7 @@ class Swa(Trick):
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """share of the training, at its end, that is averaged"""
 
     def check(self, config: TrialConfig) -> None:
         if "ema" in config.tricks:

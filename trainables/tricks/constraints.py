@@ -18,6 +18,7 @@ class WeightClipping(Trick):
     """Clip each weight of D to [-limit, limit]. Arjovsky et al. 2017, algorithm 1."""
 
     limit: Positive = 0.01
+    """largest absolute value of D's weights"""
 
     @torch.no_grad()
     def constrain(self, nets: Nets) -> None:
@@ -35,6 +36,7 @@ class WeightPenalty(Scheduled):
     """
 
     weight: Positive = 1e-3
+    """weight of the penalty"""
 
     def d_term(self, step: Step) -> Tensor:
         norms = torch._foreach_norm([p for p in step.nets.d.parameters() if p.ndim > 1])
@@ -60,7 +62,9 @@ class OrthogonalRegularisation(Scheduled):
     """
 
     weight: Positive = 1e-4
+    """weight of the penalty"""
     net: Literal["d", "g", "both"] = "d"
+    """the network whose weights are regularised"""
 
     def d_term(self, step: Step) -> Tensor | None:
         return None if self.net == "g" else self.scaled(self.weight) * off_diagonal(step.nets.d)

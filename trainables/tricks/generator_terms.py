@@ -24,7 +24,9 @@ class TopK(Trick):
     """
 
     least: _Fraction = 0.5
+    """smallest share of the fake images that G learns from"""
     decay: _Fraction = 0.99
+    """factor on that share after each epoch of D"""
 
     def check(self, config: TrialConfig) -> None:
         if config.tricks.get("feature_matching", {}).get("adversarial") == 0:
@@ -50,7 +52,9 @@ class FeatureMatching(Trick):
     features = True
     real_in_g = True
     weight: Positive = 1.0
+    """weight of the term"""
     adversarial: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """factor on G's adversarial loss"""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         if not isinstance(nets.d, Discriminator):
@@ -76,6 +80,7 @@ class ModeSeeking(Trick):
     """
 
     weight: Positive = 1.0
+    """weight of the term"""
 
     def check(self, config: TrialConfig) -> None:
         if config.batch_size < 2:

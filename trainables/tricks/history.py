@@ -22,6 +22,7 @@ class HistoricalAveraging(Trick):
     """
 
     weight: Positive = 1.0
+    """weight of the penalty"""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.averages = {side: [p.detach().clone() for p in getattr(nets, side).parameters()] for side in ("g", "d")}
@@ -72,7 +73,9 @@ class ExperienceReplay(Trick):
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """share of each fake batch that is replaced by earlier images"""
     images: Count = 1024
+    """number of earlier images that are kept"""
 
     def check(self, config: TrialConfig) -> None:
         replayed = self.replayed(config.batch_size)
@@ -138,7 +141,9 @@ class Lecam(Trick):
 
     counts_steps = True
     weight: Positive = 0.3
+    """weight of the term"""
     decay: Share = 0.99
+    """decay of the moving averages of D's logits"""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         self.sums = torch.zeros(2, device=next(nets.d.parameters()).device)  # moving sums of real and fake logits

@@ -19,8 +19,11 @@ class InstanceNoise(Trick):
     """
 
     std: NotNegative = 0.1
+    """standard deviation of the noise at the start"""
     until: NotNegative = 1.0
+    """share of the budget at which the noise has faded"""
     shape: Fading = "linear"
+    """how the noise fades"""
 
     def view(self, images: Tensor, rng: torch.Generator) -> Tensor:
         std = self.clock.number(lambda: self.std * fade(self.clock.t, self.until, self.shape))
@@ -32,6 +35,7 @@ class Packing(Trick):
     """D gets packs of `samples` images, concatenated along the channels. Lin et al. 2018 (PacGAN)."""
 
     samples: Count = 2
+    """images in a pack"""
 
     def check(self, config: TrialConfig) -> None:
         if config.batch_size % self.samples:

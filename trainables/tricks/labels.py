@@ -22,6 +22,7 @@ class LabelFlipping(Trick):
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """share of the pairs of a real and a fake image whose labels are swapped in D's loss"""
 
     def before_d(self, step: Step) -> None:
         real, fake = step.loss_logits
@@ -38,7 +39,9 @@ class LabelSmoothing(Trick):
     """
 
     real: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """D's target for real images"""
     fake: Share = 0.0
+    """D's target for fake images"""
 
     def check(self, config: TrialConfig) -> None:
         if LOSSES.pick(config.loss).relabel is None:

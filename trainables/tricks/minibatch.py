@@ -82,7 +82,9 @@ class MinibatchDiscrimination(Trick):
     """
 
     kernels: Count = 100
+    """number of kernels"""
     dims: Count = 5
+    """dimensions of each kernel"""
 
     def build(self, nets: Nets, config: TrialConfig) -> None:
         last = _last_layer(nets.d, "minibatch_discrimination", config.arch)

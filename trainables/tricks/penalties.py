@@ -5,13 +5,14 @@ before their augmentations; without augmentations the two are the same.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu
 
+from trainables.entries import SETTINGS
 from trainables.sections import Count, Positive
 from trainables.tricks.base import Step, trick
 from trainables.tricks.scheduled import Scheduled
@@ -91,13 +92,14 @@ def _penalty(step: Step, where: Where, to: Target) -> Tensor:
 # Tricks ------------------------------------------------------------------------------------------------
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, config=SETTINGS)
 class GradientTrick(Scheduled):
     """The base class of gradient penalties. Lazy: only in every `interval`-th step of D, times `interval`."""
 
     of_gradients = True
     where: ClassVar[Where]
     interval: Count = 1
+    """steps of D from one penalty to the next; the weight is multiplied by it"""
 
     def needs_image_grad(self) -> bool:
         return self.where in ("real", "fake", "both") and self.clock.choice(self._due)
@@ -130,8 +132,11 @@ class GradientPenalty(GradientTrick):
     """
 
     where: Where = "line"  # type: ignore[misc]  # a setting here, a constant in the named penalties
+    """the images at which the gradient is taken"""
     to: Target = "one"
+    """target of the gradient's norm"""
     weight: Positive = 10.0
+    """weight of the penalty"""
 
     def d_term(self, step: Step) -> Tensor | None:
         return self.term(step, self.weight, self.to)
@@ -143,6 +148,7 @@ class R1(GradientTrick):
 
     where: ClassVar[Where] = "real"
     gamma: Positive = 10.0
+    """weight of the penalty"""
 
     def d_term(self, step: Step) -> Tensor | None:
         return self.term(step, self.gamma / 2, "zero")
@@ -161,6 +167,7 @@ class WganGp(GradientTrick):
 
     where: ClassVar[Where] = "line"
     weight: Positive = 10.0
+    """weight of the penalty"""
 
     def d_term(self, step: Step) -> Tensor | None:
         return self.term(step, self.weight, "one")
@@ -175,6 +182,7 @@ class Dragan(GradientTrick):
 
     where: ClassVar[Where] = "around"
     weight: Positive = 10.0
+    """weight of the penalty"""
 
     def d_term(self, step: Step) -> Tensor | None:
         return self.term(step, self.weight, "one")

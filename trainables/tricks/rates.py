@@ -16,6 +16,7 @@ class GradientClipping(Trick):
     """Rescale the gradient of each network to a norm of at most `norm` before its update. Pascanu et al. 2013, algorithm 1."""
 
     norm: Positive = 1.0
+    """largest norm of each network's gradient"""
 
     def on_gradients(self, parameters: list[Tensor], norm: Tensor) -> None:
         clip_grads_with_norm_(parameters, self.norm, norm)
@@ -30,9 +31,13 @@ class LrSchedule(Trick):
     """
 
     shape: Fading = "linear"
+    """how the rates change"""
     warmup: Share = 0.0
+    """share of the budget over which the rates rise from 0"""
     start: Share = 0.0
+    """share of the budget at which the rates begin to change"""
     end: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """final rates, as a share of the full ones"""
 
     def rate(self, t: float) -> float:
         fallen = max(0.0, t - self.start) / (1 - self.start)

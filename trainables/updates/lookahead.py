@@ -23,7 +23,9 @@ class Lookahead(Alternating):
     """
 
     k: Count = 5
+    """updates of G between two pulls towards the slow weights"""
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """size of the step from the slow to the fast weights"""
 
     def check(self, config: TrialConfig) -> None:
         updates = int(KIMG * config.budget_kimg / config.batch_size / config.d_steps) * config.g_steps

@@ -33,6 +33,7 @@ class Unrolled(Alternating):
     """
 
     steps: Count = 5
+    """updates of D that G looks ahead"""
 
     def check(self, config: TrialConfig) -> None:
         if (name := config.optimisers[1]) != "adam":
