@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from study.spec.domains import extremes
 from study.spec.ranges import RANGES
-from study.spec.space import extremes
 from trainables.config import TrialConfig, lives, need_of, settings
 from trainables.data import Source, load
 from trainables.run import Run

@@ -21,7 +21,7 @@ from study.engine import cluster, sharing
 from study.engine.prepare import Prepared, prepare
 from study.engine.samplers import Adaptive, Designed
 from study.engine.separation import designed, unseparated
-from study.spec.space import as_given
+from study.spec.domains import as_given
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig
 from trainables.data import DATA, OWN, taken

@@ -9,12 +9,12 @@ from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import first_line, nearest
 from study.spec.design import DESIGNS
+from study.spec.domains import as_given
 from study.spec.features import known_features
 from study.spec.published import SPACES
 from study.spec.ranges import NO_RANGE, RANGES
 from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import SCHEDULERS
-from study.spec.space import as_given
 from study.spec.tracking import TRACKERS
 from trainables.config import settings
 from trainables.data import DATA, OWN, taken

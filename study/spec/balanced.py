@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from study.spec.domains import at
 from study.spec.exchange import BLOCK, UNIT, Bools, Exchange, Floats
-from study.spec.space import Space, at
+from study.spec.space import Space
 from trainables.config import need_of
 
 

@@ -8,8 +8,9 @@ from optuna.distributions import CategoricalDistribution
 
 from ganstudy import UserError
 from study.spec.culprit import culprit
+from study.spec.domains import extremes
 from study.spec.errors import SpecError
-from study.spec.space import Proposal, Space, extremes
+from study.spec.space import Proposal, Space
 from trainables.config import TrialConfig, live, lives, need_of, settings
 from trainables.needs import Need
 from trainables.tricks import TRICKS

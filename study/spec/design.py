@@ -14,8 +14,9 @@ from scipy.stats import qmc
 
 from ganstudy.registry import Registry
 from study.spec.balanced import balanced_rows
+from study.spec.domains import at
 from study.spec.errors import SpecError
-from study.spec.space import Space, at
+from study.spec.space import Space
 
 MAX_CONFIGS = 10_000  # of a study; seed_of gives each config its own seeds
 

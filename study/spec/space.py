@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from analysis.metrics import METRICS
 from ganstudy import UserError
+from study.spec.domains import domain, extremes
 from study.spec.errors import SpecError
-from study.spec.ranges import NEVER_VARIES, NO_RANGE, RANGES
+from study.spec.ranges import NEVER_VARIES
 from trainables.config import field_needs, live, refuse_unknown, settings, switch_of
 from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
@@ -93,88 +94,6 @@ class Space:
         """Return the values of a setting, from its domain and from variants: all choices, the ends of a range, [] if it does not vary."""
         own = extremes(self.domains[name]) if name in self.domains else []
         return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
-
-
-def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
-    """Read the domain of a setting: a list of choices, {low, high, log, step}, or the word `range` for its entry in RANGES.
-
-    Raises SpecError at `where` for anything else.
-    """
-    kind = type(settings()[name])
-    if given == "range":
-        if name not in RANGES:
-            because = f": {NO_RANGE[name].reason}" if name in NO_RANGE else ""
-            raise SpecError(where, f"`range` is not available for {name}{because}; give a list of choices or {{low: …, high: …}}")
-        return RANGES[name].domain
-    if isinstance(given, list):
-        if len(given) < 2 or len({repr(choice) for choice in given}) < len(given):
-            raise SpecError(
-                where, f"{name} must have at least two choices, all different; given {given}. Put a value that does not vary into base"
-            )
-        return CategoricalDistribution(given)
-    if not isinstance(given, Mapping):
-        raise SpecError(
-            where,
-            f"{name} must be a list of choices, {{low: …, high: …, log: true}} or the word range; given {given!r}. Put a value that does not vary into base",
-        )
-    if unknown := given.keys() - {"low", "high", "log", "step"}:
-        raise SpecError((*where, sorted(unknown)[0]), f"{name} accepts the keys low, high, log and step; given {sorted(unknown)[0]!r}")
-    low, high, logarithmic, step = given.get("low"), given.get("high"), given.get("log", False), given.get("step")
-    for key, bound in {"low": low, "high": high}.items():
-        if not isinstance(bound, (int, float)) or isinstance(bound, bool):
-            raise SpecError((*where, key), f"{name} must have low and high, both numbers; {key} is {bound!r}")
-    assert low is not None
-    assert high is not None
-    if not low < high:
-        raise SpecError(where, f"{name} must have low < high; given low {low}, high {high}")
-    if not isinstance(logarithmic, bool):
-        raise SpecError((*where, "log"), f"{name} must have log: true or log: false; given {logarithmic!r}{yaml_hint(logarithmic)}")
-    if logarithmic and not low > 0:
-        raise SpecError((*where, "low"), f"{name} must have low above 0 on a log scale; given {low}")
-    try:
-        if kind is int or (kind is type(None) and isinstance(low, int) and isinstance(high, int)):
-            return IntDistribution(low, high, log=logarithmic, step=step or 1)
-        return FloatDistribution(float(low), float(high), log=logarithmic, step=step)
-    except (ValueError, TypeError) as error:
-        raise SpecError(where, f"{name}: {error}") from None
-
-
-def as_given(distribution: BaseDistribution) -> list[Any] | dict[str, Any]:
-    """Return a distribution in the form of a study file: domain(name, as_given(d)) == d."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, (FloatDistribution, IntDistribution))
-    form: dict[str, Any] = {"low": distribution.low, "high": distribution.high}
-    if distribution.log:
-        form["log"] = True
-    if distribution.step != (1 if isinstance(distribution, IntDistribution) else None):
-        form["step"] = distribution.step
-    return form
-
-
-def at(distribution: BaseDistribution, u: float) -> Any:
-    """Return the value at quantile u in [0, 1) of a distribution."""
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[int(u * len(distribution.choices))]
-    assert isinstance(distribution, (FloatDistribution, IntDistribution))
-    low, high = float(distribution.low), float(distribution.high)
-    whole = isinstance(distribution, IntDistribution)
-    if whole:
-        low, high = low - 0.5, high + 0.5  # so that the two end values get a full share
-    value = low * (high / low) ** u if distribution.log else low + u * (high - low)
-    if distribution.step is not None and not (whole and distribution.step == 1):
-        value = distribution.low + distribution.step * round((value - distribution.low) / distribution.step)
-    if whole:
-        return int(min(max(round(value), distribution.low), distribution.high))
-    return float(min(max(value, distribution.low), distribution.high))
-
-
-def extremes(distribution: BaseDistribution) -> list[Any]:
-    """Return all choices, or the two ends of a range."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, (FloatDistribution, IntDistribution))
-    return [distribution.low, distribution.high]
 
 
 # Reading a study file --------------------------------------------------------------------------------

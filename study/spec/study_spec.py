@@ -12,6 +12,7 @@ from ganstudy import UserError
 from ganstudy.registry import nearest
 from study.spec import checks, design
 from study.spec.design import DESIGNS
+from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.failure import Failure
 from study.spec.files import line_of, read_yaml
@@ -22,7 +23,7 @@ from study.spec.renamed import RENAMED_KEYS
 from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
-from study.spec.space import Proposal, Space, as_given, check_names, read_space
+from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import unknown_key_first, validation_message

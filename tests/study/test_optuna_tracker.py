@@ -17,7 +17,7 @@ from study.tracking.process import watching
 
 
 def test_distributions_are_read_from_the_format_of_the_records() -> None:
-    from study.spec.space import as_given
+    from study.spec.domains import as_given
 
     for given in (
         optuna.distributions.CategoricalDistribution([False, True]),

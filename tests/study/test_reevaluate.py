@@ -219,7 +219,7 @@ def test_another_data_split_is_refused(folder: Path) -> None:
 MISTAKES = {
     ("--features", "pixel"): "no features named 'pixel'; did you mean 'pixels'? there are",
     ("--features", "points"): "evaluation.features must be features of images for digits; given 'points'",
-    ("--samples", "5"): "evaluation.samples must be greater than or equal to 100; given 5",
+    ("--samples", "5"): "evaluation.samples must be at least 100; given 5",
     ("--weights", "none.pth"): "evaluation.weights needs evaluation.features to be inception or vgg16; given 'auto'",
 }
 

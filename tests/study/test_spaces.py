@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from study.show.catalogue import catalogue
+from study.spec.domains import as_given
 from study.spec.published import SPACES, with_published
-from study.spec.space import as_given
 from study.spec.study_spec import StudySpec
 
 METHODS = {

@@ -15,10 +15,10 @@ from study.engine.prepare import check_networks
 from study.engine.samplers import point
 from study.spec import design
 from study.spec.design import DESIGNS
+from study.spec.domains import as_given, at, domain, extremes
 from study.spec.errors import SpecError
 from study.spec.files import parse_changes
 from study.spec.ranges import RANGES
-from study.spec.space import as_given, at, domain, extremes
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, live
 from trainables.data import load
@@ -92,7 +92,7 @@ BAD = {
     "misspelt part": (good(space={"scientifc": {"r1": [False, True]}}), "the parts of space are scientific"),
     "no scientific setting": (good(space={"nuisance": {"g.lr": "range"}}), "space.scientific must name at least one"),
     "nested base": (good(base={"g": {"lr": 1e-3}}), "settings must be written with dots, as g.lr"),
-    "wrong type": (good(base={"batch_size": "many"}), "batch_size must be a valid integer; given 'many'"),
+    "wrong type": (good(base={"batch_size": "many"}), "batch_size must be a whole number; given 'many'"),
     "YAML 1.1 habits": (good(base={"r1": "on"}, space=space(scientific={"r2": [False, True]}, nuisance={})), "write true or false"),
     "reversed range": (
         good(space=space(nuisance={"g.lr": {"low": 1e-2, "high": 1e-4}})),
@@ -105,9 +105,9 @@ BAD = {
     "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is None"),
     "unknown word in a range": (
         good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})),
-        "accepts the keys low, high, log and step; given 'max'",
+        "accepts the keys low, high, log and step; given 'min'",
     ),
-    "range out of bounds": (good(space=space(nuisance={"beta1": {"low": 0.5, "high": 1.5}})), "beta1 must be less than 1; given 1.5"),
+    "range out of bounds": (good(space=space(nuisance={"beta1": {"low": 0.5, "high": 1.5}})), "beta1 must be below 1; given 1.5"),
     "one choice": (good(space=space(scientific={"loss": ["hinge"]}, nuisance={})), "must have at least two choices, all different"),
     "a plain value": (good(space=space(scientific={"loss": "hinge"}, nuisance={})), "must be a list of choices"),
     "no range of its own": (good(space=space(nuisance={"data.size": "range"})), "`range` is not available for data.size"),
@@ -165,7 +165,7 @@ BAD = {
     "seeds of a search": (good(goal="optimise", seeds=2), "seeds must be 1 with goal: optimise; given 2"),
     "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
     "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
-    "no configs": (good(n_configs=0), "n_configs must be greater than or equal to 1; given 0"),
+    "no configs": (good(n_configs=0), "n_configs must be at least 1; given 0"),
     "share of GPUs": (good(resources={"gpu": 1.5}), "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 1.5"),
     "a gpu in words": (
         good(resources={"gpu": "lots"}),

@@ -148,7 +148,7 @@ def test_a_run_that_is_cut_short_keeps_what_there_is(
         ),
         ("g.lrr: 1", (), "ring.yaml, line 11: no setting named 'g.lrr'; did you mean 'g.lr'?"),
         ("r2.gamma: 1.0", (), "ring.yaml, line 11: r2.gamma needs r2: true; set that too, or remove r2.gamma"),
-        ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be greater than 0; given -1"),
+        ("g.lr: -1", (), "ring.yaml, line 11: g.lr must be above 0; given -1"),
         ("r2: {gamma: 1.0}", (), "ring.yaml, line 11: settings must be written with dots, as r2.gamma: 1.0; given a mapping under r2"),
         ("", ("--set", "r2.gamma=1.0"), "r2.gamma needs r2: true"),
         ("", ("--set", "data=mist"), "no data set named 'mist'; did you mean 'mnist'?"),
