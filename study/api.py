@@ -88,12 +88,10 @@ class StudyView:
 
     def spec_with(self, changes: Mapping[str, Any]) -> "StudySpec":
         """Return the spec with changed values, such as {"n_configs": 48}. Raises UserError for an unknown name."""
-        from study.spec.study_spec import StudySpec, changed  # here: it imports torch, which takes seconds
+        from study.spec.changes import with_changes
+        from study.spec.study_spec import StudySpec  # here: it imports torch, which takes seconds
 
-        given = self.spec.as_dict()
-        for name, value in changes.items():
-            given = changed(given, name, value)
-        return StudySpec.from_dict(given)
+        return StudySpec.from_dict(with_changes(self.spec.as_dict(), changes, StudySpec.model_fields))
 
     @property
     def protocol(self) -> "EvaluationProtocol":

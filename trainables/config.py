@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 from trainables.entries import make_entry, settings_of
-from trainables.messages import validation_message, yaml_hint
+from trainables.messages import shown, validation_message, yaml_hint
 from trainables.needs import Need, given_names, needs_taker
 from trainables.sections import (
     Count,
@@ -237,8 +237,10 @@ def refuse_unknown(names: Iterable[str]) -> None:
     known = settings()
     for name in names:
         if name not in known:
-            hint = nearest(name, known) or f"settings are {', '.join(sorted(known))}"
-            raise UserError(f"no setting named {name!r}; {hint.strip()}")
+            head = str(name).partition(".")[0]
+            same = [other for other in known if other.startswith(f"{head}.")]
+            others = f"{head} has {', '.join(same)}" if same else f"`ganstudy list settings` prints all {len(known)}"
+            raise UserError(f"no setting named {shown(name)}; {nearest(name, known).strip() or others}")
 
 
 # What a setting needs --------------------------------------------------------------------------------

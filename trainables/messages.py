@@ -34,7 +34,7 @@ def validation_message(error: ValidationError, *, prefix: str = "") -> str:
     """Return one clause per error: the dotted name, what must hold, what was given. `prefix` precedes each name, such as "r1."."""
     sentences = []
     for finding in error.errors():
-        name = prefix + ".".join(str(part) for part in finding["loc"])
+        name = (prefix + ".".join(str(part) for part in finding["loc"])).removesuffix(".")
         if finding["type"] in ("value_error", "assertion_error"):  # raised by this project or a plugin: already a complete sentence
             sentence = str(finding["ctx"]["error"])
             sentences.append(f"{name}: {sentence}" if prefix else sentence)

@@ -19,6 +19,7 @@ from study.spec.errors import SpecError
 from study.spec.space import Space
 
 MAX_CONFIGS = 10_000  # of a study; seed_of gives each config its own seeds
+MAX_SEED = 10**11  # of a design; the seeds of its trials are below 2^63, as PyTorch's must be
 
 
 class Design(Protocol):

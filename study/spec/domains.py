@@ -12,6 +12,8 @@ from study.spec.ranges import NO_RANGE, RANGES
 from trainables.fields import types_of
 from trainables.messages import shown, yaml_hint
 
+_LARGEST = 1e100  # bound of a range, so that sums and squares of its values are finite
+
 
 def domain(name: str, given: Any, where: tuple[str, ...]) -> BaseDistribution:
     """Read the domain of a setting: a list of choices, {low, high, log, step}, or the word `range` for its entry in RANGES.
@@ -80,8 +82,8 @@ def _number(name: str, key: str, value: Any, where: tuple[str, ...], *, whole: b
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise SpecError((*where, key), f"{name} must have numbers as low, high and step; {key} is {shown(value)}")
-    if not _is_exact(value):
-        raise SpecError((*where, key), f"{name} must have a finite {key}, of at most 2^53 if it is whole; given {shown(value)}")
+    if not _is_exact(value) or abs(value) > _LARGEST:
+        raise SpecError((*where, key), f"{name} must have a {key} of at most {_LARGEST:g}, or 2^53 if it is whole; given {shown(value)}")
     if whole and not isinstance(value, int):
         instead = f"; write {int(value)}" if value == int(value) else ""
         raise SpecError((*where, key), f"{name} must have whole numbers as low, high and step; {key} is {value}{instead}")

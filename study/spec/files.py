@@ -1,14 +1,14 @@
 """Read YAML 1.2 files and --set options, and find the line of an error."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml import YAML, MappingNode, Node, SequenceNode
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
+from study.spec.yaml import NotYaml, loaded
+from trainables.messages import shown
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -18,13 +18,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
         found = "it is a folder" if path.is_dir() else "it does not exist"
         raise UserError(f"{path} must be a file; {found}" + (f"; {hint.strip()}" if (hint := nearest(path.name, nearby)) else ""))
     try:
-        given = YAML(typ="safe", pure=True).load(path)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from None
+        given = loaded(path.read_bytes())
+    except NotYaml as error:
+        raise UserError(f"{path}{_line(error.line)} must be YAML: {error}") from None
     except OSError as error:
         raise UserError(f"{path} must be a file that can be read: {error.strerror}. Check its permissions") from None
-    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
-        raise UserError(f"{path} must hold `key: value` lines; it holds {type(given).__name__}")
+    if not isinstance(given, dict):
+        raise UserError(f"{path} must hold `key: value` lines; it holds {'nothing' if given is None else shown(given)}")
+    for key in given:
+        if not isinstance(key, str):
+            raise UserError(f"{path} must have text as keys; given {shown(key)}")
     return given
 
 
@@ -33,23 +36,41 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
     out = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name:
+        if not equals or not name.strip():
             raise UserError(f"--set must be NAME=VALUE; given {text!r}")
         try:
-            out[name.strip()] = YAML(typ="safe", pure=True).load(value)
-        except YAMLError:
-            raise UserError(f"the value in --set {text} must be YAML, such as 1e-3, true or [1, 2]") from None
+            out[name.strip()] = loaded(value.encode(errors="surrogateescape"))
+        except NotYaml as error:
+            raise UserError(f"the value in --set {shown(text)} must be YAML, such as 1e-3, true or [1, 2]: {error}") from None
     return out
 
 
 def line_of(path: Path, where: tuple[str, ...]) -> str:
     """Return ", line 12": the line of the deepest of these nested keys, or numbers of list items, that is in the file; "" if none is."""
-    node, line = YAML(typ="rt").load(path), None
+    node: Node | None = YAML(typ="safe", pure=True).compose(path)
+    line = None
     for key in where:
-        if isinstance(node, Mapping) and key in node:
-            line, node = node.lc.key(key)[0] + 1, node[key]  # type: ignore[attr-defined]  # ruamel's collections know their lines
-        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            line, node = node.lc.item(int(key))[0] + 1, node[int(key)]  # type: ignore[attr-defined]
-        else:
+        found = _below(node, key)
+        if found is None:
             break
-    return "" if line is None else f", line {line}"
+        line, node = found
+    return _line(line)
+
+
+def _below(node: Node | None, key: str) -> tuple[int, Node] | None:
+    """Return the line and the value of a key of a mapping, perhaps one that `<<` merges into it, or of an item of a list."""
+    if isinstance(node, MappingNode):
+        own = {name.value: (name.start_mark.line + 1, value) for name, value in node.value}
+        if key in own:
+            return own[key]
+        merged = own["<<"][1] if "<<" in own else None
+        several = merged.value if isinstance(merged, SequenceNode) else [merged]
+        return next((found for each in several if (found := _below(each, key))), None)
+    if isinstance(node, SequenceNode) and key.isdecimal() and int(key) < len(node.value):
+        item = node.value[int(key)]
+        return item.start_mark.line + 1, item
+    return None
+
+
+def _line(number: int | None) -> str:
+    return "" if number is None else f", line {number}"

@@ -15,8 +15,8 @@ from ganstudy.direction import Direction
 from ganstudy.registry import Registry, nearest
 from ganstudy.units import KIMG
 from study.spec.errors import SpecError
-from trainables.messages import unknown_key_first, validation_message
-from trainables.sections import Positive, Section
+from trainables.messages import shown, unknown_key_first, validation_message
+from trainables.sections import Kimg, Section
 
 
 class Rule(Protocol):
@@ -48,8 +48,10 @@ class Asha(Scheduler):
     """Asynchronous successive halving, with the names that Ray Tune has. Li et al. 2020"""
 
     name: str = "asha"
-    grace_kimg: Positive  # the first rung
-    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # one trial of so many continues from a rung
+    grace_kimg: Kimg
+    """thousands of images that every trial gets: the first rung"""
+    reduction_factor: Annotated[float, Field(ge=1.1, le=1e9)] = 3.0
+    """one trial of so many continues from a rung"""
 
     def check(self, *, budget_kimg: float) -> None:
         if self.grace_kimg >= budget_kimg:
@@ -95,9 +97,11 @@ def read_scheduler(given: Any) -> Scheduler:
             "population-based training is not supported: a trial whose settings change while it trains has no config and explains nothing",
         )
     if not isinstance(given, Mapping):
-        raise SpecError(("scheduler",), f"scheduler must be a mapping such as {{name: asha, grace_kimg: 5}}; given {given!r}")
+        raise SpecError(("scheduler",), f"scheduler must be a mapping such as {{name: asha, grace_kimg: 5}}; given {shown(given)}")
+    if not isinstance(name := given.get("name", "asha"), str):
+        raise SpecError(("scheduler", "name"), f"scheduler.name must be text; given {shown(name)}")
     try:
-        cls = SCHEDULERS.pick(given.get("name", "asha"))
+        cls = SCHEDULERS.pick(name)
     except UserError as error:
         raise SpecError(("scheduler", "name"), str(error)) from None
     try:

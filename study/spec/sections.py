@@ -12,7 +12,7 @@ from ganstudy import UserError
 from ganstudy.registry import nearest
 from study.spec.errors import SpecError
 from study.spec.features import refuse_unknown_features
-from trainables.messages import validation_message
+from trainables.messages import shown, validation_message
 from trainables.sections import Count, Positive, Section
 from trainables.signal_names import signal_names
 
@@ -21,14 +21,16 @@ class Objective(Section):
     """The metric or signal to optimise or rank by, and its direction."""
 
     metric: str = "fd"
+    """the metric, or the signal of training"""
     direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a string in study files
+    """minimize or maximize; a metric has its own, a signal needs one"""
 
     @model_validator(mode="before")
     @classmethod
     def _its_own_direction(cls, given: Any) -> Any:
         """Accept `objective: coverage` and take the direction from METRICS. A signal has none."""
         if not isinstance(given, (str, Mapping)):
-            raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {given!r}")
+            raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {shown(given)}")
         given = {"metric": given} if isinstance(given, str) else dict(given)
         if isinstance(name := given.get("metric", "fd"), str):
             try:
@@ -47,7 +49,7 @@ class Objective(Section):
                 raise SpecError(
                     ("objective", "metric"), f"objective must be a metric with a direction; {name} is best near the real-data baseline"
                 )
-            if given.setdefault("direction", direction) in set(Direction) - {direction}:
+            if given.setdefault("direction", direction) in [other for other in Direction if other is not direction]:
                 raise SpecError(
                     ("objective", "direction"),
                     f"objective.direction must be {direction} for {name} ({direction.phrase}); given {given['direction']}. Leave it out",
@@ -58,9 +60,12 @@ class Objective(Section):
 class EvaluationConfig(Section):
     """How generators are evaluated: the evaluation protocol of the study."""
 
-    features: str = "auto"  # the features for distances; `ganstudy list features` prints all
-    weights: str | None = None  # file with weights of pretrained features; None: from torch's cache, or downloaded into it
-    samples: Annotated[int, Field(ge=100)] | None = None  # generated samples at each tick; None: depends on the data set
+    features: str = "auto"
+    """the features for distances"""
+    weights: str | None = None
+    """file with weights of pretrained features; null: from torch's cache, or downloaded into it"""
+    samples: Annotated[int, Field(ge=100, le=10_000_000)] | None = None
+    """generated samples at each tick; null: depends on the data set"""
 
     @field_validator("features")
     @classmethod
@@ -76,16 +81,23 @@ class Resources(Section):
     """The resources of one trial."""
 
     cpu: Positive = 1.0
-    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"  # below 1: a share of one GPU; auto: see study.engine.sharing
+    """CPUs of a trial, and its threads"""
+    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """GPUs of a trial; below 1: a share of one GPU; auto: measured at the launch"""
     memory_gb: Positive | None = None
-    concurrent: Count | None = None  # number of concurrent trials; None: as many as fit
-    capture: Literal["auto", "off"] = "auto"  # auto: a GPU replays recorded rounds of updates wherever they can be recorded
-    deterministic: bool = False  # a GPU repeats a trial bit for bit; refuses operations that cannot
-    timeout_min: Positive | None = None  # how long a trial may take to its next tick; then it is ended and tried again; None: no limit
-    study_hours: Positive | None = (
-        None  # no trial is started after so many hours of a launch or resume, and running ones end at their next tick
-    )
-    lanes: bool | None = None  # one process trains all trials on a device, a thread each; None: if gpu is a share. On a CPU: all of a node
+    """memory of a trial, for the scheduling of Ray; null: not asked for"""
+    concurrent: Count | None = None
+    """number of concurrent trials; null: as many as fit"""
+    capture: Literal["auto", "off"] = "auto"
+    """auto: a GPU replays recorded rounds of updates wherever they can be recorded"""
+    deterministic: bool = False
+    """whether a GPU repeats a trial bit for bit; refuses operations that cannot"""
+    timeout_min: Positive | None = None
+    """minutes that a trial may take to its next tick; then it is ended and tried again; null: no limit"""
+    study_hours: Positive | None = None
+    """after so many hours of a launch or resume, no trial is started, and running ones end at their next tick; null: no limit"""
+    lanes: bool | None = None
+    """whether one process trains all trials on a device, a thread each; null: if gpu is a share. On a CPU: all of a node"""
 
     @field_validator("gpu", mode="before")
     @classmethod
@@ -105,7 +117,8 @@ def refuse_unknown_value(name: str, metrics: Iterable[str]) -> None:
     """Raise UserError unless a tick can have a value of this name: one of `metrics`, or a signal."""
     known = [*metrics, *signal_names()]
     if name not in known:
-        raise UserError(f"no metric or signal named {name!r}; {nearest(name, known)}there are {sorted(set(known))}")
+        others = nearest(name, known).strip() or "`ganstudy list metrics` and `ganstudy list signals` print all"
+        raise UserError(f"no metric or signal named {shown(name)}; {others}")
 
 
 def evaluation_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> EvaluationConfig:

@@ -1,16 +1,17 @@
 """StudySpec: the question, the space, the design and the resources of a study, checked before anything starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, field_validator, model_validator
 
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import nearest
 from study.spec import checks, design
+from study.spec.changes import changes_at, with_changes
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given
 from study.spec.errors import SpecError
@@ -24,7 +25,7 @@ from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
 from study.spec.space import Proposal, Space, check_names, read_space
-from study.spec.tracking import Tracking
+from study.spec.tracking import TRACKERS, Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import unknown_key_first, validation_message
 from trainables.sections import Section, joined
@@ -35,24 +36,42 @@ class StudySpec(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    """name of the study; its folder is runs/NAME"""
     question: Annotated[str, Field(min_length=1)]
+    """the question that the study answers"""
     goal: Literal["explain", "optimise"] = "explain"
-    plugins: tuple[str, ...] = ()  # modules imported before the settings are checked, also on every worker
-    base: dict[str, Any] = Field(default_factory=dict)  # dotted settings that do not vary
+    """explain: a randomised design, which supports claims about causes; optimise: a search for good settings"""
+    plugins: tuple[str, ...] = ()
+    """modules to import before the settings are checked, also on every worker"""
+    base: dict[str, Any] = Field(default_factory=dict)
+    """settings that do not vary, under their dotted names"""
     space: Space
+    """settings that vary: scientific ones, which the question is about, and nuisance ones, for a fair comparison"""
     sampler: str = "balanced"
+    """what proposes configs: a design for goal: explain, a sampler of Optuna for goal: optimise"""
     n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
-    seeds: Annotated[int, Field(ge=1, le=1_000)] = 1  # trials of each config
-    design_seed: Annotated[int, Field(ge=0)] = 0
+    """number of configs; may be left out with sampler: factorial"""
+    seeds: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """trials of each config"""
+    design_seed: Annotated[int, Field(ge=0, le=design.MAX_SEED)] = 0
+    """another number gives another design, with other seeds"""
     objective: Objective = Objective()
+    """the metric that ranks, or that a search optimises"""
     scheduler: SerializeAsAny[Scheduler] | None = None
+    """what stops bad trials early; for goal: optimise only"""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """how generators are evaluated"""
     resources: Resources = Resources()
-    failure: str | None = None  # when a trial has failed, such as "coverage < 0.5"; None: by its outcome
-    stop_hopeless: bool = True  # end trials that fail and make no progress any more
-    max_failures: Annotated[int, Field(ge=0)] = 2  # how often a trial that ended in an error is started again
+    """the resources of one trial"""
+    failure: str | None = None
+    """when a trial has failed, such as "coverage < 0.5"; null: by its outcome"""
+    stop_hopeless: bool = True
+    """whether to end trials that fail and make no progress any more"""
+    max_failures: Annotated[int, Field(ge=0, le=1_000)] = 2
+    """how often a trial that ended in an error is started again"""
     tracking: Tracking = Tracking()
+    """where the study is shown elsewhere: Weights & Biases, an Optuna storage"""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,6 +102,16 @@ class StudySpec(Section):
             raise SpecError(("failure",), str(error)) from None
         return text
 
+    @field_validator("tracking")
+    @classmethod
+    def _settings_of_trackers(cls, tracking: Tracking) -> Tracking:
+        for name, value in (tracking.model_extra or {}).items():  # trackers of plugins
+            try:
+                TypeAdapter(TRACKERS[name].config).validate_python(value)
+            except ValidationError as error:
+                raise SpecError(("tracking", name), validation_message(error, prefix=f"tracking.{name}.")) from None
+        return tracking
+
     @field_validator("base")
     @classmethod
     def _settings_of_trials(cls, base: dict[str, Any]) -> dict[str, Any]:
@@ -104,8 +133,6 @@ class StudySpec(Section):
                 ("scheduler",),
                 "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
             )
-        if self.scheduler:
-            self.scheduler.check(budget_kimg=self.budget_kimg)
         if self.goal == "optimise" and self.seeds > 1:
             raise SpecError(
                 ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"
@@ -117,6 +144,8 @@ class StudySpec(Section):
             )
         # each config once: the trials after them have the same settings but other seeds
         checks.check_settings(self.space, self.base, (lambda: self.designed()[: self.n_configs]) if self.goal == "explain" else None)
+        if self.scheduler:
+            self.scheduler.check(budget_kimg=self.budget_kimg)
         return self
 
     # Derived values -------------------------------------------------------------------------------
@@ -163,15 +192,13 @@ class StudySpec(Section):
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
         """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError if it is invalid, with file and line, or the change."""
-        path = Path(path)
+        path, changes = Path(path), changes or {}
         given = read_yaml(path)
-        for name, value in (changes or {}).items():
-            given = changed(given, name, value)
         try:
-            return checked(given)
+            return checked(with_changes(given, changes, cls.model_fields))
         except SpecError as error:
-            changed_there = _change_at(error.where, changes or {})
-            place = f"--set {changed_there}" if changed_there else f"{path}{line_of(path, error.where)}"
+            blamed = changes_at(error.where, changes) or _changes_that_matter(given, changes)
+            place = " ".join(f"--set {name}" for name in blamed) or f"{path}{line_of(path, error.where)}"
             raise SpecError(error.where, f"{place}: {error}") from None
 
     @classmethod
@@ -191,11 +218,20 @@ class StudySpec(Section):
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
 
 
-def _change_at(where: tuple[str, ...], changes: Iterable[str]) -> str | None:
-    """Return the name of the change that set the value at this path of keys, or None if the file did."""
-    if where[:1] == ("base",):
-        return next((name for name in changes if name in where[1:]), None)
-    return next((name for name in changes if f"{'.'.join(where)}.".startswith(f"{name}.")), None)
+def _changes_that_matter(given: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    """Return the changes without any one of which the others are valid, or else all of them; none if the file is invalid without changes."""
+    if not changes or not _is_valid(given):
+        return []
+    left_out = {name: {other: value for other, value in changes.items() if other != name} for name in changes}
+    return [name for name, others in left_out.items() if _is_valid(with_changes(given, others, StudySpec.model_fields))] or list(changes)
+
+
+def _is_valid(given: Mapping[str, Any]) -> bool:
+    try:
+        checked(given)
+    except SpecError:
+        return False
+    return True
 
 
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,29 +282,3 @@ def _fields_of(where: tuple[str, ...]) -> list[str]:
         kinds = [*get_args(kinds[0]), *kinds]
         model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
     return list(model.model_fields)
-
-
-def changed(given: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """Return the mapping with one --set applied. `name` is a key of the study (n_configs, resources.gpu), or else a setting of base.
-
-    Raises UserError for a renamed key and for a setting that varies in this study.
-    """
-    head, *rest = name.split(".")
-    if head in RENAMED_KEYS:
-        raise UserError(f"the key {head!r} is now {RENAMED_KEYS[head]!r}; use --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
-    if head not in StudySpec.model_fields or head in ("base", "space"):
-        space = given.get("space")
-        if any(name in part for part in (space.values() if isinstance(space, Mapping) else ()) if isinstance(part, Mapping)):
-            raise UserError(f"{name} varies in this study, so --set cannot change it; change its values in the study file")
-        return {**given, "base": {**(given.get("base") or {}), name: value}}
-    if not rest:
-        return {**given, head: value}
-    inner = given.get(head)
-    return {**given, head: _inside(inner if isinstance(inner, Mapping) else {}, rest, value)}
-
-
-def _inside(given: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
-    if len(keys) == 1:
-        return {**given, keys[0]: value}
-    inner = given.get(keys[0])
-    return {**given, keys[0]: _inside(inner if isinstance(inner, Mapping) else {}, keys[1:], value)}

@@ -25,12 +25,16 @@ Mode = Literal["online", "offline", "disabled"]
 class WandbConfig(BaseModel):
     """Weights & Biases: one run per trial, one group per study. API keys are never in a study file; W&B's own files and variables hold them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     entity: str | None = None
+    """user or team of W&B; null: the default of the API key"""
     project: str = "ganstudy"
-    base_url: str | None = None  # your own server; None: the server that W&B is configured for
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto"  # auto: online if an API key is found, else offline
+    """project of W&B"""
+    base_url: str | None = None
+    """your own server; null: the server that W&B is configured for"""
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """auto: online if an API key is found, else offline"""
 
     def resolved(self) -> Mode:
         """Return the mode on this machine. `auto` follows WANDB_MODE if it is set; else it is online if there is an API key."""
@@ -71,10 +75,12 @@ TRACKERS["optuna"] = TrackerEntry(
 class Tracking(BaseModel):
     """The trackers of a study. The name of a plugin's tracker is a further key."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
 
     wandb: WandbConfig | None = None
-    optuna: str | None = None  # storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)
+    """Weights & Biases; {} turns it on"""
+    optuna: str | None = None
+    """storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)"""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,7 +89,7 @@ class Tracking(BaseModel):
             try:
                 TRACKERS.pick(name)
             except UserError as error:
-                raise SpecError(("tracking", name), str(error)) from None
+                raise SpecError(("tracking", str(name)), str(error)) from None
         return given
 
     @property
