@@ -13,6 +13,7 @@ from trainables.generators import Generator
 SIDE = 8  # images along each side of a grid
 ROWS = 16  # a conditional grid shows the first classes, at most this many
 _POINTS = 2000  # points in a grid of a point generator
+_BINS = 128  # of a density, along each side
 _PIXELS = 256  # minimum of the longer side of a PNG, reached by enlarging
 
 
@@ -38,7 +39,10 @@ def extent(train: np.ndarray) -> float:
 
 
 def grid_png(samples: Tensor, *, extent: float) -> bytes:
-    """Return a PNG: images [N, C, H, W] in [-1, 1] side by side, or the density of the first two coordinates of points [N, D] within ±extent."""
+    """Return a PNG: images [N, C, H, W] in [-1, 1] side by side, or the density of points [N, D] within ±extent.
+
+    The density is that of the first two coordinates, or a histogram if there is only one.
+    """
     if samples.ndim == 4:
         pixels = (
             make_grid(samples.float().cpu().clamp(-1, 1).add(1).div(2), nrow=SIDE, padding=1)
@@ -49,9 +53,11 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
             .numpy()
         )
     else:
-        x, y = samples[:, :2].double().cpu().numpy().T
-        counts, _, _ = np.histogram2d(x, y, bins=128, range=[[-extent, extent]] * 2)
-        ink = 255 - 255 * np.sqrt(counts.T[::-1] / max(counts.max(), 1))
+        points = samples[:, :2].double().cpu().numpy()
+        counts, _ = np.histogramdd(points, bins=_BINS, range=[(-extent, extent)] * points.shape[1])
+        shares = counts / max(counts.max(), 1)
+        shares = np.sqrt(shares.T[::-1]) if shares.ndim == 2 else np.arange(_BINS)[::-1, None] < _BINS * shares
+        ink = 255 - 255 * shares
         pixels = np.repeat(ink.astype(np.uint8)[:, :, None], 3, axis=2)
     scale = -(-_PIXELS // max(pixels.shape))
     out = io.BytesIO()

@@ -45,6 +45,8 @@ def validation_message(error: ValidationError, *, prefix: str = "") -> str:
         else:
             must = _MUST.get(finding["type"], lambda context, words=finding["msg"]: words.removeprefix("Input should be "))
             name = name.replace("data.name", "data")
+            if finding["loc"][-1:] == ("[key]",):
+                name = f"a key of {'.'.join(str(part) for part in finding['loc'][:-2]) or prefix.removesuffix('.')}"
             sentences.append(
                 f"{name} must be {must(finding.get('ctx', {}))}; given {shown(finding['input'])}" + yaml_hint(finding["input"])
             )

@@ -237,8 +237,17 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         console.print(
             f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation"
         )
-    if not who and len(trials) and (trials["ended"].isin(["", Ended.ERROR.value]).any() or len(trials) < total):
+    if who or not len(trials):
+        return
+    allowed = spec["max_failures"]
+    if len(trials) < total or any(record.needs_run(allowed) for record in view.store.trials.values()):
         console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
+    elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
+        console.print(
+            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', view.folder)} TRIAL shows it. "
+            f"When the reason is mended, {command('resume', view.folder, '--set', f'max_failures={2 * allowed + 1}')} does.",
+            soft_wrap=True,
+        )
 
 
 def print_study(view: StudyView, console: Console) -> None:

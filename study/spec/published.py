@@ -120,11 +120,11 @@ def _can_apply(name: str, mentioned: set[tuple[str, Any]]) -> bool:
 
 
 def _mentioned(given: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (setting, value) for each setting in a base, a space or its variants. The value is None for a range, and True for a switch with `range`."""
+    """Yield (setting, value) for each setting in a base, a space or its variants. The value is None for a range and for what cannot be a value, and True for a switch with `range`."""
     bundle = isinstance(given, Mapping) and not {"low", "high"} & given.keys()  # a variant may have the name of a trick
     if name in settings() and not bundle:
         for value in given if isinstance(given, list) else [given]:
-            yield name, True if value == "range" else None if isinstance(value, Mapping) else value
+            yield name, True if value == "range" else None if isinstance(value, (Mapping, list)) else value
     elif isinstance(given, Mapping):
         for key, value in given.items():
             yield from _mentioned(value, key)
