@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -508,8 +508,8 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, samplers, schedulers, trackers, metrics, features, "
-            "ranges, spaces or settings. "
+            help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, samplers, schedulers, trackers, metrics, signals, "
+            "features, ranges, spaces or settings. "
             "Default: all of them."
         ),
     ] = None,
@@ -518,6 +518,16 @@ def list_(
     from study.show.catalogue import print_catalogue
 
     print_catalogue(kind, console)
+
+
+@app.command()
+def schema(
+    kind: Annotated[Literal["study", "recipe"], typer.Argument(help="study: of study files; recipe: of recipes.")] = "study",
+) -> None:
+    """Print the JSON Schema of study files or recipes, with which editors complete and check keys."""
+    from study.spec.schema import schema_text
+
+    sys.stdout.write(schema_text(kind))
 
 
 def main() -> None:

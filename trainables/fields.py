@@ -5,9 +5,21 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from ganstudy.registry import first_line
+from ganstudy.registry import Registry, first_line
 from trainables.config import TrialConfig
-from trainables.tables import TRICKS, UPDATES
+from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LOSSES, OPTIMISERS, TRICKS, UPDATES
+
+_TABLES: dict[str, Registry[Any]] = {  # setting -> the table that has its values
+    "data": DATA,
+    "loop": LOOPS,
+    "arch": ARCHS,
+    "loss": LOSSES,
+    "optimiser": OPTIMISERS,
+    "d.optimiser": OPTIMISERS,
+    "update": UPDATES,
+    "g.condition": G_CONDITIONS,
+    "d.condition": D_CONDITIONS,
+}
 
 
 def field_of(name: str) -> FieldInfo:
@@ -38,7 +50,12 @@ def schema_of(name: str) -> dict[str, Any]:
         return {"type": "boolean"}
     field = field_of(name)
     kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return TypeAdapter(kind).json_schema()
+    schema = TypeAdapter(kind).json_schema()
+    if name in _TABLES:
+        for each in schema.get("anyOf", [schema]):
+            if each["type"] == "string":
+                each["enum"] = sorted(_TABLES[name])
+    return schema
 
 
 def types_of(name: str) -> set[str]:

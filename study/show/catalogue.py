@@ -18,11 +18,13 @@ from study.spec.schedulers import SCHEDULERS
 from study.spec.tracking import TRACKERS
 from trainables.config import settings
 from trainables.data import DATA, OWN, taken
+from trainables.fields import meaning_of
 from trainables.losses import LOSSES
 from trainables.models import ARCHS
 from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS
 from trainables.optimisers import OPTIMISERS
 from trainables.run import LOOPS
+from trainables.signal_names import SIGNALS, signal_names
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick
 from trainables.updates import UPDATES
@@ -72,6 +74,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             )
             for name, metric in METRICS.items()
         ],
+        "signals": [(name, SIGNALS.get(name, f"the term of {name[2:]} in the loss of {name[0].upper()}")) for name in signal_names()],
         "features": list(known_features().items()),
         "ranges": [(name, f"{_in_words(as_given(known.domain))}: {known.source}") for name, known in RANGES.items()]
         + [(name, f"no range: {entry.reason}") for name, entry in NO_RANGE.items()],
@@ -79,7 +82,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             (name, "; ".join(f"{setting}: {_in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
             for name, space in SPACES.items()
         ],
-        "settings": [(name, f"default {value!r}") for name, value in sorted(plain.items()) if name not in TRICKS],
+        "settings": [(name, f"{meaning_of(name)} (default {_yaml(value)})") for name, value in sorted(plain.items()) if name not in TRICKS],
     }
 
 
@@ -93,6 +96,11 @@ def _own_settings(entry: type[Trick] | type[Update]) -> str:
     """Return the settings of a trick or update rule with their defaults, as "[gamma = 10.0] ", or ""."""
     given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
     return f"[{given}] " if given else ""
+
+
+def _yaml(value: object) -> str:
+    """Return a default as a study file has it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _in_words(domain: object) -> str:

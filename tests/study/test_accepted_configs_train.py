@@ -20,7 +20,7 @@ from trainables.sections import DataConfig
 
 FIXED = ("seed", "budget_kimg", "tick_kimg", "loop", "data", "data.root", "data.download")
 NAMES = sorted(name for name in all_settings() if name not in FIXED and not name.startswith("r1"))
-EDGES = {  # the smallest values, primes that divide nothing, the ends of shares
+EDGES: dict[str, list[Any]] = {  # the smallest values, primes that divide nothing, the ends of shares
     "integer": [1, 2, 3, 5, 7],
     "number": [0.0, 1.0, 0.5, 1e-3],
     "boolean": [True, True, False],
@@ -91,15 +91,13 @@ def test_many_accepted_settings_train(base: dict[str, Any]) -> None:
 @pytest.mark.parametrize("where", ["base", "choice", "range", "variant"])
 @pytest.mark.parametrize("norm", [{}, {"g.norm": "none", "d.norm": "batch"}])
 def test_a_batch_of_one_is_refused_where_a_norm_needs_more(where: str, norm: dict[str, Any]) -> None:
-    space: dict[str, Any] = {"r1": [False, True]}
-    base: dict[str, Any] = {"data": "ring8", "arch": "mlp", **norm}
-    if where == "base":
-        base["batch_size"] = 1
-    else:
-        space |= {
-            "choice": {"batch_size": [32, 1]},
-            "range": {"batch_size": {"low": 1, "high": 32}},
-            "variant": {"size": {"many": {"batch_size": 8}, "one": {"batch_size": 1}}},
-        }[where]
+    places: dict[str, dict[str, Any]] = {
+        "base": {},
+        "choice": {"batch_size": [32, 1]},
+        "range": {"batch_size": {"low": 1, "high": 32}},
+        "variant": {"size": {"many": {"batch_size": 8}, "one": {"batch_size": 1}}},
+    }
+    space = {"r1": [False, True], **places[where]}
+    base = {"data": "ring8", "arch": "mlp", **norm} | ({"batch_size": 1} if where == "base" else {})
     with pytest.raises(UserError, match="batch_size must be at least 2 with"):
         StudySpec.from_dict({"name": "t", "question": "q", "base": base, "space": {"scientific": space}, "n_configs": 4})
