@@ -24,10 +24,13 @@ from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.store import Store
 from study.tracking.optuna_tracker import check_storage
+from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models import conditional
 from trainables.models.conditional import classes_of
-from trainables.tricks import TRICKS
+from trainables.run import LOOPS
+
+_MOST_BUILT = 100  # trials that are built to see that they can be: 1 to 50 ms each
 
 log = logging.getLogger(__name__)
 
@@ -156,15 +159,23 @@ def check_networks(spec: StudySpec, source: Source) -> None:
     """Raise UserError if the networks, tricks or data settings of any config do not fit the data.
 
     Refuses an architecture, an output or a trick that cannot work on the data's shape, conditions on data without labels, and a data.size
-    that exceeds the training set.
+    that exceeds the training set. Builds a trial for each value of a choice, and those of the design, up to a number of them.
     """
     for config in spec.corners:
         classes = classes_of(config, source)
         conditional.build_generator(config, source.shape, classes=classes)
         conditional.build_discriminator(config, source.shape, classes=classes)
-    for name, trick in TRICKS.items():
-        if True in (spec.base.get(name), *spec.space.values(name)):
-            trick().d_shape(source.shape)
     sizes = [spec.base.get("data.size"), *spec.space.values("data.size")]
     if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
         raise UserError(f"data.size must be at most the {len(source.train)} training samples of {source.name}; given {largest}")
+    for config in list({_made_of(config): config for config in spec.different}.values())[:_MOST_BUILT]:
+        LOOPS.pick(config.loop)(config, source)
+
+
+def _made_of(config: TrialConfig) -> tuple[Any, ...]:
+    """Return the settings that decide what a trial is made of: all but numbers that are not whole."""
+    return tuple(
+        sorted(
+            (name, value) for name, value in config.flat().items() if name != "seed" and not isinstance(value, float) and value is not None
+        )
+    )

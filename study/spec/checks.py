@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from ganstudy import UserError
 from study.spec.culprit import culprit
@@ -68,16 +68,34 @@ def _check_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any], 
 
     Raises SpecError at the setting that is the reason, or else at `where`.
     """
+    flat, chosen = _with_some(space, base, some)
+    try:
+        TrialConfig.from_flat(flat)
+    except UserError as error:
+        raise SpecError(_where(space, base, flat, first=some, variants=chosen) or where, str(error)) from None
+
+
+def _with_some(space: Space, base: Mapping[str, Any], some: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the base with these settings, and with what they need if the space has it; and the values of the space."""
     rest = {name: extremes(domain)[0] for name, domain in space.domains.items() if name not in TRICKS and name not in some}
     chosen = {**rest, **some}
     for name in some:
         if (need := need_of(name)) and not lives(name, {**base, **space.spelt_out(chosen)}):
             chosen = {**rest, **(_meeting(need, space, base) or {}), **some}
-    flat = {**base, **space.spelt_out(chosen)}
-    try:
-        TrialConfig.from_flat(live(flat))
-    except UserError as error:
-        raise SpecError(_where(space, base, live(flat), first=some, variants=chosen) or where, str(error)) from None
+    return live({**base, **space.spelt_out(chosen)}), chosen
+
+
+def each_value(space: Space, base: Mapping[str, Any]) -> list[TrialConfig]:
+    """Return a config for each choice and each end of a range of whole numbers, with the rest of the space at its first values.
+
+    The space must have passed check_settings.
+    """
+    return [
+        TrialConfig.from_flat(_with_some(space, base, {name: value})[0])
+        for name, distribution in space.domains.items()
+        if not isinstance(distribution, FloatDistribution)
+        for value in extremes(distribution)
+    ]
 
 
 def _where(

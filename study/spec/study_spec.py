@@ -180,6 +180,14 @@ class StudySpec(Section):
         """One config for each valid combination of architectures, outputs, conditions and variants. Raises SpecError if none is valid."""
         return checks.corners(self.space, self.base)
 
+    @property
+    def different(self) -> list[TrialConfig]:
+        """Configs that differ in what they are made of: for each choice and each end of a range of whole numbers, and those of the design."""
+        designed = (
+            [TrialConfig.from_flat(proposal.flat) for proposal in self.designed()[: self.n_configs]] if self.goal == "explain" else []
+        )
+        return [*checks.each_value(self.space, self.base), *designed]
+
     def designed(self) -> list[Proposal]:
         """Return all trials of a study with goal: explain, in starting order: each config once, then each config with the next seed."""
         rows = DESIGNS.pick(self.sampler)(self.space, n_configs=self.n_configs, design_seed=self.design_seed)

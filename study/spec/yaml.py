@@ -68,7 +68,8 @@ def loaded(text: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise NotYaml("it must be text in UTF-8", text[: error.start].count(b"\n") + 1) from None
     except YAMLError as error:
-        raise NotYaml(_in_our_words(error), _line_of(error)) from None
+        words = _in_our_words(error)
+        raise NotYaml(words, _line_of(error, opened="opened and not closed" in words)) from None
     except RecursionError:
         raise NotYaml("it is nested too deeply") from None
     except ValueError:  # of json: a circular reference
@@ -84,6 +85,9 @@ def _in_our_words(error: YAMLError) -> str:
     return "this line cannot be read; check indentation, colons, quotes and brackets here and above"
 
 
-def _line_of(error: YAMLError) -> int | None:
-    mark = (error.problem_mark or error.context_mark) if isinstance(error, MarkedYAMLError) else None
+def _line_of(error: YAMLError, *, opened: bool) -> int | None:
+    """Return the line of the problem, or of where the thing was opened that is not closed."""
+    if not isinstance(error, MarkedYAMLError):
+        return None
+    mark = (error.context_mark or error.problem_mark) if opened else (error.problem_mark or error.context_mark)
     return None if mark is None else mark.line + 1

@@ -82,7 +82,7 @@ def test_accepted_settings_train(base: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=1_500)
+@settings(QUICK, max_examples=300)
 @given(bases())
 def test_many_accepted_settings_train(base: dict[str, Any]) -> None:
     train(base)

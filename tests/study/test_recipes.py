@@ -32,8 +32,8 @@ def few(config: DataConfig) -> Source:
 
 
 def header(path: Path) -> dict[str, str]:
-    """Return the parts of a recipe's header: "Source" -> its text, with lines joined."""
-    comment = [line.removeprefix("#").strip() for line in path.read_text().splitlines() if line.startswith("#")]
+    """Return the parts of a recipe's header: "Source" -> its text, with lines joined. The first line is for editors."""
+    comment = [line.removeprefix("#").strip() for line in path.read_text().splitlines()[1:] if line.startswith("#")]
     parts = re.split(r"(?:^|\n)(Source|Shows|Differs|Time|Offline|Smaller|Variants)\b[^:]*: ", "\n".join(comment))
     return {"": parts[0], **{name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}}
 

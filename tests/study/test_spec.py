@@ -47,10 +47,10 @@ def test_a_message_names_the_file_and_the_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"s\.yaml, line 7: no setting named 'g\.lrr'"):
         StudySpec.load(path)
     path.write_text("name: [unclosed\n")
-    with pytest.raises(ValueError, match=r"s\.yaml must be YAML"):
+    with pytest.raises(ValueError, match=r"s\.yaml, line 1 must be YAML: a bracket is opened and not closed"):
         StudySpec.load(path)
     path.write_text("name: a\nname: b\n")
-    with pytest.raises(ValueError, match="must be YAML"):
+    with pytest.raises(ValueError, match="line 2 must be YAML: the key 'name' is there twice; remove one"):
         StudySpec.load(path)
     with pytest.raises(ValueError, match="must be a file"):
         StudySpec.load(tmp_path / "none.yaml")
