@@ -13,7 +13,7 @@ _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
         lambda context: "a mapping",
     ),
     **dict.fromkeys(("tuple_type", "list_type"), lambda context: "a list"),
-    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode", "invalid_key"), lambda context: "text"),
+    **dict.fromkeys(("string_type", "string_unicode", "invalid_key"), lambda context: "text"),
     **dict.fromkeys(("int_type", "int_from_float", "int_parsing", "int_parsing_size"), lambda context: "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), lambda context: "a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), lambda context: "true or false"),

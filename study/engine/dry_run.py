@@ -1,11 +1,7 @@
 """`--dry-run`: prints the design, its cost and the first trial in full. Does not start Ray and writes nothing."""
 
-import math
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 from rich.table import Table
@@ -16,19 +12,18 @@ from analysis.metrics import Baseline
 from analysis.model.units import is_complete
 from analysis.words import plural
 from ganstudy.registry import first_line
-from ganstudy.units import to_images, to_kimg
 from study.engine import cluster, sharing
-from study.engine.prepare import Prepared, prepare
+from study.engine.costs import Costs, configs_of
+from study.engine.prepare import prepare
 from study.engine.samplers import Adaptive, Designed
 from study.engine.separation import designed, unseparated
+from study.evaluation.classifiers import stored
 from study.spec.domains import as_given
 from study.spec.study_spec import StudySpec
+from study.store.layout import Layout
 from trainables.config import TrialConfig
-from trainables.data import DATA, OWN, taken
+from trainables.data import DATA, OWN, Source, load, taken
 from trainables.loop import Diverged
-from trainables.trial import Trial
-
-_PROBE_BATCHES = 40  # batches trained to measure the speed; the first half is warm-up
 
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False) -> None:
@@ -64,33 +59,30 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         if name in foreign:
             continue
         console.print(Text.assemble(f"  {name}: {value}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
+    images = f"{spec.n_trials * spec.budget_kimg:,.0f} kimg of real images"
     try:
-        cost = probe(first, prepared)
+        costs = Costs.measured(configs_of(spec, first), prepared)
     except Diverged as reason:
-        console.print(
-            f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; no time estimate, since the first trial diverged at once: {reason}",
-            soft_wrap=True,
-        )
+        console.print(f"\ncost: {images}; no time estimate, since the first trial diverged at once: {reason}", soft_wrap=True)
         return
     nodes = cluster.nodes(address)
     slots = cluster.slots(spec, nodes) if nodes else 1
     shared = ", one process per device" if cluster.lanes(spec, nodes) else ""
     if (most := sharing.most(spec, nodes)) > 1:
         shared = f", one on each GPU; the launch measures how many of up to {most} train fastest there"
-    ticks = 1 + math.ceil(first.budget_kimg / first.tick_kimg)
-    seconds = spec.n_trials * (to_images(spec.budget_kimg) / cost.images_per_second + ticks * cost.evaluation_seconds) / slots
     console.print(
-        f"\ncost: {spec.n_trials * spec.budget_kimg:,.0f} kimg of real images; about {seconds / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared}"
-        f" ({cost.images_per_second:,.0f} images/s and {cost.evaluation_seconds:.2f} s per evaluation, measured on this machine with one trial)",
+        f"\ncost: {images}; about {spec.n_trials * costs.seconds / slots / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared} ({costs})",
         soft_wrap=True,
     )
-    console.print(f"disk: about {spec.n_trials * cost.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
+    console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
     console.print(
         "evaluation protocol: " + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items()),
         soft_wrap=True,
     )
     if prepared.evaluator.accuracy is not None:
-        console.print(f"classifier: {prepared.evaluator.accuracy:.1%} accuracy on the held-out images")
+        console.print(
+            f"classifier: {prepared.evaluator.accuracy:.1%} accuracy on the held-out images; {_kept(source, folder)}", soft_wrap=True
+        )
     console.print(
         "real-data baselines: "
         + "  ".join(f"{name} {_baseline_text(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
@@ -103,43 +95,13 @@ def _baseline_text(baseline: Baseline) -> str:
     return f"{baseline.value:.4g}" + (f" ({baseline.low:.4g} to {baseline.high:.4g}, {baseline.draws} draws)" if baseline.draws else "")
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Cost of one trial on this machine."""
-
-    images_per_second: float
-    evaluation_seconds: float
-    checkpoint_mb: float
-
-
-def probe(config: TrialConfig, prepared: Prepared) -> Cost:
-    """Measure the cost of a config by training a few batches. Raises Diverged.
-
-    Other configs of the space may cost more or less, for example if their networks have other widths.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        kimg = to_kimg(config.batch_size)
-        short = config.model_copy(update={"budget_kimg": _PROBE_BATCHES * kimg, "tick_kimg": _PROBE_BATCHES // 2 * kimg})
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        trial = Trial(short, prepared.source, prepared.evaluator.on(device), device=device)
-        ticks = []
-        for _ in range(3):
-            ticks.append(trial.advance())
-            if ticks[-1].diverged:  # a trial that diverged has no further ticks
-                raise Diverged(ticks[-1].diverged)
-        _, warm, last = ticks
-        with tempfile.TemporaryDirectory() as folder:
-            trial.save(Path(folder))
-            size = sum(path.stat().st_size for path in Path(folder).iterdir())
-        return Cost(
-            images_per_second=(last.images - warm.images) / (last.seconds - warm.seconds),
-            evaluation_seconds=last.evaluation_seconds - warm.evaluation_seconds,
-            checkpoint_mb=size / 2**20,
-        )
-    finally:
-        torch.set_num_threads(threads)
+def _kept(source: Source, folder: Path) -> str:
+    """Where the classifier is stored, so that a launch does not train it again."""
+    of = source if source.whole is None else load(source.whole)
+    found = stored(of, kept=Layout(folder).classifier)
+    if found is None:  # the cache could not be written
+        return "it could not be cached, so each launch trains it again, for about a minute"
+    return f"the launch reads it from {found[0]}"
 
 
 def power_of(spec: StudySpec) -> str:

@@ -168,12 +168,12 @@ def check_networks(spec: StudySpec, source: Source) -> None:
     sizes = [spec.base.get("data.size"), *spec.space.values("data.size")]
     if (largest := max((size for size in sizes if size), default=0)) > len(source.train):
         raise UserError(f"data.size must be at most the {len(source.train)} training samples of {source.name}; given {largest}")
-    for config in list({_made_of(config): config for config in spec.different}.values())[:_MOST_BUILT]:
+    for config in list({made_of(config): config for config in spec.different}.values())[:_MOST_BUILT]:
         LOOPS.pick(config.loop)(config, source)
 
 
-def _made_of(config: TrialConfig) -> tuple[Any, ...]:
-    """Return the settings that decide what a trial is made of: all but numbers that are not whole."""
+def made_of(config: TrialConfig) -> tuple[Any, ...]:
+    """Return the settings that decide what a trial is made of, and so what it costs: all but numbers that are not whole."""
     return tuple(
         sorted(
             (name, value) for name, value in config.flat().items() if name != "seed" and not isinstance(value, float) and value is not None

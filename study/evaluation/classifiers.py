@@ -72,13 +72,20 @@ def classifier_of(source: Source, *, kept: Path | None = None) -> Classifier | N
     if source.whole is not None and source.of_whole is not None:
         whole = classifier_of(load(source.whole), kept=kept)
         return whole and Composed(whole, source.of_whole)
-    for stored in (SHIPPED / f"{source.name}.safetensors", kept, _cache_path(source)):
-        if stored and stored.is_file() and (classifier := load_classifier(stored, source)) is not None:
-            return classifier
+    if found := stored(source, kept=kept):
+        return found[1]
     log.warning("training a classifier for the evaluation of %s; this takes about a minute and is cached", source.name)
     classifier = train_classifier(source.train, source.train_labels, classes=len(source.classes), seed=SEED)
     save_classifier(classifier, source, _cache_path(source))
     return classifier
+
+
+def stored(source: Source, *, kept: Path | None) -> tuple[Path, Classifier] | None:
+    """The first stored classifier that was trained on the same split, and its file; None if one must be trained."""
+    for file in (SHIPPED / f"{source.name}.safetensors", kept, _cache_path(source)):
+        if file and file.is_file() and (classifier := load_classifier(file, source)) is not None:
+            return file, classifier
+    return None
 
 
 def keep_classifier(classifier: Classifier | None, source: Source, path: Path) -> None:

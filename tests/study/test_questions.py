@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli import app
-from study.engine.dry_run import Cost
+from study.engine.costs import Cost
 from study.evaluation.evaluator import Evaluator
 from study.spec.study_spec import StudySpec
 from trainables.data import load
@@ -32,7 +32,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip training, and evaluate few samples."""
     monkeypatch.setattr(Evaluator, "build", lambda source, **given: evaluator(source.name))
     monkeypatch.setattr(
-        "study.engine.dry_run.probe", lambda config, prepared: Cost(images_per_second=1e4, evaluation_seconds=0.1, checkpoint_mb=1.0)
+        "study.engine.costs.probe", lambda config, prepared: Cost(images_per_second=1e4, evaluation_seconds=0.1, checkpoint_mb=1.0)
     )
 
 
