@@ -15,14 +15,14 @@ from study.evaluation.protocol import EvaluationProtocol
 from study.spec.plugins import import_plugins
 from study.store.best import best_trials
 from study.store.cached import Cached
-from study.store.columns import InMemory, Recorded, ended_as, settings_of
+from study.store.columns import InMemory, Recorded, columns_of, ended_as, settings_of
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.evaluated import read_evaluated
 from study.store.generators import whole_generator
 from study.store.layout import Layout, not_records
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
-from study.store.tables import history_frame, trial_table, trials_frame
+from study.store.tables import history_frame, trial_table, trials_frame, trials_where
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
     from trainables.config import TrialConfig
     from trainables.generators import Generator
+
+_SEEDS = 3  # trials that a config needs to be called one of the best, where the study has as many
 
 
 def launch(
@@ -115,9 +117,9 @@ class StudyView:
         """
         return trials_frame(self.recorded.columns, protocol=self.protocol.hash)
 
-    def history(self) -> pd.DataFrame:
-        """Return one row per trial and tick: images, seconds and all metrics. attrs["baselines"] holds the real-data baselines."""
-        return history_frame(self.recorded.columns)
+    def history(self, *, settings: bool = False) -> pd.DataFrame:
+        """Return one row per trial and tick: images, seconds and all metrics; settings: also the trial's. attrs["baselines"]: as `trials`."""
+        return history_frame(self.recorded.columns, settings=settings)
 
     def evaluated(self) -> dict[str, pd.DataFrame]:
         """Return the results of `evaluate`: the hash of each evaluation protocol -> images and metrics, indexed by trial_id.
@@ -144,19 +146,21 @@ class StudyView:
         evaluation = evaluation_as(self.spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
         return reevaluate(self.store, self.spec, evaluation, progress=progress)
 
-    def table(self) -> TrialTable:
-        """Return the trials as a table for the functions of `analysis`."""
-        return trial_table(self.recorded.columns)
+    def table(self, *, where: str | None = None) -> TrialTable:
+        """Return the trials as a table for the functions of `analysis`; where: those that meet a condition on settings or the seed."""
+        table = trial_table(self.recorded.columns)
+        return table if where is None else trials_where(table, self.trials(), where)
 
-    def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int = 3) -> "list[TrialView]":
+    def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int | None = None) -> "list[TrialView]":
         """Return the n best configs by `analysis.rank`, each as the median of its trials that did not fail (the better one of two).
 
         Configs are ranked by the probability that a new run beats a new run of another config; a failed run loses. by: a metric; default:
-        the objective. where: a pandas query over trials(), such as "coverage > 0.8"; more than half of a config's trials must match it.
-        If no config has min_seeds trials, those with the most are ranked, with a warning. If all trials of a config failed, their median
-        stands for it.
+        the objective. where: a condition on columns of trials(), such as "d.lr < 1e-3 and coverage > 0.8" (`analysis.where`), which more
+        than half of a config's trials must meet. min_seeds: trials that a config needs; default: the seeds of the study, at most 3. If no
+        config has as many, those with the most are ranked, with a warning. If all trials of a config failed, their median stands for it.
         """
         by = by or self.objective
+        min_seeds = min(_SEEDS, self.study.spec["seeds"]) if min_seeds is None else min_seeds
         found = best_trials(
             trial_table(self.recorded.columns, curves=False), self.trials, n, by=by, where=where, min_seeds=min_seeds, folder=self.folder
         )
@@ -226,6 +230,10 @@ class TrialView:
         """The diagnosis with its evidence. For a trial that still trains, it is based on the ticks so far."""
         return diagnosis(self.record, self.study.study)
 
+    def history(self) -> pd.DataFrame:
+        """Return one row per tick, as `StudyView.history`."""
+        return history_frame(columns_of([self.record], self.study.study))
+
     @property
     def values(self) -> Mapping[str, float]:
         """The metrics and signals of the last tick."""
@@ -260,25 +268,14 @@ class TrialView:
         label: a class, by name or number, for a conditional generator; default: all classes.
         """
         generator = self.generator()
-        if label is None:
-            return generator.sample(n, seed=seed)
-        import torch  # here: it takes seconds to import
-
-        return generator.sample(n, seed=seed, labels=torch.full((n,), generator.label_of(str(label))))
+        labels = None if label is None else [generator.label_of(str(label))] * n
+        return generator.sample(n, seed=seed, labels=labels)
 
     def grid_png(self, *, seed: int = 0, label: str | None = None, best_tick: bool = False) -> bytes:
-        """Return a grid of new samples as a PNG. A conditional generator gets one row per class, or only the class `label`.
+        """Return a grid of new samples as a PNG: of a conditional generator a row per class, or only `label`. Raises UserError for NaN."""
+        from trainables.grid import new_grid  # here: it imports torch, which takes seconds
 
-        Raises UserError if samples are not finite.
-        """
-        from trainables.grid import grid_png, grid_samples  # here: it imports torch, which takes seconds
-
-        generator = self.generator(best_tick=best_tick)
-        shape = tuple(generator.sample(1).shape[1:])
-        samples = grid_samples(generator, shape, seed=seed, label=None if label is None else generator.label_of(label))
-        if not samples.isfinite().all():
-            raise UserError(f"samples must be finite; the generator of {self.trial_id} returns NaN or infinity. Choose another trial")
-        return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
+        return new_grid(self.generator(best_tick=best_tick), seed=seed, label=label, name=self.trial_id)
 
     def export(self, path: Path | str, *, best_tick: bool = False) -> Path:
         """Write the generator to a safetensors file with its config in the header, and return the path.

@@ -46,38 +46,38 @@ class Generator(nn.Module):
         """Return samples [N, *shape] of latents z [N, latent.dim] and, for a conditional generator, classes [N]."""
         return apply(self.net, z, labels)
 
-    def sample(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, *, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> Tensor:
         """Return n samples [n, *shape], in evaluation mode; training is not affected. The latents depend only on the seed, not on the device.
 
-        labels: int64 [n], the classes to generate, for a conditional generator only. None draws them by their shares in the training set.
+        labels: integers [n], the classes to generate, for a conditional generator only. None draws them by their shares in the training set.
         """
         return self.labelled(n, seed=seed, labels=labels)[0]
 
     @torch.no_grad()
-    def labelled(self, n: int, *, seed: int = 0, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def labelled(self, n: int, *, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the samples of `sample` and their classes [n], or None for an unconditional generator."""
         z, drawn = self.draw(n, torch.Generator().manual_seed(seed))
-        labels = drawn if labels is None else self.checked(labels, n)
+        classes = drawn if labels is None else self.checked(labels, n)
         training, device = self.net.training, next(self.net.parameters()).device
         self.net.eval()
         try:
-            blocks = zip(z.split(BLOCK), [None] * n if labels is None else labels.split(BLOCK), strict=False)
+            blocks = zip(z.split(BLOCK), [None] * n if classes is None else classes.split(BLOCK), strict=False)
             with tf32(False, device):
                 images = [self(some.to(device), None if of is None else of.to(device)) for some, of in blocks]
-            return torch.cat(images), labels
+            return torch.cat(images), classes
         finally:
             self.net.train(training)
 
-    def checked(self, labels: Tensor, n: int) -> Tensor:
+    def checked(self, labels: Tensor | Sequence[int], n: int) -> Tensor:
         """Return valid classes as int64 [n] on the CPU. Raises UserError for invalid ones."""
         if self.shares is None:
             raise UserError(
                 "labels need a conditional generator, trained with g.condition and d.condition; this one is unconditional. Leave the labels out"
             )
-        labels = torch.as_tensor(labels).cpu()
-        if labels.shape != (n,) or labels.is_floating_point() or (n and not 0 <= labels.min() <= labels.max() < len(self.shares)):
-            raise UserError(f"labels must be {n} integers from 0 to {len(self.shares) - 1}, one per sample; given {labels}")
-        return labels.long()
+        found = torch.as_tensor(labels).cpu()
+        if found.shape != (n,) or (n and (found.is_floating_point() or not 0 <= found.min() <= found.max() < len(self.shares))):
+            raise UserError(f"labels must be {n} integers from 0 to {len(self.shares) - 1}, one per sample; given {found}")
+        return found.long()
 
     def label_of(self, name: str) -> int:
         """Return the class with this name or, failing that, this number. Raises UserError for an unknown class, with all names."""

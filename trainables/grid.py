@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from ganstudy import UserError
 from trainables.generators import Generator
 
 SIDE = 8  # images along each side of a grid
@@ -31,6 +32,15 @@ def grid_samples(generator: Generator, shape: tuple[int, ...], *, seed: int = 0,
         labels = torch.arange(min(len(generator.shares), ROWS)).repeat_interleave(SIDE)
         n = len(labels)
     return generator.sample(n, seed=seed) if labels is None else generator.sample(n, seed=seed, labels=labels)
+
+
+def new_grid(generator: Generator, *, seed: int, label: str | None, name: str) -> bytes:
+    """Return new samples as a PNG, of the class `label` if given. Raises UserError if samples are not finite; `name` is that of the generator."""
+    shape = tuple(generator.sample(1).shape[1:])
+    samples = grid_samples(generator, shape, seed=seed, label=None if label is None else generator.label_of(label))
+    if not samples.isfinite().all():
+        raise UserError(f"samples must be finite; the generator of {name} returns NaN or infinity. Choose another trial")
+    return grid_png(samples, extent=1.0 if len(shape) == 3 else 1.2 * float(samples.abs().max()))
 
 
 def extent(train: np.ndarray) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import TrialTable, rank
+from analysis.where import selected
 from ganstudy import UserError
 
 log = logging.getLogger(__name__)
@@ -18,14 +19,13 @@ def best_trials(
 ) -> list[str]:
     """Return the ids of the trials that stand for the n best configs of `analysis.rank`: `StudyView.best` has the rules.
 
-    trials: makes the frame that the query `where` is about.
+    trials: makes the frame whose rows are those of the table and which the condition `where` is about.
     """
-    matching = f" with {where}" if where else ""
-    configs = set(table.config_id)
-    if where:
-        chosen = _matching(trials(), where)
-        passed = pd.Series(np.isin(table.trial_id, chosen)).groupby(table.config_id).mean()
-        configs = set(passed.index[passed > 0.5])
+    for name, given in (("n", n), ("min_seeds", min_seeds)):
+        if given < 1:
+            raise UserError(f"{name} must be at least 1; given {given}")
+    matching = "" if where is None else f" with {where}"
+    configs = set(table.config_id) if where is None else configs_where(table, trials(), where)
     if not (table.evidence & np.isin(table.config_id, list(configs))).any():
         raise UserError(f"a best config needs finished trials{matching}; {folder} has none")
     values = pd.Series(table.direction(by).sign * table.at_end(by), index=table.trial_id).dropna()  # less is better
@@ -49,21 +49,10 @@ def best_trials(
     return found
 
 
-def _matching(trials: pd.DataFrame, where: str) -> pd.Index:
-    """Return the ids of the trials that a pandas query holds for. Raises UserError if it is no condition."""
-    problem: object = "it is not true or false for each trial"
-    try:
-        holds = trials.eval(where)
-        if isinstance(holds, pd.Series) and pd.api.types.is_bool_dtype(holds):
-            return trials.index[holds.fillna(False).to_numpy(dtype=bool)]
-    except (
-        NameError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        KeyError,
-        NotImplementedError,
-    ) as error:  # all that pandas raises
-        problem = error
-    raise UserError(f"where must be a condition on columns of trials(), such as 'coverage > 0.8'; given {where!r} ({problem})")
+def configs_where(table: TrialTable, trials: pd.DataFrame, where: str) -> set[str]:
+    """Return the configs of which more than half of the trials meet a condition on `trials`, a frame with the rows of the table.
+
+    Raises UserError for anything that is no condition on its columns.
+    """
+    passed = pd.Series(selected(trials, where)).groupby(table.config_id).mean()
+    return set(passed.index[passed > 0.5])

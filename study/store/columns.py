@@ -82,14 +82,18 @@ class InMemory:
 
     @cached_property
     def columns(self) -> Columns:
-        records = list(self.store.trials.values())
-        ticks = cache(lambda: tick_columns(records))
-        return Columns(
-            study=self.study,
-            trials=trial_columns(records, self.study),
-            ticks=lambda names: ticks() if names is None else ticks()[list(names)],
-            names=tuple(sorted({name for record in records for m in record.measurements for name in m.values})),
-        )
+        return columns_of(list(self.store.trials.values()), self.study)
+
+
+def columns_of(records: Sequence[TrialRecord], study: StudyRecord) -> Columns:
+    """Return records of trials as columns."""
+    ticks = cache(lambda: tick_columns(records))
+    return Columns(
+        study=study,
+        trials=trial_columns(records, study),
+        ticks=lambda names: ticks() if names is None else ticks()[list(names)],
+        names=tuple(sorted({name for record in records for m in record.measurements for name in m.values})),
+    )
 
 
 def study_of(folder: Path, studies: Sequence[StudyRecord], n_trials: int) -> StudyRecord:

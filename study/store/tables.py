@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 from analysis import Direction, TrialTable
 from analysis.grades import GRADES as DIRECTIONS
 from analysis.metrics import METRICS
+from analysis.where import named, selected
 from analysis.words import listed, plural
+from ganstudy import UserError
 from study.store.columns import GRADES, VALUES, Columns
 from study.store.records import Ended, StudyRecord
 
@@ -37,14 +40,20 @@ def trials_frame(columns: Columns, *, protocol: str) -> pd.DataFrame:
     return _next_to_baselines(columns.study, pd.DataFrame(found).set_index("trial_id"))
 
 
-def history_frame(columns: Columns) -> pd.DataFrame:
-    """Return a row per trial and tick: images, seconds and all values. attrs["baselines"]: the real-data baselines."""
+def history_frame(columns: Columns, *, settings: bool = False) -> pd.DataFrame:
+    """Return a row per trial and tick: images, seconds and all values; with `settings`, also all settings of the trial and its seed.
+
+    attrs["baselines"]: the real-data baselines.
+    """
     ticks = columns.ticks(None)
     if not len(ticks):
         return _next_to_baselines(columns.study, pd.DataFrame())
-    ids = columns.trials["trial_id"].take(ticks["trial"].to_numpy()).reset_index(drop=True)
+    trial = ticks["trial"].to_numpy()
     ticks = ticks.drop(columns="trial").rename(columns=lambda name: name.removeprefix(VALUES))
-    ticks.insert(0, "trial_id", ids)
+    ticks.insert(0, "trial_id", columns.trials["trial_id"].take(trial).reset_index(drop=True))
+    if settings:
+        of_trials = _settings(columns.trials).assign(seed=columns.trials["seed"])
+        ticks = pd.concat([ticks, of_trials.take(trial).reset_index(drop=True)], axis=1)
     return _next_to_baselines(columns.study, ticks)
 
 
@@ -101,6 +110,22 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
             if "low" in form
         },
     )
+
+
+def trials_where(table: TrialTable, trials: pd.DataFrame, where: str) -> TrialTable:
+    """Return the trials that meet a condition on settings and seeds, as a table that says so. trials: `trials_frame`, with the same rows.
+
+    Raises UserError for anything else, and if no trial meets it.
+    """
+    if results := [name for name in named(where, trials.columns) if name not in {"seed", *table.settings.columns}]:
+        raise UserError(
+            f"trials must be chosen by settings or by the seed here; {where!r} names {listed(results)}. What is found about trials that were "
+            "chosen by their results need not hold for new ones"
+        )
+    rows = selected(trials, where)
+    if len(trials) and not rows.any():
+        raise UserError(f"a condition must hold for some trial; of {plural(len(trials), 'trial')}, none meets {where!r}")
+    return replace(table.where(rows), missing=" ".join(filter(None, [table.missing, f"Only the trials with {where}."])))
 
 
 def _missing(columns: Columns) -> str:
