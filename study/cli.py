@@ -37,6 +37,13 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a base setting (g.lr=1e-3) or a key of the study (n_configs=48). Repeatable."),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONDITION",
+        help='Only configs of which most trials meet it: "d.lr < 1e-3 and coverage > 0.8", "arch == \'mlp\' and not r1".',
+    ),
+]
 Trust = Annotated[bool, typer.Option("--trust-plugins", help="Import the plugins of the study. They run their own code.")]
 AllowChangedCode = Annotated[
     bool, typer.Option("--allow-changed-code", help="Go on with a study although ganstudy's own code has changed. The report says so.")
@@ -197,12 +204,14 @@ def doctor(
 @app.command()
 def show(
     folder: Folder,
-    trial: Annotated[str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design.")] = None,
+    trial: Annotated[
+        str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design and a table of the trials.")
+    ] = None,
     trust_plugins: Trust = False,
 ) -> None:
-    """Show the design of a study, or one trial: settings, metrics per tick, outcome and error."""
+    """Show the design of a study and its trials, or one trial: outcome, error, settings and metrics per tick."""
     from study.api import open_study
-    from study.show.terminal import print_study, print_trial
+    from study.show.trials import print_study, print_trial
 
     view = open_study(folder, trust_plugins=trust_plugins)
     if trial:
@@ -216,8 +225,10 @@ def best(
     folder: Folder,
     n: Annotated[int, typer.Option("-n", min=1, help="Number of configs.")] = 5,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
-    where: Annotated[str | None, typer.Option(help="Condition that most trials of a config must meet, such as 'coverage > 0.8'.")] = None,
-    min_seeds: Annotated[int, typer.Option(min=1, help="Trials that a config needs to be ranked.")] = 3,
+    where: Where = None,
+    min_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Trials that a config needs to be ranked. Default: the seeds of the study, at most 3.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the best configs, ranked by what a new run of each would do rather than by one lucky seed."""
@@ -238,15 +249,18 @@ def rank(
     folder: Folder,
     by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Maximum number of rows: the first and the last are shown.")] = 20,
+    where: Where = None,
 ) -> None:
     """Rank all configs by what a new run of each would do: its risk of failing and its metric if it does not, with 95 % intervals."""
     from study.api import open_study
     from study.show.terminal import print_missing, print_ranking
+    from study.store.best import configs_where
 
     view = open_study(folder)
     table = view.table()
+    configs = None if where is None else configs_where(table, view.trials(), where)
     print_missing(table, console)
-    print_ranking(table, by or view.objective, console, n=n)
+    print_ranking(table, by or view.objective, console, n=n, configs=configs)
 
 
 @app.command()
@@ -293,6 +307,12 @@ def explain(
         str | None,
         typer.Option(
             help="failed, one failure such as mode_collapse, a metric, or seconds (training time). Default: failed, the objective and, if there are two kinds of failure, each of them, together."
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="Of a study, only trials whose settings or seed meet it: \"arch == 'mlp' and d.lr < 1e-3\"."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -346,17 +366,22 @@ def explain(
         }
     )
     if kind(source) != "study":
+        if where is not None:
+            raise UserError(
+                f"--where needs the folder of a study; {source} holds runs of another program. Leave out rows of the table instead"
+            )
         print_explanation(read(source, given), console, outcome=outcome, failed=failed is not None, as_json=as_json)
         return
     if Layout(Path(source)).records.exists():
         refuse_options(given, source)
     view = open_study(Path(source))
-    claims = analysis.explain(view.table(), outcome) if outcome else explanation_of(view)
+    table = view.table(where=where)
+    claims = analysis.explain(table, outcome) if outcome else explanation_of(table, view.objective)
     if as_json:
         sys.stdout.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if not outcome:
-        print_answer(view, console)
+        print_answer(view, table, console)
     elif not len(claims):
         console.print(analysis.answer(claims), soft_wrap=True)
     print_claims(claims, console)
@@ -538,7 +563,8 @@ def main() -> None:
             raise UserError(f"no argument may be empty; one is in {command(*sys.argv[1:])}. Leave it out")
         app()
     except SystemExit as end:
-        if Path(traceback.extract_tb(end.__traceback__)[-1].filename).parent.name in ("click", "typer"):  # the regular end of a command
+        if Path(traceback.extract_tb(end.__traceback__)[-1].filename).parent.name in ("click", "typer", "rich"):
+            # the regular end of a command, or of the reader of a pipe, such as head
             raise
         traceback.print_exc()
         errors.print("A plugin has ended the program by sys.exit; it must raise another exception instead.", soft_wrap=True)

@@ -12,6 +12,7 @@ from analysis.metrics import Baseline
 from analysis.model.units import is_complete
 from analysis.words import plural
 from ganstudy.registry import first_line
+from study.console import print_table
 from study.engine import cluster, sharing
 from study.engine.costs import Costs, configs_of
 from study.engine.prepare import prepare
@@ -50,10 +51,12 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     for part in ("scientific", "nuisance"):
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, str(spec.space.variants.get(name) or as_given(domain)))
-    console.print(table)
+    print_table(console, table)
     for sentence in (power_of(spec), *unseparated(spec)) if spec.goal == "explain" else ():
         console.print(sentence, soft_wrap=True)
-    console.print("\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":")
+    console.print(
+        "\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":", soft_wrap=True
+    )
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
         if name in foreign:

@@ -8,6 +8,7 @@ from rich.table import Table
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import first_line, nearest
+from study.console import print_table
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given
 from study.spec.features import known_features
@@ -42,7 +43,7 @@ def print_catalogue(kind: str | None, console: Console) -> None:
         table.add_column()
         for row in lists[name]:
             table.add_row(*row)
-        console.print(table)
+        print_table(console, table)
         console.print()
 
 

@@ -7,6 +7,7 @@ import analysis
 from analysis.model.outcomes import FAILED
 from analysis.outcomes import RISKS
 from analysis.words import plural
+from study.console import print_table
 
 _NOTABLE = 0.05  # p of a secondary comparison (a bend, an interaction, a kind of failure) that is listed although it is not claimed
 
@@ -21,7 +22,7 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
     for column in ("", "setting", "compared", "outcome"):
         table.add_column(column, overflow="fold")
     for column in ("effect", "95 % alone", "p", "95 % of all", "p of all", "trials"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for claim in shown:
         of_all = ("", "") if claim.role == "nuisance" else (claim.interval(family=True), f"{claim.family_p:.2g}")
         table.add_row(
@@ -35,7 +36,7 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
             *of_all,
             f"{claim.n_with.trials} + {claim.n_without.trials}",
         )
-    console.print(table)
+    print_table(console, table)
     left = len(explanation) - len(shown)
     console.print(
         "* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "

@@ -19,10 +19,9 @@ from trainables.config import live, settings
 T = TypeVar("T")
 
 
-def explanation_of(view: StudyView) -> analysis.Explanation:
+def explanation_of(table: analysis.TrialTable, objective: str) -> analysis.Explanation:
     """Return the claims about the risk of failure, the objective and each kind of failure, all at one error rate."""
-    table = view.table()
-    return analysis.explain(table, all_outcomes(table, view.objective))
+    return analysis.explain(table, all_outcomes(table, objective))
 
 
 def write_report(view: StudyView, path: Path) -> Path:
@@ -55,7 +54,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(view), design=design, images=_grids(view),
+            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective), design=design, images=_grids(view),
             base=_base(view), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
         )  # fmt: skip

@@ -1,9 +1,8 @@
 """What the commands print: a study as text and tables."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ruamel.yaml import YAML
 from scipy.stats import kendalltau
 
 import analysis
 from analysis.words import percent, plural, value_text, value_texts
+from ganstudy import UserError
 from ganstudy.command import command
-from ganstudy.units import to_kimg
 from study.api import StudyView, TrialView
+from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.report import explanation_of, write_report
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
 
 _FEW = 3  # switches that are named although they are off, if all are
-COLUMNS = 8  # metrics per table of a trial's ticks
 
 
 def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
@@ -41,14 +39,20 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
             f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', view.folder)}.", soft_wrap=True
         )
         return
-    console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
-    print_answer(view, console)
-    console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s")
-    console.print(f"Report: {write_report(view, view.store.layout.report).absolute()}", soft_wrap=True)
+    try:
+        report = write_report(view, view.store.layout.report)  # first, so that nothing that goes wrong in a terminal can prevent it
+    finally:
+        console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
+        print_answer(view, view.table(), console)
+    console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
+    console.print(f"Report: {report.absolute()}", soft_wrap=True)
 
 
-def print_answer(view: StudyView, console: Console) -> None:
-    """Print the answer in sentences and the top and bottom of the ranking, after the error of crashed trials."""
+def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) -> None:
+    """Print the answer in sentences and the top and bottom of the ranking, after the error of crashed trials.
+
+    table: that of the study, or of some of its trials.
+    """
     trials = view.trials()
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
         last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
@@ -56,11 +60,11 @@ def print_answer(view: StudyView, console: Console) -> None:
             f"Last error: {' '.join(last)}. {command('show', view.folder, broken.index[-1])} prints the traceback.",
             soft_wrap=True,
         )
-    if not view.table().evidence.any():
-        console.print("No answer yet: no trial has finished.")
+    if not table.evidence.any():
+        console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
-    console.print(analysis.answer(explanation_of(view)), soft_wrap=True)
-    print_ranking(view.table(), view.objective, console, n=8)
+    console.print(analysis.answer(explanation_of(table, view.objective)), soft_wrap=True)
+    print_ranking(table, view.objective, console, n=8)
 
 
 def print_missing(trials: analysis.TrialTable, console: Console) -> None:
@@ -69,12 +73,20 @@ def print_missing(trials: analysis.TrialTable, console: Console) -> None:
         console.print(trials.missing, soft_wrap=True)
 
 
-def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int) -> None:
-    """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet."""
+def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int, configs: Collection[str] | None = None) -> None:
+    """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet.
+
+    configs: which of the ranked ones are shown. Default: all.
+    """
     ranked = analysis.rank(trials, by)
+    if configs is not None:
+        ranked = ranked[ranked["config_id"].isin(configs)]
+        if not len(ranked):
+            raise UserError(f"a condition must hold for some config; none of {plural(len(set(trials.config_id)), 'config')} meets it")
+        console.print(f"{len(ranked)} of {plural(len(set(trials.config_id)), 'config')}, with their places among all", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
@@ -82,11 +94,11 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
-        table.add_row(_place(row), percent(row["p_best"]), _number(row["estimate"]), _range(_number(row["low"]), _number(row["high"])),
-                      _number(row["mean"]), _risk(row), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
+        table.add_row(_place(row), percent(row["p_best"]), number(row["estimate"]), _range(number(row["low"]), number(row["high"])),
+                      number(row["mean"]), _risk(row), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
                       f"{row['n']} of {row['n_seeds']}", settings[i], row["config_id"])  # fmt: skip
-    console.print(table)
-    baseline = f" Real-data baseline of {by}: {_number(trials.baselines[by])}." if by in trials.baselines else ""
+    print_table(console, table)
+    baseline = f" Real-data baseline of {by}: {number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
         f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: mean of the "
         f"trials that did not fail, counted under trials; fails: risk of a new run, or the trials that failed where it is unknown. {ranked.attrs['note']}.{baseline}",
@@ -115,7 +127,8 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
     there = np.isfinite(table.at_end(by))
     if not there.any():
         console.print(
-            "No ranking: " + ("no generator at the end of a trial's budget was evaluated." if of_study.any() else "nothing was evaluated.")
+            "No ranking: " + ("no generator at the end of a trial's budget was evaluated." if of_study.any() else "nothing was evaluated."),
+            soft_wrap=True,
         )
         return
     print_ranking(table, by, console, n=n)
@@ -126,7 +139,7 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
     )
     tau = kendalltau(*places.T).statistic if len(places) > 1 else float("nan")
     console.print(
-        f"Agreement of the rankings by {protocol.axis(by)} and {own.axis(by)} (the study's own): Kendall's τ {_number(tau)} "
+        f"Agreement of the rankings by {protocol.axis(by)} and {own.axis(by)} (the study's own): Kendall's τ {number(tau)} "
         f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(places), 'config')}. Failures are those that the study recorded.",
         soft_wrap=True,
     )
@@ -174,7 +187,7 @@ def settings_of(configs: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return lines
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Return four significant digits, or "–" for NaN."""
     return "–" if value != value else f"{value:.4g}"
 
@@ -188,7 +201,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
         row = ranked[config_of[trial.trial_id]]
         console.print(Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  place {_place(row)}; {_new_run(row, by)}"), soft_wrap=True)
         names = dict.fromkeys((by, view.objective, *HEADLINE))
-        values = "  ".join(f"{name} {_number(trial.values[name])}" for name in names if name in trial.values)
+        values = "  ".join(f"{name} {number(trial.values[name])}" for name in names if name in trial.values)
         console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value
@@ -200,12 +213,12 @@ def print_best(view: StudyView, found: list[TrialView], by: str, console: Consol
 
 def _new_run(row: dict[Any, Any], by: str) -> str:
     """Return what a new run of a config would do; where that is unknown, what its trials did."""
-    value = f"{by} {_number(row['estimate'])}"
+    value = f"{by} {number(row['estimate'])}"
     if row["p_fail_low"] != row["p_fail_low"]:
         return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (f"; {value} as measured" if row["n"] else "")
     risk = f"a new run fails with probability {_risk(row)} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
     if row["low"] == row["low"]:
-        return f"{risk}, else it has {value} ({_range(_number(row['low']), _number(row['high']))})"
+        return f"{risk}, else it has {value} ({_range(number(row['low']), number(row['high']))})"
     return risk + (f"; {value} as measured" if row["n"] else "")
 
 
@@ -232,10 +245,11 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             table.add_column(column, justify="right" if column == "trials" else "left")
         for (ended, outcome), count in Counter(zip(trials["ended"], trials["outcome"], strict=True)).most_common():
             table.add_row(ended or "unfinished", outcome or "–", str(count))
-        console.print(table)
+        print_table(console, table)
         training, evaluating = trials["seconds"].sum(), trials["evaluation_seconds"].sum()
         console.print(
-            f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation"
+            f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation",
+            soft_wrap=True,
         )
     if who or not len(trials):
         return
@@ -248,55 +262,3 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             f"When the reason is mended, {command('resume', view.folder, '--set', f'max_failures={2 * allowed + 1}')} does.",
             soft_wrap=True,
         )
-
-
-def print_study(view: StudyView, console: Console) -> None:
-    """Print the design of a study and the ids of its trials."""
-    spec = view.study.spec
-    console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
-    console.print(
-        f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
-        f"objective: {view.objective} ({view.direction.phrase})" + (f", failure: {spec['failure']}" if spec.get("failure") else "")
-    )
-    for part, flow in (("base", False), ("space", None)):  # as in a study file; None: innermost mappings on one line
-        yaml, text = YAML(typ="safe", pure=True), StringIO()
-        yaml.default_flow_style, yaml.width = flow, 150
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
-        yaml.dump({part: spec[part]}, text)
-        console.print(text.getvalue(), end="", soft_wrap=True)
-    console.print(f"{plural(len(view.store.trials), 'trial')}: " + " ".join(view.store.trials), soft_wrap=True)
-
-
-def print_trial(trial: TrialView, console: Console) -> None:
-    """Print one trial: outcome, diagnosis, error, settings and metrics per tick."""
-    record = trial.record
-    ended = record.closed.ended.value if record.closed else "unfinished"
-    console.print(
-        Text.assemble(
-            (trial.trial_id, "bold"),
-            f"  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
-        ),
-        soft_wrap=True,
-    )
-    console.print(
-        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
-        soft_wrap=True,
-    )
-    if record.eager:
-        console.print(f"Not replayed on the GPU: {record.eager}", soft_wrap=True)
-    if record.closed and record.closed.reason:
-        console.print(record.closed.reason.rstrip(), soft_wrap=True)
-    asked = record.settings
-    for name, value in trial.settings.items():
-        console.print(Text.assemble(f"  {name}: {value}", ("" if name in asked else "  (default)", "dim")), soft_wrap=True)
-    metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
-    signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
-    for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("kimg", *columns):
-            table.add_column(column, justify="right", overflow="fold")
-        for m in record.measurements:
-            table.add_row(f"{to_kimg(m.images):g}", *(_number(m.values.get(name, float("nan"))) for name in columns))
-        if columns[0] in metrics:
-            table.add_row("real", *(_number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
-        console.print(table)

@@ -16,7 +16,7 @@ from toy import TOY
 from ganstudy import UserError
 from study.api import open_study
 from study.engine.recorder import Recorder
-from study.show.terminal import print_trial
+from study.show.trials import print_trial
 from study.spec.study_spec import StudySpec
 from study.store.store import Store
 

@@ -1,0 +1,112 @@
+"""What `ganstudy show` prints: the design of a study with a table of its trials, or one trial."""
+
+from collections.abc import Iterable
+from io import StringIO
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from ruamel.yaml import YAML
+
+from analysis.words import plural
+from ganstudy.units import to_kimg
+from study.api import StudyView, TrialView
+from study.console import print_table
+from study.show.terminal import number, settings_of
+
+COLUMNS = 8  # metrics per table of a trial's ticks
+
+
+def print_study(view: StudyView, console: Console) -> None:
+    """Print the design of a study and a table of its trials."""
+    spec = view.study.spec
+    console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
+    console.print(
+        f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
+        f"objective: {view.objective} ({view.direction.phrase})" + (f", failure: {spec['failure']}" if spec.get("failure") else ""),
+        soft_wrap=True,
+    )
+    for part, flow in (("base", False), ("space", None)):  # as in a study file; None: innermost mappings on one line
+        yaml, text = YAML(typ="safe", pure=True), StringIO()
+        yaml.default_flow_style, yaml.width = flow, 150
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
+        yaml.dump({part: spec[part]}, text)
+        console.print(text.getvalue(), end="", soft_wrap=True)
+    trials = view.trials()
+    console.print(f"{plural(len(trials), 'trial')}{':' if len(trials) else ' so far'}", soft_wrap=True)
+    if len(trials):
+        print_table(console, _table(trials, view))
+
+
+def _table(trials: pd.DataFrame, view: StudyView) -> Table:
+    """Return a row per trial: how it ended, its outcome, how far it got, the objective and the settings that vary."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("trial", "ended", "outcome"):
+        table.add_column(column, no_wrap=True)
+    for column in ("kimg", view.objective):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("settings", overflow="fold")
+    space = view.study.spec["space"]
+    settings = settings_of(trials, [name for name in (*space["scientific"], *space["nuisance"]) if name in trials])
+    objective = trials.get(view.objective, pd.Series(float("nan"), trials.index))
+    for trial_id, ended, outcome, images, value, line in zip(
+        trials.index, trials["ended"], trials["outcome"], trials["images"], objective, settings, strict=True
+    ):
+        table.add_row(str(trial_id), ended or "unfinished", outcome or "–", f"{to_kimg(images):g}", number(value), line)
+    return table
+
+
+def print_trial(trial: TrialView, console: Console) -> None:
+    """Print one trial: outcome, diagnosis, error, settings and metrics per tick. Settings that differ between the trials are first."""
+    record = trial.record
+    ended = record.closed.ended.value if record.closed else "unfinished"
+    console.print(
+        Text.assemble(
+            (trial.trial_id, "bold"),
+            f"  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
+        ),
+        soft_wrap=True,
+    )
+    console.print(
+        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
+        soft_wrap=True,
+    )
+    if record.eager:
+        console.print(f"Not replayed on the GPU: {record.eager}", soft_wrap=True)
+    if record.closed and record.closed.reason:
+        console.print(record.closed.reason.rstrip(), soft_wrap=True)
+    varied = _varied(trial.study.study.spec["space"])
+    settings = trial.settings
+    differing = [name for name in settings if name in varied]
+    given = [name for name in settings if name in record.settings and name not in varied]
+    for heading, names, style in (
+        ("settings that differ between the trials", differing, ""),
+        ("settings of the study's base", given, ""),
+        ("defaults", [name for name in settings if name not in {*differing, *given}], "dim"),
+    ):
+        if names:
+            console.print(f"{heading}:", soft_wrap=True)
+        for name in names:
+            console.print(Text(f"  {name}: {settings[name]}", style=style), soft_wrap=True)
+    metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
+    signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
+    for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("kimg", *columns):
+            table.add_column(column, justify="right", no_wrap=True)
+        for m in record.measurements:
+            table.add_row(f"{to_kimg(m.images):g}", *(number(m.values.get(name, float("nan"))) for name in columns))
+        if columns[0] in metrics:
+            table.add_row("real", *(number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
+        print_table(console, table)
+
+
+def _varied(space: dict[str, dict[str, Any]]) -> set[str]:
+    """Return the settings that a study varies, its seed, and those within its variants."""
+    found = {"seed"}
+    for name, form in (item for part in ("scientific", "nuisance") for item in space[part].items()):
+        variants: Iterable[Any] = form.values() if isinstance(form, dict) and "low" not in form else ()
+        found |= {name, *(inner for variant in variants for inner in variant)}
+    return found
