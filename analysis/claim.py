@@ -29,7 +29,7 @@ class Count:
         return f"{plural(self.trials, 'trial')} of {plural(self.configs, 'config')}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Claim:
     """The effect of one level of a setting, compared with another level, on an outcome.
 
@@ -66,6 +66,9 @@ class Claim:
     replaced: bool = False  # of a kind of failure: whether other failures take its place, so that as many trials fail
     held: str = ""  # why it is not claimed although it holds at the error rate of the whole answer
     sentence: str = ""
+
+    def __repr__(self) -> str:
+        return f"Claim({'claimed' if self.claimed else 'not claimed'}: {self.sentence})"
 
     @property
     def setting(self) -> str:

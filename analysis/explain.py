@@ -14,13 +14,13 @@ from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import FAILURES, RISKS
 from analysis.table import Bools, Strings, TrialTable, as_table
-from analysis.words import listed, value_text
+from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 
 _HUGE = 700.0  # its exponential overflows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation(Sequence[Claim]):
     """The claims of a study, the strongest of each kind first, and the model behind them."""
 
@@ -39,6 +39,10 @@ class Explanation(Sequence[Claim]):
 
     def __len__(self) -> int:
         return len(self.claims)
+
+    def __repr__(self) -> str:
+        claimed = sum(claim.claimed for claim in self.claims)
+        return f"Explanation({plural(len(self), 'comparison')} about {listed(list(self.outcomes))}, {claimed} claimed)"
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.claims)

@@ -14,6 +14,7 @@ from analysis.foreign import files, sources
 from analysis.foreign.columns import Columns, GivenEvidence, SourceColumns
 from analysis.foreign.frames import table_fields
 from analysis.outcomes import FAILURES, OUTCOMES, RISKS, WIN
+from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended
@@ -25,7 +26,7 @@ Bools = npt.NDArray[np.bool_]
 Scale = Literal["linear", "log"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrialTable:
     """T trials with K ticks each. Raises UserError if shapes do not match or a name is unknown.
 
@@ -165,6 +166,10 @@ class TrialTable:
 
     def __len__(self) -> int:
         return len(self.trial_id)
+
+    def __repr__(self) -> str:
+        asked = ", ".join(self.scientific) or "no setting"
+        return f"TrialTable({plural(len(self), 'trial')} of {plural(len(set(self.config_id)), 'config')}, about {asked})"
 
     @property
     def evidence(self) -> Bools:

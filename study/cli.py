@@ -281,12 +281,12 @@ def evaluate(
     from study.show.terminal import print_evaluated
 
     view = open_study(folder, trust_plugins=trust_plugins)
-    with console.status("preparing the evaluation") as status:  # visible in a terminal only
+    with console.status(Text("preparing the evaluation")) as status:  # visible in a terminal only
         found = view.evaluate(
             features=features,
             weights=weights,
             samples=samples,
-            progress=lambda trial, i, n: status.update(f"evaluating {trial}, {i} of {n}"),
+            progress=lambda trial, i, n: status.update(Text(f"evaluating {trial}, {i} of {n}")),
         )
     print_evaluated(view, found, console, n=20)
 

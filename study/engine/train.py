@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.text import Text
 
 from ganstudy.ended import Ended
 from ganstudy.files import write_whole
@@ -52,7 +53,7 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # before the evaluator, which may take minutes: mistakes come out at once
     trial = Trial(config, source, lambda generator: evaluator(generator), device=device)
-    with console.status("preparing the evaluation protocol"):
+    with console.status(Text("preparing the evaluation protocol")):
         evaluator = _evaluator(config, source, evaluation or EvaluationConfig(), kept=kept).on(device)
     with driving(out, do="Give another folder with --out"):
         folder.begin(config, evaluator.protocol.as_dict())

@@ -11,6 +11,7 @@ from analysis.explain import all_outcomes
 from analysis.outcomes import FAILURES, OUTCOMES
 from analysis.words import plural
 from ganstudy import UserError
+from ganstudy.command import command
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
 from study.spec.recipes import config_text
@@ -31,7 +32,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     """
     table, study = view.table(), view.study
     if not table.evidence.any():
-        raise UserError(f"a report needs a finished trial; none of the {plural(len(table), 'trial')} of {view.folder} has finished")
+        raise UserError(f"a report needs a finished trial; {view.folder} has none; {command('status', view.folder)} shows its progress")
     real = view.store.layout.real
     spec = study.spec
     trials = view.trials()

@@ -251,7 +251,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation",
             soft_wrap=True,
         )
-    if who or not len(trials):
+    if who:
         return
     allowed = spec["max_failures"]
     if len(trials) < total or any(record.needs_run(allowed) for record in view.store.trials.values()):

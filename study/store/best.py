@@ -10,6 +10,7 @@ import pandas as pd
 from analysis import TrialTable, rank
 from analysis.where import selected
 from ganstudy import UserError
+from ganstudy.command import command
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ def best_trials(
     matching = "" if where is None else f" with {where}"
     configs = set(table.config_id) if where is None else configs_where(table, trials(), where)
     if not (table.evidence & np.isin(table.config_id, list(configs))).any():
-        raise UserError(f"a best config needs finished trials{matching}; {folder} has none")
+        advice = f"; {command('status', folder)} shows its progress" if where is None else ""
+        raise UserError(f"a best config needs finished trials{matching}; {folder} has none{advice}")
     values = pd.Series(table.direction(by).sign * table.at_end(by), index=table.trial_id).dropna()  # less is better
     config_of = pd.Series(table.config_id, index=table.trial_id)[values.index]
     ranked = rank(table, by)

@@ -27,8 +27,6 @@ def trials_frame(columns: Columns, *, protocol: str) -> pd.DataFrame:
     protocol: the hash of the study's evaluation protocol. attrs["baselines"]: the real-data baselines. attrs["protocol"]: the protocol.
     """
     trials = columns.trials
-    if not len(trials):
-        return _next_to_baselines(columns.study, pd.DataFrame())
     found = {name: trials[name] for name in ("trial_id", "number", "config_id", "phase")}
     found["protocol"] = pd.Series(protocol, trials.index)
     found |= {name: trials[name] for name in ("ended", "outcome", "failed", "onset_kimg", "images", "seconds", "evaluation_seconds")}
@@ -46,8 +44,6 @@ def history_frame(columns: Columns, *, settings: bool = False) -> pd.DataFrame:
     attrs["baselines"]: the real-data baselines.
     """
     ticks = columns.ticks(None)
-    if not len(ticks):
-        return _next_to_baselines(columns.study, pd.DataFrame())
     trial = ticks["trial"].to_numpy()
     ticks = ticks.drop(columns="trial").rename(columns=lambda name: name.removeprefix(VALUES))
     ticks.insert(0, "trial_id", columns.trials["trial_id"].take(trial).reset_index(drop=True))
