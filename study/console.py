@@ -6,6 +6,7 @@ import sys
 import unicodedata
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 PIPE_WIDTH = 160  # columns: room for whole tables
@@ -33,7 +34,11 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table with all its words whole. Its lines are longer than the terminal is wide, where that is too narrow for them."""
-    least = console.measure(table, options=console.options.update(width=_WIDEST)).minimum
+    wide = console.options.update(width=_WIDEST)
+    for column in table.columns:
+        cells = [Measurement.get(console, wide, cell) for cell in (column.header, *column.cells)]
+        column.min_width = max(cell.maximum if column.no_wrap else cell.minimum for cell in cells)
+    least = Measurement.get(console, wide, table).minimum
     if least > console.width:
         table.width = least
     console.print(table, crop=False)

@@ -82,7 +82,9 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     if configs is not None:
         ranked = ranked[ranked["config_id"].isin(configs)]
         if not len(ranked):
-            raise UserError(f"a condition must hold for some config; none of {plural(len(set(trials.config_id)), 'config')} meets it")
+            raise UserError(
+                f"a ranking needs finished trials; none of the {plural(len(configs), 'config')} that meet the condition has one"
+            )
         console.print(f"{len(ranked)} of {plural(len(set(trials.config_id)), 'config')}, with their places among all", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):

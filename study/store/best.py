@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis import TrialTable, rank
 from analysis.where import selected
+from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 
@@ -54,7 +55,10 @@ def best_trials(
 def configs_where(table: TrialTable, trials: pd.DataFrame, where: str) -> set[str]:
     """Return the configs of which more than half of the trials meet a condition on `trials`, a frame with the rows of the table.
 
-    Raises UserError for anything that is no condition on its columns.
+    Raises UserError for anything that is no condition on its columns, and if no config is left.
     """
     passed = pd.Series(selected(trials, where)).groupby(table.config_id).mean()
-    return set(passed.index[passed > 0.5])
+    found = set(passed.index[passed > 0.5])
+    if len(table) and not found:
+        raise UserError(f"a condition must hold for most trials of some config; of {plural(len(passed), 'config')}, none meets {where!r}")
+    return found

@@ -40,7 +40,7 @@ def test_a_condition_filters_the_ranking_of_the_whole_study(stage: Stage) -> Non
     low = table.final["coverage"].where(table.config_id != first, 0.1)
     chosen = best(replace(table, final=table.final.assign(coverage=low)), where="coverage > 0.5")
     assert table.config_id[table.trial_id == chosen[0]] == [second]
-    with pytest.raises(UserError, match="coverage > 2; runs/x has none"):
+    with pytest.raises(UserError, match="of 12 configs, none meets 'coverage > 2'"):
         best(table, where="coverage > 2")
 
 

@@ -1,0 +1,148 @@
+"""Every command that takes the folder of a study, in every state of the folder: a result or one message, and nothing is left behind."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from recorded import PROTOCOL, STUDY, Driver
+from toy import TOY
+from typer.testing import CliRunner
+
+from ganstudy import UserError
+from study.cli import app
+from study.spec.study_spec import StudySpec
+from study.store.lock import driving
+from study.store.records import Ended
+from study.store.store import Store
+
+SPEC = StudySpec.from_dict({**TOY, "seeds": 2})
+
+
+def opened(driver: Driver) -> None:
+    driver.open("aa-s0")
+
+
+def unfinished(driver: Driver) -> None:
+    driver.open("aa-s0")
+    driver.tick("aa-s0", 1)
+    driver.open("bb-s0")
+
+
+def crashed(driver: Driver) -> None:
+    driver.open("aa-s0")
+    driver.tick("aa-s0", 1, Ended.ERROR, reason="Traceback\nValueError: broke")
+
+
+def dead(driver: Driver) -> None:
+    driver.open("aa-s0")
+    driver.tick("aa-s0", 0)
+    driver.tick("aa-s0", 1, Ended.DEAD, reason="fd is not finite")
+
+
+def finished(driver: Driver) -> None:
+    for trial, r1 in (("aa-s0", True), ("bb-s0", False)):
+        driver.open(trial, r1=r1)
+        driver.tick(trial, 0)
+        driver.tick(trial, 1, Ended.BUDGET, fd=3.0 + r1)
+
+
+STATES: dict[str, Callable[[Driver], None]] = {
+    "no trial": lambda driver: None, "opened": opened, "unfinished": unfinished, "crashed": crashed, "dead": dead, "finished": finished, "running": unfinished,
+}  # fmt: skip
+NO_STUDY = "must be a study folder, which contains records.jsonl; it "
+NO_FINISHED = "a best config needs finished trials; STUDY has none; `ganstudy status STUDY` shows its progress"
+NO_END = "a best config needs trials that reached the end of their budget; STUDY has none"
+NO_TRIAL = "a trial id or a unique prefix of one is needed; "
+NO_ANSWER = "No answer yet: no trial has finished."
+NO_REPORT = "a report needs a finished trial; STUDY has none; `ganstudy status STUDY` shows its progress"
+NO_RANKING = "a ranking needs finished trials"
+OTHER_DATA = "STUDY must be evaluated with the data split of its training (a)"
+DONE = ""  # it gives a result
+NONE_MEETS = "none meets 'g.lr > 1'"
+NOT_MEASURED = "no trial has been measured yet"
+UNRANKED = dict.fromkeys(("no trial", "unfinished", "crashed", "running"), NO_RANKING)
+BEST = dict.fromkeys(("no trial", "opened", "unfinished", "crashed", "running"), NO_FINISHED) | {"dead": NO_END, "finished": DONE}
+FROM_BEST = BEST | {"finished": "bb-s0 must have a stored generator; STUDY contains none of this trial"}
+ANSWERS = dict.fromkeys(("no trial", "opened", "unfinished", "crashed", "running"), NO_ANSWER) | {"dead": DONE, "finished": DONE}
+# The words after `ganstudy`, where STUDY is the folder -> what is said in each state; DONE where the command gives a result.
+COMMANDS: dict[tuple[str, ...], dict[str, str]] = {
+    ("status", "STUDY"): {"no trial": "STUDY: 0 of 8 trials started; no active process", "running": "2 of 8 trials started; active: process"},
+    ("show", "STUDY"): {"no trial": "0 trials so far", "unfinished": "unfinished", "dead": "diverged", "finished": "2 trials:"},
+    ("show", "STUDY", "aa"): {"no trial": NO_TRIAL, "opened": "not trained yet", "crashed": "ValueError: broke", "running": "diagnosis so far"},
+    ("show", "STUDY", "zz"): dict.fromkeys(STATES, f"{NO_TRIAL}'zz' matches 0 trials of STUDY. `ganstudy show STUDY` lists all ids"),
+    ("best", "STUDY"): BEST,
+    ("best", "STUDY", "--json"): BEST,
+    ("best", "STUDY", "--where", "g.lr < 1"): dict.fromkeys(BEST, "with g.lr < 1") | {"finished": DONE},
+    ("best", "STUDY", "--where", "g.lrr < 1"): {**dict.fromkeys(STATES, "no trial has a value called 'g.lrr'. Did you mean g.lr"), "no trial": "a best config needs finished trials with g.lrr < 1"},
+    ("best", "STUDY", "-n", "-1"): dict.fromkeys(STATES, "Invalid value for '-n'"),
+    ("rank", "STUDY"): UNRANKED | {"opened": NOT_MEASURED},
+    ("rank", "STUDY", "--where", "r1"): UNRANKED | {"opened": NOT_MEASURED, "finished": "1 of 2 configs, with their places among all"},
+    ("rank", "STUDY", "--where", "g.lr > 1"): dict.fromkeys(STATES, NONE_MEETS) | {"no trial": NO_RANKING},
+    ("explain", "STUDY"): ANSWERS,
+    ("explain", "STUDY", "--where", "r1"): ANSWERS | {"finished": "Only the trials with r1."},
+    ("explain", "STUDY", "--where", "fd < 9"): {**dict.fromkeys(STATES, "trials must be chosen by settings or by the seed here"), "no trial": NO_ANSWER, "opened": "no trial has a value called 'fd'"},
+    ("explain", "STUDY", "--outcome", "fd"): ANSWERS,
+    ("explain", "STUDY", "--outcome", "fdd"): dict.fromkeys(STATES, "'fdd'"),
+    ("report", "STUDY", "-o", "OUT.html"): dict.fromkeys(("no trial", "opened", "unfinished", "crashed", "running"), NO_REPORT),
+    ("sample", "STUDY", "-o", "OUT.png"): FROM_BEST,
+    ("export", "STUDY", "-o", "OUT.safetensors"): FROM_BEST,
+    ("sample", "STUDY", "--trial", "zz", "-o", "OUT.png"): dict.fromkeys(STATES, NO_TRIAL),
+    ("train", "--from", "STUDY", "--trial", "zz", "-o", "OUT"): dict.fromkeys(STATES, NO_TRIAL),
+    ("evaluate", "STUDY"): dict.fromkeys(STATES, OTHER_DATA),
+    ("doctor", "STUDY"): {"no trial": "STUDY: nothing wrong in 0 trials, 0 checkpoints", "unfinished": "it is missing. Repair", "running": "STUDY is in use by process"},
+    ("resume", "STUDY", "--set", "n_configz=9"): dict.fromkeys(STATES, "'n_configz'"),
+}  # fmt: skip
+
+
+def said_by(words: tuple[str, ...], folder: Path, out: Path) -> tuple[str, int]:
+    """What a command prints, its message included, and its exit status; STUDY and OUT stand for paths in both."""
+    given = [word.replace("STUDY", str(folder)).replace("OUT", str(out)) for word in words]
+    result = CliRunner().invoke(app, given)
+    problem = result.exception
+    assert problem is None or isinstance(problem, UserError | SystemExit), problem
+    message = str(problem) if isinstance(problem, UserError) else ""
+    return (result.output + message).replace(str(folder), "STUDY").replace(str(out), "OUT"), result.exit_code
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_gives_a_result_or_one_message(words: tuple[str, ...], state: str, tmp_path: Path) -> None:
+    folder, out = tmp_path / "study", tmp_path / "out"
+    with Store.writing(folder) as store:
+        store.write_study(replace(STUDY, spec=SPEC.as_dict(), protocol=PROTOCOL.as_dict(), baselines={"fd": 1.0}))
+        STATES[state](Driver(store))
+    before = (folder / "records.jsonl").read_bytes()
+    with driving(folder) if state == "running" else nullcontext():
+        said, status = said_by(words, folder, out)
+    expected = COMMANDS[words].get(state, DONE)
+    assert expected in said
+    assert said
+    assert len(said.splitlines()) == 1 or status == 0 or words[0] == "doctor" or "Usage:" in said
+    assert (folder / "records.jsonl").read_bytes() == before
+    if status:
+        assert [path.name for path in tmp_path.iterdir()] == ["study"]
+
+
+@pytest.mark.parametrize(
+    "words", dict.fromkeys((words[0], *words[1:]) for words in COMMANDS if words != ("explain", "STUDY", "--outcome", "fdd")), ids=" ".join
+)
+@pytest.mark.parametrize("what", ["nowhere", "empty folder", "a file"])
+def test_what_is_no_study_is_one_message(words: tuple[str, ...], what: str, tmp_path: Path) -> None:
+    folder = tmp_path / what
+    if what == "empty folder":
+        folder.mkdir()
+    elif what == "a file":
+        folder.write_text("")
+    said, status = said_by(words, folder, tmp_path / "out")
+    assert status
+    if "-1" in words:
+        return
+    if words[0] == "doctor":
+        assert said.startswith("STUDY must be the folder of a study")
+    elif (words[0], what) == ("explain", "a file"):  # runs of another program
+        assert said.startswith("STUDY must be a CSV file")
+    else:
+        assert said.startswith(f"STUDY {NO_STUDY}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ([] if what == "nowhere" else [what])
