@@ -205,7 +205,8 @@ def doctor(
 def show(
     folder: Folder,
     trial: Annotated[
-        str | None, typer.Argument(help="Trial id, or a unique prefix of it. Default: show the design and a table of the trials.")
+        str | None,
+        typer.Argument(metavar="TRIAL", help="Trial id, or a unique prefix of it. Default: show the design and a table of the trials."),
     ] = None,
     trust_plugins: Trust = False,
 ) -> None:
@@ -533,9 +534,10 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
+            metavar="LIST",
             help="data, architectures, conditions, losses, tricks, updates, optimisers, loops, samplers, schedulers, trackers, metrics, signals, "
             "features, ranges, spaces or settings. "
-            "Default: all of them."
+            "Default: all of them.",
         ),
     ] = None,
 ) -> None:

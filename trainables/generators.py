@@ -56,6 +56,8 @@ class Generator(nn.Module):
     @torch.no_grad()
     def labelled(self, n: int, *, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the samples of `sample` and their classes [n], or None for an unconditional generator."""
+        if not -(2**63) <= seed < 2**64:
+            raise UserError(f"a seed must fit into 64 bits; given {seed}. Give a smaller one")
         z, drawn = self.draw(n, torch.Generator().manual_seed(seed))
         classes = drawn if labels is None else self.checked(labels, n)
         training, device = self.net.training, next(self.net.parameters()).device

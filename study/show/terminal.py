@@ -159,8 +159,8 @@ def _place(row: dict[Any, Any]) -> str:
 
 
 def _range(low: str, high: str) -> str:
-    """Return an interval as "1–3"; "–" if it is unknown."""
-    return "–" if low == high == "–" else f"{low}–{high}"
+    """Return an interval as "1–3", or as "-3 to -1"; "–" if it is unknown."""
+    return "–" if low == high == "–" else f"{low} to {high}" if low.startswith("-") else f"{low}–{high}"
 
 
 def _told_apart(trials: analysis.TrialTable, config_ids: list[str]) -> list[str]:

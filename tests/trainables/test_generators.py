@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tiny import tiny
 from torch import nn
 
+from ganstudy import UserError
 from trainables import generators as sampling
 from trainables.generators import Generator, load_generator, save_generator
 from trainables.latents import draw_latent
@@ -168,6 +169,14 @@ def test_a_file_that_needs_a_plugin_names_the_missing_setting(tmp_path: Path) ->
     del TRICKS["mine"]
     with pytest.raises(ValueError, match="no setting named 'mine'"):
         load_generator(path)
+
+
+def test_a_seed_that_does_not_fit_is_refused() -> None:
+    generator = tiny().generator()
+    for seed in (2**64, -(2**63) - 1):
+        with pytest.raises(UserError, match="a seed must fit into 64 bits; given"):
+            generator.sample(2, seed=seed)
+    assert generator.sample(2, seed=2**64 - 1).shape == (2, 2)
 
 
 def test_a_generator_accepts_any_module() -> None:
