@@ -1,9 +1,12 @@
 """Pictures of any size and format -> square uint8 images. Each folder is decoded once and cached in the user's cache, which may be deleted."""
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,11 +16,13 @@ from PIL import Image, ImageOps
 from platformdirs import user_cache_dir
 
 from ganstudy.errors import UserError
+from trainables.bit_depth import Depth, depth_of, white_of
+from trainables.picture_files import shown
 
 Bytes = npt.NDArray[np.uint8]
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-_RECIPE = 1  # part of the cache file's name; increment it when the same pictures decode to other bytes
+_IMAGES, _NOTES = "images.npy", "notes.json"  # files of a folder of the cache
+_RECIPE = 2  # part of the folder's name; increment it when the same pictures decode to other bytes
 MAPPED_FROM_BYTES = 256 * 2**20  # larger arrays are memory-mapped
 
 
@@ -35,78 +40,87 @@ def resized(images: Bytes, resolution: int) -> Bytes:
     return small
 
 
-def listed(root: Path) -> list[str]:
-    """Return the sorted paths of all pictures below `root`, relative to it, with "/". Skips hidden files and folders.
+@dataclass(frozen=True)
+class Decoded:
+    """Pictures as arrays."""
 
-    Raises UserError if `root` is not a folder.
-    """
-    root = root.expanduser()
-    if not root.is_dir():
-        raise UserError(f"data.root must be a folder of pictures; {root} " + ("is not a folder" if root.exists() else "does not exist"))
-    names: list[str] = []
-    for folder, below, files in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        here = Path(folder).relative_to(root)
-        names += [(here / name).as_posix() for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS]
-    return sorted(names)
+    images: Bytes  # [N, 1 or 3, resolution, resolution]; memory-mapped if large
+    notes: tuple[str, ...]  # what decoding changed, such as the range of 16-bit pictures
 
 
-def read(root: Path, names: Sequence[str], *, resolution: int) -> Bytes:
-    """Return the named pictures in order, uint8 [N, C, resolution, resolution]: C = 1 if all are grey, else 3.
+def read(root: Path, names: Sequence[str], *, resolution: int) -> Decoded:
+    """Return the named pictures in order: one channel if all are grey, else three.
 
     The result is cached until a name, a file size, a modification time or the resolution changes. Raises UserError that lists the
-    pictures that cannot be decoded.
+    pictures that cannot be decoded, and for 16-bit pictures that would come out black.
     """
     root = root.expanduser().resolve()
     stats = [(root / name).stat() for name in names]
     facts = [_RECIPE, str(root), resolution, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(names, stats, strict=True)]]
-    stored = Path(user_cache_dir("ganstudy"), "pictures", hashlib.sha256(repr(facts).encode()).hexdigest()[:32] + ".npy")
+    stored = Path(user_cache_dir("ganstudy"), "pictures", hashlib.sha256(repr(facts).encode()).hexdigest()[:32])
     if not stored.exists():
         _decode(root, names, resolution=resolution, to=stored)
-    images = np.load(stored, mmap_mode="r" if stored.stat().st_size > MAPPED_FROM_BYTES else None)
+    file = stored / _IMAGES
+    images = np.load(file, mmap_mode="r" if file.stat().st_size > MAPPED_FROM_BYTES else None)
     plain: Bytes = np.asarray(images)  # still memory-mapped; pickle would copy an np.memmap for each worker
-    return plain
+    return Decoded(plain, tuple(json.loads((stored / _NOTES).read_text())))
 
 
 def _decode(root: Path, names: Sequence[str], *, resolution: int, to: Path) -> None:
-    """Decode all pictures into the file `to`, which is created atomically."""
+    """Decode all pictures into the folder `to`, which is created atomically."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=to.parent) as scratch:
-        colour, grey = Path(scratch, "colour.npy"), Path(scratch, "grey.npy")
+        made, colour = Path(scratch, "made"), Path(scratch, "colour.npy")
+        made.mkdir()
         images = np.lib.format.open_memmap(colour, mode="w+", dtype=np.uint8, shape=(len(names), 3, resolution, resolution))
 
-        def decode(row: int) -> str | None:
-            """Decode one picture into its row. Returns the error in words, or None."""
+        def opened(row: int, white: int | None) -> Depth | str:
+            """Decode one picture into its row. Returns its depth, or what is wrong with it."""
             try:
                 with Image.open(root / names[row]) as picture:
-                    images[row] = np.asarray(_square(_rgb(picture), resolution)).transpose(2, 0, 1)
+                    depth = depth_of(picture, enlarged=min(picture.size) < resolution)
+                    if depth.grey and white is None:
+                        return depth  # decoded once the range of all is known
+                    images[row] = np.asarray(_square(_rgb(picture, white), resolution)).transpose(2, 0, 1)
+                    return depth
             except Exception as reason:  # decoders raise many kinds of exceptions for broken files
-                return f"{names[row]} ({reason or type(reason).__name__})"
-            return None
+                return f"{shown(names[row])} ({reason or type(reason).__name__})"
 
         with ThreadPoolExecutor() as pool:  # PIL releases the GIL while it decodes and resizes
-            broken = [trouble for trouble in pool.map(decode, range(len(names))) if trouble]
-        if broken:
-            raise UserError(
-                f"every picture in {root} must be readable; {len(broken)} of {len(names)} are not: "
-                + "; ".join(broken[:5])
-                + (" …" if len(broken) > 5 else "")
-                + ". Repair or remove them"
-            )
+            depths = list(pool.map(partial(opened, white=None), range(len(names))))
+            if broken := [depth for depth in depths if isinstance(depth, str)]:
+                raise UserError(
+                    f"every picture in {shown(str(root))} must be readable; {len(broken)} of {len(names)} are not: "
+                    + "; ".join(broken[:5])
+                    + (" …" if len(broken) > 5 else "")
+                    + ". Repair or remove them"
+                )
+            known = [depth for depth in depths if isinstance(depth, Depth)]
+            white, notes = white_of(known)
+            deep = [row for row, depth in enumerate(known) if depth.grey]
+            list(pool.map(partial(opened, white=white), deep))
         images.flush()
         if all((image == image[0]).all() for image in images):
-            np.save(grey, images[:, :1])
-        os.replace(grey if grey.exists() else colour, to)
+            np.save(made / _IMAGES, images[:, :1])
+        else:
+            os.replace(colour, made / _IMAGES)
+        (made / _NOTES).write_text(json.dumps(notes))
+        try:
+            os.rename(made, to)
+        except OSError:  # another process was faster
+            if not to.exists():
+                raise
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    """Return the picture upright, in 8-bit RGB, on a white background. Raises UserError if its pixel range is unknown."""
+def _rgb(picture: Image.Image, white: int | None) -> Image.Image:
+    """Return the picture upright, in 8-bit RGB, on a white background. white: the level of 16-bit grey that becomes white.
+
+    Raises UserError if the range of its pixels is unknown.
+    """
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):  # PIL's modes for 16-bit grey all start with I
-        levels = np.asarray(picture)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise UserError(f"its pixels must have 8 or 16 bits; their values range from {levels.min()} to {levels.max()}")
-        picture = Image.fromarray(np.round(levels / 257).astype(np.uint8))  # 65535 / 257 = 255
+        assert white is not None
+        picture = Image.fromarray(np.round(np.asarray(picture) / (white / 255)).astype(np.uint8))
     if picture.mode == "F":
         raise UserError("its pixels must have 8 or 16 bits; they are floating-point numbers")
     if "A" in picture.getbands() or "transparency" in picture.info:

@@ -45,6 +45,8 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
         soft_wrap=True,
     )
+    for note in source.notes:
+        console.print(note, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("setting", "role", "values"):
         table.add_column(column)

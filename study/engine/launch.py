@@ -55,6 +55,8 @@ def launch(
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = Path(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
+    for note in prepared.source.notes if progress else ():
+        terminal().print(note, soft_wrap=True)
     if not unfinished(spec, Store(folder)):
         known = Store(folder).study
         if known and (known.spec.get("failure"), known.spec["question"]) != (spec.failure, spec.question):

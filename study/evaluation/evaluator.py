@@ -128,7 +128,7 @@ class Evaluator:
                 f"evaluation needs more than k = {k} held-out samples and generated samples; {source.name} has {n_real} and {n_fake}"
             )
         if conditional and (source.train_labels is None or source.heldout_labels is None):
-            raise UserError(f"g.condition needs labelled data; {source.name} has no labels")
+            raise UserError(f"g.condition needs labelled data; {source.no_labels}")
         classifier = classifier_of(source, kept=kept)
         extractor = choose(source, features=features, weights=weights, classifier=classifier)
         networks = Networks(extractor=extractor, classifier=classifier)

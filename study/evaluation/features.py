@@ -27,7 +27,7 @@ def choose(source: Source, *, features: str = "auto", weights: str | None = None
         raise UserError(f"evaluation.features must be {'points' if points else 'features of images'} for {source.name}; given {features!r}")
     if features == "classifier":
         if classifier is None:
-            raise UserError(f"evaluation.features: classifier needs labelled images; {source.name} has no labels")
+            raise UserError(f"evaluation.features: classifier needs labelled images; {source.no_labels}")
         return classifier
     if features in pretrained_names():
         return Pretrained(features, weights=weights)

@@ -1,19 +1,19 @@
 """Data sets without a download: scikit-learn's digits, and a folder of the user's pictures."""
 
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ganstudy.errors import UserError
 from trainables import pictures
+from trainables.data.picture_layout import arrange
 from trainables.data.source import Source
 from trainables.data.subsets import split
-from trainables.data.table import DATA, refuse
+from trainables.data.table import DATA, refuse, root_of
+from trainables.picture_files import find
 from trainables.sections import DataConfig
 
 _DEFAULT_RESOLUTION = 32  # pixels a side if data.resolution is not set
-_FEWEST_PICTURES = 20  # fewer would hold out less than three
 
 
 @DATA.register("digits")
@@ -39,30 +39,26 @@ def digits(config: DataConfig) -> Source:
 
 @DATA.register("image_folder")
 def image_folder(config: DataConfig) -> Source:
-    """A folder of your own pictures (data.root), cropped and resized to data.resolution; 15 % held out; sub-folders are classes."""
+    """A folder of your own pictures (data.root), cropped and resized to data.resolution; sub-folders are classes; test, val or 15 % is held out.
+
+    See `trainables.data.picture_layout.arrange` and `trainables.picture_files.find` for what is taken.
+    """
     if config.root is None:
         raise UserError("image_folder needs data.root, the folder of your pictures; it is not set")
     refuse(config, "download", because="its pictures are your own")
-    names = pictures.listed(Path(config.root))
-    if len(names) < _FEWEST_PICTURES:
-        raise UserError(
-            f"image_folder needs at least {_FEWEST_PICTURES} pictures, for training and evaluation; {config.root} holds {len(names)} "
-            f"(hidden files are skipped; supported extensions: {sorted(pictures.EXTENSIONS)})"
-        )
-    folders = [PurePosixPath(name).parts[0] if "/" in name else None for name in names]
-    classes = tuple(sorted({folder for folder in folders if folder is not None}))
-    labelled = None not in folders and len(classes) > 1
-    labels = np.array([classes.index(folder) if labelled and folder else 0 for folder in folders], np.int64)
-    train, heldout = split(labels, n_heldout=round(0.15 * len(names)))
-    order = np.concatenate([train, heldout])  # cached in this order, so that both parts are slices of one memory map
-    images = pictures.read(Path(config.root), [names[row] for row in order], resolution=config.resolution or _DEFAULT_RESOLUTION)
+    root = root_of(config)
+    layout = arrange(find(root))
+    names = [*layout.train, *layout.heldout]  # cached in this order, so that both parts are slices of one memory map
+    decoded = pictures.read(root, names, resolution=config.resolution or _DEFAULT_RESOLUTION)
     return Source(
         name=config.name,
-        train=images[: len(train)],
-        heldout=images[len(train) :],
-        train_labels=labels[train] if labelled else None,
-        heldout_labels=labels[heldout] if labelled else None,
-        classes=classes if labelled else (),
+        train=decoded.images[: len(layout.train)],
+        heldout=decoded.images[len(layout.train) :],
+        train_labels=layout.train_labels,
+        heldout_labels=layout.heldout_labels,
+        classes=layout.classes,
+        why_unlabelled=layout.why_unlabelled,
+        notes=(*layout.notes, *decoded.notes),
     )
 
 

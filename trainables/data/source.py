@@ -31,6 +31,8 @@ class Source:
     of_whole: Labels | None = (
         None  # [K, P]: classes of `whole` in each class: [[0], [3]] for a subset, [[0, 0, 0], [0, 0, 1], …] for a stack of 3
     )
+    why_unlabelled: str = ""  # why there are no labels, in a clause; "" if the data set never has them
+    notes: tuple[str, ...] = ()  # what was found in the user's files and what was left out, to print before training
 
     def __post_init__(self) -> None:
         for part, rows, labels in (("train", self.train, self.train_labels), ("heldout", self.heldout, self.heldout_labels)):
@@ -49,6 +51,11 @@ class Source:
                 f"{self.name}: train and heldout must have the same dtype and shape; given {self.train.dtype} {list(self.train.shape[1:])} "
                 f"and {self.heldout.dtype} {list(self.heldout.shape[1:])}"
             )
+
+    @property
+    def no_labels(self) -> str:
+        """ "image_folder has no labels, since …": the end of a message for unlabelled data."""
+        return f"{self.name} has no labels" + (f", since {self.why_unlabelled}" if self.why_unlabelled else "")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ def with_tail(source: Source, config: DataConfig) -> Source:
 def labels_of(source: Source, setting: str) -> tuple[Labels, Labels]:
     """Return the labels of both parts. Raises UserError for unlabelled data; `setting` is the one that needs them."""
     if source.train_labels is None or source.heldout_labels is None:
-        raise UserError(f"data.{setting} needs labelled data; {source.name} has no labels")
+        raise UserError(f"data.{setting} needs labelled data; {source.no_labels}")
     return source.train_labels, source.heldout_labels
 
 

@@ -1,5 +1,6 @@
 """The registry of data sets, the settings that each reads, and `load`."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -65,4 +66,4 @@ def refuse(config: DataConfig, *settings: str, because: str) -> None:
 
 def root_of(config: DataConfig) -> Path:
     """Return the folder data.root, or by default the one in the user's cache."""
-    return Path(config.root).expanduser() if config.root else Path(user_cache_dir("ganstudy"), "data")
+    return Path(os.path.expanduser(config.root)) if config.root else Path(user_cache_dir("ganstudy"), "data")

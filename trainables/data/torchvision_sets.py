@@ -99,7 +99,7 @@ def celeba(config: DataConfig) -> Source:
             f"{shown} must hold every picture listed in {parts}, which must list training (0) and test (2) pictures; "
             f"it lists {len(train)} and {len(heldout)}, of which {len(missing)} are missing: {', '.join(missing[:5])}"
         )
-    images = pictures.read(shown, [*train, *heldout], resolution=config.resolution or _FACES_RESOLUTION)
+    images = pictures.read(shown, [*train, *heldout], resolution=config.resolution or _FACES_RESOLUTION).images
     return Source(name=config.name, train=images[: len(train)], heldout=images[len(train) :])
 
 

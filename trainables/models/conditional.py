@@ -227,7 +227,7 @@ def classes_of(config: TrialConfig, source: Source) -> int | None:
     if config.g.condition is None:
         return None
     if source.train_labels is None:
-        raise UserError(f"g.condition: {config.g.condition} needs labelled data; {source.name} has no labels")
+        raise UserError(f"g.condition: {config.g.condition} needs labelled data; {source.no_labels}")
     return len(source.classes)
 
 
