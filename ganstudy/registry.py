@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ganstudy.errors import UserError
 
@@ -28,6 +28,7 @@ class Registry(dict[str, T], Generic[T]):
     def __init__(self, kind: str):
         super().__init__()
         self.kind = kind
+        REGISTRIES.append(self)
 
     def register(self, name: str) -> Callable[[Entry], Entry]:
         """Decorator: add an entry under `name`. Raises UserError if the name is taken."""
@@ -45,3 +46,6 @@ class Registry(dict[str, T], Generic[T]):
         if name not in self:
             raise UserError(f"no {self.kind} named {name!r}; {nearest(name, self)}there are {sorted(self)}")
         return self[name]
+
+
+REGISTRIES: list[Registry[Any]] = []  # all of this process

@@ -70,7 +70,7 @@ class StudyView:
         self.plugins: tuple[str, ...] = tuple(self.study.spec["plugins"])
         self.trusted = trust_plugins or not self.plugins
         if trust_plugins:
-            import_plugins(self.plugins)
+            import_plugins(self.plugins, folders=self.study.plugin_folders)
 
     def __repr__(self) -> str:
         return f"StudyView({str(self.folder)!r}: {plural(len(self.recorded.trial_ids), 'trial')} of {self.study.spec['name']!r})"
@@ -86,14 +86,16 @@ class StudyView:
         from study.spec.study_spec import StudySpec  # here: it imports torch, which takes seconds
 
         self._need_trust()
-        return StudySpec.from_dict(self.study.spec)
+        return StudySpec.from_dict(self.study.spec, plugin_folders=self.study.plugin_folders)
 
     def spec_with(self, changes: Mapping[str, Any]) -> "StudySpec":
         """Return the spec with changed values, such as {"n_configs": 48}. Raises UserError for an unknown name."""
         from study.spec.changes import with_changes
         from study.spec.study_spec import StudySpec  # here: it imports torch, which takes seconds
 
-        return StudySpec.from_dict(with_changes(self.spec.as_dict(), changes, StudySpec.model_fields))
+        return StudySpec.from_dict(
+            with_changes(self.spec.as_dict(), changes, StudySpec.model_fields), plugin_folders=self.study.plugin_folders
+        )
 
     @property
     def protocol(self) -> "EvaluationProtocol":

@@ -1,9 +1,11 @@
 """Names of signals: what training itself reports at a tick."""
 
+from ganstudy.registry import Registry
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick
 
-SIGNALS: dict[str, str] = {
+SIGNALS: Registry[str] = Registry("signal")
+SIGNALS |= {
     "d/adv": "loss of D, without penalties",
     "g/adv": "loss of G, without penalties",
     "d/class": "loss of D's auxiliary classifier",

@@ -18,6 +18,7 @@ from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
 from study.engine.searcher import unfinished
 from study.evaluation.evaluator import Evaluator
+from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec, identity
 from study.store.layout import Layout, RunLayout
 from study.store.lock import refuse_second_driver
@@ -103,6 +104,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         accuracy=evaluator.accuracy,
         created=known.created if known else facts["started"],
         provenance=facts,
+        plugin_folders=own_folders(spec.plugins),
     )
     return Prepared(source, evaluator, made, versions(), allow_changed_code)
 

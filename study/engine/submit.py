@@ -7,7 +7,6 @@ import logging
 import re
 import shlex
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ganstudy import UserError
-from study.spec.plugins import plugin_folders
+from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
 from study.store.bundle import BEGIN, END
 
@@ -89,19 +88,12 @@ def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath
 def write_job(spec: StudySpec, working_dir: Path) -> None:
     """Write the study and its own plugins into the folder that is sent to the cluster."""
     (working_dir / _STUDY).write_text(json.dumps(spec.as_dict(), indent=2))
-    for module, parent in [(name, parent) for name in spec.plugins for parent in plugin_folders([name])]:
-        if Path(parent) in map(Path, _installed()):
-            continue
+    for module, parent in [(name, parent) for name in spec.plugins for parent in own_folders([name])]:
         top = module.partition(".")[0]
         if (Path(parent) / top).is_dir():
             shutil.copytree(Path(parent) / top, working_dir / top, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
             shutil.copy(Path(parent) / f"{top}.py", working_dir)
-
-
-def _installed() -> list[str]:
-    """Folders of installed packages, which the cluster's image has too."""
-    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
 
 
 def follow(client: "JobSubmissionClient", job: str, show: Callable[[str], None]) -> bool:

@@ -1,10 +1,20 @@
 """StudySpec: the question, the space, the design and the resources of a study, checked before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
@@ -17,7 +27,7 @@ from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.failure import Failure
 from study.spec.files import line_of, read_yaml
-from study.spec.plugins import import_plugins
+from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.renamed import RENAMED_KEYS
@@ -75,13 +85,11 @@ class StudySpec(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _filled_in(cls, given: Any) -> Any:
+    def _filled_in(cls, given: Any, info: ValidationInfo) -> Any:
         """Import plugins, since they register names, then read the space and fill in defaults that depend on other keys."""
         given = dict(given)
-        plugins = given.get("plugins", ())
-        if isinstance(plugins, (list, tuple)) and all(isinstance(module, str) for module in plugins):
-            given["plugins"] = tuple(plugins)
-            import_plugins(given["plugins"])
+        given["plugins"] = plugins_of(given)
+        import_plugins(given["plugins"], folders=(info.context or {}).get("plugin_folders", ()))
         if isinstance(given.get("space"), (str, Mapping)):
             base = given.get("base")
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
@@ -199,20 +207,26 @@ class StudySpec(Section):
 
     @classmethod
     def load(cls, path: Any, changes: Mapping[str, Any] | None = None) -> "StudySpec":
-        """Read a study file. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}. Raises UserError if it is invalid, with file and line, or the change."""
+        """Read a study file. Its plugins may be beside it. `changes` are like --set: {"budget_kimg": 50, "seeds": 2}.
+
+        Raises UserError if it is invalid, with file and line, or the change.
+        """
         path, changes = Path(path), changes or {}
         given = read_yaml(path)
         try:
-            return checked(with_changes(given, changes, cls.model_fields))
+            return checked(with_changes(given, changes, cls.model_fields), plugin_folders=[path.parent])
         except SpecError as error:
-            blamed = changes_at(error.where, changes) or _changes_that_matter(given, changes)
+            blamed = changes_at(error.where, changes) or _changes_that_matter(given, changes, [path.parent])
             place = " ".join(f"--set {name}" for name in blamed) or f"{path}{line_of(path, error.where)}"
             raise SpecError(error.where, f"{place}: {error}") from None
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> "StudySpec":
-        """Read a mapping of the form of a study file. Raises SpecError, with the path of keys, if it is invalid."""
-        return checked(given)
+    def from_dict(cls, given: Mapping[str, Any], *, plugin_folders: Sequence[Path | str] = ()) -> "StudySpec":
+        """Read a mapping of the form of a study file. plugin_folders: where its plugins may be, beside the current folder.
+
+        Raises SpecError, with the path of keys, if it is invalid.
+        """
+        return checked(given, plugin_folders=plugin_folders)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form of a study file: from_dict(as_dict()) == self."""
@@ -226,17 +240,18 @@ class StudySpec(Section):
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
 
 
-def _changes_that_matter(given: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+def _changes_that_matter(given: Mapping[str, Any], changes: Mapping[str, Any], plugin_folders: Sequence[Path]) -> list[str]:
     """Return the changes without any one of which the others are valid, or else all of them; none if the file is invalid without changes."""
-    if not changes or not _is_valid(given):
+    if not changes or not _is_valid(given, plugin_folders):
         return []
     left_out = {name: {other: value for other, value in changes.items() if other != name} for name in changes}
-    return [name for name, others in left_out.items() if _is_valid(with_changes(given, others, StudySpec.model_fields))] or list(changes)
+    matter = [name for name, others in left_out.items() if _is_valid(with_changes(given, others, StudySpec.model_fields), plugin_folders)]
+    return matter or list(changes)
 
 
-def _is_valid(given: Mapping[str, Any]) -> bool:
+def _is_valid(given: Mapping[str, Any], plugin_folders: Sequence[Path]) -> bool:
     try:
-        checked(given)
+        checked(given, plugin_folders=plugin_folders)
     except SpecError:
         return False
     return True
@@ -256,7 +271,7 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 
-def checked(given: Mapping[str, Any]) -> StudySpec:
+def checked(given: Mapping[str, Any], *, plugin_folders: Sequence[Path | str] = ()) -> StudySpec:
     """Implement StudySpec.from_dict."""
     for key in given:
         if key in RENAMED_KEYS:
@@ -268,7 +283,7 @@ def checked(given: Mapping[str, Any]) -> StudySpec:
                 f"a study has no key {key!r}{place}; {nearest(key, StudySpec.model_fields)}the keys are {list(StudySpec.model_fields)}",
             )
     try:
-        return StudySpec.model_validate(given)
+        return StudySpec.model_validate(given, context={"plugin_folders": plugin_folders})
     except ValidationError as error:
         first = unknown_key_first(error)
         if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):

@@ -117,6 +117,7 @@ class StudyRecord:
     accuracy: float | None = None  # held-out accuracy of the evaluation protocol's classifier
     created: str = ""  # when the first driver of the folder started; distinguishes studies of the same name
     provenance: Mapping[str, str] = field(default_factory=dict)  # versions and machine of this driver
+    plugin_folders: tuple[str, ...] = ()  # where the plugins were that are not installed
     sharing: Mapping[str, Any] = field(
         default_factory=dict
     )  # how many trials share a GPU and why (study.engine.sharing); {} if the study says it

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from recorded import wait_until
 from toy import TOY
 from wandb_server import WandbServer
 
+from ganstudy.registry import REGISTRIES
 from study.engine.cluster import ENVIRONMENT
 from study.spec.study_spec import StudySpec
 
@@ -29,6 +32,20 @@ def toy() -> Callable[..., StudySpec]:
         return StudySpec.from_dict(merged)
 
     return make
+
+
+@pytest.fixture
+def own_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the plugins of the test afterwards: their entries, their modules and the folders that were searched."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    entries, modules = {id(table): dict(table) for table in REGISTRIES}, set(sys.modules)
+    yield
+    for table in REGISTRIES:
+        table.clear()
+        table.update(entries.get(id(table), {}))
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").is_relative_to(tempfile.gettempdir()):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,8 @@ space:
       log: true
 n_configs: 4
 plugins:
-  - math
-  - json
+  - one_signal
+  - another_signal
 objective:
   direction: minimize
   metric: fd
@@ -89,6 +89,14 @@ tracking:
   optuna: a.log
   wandb: {}
 """
+
+
+def written(folder: Path) -> Path:
+    """Write the study file, and its plugins beside it."""
+    for name in ("one_signal", "another_signal"):
+        (folder / f"{name}.py").write_text(f"from trainables.signal_names import SIGNALS\nSIGNALS['d/{name}'] = 'a signal'")
+    (folder / "s.yaml").write_text(FILE)
+    return folder / "s.yaml"
 
 
 @pytest.mark.parametrize(
@@ -103,16 +111,16 @@ tracking:
         ("low: 1.0e-4", "low: 0", 17),
         ("log: true", "log: yes", 19),
         ("      low: 1.0e-4\n      high: 1.0e-2\n      log: true", "      low: -1.0\n      high: 1.0", 16),
-        ("- json", "- no_such_module", 23),
+        ("- another_signal", "- no_such_module", 23),
         ("metric: fd", "metric: fdd", 26),
         ("metric: fd", "metric: mode_spread", 26),
         ("wandb: {}", "wandbb: {}", 29),
         ("wandb: {}", "wandb: {mode: of}", 29),
     ],
 )
+@pytest.mark.usefixtures("own_plugins")
 def test_an_error_names_the_line_of_its_key(tmp_path: Path, old: str, new: str, line: int) -> None:
-    file = tmp_path / "s.yaml"
-    file.write_text(FILE)
+    file = written(tmp_path)
     assert StudySpec.load(file).objective.metric == "fd"
     file.write_text(FILE.replace(old, new))
     with pytest.raises(SpecError, match=rf"s\.yaml, line {line}: "):
@@ -123,9 +131,9 @@ def test_an_error_names_the_line_of_its_key(tmp_path: Path, old: str, new: str, 
     ("name", "value"),
     [("d.width", 8.5), ("n_configs", -3), ("objective", "fdd"), ("objective.metric", "fdd"), ("evaluation.samples", 3), ("g.widht", 8)],
 )
+@pytest.mark.usefixtures("own_plugins")
 def test_an_error_in_a_change_names_the_change(tmp_path: Path, name: str, value: object) -> None:
-    file = tmp_path / "s.yaml"
-    file.write_text(FILE)
+    file = written(tmp_path)
     with pytest.raises(SpecError, match=rf"^--set {name}: "):
         StudySpec.load(file, {"seeds": 2, name: value})
     file.write_text(FILE.replace("d.width: 8", "d.depth: -1"))

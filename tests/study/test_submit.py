@@ -68,15 +68,17 @@ def test_a_study_runs_as_a_job_and_its_records_come_back(tmp_path: Path, monkeyp
     assert said.strip().endswith("False")
 
 
+@pytest.mark.usefixtures("own_plugins")
 def test_the_job_gets_the_study_and_the_plugins_that_are_not_installed(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here" / "my_package").mkdir(parents=True)
     (tmp_path / "here" / "my_package" / "__init__.py").write_text("import my_package.inner")
-    (tmp_path / "here" / "my_package" / "inner.py").write_text("")
-    (tmp_path / "here" / "my_module.py").write_text("")
     (tmp_path / "here" / "my_folder").mkdir()
-    (tmp_path / "here" / "my_folder" / "module.py").write_text("")
+    (tmp_path / "site-packages").mkdir()
+    for path in ("here/my_package/inner.py", "here/my_module.py", "here/my_folder/module.py", "site-packages/my_installed.py"):
+        (tmp_path / path).write_text(f"from trainables.signal_names import SIGNALS\nSIGNALS[{path!r}] = 'a signal'")
     monkeypatch.syspath_prepend(str(tmp_path / "here"))
-    spec = toy(plugins=["my_package.inner", "my_module", "my_folder.module", "numpy", "sys"])
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    spec = toy(plugins=["my_package.inner", "my_module", "my_folder.module", "my_installed"])
     sent = tmp_path / "sent"
     sent.mkdir()
     submit.write_job(spec, sent)
