@@ -136,17 +136,25 @@ class StudyView:
         features: str | None = None,
         weights: str | None = None,
         samples: int | None = None,
+        changes: Mapping[str, Any] = {},
         progress: Callable[[str, int, int], None] | None = None,
     ) -> "Reevaluated":
         """Measure all stored generators again, with another evaluation protocol. Nothing is trained; earlier results are reused.
 
-        An argument of None keeps the study's value. progress(trial_id, number, trials) is called before each measurement.
+        An argument of None keeps the study's value. changes: where the data are, such as {"data.root": "/new/place"}; the records keep the old place.
+        progress(trial_id, number, trials) is called before each measurement. Raises UserError for data, features or changes that do not fit.
         """
         from study.evaluation.reevaluate import reevaluate  # here: it imports torch, which takes seconds
         from study.spec.sections import evaluation_as
+        from trainables.config import PLACES_OF_DATA
 
         evaluation = evaluation_as(self.spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
-        return reevaluate(self.store, self.spec, evaluation, progress=progress)
+        if other := [name for name in changes if name not in PLACES_OF_DATA]:
+            raise UserError(
+                f"only the place of the data may change where a study is evaluated ({', '.join(PLACES_OF_DATA)}); given {other[0]}. "
+                "Features, weights and samples have options of their own"
+            )
+        return reevaluate(self.store, self.spec_with(changes), evaluation, progress=progress)
 
     def table(self, *, where: str | None = None) -> TrialTable:
         """Return the trials as a table for the functions of `analysis`; where: those that meet a condition on settings or the seed."""

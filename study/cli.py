@@ -275,11 +275,16 @@ def evaluate(
     ] = None,
     weights: Annotated[str | None, typer.Option(metavar="FILE", help="File with the weights of pretrained features.")] = None,
     samples: Annotated[int | None, typer.Option(metavar="N", help="Samples per generator. Default: as in the study.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.root=PATH", help="Where the data are, if they have moved. Changes nothing of the study."),
+    ] = None,
     trust_plugins: Trust = False,
 ) -> None:
     """Evaluate the stored generators with another evaluation protocol, and rank them. Nothing is trained; earlier results are reused."""
     from study.api import open_study
     from study.show.terminal import print_evaluated
+    from study.spec.files import parse_changes
 
     view = open_study(folder, trust_plugins=trust_plugins)
     with console.status(Text("preparing the evaluation")) as status:  # visible in a terminal only
@@ -287,6 +292,7 @@ def evaluate(
             features=features,
             weights=weights,
             samples=samples,
+            changes=parse_changes(changes or []),
             progress=lambda trial, i, n: status.update(Text(f"evaluating {trial}, {i} of {n}")),
         )
     print_evaluated(view, found, console, n=20)
@@ -475,9 +481,8 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe or trial. Repeatable.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="Folder to write to. Default: runs/RECIPE, or runs/STUDY-TRIAL with --from."),
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder to store the run in. Default: runs/RECIPE, or runs/STUDY-TRIAL with --from.")
     ] = None,
     features: Annotated[
         str | None, typer.Option(metavar="NAME", help="Features that distances are measured in; see `ganstudy list features`.")
@@ -496,8 +501,8 @@ def train(
     from study.engine.train import train as train_one
     from study.show.run_page import conclude
     from study.spec.files import parse_changes
-    from study.spec.recipes import changed_config, load_config
-    from study.spec.sections import evaluation_as
+    from study.spec.recipes import changed_config, load_config, plugins_in
+    from study.spec.sections import Resources, evaluation_as
 
     if recipe and (trial or best):
         raise UserError("--trial and --best choose from a study: give --from FOLDER, not a recipe")
@@ -505,22 +510,24 @@ def train(
         raise UserError(f"train takes a RECIPE.yaml or --from FOLDER, one of them; given {'neither' if recipe is None else 'both'}")
     new = parse_changes(changes or [])
     evaluation: dict[str, Any] = {}
+    resources, plugins = Resources(), tuple[str, ...]()
     kept: Path | None = None
     if recipe:
-        config, name = load_config(recipe, new), recipe.stem
+        config, plugins, name = load_config(recipe, new), plugins_in(recipe), recipe.stem
     else:
         assert origin
         view = open_study(origin, trust_plugins=trust_plugins)
         config = changed_config(_chosen(view, trial, best=best).config.flat(), new)
+        resources, plugins = view.spec.resources, view.plugins
         evaluation, kept, name = (
             dict(view.study.spec["evaluation"]),
             Layout(origin).classifier,
             f"{view.study.spec['name']}-{config.trial_id}",
         )
     evaluation_config = evaluation_as(evaluation, features=features, weights=weights, samples=samples)
-    folder = out or default_folder(name)
+    folder = folder or default_folder(name)
     try:
-        found = train_one(config, folder, console, evaluation=evaluation_config, kept=kept)
+        found = train_one(config, folder, console, evaluation=evaluation_config, resources=resources, plugins=plugins, kept=kept)
         conclude(found, folder, console)
     except KeyboardInterrupt:  # before the training, or once more while the run is concluded
         errors.print("Stopped. `ganstudy train` with the same arguments resumes it.", soft_wrap=True)

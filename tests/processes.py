@@ -21,6 +21,7 @@ STARTS_RAY = {
     "test_sharing.py",
     "test_submit.py",
     "test_time_limits.py",
+    "test_train_as_a_trial.py",
 }
 
 

@@ -36,7 +36,8 @@ from trainables.tables import ARCHS, D_CONDITIONS, DATA, G_CONDITIONS, LOOPS, LO
 _TABLES = (DATA, LOOPS, ARCHS, LOSSES, OPTIMISERS, UPDATES, TRICKS, G_CONDITIONS, D_CONDITIONS)
 _SECTIONS = ("data", "g", "d", "latent")
 _OPTIMISER_NAMES = ("optimiser", "d.optimiser")  # G's, and D's if it differs
-UNIDENTIFIED = frozenset({"seed", "tick_kimg", "data.root", "data.download"})  # settings that config_id leaves out
+PLACES_OF_DATA = ("data.root", "data.download")  # where the files are and how they get there; they change no result
+UNIDENTIFIED = frozenset({"seed", "tick_kimg", *PLACES_OF_DATA})  # settings that config_id leaves out
 
 
 class TrialConfig(Section):

@@ -1,7 +1,7 @@
 """Generator: a trained G with everything needed to sample it, stored as safetensors with the config in the header."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from trainables.config import TrialConfig
 from trainables.latents import draw_classes, draw_latent
 from trainables.models.conditional import apply, build_generator
 from trainables.sections import LatentConfig
+from trainables.tables import TRICKS
 
 GENERATOR_FILE = "generator.safetensors"  # file name within a checkpoint
 BLOCK = 500  # samples per forward pass, which bounds memory
@@ -122,6 +123,37 @@ def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> G
         raise UserError(f"{path} must be a generator saved by ganstudy (safetensors with its config); its header holds {sorted(header)}")
     config, shape = TrialConfig.from_flat(json.loads(header["config"])), tuple(json.loads(header["shape"]))
     shares = torch.tensor(json.loads(header["shares"]), dtype=torch.float64) if "shares" in header else None
-    net = build_generator(config, shape, classes=None if shares is None else len(shares)).to(device)
+    return _built(config, shape, tensors, shares=shares, classes=json.loads(header.get("classes", "[]"))).to(device)
+
+
+def _built(
+    config: TrialConfig, shape: tuple[int, ...], tensors: Mapping[str, Tensor], *, shares: Tensor | None, classes: Sequence[str]
+) -> Generator:
+    """Return the Generator that a config and the tensors of a file stand for. Raises RuntimeError if they do not fit."""
+    net = build_generator(config, shape, classes=None if shares is None else len(shares))
     net.load_state_dict(tensors)
-    return Generator(net.eval(), config.latent, shares=shares, classes=json.loads(header.get("classes", "[]")))
+    return Generator(net.eval(), config.latent, shares=shares, classes=classes)
+
+
+def refuse_unloadable(generator: Generator, config: TrialConfig, shape: tuple[int, ...]) -> None:
+    """Raise UserError unless the file of a generator would be loaded as the same generator.
+
+    A file holds the config and G's tensors. A network or latents that the config does not describe cannot be made from them again.
+    """
+    tensors = {name: tensor.detach().cpu() for name, tensor in generator.net.state_dict().items()}
+    try:
+        with torch.random.fork_rng(devices=[]):  # building draws weights
+            again = _built(config, shape, tensors, shares=generator.shares, classes=generator.classes)
+    except RuntimeError:  # load_state_dict
+        same = False
+    else:
+        device = next(generator.net.parameters()).device
+        ours, theirs = generator.sample(2).cpu(), again.to(device).sample(2).cpu()
+        same = ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3, equal_nan=True)
+    if not same:
+        makers = [name for name in config.tricks if TRICKS[name].generator.__module__ != "trainables.tricks.base"]
+        raise UserError(
+            f"the generator that is evaluated must be G as the config builds it, with weights of its own, so that its file can be loaded; "
+            f"{' or '.join([*makers, f'loop: {config.loop}'])} returned another network or other latents. "
+            "Return generator.of(average), where average is a copy of G"
+        )

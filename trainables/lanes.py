@@ -9,6 +9,7 @@ import torch
 
 from trainables.config import TrialConfig
 from trainables.precision import be_deterministic
+from trainables.threads import set_threads
 from trainables.trial import Trial
 from trainables.tune import Shared, first_gpu
 
@@ -36,7 +37,7 @@ class Lanes:
 
     def begin(self, lane: str, flat: Mapping[str, Any], checkpoint: Path | None) -> None:
         """Start the trial of a flat config, or resume it from a checkpoint. Ends the lane's previous trial."""
-        torch.set_num_threads(max(1, int(self._cpus)))  # OpenMP counts the threads of each thread separately
+        set_threads(self._cpus)  # OpenMP counts the threads of each thread separately
         if self._cuda and torch.cuda.current_stream(self._device) == torch.cuda.default_stream(self._device):
             torch.cuda.set_stream(torch.cuda.Stream(self._device))  # of this thread, for all its trials: they reuse each other's memory
         self.end(lane)

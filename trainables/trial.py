@@ -25,7 +25,7 @@ from trainables.config import TrialConfig
 from trainables.cuda_graphs import cuda_recorder
 from trainables.data import Source
 from trainables.effective import effective
-from trainables.generators import GENERATOR_FILE, Generator, save_generator
+from trainables.generators import GENERATOR_FILE, Generator, refuse_unloadable, save_generator
 from trainables.grid import extent, grid_png, grid_samples
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
@@ -78,12 +78,13 @@ class Trial:
         self._ticks = self.run.ticks()
         self._images, self._seconds, self._evaluation_seconds = 0, 0.0, 0.0
         self._values: dict[str, float] = {}
+        self._loadable: object = None  # what is known of a generator whose file can be loaded
 
     def advance(self) -> Measured:
         """Train to the next tick and evaluate; the first tick measures the untrained networks.
 
         A diverged trial returns the numbers of its last finite tick and the reason; it has no further ticks. Raises UserError if a metric is not
-        a finite number, or a signal not a number.
+        a finite number, or a signal not a number, or if a trick or a loop returns a generator that cannot be saved.
         """
         with self._on_stream():
             return self._advance()
@@ -98,7 +99,7 @@ class Trial:
             trained = time.perf_counter() - start
             speed = {"images_per_second": (tick.images - self._images) / trained} if tick.images else {}
             start = time.perf_counter()
-            scores = self.evaluate(self.run.generator())
+            scores = self.evaluate(self._generator())
             evaluated = time.perf_counter() - start
             # a metric that is not finite is its own fault; a signal that is not is a result
             scores = {name: finite(value, f"the metric {name}") for name, value in scores.items()}
@@ -112,6 +113,15 @@ class Trial:
         except Diverged as reason:
             return self._measured(diverged=str(reason))
         return self._measured(finished=tick.images >= to_images(self.config.budget_kimg))
+
+    def _generator(self) -> Generator:
+        """Return the generator to evaluate or save. Raises UserError if its file could not be loaded."""
+        generator = self.run.generator()
+        known = [*map(type, generator.net.modules())], generator.latent
+        if known != self._loadable:  # at the first tick, and whenever a trick returns another one
+            refuse_unloadable(generator, self.config, self.source.shape)
+            self._loadable = known
+        return generator
 
     def speed(self, seconds: float) -> float:
         """Train on through ticks for about so many seconds, without evaluation. Returns images per second; 0 once the trial has diverged.
@@ -161,7 +171,7 @@ class Trial:
             self._save(folder)
 
     def _save(self, folder: Path) -> None:
-        generator, shape = self.run.generator(), self.source.shape
+        generator, shape = self._generator(), self.source.shape
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
         state = io.BytesIO()  # of a full disk, torch says neither the path nor the reason
         torch.save({"run": self.run.state_dict(), **clocks}, state)

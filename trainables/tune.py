@@ -18,6 +18,7 @@ from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
 from trainables.precision import be_deterministic
+from trainables.threads import set_threads
 from trainables.time_limit import time_limit
 from trainables.trial import Trial
 
@@ -129,7 +130,7 @@ class GanTrainable(tune.Trainable):
 
 def _assigned_device(resources: Mapping[str, float]) -> torch.device:
     """Return the device that Ray assigned to this trial. Limits threads and GPU memory to the assigned share."""
-    torch.set_num_threads(max(1, int(resources.get("CPU", 1))))
+    set_threads(resources.get("CPU", 1))
     share = resources.get("GPU", 0.0)
     if not share or not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
         return torch.device("cpu")

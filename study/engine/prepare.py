@@ -13,6 +13,7 @@ from ganstudy.command import command
 from ganstudy.masked import masked
 from ganstudy.versions import refused, versions
 from study.engine import cluster
+from study.engine.loadable import refuse_unloadable_generators
 from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
@@ -70,6 +71,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         cluster.slots(spec, nodes)
     source = load(spec.corners[0].data)
     check_networks(spec, source)
+    refuse_unloadable_generators(spec, source)
     conditions = [config.g.condition is not None for config in spec.corners]
     evaluator = Evaluator.build(
         source,

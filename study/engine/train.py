@@ -13,13 +13,15 @@ from ganstudy.files import write_whole
 from ganstudy.units import to_images, to_kimg
 from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
-from study.spec.sections import EvaluationConfig
+from study.spec.sections import EvaluationConfig, Resources
 from study.store.lock import driving
 from study.store.records import Measurement
 from study.store.run_folder import RunFolder
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.grid import real_png
+from trainables.precision import be_deterministic
+from trainables.threads import threads
 from trainables.trial import Trial
 
 
@@ -39,9 +41,19 @@ class Trained:
 
 
 def train(
-    config: TrialConfig, out: Path, console: Console, *, evaluation: EvaluationConfig | None = None, kept: Path | None = None
+    config: TrialConfig,
+    out: Path,
+    console: Console,
+    *,
+    evaluation: EvaluationConfig | None = None,
+    resources: Resources | None = None,
+    plugins: Sequence[str] = (),
+    kept: Path | None = None,
 ) -> Trained:
-    """Train on the GPU if there is one, and evaluate at each tick as a study would (`kept`: where the study keeps its classifier).
+    """Train on the GPU if there is one, and evaluate at each tick, with the numbers that a trial of a study would have.
+
+    resources: those of the study's trials, for the number of threads and how a GPU computes. plugins: the modules that the config needs, which are
+    imported. kept: where the study keeps its classifier.
 
     A folder that holds the same run is resumed from its last tick; if the run has finished, nothing is trained. Keeps a checkpoint, a line
     of history, a grid of samples and the generator at each tick; study.show.run_page.conclude writes the rest. Raises UserError for what
@@ -50,13 +62,17 @@ def train(
     folder = RunFolder(out)
     folder.check_config(config)
     source = load(config.data)
+    resources = resources or Resources()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # before the evaluator, which may take minutes: mistakes come out at once
-    trial = Trial(config, source, lambda generator: evaluator(generator), device=device)
+    be_deterministic(resources.deterministic, device)
+    with threads(resources.cpu):  # before the evaluator, which may take minutes: mistakes come out at once
+        trial = Trial(config, source, lambda generator: evaluator(generator), device=device, capture=resources.capture == "auto")
+    for note in source.notes:
+        console.print(note, soft_wrap=True)
     with console.status(Text("preparing the evaluation protocol")):
         evaluator = _evaluator(config, source, evaluation or EvaluationConfig(), kept=kept).on(device)
-    with driving(out, do="Give another folder with --out"):
-        folder.begin(config, evaluator.protocol.as_dict())
+    with driving(out, do="Give another folder with --folder"), threads(resources.cpu):
+        folder.begin(config, evaluator.protocol.as_dict(), plugins=plugins)
         write_whole(folder.layout.real, real_png(source.train))
         folder.publish()  # a kill may have come before it
         history, reason = folder.history(), folder.divergence()

@@ -74,7 +74,7 @@ def _run(run: RunFolder, console: Console, *, mend: bool) -> bool:
         if problem
     ]
     if whole is None:
-        findings.append(Finding(what=f"{folder} has no checkpoint to resume from", do="train into another folder with --out"))
+        findings.append(Finding(what=f"{folder} has no checkpoint to resume from", do="train into another folder with --folder"))
     elif problem := generator_damage(run.layout.generator):
         findings.append(Finding(what=f"the generator {run.layout.generator}: {problem}", do=f"copy it from {whole}", repairable=True))
     _print(folder, findings, [], plural(len(damage), "checkpoint"), console)

@@ -100,7 +100,7 @@ def _grids(view: StudyView) -> Mapping[str, bytes]:
 def _recipes(view: StudyView) -> Mapping[str, str]:
     """Return trial id -> YAML that trains it again; none if the study's plugins are not trusted."""
     trials = list(view.store.trials) if view.trusted else []
-    return _Lazy(trials, lambda trial: config_text(view.trial(trial).config, f"{trial}.yaml"))
+    return _Lazy(trials, lambda trial: config_text(view.trial(trial).config, f"{trial}.yaml", plugins=view.plugins))
 
 
 def _base(view: StudyView) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Recipes: YAML files with the settings of one config, under dotted names."""
+"""Recipes: YAML files with the settings of one config, under dotted names, and the plugins that they need under `plugins`."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,31 @@ from ganstudy.files import write_whole
 from study.spec.culprit import culprit
 from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
+from study.spec.plugins import import_plugins, plugins_of
 from study.spec.space import check_names
 from trainables.config import TrialConfig, live
 
 
-def load_config(path: Path | str, changes: Mapping[str, Any]) -> TrialConfig:
-    """Read a recipe and apply `changes`, as --set does. If a change turns a trick off, the settings of the trick are dropped.
+def plugins_in(path: Path | str) -> tuple[str, ...]:
+    """Return the plugins that a recipe names. Raises UserError, with file and line, unless it is a list of names."""
+    try:
+        return plugins_of(read_yaml(Path(path)))
+    except SpecError as error:
+        raise UserError(f"{path}{line_of(Path(path), error.where)}: {error}") from None
 
-    Raises UserError, with file and line, for an invalid setting.
+
+def load_config(path: Path | str, changes: Mapping[str, Any], *, trusted: bool = True) -> TrialConfig:
+    """Read a recipe, import its plugins if it is trusted, and apply `changes`, as --set does. If a change turns a trick off, its settings are dropped.
+
+    Plugins may be beside the recipe. Raises UserError, with file and line, for an invalid setting or a plugin that cannot be imported.
     """
     path = Path(path)
-    given = read_yaml(path)
+    plugins, given = plugins_in(path), read_yaml(path)
+    given.pop("plugins", None)
+    try:
+        import_plugins(plugins if trusted else (), folders=[path.parent])
+    except SpecError as error:
+        raise UserError(f"{path}{line_of(path, error.where)}: {error}") from None
     if studies := [key for key in ("base", "space") if key in given]:
         raise UserError(
             f"{path} must be a recipe, which has only settings; it has {studies[0]}, so it is a study file. {command('launch', path)} runs it"
@@ -48,15 +62,16 @@ def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> Trial
     return TrialConfig.from_flat({name: value for name, value in merged.items() if name in changes or name in live(merged)})
 
 
-def write_config(path: Path, config: TrialConfig) -> None:
+def write_config(path: Path, config: TrialConfig, *, plugins: Sequence[str] = ()) -> None:
     """Write a config as a recipe, defaults included: load_config(path, {}) == config."""
-    write_whole(path, config_text(config, path.name))
+    write_whole(path, config_text(config, path.name, plugins=plugins))
 
 
-def config_text(config: TrialConfig, name: str) -> str:
+def config_text(config: TrialConfig, name: str, *, plugins: Sequence[str] = ()) -> str:
     """Return a config as a recipe in a file of this name, defaults included. None is left out: it follows from the rest."""
     text, yaml = io.StringIO(), YAML(typ="safe", pure=True)
     text.write(f"# All settings of {config.trial_id}, defaults included. {command('train', name)} trains it again.\n")
     yaml.default_flow_style = False
-    yaml.dump({name: value for name, value in config.flat().items() if value is not None}, text)
+    named = {"plugins": list(plugins)} if plugins else {}
+    yaml.dump({**named, **{name: value for name, value in config.flat().items() if value is not None}}, text)
     return text.getvalue()

@@ -62,33 +62,33 @@ class RunFolder:
     def check_config(self, config: TrialConfig) -> None:
         """Raises UserError where the folder holds a study, a run of another config or program, or one without a checkpoint."""
         if Layout(self.layout.folder).records.exists():
-            raise UserError(f"{self.layout.folder} must not be the folder of a study; it is one. Give another folder with --out")
+            raise UserError(f"{self.layout.folder} must not be the folder of a study; it is one. Give another folder with --folder")
         if not self._holds_a_run():
             return
         if self.checkpoint is None and self.layout.history.exists():
             raise UserError(
                 f"{self.layout.folder} must be free of a run that cannot be resumed; it holds {self.layout.history.name} without a "
-                f"{'checkpoint that is whole' if self.layout.checkpoints() else 'checkpoint'}. Give another folder with --out, or remove it"
+                f"{'checkpoint that is whole' if self.layout.checkpoints() else 'checkpoint'}. Give another folder with --folder, or remove it"
             )
         try:
-            kept = load_config(self.layout.config, {})
+            kept = load_config(self.layout.config, {}, trusted=False)
         except UserError as error:
             raise UserError(
-                f"{self.layout.folder} must be free of files of other programs; it seems to hold a run, but {error}. Give another folder with --out"
+                f"{self.layout.folder} must be free of files of other programs; it seems to hold a run, but {error}. Give another folder with --folder"
             ) from None
         if kept.trial_id != config.trial_id:
             free = UNIDENTIFIED - {"seed"}
             there, given = ({name: value for name, value in each.flat().items() if name not in free} for each in (kept, config))
             raise self._another("config", there, given)
 
-    def begin(self, config: TrialConfig, protocol: Mapping[str, Any]) -> None:
-        """Write the config and evaluation protocol, or check them if the folder holds a run. Raises UserError for another config or evaluation protocol."""
+    def begin(self, config: TrialConfig, protocol: Mapping[str, Any], *, plugins: Sequence[str] = ()) -> None:
+        """Write the config, with the plugins that it needs, and the evaluation protocol, or check them if the folder holds a run. Raises UserError for another config or evaluation protocol."""
         self.check_config(config)
         if self._holds_a_run():
             there = json.loads(self.layout.protocol.read_text()) if self.layout.protocol.exists() else {}
             if there != protocol:
                 raise self._another("evaluation protocol", there, protocol)
-        write_config(self.layout.config, config)
+        write_config(self.layout.config, config, plugins=plugins)
         write_whole(self.layout.protocol, json.dumps(protocol, indent=2) + "\n")
 
     def _holds_a_run(self) -> bool:
@@ -102,7 +102,7 @@ class RunFolder:
         differences = "; ".join(f"{name}: {there.get(name, 'unset')} there, {given.get(name, 'unset')} given" for name in names)
         return UserError(
             f"{self.layout.folder} must hold a run of the same {what}, or none; they differ in {differences}. "
-            "Give another folder with --out, or remove it"
+            "Give another folder with --folder, or remove it"
         )
 
     # Ticks ---------------------------------------------------------------------------------------

@@ -68,12 +68,12 @@ def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
         assert picture.size[0] >= 256
     run("export", str(folder), "-o", str(tmp_path / "g.safetensors"))
     assert load_generator(tmp_path / "g.safetensors").sample(5).shape == (5, 2)
-    said = run("train", "--from", str(folder), "--set", "budget_kimg=0.4", "-o", str(tmp_path / "t"))
+    said = run("train", "--from", str(folder), "--set", "budget_kimg=0.4", "--folder", str(tmp_path / "t"))
     assert "0.4 kimg" in said
     assert len((tmp_path / "t" / "history.jsonl").read_text().splitlines()) == 3
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
-    assert "0.2" in run("train", str(recipe), "-o", str(tmp_path / "u"))
+    assert "0.2" in run("train", str(recipe), "--folder", str(tmp_path / "u"))
 
 
 def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
@@ -235,14 +235,14 @@ NOWHERE = {
     ("sample", "RUN", "-o", "s.txt"): "--out must be a file that ends in .png; given s.txt",
     ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
     ("sample", "RUN", "-o", "folder"): "folder must be a writable file: Is a directory. Choose another with --out",
-    ("train", "--from", "RUN", "-o", "file"): "file must be a folder that can be written: ",
+    ("train", "--from", "RUN", "--folder", "file"): "file must be a folder that can be written: ",
     (
         "train",
         "--from",
         "RUN",
-        "-o",
+        "--folder",
         "file/below",
-    ): "file/below must be a folder that can be written: Not a directory. Give another folder with --out",
+    ): "file/below must be a folder that can be written: Not a directory. Give another folder with --folder",
     ("train", "folder"): "folder must be a file; it is a folder",
     ("launch", "no.yaml"): "no.yaml must be a file; it does not exist",
     ("resume", "file"): "file must be a study folder",

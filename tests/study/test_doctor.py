@@ -321,7 +321,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
 def test_a_run_of_train(tmp_path: Path) -> None:
     recipe, run = tmp_path / "ring.yaml", RunLayout(tmp_path / "run")
     recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
-    trained = CliRunner().invoke(app, ["train", str(recipe), "-o", str(run.folder), "--samples", "100"], catch_exceptions=False)
+    trained = CliRunner().invoke(app, ["train", str(recipe), "--folder", str(run.folder), "--samples", "100"], catch_exceptions=False)
     assert trained.exit_code == 0
     assert doctor(run.folder) == (0, f"{run.folder}: nothing wrong in 2 checkpoints\n")
     before, last = run.checkpoints()
@@ -338,4 +338,4 @@ def test_a_run_of_train(tmp_path: Path) -> None:
     assert code == 1
     assert f"the checkpoint {last}: {STATE}: it differs from its checksum in {SUMS}. To do: `ganstudy train` goes on" in said
     flip(before / STATE)
-    assert f"{run.folder} has no checkpoint to resume from. To do: train into another folder with --out" in doctor(run.folder)[1]
+    assert f"{run.folder} has no checkpoint to resume from. To do: train into another folder with --folder" in doctor(run.folder)[1]

@@ -61,7 +61,7 @@ def test_run_layout_names_every_file_of_ganstudy_train(tmp_path: Path) -> None:
     recipe = tmp_path / "ring.yaml"
     recipe.write_text("data: ring8\narch: mlp\ng.norm: none\nbudget_kimg: 0.2\ntick_kimg: 0.1\n")
     layout = RunLayout(tmp_path / "run")
-    said = CliRunner().invoke(app, ["train", str(recipe), "-o", str(layout.folder), "--samples", "100"], catch_exceptions=False)
+    said = CliRunner().invoke(app, ["train", str(recipe), "--folder", str(layout.folder), "--samples", "100"], catch_exceptions=False)
     assert said.exit_code == 0
     named = {layout.config, layout.protocol, layout.history, layout.metrics, layout.curves, layout.generator, layout.real, layout.lock}
     assert len(layout.grids()) == 3

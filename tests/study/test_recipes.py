@@ -83,7 +83,7 @@ def test_a_recipe_trains(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
             DATA, config.data.name, lambda data: replace(few(data), train_labels=labels[:100], heldout_labels=labels[100:], classes=classes)
         )
         monkeypatch.setattr("study.evaluation.evaluator.classifier_of", lambda *args, **kwargs: None)
-    words = ["train", str(path), "--samples", "100", "-o", str(tmp_path)]
+    words = ["train", str(path), "--samples", "100", "--folder", str(tmp_path)]
     result = CliRunner().invoke(app, [*words, *(word for change in changes for word in ("--set", change))], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     last = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[-1])

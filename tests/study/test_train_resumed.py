@@ -80,7 +80,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "ring.yaml").write_text(RECIPE)
-    assert train("-o", str(folder / "run"), recipe=str(folder / "ring.yaml")).exit_code == 0
+    assert train("--folder", str(folder / "run"), recipe=str(folder / "ring.yaml")).exit_code == 0
     return RunLayout(folder / "run")
 
 
@@ -246,7 +246,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused(run: RunLayout) -> None:
     generator = run.generator.read_bytes()
     for checkpoint in run.checkpoints():
         (checkpoint / STATE).write_bytes(b"garbage")
-    with pytest.raises(UserError, match=r"it holds history\.jsonl without a checkpoint that is whole\. Give another folder with --out"):
+    with pytest.raises(UserError, match=r"it holds history\.jsonl without a checkpoint that is whole\. Give another folder with --folder"):
         train()
     assert run.generator.read_bytes() == generator
 
@@ -379,7 +379,7 @@ def test_another_config_is_refused(words: tuple[str, ...], differences: str) -> 
     train("--set", "budget_kimg=0.2", "--set", "g.lr=0.0002")
     with pytest.raises(ValueError, match="must hold a run of the same config, or none") as error:
         train("--set", "budget_kimg=0.2", "--set", "g.lr=0.0002", *words)
-    assert f"they differ in {differences}. Give another folder with --out, or remove it" in str(error.value)
+    assert f"they differ in {differences}. Give another folder with --folder, or remove it" in str(error.value)
 
 
 def test_another_evaluation_protocol_is_refused(run: RunLayout) -> None:
@@ -403,13 +403,13 @@ def test_a_run_without_a_checkpoint_is_refused_and_kept(run: RunLayout) -> None:
     """Such are the runs of older versions."""
     run.folder.mkdir(parents=True)
     run.history.write_text('{"images": 0, "seconds": 0.1}\n')
-    with pytest.raises(ValueError, match=r"it holds history.jsonl without a checkpoint. Give another folder with --out, or remove it"):
+    with pytest.raises(ValueError, match=r"it holds history.jsonl without a checkpoint. Give another folder with --folder, or remove it"):
         train()
     assert run.history.read_text() == '{"images": 0, "seconds": 0.1}\n'
 
 
 FOREIGN = {
-    "records.jsonl": "ring must not be the folder of a study; it is one. Give another folder with --out",
+    "records.jsonl": "ring must not be the folder of a study; it is one. Give another folder with --folder",
     "metrics.json": "ring must be free of files of other programs; it seems to hold a run, but runs/ring/config.yaml must be a file",
     "history.jsonl": "ring must be free of a run that cannot be resumed",
 }
@@ -437,6 +437,6 @@ def test_a_study_is_not_launched_into_a_run(run: RunLayout, here: Path) -> None:
 def test_two_processes_never_train_the_same_run(run: RunLayout) -> None:
     with (
         driving(run.folder),
-        pytest.raises(ValueError, match=r"is in use by process \d+ on .*\. Give another folder with --out"),
+        pytest.raises(ValueError, match=r"is in use by process \d+ on .*\. Give another folder with --folder"),
     ):
         train()
