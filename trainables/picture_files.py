@@ -61,7 +61,7 @@ def find(root: Path) -> Files:
     if not root.is_dir():
         raise UserError(
             f"data.root must be a folder of pictures; {root} {'is not a folder' if root.exists() else 'does not exist'}. "
-            "If the pictures have moved, set data.root to where they are"
+            "If the pictures have moved, name their place with --set data.root=PATH"
         )
     files, folders, links = Files(root=root), [""], list[str]()
     real: set[str] = set()  # folders that were searched

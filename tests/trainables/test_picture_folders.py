@@ -431,7 +431,7 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
 
 def test_a_home_that_does_not_exist_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"data.root must be a folder of pictures; ~nobody-of-this-name/x does not exist. If .* set data.root"
+        UserError, match=r"data.root must be a folder of pictures; ~nobody-of-this-name/x does not exist. If .* --set data.root=PATH"
     ):
         read(Path("~nobody-of-this-name/x"))
 
