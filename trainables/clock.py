@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from ganstudy.numbers import finite
+
 K = TypeVar("K", bound=bool | int | str)
 
 
@@ -24,6 +26,12 @@ class Tape(Protocol):
     def reads(self, what: str) -> None: ...
 
 
+def finite_number(compute: Callable[[], float]) -> float:
+    """Return compute(). Raises UserError, which names the function, if that is not a finite number: it would make the training look diverged."""
+    name = getattr(compute, "__qualname__", type(compute).__qualname__).replace(".<locals>.<lambda>", "")
+    return finite(compute(), f"what {getattr(compute, '__module__', '')}.{name} passes to clock.number")
+
+
 class Live:
     """Calls each function at once."""
 
@@ -31,7 +39,7 @@ class Live:
         self.device = device
 
     def number(self, compute: Callable[[], float]) -> Tensor:
-        return torch.full((), compute(), device=self.device, dtype=torch.float32)
+        return torch.full((), finite_number(compute), device=self.device, dtype=torch.float32)
 
     def feed(self, compute: Callable[[], Tensor]) -> Tensor:
         return compute()
@@ -106,7 +114,7 @@ class Clock:
     # What changes from round to round --------------------------------------------------------------
 
     def number(self, compute: Callable[[], float]) -> Tensor:
-        """Return compute() as a scalar tensor on the device, float32 []: a weight or a rate that changes."""
+        """Return compute(), a finite number, as a scalar tensor on the device, float32 []: a weight or a rate that changes."""
         return self.tape.number(compute)
 
     def choice(self, compute: Callable[[], K]) -> K:

@@ -11,6 +11,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from ganstudy.errors import UserError
+from ganstudy.numbers import finite
 from ganstudy.units import to_images
 from trainables.batches import Batches
 from trainables.clock import Clock
@@ -167,8 +168,9 @@ class Gan:
 
     def g_terms(self, step: Step) -> dict[str, Tensor]:
         """Compute the scalars whose sum G minimises: the loss, the class loss and the terms of tricks."""
-        for trick in self.tricks.values():
+        for name, trick in self.tricks.items():
             trick.before_g(step)
+            step.keep = finite(step.keep, f"step.keep after before_g of the trick {name}")
         adversarial = scalar(self.loss.g(*step.loss_logits), f"g of the loss {self.config.loss}")
         terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **self.class_terms(step, side="g")}
         return terms | self.trick_terms(step, side="g")

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
-from trainables.clock import K, Live
+from trainables.clock import K, Live, finite_number
 
 How = Literal["number", "feed", "choice", "each"]
 _CHOICES = 64  # values of one choice that are remembered
@@ -27,6 +27,10 @@ class Asked(NamedTuple):
 
     how: How
     compute: Callable[[], Any]
+
+    def value(self) -> Any:
+        """Call the function."""
+        return finite_number(self.compute) if self.how == "number" else self.compute()
 
     def like(self, how: How, compute: Callable[[], Any]) -> bool:
         """Whether a later round asks for the same: functions are made anew in each round, their code is not."""
@@ -58,7 +62,7 @@ class Node:
         """Call the functions of a round as far as its kind is known, from this node on."""
         node, found = self, list[Computed]()
         while True:
-            found += [(asked, asked.compute()) for asked in node.asked]
+            found += [(asked, asked.value()) for asked in node.asked]
             if node.leaf or not node.asked or node.asked[-1].how != "choice":
                 return node, found
             node = node.child(found[-1][1])
@@ -106,10 +110,11 @@ class Remembering(_Each):
                 self.computed.popleft()
                 self.refused = _DIFFERENT
             return self.computed.popleft()[1]
+        asked = Asked(how, compute)
         self._computing = True
-        value = compute()
+        value = asked.value()
         self._computing = False
-        self._remember(Asked(how, compute), value)
+        self._remember(asked, value)
         return value
 
     def _remember(self, asked: Asked, value: Any) -> None:

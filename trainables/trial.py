@@ -3,7 +3,6 @@
 Ray's trainable, `ganstudy train`, the dry run, the benchmarks and the tests all use this class.
 """
 
-import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from trainables.data import Source
 from trainables.effective import effective
 from trainables.generators import GENERATOR_FILE, Generator, refuse_unloadable, save_generator
 from trainables.grid import extent, grid_png, grid_samples
+from trainables.loadable import saved
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
 
@@ -173,8 +173,7 @@ class Trial:
     def _save(self, folder: Path) -> None:
         generator, shape = self._generator(), self.source.shape
         clocks = {"images": self._images, "seconds": self._seconds, "evaluation_seconds": self._evaluation_seconds, "values": self._values}
-        state = io.BytesIO()  # of a full disk, torch says neither the path nor the reason
-        torch.save({"run": self.run.state_dict(), **clocks}, state)
+        state = saved({"run": self.run.state_dict(), **clocks})  # in memory: of a full disk, torch says neither the path nor the reason
         (folder / STATE).write_bytes(state.getbuffer())
         save_generator(generator, self.config, shape, folder / GENERATOR_FILE)
         samples = grid_samples(generator, shape, seed=_GRID_SEED)
