@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from analysis.metrics.features import FEATURES as PER_PICTURE
 from analysis.metrics.features import Classifier, train_classifier, weights_hash
+from ganstudy import UserError
 from ganstudy.files import write_whole
 from trainables.data import Source, load
 
@@ -124,13 +125,23 @@ def save_classifier(classifier: Classifier, source: Source, path: Path) -> None:
 
 
 def load_classifier(path: Path, source: Source) -> Classifier | None:
-    """Load a classifier; None if it was trained on another split than the source's."""
-    with safe_open(path, framework="pt") as file:
-        if file.metadata().get("split") != source.fingerprint:
-            return None
-        with torch.device("meta"):  # draws no weights, so torch's random state does not change
-            classifier = Classifier(channels=source.shape[0], side=min(source.shape[1:]), classes=len(source.classes))
-        classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118  (not a mapping)
+    """Load a classifier; None if it was trained on another split than the source's. Raises UserError for a damaged file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("split") != source.fingerprint:
+                return None
+            with torch.device("meta"):  # draws no weights, so torch's random state does not change
+                classifier = Classifier(channels=source.shape[0], side=min(source.shape[1:]), classes=len(source.classes))
+            classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118  (not a mapping)
+        damage = "" if weights_hash(classifier) == header.get("weights") else "its weights differ from their hash"
+    except (SafetensorError, OSError, RuntimeError) as error:  # RuntimeError: other weights than those of a Classifier
+        damage = " ".join(str(error).split())[:200]
+    if damage:
+        raise UserError(
+            f"{path} must be the classifier of {source.name} as it was saved; it is damaged: {damage}. Restore it from a backup, or delete it: "
+            "then another one is trained, which may be another evaluation protocol"
+        )
     return classifier.eval().requires_grad_(False)
 
 

@@ -47,8 +47,8 @@ def reevaluate(
     """Evaluate the newest generator of every trial, on the GPU if there is one.
 
     Saves after each trial, and skips a trial whose newest checkpoint was already evaluated with this protocol. Calls progress(trial_id, number,
-    trials) before each evaluation. Raises UserError, before anything is written, for unavailable features or weights, and for other data
-    than the study's.
+    trials) before each evaluation. Raises UserError, before anything is written, for unavailable features or weights, for other data
+    than the study's, and if no generator is stored.
     """
     assert store.study
     source, layout = load(spec.corners[0].data), store.layout
@@ -70,6 +70,12 @@ def reevaluate(
     on_device = evaluator.on(device)
     baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
     path = layout.evaluated(evaluator.protocol.hash)
+    if not path.exists() and not any(store.generators(trial_id) for trial_id in store.trials):
+        copied = layout.copied
+        origin = f": it is a copy without checkpoints, of {copied.read_text()}. Evaluate there" if copied.exists() else ""
+        raise UserError(
+            f"{store.folder} must hold the generator of a trial to evaluate; it has none{origin or '. Evaluate once a trial has reached a tick'}"
+        )
     write_whole(
         layout.evaluated_protocol(evaluator.protocol.hash),
         json.dumps({"protocol": evaluator.protocol.as_dict(), "baselines": baselines}, indent=2),

@@ -63,9 +63,12 @@ def check_records(folder: Path) -> Checkup:
     if repeats:
         what = f"{plural(len(repeats), 'line')} of {store.path} repeat earlier ones: {listed(repeats)}"
         findings.append(Finding(what=what, do="drop them; no reader counts them", repairable=True))
-    if torn := len(data) - len(whole_lines(data)):
+    whole = whole_lines(data)
+    if whole and (torn := len(data) - len(whole)):
         findings.append(Finding(what=f"the last line of {store.path} is incomplete ({plural(torn, 'byte')})", do="cut it", repairable=True))
-    if store.study is None:
+    if not whole:
+        findings.append(Finding(what=f"{store.path} holds no record: the study was never started", do="launch it, or delete the folder"))
+    elif store.study is None:
         what = f"no line of {store.path} holds the study, without which it cannot be opened"
         findings.append(Finding(what=what, do="restore the file from a backup"))
     dropped: set[tuple[str, Saved]] = set()

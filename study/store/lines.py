@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from types import NoneType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from study.store.format import upgraded
 from study.store.records import Closed, Measurement, Saved, StudyRecord
+
+
+_PLAIN = (str, int, float, NoneType)
 
 
 class BadLine(ValueError):
@@ -22,6 +26,13 @@ class Opened:
     flat: Mapping[str, Any]
     variants: Mapping[str, str] = field(default_factory=dict)
     phase: str = "explore"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless each setting is a number, a string, true, false, null, or a list of them: readers look settings up in tables."""
+        for name, value in self.flat.items():
+            for part in value if isinstance(value, list | tuple) else (value,):
+                if not isinstance(part, _PLAIN):
+                    raise ValueError(f"the setting {name} must be a number, a string, or a list of them; given {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,16 +39,23 @@ class Tail(Store):
     def __init__(self, folder: Path):
         super().__init__(folder, read=False)
         self._position = 0
+        self._newest = b""  # the last line that was read
 
     def read_on(self) -> list[str]:
-        """Read new lines. Returns the ids of their trials. An incomplete last line is left for the next call."""
+        """Read new lines. Returns the ids of their trials. An incomplete last line is left for the next call.
+
+        A driver that cannot sync a line to disk takes it back, and may write another one in its place.
+        """
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
-            file.seek(self._position)
+            file.seek(before := self._position - len(self._newest))
             data = whole_lines(file.read())
-        self._position += len(data)
-        lines = [read_line(line) for line in data.splitlines()]
+        new = data.removeprefix(self._newest) if data.startswith(self._newest) else data
+        self._position = before + len(data)
+        each = new.splitlines(keepends=True)
+        self._newest = each[-1] if each else self._newest if data else b""
+        lines = [read_line(line) for line in each]
         for line in lines:
             self.learn(line)
         return [line.trial for line in lines if line.trial]

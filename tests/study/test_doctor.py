@@ -129,6 +129,18 @@ def test_without_the_record_of_the_study_nothing_is_written(folder: Path) -> Non
     assert content(folder) == before
 
 
+@pytest.mark.parametrize("words", [(), ("--repair",)])
+@pytest.mark.parametrize("records", [b"", b'{"format": 3, "stu'])
+def test_a_study_that_was_never_started_needs_no_backup(tmp_path: Path, records: bytes, words: tuple[str, ...]) -> None:
+    """A launch that is killed before its first record is whole leaves such a file."""
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(records)
+    code, said = doctor(tmp_path, *words)
+    assert code == 1
+    assert f"{path} holds no record: the study was never started. To do: launch it, or delete the folder" in said
+    assert path.read_bytes() == records
+
+
 def test_a_second_repair_keeps_both_copies(folder: Path) -> None:
     records = Layout(folder).records
     for n in (1, 2):

@@ -13,6 +13,7 @@ from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
 import study.evaluation.reevaluate
+from ganstudy import UserError
 from ganstudy.checksums import write_sums
 from study.api import StudyView, open_study
 from study.cli import app
@@ -20,6 +21,7 @@ from study.evaluation.protocol import EvaluationProtocol
 from study.evaluation.reevaluate import reevaluate
 from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
+from study.store.bundle import pack, unpack
 from trainables.generators import GENERATOR_FILE, Generator, save_generator
 
 SAMPLES = TOY["evaluation"]["samples"]
@@ -228,6 +230,19 @@ MISTAKES = {
 def test_a_refused_evaluation_writes_nothing(folder: Path, words: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=MISTAKES[words].split(";")[0]):
         CliRunner().invoke(app, ["evaluate", str(folder), *words], catch_exceptions=False)
+    assert not (folder / "evaluated").exists()
+
+
+def test_a_copy_without_generators_is_refused_and_nothing_is_written(folder: Path) -> None:
+    unpack(pack(folder), folder.parent / "copy", origin="http://head:8265 /shared/runs/toy")
+    view = open_study(folder.parent / "copy")
+    with pytest.raises(UserError, match="must hold the generator of a trial to evaluate; it has none: it is a copy .* of http://head:8265"):
+        evaluated(view)
+    assert not (view.folder / "evaluated").exists()
+    for generator in folder.rglob(GENERATOR_FILE):
+        generator.unlink()
+    with pytest.raises(UserError, match="it has none. Evaluate once a trial has reached a tick"):
+        evaluated(open_study(folder))
     assert not (folder / "evaluated").exists()
 
 
