@@ -1,5 +1,6 @@
-"""`--dry-run`: prints the design, its cost and the first trial in full. Does not start Ray and writes nothing."""
+"""`--dry-run`: prints the design, its cost and the first trial in full. Starts no Ray and writes nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from optuna.distributions import CategoricalDistribution
@@ -28,8 +29,10 @@ from trainables.loop import Diverged
 
 
 def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False) -> None:
-    """Print the dry run of a study. Raises UserError for anything that `launch` would refuse."""
+    """Print the dry run of a study. Raises UserError for anything that `launch` would refuse, also on the cluster at `address`."""
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
+    nodes = _nodes(address, allow_changed_code=allow_changed_code)
+    slots = cluster.slots(spec, nodes)
     proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next(0)
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
@@ -70,8 +73,6 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     except Diverged as reason:
         console.print(f"\ncost: {images}; no time estimate, since the first trial diverged at once: {reason}", soft_wrap=True)
         return
-    nodes = cluster.nodes(address)
-    slots = cluster.slots(spec, nodes) if nodes else 1
     shared = ", one process per device" if cluster.lanes(spec, nodes) else ""
     if (most := sharing.most(spec, nodes)) > 1:
         shared = f", one on each GPU; the launch measures how many of up to {most} train fastest there"
@@ -93,6 +94,15 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         + "  ".join(f"{name} {_baseline_text(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
         soft_wrap=True,
     )
+
+
+def _nodes(address: str | None, *, allow_changed_code: bool) -> list[Mapping[str, float]]:
+    """Return the resources of the nodes that would run trials. Connects to the cluster at `address`, and checks its versions."""
+    if not address:
+        return cluster.nodes(None)
+    with cluster.connected(address):
+        cluster.check_versions(allow_changed_code=allow_changed_code)
+        return cluster.nodes(address)
 
 
 def _baseline_text(baseline: Baseline) -> str:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 import ray
+from rich.console import Console
+from toy import TOY
 
 from ganstudy import UserError
 from study.engine import cluster, reach
+from study.engine.dry_run import preview
+from study.spec.study_spec import StudySpec
 
 NOWHERE = "127.0.0.1:1"
 CLUSTER = """
@@ -51,6 +55,17 @@ def test_a_local_study_does_not_use_ray_address(monkeypatch: pytest.MonkeyPatch,
     with cluster.connected(None):
         assert len(ray.nodes()) == 1
     assert f"RAY_ADDRESS ({NOWHERE}) is used only with --address auto" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_dry_run_connects_to_the_cluster_and_leaves_it(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as head:
+        assert head.stdout
+        address = head.stdout.readline().strip()
+        with pytest.raises(UserError, match="it requests 2 CPU, 0 GPU, and the nodes have 1 CPU"):
+            preview(StudySpec.from_dict({**TOY, "resources": {"cpu": 2}}), tmp_path / "toy", Console(), address=address)
+        assert not ray.is_initialized()
+        head.communicate("\n", timeout=60)
 
 
 @pytest.fixture
