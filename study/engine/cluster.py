@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # we never restore from Tune's state
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints its tables even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # study.engine.launch has its own
     "RAY_memory_monitor_refresh_ms": "0",  # a kill by Ray raises out of fit(); a kill by the kernel only loses a worker
 }
 _ANSWER_S = 120  # how long a node may take to report its versions

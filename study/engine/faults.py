@@ -1,27 +1,36 @@
 """Tells faults of the machine from faults of configs, so that a full disk or a bad driver does not use up the tries of all trials."""
 
+import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from study.spec.study_spec import StudySpec
 from study.store.records import Closed, Ended, TrialRecord
 from trainables.tune import WrongVersions
 
-_CONFIGS = 3  # so many configs, or all of a smaller study, with the same error: no fault of a config
+_CONFIGS = 3  # at least so many configs, or all of a smaller study, with the same error: no fault of a config
 _CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!\w)/\S+|\b(?=\w*\d)\w+")  # quoted parts, paths, words with digits
 
 
 class Faults:
     """The errors since a trial last worked.
 
-    The same error in trials of several configs, while no trial gets as far as a checkpoint after training, is a fault of the machine or of code that all
-    trials share. A worker with other versions is one by itself. A trial that ends again as it did before others worked is its own fault: at the end of
-    a study, when nothing else is left to train, such trials follow each other.
+    The same error is a fault of the machine, or of code that all trials share, if it ends trials of several configs that have nothing in common, while
+    no trial gets as far as a checkpoint after training. Configs have nothing in common if they have at least two values of each setting that the study
+    varies: of a range, one in its lower and one in its upper half. A worker with other versions is a fault by itself. A trial that ends again as it
+    did before others worked is its own fault: at the end of a study, when nothing else is left to train, such trials follow each other.
     """
 
-    def __init__(self, *, n_configs: int):
+    def __init__(self, spec: StudySpec):
         self.reason = ""  # why the study must stop; "" if there is no fault
-        self._enough = max(2, min(_CONFIGS, n_configs))
-        self._seen: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # kind of error -> how often it ended each (trial, config)
+        self._enough = max(2, min(_CONFIGS, spec.n_configs))
+        self._domains = spec.space.domains
+        self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> how often it ended each trial
+        self._records: dict[str, TrialRecord] = {}  # of these trials
 
     def worked(self) -> None:
         """Note that a trial was trained and saved, or ended with a result: the machine is sound."""
@@ -37,22 +46,40 @@ class Faults:
         seen = self._seen[_kind(last)]
         other_versions = f"{WrongVersions.__name__}: " in last
         again = before is not None and before.ended is Ended.ERROR and _kind(_last_line(before)) == _kind(last)
-        key = record.trial_id, record.config_id
-        if again and record.failures > 1 and key not in seen and not other_versions and not self.reason:
+        if again and record.failures > 1 and record.trial_id not in seen and not other_versions and not self.reason:
             return {}
-        seen[key] += 1
-        configs = len({config for _, config in seen})
-        if configs < self._enough and not other_versions and not self.reason:
+        seen[record.trial_id] += 1
+        self._records[record.trial_id] = record
+        configs = {self._records[trial].config_id: self._records[trial].settings for trial in seen}
+        enough = len(configs) >= self._enough and nothing_in_common(configs.values(), self._domains)
+        if not enough and not other_versions and not self.reason:
             return {}
         if other_versions:
             self.reason = self.reason or last.partition(f"{WrongVersions.__name__}: ")[2]
         else:
             self.reason = self.reason or (
-                f"trials of {configs} configs, one after the other, ended in the same error, so the machine or the code must be at fault, not a config: {last}"
+                f"trials of {len(configs)} configs with nothing in common, one after the other, ended in the same error, "
+                f"so the machine or the code must be at fault, not a config: {last}"
             )
-        given_back = {trial: tries for (trial, _), tries in seen.items()}
+        given_back = dict(seen)
         seen.clear()
         return given_back
+
+
+def nothing_in_common(configs: Iterable[Mapping[str, Any]], domains: Mapping[str, BaseDistribution]) -> bool:
+    """Whether the settings of configs have two values of each domain, of a range one in each half, so that an error cannot depend on one of them."""
+    configs = list(configs)
+    return all(
+        len({_part(domain, settings.get(name)) for settings in configs}) > 1 for name, domain in domains.items() if not domain.single()
+    )
+
+
+def _part(domain: BaseDistribution, value: Any) -> Any:
+    """Return the value of a choice, or the half of a range in which a value is; None if the setting does not apply."""
+    if value is None or isinstance(domain, CategoricalDistribution):
+        return value
+    assert isinstance(domain, FloatDistribution | IntDistribution)
+    return value > (math.sqrt(domain.low * domain.high) if domain.log else (domain.low + domain.high) / 2)
 
 
 def _last_line(closed: Closed) -> str:

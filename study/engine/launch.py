@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import ray
 from ray import tune
 from ray.tune.error import TuneError
 
+from analysis.words import listed
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_whole
@@ -31,6 +32,7 @@ from study.evaluation.classifiers import keep_classifier
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, default_folder
+from study.store.lock import driving
 from study.store.store import Store
 from study.tracking.process import watching
 from trainables.grid import real_png
@@ -39,7 +41,7 @@ from trainables.tune import GanTrainable, Shared
 log = logging.getLogger(__name__)
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it warns about result files that we turn off
 
-_MAX_CRASHES = 2  # crashes of the whole Tune run; after each, a new Tune run resumes from the records
+_MAX_CRASHES = 2  # crashes of the whole Tune run without a tick in between; after each, a new Tune run resumes from the records
 
 
 def launch(
@@ -68,17 +70,18 @@ def launch(
         cluster.check_versions(allow_changed_code=allow_changed_code)
         cluster.slots(spec, cluster.nodes(address))
         shared, lanes, facts = _shared(spec, prepared), 0, dict[str, Any]()
-        if sharing.most(spec, cluster.nodes(address)):
-            lanes, loads = sharing.measured(spec, shared, cluster.nodes(address))
-            facts = sharing.as_record(lanes, loads)
-            if progress:
-                terminal().print(sharing.sentence(lanes, loads), soft_wrap=True)
-        with Store.writing(folder) as store:
-            store.write_study(replace(prepared.study, sharing=facts))
-            write_whole(store.layout.real, real_png(prepared.source.train))
-            keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
-            with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
-                _run_trials(spec, shared, store, display, lanes=lanes)
+        with driving(folder):  # before the measurement, which takes a while
+            if sharing.most(spec, cluster.nodes(address)):
+                lanes, loads = sharing.measured(spec, shared, cluster.nodes(address))
+                facts = sharing.as_record(lanes, loads)
+                if progress:
+                    terminal().print(sharing.sentence(lanes, loads), soft_wrap=True)
+            with Store.appending(folder) as store:
+                store.write_study(replace(prepared.study, sharing=facts))
+                write_whole(store.layout.real, real_png(prepared.source.train))
+                keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
+                with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
+                    _run_trials(spec, shared, store, display, lanes=lanes)
     return Store(folder)
 
 
@@ -87,37 +90,63 @@ def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:
 
 
 def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress, *, lanes: int) -> None:
-    """Run all trials. If Tune itself crashes, start a new Tune run that resumes from the records. Raises UserError for a fault of the machine.
+    """Run all trials. Raises UserError for a fault of the machine.
 
-    lanes: how many share each GPU, halved whenever a trial runs out of memory; 0 if the study says it.
+    lanes: how many share each GPU; 0 if the study says it. Trials that run out of memory there are then tried alone, and if they fit, half as many
+    trials share each GPU from then on. One that does not fit alone fails, and the number stays.
     """
-    stopping = Stopping(store, budget_kimg=spec.budget_kimg, stop_hopeless=spec.stop_hopeless, hours=spec.resources.study_hours)
-    crashes = 0
+    stopping = Stopping(store, spec)
+    with _ctrl_c(stopping):
+        while True:
+            stopping.shared, stopping.full = lanes > 1, set()
+            _run_tune(spec.with_gpu(sharing.share(lanes)) if lanes else spec, shared, store, display, stopping)
+            if not stopping.full or stopping.ends():
+                return
+            if untried := stopping.full - stopping.fit:
+                log.warning("%s ran out of the memory of a GPU that it shared; it is tried alone", listed(sorted(untried)))
+                stopping.shared, stopping.alone = False, True
+                ran_out, stopping.full = stopping.full, set()
+                _run_tune(spec.with_gpu(1), shared, store, display, stopping, only=untried)
+                stopping.alone = False
+                if stopping.ends():
+                    return
+                if not ran_out <= stopping.fit:
+                    continue
+            lanes //= 2
+            assert store.study
+            store.write_study(replace(store.study, sharing=sharing.halved(store.study.sharing, lanes)))
+            log.warning("a trial ran out of a GPU's memory, and fits alone; from now on %s", sharing.sentence(lanes, []))
+
+
+def _run_tune(
+    spec: StudySpec, shared: Shared, store: Store, display: Progress, stopping: Stopping, *, only: Collection[str] | None = None
+) -> None:
+    """Run trials until they are done or `stopping` ends the Tune run. If Tune itself crashes, start a new Tune run that resumes from the records.
+
+    only: the trials to run; all of the study unless given. Raises UserError for a fault of the machine.
+    """
+    crashes, n_ticks = 0, -1
     while True:
-        now = spec.with_gpu(sharing.share(lanes)) if lanes else spec
-        stopping.full, stopping.fewer_if_full = False, lanes > 1
         try:
-            with _trainable(now, shared) as trainable:
-                _tuner(now, trainable, store, display, stopping).fit()
+            with _trainable(spec, shared) as trainable:
+                _tuner(spec, trainable, store, display, stopping, only=only).fit()
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
             if store.unwritten:  # in a callback, whose exceptions Tune turns into its own
                 raise store.unwritten from None
-            if crashes == _MAX_CRASHES:
+            before, n_ticks = n_ticks, sum(len(record.measurements) for record in store.trials.values())
+            crashes = crashes + 1 if n_ticks == before else 1
+            if crashes > _MAX_CRASHES:
                 raise
-            crashes += 1
             log.warning("Ray Tune crashed; resuming from the records: %s", error)
             continue
-        if store.unwritten:  # Tune only logs what is raised while it saves
-            raise store.unwritten
-        if stopping.fault:
-            raise UserError(
-                f"the study has stopped: {stopping.fault}. Mend this, then resume: {command('resume', store.folder)}. "
-                f"It cost the trials none of their tries; {command('status', store.folder)} shows what is done"
-            )
-        if not stopping.full or stopping.is_asked() or stopping.time_is_up():
-            return
-        lanes //= 2
-        log.warning("a trial ran out of a GPU's memory; from now on %s", sharing.sentence(lanes, []))
+        break
+    if store.unwritten:  # Tune only logs what is raised while it saves
+        raise store.unwritten
+    if stopping.faults.reason:
+        raise UserError(
+            f"the study has stopped: {stopping.faults.reason}. Mend this, then resume: {command('resume', store.folder)}. "
+            f"It cost the trials none of their tries; {command('status', store.folder)} shows what is done"
+        )
 
 
 def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
@@ -145,10 +174,12 @@ def _trainable(spec: StudySpec, shared: Shared) -> Iterator[Any]:
         yield tune.with_parameters(GanTrainable, shared=shared)
 
 
-def _tuner(spec: StudySpec, trainable: Any, store: Store, display: Progress, stopping: Stopping) -> tune.Tuner:
+def _tuner(
+    spec: StudySpec, trainable: Any, store: Store, display: Progress, stopping: Stopping, *, only: Collection[str] | None
+) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
-    search, watch = Search(spec, store, time_is_up=stopping.time_is_up), Watch(timeout_min=spec.resources.timeout_min)
     nodes = cluster.nodes(None)
+    search, watch = Search(spec, store, time_is_up=stopping.time_is_up, only=only), Watch(timeout_min=spec.resources.timeout_min)
     return tune.Tuner(
         tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
@@ -176,8 +207,30 @@ def _dirname(trial: Any) -> str:
 
 
 @contextmanager
+def _ctrl_c(stopping: Stopping) -> Iterator[None]:
+    """Stop the trials on SIGINT, whichever Tune run they are in. A second one raises KeyboardInterrupt.
+
+    Tune's own handler, which cluster.ENVIRONMENT turns off, knows only one Tune run, and stays in place after it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        stopping.interrupted = True
+        signal.signal(signal.SIGINT, before)
+        log.warning("stopping; ticks in progress are lost. Ctrl-C once more ends the study at once")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _sigterm_as_sigint() -> Iterator[None]:
-    """Turn SIGTERM, which clusters send, into SIGINT, on which Tune stops cleanly."""
+    """Turn SIGTERM, which clusters send, into SIGINT, on which the study stops cleanly."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

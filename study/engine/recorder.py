@@ -8,8 +8,8 @@ from ray import tune
 
 from ganstudy.checksums import SUMS
 from ganstudy.files import sync, write_whole
-from study.engine.faults import Faults
 from study.engine.progress import Progress
+from study.engine.reasons import TOO_LARGE, explained, gpu_is_full
 from study.engine.searcher import Search
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
@@ -20,7 +20,6 @@ from trainables.trial import SAMPLES, STATE
 
 log = logging.getLogger(__name__)
 
-_OUT_OF_MEMORY = ("OutOfMemoryError", "CUDA error: out of memory")  # in a traceback: PyTorch's exception, and what CUDA itself says
 _WHOLE = 2  # checkpoints of a trial that can be resumed from
 
 
@@ -29,19 +28,19 @@ class Recorder(tune.Callback):
 
     def __init__(self, store: Store, search: Search, stopping: Stopping, display: Progress, watch: Watch):
         self.store, self.search, self.stopping, self.display, self.watch = store, search, stopping, display, watch
-        self.faults = Faults(n_configs=search.spec.n_configs)
+        self.faults = stopping.faults
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         """Record a measurement, and the end of the trial if `done`.
 
-        `done` is set by the trial (budget, dead), the stopper (dead, or time is up) or the scheduler. A trial that diverged at once has no
-        values. One whose time is up stays unfinished.
+        `done` is set by the trial (budget, dead), the stopper (dead, or paused) or the scheduler. A trial that diverged at once has no values. One
+        that is paused stays unfinished.
         """
         hopeless = self.stopping.reasons.get(trial.config["trial_id"], "")
         ended = None
         if result["done"]:
             dead = result["diverged"] or hopeless
-            if not self.stopping.time_is_up() or result["finished"] or dead:
+            if not self.stopping.pauses() or result["finished"] or dead:
                 ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
             if dead:
                 self.faults.worked()
@@ -56,23 +55,28 @@ class Recorder(tune.Callback):
         )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record the end of a trial that crashed, unless it can go on where fewer trials share a GPU.
+        """Record the end of a trial that crashed, unless it ran out of the memory of a GPU that it shared: then it is tried alone.
 
         A crash after the last result, for example while saving the checkpoint, is not recorded. If the checkpoint is missing, the next
         launch reruns the trial (`needs_run`).
         """
-        if (before := self.store.trials[trial.config["trial_id"]].closed) and before.ended is not Ended.ERROR:
+        trial_id = trial.config["trial_id"]
+        if (before := self.store.trials[trial_id].closed) and before.ended is not Ended.ERROR:
             return
-        reason = Path(trial.error_file).read_text() if trial.error_file else "the worker is gone"
-        if self.stopping.fewer_if_full and any(text in reason for text in _OUT_OF_MEMORY):
-            self.stopping.full = True
+        reason = explained(
+            Path(trial.error_file).read_text() if trial.error_file else "the worker is gone", overdue=self.watch.overdue(trial_id)
+        )
+        if self.stopping.shared and gpu_is_full(reason):
+            self.stopping.full.add(trial_id)
             return
-        if overdue := self.watch.overdue(trial.config["trial_id"]):
-            reason = f"{reason.rstrip()}\n{overdue}"
+        too_large = self.stopping.alone and gpu_is_full(reason)
+        if too_large:
+            reason = f"{reason.rstrip()}\n{TOO_LARGE}"
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
-        for trial_id, tries in self.faults.failed(self.store.trials[trial.config["trial_id"]], before=before).items():
-            self.store.write(trial_id, failures=self.store.trials[trial_id].failures - tries)
-        self.stopping.fault = self.faults.reason
+        if too_large:
+            self.store.write(trial_id, failures=self.search.spec.max_failures + 1)
+        for given_back, tries in self.faults.failed(self.store.trials[trial_id], before=before).items():
+            self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
         """Record a checkpoint that is on disk, and delete what older ones no longer need.

@@ -6,7 +6,7 @@ stopped and all results of an interrupted trial.
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,12 @@ log = logging.getLogger(__name__)
 class Search(Searcher):
     """A Tune searcher over the proposals of `study.engine.samplers`."""
 
-    def __init__(self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False):
-        """time_is_up: whether to start no more trials."""
+    def __init__(
+        self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False, only: Collection[str] | None = None
+    ):
+        """time_is_up: whether to start no more trials. only: unfinished trials; others are not started."""
         super().__init__()
+        self.only = only
         self.time_is_up = time_is_up
         self.spec, self.store = spec, store
         self.proposals: Designed | Adaptive = Designed(spec) if spec.goal == "explain" else Adaptive(spec)
@@ -41,7 +44,8 @@ class Search(Searcher):
         for record in store.trials.values():
             self.proposals.replay(record)
             if record.trial_id in again:
-                self.waiting.append(record.trial_id)
+                if only is None or record.trial_id in only:
+                    self.waiting.append(record.trial_id)
             elif record.closed:
                 self.proposals.closed(record)
 
@@ -50,9 +54,9 @@ class Search(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if self.time_is_up():
             return Searcher.FINISHED  # type: ignore[return-value]
-        if not self.waiting and (proposal := self.proposals.next(len(self.store.trials))):
+        if not self.waiting and self.only is None and (proposal := self.proposals.next(len(self.store.trials))):
             self.waiting.append(self._open(proposal))
-        if not self.waiting and self.failed:
+        if not self.waiting and self.failed and self.only is None:
             self.waiting.append(self.failed.popleft())
         if not self.waiting:
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried

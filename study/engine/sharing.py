@@ -82,5 +82,10 @@ def sentence(lanes: int, loads: Sequence[Load]) -> str:
 
 
 def as_record(lanes: int, loads: Sequence[Load]) -> dict[str, Any]:
-    """Return the facts for the record of the study."""
+    """Return the facts for the record of the study: how many trials share a GPU, and what was measured."""
     return {"lanes": lanes, "measured": [asdict(load) for load in loads]}
+
+
+def halved(record: Mapping[str, Any], lanes: int) -> dict[str, Any]:
+    """Return the facts after trials ran out of memory: the number from now on, and at first."""
+    return {**record, "lanes": lanes, "lanes_at_first": record.get("lanes_at_first", record["lanes"])}

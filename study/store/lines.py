@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from study.store.format import upgraded
 from study.store.records import Closed, Measurement, Saved, StudyRecord
 
-
 _PLAIN = (str, int, float, NoneType)
 
 

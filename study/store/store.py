@@ -81,19 +81,23 @@ class Store:
     @classmethod
     @contextmanager
     def writing(cls, folder: Path) -> Iterator["Store"]:
-        """Open the records as the only writer. Raises UserError if another process writes, or if the folder cannot be written."""
-        with driving(folder):
-            layout = Layout(folder)
-            with users_path(
-                layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"
-            ):
-                file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
-            with file:
-                file.truncate(len(whole_lines(layout.records.read_bytes())))
-                layout.stop.unlink(missing_ok=True)
-                store = cls(folder)
-                store._file = file
-                yield store
+        """Lock the folder and open the records as the only writer. Raises UserError if another process writes, or if the folder cannot be written."""
+        with driving(folder), cls.appending(folder) as store:
+            yield store
+
+    @classmethod
+    @contextmanager
+    def appending(cls, folder: Path) -> Iterator["Store"]:
+        """Open the records to write them. The caller holds the lock of the folder. Raises UserError if they cannot be written."""
+        layout = Layout(folder)
+        with users_path(layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"):
+            file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
+        with file:
+            file.truncate(len(whole_lines(layout.records.read_bytes())))
+            layout.stop.unlink(missing_ok=True)
+            store = cls(folder)
+            store._file = file
+            yield store
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the open file. Tune pickles the store for a restore that we never use; a copy can only read."""

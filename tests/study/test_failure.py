@@ -219,7 +219,8 @@ def test_the_stopper_can_be_turned_off(stop_hopeless: bool, tmp_path: Path) -> N
         driver.open("a-s0")
         for tick in range(4):
             driver.tick("a-s0", 10 * tick, fd=90.0, coverage=0.0, modes=1.0, **right)  # type: ignore[arg-type]
-        stopping = Stopping(store, budget_kimg=40.0, stop_hopeless=stop_hopeless)
+        spec = StudySpec.from_dict({**TOY, "base": {**TOY["base"], "budget_kimg": 40.0}, "stop_hopeless": stop_hopeless})
+        stopping = Stopping(store, spec)
         last = {"images": 40_000, "values": {"fd": 90.0, "coverage": 0.0, "modes": 1.0, **right}, "finished": False, "diverged": ""}
         assert stopping("tune", {**last, "config": {"trial_id": "a-s0"}}) == stop_hopeless
         assert bool(stopping.reasons) == stop_hopeless

@@ -236,12 +236,14 @@ def test_a_refused_evaluation_writes_nothing(folder: Path, words: tuple[str, str
 def test_a_copy_without_generators_is_refused_and_nothing_is_written(folder: Path) -> None:
     unpack(pack(folder), folder.parent / "copy", origin="http://head:8265 /shared/runs/toy")
     view = open_study(folder.parent / "copy")
-    with pytest.raises(UserError, match="must hold the generator of a trial to evaluate; it has none: it is a copy .* of http://head:8265"):
+    with pytest.raises(
+        UserError, match=r"must hold the generator of a trial to evaluate; it has none: it is a copy .* of http://head:8265"
+    ):
         evaluated(view)
     assert not (view.folder / "evaluated").exists()
     for generator in folder.rglob(GENERATOR_FILE):
         generator.unlink()
-    with pytest.raises(UserError, match="it has none. Evaluate once a trial has reached a tick"):
+    with pytest.raises(UserError, match=r"it has none\. Evaluate once a trial has reached a tick"):
         evaluated(open_study(folder))
     assert not (folder / "evaluated").exists()
 

@@ -1,7 +1,10 @@
 """How many trials share a GPU with `resources.gpu: auto`: the rule, the probe on a CPU, and whole studies on a GPU that only Ray believes in."""
 
-from collections.abc import Callable, Mapping
+import signal
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded import STUDY
 from scripts import head, run_script
 
 from study.engine import launch, sharing
+from study.engine.reasons import TOO_LARGE
 from study.engine.stopping import Stopping
 from study.spec.study_spec import StudySpec
 from study.store.store import Store
@@ -58,31 +63,91 @@ def test_cpus_and_trials_limit_the_number(toy: Toy, nodes: list[Mapping[str, flo
     assert sharing.most(toy(n_configs=100, resources=resources), nodes) == most
 
 
-@pytest.mark.parametrize(
-    ("resources", "stopped", "shares"),
-    [({}, False, [0.125, 0.25, 0.5, 1.0]), ({}, True, [0.125]), ({"study_hours": 1e-9}, False, [0.125])],
-    ids=["goes on", "stop was asked", "time is up"],
-)
-def test_after_a_full_gpu_fewer_trials_share_it_unless_the_study_ends(
-    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: dict[str, Any], stopped: bool, shares: list[float]
-) -> None:
-    """Each Tune run, here a stand-in, ends with a full GPU as long as several share it."""
-    runs: list[float | str] = []
+@dataclass
+class Played:
+    """Tune runs played by a stand-in: `runs` are the shares of a GPU, and which trials were tried alone in it. `each` plays one run."""
 
-    def tuner(spec: StudySpec, trainable: Any, store: Store, display: Any, stopping: Stopping) -> Any:
+    each: Callable[[Store, Stopping, Collection[str] | None], None]
+    runs: list[Any] = field(default_factory=list)
+
+    def tuner(
+        self, spec: StudySpec, trainable: Any, store: Store, display: Any, stopping: Stopping, *, only: Collection[str] | None
+    ) -> Any:
         def fit() -> None:
-            runs.append(spec.resources.gpu)
-            stopping.full = stopping.fewer_if_full
-            if stopped:
-                store.layout.stop.touch()
+            self.runs.append((spec.resources.gpu, sorted(only)) if only else spec.resources.gpu)
+            self.each(store, stopping, only)
 
         return SimpleNamespace(fit=fit)
 
-    monkeypatch.setattr(launch, "_tuner", tuner)
-    monkeypatch.setattr(launch, "_trainable", lambda *given: nullcontext())
-    with Store.writing(tmp_path) as store:
-        launch._run_trials(toy(resources=resources), None, store, None, lanes=8)  # type: ignore[arg-type]
-    assert runs == shares
+    def play(self, spec: StudySpec, folder: Path, patch: pytest.MonkeyPatch) -> Store:
+        patch.setattr(launch, "_tuner", self.tuner)
+        patch.setattr(launch, "_trainable", lambda *given: nullcontext())
+        with Store.writing(folder) as store:
+            store.write_study(replace(STUDY, sharing={"lanes": 8, "measured": []}))
+            launch._run_trials(spec, None, store, None, lanes=8)  # type: ignore[arg-type]
+            return store
+
+
+def full(store: Store, stopping: Stopping, only: Collection[str] | None, *, too_large: Collection[str] = ()) -> None:
+    """Trials run out of memory as long as several share the GPU; alone, all fit but those that are too large."""
+    if only:
+        stopping.fit |= set(only) - set(too_large)
+    elif stopping.shared:
+        stopping.full = {"a", *too_large}
+
+
+def test_after_a_full_gpu_fewer_trials_share_it_if_they_fit_alone(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(full)
+    store = played.play(toy(), tmp_path, monkeypatch)
+    assert played.runs == [0.125, (1, ["a"]), 0.25, 0.5, 1.0], "a trial is tried alone once"
+    assert store.study
+    assert store.study.sharing == {"lanes": 1, "lanes_at_first": 8, "measured": []}
+
+
+def test_a_trial_that_does_not_fit_alone_changes_nothing_for_the_others(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = deque([["b"], ["c"], []])
+
+    def each(store: Store, stopping: Stopping, only: Collection[str] | None) -> None:
+        if only or large[0]:
+            full(store, stopping, only, too_large=large.popleft() if only else large[0])
+
+    played = Played(each)
+    store = played.play(toy(), tmp_path, monkeypatch)
+    assert played.runs == [0.125, (1, ["a", "b"]), 0.125, (1, ["c"]), 0.125]
+    assert store.study
+    assert store.study.sharing == {"lanes": 8, "measured": []}
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["among others", "alone"])
+@pytest.mark.parametrize("how", ["stop was asked", "Ctrl-C", "time is up"])
+def test_a_full_gpu_starts_nothing_more_if_the_study_ends(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, alone: bool
+) -> None:
+    def each(store: Store, stopping: Stopping, only: Collection[str] | None) -> None:
+        full(store, stopping, only)
+        if bool(only) is alone:
+            if how == "stop was asked":
+                store.layout.stop.touch()
+            elif how == "Ctrl-C":
+                signal.raise_signal(signal.SIGINT)
+            else:
+                stopping._end = 0.0
+
+    played = Played(each)
+    played.play(toy(), tmp_path, monkeypatch)
+    assert played.runs == ([0.125, (1, ["a"])] if alone else [0.125])
+
+
+def test_the_second_ctrl_c_ends_a_study_at_once(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def each(store: Store, stopping: Stopping, only: Collection[str] | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert stopping.stop_all()
+        signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Played(each).play(toy(), tmp_path, monkeypatch)
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize("lanes", range(1, 17))
@@ -166,17 +231,28 @@ class Hungry(Trick):
                 gc.collect()  # those of trials that have ended
             if len(Hungry.alive) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
+
+@TRICKS.register("huge")
+class Huge(Trick):
+    """Does not fit, once its budget is that of a study."""
+
+    def after_g(self, nets):
+        if self.clock.budget < 10**8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
 '''
 
 ON_A_GPU = """
 import logging
 logging.basicConfig()
 ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-for name, base in (("plain", {}), ("hungry", {"hungry": True})):
-    spec = StudySpec.from_dict({**TOY, "n_configs": 4, "max_failures": 0, "plugins": ["one_gpu"], "base": {**TOY["base"], **base}})
+mixed = {"scientific": {"huge": [False, True]}, "nuisance": TOY["space"]["nuisance"]}
+for name, base, space in (("plain", {}, TOY["space"]), ("hungry", {"hungry": True}, TOY["space"]), ("mixed", {}, mixed)):
+    spec = StudySpec.from_dict({**TOY, "n_configs": 4, "max_failures": 2, "plugins": ["one_gpu"], "base": {**TOY["base"], **base}, "space": space})
     view = launch(spec, name)
     print(name, "shares", [(study.sharing["lanes"], len(study.sharing["measured"])) for study in view.store.studies])
-    print(name, "ended", [(record.closed.ended.value, record.failures) for record in view.store.trials.values()])
+    records = view.store.trials.values()
+    print(name, "ended", sorted((record.closed.ended.value, record.failures, bool(record.flat.get("huge"))) for record in records))
+    print(name, "reasons", {record.closed.reason.splitlines()[-1] for record in records if record.closed.reason})
 ray.shutdown()
 """
 
@@ -191,14 +267,17 @@ ray.shutdown()
 
 
 @pytest.mark.slow
-def test_a_study_measures_how_many_trials_share_a_gpu_and_halves_it_if_the_memory_is_full(tmp_path: Path) -> None:
+def test_a_study_measures_how_many_trials_share_a_gpu_and_halves_it_if_trials_that_fit_alone_do_not_fit_together(tmp_path: Path) -> None:
     (tmp_path / "one_gpu.py").write_text(PLUGIN)
     said = run_script(head() + ON_A_GPU, tmp_path)
     assert "4 trials at a time on each GPU (2 trained" in said
     assert "plain shares [(4, 3)]" in said
-    assert "plain ended [('budget', 0), ('budget', 0), ('budget', 0), ('budget', 0)]" in said
-    assert "hungry shares [(4, 3)]" in said
-    assert "hungry ended [('budget', 0), ('budget', 0), ('budget', 0), ('budget', 0)]" in said
+    assert "plain ended [('budget', 0, False), ('budget', 0, False), ('budget', 0, False), ('budget', 0, False)]" in said
+    assert "hungry shares [(4, 3), (2, 3)]" in said
+    assert "hungry ended [('budget', 0, False), ('budget', 0, False), ('budget', 0, False), ('budget', 0, False)]" in said
+    assert "mixed shares [(4, 3)]" in said, "trials that do not fit alone are no reason to halve it"
+    assert "mixed ended [('budget', 0, False), ('budget', 0, False), ('error', 3, True), ('error', 3, True)]" in said
+    assert f"mixed reasons {{{TOO_LARGE!r}}}" in said
 
 
 @pytest.mark.slow

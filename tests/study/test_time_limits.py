@@ -126,7 +126,7 @@ def test_after_its_hours_a_study_starts_no_trial_and_can_be_resumed(toy: Toy, tm
 
 def test_the_hours_of_a_study(tmp_path: Path) -> None:
     with Store.writing(tmp_path) as store:
-        assert Stopping(store, budget_kimg=1, stop_hopeless=False, hours=1e-9).time_is_up()
-        assert not Stopping(store, budget_kimg=1, stop_hopeless=False, hours=1).time_is_up()
-        assert not Stopping(store, budget_kimg=1, stop_hopeless=False).time_is_up()
+        for hours, over in ((1e-9, True), (1.0, False), (None, False)):
+            stopping = Stopping(store, StudySpec.from_dict({**TOY, "resources": {"study_hours": hours}}))
+            assert stopping.time_is_up() is over
     assert StudySpec.from_dict({**TOY, "resources": {"study_hours": 1.5, "timeout_min": 3.0}}).resources.study_hours == 1.5

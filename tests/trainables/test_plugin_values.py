@@ -62,7 +62,7 @@ def test_a_number_for_the_clock_that_is_none_names_the_function(handing: Callabl
 def test_a_weight_of_the_loss_that_is_no_finite_number_names_the_trick(handing: Callable[..., Trial], bad: Any) -> None:
     trial = handing(keep=bad)
     trial.advance()
-    with pytest.raises(UserError, match="step.keep after before_g of the trick handing must be .* number"):
+    with pytest.raises(UserError, match=r"step\.keep after before_g of the trick handing must be .* number"):
         trial.advance()
 
 
