@@ -9,26 +9,33 @@ from pathlib import Path
 from ganstudy.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the largest file that a process may write
+_BROKEN = (
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+)  # what a disk gives that fails, which the system often mounts read-only then, or a lost file server
 
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """Convert the error of a full disk, which the system reports without a path, into a UserError that names `path`."""
+    """Convert the error of a disk that is full or cannot be written, which the system reports without a path, into a UserError that names `path`."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            must, do = "have room on its disk", "Free space there"
+        elif error.errno in _BROKEN:
+            must, do = "be on a disk that can be written", "Check that disk and mount it again"
+        else:
             raise
-        raise UserError(
-            f"{path} must have room on its disk: {error.strerror}. Free space there, then give the same command again"
-        ) from error
+        raise UserError(f"{path} must {must}: {error.strerror}. {do}, then give the same command again") from error
 
 
 def write_whole(path: Path, data: bytes | str) -> Path:
     """Write a file atomically: a reader sees the old content or the new content, never a part. Returns the path.
 
     Text is written as UTF-8. The data are flushed to a temporary file, which then replaces `path`. Missing parent folders are created.
-    Several processes may write the same path. Raises UserError if the disk is full.
+    Several processes may write the same path. Raises UserError if the disk is full or cannot be written.
     """
     with room_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from pathlib import PurePath
 # Files that start Ray share one process, so that only one Ray is active at a time.
 STARTS_RAY = {
     "test_cli.py",
+    "test_clock_back.py",
     "test_cluster.py",
     "test_damaged_study.py",
     "test_deploy.py",
@@ -16,8 +17,10 @@ STARTS_RAY = {
     "test_lanes_killed.py",
     "test_launch.py",
     "test_layout.py",
+    "test_out_of_memory.py",
     "test_plugins.py",
     "test_reach.py",
+    "test_read_only.py",
     "test_sharing.py",
     "test_submit.py",
     "test_time_limits.py",

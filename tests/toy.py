@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,11 @@ def doubled(folder: Path) -> int:
     """Return the number of repeated measurements in the records."""
     seen = Counter((line["trial"], line["measured"]["images"]) for line in _lines(folder) if "measured" in line)  # type: ignore[index]
     return sum(n - 1 for n in seen.values())
+
+
+def values(view: StudyView) -> Mapping[str, Any]:
+    """trial -> [(images, values without timings)]."""
+    return {
+        trial: [(m.images, {k: v for k, v in m.values.items() if k != "images_per_second"}) for m in record.measurements]
+        for trial, record in view.store.trials.items()
+    }

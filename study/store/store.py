@@ -40,6 +40,7 @@ class Store:
         self.studies: list[StudyRecord] = []  # one per driver
         self.trials: dict[str, TrialRecord] = {}
         self.unwritten: UserError | None = None  # why the last line could not be written
+        self._torn: BaseException | None = None  # the same, if a part of the line is left in the file
         self._file: IO[bytes] | None = None
         if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
@@ -147,8 +148,10 @@ class Store:
         return measured is not None
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        """Write a line to disk whole, or leave the file as it was. Raises UserError if the disk is full."""
+        """Write a line to disk whole, or leave the file as it was. Raises UserError if the disk is full or cannot be written."""
         assert self._file, "only Store.writing(folder) writes"
+        if self._torn:
+            raise self._torn
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
         before = os.fstat(self._file.fileno()).st_size
         try:
@@ -159,7 +162,10 @@ class Store:
                 os.fsync(self._file.fileno())
         except BaseException as error:
             self.unwritten = error if isinstance(error, UserError) else None
-            self._file.truncate(before)
+            try:
+                self._file.truncate(before)
+            except OSError:  # of a disk that cannot be written; the next driver cuts off what is left of the line
+                self._torn = error
             raise
         self.unwritten = None
         self.learn(line_of(line))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from full import at_most
-from toy import doubled, run
+from toy import doubled, run, values
 
 from ganstudy import UserError
 from study.api import StudyView
@@ -19,14 +19,6 @@ from trainables.trial import STATE
 
 pytestmark = [pytest.mark.usefixtures("one_ray"), pytest.mark.slow]
 Toy = Callable[..., StudySpec]
-
-
-def values(view: StudyView) -> Mapping[str, Any]:
-    """trial -> [(images, values without timings)]."""
-    return {
-        trial: [(m.images, {k: v for k, v in m.values.items() if k != "images_per_second"}) for m in record.measurements]
-        for trial, record in view.store.trials.items()
-    }
 
 
 @pytest.fixture(scope="module")
