@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import platform
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 
 _PACKAGES = ("ganstudy", "ray", "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
 _OWN = {"ganstudy", "code"}
+_NAMED = 5  # files in a message
 
 
 def versions() -> dict[str, str]:
@@ -16,14 +18,27 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}, "code": code_hash()}
 
 
-@cache
 def code_hash() -> str:
     """10 hex digits over our own files, which tell apart code states that have the same version number."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for package in ("analysis", "ganstudy", "study", "trainables"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:10]
+    return hashlib.sha256(json.dumps(code_files()).encode()).hexdigest()[:10]
+
+
+@cache
+def code_files() -> dict[str, str]:
+    """Our own files, as they were when this process first asked -> a hash of each."""
+    root = Path(__file__).parents[1]
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for package in ("analysis", "ganstudy", "study", "trainables")
+        for path in sorted((root / package).rglob("*.py"))
+    }
+
+
+def changed_files(expected: Mapping[str, str]) -> str:
+    """Return the names of our own files that are not as expected, after `code_files`: the first five, and how many more."""
+    found = code_files()
+    names = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def refused(expected: Mapping[str, str], found: Mapping[str, str], *, allow_changed_code: bool, there: str, here: str) -> str:

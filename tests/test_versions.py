@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import ray
 
-from ganstudy.versions import refused, versions
+from ganstudy.versions import code_files, refused, versions
 from trainables.tune import Shared, WrongVersions
 
 SAME = {"python": "3.11.7", "torch": "2.14.1", "ganstudy": "0.2.0", "code": "aaaa"}
@@ -44,3 +44,16 @@ def test_a_worker_with_other_versions_trains_nothing(monkeypatch: pytest.MonkeyP
     with pytest.raises(WrongVersions, match="code 0000 on the driver"):
         Shared(**shared, versions=now | {"code": "0000"}).code()
     assert Shared(**shared, versions=now | {"code": "0000"}, allow_changed_code=True).code() == now["code"]
+
+
+def test_the_files_that_were_changed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "10.0.0.9")
+    now, files = versions(), code_files()
+    shared: dict[str, Any] = {"source": None, "evaluator": None, "versions": now | {"code": "0000"}}
+    edited = {**files, "study/cli.py": "other", "study/gone.py": "x"}
+    with pytest.raises(
+        WrongVersions, match=r"on the driver when it started: study/cli\.py, study/gone\.py\. If they were edited .* restore them$"
+    ):
+        Shared(**shared, files=edited).code()
+    with pytest.raises(WrongVersions, match=rf"analysis/__init__\.py, .* and {len(files) - 5} more\."):
+        Shared(**shared, files={}).code()

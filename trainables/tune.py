@@ -13,7 +13,7 @@ import torch
 from ray import cloudpickle, tune
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
-from ganstudy.versions import refused, versions
+from ganstudy.versions import changed_files, code_files, refused, versions
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
@@ -51,6 +51,7 @@ class Shared:
     deterministic: bool = False  # see trainables.precision.be_deterministic
     timeout_s: float | None = None  # how long a trial may take to start, to its next tick, or to save; then its process is ended
     versions: Mapping[str, str] = field(default_factory=dict)  # of the driver
+    files: Mapping[str, str] = field(default_factory=code_files)  # of our code on the driver, with their hashes
     allow_changed_code: bool = False  # whether a worker may run other code of ours
 
     def code(self) -> str:
@@ -58,6 +59,10 @@ class Shared:
         here = versions()
         node = f"on node {ray.util.get_node_ip_address()}"
         if reason := refused(self.versions, here, allow_changed_code=self.allow_changed_code, there="on the driver", here=node):
+            if files := changed_files(self.files):
+                reason += (
+                    f". Files that are not as they were on the driver when it started: {files}. If they were edited meanwhile, restore them"
+                )
             raise WrongVersions(reason)
         return here["code"]
 

@@ -15,6 +15,7 @@ from ganstudy.command import command
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
 from study.spec.recipes import config_text
+from study.store.records import StudyRecord
 from trainables.config import live, settings
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ def write_report(view: StudyView, path: Path) -> Path:
         "protocol": f"{view.protocol.hash}: " + ", ".join(f"{key} {value}" for key, value in study.protocol.items()) + _accuracy(view),
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of evaluation, summed over trials",
     }
+    if study.sharing:
+        design["sharing"] = _sharing(study)
     caveats: list[str] = []
     if len(codes := _codes(view)) > 1:
         told = ", ".join(f"{code}: {plural(count, 'trial')}" if count else code for code, count in codes.items())
@@ -65,6 +68,13 @@ def _accuracy(view: StudyView) -> str:
     """Return "; classifier accuracy 98.8% on held-out images", or "" if the protocol uses no classifier."""
     found = view.study.accuracy
     return "" if found is None else f"; classifier accuracy {found:.1%} on held-out images"
+
+
+def _sharing(study: StudyRecord) -> str:
+    """Return how many trials shared a GPU where the launch measured it, and what it was at first."""
+    now, at_first = study.sharing["lanes"], study.sharing.get("lanes_at_first")
+    halved = f"; {at_first} at first, until trials ran out of its memory" if at_first else ""
+    return f"{plural(now, 'trial')} at a time on each GPU, as measured{halved}"
 
 
 def _codes(view: StudyView) -> Mapping[str, int]:
