@@ -159,8 +159,7 @@ class Gan:
         real, real_labels = self.batches.next_labelled() if self.real_in_g else (None, None)
         self.nets.d.requires_grad_(False)
         z, fake_labels = self.noise(), self.g_labels(real_labels)
-        labels = real_labels, fake_labels
-        step = self.forward(real, apply(self.nets.g, z, fake_labels), labels=labels, latents=z)
+        step = self.forward(real, apply(self.nets.g, z, fake_labels), labels=(real_labels, fake_labels), latents=z)
         terms = self.g_terms(step)
         norm = self.differentiate(self.g_opt, terms)
         self.nets.d.requires_grad_(True)
@@ -191,8 +190,7 @@ class Gan:
 
     def forward(self, real: Tensor | None, fake: Tensor, *, labels: _LabelPair = _NO_LABELS, latents: Tensor | None = None) -> Step:
         """Run D on real and fake images [N, *shape], after the tricks' views. labels: the classes [N] of each, in a conditional trial."""
-        made = fake
-        real, fake = None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
+        made, real, fake = fake, None if real is None else self.view(real, self.rng), self.view(fake, self.rng)
         real_features, real_logits = (None, None) if real is None else self.discriminate(real, labels[0])
         fake_features, fake_logits = self.discriminate(fake, labels[1])
         return Step(
