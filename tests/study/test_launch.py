@@ -5,13 +5,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from toy import doubled, run
 
 from analysis import explain
+from ganstudy import UserError
 from ganstudy.versions import versions
+from study.engine import sharing
 from study.engine.searcher import unfinished
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
@@ -48,6 +51,21 @@ def test_a_study_from_spec_to_generator(toy: Toy, tmp_path: Path) -> None:
     assert torch.equal(samples, best[0].generator().sample(10, seed=1))
     again = run(spec, tmp_path / "toy")
     assert again.trials().equals(trials), "launching a finished study must not change it"
+
+
+def test_the_folder_is_locked_while_a_gpu_is_measured(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*_: Any) -> None:
+        with pytest.raises(UserError, match="is in use by process"), Store.writing(tmp_path / "toy"):
+            pass
+        raise UserError("measured")
+
+    monkeypatch.setattr(sharing, "most", lambda *_: 2)
+    monkeypatch.setattr(sharing, "measured", measured)
+    with pytest.raises(UserError, match="measured"):
+        run(toy(), tmp_path / "toy")
+    assert not Layout(tmp_path / "toy").records.exists(), "what is refused there writes no records"
+    with Store.writing(tmp_path / "toy"):
+        pass
 
 
 @pytest.mark.slow
