@@ -72,9 +72,8 @@ class Recorder(tune.Callback):
         too_large = self.stopping.alone and gpu_is_full(reason)
         if too_large:
             reason = f"{reason.rstrip()}\n{TOO_LARGE}"
-        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason))
-        if too_large:
-            self.store.write(trial_id, failures=self.search.spec.max_failures + 1)
+        used_up = self.search.spec.max_failures + 1 if too_large else None
+        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason), failures=used_up)
         for given_back, tries in self.faults.failed(self.store.trials[trial_id], before=before).items():
             self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
 
@@ -108,6 +107,7 @@ class Recorder(tune.Callback):
         effective: dict[str, Any] | None = None,
         eager: str = "",
         code: str | None = None,
+        failures: int | None = None,
     ) -> None:
         """Write to the Store, then update the searcher and the display."""
         trial_id = trial.config["trial_id"]
@@ -117,7 +117,15 @@ class Recorder(tune.Callback):
             eager = ""
         if code in self.store.trials[trial_id].codes:
             code = None
-        if self.store.write(trial_id, measured=measured, closed=closed, effective=effective, eager=eager, code=code) and measured:
+        facts: dict[str, Any] = {
+            "measured": measured,
+            "closed": closed,
+            "effective": effective,
+            "eager": eager,
+            "code": code,
+            "failures": failures,
+        }
+        if self.store.write(trial_id, **facts) and measured:
             self.search.measured(trial_id, measured)
         if closed:
             self.search.closed(self.store.trials[trial_id])

@@ -35,6 +35,7 @@ def driving(folder: Path, *, do: str = "") -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
+        Layout(folder).stop.unlink(missing_ok=True)  # of an earlier driver; from now on it is for this one
         yield
 
 

@@ -95,7 +95,6 @@ class Store:
             file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
         with file:
             file.truncate(len(whole_lines(layout.records.read_bytes())))
-            layout.stop.unlink(missing_ok=True)
             store = cls(folder)
             store._file = file
             yield store

@@ -22,7 +22,8 @@ from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, newest
 from study.spec.schedulers import Halving
 from study.spec.study_spec import StudySpec
-from study.store.lock import driver
+from study.store.layout import Layout
+from study.store.lock import driver, driving
 from study.store.records import Closed, Ended, Measurement, Saved, TrialRecord
 from study.store.store import Store
 from trainables.trial import STATE
@@ -73,6 +74,17 @@ def play(store: Store, search: Search, n: int, ended: Ended) -> list[dict[str, A
         search.closed(store.trials[trial_id])
         search.on_trial_complete(f"tune{i}")
     return out
+
+
+def test_a_stop_that_is_asked_for_before_the_records_are_open_is_kept(tmp_path: Path) -> None:
+    """The launch holds the lock while it measures a GPU. A stop that an earlier driver left is forgotten."""
+    stop = Layout(tmp_path).stop
+    stop.touch()
+    with driving(tmp_path):
+        assert not stop.exists()
+        stop.touch()
+        with Store.appending(tmp_path):
+            assert stop.exists()
 
 
 def test_a_second_driver_is_refused(tmp_path: Path) -> None:
