@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.hierarchy import draw_objectives, draw_risks
+from analysis.hierarchy import Ints, Population, draw_objectives, draw_risks
 from analysis.table import Floats, Scale, TrialTable
 from ganstudy import UserError
 
@@ -13,25 +13,50 @@ _DRAWS = 4000
 _MAX_NUMBERS = 1_200_000  # draws × configs: bounds time and memory of large studies
 _LEAST_DRAWS = 800
 _CHAINS = 8
+LARGE = _MAX_NUMBERS // _LEAST_DRAWS  # configs; of more than these, the population is learned from a random sample
+_LARGE_DRAWS = 200  # of all configs of a large study, and of its population
+_SAMPLE, _TOLD = (
+    1000,
+    200,
+)  # least size of the sample, and least number of configs in it that have two values, which tell noise from differences
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Posterior:
+class Draws:
+    """D draws of what new runs of C configs would do, on the objective's working scale."""
+
+    objectives: Floats | None  # [D, C]; None if no config has two values: nothing tells noise from differences then
+    spreads: Floats | None  # [D, C], standard deviation between seeds
+    risks: Floats | None  # [D, C], the risk of failing; None if no config has two judged trials
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Posterior(Draws):
     """C configs, and D draws of what new runs of them would do. The objective is on its working scale: logarithms where `scale` is "log".
 
     `configs` has the index config_id and the columns n_seeds (trials that are evidence), n_judged (those that are not censored), n (those that
     did not fail, completed their budget and have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk.
     A config with neither a value nor a failure is left out. Without two judged trials of any config, nothing tells the risk of one from that
     of another, and the risk of each is the study's share of failures.
+
+    A study of more than LARGE configs has 200 draws of each; `finer` returns 800 of some.
     """
 
     by: str
     scale: Scale
     sign: float  # sign * objective: less is better
     configs: pd.DataFrame  # [C]
-    objectives: Floats | None  # [D, C]; None if no config has two values: nothing tells noise from differences then
-    spreads: Floats | None  # [D, C], standard deviation between seeds
-    risks: Floats | None  # [D, C], the risk of failing; None if no config has two judged trials
+    population: Population | None = None  # of a large study with draws
+    rng: np.random.Generator
+
+    def finer(self, rows: Ints) -> Draws:
+        """Return 800 draws of some configs of a large study with draws, given the same population."""
+        assert self.population
+        n_judged, n_failed = (self.configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n_failed"))
+        _, risks = draw_risks(n_failed, n_judged, n_draws=_LEAST_DRAWS, rng=self.rng, rows=rows)
+        columns = (self.configs[name].to_numpy(dtype=np.float64)[rows] for name in ("n", "mean", "squares", "risk"))
+        _, objectives, spreads = self.population.objectives(*columns, n_draws=_LEAST_DRAWS, rng=self.rng)
+        return Draws(objectives=objectives, spreads=spreads, risks=risks)
 
 
 def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
@@ -39,6 +64,45 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
     sign, scale = table.direction(by).sign, table.scale(by)
     if by == "onset_kimg":
         raise UserError("configs cannot be ranked by onset_kimg: only failed trials have one. `explain` takes it as an outcome")
+    configs = _counted(table, by, scale)
+    n_judged, n, n_failed, mean, squares = (
+        configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n", "n_failed", "mean", "squares")
+    )
+    large = len(configs) > LARGE
+    n_draws = _LARGE_DRAWS if large else min(_MAX_NUMBERS // max(len(configs), 1), _DRAWS) // _CHAINS * _CHAINS
+    rng = np.random.default_rng(seed)
+    risk, risks = np.full(len(configs), n_failed.sum() / max(n_judged.sum(), 1)), None
+    if (n_judged > 1).any():
+        risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
+    objective, objectives, spreads, population = mean, None, None, None
+    if (n > 1).any():
+        columns = n, mean, squares, risk
+        if large:
+            sample = _sample(n, rng)
+            chains = (np.tile(column[sample], (_CHAINS, 1)) for column in columns)
+            population = Population.of(*chains, n_draws=n_draws // _CHAINS, rng=rng)
+            expected, objectives, spreads = population.objectives(*columns, n_draws=n_draws, rng=rng)
+        else:
+            chains = (np.tile(column, (_CHAINS, 1)) for column in columns)
+            of_chains, objectives, spreads = draw_objectives(*chains, n_draws=n_draws // _CHAINS, rng=rng)
+            expected = of_chains.mean(0)
+            objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
+        objective = np.where(n > 0, expected, np.nan)
+    return Posterior(
+        by=by,
+        scale=scale,
+        sign=sign,
+        configs=configs.assign(objective=objective, risk=risk),
+        objectives=objectives,
+        spreads=spreads,
+        risks=risks,
+        population=population,
+        rng=rng,
+    )
+
+
+def _counted(table: TrialTable, by: str, scale: Scale) -> pd.DataFrame:
+    """Return counts and values of the configs: the columns of `Posterior.configs`, and squares, the sum of squared deviations from the mean."""
     table = table.where(table.evidence)
     values = np.where(table.failed, np.nan, table.at_end(by))
     trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead, "judged": ~table.censored})
@@ -53,26 +117,11 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
         mean=("value", "mean"),
         squares=("square", "sum"),
     )
-    configs = configs[(configs["n"] > 0) | (configs["n_failed"] > 0)]
-    n_judged, n, n_failed = (configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n", "n_failed"))
-    n_draws = int(np.clip(_MAX_NUMBERS // max(len(configs), 1), _LEAST_DRAWS, _DRAWS)) // _CHAINS * _CHAINS
-    rng = np.random.default_rng(seed)
-    risk, risks = np.full(len(configs), n_failed.sum() / max(n_judged.sum(), 1)), None
-    if (n_judged > 1).any():
-        risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
-    mean, squares = (configs[name].to_numpy(dtype=np.float64) for name in ("mean", "squares"))
-    objective, objectives, spreads = mean, None, None
-    if (n > 1).any():
-        columns = (np.tile(column, (_CHAINS, 1)) for column in (n, mean, squares, risk))
-        expected, objectives, spreads = draw_objectives(*columns, n_draws=n_draws // _CHAINS, rng=rng)
-        objective = np.where(n > 0, expected.mean(0), np.nan)
-        objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
-    return Posterior(
-        by=by,
-        scale=scale,
-        sign=sign,
-        configs=configs.drop(columns="squares").assign(objective=objective, risk=risk),
-        objectives=objectives,
-        spreads=spreads,
-        risks=risks,
-    )
+    return configs[(configs["n"] > 0) | (configs["n_failed"] > 0)]
+
+
+def _sample(n: Floats, rng: np.random.Generator) -> Ints:
+    """Return configs drawn at random, by their number of values n [C]: as many as the population needs, or all."""
+    order = rng.permutation(len(n))
+    told = np.cumsum(n[order] > 1)
+    return order[: max(_SAMPLE, int(np.searchsorted(told, _TOLD)) + 1)]

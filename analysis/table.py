@@ -75,17 +75,17 @@ class TrialTable:
             _require_shape("own_failures must hold one value per trial", np.shape(self.own_failures), (n,))
         for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg"):
             _require_shape(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
-        if len(set(self.trial_id)) < n:
-            raise UserError(f"trial ids must be unique; {n - len(set(self.trial_id))} of {n} are repeats")
+        if (n_ids := len(set(self.trial_id.tolist()))) < n:
+            raise UserError(f"trial ids must be unique; {n - n_ids} of {n} are repeats")
         if self.images.ndim != 2 or len(self.images) != n:
             raise UserError(f"images must have shape [{n} trials, ticks]; got {self.images.shape}")
         for name, curve in self.curves.items():
             _require_shape(f"curve {name!r} must have the shape of images", np.shape(curve), self.images.shape)
         for name in ("settings", "final"):
-            if list(getattr(self, name).index) != list(self.trial_id):
+            if not pd.Index(self.trial_id.astype(object)).equals(getattr(self, name).index):  # a list of a large table takes long
                 raise UserError(f"{name} must be indexed by trial_id, in its order; got {list(getattr(self, name).index)[:5]} …")
-        _require_known("ended", self.ended, (*map(str, Ended), ""))
-        _require_known("outcome", self.outcome, tuple(OUTCOMES))
+        _require_known("ended", self.ended.tolist(), (*map(str, Ended), ""))
+        _require_known("outcome", self.outcome.tolist(), tuple(OUTCOMES))
         _require_known("scientific and nuisance", (*self.scientific, *self.nuisance), tuple(map(str, self.settings.columns)))
 
     @classmethod
@@ -217,6 +217,8 @@ class TrialTable:
     def where(self, mask: Bools) -> Self:
         """Return the trials where `mask` [T] is true, as a table of the same study."""
         _require_shape("mask must hold one truth value per trial", np.shape(mask), (len(self),))
+        if np.all(mask):
+            return self
         rows = np.flatnonzero(mask)
         arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
         curves = {name: curve[rows] for name, curve in self.curves.items()}
@@ -294,6 +296,6 @@ def _require_shape(must: str, given: tuple[int, ...], allowed: tuple[int, ...]) 
 
 
 def _require_known(what: str, given: Iterable[object], allowed: tuple[str, ...]) -> None:
-    unknown = sorted({str(value) for value in given} - set(allowed))
+    unknown = sorted(set(map(str, set(given))) - set(allowed))
     if unknown:
         raise UserError(f"{what} must be among {list(allowed)}; got {unknown}")

@@ -27,29 +27,29 @@ def best_trials(
         if given < 1:
             raise UserError(f"{name} must be at least 1; given {given}")
     matching = "" if where is None else f" with {where}"
-    configs = set(table.config_id) if where is None else configs_where(table, trials(), where)
-    if not (table.evidence & np.isin(table.config_id, list(configs))).any():
+    chosen = np.ones(len(table), dtype=np.bool_)
+    if where is not None:
+        chosen = np.isin(table.config_id, list(configs_where(table, trials(), where)))
+    if not (table.evidence & chosen).any():
         advice = f"; {command('status', folder)} shows its progress" if where is None else ""
         raise UserError(f"a best config needs finished trials{matching}; {folder} has none{advice}")
-    values = pd.Series(table.direction(by).sign * table.at_end(by), index=table.trial_id).dropna()  # less is better
-    config_of = pd.Series(table.config_id, index=table.trial_id)[values.index]
+    values = table.direction(by).sign * table.at_end(by)  # less is better
+    known, failed = ~np.isnan(values), table.failed
     ranked = rank(table, by)
-    ranked = ranked[ranked["config_id"].isin(configs & set(config_of))]
+    ranked = ranked[ranked["config_id"].isin(np.unique(table.config_id[chosen & known]))]
     if not len(ranked):
         raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {folder} has none")
     seeds = ranked["n"] + ranked["n_failed"]
     if seeds.max() < min_seeds:
         log.warning("no config has %d finished trials; ranking those with %d", min_seeds, seeds.max())
-    failed = pd.Series(table.failed, index=table.trial_id)[values.index]
     found = []
     for config in ranked["config_id"][seeds >= min(min_seeds, seeds.max())].head(n):
-        mine = config_of == config
-        alive = values[mine & ~failed].sort_values()
-        alive = alive if len(alive) else values[mine].sort_values()
-        found.append(str(alive.index[(len(alive) - 1) // 2]))
-    if hopeless := [trial_id for trial_id in found if failed[trial_id]]:
+        mine = known & (table.config_id == config)
+        rows = np.flatnonzero(mine & ~failed) if (mine & ~failed).any() else np.flatnonzero(mine)
+        found.append(rows[np.argsort(values[rows], kind="stable")[(len(rows) - 1) // 2]])
+    if hopeless := [str(table.trial_id[row]) for row in found if failed[row]]:
         log.warning("%s failed, as did all trials of the same config", ", ".join(hopeless))
-    return found
+    return [str(table.trial_id[row]) for row in found]
 
 
 def configs_where(table: TrialTable, trials: pd.DataFrame, where: str) -> set[str]:
