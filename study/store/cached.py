@@ -78,7 +78,8 @@ class Cached:
         columns = Columns(
             study=self.studies[-1],
             trials=trials.read([name for name in trials.schema_arrow.names if name != _STARTS]).to_pandas(),
-            ticks=lambda names: ticks.read(None if names is None else list(names)).to_pandas(),
+            # column by column, so that Arrow's copy of each is freed before the next
+            ticks=lambda names: ticks.read(None if names is None else list(names)).to_pandas(split_blocks=True, self_destruct=True),
             names=tuple(sorted(name.removeprefix(VALUES) for name in ticks.schema_arrow.names if name.startswith(VALUES))),
         )
         return columns, trials

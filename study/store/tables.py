@@ -72,7 +72,8 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
     final |= _graded(trials, final)
 
     def text(name: str) -> np.ndarray[Any, np.dtype[np.str_]]:
-        return trials[name].to_numpy(dtype=object).astype(np.str_)
+        of, texts = pd.factorize(trials[name])  # a large study repeats the same few
+        return texts.to_numpy(dtype=object).astype(np.str_)[of]
 
     return TrialTable(
         trial_id=text("trial_id"),
