@@ -34,7 +34,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     table, study = view.table(), view.study
     if not table.evidence.any():
         raise UserError(f"a report needs a finished trial; {view.folder} has none; {command('status', view.folder)} shows its progress")
-    real = view.store.layout.real
+    real = view.layout.real
     spec = study.spec
     trials = view.trials()
     failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
@@ -79,9 +79,10 @@ def _sharing(study: StudyRecord) -> str:
 
 def _codes(view: StudyView) -> Mapping[str, int]:
     """Return hash of the code -> number of trials that it trained. Older records know only the code of each driver: its number is 0."""
-    counts = Counter(code for record in view.store.trials.values() for code in record.codes)
-    if any(record.measurements and not record.codes for record in view.store.trials.values()):
-        counts.update({str(each.provenance.get("code")): 0 for each in view.store.studies})
+    trials = view.recorded.columns.trials
+    counts = Counter(code for codes in trials["codes"] for code in codes.split())
+    if ((trials["ticks"] > 0) & (trials["codes"] == "")).any():
+        counts.update({str(each.provenance.get("code")): 0 for each in view.recorded.studies})
     return counts
 
 
@@ -103,13 +104,13 @@ class _Lazy(Mapping[str, T]):
 
 def _grids(view: StudyView) -> Mapping[str, bytes]:
     """Return trial id -> newest sample grid (PNG). All use the same latents."""
-    layout = view.store.layout
-    return _Lazy([trial for trial in view.store.trials if layout.grids(trial)], lambda trial: layout.grids(trial)[-1].read_bytes())
+    layout = view.layout
+    return _Lazy([trial for trial in view.recorded.trial_ids if layout.grids(trial)], lambda trial: layout.grids(trial)[-1].read_bytes())
 
 
 def _recipes(view: StudyView) -> Mapping[str, str]:
     """Return trial id -> YAML that trains it again; none if the study's plugins are not trusted."""
-    trials = list(view.store.trials) if view.trusted else []
+    trials = list(view.recorded.trial_ids) if view.trusted else []
     return _Lazy(trials, lambda trial: config_text(view.trial(trial).config, f"{trial}.yaml", plugins=view.plugins))
 
 

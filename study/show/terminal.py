@@ -21,7 +21,7 @@ from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.report import explanation_of, write_report
-from study.store.records import Ended
+from study.store.records import Ended, needs_run
 
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
@@ -31,21 +31,30 @@ _FEW = 3  # switches that are named although they are off, if all are
 
 def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
     """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
-    from study.engine.searcher import unfinished  # here: it imports Ray, which takes seconds; only a launch has done so already
-
-    if unfinished(spec, view.store):
-        done = sum(not record.needs_run(spec.max_failures) for record in view.store.trials.values())
+    n_trials = len(view.recorded.trial_ids)
+    done = n_trials - _to_run(view, spec.max_failures)
+    if done < max(spec.n_trials, n_trials):
         console.print(
             f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', view.folder)}.", soft_wrap=True
         )
         return
     try:
-        report = write_report(view, view.store.layout.report)  # first, so that nothing that goes wrong in a terminal can prevent it
+        report = write_report(view, view.layout.report)  # first, so that nothing that goes wrong in a terminal can prevent it
     finally:
         console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
         print_answer(view, view.table(), console)
     console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
+
+
+def _to_run(view: StudyView, max_failures: int) -> int:
+    """Return how many of the recorded trials a resume would run."""
+    trials = view.recorded.columns.trials
+    facts = zip(*(trials[name] for name in ("ended", "failures", "images", "saved_images")), strict=True)
+    return sum(
+        needs_run(ended=ended, failures=failures, images=images, saved_images=saved, max_failures=max_failures)
+        for ended, failures, images, saved in facts
+    )
 
 
 def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) -> None:
@@ -120,8 +129,10 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
         + (f"the study's own is {own.hash}: {others}" if others else "the study's own"),
         soft_wrap=True,
     )
-    of_study = evaluation.values.index.isin(list(view.store.trials))  # a file of results may hold others
-    console.print(f"{of_study.sum()} of {plural(len(view.store.trials), 'trial')} evaluated, results in {evaluation.path}", soft_wrap=True)
+    of_study = evaluation.values.index.isin(list(view.recorded.trial_ids))  # a file of results may hold others
+    console.print(
+        f"{of_study.sum()} of {plural(len(view.recorded.trial_ids), 'trial')} evaluated, results in {evaluation.path}", soft_wrap=True
+    )
     for reason, count in Counter(evaluation.left_out.values()).items():
         first = next(trial_id for trial_id, why in evaluation.left_out.items() if why == reason)
         console.print(f"left out: {first}" + (f" and {count - 1} more" if count > 1 else "") + f": {reason}", soft_wrap=True)
@@ -256,7 +267,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
     if who:
         return
     allowed = spec["max_failures"]
-    if len(trials) < total or any(record.needs_run(allowed) for record in view.store.trials.values()):
+    if len(trials) < total or _to_run(view, allowed):
         console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
     elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
         console.print(

@@ -22,8 +22,8 @@ from study.store.store import Store
 
 VALUES, GRADES = "values.", "grades."
 _FACTS = {  # of a trial -> type
-    **dict.fromkeys(("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis", "reason", "settings"), "str"),
-    **dict.fromkeys(("number", "seed", "ticks", "images", "failures"), "int64"),
+    **dict.fromkeys(("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis", "reason", "codes", "settings"), "str"),
+    **dict.fromkeys(("number", "seed", "ticks", "images", "saved_images", "failures"), "int64"),
     **dict.fromkeys(("onset_kimg", "seconds", "evaluation_seconds"), "float64"),
     "failed": "bool",
 }
@@ -110,7 +110,7 @@ def trial_columns(records: Iterable[TrialRecord], study: StudyRecord) -> pd.Data
     """Return a row per trial: what is recorded about it, its diagnosis, and values and grades at its last tick.
 
     `settings` is the JSON of all its settings that apply, in which the seed is null: trials of one config share it. onset_kimg is NaN without
-    an onset; ticks is the number of ticks.
+    an onset; ticks is the number of ticks; codes are separated by spaces.
     """
     return _typed([_row(record, study) for record in records], _FACTS)
 
@@ -129,11 +129,13 @@ def _row(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
         "onset_kimg": found.onset_kimg,
         "ticks": len(record.measurements),
         "images": last.images if last else 0,
+        "saved_images": record.saved_images,
         "seconds": last.seconds if last else 0.0,
         "evaluation_seconds": last.evaluation_seconds if last else 0.0,
         "diagnosis": found.evidence,
         "reason": record.closed.reason if record.closed else "",
         "failures": record.failures,
+        "codes": " ".join(record.codes),
         "settings": json.dumps({**settings, "seed": None}),
         **{VALUES + name: value for name, value in (last.values.items() if last else ())},
         **{GRADES + name: value for name, value in grades_of(record, study, found).items()},

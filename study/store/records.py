@@ -94,16 +94,30 @@ class TrialRecord:
         measured = [saved.images for saved in self.saved if saved.images in values]
         return min(measured, key=lambda images: direction.sign * values[images], default=self.saved[-1].images)
 
+    @property
+    def saved_images(self) -> int:
+        """The images of the newest checkpoint; -1 without one."""
+        return self.saved[-1].images if self.saved else -1
+
     def needs_run(self, max_failures: int) -> bool:
-        """Whether the trial must run again, from its newest checkpoint: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick."""
-        if self.closed is None:
-            return True
-        if self.closed.ended is Ended.ERROR:
-            return self.failures <= max_failures
-        if self.closed.ended is Ended.BUDGET:
-            assert self.last
-            return not self.saved or self.saved[-1].images < self.last.images
-        return False
+        """Whether the trial must run again, from its newest checkpoint: see the function `needs_run`."""
+        return needs_run(
+            ended=self.closed.ended.value if self.closed else "",
+            failures=self.failures,
+            images=self.last.images if self.last else 0,
+            saved_images=self.saved_images,
+            max_failures=max_failures,
+        )
+
+
+def needs_run(*, ended: str, failures: int, images: int, saved_images: int, max_failures: int) -> bool:
+    """Whether a trial must run again: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick.
+
+    ended: a value of `Ended`, or "" for an unfinished trial.
+    """
+    if ended == Ended.ERROR:
+        return failures <= max_failures
+    return not ended or (ended == Ended.BUDGET and saved_images < images)
 
 
 @dataclass(frozen=True, kw_only=True)
