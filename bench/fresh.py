@@ -3,7 +3,6 @@
 Each function imports what its call needs, and no more, before the clock starts.
 """
 
-import importlib
 import json
 import resource
 import sys
@@ -38,18 +37,12 @@ def _optuna(folder: Path) -> Callable[[], Any]:
     return lambda: optuna.load_study(study_name="scale", storage=f"sqlite:///{folder / 'optuna.db'}").trials_dataframe()
 
 
-def _mlflow(folder: Path) -> Callable[[], Any]:
-    mlflow = importlib.import_module("mlflow")
-    return lambda: mlflow.search_runs(experiment_names=["scale"], max_results=1_000_000)
-
-
 MEASURED: dict[str, Callable[[Path], Callable[[], Any]]] = {
     "open_study, trials()": lambda folder: _reading(folder, "trials"),
     "open_study, best()": lambda folder: _reading(folder, "best"),
     "open_study, history()": lambda folder: _reading(folder, "history"),
     "resume: read, start the searcher": _resuming,
     "Optuna load_study, trials_dataframe()": _optuna,
-    "MLflow search_runs": _mlflow,
 }
 
 

@@ -1,18 +1,21 @@
 """Reading and resuming studies of 1,000 to 100,000 trials of 20 ticks, and the overhead of the driver from the first trial to the last.
 
-`python -m bench.scale` measures reading at 1,000, 10,000 and 100,000 trials (2.5 GB, some ten minutes); `python -m bench.scale 1000` at other
+`python -m bench.scale` measures reading at 1,000, 10,000 and 100,000 trials (2.5 GB, some twenty minutes); `python -m bench.scale 1000` at other
 numbers; `python -m bench.scale driver` the driver over 200 trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
 without imports, and the peak memory of the process.
+
+Optuna and MLflow read the same trials, with two settings and the curve of one metric, from SQLite. MLflow needs an environment of its own, since it
+pins other versions than ganstudy: `python -m venv mlflow && mlflow/bin/pip install mlflow`, then `python -m bench.scale --mlflow mlflow/bin/python`.
 """
 
-import importlib
-import importlib.util
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +34,11 @@ from study.store.layout import Layout
 _SIZES = (1_000, 10_000, 100_000)
 _DRIVEN = 200  # trials
 _PARTS = 4  # of them, whose overhead is compared
-_PEER_UP_TO = 10_000  # trials; filling a storage of Optuna with more takes an hour
+_PEER_UP_TO = 10_000  # trials; filling the storage of a peer with more takes an hour
+_MLFLOW = str(Path(__file__).with_name("mlflow_peer.py"))
 
 
-def reading(n_trials: int) -> Figures:
+def reading(n_trials: int, mlflow: str | None) -> Figures:
     """CPU seconds and memory of reading and resuming a study of so many trials, and of the same trials in other programs."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_study(Path(scratch) / "study", spec_of(n_trials))
@@ -43,24 +47,27 @@ def reading(n_trials: int) -> Figures:
         for what in MEASURED:
             if what.startswith("Optuna"):
                 if n_trials > _PEER_UP_TO:
-                    yield f"Optuna: measured up to {_PEER_UP_TO} trials only, because its storage is filled slowly"
+                    yield f"Optuna and MLflow: measured up to {_PEER_UP_TO} trials only, because their storages are filled slowly"
                     continue
                 _fill_optuna(folder)
-            if what.startswith("MLflow"):
-                if not importlib.util.find_spec("mlflow"):
-                    yield "MLflow: not installed"
-                    continue
-                if n_trials > _PEER_UP_TO:
-                    yield f"MLflow: measured up to {_PEER_UP_TO} trials only, because its store is filled slowly"
-                    continue
-                _fill_mlflow(folder)
             yield from _figures(what, folder)
+        if mlflow and n_trials <= _PEER_UP_TO:
+            lines = "".join(json.dumps(each) + "\n" for each in _finals(folder))
+            store = str(folder / "mlflow.db")
+            subprocess.run([mlflow, _MLFLOW, "fill", store], input=lines, capture_output=True, text=True, check=True)
+            yield from _measured("MLflow search_runs", [mlflow, _MLFLOW, "search", store])
+        elif not mlflow:
+            yield "MLflow: not measured; --mlflow takes a Python that has it"
 
 
 def _figures(what: str, folder: Path, note: str = "") -> Figures:
-    run = subprocess.run([sys.executable, "-m", "bench.fresh", what, str(folder)], capture_output=True, text=True, check=True)
+    yield from _measured(f"{what}, {note}" if note else what, [sys.executable, "-m", "bench.fresh", what, str(folder)])
+
+
+def _measured(name: str, command: Sequence[str]) -> Figures:
+    """Run a process that prints CPU seconds and peak memory."""
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, memory = json.loads(run.stdout.splitlines()[-1])
-    name = f"{what}, {note}" if note else what
     yield Figure(name, [seconds], "s of CPU")
     yield Figure("", [memory], "MB")
 
@@ -84,17 +91,6 @@ def _fill_optuna(folder: Path) -> None:
         )
         for params, curve in _finals(folder)
     )
-
-
-def _fill_mlflow(folder: Path) -> None:
-    """Write the trials to MLflow's store of files, with two settings and the curve of fd."""
-    mlflow = importlib.import_module("mlflow")
-    mlflow.set_experiment("scale")
-    for params, curve in _finals(folder):
-        with mlflow.start_run():
-            mlflow.log_params(params)
-            for tick, value in enumerate(curve):
-                mlflow.log_metric("fd", value, step=tick)
 
 
 def driver() -> Figures:
@@ -131,13 +127,16 @@ def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event
 
 
 def main() -> None:
-    console = Console()
-    if sys.argv[1:] == ["driver"]:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", nargs="*", help="numbers of trials to read, or `driver`", default=_SIZES)
+    parser.add_argument("--mlflow", help="a Python with MLflow")
+    given, console = parser.parse_args(), Console()
+    if given.what == ["driver"]:
         with one_ray():
             show(f"Driver, {_DRIVEN} trials", driver(), console)
         return
-    for n_trials in map(int, sys.argv[1:] or _SIZES):
-        show(f"Reading {n_trials:,} trials of 20 ticks", reading(n_trials), console)
+    for n_trials in map(int, given.what):
+        show(f"Reading {n_trials:,} trials of 20 ticks", reading(n_trials, given.mlflow), console)
 
 
 if __name__ == "__main__":
