@@ -24,7 +24,7 @@ from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
-from study.engine.searcher import Search, unfinished
+from study.engine.searcher import Search
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
 from study.engine.workers import dispatching
@@ -59,8 +59,8 @@ def launch(
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
     for note in prepared.source.notes if progress else ():
         terminal().print(note, soft_wrap=True)
-    if not unfinished(spec, Store(folder)):
-        known = Store(folder).study
+    if prepared.done:
+        known = prepared.known
         if known and (known.spec.get("failure"), known.spec["question"]) != (spec.failure, spec.question):
             with Store.writing(folder) as store:
                 store.write_study(prepared.study)
@@ -82,7 +82,7 @@ def launch(
                 keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
                 with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
-    return Store(folder)
+    return store
 
 
 def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:

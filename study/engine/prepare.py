@@ -44,6 +44,8 @@ class Prepared:
     source: Source
     evaluator: Evaluator
     study: StudyRecord
+    known: StudyRecord | None  # the study that the folder holds, if it has trials
+    done: bool  # whether the folder has no trial left to run
     versions: Mapping[str, str]  # of the driver
     allow_changed_code: bool  # whether trials may be trained by other code of ours
 
@@ -56,11 +58,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     """
     store = Store(folder)
     known = store.study if store.trials else None  # a study without trials may be replaced
+    done = not unfinished(spec, store)
     refuse_second_driver(folder)
-    _refuse_copy(spec, store)
+    _refuse_copy(store, done=done)
     if known:
         _refuse_other(known.spec, spec, folder)
-        if unfinished(spec, store):
+        if not done:
             _refuse_other_versions(known.provenance, folder, allow_changed_code=allow_changed_code)
     _check_writable(folder)
     if address:
@@ -108,12 +111,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         provenance=facts,
         plugin_folders=own_folders(spec.plugins),
     )
-    return Prepared(source, evaluator, made, versions(), allow_changed_code)
+    return Prepared(source, evaluator, made, known, done, versions(), allow_changed_code)
 
 
-def _refuse_copy(spec: StudySpec, store: Store) -> None:
+def _refuse_copy(store: Store, *, done: bool) -> None:
     """Raise UserError if trials are left to train and the folder is a copy, which has no checkpoints and is replaced by the next `submit`."""
-    if (copied := store.layout.copied).exists() and unfinished(spec, store):
+    if (copied := store.layout.copied).exists() and not done:
         raise UserError(
             f"{store.folder} must not be a copy of a study on a cluster to train in; {copied.name} says that it is one, of {copied.read_text()}. "
             f"Go on there with {command('submit')}, or give another folder (--folder)"

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from analysis import Diagnosis
@@ -144,14 +145,18 @@ def _row(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
 
 def tick_columns(records: Iterable[TrialRecord]) -> pd.DataFrame:
     """Return a row per tick, in the order of trials: the row of its trial, images, seconds, evaluation_seconds and values; NaN where not measured."""
-    return _typed(
-        [
-            {"trial": i, "images": m.images, "seconds": m.seconds, "evaluation_seconds": m.evaluation_seconds}
-            | {VALUES + name: value for name, value in m.values.items()}
-            for i, record in enumerate(records)
-            for m in record.measurements
-        ],
-        _TICK,
+    ticks = [(i, m) for i, record in enumerate(records) for m in record.measurements]
+    facts = {name: [getattr(m, name) for _, m in ticks] for name in _TICK if name != "trial"}
+    alike: dict[tuple[str, ...], list[int]] = {}  # the names of values -> the ticks that have them, which are most of a study
+    for tick, (_, m) in enumerate(ticks):
+        alike.setdefault(tuple(m.values), []).append(tick)
+    values = {name: np.full(len(ticks), np.nan) for names in alike for name in names}
+    for names, at in alike.items():
+        numbers = np.array([[value for _, value in ticks[tick][1].values.items()] for tick in at]).reshape(len(at), len(names))
+        for name, column in zip(names, numbers.T, strict=True):
+            values[name][at] = column
+    return pd.DataFrame({"trial": [i for i, _ in ticks], **facts} | {VALUES + name: column for name, column in values.items()}).astype(
+        _TICK
     )
 
 

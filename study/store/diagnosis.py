@@ -44,6 +44,10 @@ def has_failed(trial: TrialRecord, study: StudyRecord, found: "Diagnosis") -> bo
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:
     """Split (images, values) of each tick into images [ticks] and name -> values [ticks], None where a value was not measured."""
-    rows = [dict(values.items()) for _, values in ticks]  # a dict is faster to look up than other mappings
-    names = dict.fromkeys(name for row in rows for name in row)
-    return [float(images) for images, _ in ticks], {name: [row.get(name) for row in rows] for name in names}
+    curves: dict[str, list[float | None]] = {}
+    for tick, (_, values) in enumerate(ticks):
+        for name, value in values.items():  # looking up each value by its name takes twice as long
+            if name not in curves:
+                curves[name] = [None] * len(ticks)
+            curves[name][tick] = value
+    return [float(images) for images, _ in ticks], curves

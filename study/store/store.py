@@ -27,6 +27,8 @@ from study.store.lock import driving
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.values import Values
 
+_BLOCK = 2**20  # bytes that are read at once to find the end of the last line
+
 
 class Store:
     """The records of a study folder. `Store(folder)` reads them; `Store.writing(folder)` also appends.
@@ -94,7 +96,7 @@ class Store:
         with users_path(layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"):
             file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
         with file:
-            file.truncate(len(whole_lines(layout.records.read_bytes())))
+            file.truncate(_end_of_lines(layout.records))
             store = cls(folder)
             store._file = file
             yield store
@@ -212,6 +214,19 @@ def _lines(path: Path) -> Iterator[bytes]:
                 if not line.endswith(b"\n"):
                     return
                 yield line
+
+
+def _end_of_lines(path: Path) -> int:
+    """Return where the last whole line of a file ends. Reads no more than its end, since a large study has gigabytes of records."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(end - _BLOCK, 0)
+            file.seek(start)
+            if found := len(whole_lines(file.read(end - start))):
+                return start + found
+            end = start
+    return 0
 
 
 def whole_lines(data: bytes) -> bytes:
