@@ -5,6 +5,7 @@ other programs that `TrialTable.from_csv`, `from_wandb` and `from_ray` are given
 from analysis import metrics
 from analysis.answer import answer
 from analysis.claim import Claim
+from analysis.compare import Difference, compare, together
 from analysis.diagnose import diagnose
 from analysis.expected import expected_best
 from analysis.explain import Explanation, explain
@@ -17,6 +18,6 @@ from analysis.table import TrialTable
 from ganstudy.direction import Direction
 
 __all__ = [
-    "Claim", "Diagnosis", "Direction", "Explanation", "TrialTable", "answer", "diagnose", "expected_best", "explain", "importance", "metrics",
-    "optuna_importance", "pareto", "rank", "report",
+    "Claim", "Diagnosis", "Difference", "Direction", "Explanation", "TrialTable", "answer", "compare", "diagnose", "expected_best", "explain",
+    "importance", "metrics", "optuna_importance", "pareto", "rank", "report", "together",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from study.store.best import best_trials
 from study.store.cached import Cached
 from study.store.columns import InMemory, Recorded, columns_of, ended_as, settings_of
 from study.store.diagnosis import diagnosis, has_failed
-from study.store.evaluated import read_evaluated
+from study.store.evaluated import measured_by, read_evaluated
 from study.store.generators import whole_generator
 from study.store.layout import Layout, not_records
 from study.store.records import Saved, StudyRecord, TrialRecord
@@ -156,9 +156,15 @@ class StudyView:
             )
         return reevaluate(self.store, self.spec_with(changes), evaluation, progress=progress)
 
-    def table(self, *, where: str | None = None) -> TrialTable:
-        """Return the trials as a table for the functions of `analysis`; where: those that meet a condition on settings or the seed."""
+    def table(self, *, where: str | None = None, protocol: str | None = None) -> TrialTable:
+        """Return the trials as a table for the functions of `analysis`.
+
+        where: only those that meet a condition on settings or the seed. protocol: the hash of an evaluation protocol by which `evaluate`
+        measured the generators; default: the study's own.
+        """
         table = trial_table(self.recorded.columns)
+        if protocol not in (None, self.protocol.hash):
+            table = measured_by(protocol, table, self.folder)
         return table if where is None else trials_where(table, self.trials(), where)
 
     def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int | None = None) -> "list[TrialView]":

@@ -395,6 +395,24 @@ def explain(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a study.", metavar="FOLDER")],
+    second: Annotated[Path, typer.Argument(help="Folder of another study.", metavar="OTHER")],
+    outcome: Annotated[str | None, typer.Option(help="What to compare: as in explain.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two studies: what differs in design, the effects that both measured, with their difference, and one ranking of all configs."""
+    from study.api import open_study
+    from study.show.compare import Compared
+
+    compared = Compared(open_study(first), open_study(second), outcome)
+    if as_json:
+        sys.stdout.write(json.dumps(compared.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    compared.print(console)
+
+
+@app.command()
 def report(
     folder: Folder,
     out: Annotated[

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
-from study.store.evaluated import read_evaluated
+from study.store.evaluated import read_evaluated, with_final
 from study.store.store import Store
 from trainables.data import load
 from trainables.generators import load_generator
@@ -35,10 +35,8 @@ class Reevaluated:
     path: Path  # CSV file of the values
 
     def table(self, table: TrialTable) -> TrialTable:
-        """The study's table with these metrics instead of its own, for trials evaluated at their last tick. Outcomes do not change."""
-        last = pd.DataFrame(table.images, index=table.trial_id).max(axis=1)
-        final = self.values[self.values["images"] == last.reindex(self.values.index)].drop(columns="images")
-        return replace(table, final=final.reindex(table.trial_id), baselines=self.baselines, curves={})
+        """The study's table with these metrics, for trials evaluated at their last tick. Outcomes do not change."""
+        return with_final(table, self.values, self.baselines)
 
 
 def reevaluate(

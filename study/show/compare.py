@@ -1,0 +1,150 @@
+"""Two studies side by side: what differs in design, the effects that both measured, and one ranking of all configs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import analysis
+from analysis.compare import interval, sentence, unmatched
+from analysis.explain import all_outcomes
+from analysis.plain import plain
+from analysis.words import listed, plural, value_text
+from ganstudy import UserError
+from ganstudy.command import command
+from study.api import StudyView
+from study.show.terminal import print_ranking
+from trainables.config import settings
+
+_KEYS = ("goal", "sampler", "n_configs", "seeds", "objective", "failure", "scheduler", "stop_hopeless")
+_RANKED = 12  # rows of the ranking
+
+
+class Compared:
+    """Two studies by one evaluation protocol. Raises UserError if there is none that both were measured with, or other objectives."""
+
+    def __init__(self, first: StudyView, second: StudyView, outcome: str | None):
+        if first.folder.resolve() == second.folder.resolve():
+            raise UserError(f"compare needs two studies; given {first.folder} twice")
+        self.views = (first, second)
+        self.names = _names(first.folder, second.folder)
+        self.by = first.objective
+        if second.objective != self.by and not outcome:
+            raise UserError(
+                f"the studies must have one objective, or --outcome must name what to compare; {self.names[0]} has {self.by}, "
+                f"{self.names[1]} {second.objective}"
+            )
+        self.protocol = _common_protocol(first, second)
+        self.tables = tuple(view.table(protocol=self.protocol) for view in self.views)
+        for name, table in zip(self.names, self.tables, strict=True):
+            if not table.evidence.any():
+                raise UserError(f"compare needs finished trials of both studies; {name} has none")
+        asked = {name for table in self.tables for name in all_outcomes(table, self.by)} if not outcome else {outcome}
+        self.explained = tuple(
+            analysis.explain(table, sorted(asked, key=("failed", self.by).__contains__, reverse=True)) for table in self.tables
+        )
+        self.found = analysis.compare(*self.explained)
+
+    @property
+    def design(self) -> list[tuple[str, str, str]]:
+        """What differs: the key or setting, and its value in each study."""
+        one, other = (view.study.spec for view in self.views)
+        rows = [(key, _text(one.get(key)), _text(other.get(key))) for key in _KEYS]
+        known = {**settings(), **one["base"], **other["base"]}
+        names = dict.fromkeys([*known, *(name for spec in (one, other) for part in spec["space"].values() for name in part)])
+        rows += [(name, _setting(one, name), _setting(other, name)) for name in names]
+        return [row for row in rows if row[1] != row[2]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison as plain values, for JSON."""
+        return {
+            "studies": self.names,
+            "protocol": self.protocol,
+            "design": [{"name": name, "first": one, "second": other} for name, one, other in self.design],
+            "effects": [{**plain(each), "differs": each.differs} for each in self.found],
+            "ranking": plain(analysis.rank(analysis.together(dict(zip(self.names, self.tables, strict=True))), self.by).to_dict("records")),
+        }
+
+    def print(self, console: Console) -> None:
+        """Print the design, the effects and the ranking."""
+        for name, view, table in zip(self.names, self.views, self.tables, strict=True):
+            counted = table.where(table.evidence)
+            n = f"{plural(len(counted), 'trial')} of {plural(len(set(counted.config_id)), 'config')}"
+            console.print(f"{name}: {view.study.spec['question']} {n}.", soft_wrap=True, markup=False)
+        _print_rows(["differs in design", *self.names], self.design, console)
+        _print_rows(
+            ["setting", "compared", "outcome", *self.names, "difference", "95 %", "p of all"], [_row(each) for each in self.found], console
+        )
+        for line in self._conclusions():
+            console.print(line, soft_wrap=True, markup=False)
+        console.print()
+        print_ranking(analysis.together(dict(zip(self.names, self.tables, strict=True))), self.by, console, n=_RANKED)
+
+    def _conclusions(self) -> list[str]:
+        certain = [each for each in self.found if each.differs]
+        lines = [sentence(each, self.names) for each in certain]
+        if certain:
+            reasons = [name for name, *_ in self.design if name not in ("n_configs", "seeds")]
+            lines.append(
+                f"The studies also differ in {listed(reasons)}, any of which may be the reason."
+                if reasons
+                else "The studies have the same design."
+            )
+        elif self.found:
+            lines.append(f"No effect differs beyond chance, of {plural(len(self.found), 'comparison')} that both studies made.")
+        else:
+            lines.append("No effect can be compared: the studies share no comparison.")
+        return lines + [f"{line}." for line in unmatched(*self.explained)]
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    return (first.name, second.name) if first.name != second.name else (str(first), str(second))
+
+
+def _common_protocol(first: StudyView, second: StudyView) -> str:
+    """Return the hash of an evaluation protocol that both studies were measured by: a study's own, if possible."""
+    measured = [{view.protocol.hash, *view.layout.protocols()} for view in (first, second)]
+    for own in (first.protocol.hash, second.protocol.hash, *sorted(measured[0])):
+        if own in measured[0] & measured[1]:
+            return own
+    one, other = first.protocol.as_dict(), second.protocol.as_dict()
+    differing = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in one if one[key] != other[key])
+    raise UserError(
+        f"the studies must be measured by one evaluation protocol, or their metrics cannot be compared; they differ in {differing}. "
+        f"If the data are the same, measure one like the other: {command('evaluate', second.folder)} with --features and --samples"
+    )
+
+
+def _setting(spec: Mapping[str, Any], name: str) -> str:
+    for part in spec["space"].values():
+        if name in part:
+            form = part[name]
+            if isinstance(form, Mapping) and "low" in form:
+                return f"{value_text(form['low'])} to {value_text(form['high'])}{' (log)' if form.get('log') else ''}"
+            return ", ".join(map(value_text, form))
+    return value_text(spec["base"].get(name, settings().get(name)))
+
+
+def _text(value: object) -> str:
+    return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, Mapping) else value_text(value)
+
+
+def _row(each: analysis.Difference) -> tuple[str, ...]:
+    one, other = each.first, each.second
+    mark = "*" if each.differs else ""
+    effects = [f"{claim.shown(claim.effect)} ({claim.interval(family=False)})" for claim in (one, other)]
+    return one.setting, one.compared, one.outcome, *effects, one.shown(each.difference) + mark, interval(each), f"{each.family_p:.2g}"
+
+
+def _print_rows(heads: list[str], rows: Any, console: Console) -> None:
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print()
