@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 FAULTS := $(addprefix tests/study/test_,$(addsuffix .py,kill disturbed damaged_study read_only clock_back faults time_limits out_of_memory lanes_killed sharing tracking reach cluster))
 ROUNDS ?= 10
 
-.PHONY: demo test slow faults lint bench lock
+.PHONY: demo test slow faults lint docs bench lock
 
 demo: .venv/runtime
 	$(BIN)/ganstudy launch studies/digits.yaml
@@ -28,6 +28,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation site, in site/. tests/test_site.py builds it too.
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: .venv/dev
 	$(BIN)/python -m bench

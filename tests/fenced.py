@@ -1,0 +1,54 @@
+"""The fenced blocks of the Markdown files of the repository, and the commands in them and in the texts around them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "studies").rglob("*.md")])
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<head>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
+_SNIPPET = re.compile(r'^--8<-- "(.*)"$', re.MULTILINE)
+_INLINE = re.compile(r"`(ganstudy [^`]+)`")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block. `title` is the file that a reader saves it as, or ""."""
+
+    page: str  # path in the repository
+    line: int
+    language: str
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+@cache
+def blocks(language: str | None = None) -> list[Block]:
+    """Return the blocks of all pages in a language, or all blocks if it is None."""
+    return [block for page in PAGES for block in _of(page) if language in (None, block.language)]
+
+
+def _of(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for fence in _FENCE.finditer(text):
+        language, _, rest = fence["head"].partition(" ")
+        title = re.search(r'title="(.*)"', rest)
+        body = _SNIPPET.sub(lambda name: (ROOT / name[1]).read_text(), fence["text"])
+        yield Block(str(page.relative_to(ROOT)), text.count("\n", 0, fence.start()) + 1, language, title[1] if title else "", body)
+
+
+def shell_lines() -> list[tuple[str, str]]:
+    """Return (place, command) for each line of each block of shell commands, without comments."""
+    lines = [(str(block), re.sub(r"(^|\s)#.*", "", line).strip()) for block in blocks("sh") for line in block.text.splitlines()]
+    return [(place, line) for place, line in lines if line]
+
+
+def inline_commands() -> list[tuple[str, str]]:
+    """Return (place, command) for each `ganstudy …` within a text."""
+    texts = {page: _FENCE.sub("", page.read_text()) for page in PAGES}
+    return [(str(page.relative_to(ROOT)), " ".join(found.split())) for page, text in texts.items() for found in _INLINE.findall(text)]
