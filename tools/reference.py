@@ -106,7 +106,7 @@ def _settings() -> str:
                 facts.append(f"No range: {_cell(NO_RANGE[name].reason)}.")
             # a switch of a trick has no field of its own: its meaning is that of the trick
             meaning = dict(lists["tricks"])[name] if name in TRICKS else (info.description or "") if info else ""
-            parts += [f"### `{name}`", "  \n".join(filter(None, (_cell(meaning), " ".join(facts))))]
+            parts += [f"### `{name}` {{ #{name} }}", "  \n".join(filter(None, (_cell(meaning), " ".join(facts))))]
     return _page(parts)
 
 
@@ -187,19 +187,16 @@ def _commands() -> str:
     group: Any = typer.main.get_command(app)
     parts = ["# Commands", group.help]
     for name, command in group.commands.items():
-        context = command.make_context(name, [], resilient_parsing=True)
-        usage = " ".join(["ganstudy", name, *command.collect_usage_pieces(context)])
-        rows = [
-            (
-                f"`{', '.join(parameter.opts) if parameter.opts != [parameter.name] else parameter.metavar}`",
-                _cell(parameter.help or ""),
-                _shown(parameter),
-            )
-            for parameter in command.params
-            if parameter.name != "help"
-        ]
+        arguments = [_name(each) if each.required else f"[{_name(each)}]" for each in command.params if not each.opts[0].startswith("-")]
+        usage = " ".join(["ganstudy", name, *arguments, "[OPTIONS]"])
+        rows = [(f"`{_name(each)}`", _cell(each.help or ""), _shown(each)) for each in command.params if each.name != "help"]
         parts += [f"## `ganstudy {name}`", command.help, f"`{usage}`", _table(("argument", "what it does", "default"), rows)]
     return _page(parts)
+
+
+def _name(parameter: Any) -> str:
+    """Return how a parameter is written: "-o, --out" or "FOLDER"."""
+    return ", ".join(parameter.opts) if parameter.opts[0].startswith("-") else parameter.metavar or parameter.name.upper()
 
 
 def _shown(parameter: Any) -> str:
