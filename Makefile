@@ -31,7 +31,7 @@ lint: .venv/dev
 
 # The documentation site, in site/. tests/test_site.py builds it too.
 docs: .venv/dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: .venv/dev
 	$(BIN)/python -m bench

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "studies").rglob("*.md")])
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<head>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 _SNIPPET = re.compile(r'^--8<-- "(.*)"$', re.MULTILINE)
-_INLINE = re.compile(r"`(ganstudy [^`]+)`")
+_INLINE = re.compile(r"`((?:ganstudy|make) [^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def shell_lines() -> list[tuple[str, str]]:
 
 
 def inline_commands() -> list[tuple[str, str]]:
-    """Return (place, command) for each `ganstudy …` within a text."""
+    """Return (place, command) for each `ganstudy …` and `make …` within a text."""
     texts = {page: _FENCE.sub("", page.read_text()) for page in PAGES}
     return [(str(page.relative_to(ROOT)), " ".join(found.split())) for page, text in texts.items() for found in _INLINE.findall(text)]
