@@ -1,9 +1,11 @@
 """The fenced blocks of the Markdown files of the repository, and the commands in them and in the texts around them."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +48,11 @@ def shell_lines() -> list[tuple[str, str]]:
     """Return (place, command) for each line of each block of shell commands, without comments."""
     lines = [(str(block), re.sub(r"(^|\s)#.*", "", line).strip()) for block in blocks("sh") for line in block.text.splitlines()]
     return [(place, line) for place, line in lines if line]
+
+
+def words_of(line: str) -> list[str]:
+    """Return the program and the arguments of a line, without the file that its output goes to."""
+    return list(takewhile(lambda word: word != ">", shlex.split(line)))
 
 
 def inline_commands() -> list[tuple[str, str]]:

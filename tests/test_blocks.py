@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from fenced import ROOT, Block, blocks, inline_commands, shell_lines
+from fenced import ROOT, Block, blocks, inline_commands, shell_lines, words_of
 from ruamel.yaml import YAML
 from toy import TOY
 
@@ -32,7 +32,7 @@ _STANDS_FOR = {"N": "3", "TRIAL": "4d79"}  # a word of the texts that an option 
 
 def parse(line: str) -> None:
     """Parse a command with the real command line, without running it. Raises click's UsageError."""
-    program, name, *words = shlex.split(line)
+    program, name, *words = words_of(line)
     assert program == "ganstudy"
     group: Any = typer.main.get_command(app)
     with group.make_context(program, [name, *words]) as context:
@@ -51,7 +51,7 @@ def test_every_block_has_a_language() -> None:
 
 @pytest.mark.parametrize(("place", "line"), shell_lines(), ids=lambda value: value)
 def test_a_command_exists_and_takes_its_arguments(place: str, line: str) -> None:
-    program, *words = shlex.split(line)
+    program, *words = words_of(line)
     if program == "ganstudy":
         parse(line)
         for file in (word for word in words if word.startswith(("studies/", "recipes/"))):
@@ -66,7 +66,7 @@ def test_a_command_exists_and_takes_its_arguments(place: str, line: str) -> None
 
 @pytest.mark.parametrize(("place", "line"), sorted(set(inline_commands())), ids=lambda value: value)
 def test_a_command_within_a_text_takes_its_arguments(place: str, line: str) -> None:
-    program, *words = (_STANDS_FOR.get(word, word.replace("=N", "=3")) for word in shlex.split(line))
+    program, *words = (_STANDS_FOR.get(word, word.replace("=N", "=3")) for word in words_of(line))
     if program == "make":
         check_targets(words)
         return
@@ -79,7 +79,7 @@ def test_a_command_within_a_text_takes_its_arguments(place: str, line: str) -> N
 
 
 def test_no_reason_is_left_over() -> None:
-    assert set(NOT_RUN) <= {shlex.split(line)[0] for _, line in shell_lines()}
+    assert set(NOT_RUN) <= {words_of(line)[0] for _, line in shell_lines()}
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)

@@ -5,7 +5,6 @@ The studies are those of the texts with a budget of a few steps, trained in this
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from fenced import ROOT, blocks, shell_lines
+from fenced import ROOT, blocks, shell_lines, words_of
 from PIL import Image
 from ruamel.yaml import YAML
 from tiny import tiny
@@ -97,20 +96,20 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _runnable() -> list[str]:
-    lines = [line for _, line in shell_lines() if shlex.split(line)[0] == "ganstudy"]
-    return sorted({line for line in lines if shlex.split(line)[1] not in NOT_RUN or "--dry-run" in line})
+    lines = [line for _, line in shell_lines() if words_of(line)[0] == "ganstudy"]
+    return sorted({line for line in lines if words_of(line)[1] not in NOT_RUN or "--dry-run" in line})
 
 
 @pytest.mark.parametrize("line", _runnable())
 def test_a_command_runs(line: str) -> None:
-    words = [os.path.expanduser(word) for word in shlex.split(line)[1:]]
+    words = [os.path.expanduser(word) for word in words_of(line)[1:]]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert result.output
 
 
 def test_no_reason_is_left_over() -> None:
-    assert set(NOT_RUN) <= {shlex.split(line)[1] for _, line in shell_lines() if line.startswith("ganstudy ")}
+    assert set(NOT_RUN) <= {words_of(line)[1] for _, line in shell_lines() if line.startswith("ganstudy ")}
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python") if not block.title}))

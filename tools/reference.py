@@ -19,8 +19,8 @@ from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.study_spec import StudySpec
 from study.spec.tracking import Tracking, WandbConfig
 from tools.public import extending_page, python_page
-from trainables.config import TrialConfig, need_of, settings
-from trainables.signal_names import SIGNALS, signal_names
+from trainables.config import need_of, settings
+from trainables.fields import meaning_of, schema_of, types_of
 from trainables.tricks import TRICKS
 from trainables.updates import UPDATES
 
@@ -95,8 +95,7 @@ def _settings() -> str:
         parts.append(f"## {heading}")
         for name in names:
             facts = [f"Default `{_yaml(settings()[name])}`."]
-            info = _field(name)
-            if info and (allowed := _allowed(info)) not in ("", "a text", "a text or `null`"):
+            if (allowed := _in_words(schema_of(name), {})) and "boolean" not in types_of(name):
                 facts.append(f"Allowed: {allowed}.")
             if need := need_of(name):
                 facts.append(f"Needs `{need}`.")
@@ -104,8 +103,8 @@ def _settings() -> str:
                 facts.append(f"Range: {_cell(ranges[name])}.")
             elif name in NO_RANGE:
                 facts.append(f"No range: {_cell(NO_RANGE[name].reason)}.")
-            # a switch of a trick has no field of its own: its meaning is that of the trick
-            meaning = dict(lists["tricks"])[name] if name in TRICKS else (info.description or "") if info else ""
+            meaning = dict(lists["tricks"])[name] if name in TRICKS else f"{meaning_of(name)}."  # of a trick with its settings and source
+            meaning = meaning[0].upper() + meaning[1:]
             parts += [f"### `{name}` {{ #{name} }}", "  \n".join(filter(None, (_cell(meaning), " ".join(facts))))]
     return _page(parts)
 
@@ -120,26 +119,13 @@ def _groups() -> dict[str, list[str]]:
     return groups | {"Tricks": sorted(groups["Tricks"])}
 
 
-def _field(name: str) -> FieldInfo | None:
-    """Return the field of a setting; None for the switch of a trick, which has none."""
-    head, _, rest = name.partition(".")
-    if head in TRICKS or (rest and head in UPDATES):
-        entry: Any = TRICKS.get(head) or UPDATES[head]
-        fields: Mapping[str, FieldInfo] = entry.__pydantic_fields__  # both are dataclasses of pydantic
-        return fields[rest] if rest else None
-    section = TrialConfig.model_fields[head]
-    if isinstance(section.default, BaseModel):
-        return type(section.default).model_fields[rest or "name"]
-    return section
-
-
 # Names, metrics, outcomes ----------------------------------------------------------------------------
 
 
 def _names() -> str:
     parts = ["# Names", "What a study file can name, with its settings in brackets and its source. `ganstudy list` prints the same."]
     for kind, entries in catalogue().items():
-        if kind not in ("settings", "ranges", "metrics"):  # these have pages of their own
+        if kind not in ("settings", "ranges", "metrics", "signals"):  # these have pages of their own
             parts += [f"## {kind.capitalize()}", _table(("name", "what it is"), [(f"`{name}`", _cell(text)) for name, text in entries])]
     return _page(parts)
 
@@ -154,7 +140,6 @@ def _metrics() -> str:
         )
         for name, metric in METRICS.items()
     ]
-    terms = {name: "term that this trick adds to the loss, with its weight" for name in signal_names() if name not in SIGNALS}
     return _page(
         [
             "# Metrics and signals",
@@ -163,7 +148,7 @@ def _metrics() -> str:
             "## Signals",
             "A signal is a number that training itself gives. As an objective it needs a direction: "
             "`objective: {metric: d/image_grad_real, direction: minimize}`.",
-            _table(("signal", "what it is"), [(f"`{name}`", text) for name, text in (SIGNALS | terms).items()]),
+            _table(("signal", "what it is"), [(f"`{name}`", text) for name, text in catalogue()["signals"]]),
         ]
     )
 
@@ -247,7 +232,7 @@ def _in_words(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     bounds = [
-        f"{sign} {schema[key]:g}"
+        f"{sign} {schema[key]:g}".replace("e+0", "e")
         for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "\\<"))
         if key in schema
     ]
