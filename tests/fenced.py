@@ -45,9 +45,9 @@ def _of(page: Path) -> Iterator[Block]:
 
 
 def shell_lines() -> list[tuple[str, str]]:
-    """Return (place, command) for each line of each block of shell commands, without comments."""
-    lines = [(str(block), re.sub(r"(^|\s)#.*", "", line).strip()) for block in blocks("sh") for line in block.text.splitlines()]
-    return [(place, line) for place, line in lines if line]
+    """Return (place, command) for each command in the blocks of shell commands, without comments."""
+    lines = [(str(block), re.sub(r"(^|\s)#.*", "", line)) for block in blocks("sh") for line in block.text.splitlines()]
+    return [(place, command.strip()) for place, line in lines for command in line.split("&&") if command.strip()]
 
 
 def words_of(line: str) -> list[str]:

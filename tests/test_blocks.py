@@ -20,6 +20,7 @@ from study.spec.study_spec import StudySpec
 NOT_RUN = {
     "source": "it changes the shell that calls it",
     "pip": "it needs a package index",
+    "pre-commit": "it changes the clone that runs the tests",
     "docker": "it builds an image, from an index and a registry",
     "kubectl": "it needs a Kubernetes cluster; test_deploy.py checks the file",
     "ray": "it needs machines to log in to; test_deploy.py checks the file against Ray's schema",

@@ -97,7 +97,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _runnable() -> list[str]:
     lines = [line for _, line in shell_lines() if words_of(line)[0] == "ganstudy"]
-    return sorted({line for line in lines if words_of(line)[1] not in NOT_RUN or "--dry-run" in line})
+    here = {line for line in lines if "s3://" not in line}  # the tests of object stores have a store
+    return sorted({line for line in here if words_of(line)[1] not in NOT_RUN or "--dry-run" in line})
 
 
 @pytest.mark.parametrize("line", _runnable())

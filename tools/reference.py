@@ -103,8 +103,8 @@ def _settings() -> str:
                 facts.append(f"Range: {_cell(ranges[name])}.")
             elif name in NO_RANGE:
                 facts.append(f"No range: {_cell(NO_RANGE[name].reason)}.")
-            meaning = dict(lists["tricks"])[name] if name in TRICKS else f"{meaning_of(name)}."  # of a trick with its settings and source
-            meaning = meaning[0].upper() + meaning[1:]
+            # of a trick as in the list, with its settings and source
+            meaning = dict(lists["tricks"])[name] if name in TRICKS else f"{meaning_of(name)[0].upper()}{meaning_of(name)[1:]}."
             parts += [f"### `{name}` {{ #{name} }}", "  \n".join(filter(None, (_cell(meaning), " ".join(facts))))]
     return _page(parts)
 
