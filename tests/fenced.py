@@ -17,13 +17,18 @@ _INLINE = re.compile(r"`((?:ganstudy|make) [^`]+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block. `title` is the file that a reader saves it as, or ""."""
+    """One fenced block."""
 
     page: str  # path in the repository
     line: int
     language: str
-    title: str
     text: str
+
+    @property
+    def file(self) -> str:
+        """The module that a reader saves it as, which its first line names; "" if there is none."""
+        name = re.match(r"# (\w+\.py)\n", self.text)
+        return name[1] if name else ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -38,10 +43,8 @@ def blocks(language: str | None = None) -> list[Block]:
 def _of(page: Path) -> Iterator[Block]:
     text = page.read_text()
     for fence in _FENCE.finditer(text):
-        language, _, rest = fence["head"].partition(" ")
-        title = re.search(r'title="(.*)"', rest)
         body = _SNIPPET.sub(lambda name: (ROOT / name[1]).read_text(), fence["text"])
-        yield Block(str(page.relative_to(ROOT)), text.count("\n", 0, fence.start()) + 1, language, title[1] if title else "", body)
+        yield Block(str(page.relative_to(ROOT)), text.count("\n", 0, fence.start()) + 1, fence["head"], body)
 
 
 def shell_lines() -> list[tuple[str, str]]:

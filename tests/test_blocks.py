@@ -86,7 +86,10 @@ def test_no_reason_is_left_over() -> None:
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_a_yaml_block_is_a_valid_study_file_or_recipe(block: Block, tmp_path: Path) -> None:
     given = YAML(typ="safe").load(block.text)
-    given.pop("plugins", None)  # test_blocks_run.py has them
+    modules = {each.file for each in blocks("python")}
+    assert {f"{name}.py" for name in given.pop("plugins", [])} <= modules  # imported by test_blocks_run.py
+    if not given:
+        return
     if not set(given) & set(StudySpec.model_fields):
         (tmp_path / "recipe.yaml").write_text(block.text)
         assert load_config(tmp_path / "recipe.yaml", {})

@@ -79,8 +79,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             Path("pictures").mkdir(exist_ok=True)
             Image.fromarray(np.random.default_rng(i).integers(0, 256, (16, 16), np.uint8)).save(f"pictures/{i}.png")
         for block in blocks("python"):
-            if block.title:
-                Path(block.title).write_text(block.text)
+            if block.file:
+                Path(block.file).write_text(block.text)
         files = {Path("studies") / file: yaml.load((ROOT / "studies" / file).read_text()) for file in STUDIES.values()}
         for block in blocks("yaml"):
             if "name" in (given := yaml.load(block.text)) and given["name"] not in STUDIES:
@@ -113,11 +113,11 @@ def test_no_reason_is_left_over() -> None:
     assert set(NOT_RUN) <= {words_of(line)[1] for _, line in shell_lines() if line.startswith("ganstudy ")}
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in blocks("python") if not block.title}))
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("python") if not block.file}))
 def test_the_python_blocks_of_a_page_run_one_after_the_other(page: str) -> None:
     known, names = set(TRICKS), {"study": optuna.load_study(storage="sqlite:///my.db", study_name="digits")}
     for block in blocks("python"):
-        if block.page == page and not block.title:
+        if block.page == page and not block.file:
             exec(compile(block.text, str(block), "exec"), names)
     for name in set(TRICKS) - known:
         for tick in tiny({name: True}).ticks():
