@@ -42,8 +42,8 @@ def extending_page() -> str:
     """Return the page of what a plugin imports."""
     return _page(
         "# Python API for plugins",
-        "What a plugin imports: base classes, decorators and what their methods get. [Contributing](../contributing.md#how-to-add-an-entry) lists every kind of "
-        "entry and its table.",
+        "What a plugin imports: base classes, decorators and what their methods get. [Plugins](../plugins.md) has an example of each "
+        "kind of entry.",
         _PLUGINS,
     )
 
