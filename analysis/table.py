@@ -51,9 +51,7 @@ class TrialTable:
     baselines: Mapping[str, float]  # metric -> what real data score
     scales: Mapping[str, Scale] = field(default_factory=dict)  # setting -> the scale on which its range was searched, if known
     foreign: bool = False  # runs of another program: no diagnosis; a missing setting does not apply, whatever the settings are called
-    notes: tuple[
-        str, ...
-    ] = ()  # how the trials were read, where it is not plain: what was left out or assumed, and what counts as a failure
+    notes: tuple[str, ...] = ()  # what was left out or assumed where the trials were read, and what counts as a failure
     missing: str = ""  # which trials of the study are no evidence yet, as a sentence with which answers begin; "" if all are
     own_failures: Bools | None = None  # [T]: trials that failed by the study's own definition; None: by their outcome
 

@@ -163,7 +163,7 @@ class StudyView:
         measured the generators; default: the study's own.
         """
         table = trial_table(self.recorded.columns)
-        if protocol not in (None, self.protocol.hash):
+        if protocol is not None and protocol != self.protocol.hash:
             table = measured_by(protocol, table, self.folder)
         return table if where is None else trials_where(table, self.trials(), where)
 

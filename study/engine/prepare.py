@@ -19,8 +19,9 @@ from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
 from study.engine.searcher import unfinished
 from study.evaluation.evaluator import Evaluator
+from study.spec.identity import identity
 from study.spec.plugins import own_folders
-from study.spec.study_spec import StudySpec, identity
+from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord

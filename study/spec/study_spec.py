@@ -36,7 +36,7 @@ from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
-from trainables.config import PLACES_OF_DATA, TrialConfig, settings
+from trainables.config import TrialConfig, settings
 from trainables.messages import unknown_key_first, validation_message
 from trainables.sections import Section, joined
 
@@ -255,20 +255,6 @@ def _is_valid(given: Mapping[str, Any], plugin_folders: Sequence[Path]) -> bool:
     except SpecError:
         return False
     return True
-
-
-def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
-
-    The question, the definition of a failure, which only changes how records are read, the resources, the tracking and the places of files
-    may change; the numbers of configs and seeds may grow.
-    """
-    free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures"}
-    spec = {"stop_hopeless": True, **spec}  # older studies do not have it
-    base = {name: value for name, value in spec["base"].items() if name not in PLACES_OF_DATA}
-    # without the path of the weights, since the evaluation protocol has their hash
-    evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}
-    return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 
 def checked(given: Mapping[str, Any], *, plugin_folders: Sequence[Path | str] = ()) -> StudySpec:

@@ -14,7 +14,8 @@ from study.engine.prepare import prepare
 from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
 from study.spec.failure import Failure
-from study.spec.study_spec import StudySpec, identity
+from study.spec.identity import identity
+from study.spec.study_spec import StudySpec
 from study.store.columns import InMemory
 from study.store.records import Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store

@@ -18,8 +18,9 @@ from ganstudy import UserError
 from study.api import StudyView, open_study
 from study.cli import app
 from study.evaluation.reevaluate import reevaluate
+from study.spec.identity import identity
 from study.spec.sections import EvaluationConfig
-from study.spec.study_spec import StudySpec, identity
+from study.spec.study_spec import StudySpec
 from study.store.format import FORMAT, upgraded
 from study.store.layout import Layout
 from study.store.records import Closed, Ended, Measurement
