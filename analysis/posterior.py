@@ -14,7 +14,7 @@ _MAX_NUMBERS = 1_200_000  # draws × configs: bounds time and memory of large st
 _LEAST_DRAWS = 800
 _CHAINS = 8
 LARGE = _MAX_NUMBERS // _LEAST_DRAWS  # configs; of more than these, the population is learned from a random sample
-_LARGE_DRAWS = 200  # of all configs of a large study, and of its population
+_LARGE_DRAWS, _LARGE_CHAINS = 200, 4  # of all configs of a large study, and of its population, which so many configs tell well
 _SAMPLE, _TOLD = (
     1000,
     200,
@@ -79,8 +79,8 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
         columns = n, mean, squares, risk
         if large:
             sample = _sample(n, rng)
-            chains = (np.tile(column[sample], (_CHAINS, 1)) for column in columns)
-            population = Population.of(*chains, n_draws=n_draws // _CHAINS, rng=rng)
+            chains = (np.tile(column[sample], (_LARGE_CHAINS, 1)) for column in columns)
+            population = Population.of(*chains, n_draws=n_draws // _LARGE_CHAINS, rng=rng)
             expected, objectives, spreads = population.objectives(*columns, n_draws=n_draws, rng=rng)
         else:
             chains = (np.tile(column, (_CHAINS, 1)) for column in columns)

@@ -41,10 +41,10 @@ _QUIET = {"RAY_AIR_NEW_OUTPUT": "0"}  # Tune prints no tables
 
 
 @contextlib.contextmanager
-def one_ray() -> Iterator[None]:
-    """Start Ray with two CPUs. Sets the environment first, since W&B's loggers inherit it from Ray's processes."""
+def one_ray(cpus: int = 2) -> Iterator[None]:
+    """Start Ray with so many slots. Sets the environment first, since W&B's loggers inherit it from Ray's processes."""
     with patch.dict(os.environ, _OFFLINE | _QUIET):
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield
         finally:
@@ -71,18 +71,19 @@ def _slope(seconds: Callable[[int, Path], float], ns: tuple[int, int], folder: P
     return (many - few) / (ns[1] - ns[0])
 
 
-def ours(n_trials: int, folder: Path, tracking: Mapping[str, Any] = _TRACKING) -> float:
-    """Run a study of so many trials and return its wall seconds."""
+def ours(n_trials: int, folder: Path, tracking: Mapping[str, Any] = _TRACKING, **changes: Any) -> float:
+    """Run a study of so many trials and return its wall seconds. changes: other keys of the study file; those of base are added to it."""
     spec = StudySpec.from_dict(
         {
             "name": "overhead",
             "question": "What does a trial cost in addition to its training?",
             "goal": "optimise",
-            "base": _BASE,
+            "base": {**_BASE, **changes.pop("base", {})},
             "space": {"scientific": {"g.lr": {"low": _LR[0], "high": _LR[1], "log": True}}},
             "n_configs": n_trials,
             "evaluation": {"samples": _EVALUATED},
             "tracking": dict(tracking),
+            **changes,
         }
     )
     start = time.perf_counter()

@@ -1,7 +1,8 @@
 """Reading and resuming studies of 1,000 to 100,000 trials of 20 ticks, and the overhead of the driver from the first trial to the last.
 
 `python -m bench.scale` measures reading at 1,000, 10,000 and 100,000 trials (2.5 GB, some twenty minutes); `python -m bench.scale 1000` at other
-numbers; `python -m bench.scale driver` the driver over 200 trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
+numbers. `python -m bench.scale driver 2000 --slots 16 --waiting` compares 2,000 trials of one second with the ideal time, as Ray does for Tune;
+`python -m bench.scale driver 5000 --wandb` measures the overhead of 5,000 small trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
 without imports, and the peak memory of the process.
 
 Optuna and MLflow read the same trials, with two settings and the curve of one metric, from SQLite. MLflow needs an environment of its own, since it
@@ -27,6 +28,7 @@ from bench.figures import Figure, Figures, show
 from bench.fresh import MEASURED
 from bench.overhead import one_ray, ours
 from bench.records import spec_of, write_study
+from bench.waiting import SECONDS
 from study.api import open_study
 from study.spec.design import MAX_CONFIGS
 from study.store.layout import Layout
@@ -93,25 +95,33 @@ def _fill_optuna(folder: Path) -> None:
     )
 
 
-def driver() -> Figures:
-    """Wall seconds per trial beyond its work, over the trials of one study, in parts, to see whether they grow. Needs a Ray."""
+def driver(n_trials: int, *, slots: int, waiting: bool, wandb: bool) -> Figures:
+    """Wall seconds per trial beyond its work, over the trials of one study, in parts, to see whether they grow. Needs a Ray with so many slots."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, marks, ended = Path(scratch) / "study", list[tuple[float, int]](), threading.Event()
         watch = threading.Thread(target=_watch, args=(Layout(folder).records, marks, ended))
         watch.start()
+        changes = {"base": {"loop": "waiting"}, "plugins": ["bench.waiting"]} if waiting else {}
+        tracking = {"wandb": {"mode": "offline"}} if wandb else {}
         try:
-            ours(_DRIVEN, folder, tracking={})
+            wall = ours(n_trials, folder, tracking, goal="explain", sampler="random", seeds=1, **changes)
         finally:
             ended.set()
             watch.join()
-        trials = open_study(folder).trials()
-    work = float((trials["seconds"] + trials["evaluation_seconds"]).mean()) / 2  # two at a time
+        trials = open_study(folder, trust_plugins=waiting).trials()
+    work = SECONDS / slots if waiting else float((trials["seconds"] + trials["evaluation_seconds"]).mean()) / slots
     times, closed = np.array(marks).T
-    bounds = np.linspace(0.05 * _DRIVEN, _DRIVEN, _PARTS + 1)  # without the first trials, which wait for the workers
+    bounds = np.linspace(max(0.05 * n_trials, slots), n_trials, _PARTS + 1)  # without the first trials, which wait for the workers
     at = np.interp(bounds, closed, times)
     for low, high, before, after in zip(bounds, bounds[1:], at, at[1:], strict=False):
         yield Figure(f"trials {low:.0f} to {high:.0f}", [(after - before) / (high - low) - work], "s/trial", "≤ 0.15")
-    yield f"Wall time with two concurrent trials of one update, without trackers, less {work:.3f} s of training and evaluation per trial."
+    if waiting:
+        rate = (at[-1] - at[0]) / (bounds[-1] - bounds[0])
+        yield Figure("time, as a multiple of the ideal", [rate / work], "", "≤ 1.14")
+        yield Figure("the same with the start and the end of the study", [wall / (n_trials * work)])
+        yield f"{slots} concurrent trials, each of which waits for {SECONDS:g} s. Ideal: {work:g} s/trial. Overhead includes updates and evaluation."
+    else:
+        yield f"Wall time with {slots} concurrent trials of one update, less {work:.3f} s of training and evaluation per trial."
 
 
 def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event) -> None:
@@ -128,12 +138,17 @@ def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="*", help="numbers of trials to read, or `driver`", default=_SIZES)
+    parser.add_argument("what", nargs="*", help="numbers of trials to read, or `driver` and a number of trials to run", default=_SIZES)
     parser.add_argument("--mlflow", help="a Python with MLflow")
+    parser.add_argument("--slots", type=int, default=2, help="driver: concurrent trials")
+    parser.add_argument("--waiting", action="store_true", help="driver: trials that wait for a second instead of using a CPU")
+    parser.add_argument("--wandb", action="store_true", help="driver: with offline W&B files")
     given, console = parser.parse_args(), Console()
-    if given.what == ["driver"]:
-        with one_ray():
-            show(f"Driver, {_DRIVEN} trials", driver(), console)
+    if given.what[0] == "driver":
+        n_trials = int(given.what[1]) if len(given.what) > 1 else _DRIVEN
+        with one_ray(given.slots):
+            figures = driver(n_trials, slots=given.slots, waiting=given.waiting, wandb=given.wandb)
+            show(f"Driver, {n_trials:,} trials" + (", W&B offline" if given.wandb else ""), figures, console)
         return
     for n_trials in map(int, given.what):
         show(f"Reading {n_trials:,} trials of 20 ticks", reading(n_trials, given.mlflow), console)

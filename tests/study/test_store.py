@@ -433,18 +433,3 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_then_to_the_start
     assert newest(record, tmp_path) is None
     assert caplog.messages == [f"{states[3]} {differs}", f"{states[2]} {differs}", "a starts again, because it has no other checkpoint"]
     assert newest(TrialRecord(trial_id="b", number=1, flat={}), tmp_path) is None
-
-
-def test_a_torn_line_longer_than_a_block_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store.writing(tmp_path) as store:
-        store.write_study(STUDY)
-    whole = store.path.read_bytes()
-    for torn in (b"", b"{", b'{"trial": "' + 100 * b"a"):
-        for block in (1, 7, len(whole), 10_000):
-            monkeypatch.setattr("study.store.store._BLOCK", block)
-            store.path.write_bytes(whole + torn)
-            with Store.writing(tmp_path):
-                assert store.path.read_bytes() == whole
-    store.path.write_bytes(b"{torn")
-    with Store.writing(tmp_path):
-        assert store.path.read_bytes() == b""
