@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from ganstudy import UserError
-from ganstudy.command import command
+from ganstudy.command import command, shell_command
 from ganstudy.files import write_output
 from study.console import terminal
 from study.store.layout import Layout, default_folder, not_records
@@ -120,11 +120,12 @@ def submit(
     bundle.refuse_own(copy)
     client, place = jobs.connected(address), PurePosixPath(folder)
     job = jobs.submit(client, spec, place, allow_changed_code=allow_changed_code)
-    console.print(f"Job {job} runs on {address}; `ray job stop --address {address} {job}` ends it.", soft_wrap=True)
+    console.print(f"Job {job} runs on {address}; {shell_command('ray', 'job', 'stop', '--address', address, job)} ends it.", soft_wrap=True)
     try:
         succeeded = jobs.follow(client, job, lambda text: print(text, end="", flush=True))
     except KeyboardInterrupt:
-        errors.print(f"The job runs on. Follow it with `ray job logs --follow --address {address} {job}`.", soft_wrap=True)
+        follow = shell_command("ray", "job", "logs", "--follow", "--address", address, job)
+        errors.print(f"The job runs on. Follow it with {follow}.", soft_wrap=True)
         raise typer.Exit(130) from None
     if not succeeded:
         raise UserError(

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ganstudy import UserError
+from ganstudy.command import shell_command
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
 from study.store.bundle import BEGIN, END
@@ -58,7 +59,7 @@ def _answering(client: "JobSubmissionClient") -> Iterator[None]:
         address = client.get_address()
         raise UserError(
             f"the Ray dashboard at {address} must carry out each request; it did not: {told}. A job that was started runs on "
-            f"(`ray job list --address {address}`). Once the dashboard answers, the same command resumes the study and copies it"
+            f"({shell_command('ray', 'job', 'list', '--address', address)}). Once the dashboard answers, the same command resumes the study and copies it"
         ) from None
 
 
