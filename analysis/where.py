@@ -13,7 +13,7 @@ A condition is made of
 Names stand as they are, with dots and slashes, or in backticks. A slash between two names divides, unless both together are a name.
 
 A missing value makes a comparison neither true nor false, as in SQL: where g.slope does not apply, neither `g.slope < 0.2` nor
-`not g.slope < 0.2` selects a trial, but `g.slope < 0.2 or g.slope is missing` does. So is a division by zero.
+`not g.slope < 0.2` selects a trial, but `g.slope < 0.2 or g.slope is missing` does. The result of a division by zero is missing.
 """
 
 import ast
@@ -149,9 +149,12 @@ class _Condition:
             and (word := self.parsed.name(node)) not in self.frame.columns
             and self.parsed.has_a_known_name(other)
         ):
-            if word in self._operand(other).objects:
+            column = self._operand(other)
+            if column.kind in ("text", "mixed") and word in column.objects:
                 return self._same("text", word, repr(word))
-            raise self.parsed.unknown(word, f"A text stands in quotes: {word!r}")
+            switch = f"{column.given} is a switch: write {column.given}, or not {column.given}"
+            quotes = f"A text stands in quotes: {word!r}"
+            raise self.parsed.unknown(word, {"truth": switch, "text": quotes, "mixed": quotes}.get(column.kind, ""))
         return self._operand(node)
 
     def _operand(self, node: ast.expr) -> _Operand:
@@ -215,7 +218,7 @@ _KINDS: Mapping[str, str] = {
     "number": "a number",
     "truth": "a truth value",
     "text": "a text",
-    "mixed": "a number in some trials and a text in others",
+    "mixed": "not of one kind in all trials",
 }
 
 

@@ -271,7 +271,7 @@ def test_open_study_is_the_documented_python(folder: Path) -> None:
     assert len(view.history()) == 8 * 4
     assert view.best(n=1, by="fd", where="coverage > -1", min_seeds=2)[0].config.arch == "mlp"
     assert analysis.explain(view.table(), outcome=["failed", "fd"]).outcomes == ("failed", "fd")
-    with pytest.raises(ValueError, match="needs finished trials"):
+    with pytest.raises(ValueError, match="of 4 configs, none meets 'coverage > 2'"):
         view.best(where="coverage > 2")
     with pytest.raises(ValueError, match="matches 0 trials"):
         view.trial("zz")
