@@ -12,7 +12,7 @@ _TOKEN = re.compile(
     | `(?P<quoted>[^`]+)`
     | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<word>[^\W\d]\w*(?:[./][^\W\d]\w*)*)
-    | (?P<sign><=|>=|==|!=|[-+*/<>()\[\],&|~])
+    | (?P<sign><=|>=|==|!=|//|\*\*|[-+*/%<>()\[\],&|~])
     | (?P<space>\s+)""",
     re.VERBOSE,
 )
@@ -21,7 +21,7 @@ _WORDS = {  # of the language, and Python's word for them
     **{"&": "and", "|": "or", "~": "not", "true": "True", "false": "False"},
 }
 _SHOWN = 200  # characters of a condition in a message
-_ALLOWED = "names of settings, metrics and signals, numbers, texts in quotes, < <= > >= == !=, in [1, 2], is missing, and, or, not, + - * / and ( )"
+_ALLOWED = "names of settings, metrics and signals, numbers, texts in quotes, < <= > >= == !=, in [1, 2], is missing, and, or, not, + - * / // % ** and ( )"
 
 
 class Parsed:

@@ -7,7 +7,7 @@ A condition is made of
     seed in [1, 2]              or: not in
     g.slope is missing          or: is not missing
     r1                          a switch that is on
-    d.lr / g.lr > 2             arithmetic with +, -, * and /
+    d.lr / g.lr > 2             arithmetic with + - * / // % **
     and, or, not, ( )           & | ~ mean the same as and, or, not
 
 Names stand as they are, with dots and slashes, or in backticks. A slash between two names divides, unless both together are a name.
@@ -43,6 +43,9 @@ _COMPUTED: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
 }
 
 
@@ -172,9 +175,11 @@ class _Condition:
                 values = self._numbers(node.operand)
                 return _Operand("number", -values if isinstance(node.op, ast.USub) else values, self.parsed.given(node))
             case ast.BinOp() if type(node.op) in _COMPUTED:
+                x, y = self._numbers(node.left), self._numbers(node.right)
                 with np.errstate(all="ignore"):  # what is not finite is missing
-                    values = _COMPUTED[type(node.op)](self._numbers(node.left), self._numbers(node.right))
-                return _Operand("number", np.where(np.isfinite(values), values, np.nan), self.parsed.given(node))
+                    values = _COMPUTED[type(node.op)](x, y)
+                missing = np.isnan(x) | np.isnan(y) | ~np.isfinite(values)  # in NumPy, NaN ** 0 is 1
+                return _Operand("number", np.where(missing, np.nan, values), self.parsed.given(node))
             case ast.BoolOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
                 return _Operand("truth", self._truth(node), f"({self.parsed.given(node)})")
         raise self.parsed.refused(f"{self.parsed.given(node)} is not allowed")

@@ -92,6 +92,10 @@ SELECTED = {  # what users type -> the rows that it selects
     "fd - 1 < 3": [0],
     "2 * fd + 1 < 10": [0, 2],
     "-fd > -5": [0, 2],
+    "seed % 2 == 1": [0, 2],
+    "seed//2 == 1": [1, 2],
+    "seed ** 2 > 8": [2, 3],
+    "g.slope ** 0 == 1": [0, 2],
     "1 / d/image_grad_real > 1": [0],  # a division by zero is missing
     "not 1 / d/image_grad_real > 1": [1, 2],
     "`my metric` > 2": [2, 3],
@@ -137,7 +141,7 @@ REFUSED = {  # what is no condition -> a part of the message
     "!r1": "'!' cannot be read",
     "arch == 'mlp": '"\'" cannot be read',
     "coverage > 0,8": "(coverage > 0, 8) is not allowed",
-    "coverage > 80%": "'%' cannot be read",
+    "coverage > 80%": "it cannot be read",
     "coverage > 'a'": "coverage is a number and 'a' is a text; texts are compared with texts",
     "coverage == 'a'": "coverage is a number and 'a' is a text",
     "arch > 'a'": "texts are compared with texts, by == or !=",
@@ -154,9 +158,6 @@ REFUSED = {  # what is no condition -> a part of the message
     "coverage is 1": "only the word missing may stand",
     "fd < 1e999": "a number that is too large",
     "fd < " + "9" * 400: "a number that is too large",
-    "seed ** 2 > 1": "it cannot be read",
-    "seed // 2 > 1": "it cannot be read",
-    "seed % 2 == 1": "'%' cannot be read",
     "coverage.foo > 1": "no trial has a value called 'coverage.foo'. Did you mean coverage?",
     "coverage.max() > 1": "coverage.max() is not allowed",
     "abs(coverage) > 1": "abs(coverage) is not allowed",
@@ -208,6 +209,7 @@ Rule = tuple[str, Callable[[Row], Any]]
 NUMBERS, TEXTS, SWITCHES = ["d.lr", "g.slope", "d/adv", "d", "seed", "lookahead.k"], ["arch", "outcome"], ["r1", "averages.start"]
 COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
 COMPUTED = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+COMPUTED |= {"//": operator.floordiv, "%": operator.mod, "**": operator.pow}
 LETTERS = st.sampled_from(["mlp", "dcgan", "r1", "a b", "", "and", "d.lr"])
 PLAIN = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, 1e-3, 0.0, 1e300, 2.5]))
 
@@ -219,10 +221,13 @@ def name_of(name: str) -> st.SearchStrategy[Rule]:
 def computed(a: Rule, sign: str, b: Rule) -> Rule:
     def value(row: Row) -> Any:
         x, y = a[1](row), b[1](row)
-        if x is None or y is None or (sign == "/" and y == 0):
+        if x is None or y is None:
             return None
-        found = COMPUTED[sign](float(x), float(y))
-        return found if math.isfinite(found) else None
+        try:
+            found = COMPUTED[sign](float(x), float(y))
+        except (ZeroDivisionError, OverflowError):
+            return None
+        return found if isinstance(found, float) and math.isfinite(found) else None  # the square root of -1 is complex
 
     return f"({a[0]} {sign} {b[0]})", value
 
