@@ -141,20 +141,13 @@ class StudyView:
     ) -> "Reevaluated":
         """Measure all stored generators again, with another evaluation protocol. Nothing is trained; earlier results are reused.
 
-        An argument of None keeps the study's value. changes: where the data are, such as {"data.root": "/new/place"}; the records keep the old place.
-        progress(trial_id, number, trials) is called before each measurement. Raises UserError for data, features or changes that do not fit.
+        None keeps the study's value. changes: where the data are now, {"data.root": "/new"}. progress(trial_id, number, trials): called before each.
         """
-        from study.evaluation.reevaluate import reevaluate  # here: it imports torch, which takes seconds
+        from study.evaluation.reevaluate import places_of_data, reevaluate  # here: it imports torch, which takes seconds
         from study.spec.sections import evaluation_as
-        from trainables.config import PLACES_OF_DATA
 
         evaluation = evaluation_as(self.spec.as_dict()["evaluation"], features=features, weights=weights, samples=samples)
-        if other := [name for name in changes if name not in PLACES_OF_DATA]:
-            raise UserError(
-                f"only the place of the data may change where a study is evaluated ({', '.join(PLACES_OF_DATA)}); given {other[0]}. "
-                "Features, weights and samples have options of their own"
-            )
-        return reevaluate(self.store, self.spec_with(changes), evaluation, progress=progress)
+        return reevaluate(self.store, self.spec_with(places_of_data(changes)), evaluation, progress=progress)
 
     def table(self, *, where: str | None = None, protocol: str | None = None) -> TrialTable:
         """Return the trials as a table for the functions of `analysis`.

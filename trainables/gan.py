@@ -1,7 +1,6 @@
 """Gan: two networks, their optimisers, and one training step of each. Update rules call these steps; Run loops over them."""
 
 import math
-import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,6 +13,7 @@ from ganstudy.errors import UserError
 from ganstudy.numbers import finite
 from ganstudy.units import to_images
 from trainables.batches import Batches
+from trainables.building import BUILDING
 from trainables.clock import Clock
 from trainables.config import TrialConfig
 from trainables.data import Source
@@ -30,7 +30,6 @@ from trainables.tricks.base import Nets, Step, Trick, make_trick
 
 _LabelPair = tuple[Tensor | None, Tensor | None]  # classes [N] of the real images and of the fake images
 _NO_LABELS: _LabelPair = (None, None)
-_BUILDING = threading.Lock()  # initial weights come from PyTorch's global random state, which the threads of a process share
 
 
 class Gan:
@@ -41,7 +40,7 @@ class Gan:
 
     def __init__(self, config: TrialConfig, source: Source, *, device: torch.device | str = "cpu"):
         self.config, self.source, self.device = config, source, torch.device(device)
-        with _BUILDING:
+        with BUILDING:
             torch.manual_seed(config.seed)
             self._build()
 

@@ -13,6 +13,7 @@ from ganstudy.checksums import damage
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
 from ganstudy.tf32 import tf32
+from trainables.building import BUILDING
 from trainables.config import TrialConfig
 from trainables.latents import draw_classes, draw_latent
 from trainables.models.conditional import apply, build_generator
@@ -142,7 +143,7 @@ def refuse_unloadable(generator: Generator, config: TrialConfig, shape: tuple[in
     """
     tensors = {name: tensor.detach().cpu() for name, tensor in generator.net.state_dict().items()}
     try:
-        with torch.random.fork_rng(devices=[]):  # building draws weights
+        with BUILDING, torch.random.fork_rng(devices=[]):  # building draws weights
             again = _built(config, shape, tensors, shares=generator.shares, classes=generator.classes)
     except RuntimeError:  # load_state_dict
         same = False

@@ -19,6 +19,7 @@ from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from study.store.evaluated import read_evaluated, with_final
 from study.store.store import Store
+from trainables.config import PLACES_OF_DATA
 from trainables.data import load
 from trainables.generators import load_generator
 from trainables.loop import Diverged
@@ -37,6 +38,16 @@ class Reevaluated:
     def table(self, table: TrialTable) -> TrialTable:
         """The study's table with these metrics, for trials evaluated at their last tick. Outcomes do not change."""
         return with_final(table, self.values, self.baselines)
+
+
+def places_of_data(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return changes of a study that is evaluated. Raises UserError unless all say where the data are now, and nothing else."""
+    if other := [name for name in changes if name not in PLACES_OF_DATA]:
+        raise UserError(
+            f"only the place of the data may change where a study is evaluated ({', '.join(PLACES_OF_DATA)}); given {other[0]}. "
+            "Features, weights and samples have options of their own"
+        )
+    return changes
 
 
 def reevaluate(

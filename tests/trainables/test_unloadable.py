@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from tiny import source_of, tiny_config
 from torch import Tensor, nn
 
 from ganstudy import UserError
+from trainables.building import BUILDING
 from trainables.generators import Generator, load_generator
+from trainables.models.conditional import build_generator
 from trainables.run import LOOPS, Run
 from trainables.sections import DataConfig
 from trainables.trial import Trial
@@ -133,3 +136,16 @@ def test_the_check_moves_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = last(Trial(config, RING, lambda generator: {"fd": 1.0}))
     monkeypatch.setattr("trainables.trial.refuse_unloadable", lambda *args: None)
     assert last(Trial(config, RING, lambda generator: {"fd": 1.0})) == checked
+
+
+def test_the_check_builds_while_no_other_lane_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes share PyTorch's global random state, from which initial weights come."""
+    locked = []
+
+    def building(*args: Any, **settings: Any) -> nn.Module:
+        locked.append(BUILDING.locked())
+        return build_generator(*args, **settings)
+
+    monkeypatch.setattr("trainables.generators.build_generator", building)
+    Trial(tiny_config(), RING, lambda generator: {"fd": 1.0}).advance()
+    assert locked == [True]
