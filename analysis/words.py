@@ -64,9 +64,9 @@ def counted(share: float) -> str:
     return percent(share)
 
 
-def plural(n: int, noun: str) -> str:
-    """2, "trial" -> "2 trials"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def plural(n: int, noun: str, many: str = "") -> str:
+    """2, "trial" -> "2 trials". many: the plural, if it does not only add an s."""
+    return f"{n} {noun}" if n == 1 else f"{n} {many or noun + 's'}"
 
 
 def listed(items: list[str]) -> str:

@@ -45,7 +45,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     source = prepared.source
     console.print(
         f"data {source.name}: {first_line(DATA[source.name])} {len(source.train):,} training and {len(source.heldout):,} held-out samples"
-        + (f", {len(source.classes):,} classes" if source.classes else ", no classes"),
+        + (f", {plural(len(source.classes), 'class', 'classes')}" if source.classes else ", no classes"),
         soft_wrap=True,
     )
     for note in source.notes:

@@ -10,6 +10,7 @@ from ganstudy import UserError
 from study.spec.culprit import culprit
 from study.spec.domains import extremes
 from study.spec.errors import SpecError
+from study.spec.ranges import NEVER_VARIES
 from study.spec.space import Proposal, Space
 from trainables.config import TrialConfig, live, lives, need_of, settings
 from trainables.needs import Need
@@ -31,9 +32,9 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
             if (need := need_of(name)) and _meeting(need, space, base) is None:
                 (other, value), *_ = need.first.items()
                 both = f"{other}: [{_yaml(settings()[other])}, {_yaml(value)}]"
+                or_vary = "" if other in NEVER_VARIES else f", or `{both}` to the space"
                 raise SpecError(
-                    (where, name),
-                    f"{name} needs {need}, which this study never has; add `{other}: {_yaml(value)}` to base, or `{both}` to the space",
+                    (where, name), f"{name} needs {need}, which this study never has; add `{other}: {_yaml(value)}` to base{or_vary}"
                 )
     for choice, variants in space.variants.items():
         for variant, bundle in variants.items():

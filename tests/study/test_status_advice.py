@@ -1,0 +1,45 @@
+"""`ganstudy status` advises only what would train something."""
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from recorded import PROTOCOL, STUDY, Driver
+from typer.testing import CliRunner
+
+from study.api import open_study
+from study.cli import app
+from study.engine.searcher import unfinished
+from study.spec.study_spec import StudySpec
+from study.store.records import Ended
+from study.store.store import Store
+
+
+def status(folder: Path) -> str:
+    return " ".join(CliRunner().invoke(app, ["status", str(folder)], catch_exceptions=False).output.split())
+
+
+def test_a_resume_that_would_run_nothing_is_not_advised(toy: Callable[..., StudySpec], tmp_path: Path) -> None:
+    spec = toy(n_configs=2, max_failures=1)
+    first, second = (spec.config(proposal.flat, proposal.flat["seed"]).trial_id for proposal in spec.designed())
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict()))
+        driver = Driver(store)
+        driver.whole(first)
+        driver.open(second)
+        driver.tick(second, 1, Ended.ERROR, "ValueError: no")
+    assert "Resume with" in status(tmp_path)  # it is tried once more
+    with Store.writing(tmp_path) as store:
+        driver = Driver(store)
+        driver.open(second)
+        driver.tick(second, 2, Ended.ERROR, "ValueError: no")
+    assert not unfinished(spec, Store(tmp_path))
+    said = status(tmp_path)
+    assert "Resume with" not in said
+    assert "1 trial ended in an error 2 times and will not be tried again" in said
+    (advice,) = re.findall("When the reason is mended, `(.*)` does", said)
+    assert shlex.split(advice)[:3] == ["ganstudy", "resume", str(tmp_path)]
+    name, _, value = advice.rpartition(" ")[2].partition("=")
+    assert unfinished(open_study(tmp_path).spec_with({name: int(value)}), Store(tmp_path))
