@@ -174,7 +174,7 @@ def _run(spec: "StudySpec", folder: Path, address: str | None, *, allow_changed_
 def status(folder: Folder) -> None:
     """Show the progress and outcomes of a study, and the process that runs it."""
     from study.api import open_study
-    from study.show.terminal import print_status
+    from study.show.status import print_status
 
     print_status(open_study(folder), driver(folder), console)
 

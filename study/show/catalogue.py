@@ -83,7 +83,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             (name, "; ".join(f"{setting}: {_in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
             for name, space in SPACES.items()
         ],
-        "settings": [(name, f"{meaning_of(name)} (default {_yaml(value)})") for name, value in sorted(plain.items()) if name not in TRICKS],
+        "settings": [(name, f"{meaning_of(name)} (default {_yaml(value)})") for name, value in sorted(plain.items())],
     }
 
 

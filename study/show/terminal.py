@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.report import explanation_of, write_report
-from study.store.records import Ended, needs_run
+from study.show.status import n_to_run
+from study.store.records import Ended
 
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
@@ -32,7 +32,7 @@ _FEW = 3  # switches that are named although they are off, if all are
 def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
     """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
     n_trials = len(view.recorded.trial_ids)
-    done = n_trials - _to_run(view, spec.max_failures)
+    done = n_trials - n_to_run(view, spec.max_failures)
     if done < max(spec.n_trials, n_trials):
         console.print(
             f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', view.folder)}.", soft_wrap=True
@@ -45,16 +45,6 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
         print_answer(view, view.table(), console)
     console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
-
-
-def _to_run(view: StudyView, max_failures: int) -> int:
-    """Return how many of the recorded trials a resume would run."""
-    trials = view.recorded.columns.trials
-    facts = zip(*(trials[name] for name in ("ended", "failures", "images", "saved_images")), strict=True)
-    return sum(
-        needs_run(ended=ended, failures=failures, images=images, saved_images=saved, max_failures=max_failures)
-        for ended, failures, images, saved in facts
-    )
 
 
 def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) -> None:
@@ -238,40 +228,3 @@ def _new_run(row: dict[Any, Any], by: str) -> str:
 def _risk(row: dict[Any, Any]) -> str:
     """Return the risk of a config; where it is unknown, since no config has two trials that tell it, how many of its trials failed."""
     return percent(row["p_fail"]) if row["p_fail_low"] == row["p_fail_low"] else f"{row['n_failed']} of {row['n_seeds']}"
-
-
-def print_status(view: StudyView, who: str | None, console: Console) -> None:
-    """Print progress and outcomes. who: the active process, if there is one."""
-    trials = view.trials()
-    spec = view.study.spec
-    total = spec["n_configs"] * spec["seeds"]
-    console.print(
-        Text.assemble(
-            (spec["name"], "bold"),
-            f"  {view.folder}: {len(trials)} of {plural(total, 'trial')} started; " + (f"active: {who}" if who else "no active process"),
-        ),
-        soft_wrap=True,
-    )
-    if len(trials):
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("ended", "outcome", "trials"):
-            table.add_column(column, justify="right" if column == "trials" else "left")
-        for (ended, outcome), count in Counter(zip(trials["ended"], trials["outcome"], strict=True)).most_common():
-            table.add_row(ended or "unfinished", outcome or "–", str(count))
-        print_table(console, table)
-        training, evaluating = trials["seconds"].sum(), trials["evaluation_seconds"].sum()
-        console.print(
-            f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation",
-            soft_wrap=True,
-        )
-    if who:
-        return
-    allowed = spec["max_failures"]
-    if len(trials) < total or _to_run(view, allowed):
-        console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
-    elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
-        console.print(
-            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', view.folder)} TRIAL shows it. "
-            f"When the reason is mended, {command('resume', view.folder, '--set', f'max_failures={2 * allowed + 1}')} does.",
-            soft_wrap=True,
-        )

@@ -219,7 +219,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"losss": "hinge"}, "no setting named 'losss'; did you mean 'loss'?"),
     ({"dlr": 1e-4}, "did you mean 'd.lr'?"),
     ({"r1": True, "r1.gama": 1.0}, "no setting named 'r1.gama'; did you mean 'r1.gamma'?"),
-    ({"qqqqqq": 1}, "settings are ada, ada.policy,"),
+    ({"qqqqqq": 1}, "no setting named 'qqqqqq'; `ganstudy list settings` prints all "),
     ({"tricks": {"r1": {}}}, "no setting named 'tricks'"),
     ({"loss": "hing"}, "no loss named 'hing'; did you mean 'hinge'?"),
     ({"data": "digts"}, "no data set named 'digts'; did you mean 'digits'?"),

@@ -1,0 +1,61 @@
+"""What `ganstudy status` prints: progress, outcomes, and what to do next."""
+
+from collections import Counter
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.words import plural
+from ganstudy.command import command
+from study.api import StudyView
+from study.console import print_table
+from study.store.records import Ended, needs_run
+
+
+def print_status(view: StudyView, who: str | None, console: Console) -> None:
+    """Print progress and outcomes. who: the active process, if there is one."""
+    trials = view.trials()
+    spec = view.study.spec
+    total = spec["n_configs"] * spec["seeds"]
+    console.print(
+        Text.assemble(
+            (spec["name"], "bold"),
+            f"  {view.folder}: {len(trials)} of {plural(total, 'trial')} started; " + (f"active: {who}" if who else "no active process"),
+        ),
+        soft_wrap=True,
+    )
+    if len(trials):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("ended", "outcome", "trials"):
+            table.add_column(column, justify="right" if column == "trials" else "left")
+        for (ended, outcome), count in Counter(zip(trials["ended"], trials["outcome"], strict=True)).most_common():
+            table.add_row(ended or "unfinished", outcome or "–", str(count))
+        print_table(console, table)
+        training, evaluating = trials["seconds"].sum(), trials["evaluation_seconds"].sum()
+        console.print(
+            f"time, summed over trials: {timedelta(seconds=round(training))} training, {timedelta(seconds=round(evaluating))} evaluation",
+            soft_wrap=True,
+        )
+    if who:
+        return
+    allowed = spec["max_failures"]
+    if len(trials) < total or n_to_run(view, allowed):
+        console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
+    elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
+        console.print(
+            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', view.folder)} TRIAL shows it. "
+            f"When the reason is mended, {command('resume', view.folder, '--set', f'max_failures={2 * allowed + 1}')} does.",
+            soft_wrap=True,
+        )
+
+
+def n_to_run(view: StudyView, max_failures: int) -> int:
+    """Return how many of the recorded trials a resume would run."""
+    trials = view.recorded.columns.trials
+    facts = zip(*(trials[name] for name in ("ended", "failures", "images", "saved_images")), strict=True)
+    return sum(
+        needs_run(ended=ended, failures=failures, images=images, saved_images=saved, max_failures=max_failures)
+        for ended, failures, images, saved in facts
+    )
