@@ -176,7 +176,7 @@ def test_classes_and_tail_of_a_stack_apply_to_its_digits(tmp_path: Path, monkeyp
         ({"classes": [0, ""]}, "data.classes must name at least one class"),
         ({"classes": [True]}, "valid string"),
         ({"classes": 1.5}, "valid string"),
-        ({"imbalance": 0.5}, "at least 1"),
+        ({"imbalance": 0.5}, "greater than or equal to 1"),
     ],
 )
 def test_invalid_settings_are_refused_with_the_reason(settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
