@@ -101,3 +101,11 @@ def test_a_batch_of_one_is_refused_where_a_norm_needs_more(where: str, norm: dic
     base = {"data": "ring8", "arch": "mlp", **norm} | ({"batch_size": 1} if where == "base" else {})
     with pytest.raises(UserError, match="batch_size must be at least 2 with"):
         StudySpec.from_dict({"name": "t", "question": "q", "base": base, "space": {"scientific": space}, "n_configs": 4})
+
+
+@pytest.mark.parametrize("space", [{"precision": ["tf32", "bf16"]}, {"method": {"plain": {}, "coarse": {"precision": "bf16"}}}])
+def test_what_only_building_a_trial_finds_is_refused_before_a_start(space: dict[str, Any]) -> None:
+    base = {"data": "ring8", "arch": "mlp", "g.width": 8, "d.width": 8}
+    spec = StudySpec.from_dict({"name": "t", "question": "q", "base": base, "space": {"scientific": space}, "n_configs": 2})
+    with pytest.raises(UserError, match="precision must be fp32 or tf32 with points"):
+        check_networks(spec, source_of(DataConfig(name="ring8")))
