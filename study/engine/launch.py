@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.error import TuneError
 
 from analysis.words import listed
@@ -22,6 +23,7 @@ from study.engine import cluster, sharing
 from study.engine.lanes import Lane
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
+from study.engine.reasons import SPARE_MEMORY
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
 from study.engine.searcher import Search
@@ -135,6 +137,11 @@ def _run_tune(
                 raise store.unwritten from None
             before, n_ticks = n_ticks, sum(len(record.measurements) for record in store.trials.values())
             crashes = crashes + 1 if n_ticks == before else 1
+            if crashes > _MAX_CRASHES and isinstance(error.__cause__, OutOfMemoryError):
+                raise UserError(
+                    f"trials must fit into the memory of their node; Ray has ended one {crashes} times for want of it, without a tick in between: {error}. "
+                    f"To go on, {SPARE_MEMORY}, then resume: {command('resume', store.folder)}"
+                ) from None
             if crashes > _MAX_CRASHES:
                 raise
             log.warning("Ray Tune crashed; resuming from the records: %s", error)

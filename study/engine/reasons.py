@@ -8,10 +8,8 @@ TOO_LARGE = (
     "the trial ran out of a GPU's memory, also when no other trial shared the GPU, so it is not tried again. "
     "Lower batch_size or the widths of its networks, or use a GPU with more memory"
 )
-_WANT_OF_MEMORY = (
-    "its process ended without an error of its own, as when the system or Ray ends it for want of memory (the node's `dmesg` tells). If so, "
-    "set resources.memory_gb, so that fewer trials run at a time, or lower batch_size or the widths of the networks"
-)
+SPARE_MEMORY = "set resources.memory_gb, so that fewer trials run at a time, or lower batch_size or the widths of the networks"
+_WANT_OF_MEMORY = f"its process ended without an error of its own, as when the system ends it for want of memory (the node's `dmesg` tells). If so, {SPARE_MEMORY}"
 
 
 def gpu_is_full(reason: str) -> bool:

@@ -2,14 +2,21 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from limited import memory_group
+from ray.exceptions import OutOfMemoryError
 from toy import doubled, run
 
+from ganstudy import UserError
+from study.engine import launch
 from study.engine.reasons import explained
 from study.spec.study_spec import StudySpec
+from study.store.records import Measurement
+from study.store.store import Store
 
 DIED = "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
 PLUGIN = '''
@@ -75,6 +82,27 @@ def test_a_trial_that_is_ended_each_time_fails_and_says_what_to_do(greedy: Calla
     assert "set resources.memory_gb, so that fewer trials run at a time, or lower batch_size" in first.closed.reason.splitlines()[-1]
     assert [(record.closed and record.closed.ended, record.failures) for record in others] == [("budget", 0)] * 3
     assert doubled(view.folder) == 0
+
+
+def test_a_tune_run_that_ray_ends_for_want_of_memory_again_and_again_says_what_to_do(
+    toy: Callable[..., StudySpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On clusters whose memory monitor is on; where ganstudy starts Ray, it is off. A Tune run is a stand-in here, with what Ray Tune raises."""
+    runs: list[int] = []
+
+    def fit() -> None:
+        runs.append(len(runs))
+        if len(runs) == 3:  # a tick, after which crashes are counted anew
+            store.write("a-s1", measured=Measurement(images=200, seconds=1.0, evaluation_seconds=1.0, values={"fd": 1.0}))
+        raise RuntimeError("Caught unexpected exception: 3.1GB of 4GB used") from OutOfMemoryError("3.1GB of 4GB used")
+
+    monkeypatch.setattr(launch, "_tuner", lambda *given, only: SimpleNamespace(fit=fit))
+    monkeypatch.setattr(launch, "_trainable", lambda *given: nullcontext())
+    with Store.writing(tmp_path) as store:
+        store.write("a-s1", opened={"flat": {}})
+        with pytest.raises(UserError, match=r"ended one 3 times .*3\.1GB of 4GB used\. To go on, set resources\.memory_gb, .* then resume"):
+            launch._run_trials(toy(), None, store, None, lanes=0)  # type: ignore[arg-type]
+    assert len(runs) == 5
 
 
 def test_what_an_ended_process_means() -> None:
