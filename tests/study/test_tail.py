@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from recorded import Driver
 
+from ganstudy import UserError
 from study.store.store import Store
 from study.tracking.tracker import Tail
 
@@ -37,7 +38,7 @@ def test_a_line_that_was_taken_back_is_replaced_by_the_next(tmp_path: Path, monk
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fails)
-            with pytest.raises(OSError, match="Input/output error"):
+            with pytest.raises(UserError, match="Input/output error"):
                 driver.tick("a-s1", 0)
         assert tail.read_on() == []
         driver.open("c" * (1000 if longer else 1) + "-s1")
