@@ -105,7 +105,7 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
             if not stopping.full or stopping.ends():
                 return
             if untried := stopping.full - stopping.fit:
-                log.warning("%s ran out of the memory of a GPU that it shared; it is tried alone", listed(sorted(untried)))
+                log.warning("a GPU that trials share has run out of memory; now tried alone: %s", listed(sorted(untried)))
                 stopping.shared, stopping.alone = False, True
                 ran_out, stopping.full = stopping.full, set()
                 _run_tune(spec.with_gpu(1), shared, store, display, stopping, only=untried)
@@ -117,7 +117,7 @@ def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress
             lanes //= 2
             assert store.study
             store.write_study(replace(store.study, sharing=sharing.halved(store.study.sharing, lanes)))
-            log.warning("a trial ran out of a GPU's memory, and fits alone; from now on %s", sharing.sentence(lanes, []))
+            log.warning("what ran out of memory fits alone; from now on %s", sharing.sentence(lanes, []))
 
 
 def _run_tune(
