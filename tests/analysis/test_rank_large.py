@@ -18,7 +18,7 @@ def staged(stage: Stage, n_configs: int, n_seeds: int) -> tuple[TrialTable, pd.S
     table = stage(n_configs, n_seeds, risk=lambda config: 0.3 if config["r1"] else 0.05)
     rng = np.random.default_rng(7)
     truth = pd.Series(np.where(rng.random(n_configs) < 0.1, 1.0, 0.0) + 0.3 * rng.standard_normal(n_configs), sorted(set(table.config_id)))
-    values = truth.loc[table.config_id.tolist()].to_numpy() + 0.2 * rng.standard_normal(len(table))
+    values = truth.loc[list(table.config_id)].to_numpy() + 0.2 * rng.standard_normal(len(table))
     return replace(table, final=table.final.assign(fd=np.exp(values))), truth
 
 
