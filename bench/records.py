@@ -15,13 +15,14 @@ import numpy as np
 
 from ganstudy.ended import Ended
 from study.evaluation.protocol import EvaluationProtocol
-from study.spec.design import DESIGNS, MAX_CONFIGS, seed_of
+from study.spec.design import DESIGNS, seed_of
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
 from study.store.records import Closed, Measurement, Saved, StudyRecord
 from study.store.store import Store
 
+MOST_CONFIGS = 10_000  # larger studies have several seeds
 TICKS = 20  # after the measurement of the untrained networks
 _KIMG = 200
 _POOL = 120  # trials with curves of their own
@@ -30,8 +31,8 @@ _PROTOCOL = EvaluationProtocol(data="digits", split="a", features="classifier", 
 
 
 def spec_of(n_trials: int, *, goal: str = "explain") -> StudySpec:
-    """Return a study of so many trials: of as many configs, or of the most configs that a study may have, with several seeds each."""
-    n_configs = min(n_trials, MAX_CONFIGS)
+    """Return a study of so many trials: of as many configs, or of 10,000 with several seeds each."""
+    n_configs = min(n_trials, MOST_CONFIGS)
     design = {"seeds": n_trials // n_configs, "sampler": "random"} if goal == "explain" else {}
     return StudySpec.from_dict(
         {

@@ -27,10 +27,9 @@ from rich.console import Console
 from bench.figures import Figure, Figures, show
 from bench.fresh import MEASURED
 from bench.overhead import one_ray, ours
-from bench.records import spec_of, write_study
+from bench.records import MOST_CONFIGS, spec_of, write_study
 from bench.waiting import SECONDS
 from study.api import open_study
-from study.spec.design import MAX_CONFIGS
 from study.store.layout import Layout
 
 _SIZES = (1_000, 10_000, 100_000)
@@ -44,7 +43,7 @@ def reading(n_trials: int, mlflow: str | None) -> Figures:
     """CPU seconds and memory of reading and resuming a study of so many trials, and of the same trials in other programs."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_study(Path(scratch) / "study", spec_of(n_trials))
-        yield f"{Layout(folder).records.stat().st_size / 1e6:.0f} MB of records, {min(n_trials, MAX_CONFIGS)} configs"
+        yield f"{Layout(folder).records.stat().st_size / 1e6:.0f} MB of records, {min(n_trials, MOST_CONFIGS)} configs"
         yield from _figures("open_study, trials()", folder, "the first time")
         for what in MEASURED:
             if what.startswith("Optuna"):

@@ -7,11 +7,12 @@ import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
 from analysis.confounding import Confounded, confounded
-from study.spec.design import DESIGNS, MAX_CONFIGS
+from study.spec.design import DESIGNS
 from study.spec.study_spec import StudySpec
 
 _SENTENCES = 10  # for two settings, and for interactions; a bad design has hundreds
 _GROWN = (2, 4, 8)  # times as many configs
+_MOST = 10_000  # configs of a grown design; one of more takes too long to make for a hint
 
 
 def unseparated(spec: StudySpec) -> list[str]:
@@ -21,7 +22,7 @@ def unseparated(spec: StudySpec) -> list[str]:
     """
     settings = designed(spec, spec.n_configs)
     found = confounded(settings, spec.space.scientific)
-    sizes = [spec.n_configs * factor for factor in _GROWN if spec.n_configs * factor <= MAX_CONFIGS]
+    sizes = [spec.n_configs * factor for factor in _GROWN if spec.n_configs * factor <= _MOST]
     if not found or not sizes:
         return [_sentence(spec, each, None, sizes) for each in found[:_SENTENCES]]
     grown = designed(spec, sizes[-1])

@@ -18,7 +18,7 @@ from study.spec.domains import at
 from study.spec.errors import SpecError
 from study.spec.space import Space
 
-MAX_CONFIGS = 10_000  # of a study; seed_of gives each config its own seeds
+MAX_CONFIGS = 100_000  # of a study; it takes half a minute to make the design of so many
 MAX_SEED = 10**11  # of a design; the seeds of its trials are below 2^63, as PyTorch's must be
 
 
@@ -89,7 +89,10 @@ def _sobol(n: int, dims: int, rng: np.random.Generator) -> np.ndarray[Any, np.dt
 
 
 def seed_of(design_seed: int, *, config: int, replicate: int) -> int:
-    """Return a unique seed for a trial. Seed 20003007 is design seed 2, config 3, replicate 7."""
+    """Return a seed for a trial that no other trial of the study has. Seed 20003007 is design seed 2, config 3, replicate 7.
+
+    Studies with other design seeds have other seeds, up to 10,000 configs each.
+    """
     return 10_000_000 * design_seed + 1_000 * config + replicate
 
 
