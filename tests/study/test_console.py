@@ -24,7 +24,8 @@ from study.console import PIPE_WIDTH, in_ascii, print_table, terminal
 from study.show.catalogue import print_catalogue
 from study.show.claims import print_claims
 from study.show.report import explanation_of
-from study.show.terminal import print_answer, print_best, print_result, print_status
+from study.show.status import print_status
+from study.show.terminal import print_answer, print_best, print_result
 from study.show.trials import print_study, print_trial
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended

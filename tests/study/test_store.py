@@ -12,7 +12,7 @@ import pytest
 import torch
 from full import at_most
 from ray.tune.schedulers import ASHAScheduler
-from recorded import STUDY, Driver
+from recorded import Driver
 
 from ganstudy import UserError
 from ganstudy.checksums import write_sums
