@@ -19,7 +19,8 @@ from study.store.columns import InMemory, Recorded, columns_of, ended_as, settin
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.evaluated import measured_by, read_evaluated
 from study.store.generators import whole_generator
-from study.store.layout import Layout, not_records
+from study.store.layout import Layout, not_records, shown
+from study.store.local_copy import generator, newest_grids, opened, protocols, read, stored
 from study.store.records import Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.store.tables import history_frame, trial_table, trials_frame, trials_where
@@ -45,7 +46,7 @@ def launch(
 ) -> "StudyView":
     """Run a study until all trials are done or it is stopped, and return its view. Call it again to resume.
 
-    folder: where the study is stored; default runs/NAME. address: a Ray cluster; default: the Ray instance of this process, or a new local one.
+    folder: where the study is stored, a path or an address such as s3://bucket/runs/digits; default runs/NAME. address: a Ray cluster; default: the Ray instance of this process, or a new local one.
     allow_changed_code: go on with a folder, or use nodes of the cluster, of other ganstudy code, which the trials record and the report says.
     Raises UserError if the study cannot run, before it starts or writes anything, and if another process runs this folder.
     """
@@ -56,8 +57,8 @@ def launch(
 
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":
-    """Return the study in a folder. Raises UserError if there is none. trust_plugins: import the plugins of the study, which are code."""
-    folder = Path(folder)
+    """Return the study in a folder, or at s3://bucket/runs/my. Raises UserError if there is none. trust_plugins: import its plugins, which are code."""
+    folder = opened(folder)
     return StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=trust_plugins)
 
 
@@ -73,7 +74,7 @@ class StudyView:
             import_plugins(self.plugins, folders=self.study.plugin_folders)
 
     def __repr__(self) -> str:
-        return f"StudyView({str(self.folder)!r}: {plural(len(self.recorded.trial_ids), 'trial')} of {self.study.spec['name']!r})"
+        return f"StudyView({shown(self.folder)!r}: {plural(len(self.recorded.trial_ids), 'trial')} of {self.study.spec['name']!r})"
 
     @property
     def store(self) -> Store:
@@ -128,7 +129,7 @@ class StudyView:
 
         Each frame's attrs hold its evaluation protocol and its real-data baselines.
         """
-        return {protocol: read_evaluated(self.folder, protocol) for protocol in self.layout.protocols()}
+        return {protocol: read_evaluated(self.folder, protocol) for protocol in protocols(self.folder)}
 
     def evaluate(
         self,
@@ -181,15 +182,15 @@ class StudyView:
         matches = [trial_id] if trial_id in known else [other for other in known if other.startswith(trial_id)]
         if len(matches) != 1:
             raise UserError(
-                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {plural(len(matches), 'trial')} of {self.folder}. "
-                f"{command('show', self.folder)} lists all ids"
+                f"a trial id or a unique prefix of one is needed; {trial_id!r} matches {plural(len(matches), 'trial')} of {shown(self.folder)}. "
+                f"{command('show', shown(self.folder))} lists all ids"
             )
         return TrialView(self, self.recorded.record(matches[0]))
 
     def _need_trust(self) -> None:
         if not self.trusted:
             raise UserError(
-                f"{self.folder} uses plugins {list(self.plugins)}, which are code and must be trusted to be imported. "
+                f"{shown(self.folder)} uses plugins {list(self.plugins)}, which are code and must be trusted to be imported. "
                 "To import them, pass trust_plugins=True to open_study (on the command line: --trust-plugins)"
             )
 
@@ -251,14 +252,14 @@ class TrialView:
     @property
     def stored(self) -> list[Saved]:
         """The checkpoints with a stored generator, oldest first."""
-        return self.study.layout.stored(self.record.saved)
+        return stored(self.study.folder, self.record.saved)
 
     def generator_path(self, *, best_tick: bool = False) -> Path:
         """Return the newest stored generator, or with best_tick the one with the best objective. Raises UserError if there is none."""
         if not (saved := self.stored):
-            raise UserError(f"{self.trial_id} must have a stored generator; {self.study.folder} contains none of this trial")
+            raise UserError(f"{self.trial_id} must have a stored generator; {shown(self.study.folder)} contains none of this trial")
         at = self.record.best_images(self.study.objective, self.study.direction) if best_tick else saved[-1].images
-        return self.study.layout.generator(next(each for each in saved if each.images == at))
+        return generator(self.study.folder, next(each for each in saved if each.images == at))
 
     def generator(self, *, best_tick: bool = False) -> "Generator":
         """Return the generator, an nn.Module in evaluation mode: z [N, latent.dim] -> images.
@@ -299,5 +300,5 @@ class TrialView:
 
     def samples_png(self) -> bytes | None:
         """Return the newest stored sample grid, or None if there is none."""
-        grids = self.study.layout.grids(self.trial_id)
-        return grids[-1].read_bytes() if grids else None
+        grid = newest_grids(self.study.folder, [self.trial_id]).get(self.trial_id)
+        return read(self.study.folder, grid) if grid else None

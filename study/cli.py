@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 import traceback
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,7 +16,9 @@ from ganstudy.command import command, shell_command
 from ganstudy.files import write_output
 from study.console import terminal
 from study.store.layout import Layout, default_folder, not_records
+from study.store.local_copy import bring, created, folder_of
 from study.store.lock import driver, stop_driver
+from study.store.objects import is_url, not_url
 from study.store.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ console = terminal()
 errors = terminal(stderr=True)
 
 File = Annotated[Path, typer.Argument(help="Study file (YAML).", metavar="STUDY.yaml")]
-Folder = Annotated[Path, typer.Argument(help="Folder of a study, such as runs/digits.", metavar="FOLDER")]
+Folder = Annotated[str, typer.Argument(help="Folder of a study: runs/digits, or s3://bucket/runs/digits.", metavar="FOLDER")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a base setting (g.lr=1e-3) or a key of the study (n_configs=48). Repeatable."),
@@ -78,7 +80,7 @@ def options(
 @app.command()
 def launch(
     file: File,
-    folder: Annotated[Path | None, typer.Option(help="Folder to store the study in. Default: runs/NAME.")] = None,
+    folder: Annotated[str | None, typer.Option(help="Folder for the study: a path, or s3://bucket/runs/NAME. Default: runs/NAME.")] = None,
     changes: Set = None,
     address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one full config; train nothing.")] = False,
@@ -92,16 +94,18 @@ def launch(
     if dry_run:
         from study.engine.dry_run import preview
 
-        preview(spec, folder or default_folder(spec.name), console, address=address, allow_changed_code=allow_changed_code)
+        preview(spec, created(folder or default_folder(spec.name)), console, address=address, allow_changed_code=allow_changed_code)
         return
-    _run(spec, folder or default_folder(spec.name), address, allow_changed_code=allow_changed_code)
+    _run(spec, folder or str(default_folder(spec.name)), address, allow_changed_code=allow_changed_code)
 
 
 @app.command()
 def submit(
     file: File,
     address: Annotated[str, typer.Option(help="Dashboard of a Ray cluster, such as http://head:8265.")],
-    folder: Annotated[str, typer.Option(help="Folder for the study on the cluster: absolute, on a file system of all its nodes.")],
+    folder: Annotated[
+        str, typer.Option(help="Folder for the study on the cluster: an absolute path on all its nodes, or s3://bucket/runs/NAME.")
+    ],
     changes: Set = None,
     copy: Annotated[Path | None, typer.Option(help="Folder on this machine for a copy of the result. Default: runs/NAME.")] = None,
     allow_changed_code: AllowChangedCode = False,
@@ -116,9 +120,12 @@ def submit(
     from study.store import bundle
 
     spec = StudySpec.load(file, parse_changes(changes or []))
-    copy = copy or default_folder(spec.name)
-    bundle.refuse_own(copy)
-    client, place = jobs.connected(address), PurePosixPath(folder)
+    if is_url(folder) and copy:
+        raise UserError(f"--copy is for a study on a file system of the cluster; {folder} can be read from here. Leave it out")
+    copy = not_url(copy, "--copy") if copy else default_folder(spec.name)
+    if not is_url(folder):
+        bundle.refuse_own(copy)
+    client, place = jobs.connected(address), jobs.place(folder)
     job = jobs.submit(client, spec, place, allow_changed_code=allow_changed_code)
     console.print(f"Job {job} runs on {address}; {shell_command('ray', 'job', 'stop', '--address', address, job)} ends it.", soft_wrap=True)
     try:
@@ -131,6 +138,9 @@ def submit(
         raise UserError(
             f"the job {job} failed; its output says why. What it recorded is in {folder} on the cluster; the same command resumes it"
         )
+    if is_url(folder):
+        console.print(f"The study is in {place}; {command('report', place)} writes its report here.", soft_wrap=True)
+        return
     bundle.unpack(jobs.fetch(client, job, place), copy, origin=f"{address} {folder}")
     console.print(f"Copied the records and the report to {copy}; checkpoints are in {folder} on the cluster.", soft_wrap=True)
 
@@ -155,7 +165,7 @@ def resume(
     )
 
 
-def _run(spec: "StudySpec", folder: Path, address: str | None, *, allow_changed_code: bool) -> None:
+def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool) -> None:
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch
     from study.show.terminal import print_result
@@ -165,7 +175,7 @@ def _run(spec: "StudySpec", folder: Path, address: str | None, *, allow_changed_
         view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code)
         print_result(view, spec, console, seconds=time.monotonic() - began)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
-        advice = f"Resume with {command('resume', folder)}" if Store(folder).study else "Nothing was written yet"
+        advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)
         raise typer.Exit(130) from None
 
@@ -176,7 +186,8 @@ def status(folder: Folder) -> None:
     from study.api import open_study
     from study.show.status import print_status
 
-    print_status(open_study(folder), driver(folder), console)
+    view = open_study(folder)
+    print_status(view, driver(view.folder), console)
 
 
 @app.command()
@@ -184,15 +195,14 @@ def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to 
     """Stop a running study from another terminal. `ganstudy resume` continues it without loss."""
     from study.api import open_study
 
-    open_study(folder)
-    who = stop_driver(folder, wait_s=wait_s)
+    who = stop_driver(open_study(folder).folder, wait_s=wait_s)
     text = f"Stopped {who}. Resume with {command('resume', folder)}." if who else f"{folder} has no active process; nothing to stop."
     console.print(text, soft_wrap=True)
 
 
 @app.command()
 def doctor(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, or of ganstudy train.", metavar="FOLDER")],
+    folder: Annotated[str, typer.Argument(help="Folder of a study, or of ganstudy train.", metavar="FOLDER")],
     repair: Annotated[bool, typer.Option("--repair", help="Repair what can be, and keep a copy of the records before.")] = False,
 ) -> None:
     """Check a folder for damage: records, checkpoints, generators, local mirrors. Exits with 1 if something is wrong and stays so."""
@@ -380,9 +390,9 @@ def explain(
             )
         print_explanation(read(source, given), console, outcome=outcome, failed=failed is not None, as_json=as_json)
         return
-    if Layout(Path(source)).records.exists():
+    if is_url(source) or Layout(Path(source)).records.exists():
         refuse_options(given, source)
-    view = open_study(Path(source))
+    view = open_study(source)
     table = view.table(where=where)
     claims = analysis.explain(table, outcome) if outcome else explanation_of(table, view.objective)
     if as_json:
@@ -424,7 +434,8 @@ def report(
     from study.api import open_study
     from study.show.report import write_report
 
-    console.print(f"Report: {write_report(open_study(folder), out or Layout(folder).report).absolute()}", soft_wrap=True)
+    view = open_study(folder)
+    console.print(f"Report: {write_report(view, out or view.layout.report).absolute()}", soft_wrap=True)
 
 
 Trial = Annotated[str | None, typer.Option("--trial", help="Trial id, or a unique prefix of it. Default: the best trial.")]
@@ -494,7 +505,7 @@ def train(
     recipe: Annotated[
         Path | None, typer.Argument(help="YAML file of settings, such as recipes/dcgan_mnist.yaml.", metavar="RECIPE.yaml")
     ] = None,
-    origin: Annotated[Path | None, typer.Option("--from", help="Folder of a study: train the config of one of its trials.")] = None,
+    origin: Annotated[str | None, typer.Option("--from", help="Folder of a study: train the config of one of its trials.")] = None,
     trial: Trial = None,
     best: Best = False,
     changes: Annotated[
@@ -540,11 +551,12 @@ def train(
         resources, plugins = view.spec.resources, view.plugins
         evaluation, kept, name = (
             dict(view.study.spec["evaluation"]),
-            Layout(origin).classifier,
+            view.layout.classifier,
             f"{view.study.spec['name']}-{config.trial_id}",
         )
+        bring(view.folder, kept)
     evaluation_config = evaluation_as(evaluation, features=features, weights=weights, samples=samples)
-    folder = folder or default_folder(name)
+    folder = not_url(folder, "--folder") if folder else default_folder(name)
     try:
         found = train_one(config, folder, console, evaluation=evaluation_config, resources=resources, plugins=plugins, kept=kept)
         conclude(found, folder, console)

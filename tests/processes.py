@@ -17,6 +17,7 @@ STARTS_RAY = {
     "test_lanes_killed.py",
     "test_launch.py",
     "test_layout.py",
+    "test_object_store_study.py",
     "test_out_of_memory.py",
     "test_plugins.py",
     "test_reach.py",

@@ -86,7 +86,7 @@ class GanTrainable(tune.Trainable):
     """Ray Tune Trainable whose step is one tick. Each step reports the fields of Measured and requests a checkpoint unless the trial diverged.
 
     The first step also reports `effective`; `eager` says why a GPU does not replay rounds, and `code` is the hash of this worker's code.
-    The Tune config is {"flat": a flat TrialConfig, "checkpoint": a folder to resume from, or None};
+    The Tune config is {"flat": a flat TrialConfig, "checkpoint": a tune.Checkpoint to resume from, or None};
     tune.with_parameters passes `shared`.
     """
 
@@ -114,7 +114,8 @@ class GanTrainable(tune.Trainable):
             torch.cuda.reset_peak_memory_stats(self.device)
         self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device, capture=self.capture)
         if config["checkpoint"]:
-            self.trial.load(Path(config["checkpoint"]))
+            with config["checkpoint"].as_directory() as folder:  # fetched, if it is in an object store
+                self.trial.load(Path(folder))
 
     def step(self) -> dict[str, Any]:
         with time_limit(self.timeout_s):

@@ -22,7 +22,7 @@ from study.engine.separation import designed, unseparated
 from study.evaluation.classifiers import stored
 from study.spec.domains import as_given
 from study.spec.study_spec import StudySpec
-from study.store.layout import Layout
+from study.store.layout import Layout, shown
 from trainables.config import TrialConfig
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.loop import Diverged
@@ -80,7 +80,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         f"\ncost: {images}; about {spec.n_trials * costs.seconds / slots / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared} ({costs})",
         soft_wrap=True,
     )
-    console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {folder}", soft_wrap=True)
+    console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {shown(folder)}", soft_wrap=True)
     console.print(
         "evaluation protocol: " + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items()),
         soft_wrap=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from pyarrow.fs import LocalFileSystem
 from ray import tune
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
@@ -48,10 +49,19 @@ class Lane(tune.Trainable):
 
     def _take(self, config: dict[str, Any]) -> None:
         """Take over the trial of a Tune config; its first step starts it."""
-        self._trial_id, self._flat, self._checkpoint = config["trial_id"], config["flat"], config["checkpoint"]
+        self._trial_id, self._flat = config["trial_id"], config["flat"]
+        self._checkpoint = self._local(config["checkpoint"])
         self._begun = False
         if self._assignment and self._assignment.place.alone:
             self._release()
+
+    def _local(self, checkpoint: tune.Checkpoint | None) -> str | None:
+        """Return the folder of a checkpoint on this node. One in an object store is fetched."""
+        if checkpoint is None:
+            return None
+        if isinstance(checkpoint.filesystem, LocalFileSystem):
+            return str(checkpoint.path)
+        return str(checkpoint.to_directory(tempfile.mkdtemp(dir=self._scratch)))
 
     def step(self) -> dict[str, Any]:
         for attempt in range(_TRIES):

@@ -33,7 +33,8 @@ from study.engine.workers import dispatching
 from study.evaluation.classifiers import keep_classifier
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
-from study.store.layout import Layout, default_folder
+from study.store.layout import Layout, default_folder, shown
+from study.store.local_copy import created
 from study.store.lock import driving
 from study.store.store import Store
 from study.tracking.process import watching
@@ -57,7 +58,7 @@ def launch(
     """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
     if not isinstance(spec, StudySpec):
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
-    folder = Path(folder or default_folder(spec.name))
+    folder = created(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
     for note in prepared.source.notes if progress else ():
         terminal().print(note, soft_wrap=True)
@@ -72,16 +73,18 @@ def launch(
         cluster.check_versions(allow_changed_code=allow_changed_code)
         cluster.slots(spec, cluster.nodes(address))
         shared, lanes, facts = _shared(spec, prepared), 0, dict[str, Any]()
-        with driving(folder):  # before the measurement, which takes a while
+        with driving(folder) as object_lock:  # before the measurement, which takes a while
             if sharing.most(spec, cluster.nodes(address)):
                 lanes, loads = sharing.measured(spec, shared, cluster.nodes(address))
                 facts = sharing.as_record(lanes, loads)
                 if progress:
                     terminal().print(sharing.sentence(lanes, loads), soft_wrap=True)
-            with Store.appending(folder) as store:
+            with Store.appending(folder, object_lock) as store:
                 store.write_study(replace(prepared.study, sharing=facts))
-                write_whole(store.layout.real, real_png(prepared.source.train))
+                store.publish(write_whole(store.layout.real, real_png(prepared.source.train)))
                 keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
+                if store.layout.classifier.exists():
+                    store.publish(store.layout.classifier)
                 with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
     return store
@@ -140,7 +143,7 @@ def _run_tune(
             if crashes > _MAX_CRASHES and isinstance(error.__cause__, OutOfMemoryError):
                 raise UserError(
                     f"trials must fit into the memory of their node; Ray has ended one {crashes} times for want of it, without a tick in between: {error}. "
-                    f"To go on, {SPARE_MEMORY}, then resume: {command('resume', store.folder)}"
+                    f"To go on, {SPARE_MEMORY}, then resume: {command('resume', shown(store.folder))}"
                 ) from None
             if crashes > _MAX_CRASHES:
                 raise
@@ -151,8 +154,8 @@ def _run_tune(
         raise store.unwritten
     if stopping.faults.reason:
         raise UserError(
-            f"the study has stopped: {stopping.faults.reason}. Mend this, then resume: {command('resume', store.folder)}. "
-            f"It cost the trials none of their tries; {command('status', store.folder)} shows what is done"
+            f"the study has stopped: {stopping.faults.reason}. Mend this, then resume: {command('resume', shown(store.folder))}. "
+            f"It cost the trials none of their tries; {command('status', shown(store.folder))} shows what is done"
         )
 
 
@@ -198,8 +201,8 @@ def _tuner(
             trial_dirname_creator=_dirname,
         ),
         run_config=tune.RunConfig(
-            storage_path=str(store.layout.runs.absolute()),
-            name=store.layout.next_run(),
+            **store.checkpoints.storage,
+            name=store.checkpoints.next_run(),
             callbacks=[Recorder(store, search, stopping, display, watch), watch],
             stop=stopping,
             # Tune's default saves once more when a trial is done, so the weights of a diverged trial would replace its last finite ones.

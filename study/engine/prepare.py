@@ -22,7 +22,8 @@ from study.evaluation.evaluator import Evaluator
 from study.spec.identity import identity
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
-from study.store.layout import Layout, RunLayout
+from study.store.layout import Layout, RunLayout, shown
+from study.store.local_copy import bring
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.store import Store
@@ -57,6 +58,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
     Writes nothing to the folder.
     """
+    bring(folder, Layout(folder).classifier)
     store = Store(folder)
     known = store.study if store.trials else None  # a study without trials may be replaced
     done = not unfinished(spec, store)
@@ -97,7 +99,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
             if known.protocol.get(k) != v
         ]
         raise UserError(
-            f"the evaluation protocol must be the one of {folder}, or old and new metrics cannot be compared ({'; '.join(changes)}). Use the same data, or another folder (--folder)"
+            f"the evaluation protocol must be the one of {shown(folder)}, or old and new metrics cannot be compared ({'; '.join(changes)}). Use the same data, or another folder (--folder)"
         )
     if known:
         _warn_of_another_meaning(known.spec, spec, folder)
@@ -119,7 +121,7 @@ def _refuse_copy(store: Store, *, done: bool) -> None:
     """Raise UserError if trials are left to train and the folder is a copy, which has no checkpoints and is replaced by the next `submit`."""
     if (copied := store.layout.copied).exists() and not done:
         raise UserError(
-            f"{store.folder} must not be a copy of a study on a cluster to train in; {copied.name} says that it is one, of {copied.read_text()}. "
+            f"{shown(store.folder)} must not be a copy of a study on a cluster to train in; {copied.name} says that it is one, of {copied.read_text()}. "
             f"Go on there with {command('submit')}, or give another folder (--folder)"
         )
 
@@ -129,17 +131,19 @@ def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> No
     old, new = identity(known), identity(spec.as_dict())
     if changes := [f"{key}: {old[key]} in the folder, {new[key]} now" for key in old if old[key] != new.get(key)]:
         raise UserError(
-            f"{folder} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', folder)}. "
+            f"{shown(folder)} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', shown(folder))}. "
             "To extend it, raise n_configs or seeds in its study file and launch it. For a new study, change `name` or give --folder"
         )
     for key in ("n_configs", "seeds"):
         if (given := getattr(spec, key)) < known[key]:
-            raise UserError(f"{key} must be at least {known[key]}, as in {folder}; given {given}. Raise it, or give another --folder")
+            raise UserError(
+                f"{key} must be at least {known[key]}, as in {shown(folder)}; given {given}. Raise it, or give another --folder"
+            )
 
 
 def _refuse_other_versions(known: Mapping[str, str], folder: Path, *, allow_changed_code: bool) -> None:
     """Raise UserError if the last driver of the folder ran other versions, since the study would mix results of two programs."""
-    if reason := refused(known, versions(), allow_changed_code=allow_changed_code, there=f"in {folder}", here="now"):
+    if reason := refused(known, versions(), allow_changed_code=allow_changed_code, there=f"in {shown(folder)}", here="now"):
         raise UserError(f"{reason}. Or train in another folder (--folder)")
 
 
@@ -147,9 +151,9 @@ def _warn_of_another_meaning(known: Mapping[str, Any], spec: StudySpec, folder: 
     """Warn of what may change but makes another answer of the same trials: the definition of a failure, and the question."""
     if known.get("failure") != spec.failure:
         was, now = (text or "an outcome that is a failure" for text in (known.get("failure"), spec.failure))
-        log.warning("a trial of %s now counts as failed by another rule, also one that has ended: %s; before: %s", folder, now, was)
+        log.warning("a trial of %s now counts as failed by another rule, also one that has ended: %s; before: %s", shown(folder), now, was)
     if known["question"] != spec.question:
-        log.warning("%s now answers another question: %s Before: %s", folder, spec.question, known["question"])
+        log.warning("%s now answers another question: %s Before: %s", shown(folder), spec.question, known["question"])
 
 
 def _check_writable(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from ray import tune
 
 from ganstudy.checksums import SUMS
-from ganstudy.files import sync, write_whole
+from ganstudy.files import write_whole
 from study.engine.progress import Progress
 from study.engine.reasons import TOO_LARGE, explained, gpu_is_full
 from study.engine.searcher import Search
@@ -78,25 +78,23 @@ class Recorder(tune.Callback):
             self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
-        """Record a checkpoint that is on disk, and delete what older ones no longer need.
+        """Record a checkpoint that is on disk or in the object store, and delete what older ones no longer need.
 
         The newest two are kept whole, so that a damaged one costs a tick and not the trial; of the best one, the generator. Tune's
         num_to_keep would write the state of the whole run at every tick.
         """
-        record, made = self.store.trials[trial.config["trial_id"]], Path(checkpoint.path)
+        record, kept = self.store.trials[trial.config["trial_id"]], self.store.checkpoints
         images, before = trial.last_result["images"], record.saved
         if images:
             self.faults.worked()
-        for path in (*made.iterdir(), made):
-            sync(path)
-        write_whole(self.store.layout.grid(record.trial_id, images), (made / SAMPLES).read_bytes())
-        self.store.write(record.trial_id, saved=Saved(images=images, path=str(made.relative_to(self.store.folder.absolute()))))
+        saved = Saved(images=images, path=kept.made(checkpoint.path))
+        self.store.publish(write_whole(self.store.layout.grid(record.trial_id, images), kept.read(saved, SAMPLES)))
+        self.store.write(record.trial_id, saved=saved)
         record = self.store.trials[record.trial_id]
         best = record.best_images(self.search.spec.objective.metric, self.search.spec.objective.direction)
         for old in set(before) - set(record.saved[-_WHOLE:]):
             keep = old in record.saved and old.images == best
-            for name in (STATE, SAMPLES) if keep else (STATE, SAMPLES, GENERATOR_FILE, SUMS):
-                (self.store.layout.checkpoint(old) / name).unlink(missing_ok=True)
+            kept.remove(old, (STATE, SAMPLES) if keep else (STATE, SAMPLES, GENERATOR_FILE, SUMS))
 
     def _record(
         self,

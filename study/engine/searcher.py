@@ -10,13 +10,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from ray import tune
 from ray.tune.search import Searcher
 
+from ganstudy.checksums import SUMS
 from ganstudy.units import to_kimg
 from study.engine.samplers import Adaptive, Designed
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
+from study.store.local_copy import bring
 from study.store.records import Ended, Measurement, TrialRecord
 from study.store.store import Store
 from trainables.config import TrialConfig
@@ -62,7 +65,12 @@ class Search(Searcher):
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried
         self.running.add(trial_id)
         record = self.store.trials[self.waiting.popleft()]
-        return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": newest(record, self.store.folder)}
+        return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": self._checkpoint(record)}
+
+    def _checkpoint(self, record: TrialRecord) -> tune.Checkpoint | None:
+        """Return the checkpoint that a trial goes on from, for its worker."""
+        folder = newest(record, self.store.folder)
+        return tune.Checkpoint(*self.store.checkpoints.where(Path(folder))) if folder else None
 
     def _open(self, proposal: Proposal) -> str:
         """Record a new trial. Returns its id."""
@@ -106,10 +114,11 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:
-    """Return the path of the newest undamaged checkpoint, or None. Warns of newer ones that are damaged."""
+    """Return the folder of the newest undamaged checkpoint, or None. Warns of newer ones that are damaged. A local copy fetches those that it lacks."""
     layout, damaged = Layout(folder.absolute()), False
     for saved in reversed(record.saved):
         checkpoint = layout.checkpoint(saved)
+        bring(layout.folder, checkpoint / STATE, checkpoint / SUMS)
         problem = state_damage(checkpoint)
         if not problem:
             if damaged:

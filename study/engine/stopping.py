@@ -71,4 +71,4 @@ class Stopping(tune.Stopper):
 
     def stop_all(self) -> bool:
         """Whether to stop the Tune run, with ticks in progress. The next launch or Tune run resumes the study."""
-        return bool(self.faults.reason) or bool(self.full) or self.is_asked()
+        return bool(self.faults.reason) or bool(self.full) or self.is_asked() or self.store.is_lost

@@ -19,6 +19,7 @@ from ganstudy.command import shell_command
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
 from study.store.bundle import BEGIN, END
+from study.store.objects import checked_url, is_url
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -63,26 +64,35 @@ def _answering(client: "JobSubmissionClient") -> Iterator[None]:
         ) from None
 
 
-def submit(client: "JobSubmissionClient", spec: StudySpec, folder: PurePosixPath, *, allow_changed_code: bool = False) -> str:
-    """Start `ganstudy launch` on the cluster. Returns the job's id. folder: of the study, absolute, on a file system of all nodes.
+def place(folder: str) -> str:
+    """Return where a study is on a cluster. Raises UserError if it is neither an absolute path nor an address in an object store."""
+    if is_url(folder):
+        return checked_url(folder)
+    if not PurePosixPath(folder).is_absolute():
+        raise UserError(
+            f"--folder must be an absolute path on a file system of all nodes of the cluster, or an address such as s3://bucket/runs/my; given {folder}"
+        )
+    return folder
+
+
+def submit(client: "JobSubmissionClient", spec: StudySpec, folder: str, *, allow_changed_code: bool = False) -> str:
+    """Start `ganstudy launch` on the cluster. Returns the job's id. folder: of the study, as `place` returns it.
 
     The job gets the study and the plugins that are not installed; the cluster's image must have ganstudy itself.
     """
-    if not folder.is_absolute():
-        raise UserError(f"--folder must be an absolute path on a file system of all nodes of the cluster; given {folder}")
     for key, path in (("data.root", spec.base.get("data.root")), ("evaluation.weights", spec.evaluation.weights)):
         if path and not PurePosixPath(path).is_absolute():
             raise UserError(f"{key} must be an absolute path on the cluster; given {path}")
     with tempfile.TemporaryDirectory() as made:
         working_dir = Path(made)
         write_job(spec, working_dir)
-        words = ["ganstudy", "launch", _STUDY, "--address", "auto", "--folder", str(folder), *["--allow-changed-code"] * allow_changed_code]
+        words = ["ganstudy", "launch", _STUDY, "--address", "auto", "--folder", folder, *["--allow-changed-code"] * allow_changed_code]
         with _answering(client):
             return client.submit_job(
                 entrypoint=shlex.join(words),
                 submission_id=f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
                 runtime_env={"working_dir": str(working_dir), "env_vars": {"PYTHONUNBUFFERED": "1"}},
-                metadata={"study": spec.name, "folder": str(folder)},
+                metadata={"study": spec.name, "folder": folder},
             )
 
 
@@ -109,13 +119,13 @@ def follow(client: "JobSubmissionClient", job: str, show: Callable[[str], None])
         return _succeeded(client, job)
 
 
-def fetch(client: "JobSubmissionClient", job: str, folder: PurePosixPath) -> bytes:
+def fetch(client: "JobSubmissionClient", job: str, folder: str) -> bytes:
     """Return the bundle (study.store.bundle) of a study folder on the cluster, by a second job that prints it.
 
     Raises UserError if that job fails, with the end of its log.
     """
     with _answering(client):
-        reader = client.submit_job(entrypoint=f"python -m study.store.bundle {shlex.quote(str(folder))}", submission_id=f"{job}-result")
+        reader = client.submit_job(entrypoint=f"python -m study.store.bundle {shlex.quote(folder)}", submission_id=f"{job}-result")
         worked = _succeeded(client, reader)
         log = client.get_job_logs(reader)
     if not worked or END not in log:

@@ -18,6 +18,9 @@ from study.evaluation.protocol import EvaluationProtocol
 from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from study.store.evaluated import read_evaluated, with_final
+from study.store.layout import shown
+from study.store.local_copy import bring, bring_below, publish, stored
+from study.store.local_copy import generator as generator_file
 from study.store.store import Store
 from trainables.config import PLACES_OF_DATA
 from trainables.data import load
@@ -63,9 +66,11 @@ def reevaluate(
     source, layout = load(spec.corners[0].data), store.layout
     if source.fingerprint != (split := store.study.protocol["split"]):
         raise UserError(
-            f"{store.folder} must be evaluated with the data split of its training ({split}), or held-out samples may have been trained on; "
+            f"{shown(store.folder)} must be evaluated with the data split of its training ({split}), or held-out samples may have been trained on; "
             f"{source.name} now has the split {source.fingerprint}"
         )
+    bring(store.folder, layout.classifier)
+    bring_below(store.folder, layout.evaluations)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     conditional = any(config.g.condition is not None for config in spec.corners)
     evaluator = Evaluator.build(
@@ -79,16 +84,14 @@ def reevaluate(
     on_device = evaluator.on(device)
     baselines = {name: baseline.value for name, baseline in evaluator.baselines.items()}
     path = layout.evaluated(evaluator.protocol.hash)
-    if not path.exists() and not any(store.generators(trial_id) for trial_id in store.trials):
+    if not path.exists() and not any(stored(store.folder, record.saved) for record in store.trials.values()):
         copied = layout.copied
         origin = f": it is a copy without checkpoints, of {copied.read_text()}. Evaluate there" if copied.exists() else ""
         raise UserError(
-            f"{store.folder} must hold the generator of a trial to evaluate; it has none{origin or '. Evaluate once a trial has reached a tick'}"
+            f"{shown(store.folder)} must hold the generator of a trial to evaluate; it has none{origin or '. Evaluate once a trial has reached a tick'}"
         )
-    write_whole(
-        layout.evaluated_protocol(evaluator.protocol.hash),
-        json.dumps({"protocol": evaluator.protocol.as_dict(), "baselines": baselines}, indent=2),
-    )
+    told = json.dumps({"protocol": evaluator.protocol.as_dict(), "baselines": baselines}, indent=2)
+    publish(store.folder, write_whole(layout.evaluated_protocol(evaluator.protocol.hash), told))
 
     columns = ["images", *baselines]
     rows: dict[str, Any] = {}
@@ -104,28 +107,32 @@ def reevaluate(
         return frame
 
     left_out, values = {}, keep()
-    for number, trial_id in enumerate(store.trials, 1):
-        if not (stored := store.generators(trial_id)):
-            if trial_id not in rows:
-                left_out[trial_id] = "no generator is stored"
-            continue
-        newest = stored[-1]
-        if trial_id in rows and rows[trial_id]["images"] == newest.images:
-            continue
-        if progress:
-            progress(trial_id, number, len(store.trials))
-        try:
-            generator = load_generator(layout.generator(newest), device=device)
-        except FileNotFoundError:  # an active driver replaced it with a newer one
-            left_out[trial_id] = "its generator was replaced during training; evaluate again"
-            continue
-        except UserError:
-            left_out[trial_id] = "its generator file is damaged"
-            continue
-        try:
-            rows[trial_id] = {"images": newest.images, **on_device(generator)}
-        except Diverged as reason:
-            left_out[trial_id] = str(reason)
-        else:
-            values = keep()
+    try:
+        for number, trial_id in enumerate(store.trials, 1):
+            if not (there := stored(store.folder, store.trials[trial_id].saved)):
+                if trial_id not in rows:
+                    left_out[trial_id] = "no generator is stored"
+                continue
+            newest = there[-1]
+            if trial_id in rows and rows[trial_id]["images"] == newest.images:
+                continue
+            if progress:
+                progress(trial_id, number, len(store.trials))
+            file = generator_file(store.folder, newest)
+            try:
+                generator = load_generator(file, device=device)
+            except FileNotFoundError:  # an active driver replaced it with a newer one
+                left_out[trial_id] = "its generator was replaced during training; evaluate again"
+                continue
+            except UserError:
+                left_out[trial_id] = "its generator file is damaged"
+                continue
+            try:
+                rows[trial_id] = {"images": newest.images, **on_device(generator)}
+            except Diverged as reason:
+                left_out[trial_id] = str(reason)
+            else:
+                values = keep()
+    finally:
+        publish(store.folder, path)
     return Reevaluated(protocol=evaluator.protocol, baselines=baselines, values=values, left_out=left_out, path=path)

@@ -11,18 +11,29 @@ from ganstudy.command import command
 from ganstudy.versions import versions
 from study.store.doctor import Checkup, Finding, check_records, repair
 from study.store.generators import generator_damage
-from study.store.layout import Layout, RunLayout
+from study.store.layout import Layout, RunLayout, shown
+from study.store.local_copy import folder_of, objects_of, opened
 from study.store.lock import driving, refuse_second_driver
+from study.store.objects import is_url
 from study.store.records import StudyRecord
 from study.store.run_folder import RunFolder, checkpoint_damage
 from study.tracking.mirrors import damaged_mirrors
 
 
-def doctor(folder: Path, console: Console, *, mend: bool) -> bool:
+def doctor(where: Path | str, console: Console, *, mend: bool) -> bool:
     """Check a folder, print what is wrong, and repair what can be if `mend`. Returns whether nothing is wrong any more.
 
-    Raises UserError if the folder holds neither a study nor a run, or if a driver is active.
+    Of a study in an object store only the records are checked. Raises UserError if the folder holds neither a study nor a run, if a driver is active, and
+    for a repair in an object store.
     """
+    if mend and (is_url(where) or objects_of(folder_of(where))):
+        raise UserError(
+            f"a repair needs a study in a folder; {where} is in an object store, whose records are never changed. A damaged checkpoint there needs none: "
+            f"{command('resume', where)} goes on from the one before"
+        )
+    folder = opened(where)
+    if objects_of(folder):
+        return _study(folder, console, mend=False)
     if not folder.is_dir():
         raise UserError(f"{folder} must be the folder of a study or of {command('train')}; it is no folder")
     refuse_second_driver(folder)
@@ -42,7 +53,7 @@ def _study(folder: Path, console: Console, *, mend: bool) -> bool:
     if study := checkup.store.study:
         notes += _newer_versions(study)
         for path, problem in damaged_mirrors(folder, study).items():
-            do = f"delete it; {command('resume', folder)} fills it again from the records"
+            do = f"delete it; {command('resume', shown(folder))} fills it again from the records"
             findings.append(Finding(what=f"the mirror {path}: {problem}", do=do))
     n_saved = sum(len(record.saved) for record in checkup.store.trials.values())
     size = f"{plural(len(checkup.store.trials), 'trial')}, {plural(n_saved, 'checkpoint')}"
@@ -90,7 +101,7 @@ def _print(folder: Path, findings: list[Finding], notes: list[str], size: str, c
         console.print(f"{finding.what}. {'Repair' if finding.repairable else 'To do'}: {finding.do}", soft_wrap=True)
     for note in notes:
         console.print(f"Note: {note}", soft_wrap=True)
-    console.print(f"{folder}: {plural(len(findings), 'thing') if findings else 'nothing'} wrong in {size}", soft_wrap=True)
+    console.print(f"{shown(folder)}: {plural(len(findings), 'thing') if findings else 'nothing'} wrong in {size}", soft_wrap=True)
 
 
 def _newer_versions(study: StudyRecord) -> list[str]:

@@ -16,6 +16,7 @@ from ganstudy import UserError
 from study.show.claims import print_claims
 from study.show.terminal import print_ranking
 from study.store.layout import Layout
+from study.store.objects import SCHEMES, is_url
 
 _LISTS = ("config", "objective", "direction", "nuisance")  # options that hold several names, joined by commas
 _SQLITE, _JOURNAL = b"SQLite format 3", b'{"op_code":'  # how the files of Optuna's storages begin
@@ -25,8 +26,8 @@ _WANDB = {"Name", "State", "Created", "Runtime"}  # columns that W&B adds to eve
 def kind(source: str) -> str:
     """Return what a source is: "study" (a folder of ganstudy), "csv", "wandb", "optuna" or "ray". Raises UserError if there is none."""
     path = Path(source)
-    if "://" in source:
-        return "optuna"
+    if is_url(source):
+        return "study" if source.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)) else "optuna"
     if path.is_file():
         if _starts_with(path, _SQLITE, _JOURNAL):
             return "optuna"

@@ -15,6 +15,8 @@ from ganstudy.command import command
 from ganstudy.files import check_output, users_path
 from study.api import StudyView
 from study.spec.recipes import config_text
+from study.store.layout import shown
+from study.store.local_copy import bring, newest_grids, read
 from study.store.records import StudyRecord
 from trainables.config import live, settings
 
@@ -33,8 +35,11 @@ def write_report(view: StudyView, path: Path) -> Path:
     """
     table, study = view.table(), view.study
     if not table.evidence.any():
-        raise UserError(f"a report needs a finished trial; {view.folder} has none; {command('status', view.folder)} shows its progress")
+        raise UserError(
+            f"a report needs a finished trial; {shown(view.folder)} has none; {command('status', shown(view.folder))} shows its progress"
+        )
     real = view.layout.real
+    bring(view.folder, real)
     spec = study.spec
     trials = view.trials()
     failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
@@ -60,7 +65,7 @@ def write_report(view: StudyView, path: Path) -> Path:
         return analysis.report(
             table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective), design=design, images=_grids(view),
             base=_base(view), recipes=_recipes(view),
-            real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": view.folder.name}, caveats=caveats,
+            real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name}, caveats=caveats,
         )  # fmt: skip
 
 
@@ -104,8 +109,8 @@ class _Lazy(Mapping[str, T]):
 
 def _grids(view: StudyView) -> Mapping[str, bytes]:
     """Return trial id -> newest sample grid (PNG). All use the same latents."""
-    layout = view.layout
-    return _Lazy([trial for trial in view.recorded.trial_ids if layout.grids(trial)], lambda trial: layout.grids(trial)[-1].read_bytes())
+    grids = newest_grids(view.folder, view.recorded.trial_ids)
+    return _Lazy([*grids], lambda trial: read(view.folder, grids[trial]))
 
 
 def _recipes(view: StudyView) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from analysis.words import plural
 from ganstudy.command import command
 from study.api import StudyView
 from study.console import print_table
+from study.store.layout import shown
 from study.store.records import Ended, needs_run
 
 
@@ -22,7 +23,8 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
     console.print(
         Text.assemble(
             (spec["name"], "bold"),
-            f"  {view.folder}: {len(trials)} of {plural(total, 'trial')} started; " + (f"active: {who}" if who else "no active process"),
+            f"  {shown(view.folder)}: {len(trials)} of {plural(total, 'trial')} started; "
+            + (f"active: {who}" if who else "no active process"),
         ),
         soft_wrap=True,
     )
@@ -42,11 +44,11 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         return
     allowed = spec["max_failures"]
     if len(trials) < total or n_to_run(view, allowed):
-        console.print(f"Resume with {command('resume', view.folder)}.", soft_wrap=True)
+        console.print(f"Resume with {command('resume', shown(view.folder))}.", soft_wrap=True)
     elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
         console.print(
-            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', view.folder)} TRIAL shows it. "
-            f"When the reason is mended, {command('resume', view.folder, '--set', f'max_failures={2 * allowed + 1}')} does.",
+            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', shown(view.folder))} TRIAL shows it. "
+            f"When the reason is mended, {command('resume', shown(view.folder), '--set', f'max_failures={2 * allowed + 1}')} does.",
             soft_wrap=True,
         )
 

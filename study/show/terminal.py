@@ -21,6 +21,8 @@ from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.report import explanation_of, write_report
 from study.show.status import n_to_run
+from study.store.layout import shown
+from study.store.local_copy import publish
 from study.store.records import Ended
 
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
     done = n_trials - n_to_run(view, spec.max_failures)
     if done < max(spec.n_trials, n_trials):
         console.print(
-            f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', view.folder)}.", soft_wrap=True
+            f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', shown(view.folder))}.",
+            soft_wrap=True,
         )
         return
     try:
         report = write_report(view, view.layout.report)  # first, so that nothing that goes wrong in a terminal can prevent it
+        publish(view.folder, report)
     finally:
         console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
         print_answer(view, view.table(), console)
@@ -56,7 +60,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) 
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
         last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
         console.print(
-            f"Last error: {' '.join(last)}. {command('show', view.folder, broken.index[-1])} prints the traceback.",
+            f"Last error: {' '.join(last)}. {command('show', shown(view.folder), broken.index[-1])} prints the traceback.",
             soft_wrap=True,
         )
     if not table.evidence.any():

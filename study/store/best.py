@@ -12,6 +12,7 @@ from analysis.where import selected
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
+from study.store.layout import shown
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +32,14 @@ def best_trials(
     if where is not None:
         chosen = np.isin(table.config_id, list(configs_where(table, trials(), where)))
     if not (table.evidence & chosen).any():
-        advice = f"; {command('status', folder)} shows its progress" if where is None else ""
-        raise UserError(f"a best config needs finished trials{matching}; {folder} has none{advice}")
+        advice = f"; {command('status', shown(folder))} shows its progress" if where is None else ""
+        raise UserError(f"a best config needs finished trials{matching}; {shown(folder)} has none{advice}")
     values = table.direction(by).sign * table.at_end(by)  # less is better
     known, failed = ~np.isnan(values), table.failed
     ranked = rank(table, by)
     ranked = ranked[ranked["config_id"].isin(np.unique(table.config_id[chosen & known]))]
     if not len(ranked):
-        raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {folder} has none")
+        raise UserError(f"a best config needs trials{matching} that reached the end of their budget; {shown(folder)} has none")
     seeds = ranked["n"] + ranked["n_failed"]
     if seeds.max() < min_seeds:
         log.warning("no config has %d finished trials; ranking those with %d", min_seeds, seeds.max())

@@ -17,7 +17,7 @@ from analysis import Diagnosis
 from analysis.words import plural
 from ganstudy import UserError
 from study.store.diagnosis import diagnosis, grades_of, has_failed
-from study.store.layout import Layout
+from study.store.layout import Layout, shown
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store
 
@@ -104,7 +104,7 @@ def study_of(folder: Path, studies: Sequence[StudyRecord], n_trials: int) -> Stu
     problem = "contains no records" if folder.is_dir() else "is not a folder" if folder.exists() else "does not exist"
     if n_trials:
         problem = f"has records of {plural(n_trials, 'trial')} but none of the study. Restore the file from a backup"
-    raise UserError(f"{folder} must be a study folder, which contains {Layout(folder).records.name}; it {problem}")
+    raise UserError(f"{shown(folder)} must be a study folder, which contains {Layout(folder).records.name}; it {problem}")
 
 
 def trial_columns(records: Iterable[TrialRecord], study: StudyRecord) -> pd.DataFrame:

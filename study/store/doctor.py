@@ -72,14 +72,16 @@ def check_records(folder: Path) -> Checkup:
         what = f"no line of {store.path} holds the study, without which it cannot be opened"
         findings.append(Finding(what=what, do="restore the file from a backup"))
     dropped: set[tuple[str, Saved]] = set()
-    copied = store.layout.copied.exists()
-    for record in [] if copied else store.trials.values():
+    copied, in_store = store.layout.copied.exists(), store.layout.origin.exists()
+    for record in [] if copied or in_store else store.trials.values():
         damaged = dict(damaged_checkpoints(store, record))
         dropped |= {(record.trial_id, saved) for saved in damaged}
         findings += [Finding(what=problem, do=_instead(record, damaged), repairable=True) for problem in damaged.values()]
     notes = [f"facts of a newer ganstudy are ignored and kept: {listed(sorted(newer))}"] if newer else []
     if copied:
         notes.append("the folder is a copy of a study on a cluster, without its checkpoints; check these there")
+    if in_store:
+        notes.append("its checkpoints are in an object store; each is compared with its checksum when it is used")
     return Checkup(store=store, findings=tuple(findings), notes=tuple(notes), repaired=b"".join(_without(lines, dropped, store)))
 
 

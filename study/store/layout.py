@@ -1,5 +1,6 @@
 """The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +20,12 @@ def not_records(path: Path) -> Path:
     if path.resolve() == Layout(path.resolve().parent).records:
         raise UserError(f"--out must not be the records of a study; given {path}. Choose another file")
     return path
+
+
+def shown(folder: Path) -> str:
+    """Return what messages call a study folder: its path, or its address if it is the local copy of a study in an object store."""
+    origin = Layout(folder).origin
+    return str(json.loads(origin.read_text())["url"]) if origin.exists() else str(folder)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,25 @@ class Layout:
     def copied(self) -> Path:
         """A file that says from where a study was copied; it has no checkpoints then."""
         return self.folder / "copied_from"
+
+    @property
+    def origin(self) -> Path:
+        """JSON, only in the local copy of a study in an object store: its address there, and an id of this copy."""
+        return self.folder / "origin.json"
+
+    @property
+    def segments(self) -> Path:
+        """Which parts of the records are in the object store, a line each: its first byte, its size and its tag there."""
+        return self.folder / "segments"
+
+    @property
+    def updating(self) -> Path:
+        """The lock of the process that brings the local copy up to date."""
+        return self.folder / "updating"
+
+    def former(self) -> Path:
+        """A free name for a folder, which keeps what is in a local copy but not in the object store any more."""
+        return next(path for n in count(1) if not (path := self.folder / f"former{n}").exists())
 
     @property
     def classifier(self) -> Path:

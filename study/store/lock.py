@@ -1,33 +1,35 @@
-"""The lock of a study folder: one driver at a time."""
+"""The lock of a study: one driver at a time. A study in an object store has two: of its local copy, and an object."""
 
-import fcntl
 import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import users_path
-from study.store.layout import Layout
+from study.store import flock
+from study.store.layout import Layout, shown
+from study.store.local_copy import copy_id, objects_of
+from study.store.object_lock import STOP, ObjectLock, conditional, held, holding
 
 
 @contextmanager
-def driving(folder: Path, *, do: str = "") -> Iterator[None]:
+def driving(folder: Path, *, do: str = "") -> Iterator[ObjectLock | None]:
     """Hold the lock of a study folder. The system releases it when the process ends, also when it is killed.
 
-    Raises UserError if another process holds the lock, or if the folder cannot be written or locked. `do`: what the message tells the user to do;
-    the commands of a study unless given.
+    For the local copy of a study in an object store, also hold the object, which the caller must refresh; it is the value. Raises UserError if another
+    process holds the lock, or if the folder cannot be written or locked. `do`: what the message tells the user to do; the commands of a study unless given.
     """
     with users_path(folder, "be a folder that can be written", do=do or "Change its permissions, or give another one (--folder)"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = Layout(folder).lock.open("a+")
     with lock:
         for _ in range(5):  # driver() in another process holds a shared lock for a moment
-            if _locked(lock, fcntl.LOCK_EX):
+            if flock.locked(lock):
                 break
             time.sleep(0.1)
         else:
@@ -36,21 +38,34 @@ def driving(folder: Path, *, do: str = "") -> Iterator[None]:
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
         Layout(folder).stop.unlink(missing_ok=True)  # of an earlier driver; from now on it is for this one
-        yield
+        if (objects := objects_of(folder)) is None:
+            yield None
+            return
+        with holding(objects, copy=copy_id(folder), taken=lambda who: _taken(folder, who)) as object_lock:
+            objects.delete([STOP])
+            yield object_lock
 
 
 def driver(folder: Path) -> str | None:
     """Return the active driver, such as "process 12 on host"; None if there is no active driver."""
-    path = Layout(folder).lock
-    if not path.exists():
+    return _driver(folder, datetime.now(UTC))
+
+
+def _driver(folder: Path, now: datetime) -> str | None:
+    """Return the active driver. now: the time of the object store, to see whether the lock there is still refreshed."""
+    if who := flock.holder(Layout(folder).lock):
+        return who
+    objects = objects_of(folder)
+    if objects is None:
         return None
-    with path.open("r") as lock:
-        return None if _locked(lock, fcntl.LOCK_SH) else lock.read() or "a process that is just starting"
+    found = held(objects)
+    return found.who if found and found.is_active(now, copy=copy_id(folder)) else None
 
 
 def refuse_second_driver(folder: Path) -> None:
-    """Raises UserError if the study has an active driver."""
-    if who := driver(folder):
+    """Raises UserError if the study has an active driver, or if it is in a store that cannot keep a second one away."""
+    objects = objects_of(folder)
+    if who := _driver(folder, conditional(objects)) if objects else driver(folder):
         raise _taken(folder, who)
 
 
@@ -61,11 +76,14 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
     """
     who = driver(folder)
     if who:
-        with users_path(folder, "be a folder that can be written", do="Change its permissions"):
-            Layout(folder).stop.touch()
+        if objects := objects_of(folder):
+            objects.put(STOP, b"")
+        else:
+            with users_path(folder, "be a folder that can be written", do="Change its permissions"):
+                Layout(folder).stop.touch()
         end = time.monotonic() + wait_s
         while driver(folder) and time.monotonic() < end:
-            time.sleep(0.2)
+            time.sleep(0.5)
         if driver(folder):
             raise UserError(
                 f"{who} must stop within {wait_s:g} s; it is still active. Wait longer (--wait-s), or end that process; the study can be resumed after that too"
@@ -73,20 +91,6 @@ def stop_driver(folder: Path, *, wait_s: float) -> str | None:
     return who
 
 
-def _locked(lock: IO[str], kind: int) -> bool:
-    """Take a lock, unless another process holds it. Returns whether it was taken. Raises UserError where the file system has no locks."""
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise UserError(
-            f"{lock.name} must be on a file system with locks (flock), so that two drivers never write to one folder: {error.strerror}. Mount it "
-            "with locks (Lustre: the option flock; NFS: without nolock), or give a folder on another one"
-        ) from error
-    return True
-
-
 def _taken(folder: Path, who: str | None, *, do: str = "") -> UserError:
-    do = do or f"{command('status', folder)} shows its progress, {command('stop', folder)} stops it"
-    return UserError(f"{folder} is in use by {who}. {do}")
+    do = do or f"{command('status', shown(folder))} shows its progress, {command('stop', shown(folder))} stops it"
+    return UserError(f"{shown(folder)} is in use by {who}. {do}")

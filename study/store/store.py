@@ -20,11 +20,15 @@ from typing import IO, Any
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import room_for, users_path
+from study.store.checkpoints import Checkpoints, InStore, OnDisk
 from study.store.format import FORMAT
-from study.store.layout import Layout
+from study.store.layout import Layout, shown
 from study.store.lines import BadLine, Line, line_of, read_line
 from study.store.lock import driving
+from study.store.object_lock import ObjectLock
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
+from study.store.segments import update
+from study.store.sending import Sending, sending
 from study.store.values import Values
 
 _BLOCK = 2**20  # bytes that are read at once to find the end of the last line
@@ -44,6 +48,7 @@ class Store:
         self.unwritten: UserError | None = None  # why the last line could not be written
         self._torn: BaseException | None = None  # the same, if a part of the line is left in the file
         self._file: IO[bytes] | None = None
+        self._sending: Sending | None = None  # of the driver of a study in an object store
         if read:
             with users_path(self.path, "be a file that can be read", do="Check its permissions"):
                 for number, line in enumerate(_lines(self.path), start=1):
@@ -54,14 +59,14 @@ class Store:
         try:
             self.learn(line := read_line(data))
         except BadLine as error:
-            raise UserError(
-                f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. Restore the file from a backup"
-                + (
-                    "; the line holds the study, so do not delete it"
-                    if number == 1
-                    else f", or let {command('doctor', self.folder, '--repair')} cut the line, which loses that record"
-                )
-            ) from None
+            do = "Restore the file from a backup" + (
+                "; the line holds the study, so do not delete it"
+                if number == 1
+                else f", or let {command('doctor', self.folder, '--repair')} cut the line, which loses that record"
+            )
+            if self.layout.origin.exists():
+                do = f"It is a copy: remove the folder {self.folder}, and the next command fetches it again from {shown(self.folder)}"
+            raise UserError(f"line {number} of {self.path} must be a record in JSON; it is damaged: {error}. {do}") from None
         return line
 
     @property
@@ -77,33 +82,50 @@ class Store:
     def path(self) -> Path:
         return self.layout.records
 
-    def generators(self, trial_id: str) -> list[Saved]:
-        """Return a trial's checkpoints that still have a generator file, newest last."""
-        return self.layout.stored(self.trials[trial_id].saved)
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where the driver's checkpoints are."""
+        return InStore(self.layout, self._sending) if self._sending else OnDisk(self.layout)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the driver cannot go on to write: another one has the study."""
+        return self._sending is not None and self._sending.problem is not None
+
+    def publish(self, path: Path) -> None:
+        """Make a file of the folder readable elsewhere, if the study is in an object store."""
+        if self._sending:
+            self._sending.send(path.relative_to(self.folder).as_posix(), path.read_bytes())
 
     @classmethod
     @contextmanager
     def writing(cls, folder: Path) -> Iterator["Store"]:
         """Lock the folder and open the records as the only writer. Raises UserError if another process writes, or if the folder cannot be written."""
-        with driving(folder), cls.appending(folder) as store:
+        with driving(folder) as object_lock, cls.appending(folder, object_lock) as store:
             yield store
 
     @classmethod
     @contextmanager
-    def appending(cls, folder: Path) -> Iterator["Store"]:
+    def appending(cls, folder: Path, object_lock: ObjectLock | None) -> Iterator["Store"]:
         """Open the records to write them. The caller holds the lock of the folder. Raises UserError if they cannot be written."""
         layout = Layout(folder)
+        if object_lock:
+            update(folder, object_lock.objects, mine=True)
         with users_path(layout.records, "be a file that can be written", do="Change its permissions, or give another folder (--folder)"):
             file = layout.records.open("ab", buffering=0)  # a buffer would keep what could not be written, and write it again later
         with file:
             file.truncate(_end_of_lines(layout.records))
             store = cls(folder)
             store._file = file
-            yield store
+            if object_lock is None:
+                yield store
+                return
+            with sending(folder, object_lock) as store._sending:
+                yield store
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the open file. Tune pickles the store for a restore that we never use; a copy can only read."""
-        return vars(self) | {"_file": None}
+        return vars(self) | {"_file": None, "_sending": None}
 
     def write_study(self, study: StudyRecord) -> None:
         """Append the record of a driver that starts."""
@@ -149,13 +171,15 @@ class Store:
         return measured is not None
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        """Write a line to disk whole, or leave the file as it was. Raises UserError if the disk is full or cannot be written."""
+        """Write a line to disk whole, or leave the file as it was. Raises UserError if the disk is full or cannot be written, or if another driver has the study."""
         assert self._file, "only Store.writing(folder) writes"
         if self._torn:
             raise self._torn
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
         before = os.fstat(self._file.fileno()).st_size
         try:
+            if self._sending:
+                self._sending.check()
             with room_for(self.path):
                 left = memoryview(data)
                 while left:
@@ -169,6 +193,8 @@ class Store:
                 self._torn = error
             raise
         self.unwritten = None
+        if self._sending:
+            self._sending.appended(before + len(data))
         self.learn(line_of(line))
 
     def learn(self, line: Line) -> bool:

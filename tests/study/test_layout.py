@@ -48,7 +48,7 @@ def test_layout_names_every_file_of_a_study(view: StudyView) -> None:
     for trial_id, record in view.store.trials.items():
         grids = {layout.grid(trial_id, saved.images) for saved in record.saved}
         assert grids == set(layout.grids(trial_id))
-        named |= grids | {layout.generator(saved) for saved in view.store.generators(trial_id)}
+        named |= grids | {layout.generator(saved) for saved in layout.stored(view.store.trials[trial_id].saved)}
     assert named <= files(view.folder)
     others = files(view.folder) - named
     inside = {layout.runs, layout.tracking}  # Ray Tune and W&B name the files in these

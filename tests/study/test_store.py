@@ -83,7 +83,7 @@ def test_a_stop_that_is_asked_for_before_the_records_are_open_is_kept(tmp_path: 
     with driving(tmp_path):
         assert not stop.exists()
         stop.touch()
-        with Store.appending(tmp_path):
+        with Store.appending(tmp_path, None):
             assert stop.exists()
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -105,8 +105,10 @@ def test_a_dashboard_that_does_not_answer_is_told() -> None:
 
 
 def test_a_relative_folder_is_refused(toy: Toy) -> None:
-    with pytest.raises(UserError, match="--folder must be an absolute path on a file system of all nodes of the cluster; given runs/toy"):
-        submit.submit(None, toy(), PurePosixPath("runs/toy"))  # type: ignore[arg-type]
+    with pytest.raises(
+        UserError, match=r"--folder must be an absolute path on a file system of all nodes of the cluster, or an address .*; given runs/toy"
+    ):
+        submit.place("runs/toy")
 
 
 class Gone:
@@ -132,15 +134,15 @@ class Gone:
 
 def test_a_dashboard_that_is_gone_is_told(toy: Toy) -> None:
     client: Any = Gone(answers=1)
-    submit.submit(client, toy(), PurePosixPath("/shared/toy"), allow_changed_code=True)
+    submit.submit(client, toy(), "/shared/toy", allow_changed_code=True)
     assert client.asked[0]["entrypoint"] == "ganstudy launch study.yaml --address auto --folder /shared/toy --allow-changed-code"
     said: list[str] = []
     with pytest.raises(UserError, match=r"dashboard at http://head:8265 must carry out each request; it did not: Server disconnected"):
         submit.follow(client, "job", said.append)
     assert said == ["job runs"]
     for request in (
-        lambda: submit.submit(client, toy(), PurePosixPath("/shared/toy")),
-        lambda: submit.fetch(client, "job", PurePosixPath("/shared/toy")),
+        lambda: submit.submit(client, toy(), "/shared/toy"),
+        lambda: submit.fetch(client, "job", "/shared/toy"),
     ):
         with pytest.raises(UserError, match=r"it did not: .*the file is too large\. A job that was started runs on"):
             request()
@@ -152,7 +154,7 @@ def test_a_dashboard_that_is_gone_is_told(toy: Toy) -> None:
 )
 def test_a_relative_path_is_refused(toy: Toy, key: str, change: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"{key} must be an absolute path on the cluster; given"):
-        submit.submit(None, toy(**change), PurePosixPath("/runs/toy"))  # type: ignore[arg-type]
+        submit.submit(None, toy(**change), "/runs/toy")  # type: ignore[arg-type]
 
 
 def test_a_copy_replaces_only_a_copy(tmp_path: Path) -> None:
