@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.api import StudyView as StudyView
     from study.api import launch as launch
     from study.api import open_study as open_study
     from study.spec.study_spec import StudySpec as StudySpec
+    from study.views import StudyView as StudyView
 
 __all__ = ["StudySpec", "StudyView", "launch", "open_study"]
 
-_MODULES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.api"}
+_MODULES = {"StudySpec": "study.spec.study_spec", "launch": "study.api", "open_study": "study.api", "StudyView": "study.views"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,9 +22,8 @@ from study.store.objects import is_url, not_url
 from study.store.store import Store
 
 if TYPE_CHECKING:
-    from study.api import StudyView
     from study.spec.study_spec import StudySpec
-    from study.trial_view import TrialView
+    from study.views import StudyView, TrialView
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -20,10 +20,11 @@ PARTS: dict[str, set[str]] = {
     "evaluation": {"spec", "store"},
     "tracking": {"spec.tracking", "store"},
     "engine": {"console", "spec", "store", "evaluation", "tracking"},
-    "api": {"spec", "store", "evaluation", "tracking", "engine"},
-    "show": {"console", "spec", "store", "evaluation", "tracking", "engine", "api"},
-    "cli": {"console", "spec", "store", "evaluation", "tracking", "engine", "api", "show"},
-    "__init__": {"spec", "api"},
+    "views": {"spec", "store", "evaluation"},
+    "api": {"spec", "store", "evaluation", "tracking", "engine", "views"},
+    "show": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api"},
+    "cli": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api", "show"},
+    "__init__": {"spec", "views", "api"},
 }
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),

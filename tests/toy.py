@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from study.api import StudyView, launch
+from study.api import launch
 from study.engine.prepare import prepare
 from study.spec.study_spec import StudySpec
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
+from study.views import StudyView
 from trainables.config import TrialConfig
 from trainables.trial import Trial
 

@@ -30,7 +30,7 @@ def python_page() -> str:
         "The names on this page are stable; those of other modules may change. [Use the results in Python](../python.md) has examples.",
         {
             "study": study.__all__,
-            "study.trial_view": ["TrialView"],
+            "study.views": ["TrialView"],
             "analysis": [name for name in analysis.__all__ if name != "metrics"],
             "analysis.metrics": analysis.metrics.__all__,
             "trainables.generators": ["load_generator", "Generator"],

@@ -14,8 +14,8 @@ from analysis.plain import plain
 from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 from ganstudy.command import command
-from study.api import StudyView
 from study.show.terminal import print_ranking
+from study.views import StudyView
 from trainables.config import settings
 
 _KEYS = ("goal", "sampler", "n_configs", "seeds", "objective", "failure", "scheduler", "stop_hopeless")

@@ -13,11 +13,11 @@ from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import check_output, users_path
-from study.api import StudyView
 from study.spec.recipes import config_text
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
 from study.store.records import StudyRecord
+from study.views import StudyView
 from trainables.config import live, settings
 
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from analysis.words import plural
 from ganstudy.command import command
-from study.api import StudyView
 from study.console import print_table
 from study.store.layout import shown
 from study.store.records import Ended, needs_run
+from study.views import StudyView
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:

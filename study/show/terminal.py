@@ -15,7 +15,6 @@ import analysis
 from analysis.words import percent, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.command import command
-from study.api import StudyView
 from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
@@ -24,7 +23,7 @@ from study.show.status import n_to_run
 from study.store.layout import shown
 from study.store.local_copy import publish
 from study.store.records import Ended
-from study.trial_view import TrialView
+from study.views import StudyView, TrialView
 
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec

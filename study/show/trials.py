@@ -12,10 +12,9 @@ from ruamel.yaml import YAML
 
 from analysis.words import plural
 from ganstudy.units import to_kimg
-from study.api import StudyView
 from study.console import print_table
 from study.show.terminal import number, settings_of
-from study.trial_view import TrialView
+from study.views import StudyView, TrialView
 
 COLUMNS = 8  # metrics per table of a trial's ticks
 

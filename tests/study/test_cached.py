@@ -16,11 +16,12 @@ from full import at_most
 from recorded import PROTOCOL, SPEC, STUDY, Driver
 
 from ganstudy import UserError
-from study.api import StudyView, open_study
+from study.api import open_study
 from study.store import cached
 from study.store.layout import Layout
 from study.store.records import Closed, Ended
 from study.store.store import Store
+from study.views import StudyView
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,13 +8,14 @@ import pytest
 from rich.console import Console
 
 from bench.records import spec_of, write_study
-from study.api import StudyView, open_study
+from study.api import open_study
 from study.show.report import write_report
 from study.show.terminal import print_result
 from study.show.trials import print_study
 from study.store import cached
 from study.store.records import Closed, Ended
 from study.store.store import Store
+from study.views import StudyView
 
 SPEC = spec_of(16)
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from analysis.metrics import METRICS
 from analysis.metrics.measures import OF_CLASSES
-from study.api import StudyView, open_study
+from study.api import open_study
 from study.cli import app
 from study.engine.prepare import check_networks, prepare
 from study.evaluation.evaluator import Evaluator
@@ -21,6 +21,7 @@ from study.evaluation.reevaluate import reevaluate
 from study.show.catalogue import catalogue
 from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
+from study.views import StudyView
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models.conditional import D_CONDITIONS, G_CONDITIONS

@@ -10,11 +10,11 @@ from full import at_most
 from toy import doubled, run, values
 
 from ganstudy import UserError
-from study.api import StudyView
 from study.engine.launch import launch
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
 from study.store.store import Store
+from study.views import StudyView
 from trainables.trial import STATE
 
 pytestmark = [pytest.mark.usefixtures("one_ray"), pytest.mark.slow]

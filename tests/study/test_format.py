@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import analysis
 from ganstudy import UserError
-from study.api import StudyView, open_study
+from study.api import open_study
 from study.cli import app
 from study.evaluation.reevaluate import reevaluate
 from study.spec.identity import identity
@@ -25,6 +25,7 @@ from study.store.format import FORMAT, upgraded
 from study.store.layout import Layout
 from study.store.records import Closed, Ended, Measurement
 from study.store.store import Store
+from study.views import StudyView
 from trainables.generators import load_generator
 
 DATA = Path(__file__).parents[1] / "data" / "format1"

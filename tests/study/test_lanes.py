@@ -13,10 +13,10 @@ from toy import doubled, run
 from workers import DISPATCHER, LANE, WORKER, running
 
 from ganstudy.versions import versions
-from study.api import StudyView
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
+from study.views import StudyView
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_ray")]
 Toy = Callable[..., StudySpec]

@@ -8,7 +8,7 @@ from toy import TOY
 from typer.testing import CliRunner
 
 from ganstudy.checksums import SUMS
-from study.api import StudyView, launch
+from study.api import launch
 from study.cli import app
 from study.evaluation.reevaluate import reevaluate
 from study.show.report import write_report
@@ -16,6 +16,7 @@ from study.spec.sections import EvaluationConfig
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout
 from study.tracking.process import watching
+from study.views import StudyView
 from trainables.trial import SAMPLES, STATE
 
 ROOT = Path(__file__).parents[2]

@@ -528,7 +528,7 @@ def test_a_study_in_a_store_is_submitted_by_its_address(toy: Callable[..., Study
 
 
 def test_an_address_is_no_folder_for_what_is_written_here() -> None:
-    assert "--out must be a path on this machine" in refused("train", str(RECIPE), "--out", URL)
+    assert "--folder must be a path on this machine" in refused("train", str(RECIPE), "--folder", URL)
     assert not Path("s3:").exists()
 
 

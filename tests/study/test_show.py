@@ -12,11 +12,12 @@ from toy import TOY
 
 import analysis
 from ganstudy import UserError
-from study.api import StudyView, open_study
+from study.api import open_study
 from study.show.trials import print_study, print_trial
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
+from study.views import StudyView
 
 VARIANTS = {"plain": {}, "wgan": {"loss": "wasserstein", "d_steps": 5}}
 

@@ -89,7 +89,7 @@ COMMANDS: dict[tuple[str, ...], dict[str, str]] = {
     ("sample", "STUDY", "-o", "OUT.png"): FROM_BEST,
     ("export", "STUDY", "-o", "OUT.safetensors"): FROM_BEST,
     ("sample", "STUDY", "--trial", "zz", "-o", "OUT.png"): dict.fromkeys(STATES, NO_TRIAL),
-    ("train", "--from", "STUDY", "--trial", "zz", "-o", "OUT"): dict.fromkeys(STATES, NO_TRIAL),
+    ("train", "--from", "STUDY", "--trial", "zz", "--folder", "OUT"): dict.fromkeys(STATES, NO_TRIAL),
     ("evaluate", "STUDY"): dict.fromkeys(STATES, OTHER_DATA),
     ("doctor", "STUDY"): {"no trial": "STUDY: nothing wrong in 0 trials, 0 checkpoints", "unfinished": "it is missing. Repair", "running": "STUDY is in use by process"},
     ("resume", "STUDY", "--set", "n_configz=9"): dict.fromkeys(STATES, "'n_configz'"),
