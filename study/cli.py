@@ -407,8 +407,8 @@ def explain(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(help="Folder of a study.", metavar="FOLDER")],
-    second: Annotated[Path, typer.Argument(help="Folder of another study.", metavar="OTHER")],
+    first: Folder,
+    second: Annotated[str, typer.Argument(help="Folder of another study.", metavar="OTHER")],
     outcome: Annotated[str | None, typer.Option(help="What to compare: as in explain.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

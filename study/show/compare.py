@@ -14,7 +14,10 @@ from analysis.plain import plain
 from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 from ganstudy.command import command
+from study.console import print_table
 from study.show.terminal import print_ranking
+from study.store.layout import shown
+from study.store.local_copy import protocols
 from study.views import StudyView
 from trainables.config import settings
 
@@ -27,9 +30,9 @@ class Compared:
 
     def __init__(self, first: StudyView, second: StudyView, outcome: str | None):
         if first.folder.resolve() == second.folder.resolve():
-            raise UserError(f"compare needs two studies; given {first.folder} twice")
+            raise UserError(f"compare needs two studies; given {shown(first.folder)} twice")
         self.views = (first, second)
-        self.names = _names(first.folder, second.folder)
+        self.names = _names(shown(first.folder), shown(second.folder))
         self.by = first.objective
         if second.objective != self.by and not outcome:
             raise UserError(
@@ -72,13 +75,13 @@ class Compared:
         for name, view, table in zip(self.names, self.views, self.tables, strict=True):
             counted = table.where(table.evidence)
             n = f"{plural(len(counted), 'trial')} of {plural(len(set(counted.config_id)), 'config')}"
-            console.print(f"{name}: {view.study.spec['question']} {n}.", soft_wrap=True, markup=False)
+            console.print(f"{name}: {view.study.spec['question']} {n}.", soft_wrap=True)
         _print_rows(["differs in design", *self.names], self.design, console)
         _print_rows(
             ["setting", "compared", "outcome", *self.names, "difference", "95 %", "p of all"], [_row(each) for each in self.found], console
         )
         for line in self._conclusions():
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
         console.print()
         print_ranking(analysis.together(dict(zip(self.names, self.tables, strict=True))), self.by, console, n=_RANKED)
 
@@ -99,13 +102,14 @@ class Compared:
         return lines + [f"{line}." for line in unmatched(*self.explained)]
 
 
-def _names(first: Path, second: Path) -> tuple[str, str]:
-    return (first.name, second.name) if first.name != second.name else (str(first), str(second))
+def _names(first: str, second: str) -> tuple[str, str]:
+    names = Path(first).name, Path(second).name
+    return names if names[0] != names[1] else (first, second)
 
 
 def _common_protocol(first: StudyView, second: StudyView) -> str:
     """Return the hash of an evaluation protocol that both studies were measured by: a study's own, if possible."""
-    measured = [{view.protocol.hash, *view.layout.protocols()} for view in (first, second)]
+    measured = [{view.protocol.hash, *protocols(view.folder)} for view in (first, second)]
     for own in (first.protocol.hash, second.protocol.hash, *sorted(measured[0])):
         if own in measured[0] & measured[1]:
             return own
@@ -113,7 +117,7 @@ def _common_protocol(first: StudyView, second: StudyView) -> str:
     differing = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in one if one[key] != other[key])
     raise UserError(
         f"the studies must be measured by one evaluation protocol, or their metrics cannot be compared; they differ in {differing}. "
-        f"If the data are the same, measure one like the other: {command('evaluate', second.folder)} with --features and --samples"
+        f"If the data are the same, measure one like the other: {command('evaluate', shown(second.folder))} with --features and --samples"
     )
 
 
@@ -146,5 +150,5 @@ def _print_rows(heads: list[str], rows: Any, console: Console) -> None:
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    print_table(console, table)
     console.print()

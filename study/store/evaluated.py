@@ -11,7 +11,8 @@ from analysis import TrialTable
 from ganstudy import UserError
 from ganstudy.command import command
 from study.store.format import RENAMED, renamed
-from study.store.layout import Layout
+from study.store.layout import Layout, shown
+from study.store.local_copy import protocols
 
 
 def read_evaluated(folder: Path, protocol: str) -> pd.DataFrame:
@@ -28,9 +29,9 @@ def read_evaluated(folder: Path, protocol: str) -> pd.DataFrame:
 
 def measured_by(protocol: str, table: TrialTable, folder: Path) -> TrialTable:
     """Return the table of a study with the metrics of the evaluation protocol with this hash. Raises UserError if `evaluate` did not measure by it."""
-    if protocol not in (known := Layout(folder).protocols()):
+    if protocol not in (known := protocols(folder)):
         raise UserError(
-            f"protocol must be the study's own or one of its evaluations {known}; given {protocol!r}. {command('evaluate', folder)} measures by another one"
+            f"protocol must be the study's own or one of its evaluations {known}; given {protocol!r}. {command('evaluate', shown(folder))} measures by another one"
         )
     found = read_evaluated(folder, protocol)
     return with_final(table, found, found.attrs["baselines"])

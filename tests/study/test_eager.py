@@ -35,9 +35,8 @@ def test_the_reason_is_logged_once_recorded_and_shown(tmp_path: Path, caplog: py
         driver = Driver(store)
         driver.open("slow")
         driver.open("fast")
-        recorder = Recorder(
-            store, Mock(**{"spec.n_configs": 8}), SimpleNamespace(reasons={}, time_is_up=lambda: False, faults=Mock()), Mock(), Mock()
-        )  # type: ignore[arg-type]
+        stopping: Any = SimpleNamespace(reasons={}, time_is_up=lambda: False, faults=Mock())
+        recorder = Recorder(store, Mock(**{"spec.n_configs": 8}), stopping, Mock(), Mock())
         with caplog.at_level(logging.WARNING):
             for images in (0, 1000, 2000):
                 for name, eager in (("slow", REASON if images else ""), ("fast", "")):
