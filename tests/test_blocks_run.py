@@ -85,6 +85,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for block in blocks("yaml"):
             if "name" in (given := yaml.load(block.text)) and given["name"] not in STUDIES:
                 files[Path(f"{given['name']}.yaml")] = given
+        digits = files[Path("studies/digits.yaml")]
+        files[Path("other.yaml")] = {**digits, "name": "other", "base": {**digits["base"], "g.lr": 2e-3}}
         for path, given in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w") as file:
