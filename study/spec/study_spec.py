@@ -1,6 +1,7 @@
 """StudySpec: the question, the space, the design and the resources of a study, checked before anything starts."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -123,6 +124,12 @@ class StudySpec(Section):
     @field_validator("base")
     @classmethod
     def _settings_of_trials(cls, base: dict[str, Any]) -> dict[str, Any]:
+        for name in base:
+            near = get_close_matches(str(name), [*cls.model_fields, *settings()], n=1)
+            if name not in settings() and near and near[0] in cls.model_fields:
+                raise SpecError(
+                    ("base", str(name)), f"no setting named {name!r}; did you mean {near[0]!r}, a key of the study beside base?"
+                )
         check_names(base, ("base",))
         if "seed" in base:
             raise SpecError(("base", "seed"), f"seed must not be in base: {NEVER_VARIES['seed']}")

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from bad_studies import BAD, GOOD, good, methods, space
 from optuna.distributions import CategoricalDistribution
+from toy import TOY
 
 from study.engine.prepare import check_networks
 from study.engine.samplers import point
@@ -319,3 +320,14 @@ def test_a_setting_applies_where_a_variant_turns_its_trick_on() -> None:
     for each in found:
         assert ("r1.gamma" in each) == (each["method"] == "r")
         assert spec.config(each).tricks.keys() == ({"r1"} if each["method"] == "r" else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("n_config", "'n_configs', a key"), ("sedes", "'seeds', a key"), ("g.wdth", "'g.width'"), ("bugdet_kimg", "'budget_kimg'")],
+)
+def test_a_key_of_the_study_that_is_misspelt_as_a_setting_is_named(name: str, meant: str, tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(json.dumps(TOY))
+    with pytest.raises(SpecError, match=f"--set {name}: no setting named '{name}'; did you mean {meant}"):
+        StudySpec.load(file, {name: 3})
