@@ -44,10 +44,8 @@ class Compared:
         for name, table in zip(self.names, self.tables, strict=True):
             if not table.evidence.any():
                 raise UserError(f"compare needs finished trials of both studies; {name} has none")
-        asked = {name for table in self.tables for name in all_outcomes(table, self.by)} if not outcome else {outcome}
-        self.explained = tuple(
-            analysis.explain(table, sorted(asked, key=("failed", self.by).__contains__, reverse=True)) for table in self.tables
-        )
+        asked = [outcome] if outcome else list(dict.fromkeys(name for table in self.tables for name in all_outcomes(table, self.by)))
+        self.explained = tuple(analysis.explain(table, asked) for table in self.tables)
         self.found = analysis.compare(*self.explained)
 
     @property
