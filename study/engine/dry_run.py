@@ -15,9 +15,10 @@ from analysis.words import plural
 from ganstudy.registry import first_line
 from study.console import print_table
 from study.engine import cluster, sharing
+from study.engine.adaptive import Adaptive
 from study.engine.costs import Costs, configs_of
 from study.engine.prepare import prepare
-from study.engine.samplers import Adaptive, Designed
+from study.engine.samplers import Designed
 from study.engine.separation import designed, unseparated
 from study.evaluation.classifiers import stored
 from study.spec.domains import as_given

@@ -15,7 +15,8 @@ from ray.tune.search import Searcher
 
 from ganstudy.checksums import SUMS
 from ganstudy.units import to_kimg
-from study.engine.samplers import Adaptive, Designed
+from study.engine.adaptive import Adaptive
+from study.engine.samplers import Designed
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Search(Searcher):
-    """A Tune searcher over the proposals of `study.engine.samplers`."""
+    """A Tune searcher over the proposals of `Designed` or `Adaptive`."""
 
     def __init__(
         self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False, only: Collection[str] | None = None

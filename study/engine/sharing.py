@@ -12,7 +12,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from analysis.words import plural
 from ganstudy import UserError
 from study.engine import cluster
-from study.engine.samplers import Adaptive, Designed
+from study.engine.adaptive import Adaptive
+from study.engine.samplers import Designed
 from study.spec.study_spec import StudySpec
 from trainables.probe import Load, best, probe
 from trainables.tune import NoGpu, Shared

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from tiny import BESIDE
 
-from study.engine.samplers import point
+from study.engine.adaptive import point
 from study.spec.ranges import RANGES
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, field_needs, need_of, settings

@@ -10,8 +10,8 @@ import torch
 from toy import TOY
 
 from ganstudy.direction import Direction
+from study.engine.adaptive import Adaptive
 from study.engine.prepare import prepare
-from study.engine.samplers import Adaptive
 from study.spec.plugins import import_plugins
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig

@@ -13,8 +13,8 @@ from bad_studies import BAD, GOOD, good, methods, space
 from optuna.distributions import CategoricalDistribution
 from toy import TOY
 
+from study.engine.adaptive import point
 from study.engine.prepare import check_networks
-from study.engine.samplers import point
 from study.spec import design
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given, at, domain, extremes

@@ -17,7 +17,7 @@ from recorded import Driver
 from ganstudy import UserError
 from ganstudy.checksums import write_sums
 from study.api import open_study
-from study.engine.samplers import Adaptive
+from study.engine.adaptive import Adaptive
 from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, newest
 from study.spec.schedulers import Halving
