@@ -3,24 +3,13 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
 from ganstudy import UserError
-from ganstudy.registry import nearest
 from study.spec import checks, design
 from study.spec.changes import changes_at, with_changes
 from study.spec.design import DESIGNS
@@ -31,14 +20,14 @@ from study.spec.files import line_of, read_yaml
 from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
-from study.spec.renamed import RENAMED_KEYS
+from study.spec.read import changes_that_matter, read_model
 from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
 from trainables.config import TrialConfig, settings
-from trainables.messages import unknown_key_first, validation_message
+from trainables.messages import validation_message
 from trainables.sections import Section, joined
 
 
@@ -221,9 +210,9 @@ class StudySpec(Section):
         path, changes = Path(path), changes or {}
         given = read_yaml(path)
         try:
-            return checked(with_changes(given, changes, cls.model_fields), plugin_folders=[path.parent])
+            return read_model(cls, with_changes(given, changes, cls.model_fields), plugin_folders=[path.parent])
         except SpecError as error:
-            blamed = changes_at(error.where, changes) or _changes_that_matter(given, changes, [path.parent])
+            blamed = changes_at(error.where, changes) or changes_that_matter(cls, given, changes, [path.parent])
             place = " ".join(f"--set {name}" for name in blamed) or f"{path}{line_of(path, error.where)}"
             raise SpecError(error.where, f"{place}: {error}") from None
 
@@ -233,7 +222,7 @@ class StudySpec(Section):
 
         Raises SpecError, with the path of keys, if it is invalid.
         """
-        return checked(given, plugin_folders=plugin_folders)
+        return read_model(cls, given, plugin_folders=plugin_folders)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form of a study file: from_dict(as_dict()) == self."""
@@ -245,56 +234,3 @@ class StudySpec(Section):
             for part in ("scientific", "nuisance")
         }
         return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
-
-
-def _changes_that_matter(given: Mapping[str, Any], changes: Mapping[str, Any], plugin_folders: Sequence[Path]) -> list[str]:
-    """Return the changes without any one of which the others are valid, or else all of them; none if the file is invalid without changes."""
-    if not changes or not _is_valid(given, plugin_folders):
-        return []
-    left_out = {name: {other: value for other, value in changes.items() if other != name} for name in changes}
-    matter = [name for name, others in left_out.items() if _is_valid(with_changes(given, others, StudySpec.model_fields), plugin_folders)]
-    return matter or list(changes)
-
-
-def _is_valid(given: Mapping[str, Any], plugin_folders: Sequence[Path]) -> bool:
-    try:
-        checked(given, plugin_folders=plugin_folders)
-    except SpecError:
-        return False
-    return True
-
-
-def checked(given: Mapping[str, Any], *, plugin_folders: Sequence[Path | str] = ()) -> StudySpec:
-    """Implement StudySpec.from_dict."""
-    for key in given:
-        if key in RENAMED_KEYS:
-            raise SpecError((key,), f"the key {key!r} is now {RENAMED_KEYS[key]!r}; rename it")
-        if key not in StudySpec.model_fields:
-            place = " (it is a setting: put it into base)" if key in settings() else ""
-            raise SpecError(
-                (key,),
-                f"a study has no key {key!r}{place}; {nearest(key, StudySpec.model_fields)}the keys are {list(StudySpec.model_fields)}",
-            )
-    try:
-        return StudySpec.model_validate(given, context={"plugin_folders": plugin_folders})
-    except ValidationError as error:
-        first = unknown_key_first(error)
-        if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):
-            raise inner from None
-        where = tuple(str(part) for part in first["loc"])
-        if first["type"] == "missing":
-            raise SpecError(where, f"a study must have the key {'.'.join(where)}; it is missing") from None
-        if first["type"] == "extra_forbidden":
-            known = _fields_of(where[:-1])
-            raise SpecError(where, f"no key {'.'.join(where)!r}; {nearest(where[-1], known)}{'.'.join(where[:-1])} has {known}") from None
-        raise SpecError(where, validation_message(error)) from None
-
-
-def _fields_of(where: tuple[str, ...]) -> list[str]:
-    """Return the keys of a section of StudySpec: for ("tracking", "wandb"), entity, project, …"""
-    model: Any = StudySpec
-    for name in where:
-        kinds = [model.model_fields[name].annotation]
-        kinds = [*get_args(kinds[0]), *kinds]
-        model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return list(model.model_fields)
