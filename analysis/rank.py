@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import estimate
 from analysis.beside import with_settings
+from analysis.confirmed import CONFIRM, confirmed
 from analysis.posterior import Draws, Posterior, posterior
 from analysis.table import Floats, TrialTable
 from analysis.words import number
@@ -16,6 +17,7 @@ from ganstudy import UserError
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # integrates over the seeds of a new run
 _STEPS = 10_000
 _FIRST = 200  # places of a large study whose configs are drawn again, more often
+_CONFIRMED = ". Only trials with fresh seeds count, and only the configs that have them are ranked"
 _POOL = 200_000  # simulated new runs of the study that a new run is compared with
 
 
@@ -39,6 +41,8 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     In a study of more than 1,500 configs, the population is learned from a random sample of at least 1,000 of them. There the intervals of the
     first 200 places are from 800 draws and those of all others from 200, which hold 94 % on average.
 
+    If the study confirmed its best configs with fresh seeds, only those trials count, and only those configs are ranked (`analysis.confirmed`).
+
     attrs["note"] states the assumptions. If no config has two values, nothing tells chance from differences: `estimate` is the mean as it is,
     without interval, place_low, place_high, p_best and beats are NaN, and configs that always failed are last. A config without a value and without a failure has no place.
     Raises UserError for an unknown metric or a table without finished trials.
@@ -46,6 +50,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     if not table.evidence.any():
         table.direction(by)  # an unknown metric is the first thing to say
         raise UserError("a ranking needs finished trials; this table has none")
+    table = confirmed(table)
     found = posterior(table, by, seed=seed)
     counted = table.where(table.evidence)
     frame = found.configs[["n_seeds", "n", "n_failed", "n_dead"]].join(_places(found, seed))
@@ -73,7 +78,12 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
         "high",
     ]
     result = with_settings(frame[[*columns, "p_fail", "p_fail_low", "p_fail_high"]], counted)
-    result.attrs |= {"by": by, "direction": table.direction(by).value, "scale": found.scale, "note": _note(found)}
+    result.attrs |= {
+        "by": by,
+        "direction": table.direction(by).value,
+        "scale": found.scale,
+        "note": _note(found) + (_CONFIRMED if CONFIRM in table.phase else ""),
+    }
     return result
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import Diagnosis, Direction, TrialTable
+from analysis.confirmed import confirmed
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_output
 from study.evaluation.protocol import EvaluationProtocol
+from study.spec.planned import phases_of
 from study.spec.plugins import import_plugins
 from study.store.best import best_trials
 from study.store.columns import Recorded, columns_of, ended_as, settings_of
@@ -141,11 +143,20 @@ class StudyView:
         the objective. where: a condition on columns of trials(), such as "d.lr < 1e-3 and coverage > 0.8" (`analysis.where`), which more
         than half of a config's trials must meet. min_seeds: trials that a config needs; default: the seeds of the study, at most 3. If no
         config has as many, those with the most are ranked, with a warning. If all trials of a config failed, their median stands for it.
+
+        After phase confirm, only its trials count, so only the configs that it trained again can be among the best.
         """
         by = by or self.objective
-        min_seeds = min(_SEEDS, self.study.spec["seeds"]) if min_seeds is None else min_seeds
+        if min_seeds is None:
+            min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
         found = best_trials(
-            trial_table(self.recorded.columns, curves=False), self.trials, n, by=by, where=where, min_seeds=min_seeds, folder=self.folder
+            confirmed(trial_table(self.recorded.columns, curves=False)),
+            self.trials,
+            n,
+            by=by,
+            where=where,
+            min_seeds=min_seeds,
+            folder=self.folder,
         )
         return [self.trial(trial_id) for trial_id in found]
 

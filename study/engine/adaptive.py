@@ -22,6 +22,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from ganstudy import UserError
+from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import SAMPLERS
 from study.spec.space import Proposal
@@ -32,12 +33,13 @@ from trainables.config import TrialConfig, lives
 _MAX_ASKS = 100  # proposals to draw until one is a valid config
 
 
-class Adaptive:
+class Adaptive(Proposals):
     """Proposals of an Optuna sampler, through Optuna's ask-and-tell interface."""
 
-    def __init__(self, spec: StudySpec):
+    def __init__(self, spec: StudySpec, *, first: int = 0):
+        """first: the number of the first config in the seeds."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.spec = spec
+        self.spec, self.first = spec, first
         self.study = optuna.create_study(
             study_name=spec.name, direction=optuna.study.StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
         )
@@ -65,19 +67,23 @@ class Adaptive:
 
     def _seed(self, number: int) -> int:
         """Return the seed of trial `number`, which identifies it."""
-        return design.seed_of(self.spec.design_seed, config=number, replicate=0)
+        return design.seed_of(self.spec.design_seed, config=self.first + number, replicate=0)
 
     def opened(self, trial_id: str) -> None:
         """Set the id of the trial that `next` proposed last."""
         self.trials[trial_id] = self.trial
 
     def replay(self, record: TrialRecord) -> None:
+        self.learn(record)
+        self.seeds.add(record.flat["seed"])
+
+    def learn(self, record: TrialRecord) -> None:
+        """Add a trial of another phase, with its measurements, as `replay` does for one of its own."""
         self.study.sampler = RandomSampler()  # never draws: all values are enqueued
         self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})
         trial = self.study.ask()
         point(self.spec, trial)
         self.trials[record.trial_id] = trial
-        self.seeds.add(record.flat["seed"])
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
 

@@ -26,7 +26,7 @@ from study.engine.progress import Progress
 from study.engine.reasons import SPARE_MEMORY
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
-from study.engine.searcher import Search
+from study.engine.searcher import Search, unfinished
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
 from study.engine.workers import dispatching
@@ -87,6 +87,9 @@ def launch(
                     store.publish(store.layout.classifier)
                 with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
+                    if spec.phases and not unfinished(spec, store):
+                        assert store.study
+                        store.write_study(replace(store.study, n_trials=len(store.trials)))
     return store
 
 
@@ -194,7 +197,7 @@ def _tuner(
         tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),
         tune_config=tune.TuneConfig(
             search_alg=search,
-            scheduler=early_stopping(spec, store.trials.values()),
+            scheduler=early_stopping(spec, store),
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
             reuse_actors=True,

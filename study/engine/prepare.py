@@ -19,7 +19,7 @@ from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
 from study.engine.searcher import unfinished
 from study.evaluation.evaluator import Evaluator
-from study.spec.identity import identity
+from study.spec.identity import differences, shrunk
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, RunLayout, shown
@@ -128,17 +128,13 @@ def _refuse_copy(store: Store, *, done: bool) -> None:
 
 def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
     """Raise UserError if the folder holds another study. More configs or seeds of the same study are allowed."""
-    old, new = identity(known), identity(spec.as_dict())
-    if changes := [f"{key}: {old[key]} in the folder, {new[key]} now" for key in old if old[key] != new.get(key)]:
+    if changes := differences(known, spec.as_dict()):
         raise UserError(
             f"{shown(folder)} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', shown(folder))}. "
-            "To extend it, raise n_configs or seeds in its study file and launch it. For a new study, change `name` or give --folder"
+            "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it. For a new study, change `name` or give --folder"
         )
-    for key in ("n_configs", "seeds"):
-        if (given := getattr(spec, key)) < known[key]:
-            raise UserError(
-                f"{key} must be at least {known[key]}, as in {shown(folder)}; given {given}. Raise it, or give another --folder"
-            )
+    for reason in shrunk(known, spec.as_dict()):
+        raise UserError(f"{reason}. Raise it, or give another --folder ({shown(folder)} has the trials)")
 
 
 def _refuse_other_versions(known: Mapping[str, str], folder: Path, *, allow_changed_code: bool) -> None:

@@ -1,31 +1,33 @@
 """The study's scheduler on Ray Tune. The rules themselves are in study/spec/schedulers.py."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
 
+from study.spec.planned import GOALS
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
+from study.store.store import Store
 
 
-def early_stopping(spec: StudySpec, records: Iterable[TrialRecord]) -> "EarlyStopping | None":
-    """The study's scheduler with the recorded trials replayed; None if the study has no scheduler."""
-    if spec.scheduler is None:
+def early_stopping(spec: StudySpec, store: Store) -> "EarlyStopping | None":
+    """The scheduler of phase optimise with the recorded trials replayed; None if the study has no scheduler."""
+    if "optimise" not in spec.phase_names or (of_phase := spec.of_phase("optimise")).scheduler is None:
         return None
-    scheduler = EarlyStopping(spec)
-    for record in records:
-        scheduler.replay(record)
+    scheduler = EarlyStopping(of_phase, store)
+    for record in store.trials.values():
+        if record.phase in GOALS:
+            scheduler.replay(record)
     return scheduler
 
 
 class EarlyStopping(FIFOScheduler):
-    """Asks the rule of the study's scheduler about every measurement."""
+    """Asks the rule of the study's scheduler about every measurement in phase optimise. The rule knows those of phase explore too."""
 
-    def __init__(self, spec: StudySpec):
+    def __init__(self, spec: StudySpec, store: Store):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
-        self._objective = spec.objective.metric
+        self._objective, self._store = spec.objective.metric, store
         self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.objective.direction)
 
     def replay(self, record: TrialRecord) -> None:
@@ -44,4 +46,8 @@ class EarlyStopping(FIFOScheduler):
 
     def _ask(self, trial: Any, result: dict[str, Any]) -> bool:
         value = result.get(f"values/{self._objective}")  # Tune flattens what schedulers get
-        return value is None or self.rule.should_continue(trial.config["trial_id"], result["images"], value)
+        trial_id = trial.config["trial_id"]
+        phase = self._store.trials[trial_id].phase
+        if value is None or phase not in GOALS:
+            return True
+        return self.rule.should_continue(trial_id, result["images"], value) or phase != "optimise"

@@ -1,4 +1,4 @@
-"""Gives trials to Ray Tune: first the unfinished trials of the Store, then new proposals.
+"""Gives trials to Ray Tune: first the unfinished trials of the Store, then the proposals of the study's phases.
 
 Tune calls `suggest` for a new trial. Results come from the Recorder, because Tune's searcher callbacks omit the value at which a trial is
 stopped and all results of an interrupted trial.
@@ -15,8 +15,7 @@ from ray.tune.search import Searcher
 
 from ganstudy.checksums import SUMS
 from ganstudy.units import to_kimg
-from study.engine.adaptive import Adaptive
-from study.engine.samplers import Designed
+from study.engine.sequence import Sequence
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
@@ -30,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Search(Searcher):
-    """A Tune searcher over the proposals of `Designed` or `Adaptive`."""
+    """A Tune searcher over the proposals of a study's phases."""
 
     def __init__(
         self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False, only: Collection[str] | None = None
@@ -40,25 +39,18 @@ class Search(Searcher):
         self.only = only
         self.time_is_up = time_is_up
         self.spec, self.store = spec, store
-        self.proposals: Designed | Adaptive = Designed(spec) if spec.goal == "explain" else Adaptive(spec)
+        self.proposals = Sequence(spec, store)
         self.running: set[str] = set()  # by Tune's trial id
         self.waiting: deque[str] = deque()
         self.failed: deque[str] = deque()  # tried again after all others, so that a fault of the machine meets several configs soon
-        again = {record.trial_id for record in to_run(spec, store)}
-        for record in store.trials.values():
-            self.proposals.replay(record)
-            if record.trial_id in again:
-                if only is None or record.trial_id in only:
-                    self.waiting.append(record.trial_id)
-            elif record.closed:
-                self.proposals.closed(record)
+        self.waiting.extend(record.trial_id for record in to_run(spec, store) if only is None or record.trial_id in only)
 
     # Called by Tune ------------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if self.time_is_up():
             return Searcher.FINISHED  # type: ignore[return-value]
-        if not self.waiting and self.only is None and (proposal := self.proposals.next(len(self.store.trials))):
+        if not self.waiting and self.only is None and (proposal := self.proposals.next()):
             self.waiting.append(self._open(proposal))
         if not self.waiting and self.failed and self.only is None:
             self.waiting.append(self.failed.popleft())
@@ -77,9 +69,8 @@ class Search(Searcher):
         """Record a new trial. Returns its id."""
         trial_id = TrialConfig.from_flat(proposal.flat).trial_id
         named = {"variants": proposal.variants} if proposal.variants else {}
-        self.store.write(trial_id, opened={"phase": self.spec.phase, "flat": proposal.flat, **named})
-        if isinstance(self.proposals, Adaptive):
-            self.proposals.opened(trial_id)
+        self.store.write(trial_id, opened={"phase": self.proposals.phase, "flat": proposal.flat, **named})
+        self.proposals.opened(trial_id)
         return trial_id
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -111,7 +102,11 @@ def to_run(spec: StudySpec, store: Store) -> list[TrialRecord]:
 
 def unfinished(spec: StudySpec, store: Store) -> bool:
     """Whether there are trials left to run."""
-    return len(store.trials) < spec.n_trials or bool(to_run(spec, store))
+    if to_run(spec, store):
+        return True
+    if spec.phases is None:
+        return len(store.trials) < spec.n_trials
+    return Sequence(spec, store).next() is not None
 
 
 def newest(record: TrialRecord, folder: Path) -> str | None:

@@ -16,12 +16,14 @@ from ganstudy import UserError
 from ganstudy.command import command
 from study.console import print_table
 from study.show.terminal import print_ranking
+from study.spec.planned import phases_of
 from study.store.layout import shown
 from study.store.local_copy import protocols
 from study.views import StudyView
 from trainables.config import settings
 
-_KEYS = ("goal", "sampler", "n_configs", "seeds", "objective", "failure", "scheduler", "stop_hopeless")
+_KEYS = ("objective", "failure", "stop_hopeless")
+_SIZES = ("n_configs", "seeds", "top", "of")  # how much was trained, which is no reason for a difference
 _RANKED = 12  # rows of the ranking
 
 
@@ -52,7 +54,8 @@ class Compared:
     def design(self) -> list[tuple[str, str, str]]:
         """What differs: the key or setting, and its value in each study."""
         one, other = (view.study.spec for view in self.views)
-        rows = [(key, _text(one.get(key)), _text(other.get(key))) for key in _KEYS]
+        rows = [(key, _text(a.get(key)), _text(b.get(key))) for a, b in [_of_phases(one, other)] for key in {**a, **b}]
+        rows += [(key, _text(one.get(key)), _text(other.get(key))) for key in _KEYS]
         known = {**settings(), **one["base"], **other["base"]}
         names = dict.fromkeys([*known, *(name for spec in (one, other) for part in spec["space"].values() for name in part)])
         rows += [(name, _setting(one, name), _setting(other, name)) for name in names]
@@ -87,7 +90,7 @@ class Compared:
         certain = [each for each in self.found if each.differs]
         lines = [sentence(each, self.names) for each in certain]
         if certain:
-            reasons = [name for name, *_ in self.design if name not in ("n_configs", "seeds")]
+            reasons = [name for name, *_ in self.design if name.rpartition(".")[2] not in _SIZES]
             lines.append(
                 f"The studies also differ in {listed(reasons)}, any of which may be the reason."
                 if reasons
@@ -98,6 +101,13 @@ class Compared:
         else:
             lines.append("No effect can be compared: the studies share no comparison.")
         return lines + [f"{line}." for line in unmatched(*self.explained)]
+
+
+def _of_phases(*specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the keys of the phases of each study: "seeds", or "explore.seeds" if they do not have one and the same phase."""
+    phases = [phases_of(spec) for spec in specs]
+    alike = len({tuple(each) for each in phases}) == 1 and len(phases[0]) == 1
+    return [{key if alike else f"{name}.{key}": value for name, phase in each.items() for key, value in phase.items()} for each in phases]
 
 
 def _names(first: str, second: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import check_output, users_path
+from study.spec.planned import phase_words
 from study.spec.recipes import config_text
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
@@ -44,8 +45,8 @@ def write_report(view: StudyView, path: Path) -> Path:
     trials = view.trials()
     failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
     design = {
-        "goal": spec["goal"],
-        "design": f"{spec['sampler']}: {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, {plural(len(trials), 'trial')} so far; design seed {spec['design_seed']}",
+        **phase_words(spec),
+        "trials": f"{len(trials)} so far; design seed {spec['design_seed']}",
         "objective": view.objective + (f" (full name {view.protocol.axis(view.objective)})" if view.objective in study.baselines else ""),
         "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(failures)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg per trial",

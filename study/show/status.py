@@ -19,7 +19,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
     """Print progress and outcomes. who: the active process, if there is one."""
     trials = view.trials()
     spec = view.study.spec
-    total = spec["n_configs"] * spec["seeds"]
+    total = view.study.planned
     console.print(
         Text.assemble(
             (spec["name"], "bold"),

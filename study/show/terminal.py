@@ -35,9 +35,9 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
     """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
     n_trials = len(view.recorded.trial_ids)
     done = n_trials - n_to_run(view, spec.max_failures)
-    if done < max(spec.n_trials, n_trials):
+    if done < max(view.study.planned, n_trials):
         console.print(
-            f"Stopped with {done} of {plural(spec.n_trials, 'trial')} done. Resume with {command('resume', shown(view.folder))}.",
+            f"Stopped with {done} of {plural(view.study.planned, 'trial')} done. Resume with {command('resume', shown(view.folder))}.",
             soft_wrap=True,
         )
         return
@@ -47,7 +47,7 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
     finally:
         console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
         print_answer(view, view.table(), console)
-    console.print(f"\n{plural(spec.n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
+    console.print(f"\n{plural(n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
 
 

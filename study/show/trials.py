@@ -14,6 +14,7 @@ from analysis.words import plural
 from ganstudy.units import to_kimg
 from study.console import print_table
 from study.show.terminal import number, settings_of
+from study.spec.planned import phase_words
 from study.views import StudyView, TrialView
 
 COLUMNS = 8  # metrics per table of a trial's ticks
@@ -24,8 +25,9 @@ def print_study(view: StudyView, console: Console) -> None:
     spec = view.study.spec
     console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
     console.print(
-        f"goal: {spec['goal']}, sampler: {spec['sampler']}, {plural(spec['n_configs'], 'config')} × {plural(spec['seeds'], 'seed')}, "
-        f"objective: {view.objective} ({view.direction.phrase})" + (f", failure: {spec['failure']}" if spec.get("failure") else ""),
+        "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec).items())
+        + f"; objective: {view.objective} ({view.direction.phrase})"
+        + (f", failure: {spec['failure']}" if spec.get("failure") else ""),
         soft_wrap=True,
     )
     for part, flow in (("base", False), ("space", None)):  # as in a study file; None: innermost mappings on one line

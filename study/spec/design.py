@@ -19,6 +19,7 @@ from study.spec.errors import SpecError
 from study.spec.space import Space
 
 MAX_CONFIGS = 100_000  # of a study; it takes half a minute to make the design of so many
+_FIRST_OF_SEARCH, _CONFIRMING = 5_000, 9_999  # numbers of configs in seeds
 MAX_SEED = 10**11  # of a design; the seeds of its trials are below 2^63, as PyTorch's must be
 
 
@@ -94,6 +95,16 @@ def seed_of(design_seed: int, *, config: int, replicate: int) -> int:
     Studies with other design seeds have other seeds, up to 10,000 configs each.
     """
     return 10_000_000 * design_seed + 1_000 * config + replicate
+
+
+def first_after(n_explored: int) -> int:
+    """Return the number of the first config of a search after a design, so that their seeds differ, also if the design grows later."""
+    return max(_FIRST_OF_SEARCH, n_explored) if n_explored else 0
+
+
+def fresh_seed(design_seed: int, n: int) -> int:
+    """Return seed n of those that confirm configs. No other trial has it in a study of less than 9,999 configs in each phase."""
+    return seed_of(design_seed, config=_CONFIRMING, replicate=n)
 
 
 FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells

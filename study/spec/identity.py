@@ -3,18 +3,49 @@
 from collections.abc import Mapping
 from typing import Any
 
+from study.spec.planned import OF_A_PHASE, phases_of
 from trainables.config import PLACES_OF_DATA
+
+_GROW = {"explore": ("n_configs", "seeds"), "optimise": ("n_configs", "seeds"), "confirm": ("top", "seeds"), "ablate": ("of",)}
 
 
 def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
 
     The question, the definition of a failure, which only changes how records are read, the resources, the tracking and the places of files
-    may change; the numbers of configs and seeds may grow.
+    may change; the numbers of configs and seeds may grow, and phases may be added.
     """
-    free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures"}
+    free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures", "phases"}
     spec = {"stop_hopeless": True, **spec}  # older studies do not have it
     base = {name: value for name, value in spec["base"].items() if name not in PLACES_OF_DATA}
     # without the path of the weights, since the evaluation protocol has their hash
     evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}
     return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
+
+
+def differences(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return what makes a given StudySpec.as_dict() another study than the known one of a folder, each as a phrase; [] if it is the same."""
+    one_phase = "phases" not in known and "phases" not in given
+    old, new = (_by_phase(spec) if not one_phase else identity(spec) for spec in (known, given))
+    return [f"{key}: {old[key]} in the folder, {new.get(key)} now" for key in old if old[key] != new.get(key)]
+
+
+def _by_phase(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the identity of a study with the keys of each phase under its name."""
+    alike = {key: value for key, value in identity(spec).items() if key not in OF_A_PHASE}
+    of_phases = {
+        f"phases.{name}.{key}": value for name, phase in phases_of(spec).items() for key, value in phase.items() if key not in _GROW[name]
+    }
+    return {**alike, **of_phases}
+
+
+def shrunk(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return the numbers that may grow but are smaller in the given study than in the known one of a folder, each as a phrase."""
+    one_phase = "phases" not in known and "phases" not in given
+    now = phases_of(given)
+    return [
+        f"{key if one_phase else f'phases.{name}.{key}'} must be at least {phase[key]}, as in the folder; given {now[name][key]}"
+        for name, phase in phases_of(known).items()
+        for key in _GROW[name]
+        if name in now and now[name][key] < phase[key]
+    ]

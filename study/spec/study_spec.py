@@ -17,13 +17,15 @@ from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.failure import Failure
 from study.spec.files import line_of, read_yaml
+from study.spec.phases import Phases, as_keys, first_phase
+from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, planned_trials
 from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.read import changes_that_matter, read_model
-from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
+from study.spec.sound import refuse_unsound
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
 from trainables.config import TrialConfig, settings
@@ -60,6 +62,8 @@ class StudySpec(Section):
     """the metric that ranks, or that a search optimises"""
     scheduler: SerializeAsAny[Scheduler] | None = None
     """what stops bad trials early; for goal: optimise only"""
+    phases: Phases | None = None
+    """what runs one after another, in place of goal, sampler, n_configs, seeds and scheduler"""
     evaluation: EvaluationConfig = EvaluationConfig()
     """how generators are evaluated"""
     resources: Resources = Resources()
@@ -83,6 +87,8 @@ class StudySpec(Section):
         if isinstance(given.get("space"), (str, Mapping)):
             base = given.get("base")
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
+        if given.get("phases") is not None:
+            given |= first_phase(given)
         given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "balanced")
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
@@ -129,34 +135,33 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _sound(self) -> "StudySpec":
-        known = list(DESIGNS if self.goal == "explain" else SAMPLERS)
-        if self.sampler not in known:
-            raise SpecError(("sampler",), f"sampler must be one of {known} with goal: {self.goal}; given {self.sampler!r}")
-        if self.goal == "explain" and self.scheduler:
-            raise SpecError(
-                ("scheduler",),
-                "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
-            )
-        if self.goal == "optimise" and self.seeds > 1:
-            raise SpecError(
-                ("seeds",), f"seeds must be 1 with goal: optimise; given {self.seeds}. Use goal: explain for several trials of each config"
-            )
-        if self.sampler in design.FACTORIAL and self.n_configs % design.cells_of(self.space):
-            raise SpecError(
-                ("n_configs",),
-                f"n_configs must be a multiple of the {design.cells_of(self.space)} combinations of the scientific settings, or be left out; given {self.n_configs}",
-            )
-        # each config once: the trials after them have the same settings but other seeds
-        checks.check_settings(self.space, self.base, (lambda: self.designed()[: self.n_configs]) if self.goal == "explain" else None)
-        if self.scheduler:
-            self.scheduler.check(budget_kimg=self.budget_kimg)
+        refuse_unsound(self)
+        for phase in self.phase_names[1:]:
+            if phase in GOALS:
+                try:
+                    refuse_unsound(self.of_phase(phase))
+                except SpecError as error:
+                    raise SpecError(("phases", phase, *error.where), str(error)) from None
         return self
 
     # Derived values -------------------------------------------------------------------------------
 
     @property
     def phase(self) -> str:
-        return "explore" if self.goal == "explain" else "optimise"
+        """The first phase, or the only one."""
+        return PHASE_OF[self.goal]
+
+    @property
+    def phase_names(self) -> list[str]:
+        """The phases in the order in which they run."""
+        return list(self.phases.names) if self.phases else [self.phase]
+
+    def of_phase(self, phase: str) -> "StudySpec":
+        """Return the study that has only this phase, explore or optimise."""
+        if self.phases is None:
+            assert phase == self.phase
+            return self
+        return self.model_copy(update=as_keys(self.phases, phase))
 
     @property
     def budget_kimg(self) -> float:
@@ -165,7 +170,11 @@ class StudySpec(Section):
 
     @property
     def n_trials(self) -> int:
-        return self.n_configs * self.seeds
+        """The number of trials; with phases that are not designed, at most."""
+        if self.phases is None:
+            return self.n_configs * self.seeds
+        phases = self.phases.model_dump(include=set(self.phase_names), exclude={"optimise": {"scheduler"}})
+        return planned_trials({"phases": phases, "space": {"all": self.space.domains}})
 
     def with_gpu(self, gpu: float) -> "StudySpec":
         """Return the same study whose trials request so much of a GPU."""
@@ -233,4 +242,8 @@ class StudySpec(Section):
             }
             for part in ("scientific", "nuisance")
         }
-        return {**self.model_dump(mode="json", exclude={"space"}), "space": space}
+        one_phase = self.model_dump(mode="json", exclude={"space", "phases"})
+        if self.phases is None:
+            return {**one_phase, "space": space}
+        phases = self.phases.model_dump(mode="json", include=set(self.phase_names))
+        return {**{key: value for key, value in one_phase.items() if key not in OF_A_PHASE}, "phases": phases, "space": space}

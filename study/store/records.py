@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
+from study.spec.planned import planned_trials
 
 HOPELESS = "no progress since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
 
@@ -135,6 +136,12 @@ class StudyRecord:
     sharing: Mapping[str, Any] = field(
         default_factory=dict
     )  # how many trials share a GPU and why (study.engine.sharing); {} if the study says it
+    n_trials: int | None = None  # how many trials there turned out to be, once nothing was left to run; None if the spec tells it
+
+    @property
+    def planned(self) -> int:
+        """How many trials the study has; before it is complete, at most."""
+        return planned_trials(self.spec) if self.n_trials is None else self.n_trials
 
 
 def mark(study: StudyRecord) -> str:

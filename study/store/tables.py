@@ -127,9 +127,9 @@ def trials_where(table: TrialTable, trials: pd.DataFrame, where: str) -> TrialTa
 
 def _missing(columns: Columns) -> str:
     """Return which trials of the study have no end that says something about their settings, as a sentence; "" if all or none have one."""
-    spec, trials = columns.study.spec, columns.trials
+    trials = columns.trials
     ends = trials["ended"][trials["ended"] != ""].tolist()
-    total = max(spec["n_configs"] * spec["seeds"], len(trials))
+    total = max(columns.study.planned, len(trials))
     unfinished, crashed = total - len(ends), ends.count(Ended.ERROR)
     parts = [f"{unfinished} {'has' if unfinished == 1 else 'have'} not finished"] if unfinished else []
     parts += [f"{crashed} crashed"] if crashed else []

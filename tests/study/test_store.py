@@ -365,7 +365,7 @@ def test_halving_remembers_what_it_is_replayed() -> None:
     assert halving.should_continue("b", 4000, 5.0)  # judged once at each rung
 
 
-def test_halving_decides_like_ray_asha() -> None:
+def test_halving_decides_like_ray_asha(tmp_path: Path) -> None:
     decisions = stops = 0
     for seed in range(10):
         rng = random.Random(seed)
@@ -391,7 +391,7 @@ def test_halving_decides_like_ray_asha() -> None:
             decisions, stops = decisions + 1, stops + (not goes_on)
             if not goes_on:
                 del live[trial]
-        again = EarlyStopping(OPTIMISE)
+        again = EarlyStopping(OPTIMISE, Store(tmp_path / "empty"))
         for trial, measurements in seen.items():
             again.replay(TrialRecord(trial_id=trial, number=0, flat={}, measurements=tuple(measurements)))
         assert isinstance(again.rule, Halving)

@@ -1,0 +1,46 @@
+"""The phases of a study as its records have them, and how many trials they are. Imports no torch, since reading a study must not take seconds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.words import plural
+
+GOALS = {"explore": "explain", "optimise": "optimise"}  # of the phases that propose configs
+PHASE_OF = {goal: phase for phase, goal in GOALS.items()}
+OF_A_PHASE = ("goal", "sampler", "n_configs", "seeds", "scheduler")  # keys of a study with one phase
+
+
+def phases_of(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the phases of a study, as StudySpec.as_dict() gives it, each with its keys; of a study with one phase too."""
+    if "phases" in spec:
+        return dict(spec["phases"])
+    phase = PHASE_OF[spec["goal"]]
+    keys = (*(key for key in OF_A_PHASE if key not in ("goal", "scheduler")), *(("scheduler",) if phase == "optimise" else ()))
+    return {phase: {key: spec.get(key) for key in keys}}
+
+
+def planned_trials(spec: Mapping[str, Any]) -> int:
+    """Return how many trials a study, as StudySpec.as_dict() gives it, has at most. A race may end sooner, and some settings are at the base already."""
+    phases = phases_of(spec)
+    proposed = [phases[name] for name in GOALS if name in phases]
+    n: int = sum(phase["n_configs"] * phase["seeds"] for phase in proposed)
+    if confirm := phases.get("confirm"):
+        n += min(confirm["top"], sum(phase["n_configs"] for phase in proposed)) * confirm["seeds"]
+        if ablate := phases.get("ablate"):
+            n += min(ablate["of"], confirm["top"]) * confirm["seeds"] * sum(len(part) for part in spec["space"].values())
+    return n
+
+
+def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each phase of a study does: {"explore": "balanced, 32 configs × 2 seeds", "confirm": "the best 10 configs, up to 5 seeds"}."""
+    words: dict[str, str] = {}
+    for name, phase in phases_of(spec).items():
+        match name:
+            case "confirm":
+                words[name] = f"the best {plural(phase['top'], 'config')}, up to {plural(phase['seeds'], 'fresh seed')}"
+            case "ablate":
+                words[name] = f"each setting of the best {plural(phase['of'], 'config')} back at the base"
+            case _:
+                scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
+                words[name] = f"{phase['sampler']}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
+    return words

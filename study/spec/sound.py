@@ -1,0 +1,36 @@
+"""Checks of a study whose keys are valid one by one: its goal, sampler, scheduler and numbers must fit each other and its space."""
+
+from typing import TYPE_CHECKING
+
+from study.spec import checks, design
+from study.spec.design import DESIGNS
+from study.spec.errors import SpecError
+from study.spec.samplers import SAMPLERS
+
+if TYPE_CHECKING:
+    from study.spec.study_spec import StudySpec
+
+
+def refuse_unsound(spec: "StudySpec") -> None:
+    """Raise SpecError unless the keys of a study, or of one of its phases, fit each other."""
+    known = list(DESIGNS if spec.goal == "explain" else SAMPLERS)
+    if spec.sampler not in known:
+        raise SpecError(("sampler",), f"sampler must be one of {known} with goal: {spec.goal}; given {spec.sampler!r}")
+    if spec.goal == "explain" and spec.scheduler:
+        raise SpecError(
+            ("scheduler",),
+            "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
+        )
+    if spec.goal == "optimise" and spec.seeds > 1:
+        raise SpecError(
+            ("seeds",), f"seeds must be 1 with goal: optimise; given {spec.seeds}. Use goal: explain for several trials of each config"
+        )
+    if spec.sampler in design.FACTORIAL and spec.n_configs % design.cells_of(spec.space):
+        raise SpecError(
+            ("n_configs",),
+            f"n_configs must be a multiple of the {design.cells_of(spec.space)} combinations of the scientific settings, or be left out; given {spec.n_configs}",
+        )
+    # each config once: the trials after them have the same settings but other seeds
+    checks.check_settings(spec.space, spec.base, (lambda: spec.designed()[: spec.n_configs]) if spec.goal == "explain" else None)
+    if spec.scheduler:
+        spec.scheduler.check(budget_kimg=spec.budget_kimg)
