@@ -13,7 +13,7 @@ def contenders(table: TrialTable, by: str, top: int) -> list[str]:
 
     By p_best of `analysis.rank`, then by place. A config needs a trial that reached the end of its budget and did not fail.
     """
-    if not table.evidence.any():
+    if not table.evidence.any() or by not in table.final:
         return []
     ranked = rank(table, by)
     ranked = ranked[ranked["n"] > 0].sort_values(["p_best", "place"], ascending=[False, True], kind="stable", na_position="last")
@@ -26,7 +26,7 @@ def survivors(table: TrialTable, by: str, *, error: float) -> list[str]:
     table: trials with fresh seeds only. All configs stay if nothing tells their differences from noise.
     """
     configs = list(dict.fromkeys(map(str, table.config_id)))
-    if not table.evidence.any():
+    if not table.evidence.any() or by not in table.final:
         return configs
     ranked = rank(table, by).sort_values("p_best", kind="stable")
     leave = ranked["config_id"][ranked["p_best"].fillna(1.0).cumsum() <= error]

@@ -149,14 +149,9 @@ class StudyView:
         by = by or self.objective
         if min_seeds is None:
             min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
+        table = confirmed(trial_table(self.recorded.columns, curves=False))
         found = best_trials(
-            confirmed(trial_table(self.recorded.columns, curves=False)),
-            self.trials,
-            n,
-            by=by,
-            where=where,
-            min_seeds=min_seeds,
-            folder=self.folder,
+            table, lambda: self.trials().loc[list(table.trial_id)], n, by=by, where=where, min_seeds=min_seeds, folder=self.folder
         )
         return [self.trial(trial_id) for trial_id in found]
 

@@ -1,4 +1,4 @@
-"""The phases of a study, one after another. A phase begins when all trials of the phases before it have ended."""
+"""The phases of a study, one after another. A phase begins when all trials of the phases before it have ended, and learns of its own from the records."""
 
 from collections import Counter
 
@@ -23,9 +23,6 @@ class Sequence:
         self.proposals: dict[str, Proposals] = {}  # of the phases that have begun
         self.opened_in = Counter(record.phase for record in store.trials.values())
         self.open = {record.trial_id for record in store.trials.values() if not _has_ended(record, spec)}
-        for phase in spec.phase_names:
-            if not self.proposals or phase in self.opened_in:
-                self._begin(phase)
 
     def next(self) -> Proposal | None:
         """Return the next new trial, which belongs to `phase`; None if there is none until an open trial ends, or at all."""
@@ -47,12 +44,14 @@ class Sequence:
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         """Add a measurement of a running trial."""
-        self.proposals[self.store.trials[trial_id].phase].measured(trial_id, measurement)
+        if proposals := self.proposals.get(self.store.trials[trial_id].phase):
+            proposals.measured(trial_id, measurement)
 
     def closed(self, record: TrialRecord) -> None:
         """Add the end of a trial that will not be run again."""
         self.open.discard(record.trial_id)
-        self.proposals[record.phase].closed(record)
+        if proposals := self.proposals.get(record.phase):
+            proposals.closed(record)
 
     def _begin(self, phase: str) -> None:
         """Make the proposals of a phase, from the trials that are recorded."""

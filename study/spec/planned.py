@@ -14,7 +14,7 @@ def phases_of(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the phases of a study, as StudySpec.as_dict() gives it, each with its keys; of a study with one phase too."""
     if "phases" in spec:
         return dict(spec["phases"])
-    phase = PHASE_OF[spec["goal"]]
+    phase = PHASE_OF[spec.get("goal", "explain")]
     keys = (*(key for key in OF_A_PHASE if key not in ("goal", "scheduler")), *(("scheduler",) if phase == "optimise" else ()))
     return {phase: {key: spec.get(key) for key in keys}}
 

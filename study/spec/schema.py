@@ -12,6 +12,7 @@ from analysis.metrics import METRICS
 from ganstudy.registry import first_line
 from study.spec.design import DESIGNS, FACTORIAL
 from study.spec.features import known_features
+from study.spec.planned import OF_A_PHASE
 from study.spec.published import SPACES
 from study.spec.ranges import NEVER_VARIES, RANGES
 from study.spec.samplers import SAMPLERS
@@ -78,6 +79,9 @@ def study_schema() -> Schema:
         name: {"description": entry.description} for name, entry in TRACKERS.items() if name not in definitions["Tracking"]["properties"]
     }
     definitions["Tracking"]["additionalProperties"] = False
+    definitions["Explore"]["properties"]["sampler"]["enum"] = sorted(DESIGNS)
+    definitions["Optimise"]["properties"]["sampler"]["enum"] = sorted(SAMPLERS)
+    definitions["Optimise"]["properties"]["scheduler"] = own["scheduler"]
     optimise = {"properties": {"goal": {"const": "optimise"}}, "required": ["goal"]}
     return {
         "$schema": _DRAFT,
@@ -88,12 +92,18 @@ def study_schema() -> Schema:
         "additionalProperties": False,
         "allOf": [
             {
+                "if": {"required": ["phases"]},
+                "then": {"properties": dict.fromkeys(OF_A_PHASE, False)},
+            },
+            {
                 "if": optimise,
                 "then": {"properties": {"sampler": {"enum": sorted(SAMPLERS)}, "seeds": {"const": 1}}},
                 "else": {"properties": {"sampler": {"enum": sorted(DESIGNS)}, "scheduler": {"type": "null"}}},
             },
             {
-                "if": {"properties": {"sampler": {"enum": list(FACTORIAL)}}, "required": ["sampler"]},
+                "if": {
+                    "anyOf": [{"properties": {"sampler": {"enum": list(FACTORIAL)}}, "required": ["sampler"]}, {"required": ["phases"]}]
+                },
                 "else": {"required": ["n_configs"]},
             },
         ],

@@ -1,17 +1,39 @@
 """Checks of a study whose keys are valid one by one: its goal, sampler, scheduler and numbers must fit each other and its space."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from study.spec import checks, design
 from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
 from study.spec.samplers import SAMPLERS
+from study.spec.schedulers import Scheduler
+from study.spec.space import Proposal, Space
 
-if TYPE_CHECKING:
-    from study.spec.study_spec import StudySpec
+
+class Study(Protocol):
+    """What is checked of a StudySpec."""
+
+    @property
+    def goal(self) -> str: ...
+    @property
+    def base(self) -> Mapping[str, Any]: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def sampler(self) -> str: ...
+    @property
+    def n_configs(self) -> int: ...
+    @property
+    def seeds(self) -> int: ...
+    @property
+    def scheduler(self) -> Scheduler | None: ...
+    @property
+    def budget_kimg(self) -> float: ...
+    def designed(self) -> list[Proposal]: ...
 
 
-def refuse_unsound(spec: "StudySpec") -> None:
+def refuse_unsound(spec: Study) -> None:
     """Raise SpecError unless the keys of a study, or of one of its phases, fit each other."""
     known = list(DESIGNS if spec.goal == "explain" else SAMPLERS)
     if spec.sampler not in known:

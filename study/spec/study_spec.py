@@ -135,13 +135,13 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _sound(self) -> "StudySpec":
-        refuse_unsound(self)
-        for phase in self.phase_names[1:]:
+        for phase in self.phase_names:
             if phase in GOALS:
                 try:
                     refuse_unsound(self.of_phase(phase))
                 except SpecError as error:
-                    raise SpecError(("phases", phase, *error.where), str(error)) from None
+                    where = ("phases", phase) if self.phases and error.where[:1] not in (("base",), ("space",)) else ()
+                    raise SpecError((*where, *error.where), str(error)) from None
         return self
 
     # Derived values -------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+"""Plays studies without Ray: a driver that gives each proposed trial a value at once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from recorded import PROTOCOL
+
+from study.engine.searcher import Search, unfinished
+from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
+from study.store.store import Store
+
+Value = Callable[[TrialRecord], float | None]  # the objective at the end; None for a trial that dies
+
+
+def study_record(spec: StudySpec) -> StudyRecord:
+    return StudyRecord(spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), baselines={}, n_modes=8, created="now", provenance={})
+
+
+def play(spec: StudySpec, folder: Path, value: Value, *, at_most: int = 10_000) -> Store:
+    """Run a study, or go on with it, until it is done or so many trials have been started."""
+    folder.mkdir(exist_ok=True)
+    with Store.writing(folder) as store:
+        store.write_study(study_record(spec))
+        search = Search(spec, store)
+        for number in range(at_most):
+            if (config := search.suggest(str(number))) is None or isinstance(config, str):
+                assert not unfinished(spec, store)
+                if spec.phases:
+                    assert store.study
+                    store.write_study(replace(store.study, n_trials=len(store.trials)))
+                break
+            end(spec, store, search, config["trial_id"], value)
+            search.on_trial_complete(str(number))
+    return store
+
+
+def end(spec: StudySpec, store: Store, search: Search, trial_id: str, value: Value) -> None:
+    """End an open trial."""
+    images, found = round(1000 * spec.budget_kimg), value(store.trials[trial_id])
+    ended = Ended.DEAD if found is None else Ended.BUDGET
+    reason = "the loss became nan" if found is None else ""
+    measured = Measurement(images=images, seconds=1.0, evaluation_seconds=0.1, values={"fd": 1.0 if found is None else found})
+    if found is None:
+        store.write(trial_id, closed=Closed(ended=ended, reason=reason))
+    else:
+        store.write(trial_id, measured=measured, closed=Closed(ended=ended))
+        store.write(trial_id, saved=Saved(images=images, path=f"tune/{trial_id}/{images}"))
+        search.measured(trial_id, measured)
+    search.closed(store.trials[trial_id])
