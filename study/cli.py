@@ -165,6 +165,45 @@ def resume(
     )
 
 
+@app.command()
+def confirm(
+    folder: Folder,
+    top: Annotated[int | None, typer.Option(min=1, help="Number of configs, from the most likely best one. Default: 10.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Fresh seeds of each config, at most. Default: 5.")] = None,
+    error: Annotated[
+        float | None, typer.Option(min=0.001, max=0.5, help="Accepted probability that the best of them leaves the race. Default: 0.05.")
+    ] = None,
+    address: Address = None,
+    trust_plugins: Trust = False,
+    allow_changed_code: AllowChangedCode = False,
+) -> None:
+    """Train the best configs of a study again, with fresh seeds: a first place in a ranking looks better than it is."""
+    _add_phase("confirm", folder, address, {"top": top, "seeds": seeds, "error": error}, trust_plugins, allow_changed_code)
+
+
+@app.command()
+def ablate(
+    folder: Folder,
+    of: Annotated[int | None, typer.Option(min=1, help="Number of confirmed configs, from the best one. Default: 1.")] = None,
+    address: Address = None,
+    trust_plugins: Trust = False,
+    allow_changed_code: AllowChangedCode = False,
+) -> None:
+    """Train confirmed configs with one setting at a time back at the base, to see what each setting is worth."""
+    _add_phase("ablate", folder, address, {"of": of}, trust_plugins, allow_changed_code)
+
+
+def _add_phase(
+    phase: str, folder: str, address: str | None, keys: dict[str, int | float | None], trust_plugins: bool, allow_changed_code: bool
+) -> None:
+    """Run a study with another phase, after the phases that it has."""
+    from study.api import open_study
+
+    given = {key: value for key, value in keys.items() if value is not None}
+    spec = open_study(folder, trust_plugins=trust_plugins).spec.with_phase(phase, **given)
+    _run(spec, folder, address, allow_changed_code=allow_changed_code)
+
+
 def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool) -> None:
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch

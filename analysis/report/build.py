@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from analysis.explain import Explanation
-from analysis.report import claims, configs, effects, pictures, runs
+from analysis.report import ablated, claims, configs, effects, pictures, runs
 from analysis.report.content import Bullets, Document, Section, pairs
 from analysis.report.data import data
 from analysis.report.findings import Findings, findings
@@ -72,6 +72,7 @@ def document(found: Findings) -> Document:
         runs.outcomes(found),
         configs.ranking(found) if some else None,
         configs.cards(found),
+        ablated.section(found),
         configs.budget(found) if some else None,
         configs.trade_off(found) if some else None,
         pictures.samples(found),

@@ -29,6 +29,7 @@ def data(found: Findings) -> dict[str, Any]:
         "ranges": [plain(shape) | {"sentence": shape.sentence} for shape in found.shapes],
         "interactions": list(found.cells),
         "ranking": _rows(found.ranking),
+        "ablations": [plain(each) | {"sentence": each.sentence} for each in found.ablations],
         "expected_best": _rows(found.expected),
         "pareto": _rows(found.pareto),
         "importance": {outcome: _rows(frame) for outcome, frame in found.importances.items()},

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import plots
+from analysis.ablation import Ablated, ablations
 from analysis.answer import answer
 from analysis.cells import Cells, interactions
+from analysis.confirmed import ABLATE
 from analysis.cost import SECONDS, cost
 from analysis.estimate import rate
 from analysis.expected import expected_best
@@ -46,6 +48,7 @@ class Findings:
     cost: pd.DataFrame | None
     shapes: Sequence[Shape]
     cells: Sequence[Cells]
+    ablations: Sequence[Ablated]
     why: Mapping[str, str]  # "ranking", "importance for fd", … -> why there is none
     design: Mapping[str, str]
     caveats: Sequence[str]
@@ -119,6 +122,7 @@ def findings(
         cost=attempt("cost", lambda: cost(table)),
         shapes=[shape for outcome in ("failed", objective) for shape in shapes(explanation, outcome)],
         cells=_cells(explanation, objective),
+        ablations=ablations(table, objective) if ABLATE in table.phase[table.evidence] else [],
         why=why,
         design=design(table, given_design or {}),
         caveats=[*caveats(table, explanation, objective), *given_caveats],

@@ -63,10 +63,7 @@ def launch(
     for note in prepared.source.notes if progress else ():
         terminal().print(note, soft_wrap=True)
     if prepared.done:
-        known = prepared.known
-        if known and (known.spec.get("failure"), known.spec["question"]) != (spec.failure, spec.question):
-            with Store.writing(folder) as store:
-                store.write_study(prepared.study)
+        _complete(prepared, folder, spec)
         with _tracked(folder, spec):  # to complete the trackers
             return Store(folder)
     with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
@@ -91,6 +88,14 @@ def launch(
                         assert store.study
                         store.write_study(replace(store.study, n_trials=len(store.trials)))
     return store
+
+
+def _complete(prepared: Prepared, folder: Path, spec: StudySpec) -> None:
+    """Record what has changed of a study without trials left to run: its question, what counts as a failure, and how many trials it turned out to have."""
+    known, n_trials = prepared.known, len(Store(folder).trials) if spec.phases else None
+    if known and (known.spec.get("failure"), known.spec["question"], known.n_trials) != (spec.failure, spec.question, n_trials):
+        with Store.writing(folder) as store:
+            store.write_study(replace(prepared.study, sharing=known.sharing, n_trials=n_trials))
 
 
 def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:

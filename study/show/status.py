@@ -10,6 +10,7 @@ from rich.text import Text
 from analysis.words import plural
 from ganstudy.command import command
 from study.console import print_table
+from study.spec.planned import phase_words
 from study.store.layout import shown
 from study.store.records import Ended, needs_run
 from study.views import StudyView
@@ -28,6 +29,9 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         ),
         soft_wrap=True,
     )
+    if len(phases := phase_words(spec)) > 1:
+        for phase, words in phases.items():
+            console.print(f"  {phase}: {plural(int((trials['phase'] == phase).sum()), 'trial')} ({words})", soft_wrap=True)
     if len(trials):
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("ended", "outcome", "trials"):

@@ -12,6 +12,8 @@ from rich.text import Text
 from scipy.stats import kendalltau
 
 import analysis
+from analysis.ablation import ablations
+from analysis.confirmed import ABLATE
 from analysis.words import percent, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.command import command
@@ -68,6 +70,10 @@ def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) 
         return
     console.print(analysis.answer(explanation_of(table, view.objective)), soft_wrap=True)
     print_ranking(table, view.objective, console, n=8)
+    if (table.phase[table.evidence] == ABLATE).any():
+        console.print("\nOne setting at a time back at the base:", soft_wrap=True)
+        for each in ablations(table, view.objective):
+            console.print(f"  {each.config_id}: {each.sentence}.", soft_wrap=True)
 
 
 def print_missing(trials: analysis.TrialTable, console: Console) -> None:

@@ -18,7 +18,7 @@ from study.spec.errors import SpecError
 from study.spec.failure import Failure
 from study.spec.files import line_of, read_yaml
 from study.spec.phases import Phases, as_keys, first_phase
-from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, planned_trials
+from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, phases_of, planned_trials
 from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
@@ -162,6 +162,13 @@ class StudySpec(Section):
             assert phase == self.phase
             return self
         return self.model_copy(update=as_keys(self.phases, phase))
+
+    def with_phase(self, phase: str, **keys: Any) -> "StudySpec":
+        """Return the study with another phase, or with other values of a phase that it has. Raises SpecError."""
+        given = self.as_dict()
+        phases = phases_of(given)
+        known = {key: value for key, value in given.items() if key not in OF_A_PHASE}
+        return StudySpec.from_dict({**known, "phases": {**phases, phase: {**phases.get(phase, {}), **keys}}})
 
     @property
     def budget_kimg(self) -> float:

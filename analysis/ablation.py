@@ -1,0 +1,162 @@
+"""What each setting of a confirmed config is worth: the config beside itself with one setting back at the base, on the same seeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.confirmed import ABLATE, CONFIRM
+from analysis.estimate import UPPER_TAIL
+from analysis.table import Scale, TrialTable
+from analysis.words import number, plural, value_text
+from ganstudy import UserError
+from ganstudy.direction import Direction
+
+_ERROR = 0.05  # of all ablations of a study together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablated:
+    """A confirmed config and the same with one setting back at the base.
+
+    effect, low, high: the mean difference between the objectives of both on the same seeds, base minus config, or on the log scale the ratio base / config,
+    with its 95 % interval (Student's t); NaN with too few pairs of runs that did not fail.
+    """
+
+    config_id: str
+    ablated_id: str
+    setting: str
+    value: object
+    base: object
+    by: str
+    scale: Scale
+    direction: Direction
+    pairs: int  # seeds with which both reached the end of their budget and did not fail
+    effect: float
+    low: float
+    high: float
+    p: float  # of the paired test; NaN without two pairs
+    differs: bool  # Holm's test over all ablations of the table, at 5 %
+    failed: int  # runs that failed
+    runs: int
+    base_failed: int
+    base_runs: int
+
+    @property
+    def sentence(self) -> str:
+        """The ablation in words."""
+        change = f"{self.setting} from {value_text(self.value)} back to {value_text(self.base)}"
+        risk = (
+            f"{self.base_failed} of {self.base_runs} runs failed, {self.failed} of {self.runs} before"
+            if self.base_failed or self.failed
+            else ""
+        )
+        if not np.isfinite(self.low):
+            return f"{change}: " + (risk or f"{plural(self.pairs, 'pair')} of runs, too few to tell a difference in {self.by}")
+        if self.scale == "log":
+            size = f"{self.by} {number(self.effect)} times as large, {number(self.low)} to {number(self.high)}"
+        else:
+            size = f"{self.by} changes by {number(self.effect)}, {number(self.low)} to {number(self.high)}"
+        worse = (self.effect > (1 if self.scale == "log" else 0)) == (self.direction is Direction.MINIMIZE)
+        verdict = ("worse" if worse else "better") if self.differs else "no difference beyond chance"
+        return f"{change}: {verdict} ({size}, 95 %, {plural(self.pairs, 'seed')})" + (f"; {risk}" if risk else "")
+
+
+def ablations(table: TrialTable, by: str = "fd") -> list[Ablated]:
+    """Return every ablation of the table: the best confirmed configs first, and of each the settings that cost most without.
+
+    An ablated config belongs to the confirmed ones from which it differs in one scientific or nuisance setting; settings that depend on it do
+    not count. Runs are paired by seed. Raises UserError for an unknown metric and for a table without trials of phase ablate.
+    """
+    direction = table.direction(by)
+    counted = table.where(table.evidence)
+    if not (counted.phase == ABLATE).any():
+        raise UserError("ablations need trials of phase ablate; this table has none")
+    scale = table.scale(by)
+    values = counted.at_end(by)
+    values = np.where(counted.failed, np.nan, np.log(values) if scale == "log" else values)
+    runs = pd.DataFrame({"config": counted.config_id, "seed": counted.seed, "value": values, "failed": counted.failed})
+    chosen = np.isin(counted.phase, (CONFIRM, ABLATE))
+    of = {config: frame.set_index("seed") for config, frame in runs[chosen].groupby("config")}
+    found = []
+    for config, ablated, setting, value, base in _pairs(counted):
+        one, other = of[config], of[ablated]
+        differences = (other["value"] - one["value"]).dropna().to_numpy()
+        effect, low, high, p = _paired(differences)
+        own = np.exp if scale == "log" else np.asarray
+        found.append(
+            Ablated(
+                config_id=config,
+                ablated_id=ablated,
+                setting=setting,
+                value=value,
+                base=base,
+                by=by,
+                scale=scale,
+                direction=direction,
+                pairs=len(differences),
+                effect=float(own(effect)),
+                low=float(own(low)),
+                high=float(own(high)),
+                p=p,
+                differs=False,
+                failed=int(one["failed"].sum()),
+                runs=len(one),
+                base_failed=int(other["failed"].sum()),
+                base_runs=len(other),
+            )
+        )
+    certain = _holm([each.p for each in found])
+    found = [Ablated(**{**vars(each), "differs": differs}) for each, differs in zip(found, certain, strict=True)]
+    best = runs[np.isin(counted.phase, CONFIRM)].groupby("config")["value"].mean().mul(direction.sign).sort_values().index.tolist()
+
+    def cost(each: Ablated) -> tuple[int, float]:
+        loss = direction.sign * (np.log(each.effect) if scale == "log" else each.effect)
+        return best.index(each.config_id), -loss if np.isfinite(loss) else 0.0
+
+    return sorted(found, key=cost)
+
+
+def _pairs(table: TrialTable) -> Iterator[tuple[str, str, str, object, object]]:
+    """Yield confirmed config, ablated config, setting, and its value in both."""
+    names = [name for name in (*table.scientific, *table.nuisance) if name in table.settings]
+    phases = {phase: table.where(np.asarray(table.phase == phase)) for phase in (CONFIRM, ABLATE)}
+    first = {phase: some.settings[names].groupby(some.config_id, sort=False).first() for phase, some in phases.items()}
+    for config, mine in first[CONFIRM].to_dict("index").items():
+        for ablated, other in first[ABLATE].to_dict("index").items():
+            apart = [
+                name for name in names if not _same(mine[name], other[name]) and not _missing(mine[name]) and not _missing(other[name])
+            ]
+            if len(apart) == 1:
+                yield str(config), str(ablated), apart[0], mine[apart[0]], other[apart[0]]
+
+
+def _missing(value: object) -> bool:
+    return value is None or value != value
+
+
+def _same(a: object, b: object) -> bool:
+    return a == b or (_missing(a) and _missing(b))
+
+
+def _paired(differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float, float]:
+    """Return the mean, its 95 % interval and the p of Student's paired test; NaN for what too few pairs do not tell."""
+    n = len(differences)
+    mean = float(differences.mean()) if n else np.nan
+    if n < 2 or not (error := float(differences.std(ddof=1)) / np.sqrt(n)) > 0:
+        return mean, np.nan, np.nan, np.nan
+    half = float(stats.t.ppf(UPPER_TAIL, n - 1)) * error
+    return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, n - 1))
+
+
+def _holm(ps: list[float]) -> list[bool]:
+    """Return which of the tests Holm's procedure (1979) rejects at 5 %; NaN is never rejected."""
+    rejected = [False] * len(ps)
+    known = sorted((p, i) for i, p in enumerate(ps) if np.isfinite(p))
+    for rank, (p, i) in enumerate(known):
+        if p > _ERROR / (len(known) - rank):
+            break
+        rejected[i] = True
+    return rejected

@@ -1,0 +1,55 @@
+"""The section about phase ablate."""
+
+from analysis.report.content import Bullets, Section, Table, Text
+from analysis.report.findings import Findings
+from analysis.words import aligned, value_text
+
+
+def section(found: Findings) -> Section | None:
+    """Each ablation in a row, and those that differ in words."""
+    if not found.ablations:
+        return None
+    log = found.ablations[0].scale == "log"
+    columns = [
+        "Config",
+        "Setting",
+        "Value",
+        "At the base",
+        f"{found.objective}, base / config" if log else f"{found.objective}, base − config",
+    ]
+    columns += ["95 % interval", "Pairs", "Failed", "Failed at the base"]
+    rows = [
+        [
+            each.config_id,
+            each.setting,
+            value_text(each.value),
+            value_text(each.base),
+            aligned(each.effect),
+            f"{aligned(each.low)} to {aligned(each.high)}" if each.low == each.low else "–",
+            str(each.pairs),
+            f"{each.failed} of {each.runs}",
+            f"{each.base_failed} of {each.base_runs}",
+        ]
+        for each in found.ablations
+    ]
+    told = [f"{each.config_id}: {each.sentence}." for each in found.ablations if each.differs]
+    note = (
+        "A confirmed config beside itself with one setting back at the base, on the same seeds; other settings are not tuned again. The intervals are of one "
+        "comparison each; what is said in words holds for all ablations together (Holm's test at 5 %). Runs that failed are counted, not averaged."
+    )
+    return Section(
+        "Ablations",
+        [
+            Bullets(items=told)
+            if told
+            else Text(text="No setting of the confirmed configs makes a difference beyond chance when it goes back to the base."),
+            Table(
+                name="Ablations of the confirmed configs",
+                columns=columns,
+                rows=rows,
+                numbers=columns[4:],
+                marks=["strong" if each.differs else "" for each in found.ablations],
+            ),
+            Text(text=note, note=True),
+        ],
+    )

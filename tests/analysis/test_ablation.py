@@ -1,0 +1,124 @@
+"""Ablations: pairs by seed, closed forms, and no claim by chance."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis import TrialTable
+from analysis.ablation import ablations
+from ganstudy import UserError
+
+
+def made(rows: list[dict[str, Any]], *, by: str = "fd", direction: str = "minimize") -> TrialTable:
+    """rows: config, seed, phase, value, and settings."""
+    frame = pd.DataFrame(rows)
+    names = [str(name) for name in frame if name not in ("config", "seed", "phase", "value", "failed")]
+    n = len(frame)
+    ids = pd.Index([f"{row['config']}-s{row['seed']}" for row in rows])
+    failed = frame["failed"].fillna(False).to_numpy(dtype=bool) if "failed" in frame else np.zeros(n, dtype=bool)
+    return TrialTable(
+        trial_id=ids.to_numpy(dtype=np.str_),
+        config_id=frame["config"].to_numpy(dtype=np.str_),
+        seed=frame["seed"].to_numpy(dtype=np.int64),
+        phase=frame["phase"].to_numpy(dtype=np.str_),
+        ended=np.array(["budget"] * n),
+        outcome=np.array(["healthy"] * n),
+        diagnosis=np.array([""] * n),
+        onset_kimg=np.full(n, np.nan),
+        settings=frame[names].set_axis(ids),
+        final=frame[["value"]].rename(columns={"value": by}).set_axis(ids),
+        curves={},
+        images=np.zeros((n, 0)),
+        scientific=tuple(names[:1]),
+        nuisance=tuple(names[1:]),
+        directions={by: direction},  # type: ignore[dict-item]
+        baselines={},
+        own_failures=failed,
+    )
+
+
+def runs(config: str, phase: str, values: list[float], **settings: Any) -> list[dict[str, Any]]:
+    return [{"config": config, "seed": seed, "phase": phase, "value": value, **settings} for seed, value in enumerate(values)]
+
+
+BEST = runs("a", "confirm", [1.0, 1.2, 0.9, 1.1], r1=True, gamma=3.0, lr=1e-3)
+
+
+def test_a_pair_is_a_seed_and_the_ratio_is_geometric() -> None:
+    off = [2.2, 2.2, 1.9, 2.1]
+    (found,) = ablations(made([*BEST, *runs("b", "ablate", off, r1=False, gamma=np.nan, lr=1e-3)]))
+    logs = np.log(off) - np.log([1.0, 1.2, 0.9, 1.1])
+    half = stats.t.ppf(0.975, 3) * stats.sem(logs)
+    assert (found.setting, found.value, found.base, found.pairs) == ("r1", True, False, 4)
+    assert (found.effect, found.low, found.high) == pytest.approx(tuple(np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])))
+    assert found.p == pytest.approx(stats.ttest_1samp(logs, 0).pvalue)
+    assert found.differs
+    assert "r1 from on back to off: worse" in found.sentence
+
+
+def test_the_order_of_rows_and_other_trials_change_nothing() -> None:
+    rows = [*BEST, *runs("b", "ablate", [2.2, 2.2, 1.9, 2.1], r1=False, gamma=np.nan, lr=1e-3)]
+    others = [
+        *rows[::-1],
+        {**BEST[0], "seed": 77, "phase": "explore", "value": 9.0},
+        *runs("c", "optimise", [8.0], r1=False, gamma=np.nan, lr=2e-3),
+    ]
+    (one,), (other,) = ablations(made(rows)), ablations(made(others))
+    assert replace(one) == replace(other)
+
+
+def test_a_config_that_differs_in_two_settings_is_no_ablation() -> None:
+    assert ablations(made([*BEST, *runs("b", "ablate", [1.0, 1.0], r1=False, gamma=np.nan, lr=2e-3)])) == []
+
+
+def test_settings_that_depend_on_one_that_went_back_do_not_count() -> None:
+    (found,) = ablations(made([*BEST, *runs("b", "ablate", [1.0, 1.0], r1=True, gamma=10.0, lr=1e-3)]))
+    assert found.setting == "gamma"
+
+
+def test_failed_runs_are_counted_and_not_averaged() -> None:
+    rows = [*BEST, *runs("b", "ablate", [50.0, 2.0, 2.0, 2.0], r1=False, gamma=np.nan, lr=1e-3)]
+    rows[4]["failed"] = True
+    (found,) = ablations(made(rows))
+    assert (found.pairs, found.base_failed, found.base_runs, found.failed, found.runs) == (3, 1, 4, 0, 4)
+    assert "1 of 4 runs failed" in found.sentence
+
+
+@pytest.mark.parametrize("values", [[50.0, 50.0], [50.0]])
+def test_without_two_pairs_nothing_is_told(values: list[float]) -> None:
+    rows = [*BEST, *runs("b", "ablate", values, r1=False, gamma=np.nan, lr=1e-3)]
+    for row in rows[4 : 4 + len(values) // 2 + 1]:
+        row["failed"] = True
+    (found,) = ablations(made(rows))
+    assert np.isnan(found.low)
+    assert not found.differs
+    assert "failed" in found.sentence
+
+
+def test_a_maximized_metric_is_a_difference() -> None:
+    rows = runs("a", "confirm", [0.9, 0.8, 0.85], r1=True) + runs("b", "ablate", [0.5, 0.42, 0.46], r1=False)
+    (found,) = ablations(made(rows, by="coverage", direction="maximize"), "coverage")
+    assert found.scale == "linear"
+    assert found.effect == pytest.approx(-0.39)
+    assert "worse" in found.sentence
+
+
+def test_nothing_is_claimed_by_chance_in_more_than_one_of_twenty_studies() -> None:
+    """400 studies without any effect, eight ablations each: a share of at most 5 % has a claim, give or take chance."""
+    rng, claimed = np.random.default_rng(0), 0
+    names = [f"s{i}" for i in range(8)]
+    for _ in range(400):
+        rows = runs("a", "confirm", list(np.exp(rng.normal(size=5))), **dict.fromkeys(names, 1))
+        for name in names:
+            rows += runs(f"b{name}", "ablate", list(np.exp(rng.normal(size=5))), **{**dict.fromkeys(names, 1), name: 0})
+        claimed += any(each.differs for each in ablations(made(rows)))
+    assert claimed <= stats.binom.ppf(0.999, 400, 0.05)
+
+
+def test_a_table_without_ablations_says_so() -> None:
+    with pytest.raises(UserError, match="phase ablate"):
+        ablations(made(BEST))
