@@ -1,6 +1,6 @@
 """What each setting of a confirmed config is worth: the config beside itself with one setting back at the base, on the same seeds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +64,11 @@ class Ablated:
         return f"{change}: {verdict} ({size}, 95 %, {plural(self.pairs, 'seed')})" + (f"; {risk}" if risk else "")
 
 
-def ablations(table: TrialTable, by: str = "fd") -> list[Ablated]:
+def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] | None = None) -> list[Ablated]:
     """Return every ablation of the table: the best confirmed configs first, and of each the settings that cost most without.
 
     An ablated config belongs to the confirmed ones from which it differs in one scientific or nuisance setting; settings that depend on it do
-    not count. Runs are paired by seed. Raises UserError for an unknown metric and for a table without trials of phase ablate.
+    not count. base: the values of settings at the base; a config with another value of the setting is no ablation. Runs are paired by seed. Raises UserError for an unknown metric and for a table without trials of phase ablate.
     """
     direction = table.direction(by)
     counted = table.where(table.evidence)
@@ -81,7 +81,9 @@ def ablations(table: TrialTable, by: str = "fd") -> list[Ablated]:
     chosen = np.isin(counted.phase, (CONFIRM, ABLATE))
     of = {config: frame.set_index("seed") for config, frame in runs[chosen].groupby("config")}
     found = []
-    for config, ablated, setting, value, base in _pairs(counted):
+    for config, ablated, setting, value, back in _pairs(counted):
+        if base and setting in base and not _same(back, "default" if base[setting] is None else base[setting]):
+            continue
         one, other = of[config], of[ablated]
         differences = (other["value"] - one["value"]).dropna().to_numpy()
         effect, low, high, p = _paired(differences)
@@ -92,7 +94,7 @@ def ablations(table: TrialTable, by: str = "fd") -> list[Ablated]:
                 ablated_id=ablated,
                 setting=setting,
                 value=value,
-                base=base,
+                base=back,
                 by=by,
                 scale=scale,
                 direction=direction,

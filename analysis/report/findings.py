@@ -122,7 +122,7 @@ def findings(
         cost=attempt("cost", lambda: cost(table)),
         shapes=[shape for outcome in ("failed", objective) for shape in shapes(explanation, outcome)],
         cells=_cells(explanation, objective),
-        ablations=ablations(table, objective) if ABLATE in table.phase[table.evidence] else [],
+        ablations=ablations(table, objective, base=base) if ABLATE in table.phase[table.evidence] else [],
         why=why,
         design=design(table, given_design or {}),
         caveats=[*caveats(table, explanation, objective), *given_caveats],

@@ -22,6 +22,7 @@ from study.engine.samplers import Designed
 from study.engine.separation import designed, unseparated
 from study.evaluation.classifiers import stored
 from study.spec.domains import as_given
+from study.spec.planned import phase_words
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, shown
 from trainables.config import TrialConfig
@@ -38,10 +39,9 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
+    phases = "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec.as_dict()).items())
     console.print(
-        f"goal {spec.goal}, sampler {spec.sampler}: {plural(spec.n_configs, 'config')} × {plural(spec.seeds, 'seed')} = "
-        f"{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg",
-        soft_wrap=True,
+        f"{phases}; {'at most ' if spec.phases else ''}{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg", soft_wrap=True
     )
     source = prepared.source
     console.print(
@@ -58,7 +58,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, str(spec.space.variants.get(name) or as_given(domain)))
     print_table(console, table)
-    for sentence in (power_of(spec), *unseparated(spec)) if spec.goal == "explain" else ():
+    for sentence in (power_of(spec.of_phase(spec.phase)), *unseparated(spec)) if spec.goal == "explain" else ():
         console.print(sentence, soft_wrap=True)
     console.print(
         "\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":", soft_wrap=True

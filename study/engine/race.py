@@ -12,7 +12,7 @@ from study.spec.planned import GOALS
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.columns import columns_of
-from study.store.records import TrialRecord
+from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.store.tables import trial_table
 
@@ -51,12 +51,16 @@ class Race(Proposals):
                     self.tried.add((config, seed))
                     return Proposal({**self.samples[config].flat, "seed": seed}, dict(self.samples[config].variants))
             played = [record for record in self._own() if record.flat["seed"] in self.seeds[: self.round + 1]]
-            if any(record.closed is None or record.needs_run(self.spec.max_failures) for record in played):
+            if any(self._runs_on(record) for record in played):
                 return None
             self.round += 1
             if _UNJUDGED <= self.round < len(self.seeds):
                 self._judge(played)
         return None
+
+    def _runs_on(self, record: TrialRecord) -> bool:
+        """Whether a trial may get another value. The checkpoint of its last tick, which is recorded after its end, does not matter here."""
+        return record.closed is None or (record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures))
 
     def _judge(self, played: list[TrialRecord]) -> None:
         """Let configs leave the race. The accepted error is spent in equal parts."""

@@ -19,7 +19,7 @@ from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
 from study.store.records import StudyRecord
 from study.views import StudyView
-from trainables.config import live, settings
+from trainables.config import settings
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
             table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective), design=design, images=_grids(view),
-            base=_base(view), recipes=_recipes(view),
+            base=base_of(view), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name}, caveats=caveats,
         )  # fmt: skip
 
@@ -118,8 +118,3 @@ def _recipes(view: StudyView) -> Mapping[str, str]:
     """Return trial id -> YAML that trains it again; none if the study's plugins are not trusted."""
     trials = list(view.recorded.trial_ids) if view.trusted else []
     return _Lazy(trials, lambda trial: config_text(view.trial(trial).config, f"{trial}.yaml", plugins=view.plugins))
-
-
-def _base(view: StudyView) -> dict[str, object]:
-    """Return the settings of the base config that apply: those of the study file over the defaults."""
-    return live({**settings(), **view.study.spec["base"]})

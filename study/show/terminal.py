@@ -72,7 +72,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) 
     print_ranking(table, view.objective, console, n=8)
     if (table.phase[table.evidence] == ABLATE).any():
         console.print("\nOne setting at a time back at the base:", soft_wrap=True)
-        for each in ablations(table, view.objective):
+        for each in ablations(table, view.objective, base=base_of(view)):
             console.print(f"  {each.config_id}: {each.sentence}.", soft_wrap=True)
 
 
