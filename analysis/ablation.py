@@ -68,7 +68,9 @@ def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] |
     """Return every ablation of the table: the best confirmed configs first, and of each the settings that cost most without.
 
     An ablated config belongs to the confirmed ones from which it differs in one scientific or nuisance setting; settings that depend on it do
-    not count. base: the values of settings at the base; a config with another value of the setting is no ablation. Runs are paired by seed. Raises UserError for an unknown metric and for a table without trials of phase ablate.
+    not count. base: the values of settings at the base; a config with another value of the setting is no ablation. Runs are paired by seed.
+
+    Raises UserError for an unknown metric and for a table without trials of phase ablate.
     """
     direction = table.direction(by)
     counted = table.where(table.evidence)

@@ -20,6 +20,7 @@ from ganstudy.command import command
 from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
+from study.show.base import base_of
 from study.show.report import explanation_of, write_report
 from study.show.status import n_to_run
 from study.store.layout import shown

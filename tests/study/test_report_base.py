@@ -2,11 +2,11 @@
 
 from types import SimpleNamespace
 
-from study.show.report import _base
+from study.show.base import base_of
 
 
 def base(given: dict[str, object]) -> dict[str, object]:
-    return _base(SimpleNamespace(study=SimpleNamespace(spec={"base": given})))  # type: ignore[arg-type]  # all that it reads of a view
+    return base_of(SimpleNamespace(study=SimpleNamespace(spec={"base": given, "space": {}})))  # type: ignore[arg-type]  # all that it reads of a view
 
 
 def test_a_setting_that_does_not_apply_in_the_base_has_no_value() -> None:
