@@ -51,11 +51,3 @@ def words(column: pd.Series) -> pd.Series:
     """Return a column as texts without outer spaces, in small letters; "" where it is missing."""
     cells = [str(value).strip().lower() if there else "" for value, there in zip(column, column.notna(), strict=True)]
     return pd.Series(cells, index=column.index, name=column.name, dtype=object)
-
-
-def missing(column: pd.Series) -> Bools:
-    """Return where a column has no value. In a column of numbers, texts such as "None" count as missing."""
-    try:
-        return numbers(column).isna().to_numpy(dtype=bool)
-    except Unreadable:
-        return column.isna().to_numpy(dtype=bool)

@@ -2,24 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.arrays import BooleanArray
 
-from analysis.conditions import Comparison, parse, quoted
+from analysis.conditions.condition import Condition
+from analysis.conditions.operands import Operand, Source, folded, operand
+from analysis.conditions.parsed import Place, as_name, as_text
 from analysis.foreign.states import STATES
-from analysis.foreign.values import Bools, Unreadable, number, truths, words
+from analysis.foreign.values import Bools, Unreadable, number, numbers, truths
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.ended import Ended
-from ganstudy.registry import nearest
 
 Floats = npt.NDArray[np.float64]
 Strings = npt.NDArray[np.str_]
 
-_SHOWN = 8  # values in a message
+_PLACE = Place("failed", "loss > 3 or loss is missing", names="columns", unknown="no column is called")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +79,11 @@ def told(frame: pd.DataFrame, found: Verdicts, *, objective: str, failed: str | 
     for why, n in Counter(map(str, found.why[lost])).items():
         hint = ""
         if why == "ended without a finite value":
-            hint = _hint([*others, f"{quoted(objective)} is missing"])
+            hint = _hint([*others, f"{as_name(objective)} is missing"])
         elif why == "crashed" and states is not None:
             times = Counter(str(state).strip() for state in states[lost & (found.why == why)])
             hint = f" ({', '.join(f'{word}: {count}' for word, count in times.items())})"
-            hint += _hint([*others, *(f"{quoted(str(states.name))} == {word}" for word in times)])
+            hint += _hint([*others, *(f"{as_name(str(states.name))} == {as_text(word, frame.columns)}" for word in times)])
         notes.append(f"{n} of {plural(len(lost), 'run')} {'is' if n == 1 else 'are'} no evidence: {why}{hint}.")
     return notes
 
@@ -93,52 +96,55 @@ def _condition(frame: pd.DataFrame, failed: str) -> str:
     """The condition that says the same as `failed`, which may be the name of a boolean column."""
     if failed not in frame.columns:
         return failed
-    return f"{quoted(failed)} == true"
+    return f"{as_name(failed)} == true"
+
+
+class _Runs(Source):
+    """The columns of runs of another program, whose cells may be texts.
+
+    A comparison with a number counts at the end of a run only: on the way there every run was bad once. That a value is missing counts for
+    runs that crashed, too. A column of texts, such as a state, and a column of truth values count always. A text must occur, unless it is a
+    state, which no run may happen to have.
+    """
+
+    def __init__(self, frame: pd.DataFrame, ended: Strings):
+        super().__init__(frame)
+        self.ended = ended
+
+    def operand(self, name: str) -> Operand:
+        column = self.frame[name]
+        there = column.dropna()
+        if len(there) and there.map(lambda value: isinstance(value, bool | np.bool_)).all():
+            return operand(name, column)
+        with suppress(Unreadable):
+            return operand(name, numbers(column))
+        with suppress(Unreadable):
+            true, missing = truths(column)
+            return Operand("truth", BooleanArray(true, missing), name)
+        return Operand("text", column.map(str).where(column.notna(), None).to_numpy(object), name)
+
+    def counted(self, kind: str) -> Bools | None:
+        ends = {"number": [Ended.BUDGET.value], "missing": [Ended.BUDGET.value, Ended.ERROR.value]}
+        return np.isin(self.ended, ends[kind]) if kind in ends else None
+
+    def may_lack(self, text: str, *, quoted: bool) -> bool:
+        return folded(text) in STATES
 
 
 def _failing(frame: pd.DataFrame, failed: str | None, ended: Strings) -> tuple[Bools, Bools]:
-    """Return [T] which runs failed by `failed`, and [T] of which runs it does not say.
-
-    A comparison with a metric counts at the end of a run only: on the way there every run was bad once. That a value is missing counts for
-    runs that crashed, too. A column of texts, such as a state, and a boolean column count always.
-    """
+    """Return [T] which runs failed by `failed`, and [T] of which runs it does not say."""
     nothing = np.zeros(len(frame), dtype=bool)
     if failed is None:
         return nothing, nothing
     if failed in frame.columns:
         return _truths(frame[failed])
-    condition = parse(failed, frame.columns)
-    for comparison in condition.comparisons:
-        if comparison.names_no_value(frame) and str(comparison.value).lower() not in STATES:  # a state may occur in no run
-            raise _unheard(comparison, frame[comparison.name], failed)
-
-    def judged(comparison: Comparison) -> Bools:
-        if comparison.value is not None and comparison.number is None:
-            return ~nothing
-        return np.isin(ended, [Ended.BUDGET.value, *([Ended.ERROR.value] if comparison.operator == "is missing" else [])])
-
-    return condition.holds(frame, judged=judged), nothing
+    return Condition(failed, frame.columns, _PLACE).holds(_Runs(frame, ended)), nothing
 
 
-def _example(name: str, value: str) -> str:
+def _example(column: pd.Series, value: str) -> str:
     """Return a condition on a column with this value, as the user gives it."""
-    compared = "> …" if number(value) is not None else f"== {value}" if quoted(value) == value else f'== "{value}"'
-    return f"failed='{quoted(name)} {compared}'"
-
-
-def _unheard(comparison: Comparison, column: pd.Series, failed: str) -> UserError:
-    known = dict(zip(words(column)[column.notna()], map(str, column[column.notna()]), strict=True))
-    shown = [*map(repr, list(known.values())[:_SHOWN]), *(["…"] if len(known) > _SHOWN else [])]
-    text = str(comparison.value)
-    advice = (
-        f". For runs without a value, write '{quoted(comparison.name)} is missing'"
-        if number(text) is not None and comparison.number is None
-        else ""
-    )
-    return UserError(
-        f"failed must compare with a text that occurs; in {failed!r}, {comparison.name!r} is never {text!r}; "
-        f"{nearest(text.lower(), known)}it holds {', '.join(shown) or 'no value'}{advice}"
-    )
+    compared = "> …" if number(value) is not None else f"== {as_text(value, ())}"
+    return f"failed='{as_name(str(column.name))} {compared}'"
 
 
 def _truths(column: pd.Series) -> tuple[Bools, Bools]:
@@ -148,5 +154,5 @@ def _truths(column: pd.Series) -> tuple[Bools, Bools]:
     except Unreadable as problem:
         raise UserError(
             f"failed must be a condition such as 'loss > 3', or a column of true and false; column {column.name!r} holds "
-            f"{problem.value!r}. Write a condition: {_example(str(column.name), problem.value)}"
+            f"{problem.value!r}. Write a condition: {_example(column, problem.value)}"
         ) from None

@@ -24,7 +24,7 @@ def refuse_unrecorded(spec: StudySpec, source: Source, metrics: Collection[str])
 
     Trains a few batches of some configs if there is a signal to look for.
     """
-    read = {spec.objective.metric: "objective", **dict.fromkeys(Failure.of(spec.failure).names if spec.failure else (), "failure")}
+    read = {spec.objective.metric: "objective", **dict.fromkeys(Failure(spec.failure).names if spec.failure else (), "failure")}
     for name, key in read.items():
         if name in METRICS and name not in metrics:
             raise UserError(f"{key} must name metrics among {sorted(metrics)} with data: {source.name}, or signals; given {name!r}")

@@ -1,60 +1,60 @@
 """The study's own definition of a failed trial: a condition on values of the last tick, such as "coverage < 0.5 or d/real_logit > 50"."""
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import isfinite
-from operator import ge, gt, le, lt
+from collections.abc import Mapping
 
-from ganstudy import UserError
+import numpy as np
 
-_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt}
-_COMPARISON = re.compile(r"\s*([A-Za-z_][\w/.]*)\s*(<=|>=|<|>)\s*(\S+)\s*")
+from analysis.conditions.condition import Condition
+from analysis.conditions.operands import Operand, Source
+from analysis.conditions.parsed import Place
+from analysis.grades import GRADES
+from analysis.metrics import METRICS
+from trainables.signal_names import signal_names
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """`name` `operator` `limit`, such as coverage < 0.5."""
-
-    name: str
-    operator: str
-    limit: float
-
-    def holds(self, values: Mapping[str, float]) -> bool:
-        """Whether it is true of these values; false if the value is missing."""
-        return self.name in values and _OPERATORS[self.operator](values[self.name], self.limit)
+_PLACE = Place(
+    "failure",
+    "coverage < 0.5 or fd_ratio > 20",
+    names="metrics and signals",
+    unknown="no metric or signal named",
+    listed="; `ganstudy list metrics` and `ganstudy list signals` print them",
+)
 
 
-@dataclass(frozen=True)
 class Failure:
-    """The condition as alternatives, joined by "or", of comparisons, joined by "and"."""
+    """A definition of failure, as it stands in a study file or its records."""
 
-    alternatives: tuple[tuple[Comparison, ...], ...]
-
-    @classmethod
-    def of(cls, text: str) -> "Failure":
-        """Read a condition. "and" binds more tightly than "or". Raises UserError for any other form; names are not checked."""
-        return cls(tuple(tuple(_comparison(part, text) for part in re.split(r"\band\b", each)) for each in re.split(r"\bor\b", text)))
+    def __init__(self, text: str):
+        """Raises UserError for a text that is no condition. Accepts names that are not known: those of plugins, which may not be imported."""
+        known = _known()
+        self._condition = Condition(text, [*known, *Condition(text, known, _PLACE).unknown], _PLACE)
 
     @property
     def names(self) -> list[str]:
         """The metrics and signals that it reads."""
-        return list(dict.fromkeys(comparison.name for each in self.alternatives for comparison in each))
+        return self._condition.names
 
     def holds(self, values: Mapping[str, float]) -> bool:
-        """Whether a trial with these values at its last tick has failed."""
-        return any(all(comparison.holds(values) for comparison in each) for each in self.alternatives)
+        """Whether a trial with these values at its last tick has failed. A comparison with a value that is missing is neither true nor false."""
+        return bool(self._condition.holds(_Values(values))[0])
 
 
-def _comparison(part: str, text: str) -> Comparison:
-    try:
-        name, operator, limit = re.fullmatch(_COMPARISON, part).groups()  # type: ignore[union-attr]
-        value = float(limit)
-    except (AttributeError, ValueError):
-        value = float("nan")
-    if not isfinite(value):
-        raise UserError(
-            f'failure must be comparisons such as "coverage < 0.5", joined by "and" or "or": a metric or signal, one of {list(_OPERATORS)}, '
-            f"and a number; given {part.strip()!r}" + (f" in {text!r}" if part != text else "")
-        )
-    return Comparison(name, operator, value)
+def check_failure(text: str) -> None:
+    """Raise UserError for a definition of failure that is no condition on numbers, or that names what is no metric and no signal."""
+    Condition(text, _known(), _PLACE).holds(_Values({}))
+
+
+def _known() -> list[str]:
+    return [*METRICS, *GRADES, *signal_names()]
+
+
+class _Values(Source):
+    """The values of one trial."""
+
+    def __init__(self, values: Mapping[str, float]):
+        self.values = values
+
+    def __len__(self) -> int:
+        return 1
+
+    def operand(self, name: str) -> Operand:
+        return Operand("number", np.array([self.values.get(name, np.nan)], dtype=np.float64), name)

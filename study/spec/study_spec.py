@@ -7,15 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
-from analysis.grades import GRADES
-from analysis.metrics import METRICS
 from ganstudy import UserError
 from study.spec import checks, design
 from study.spec.changes import changes_at, with_changes
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given
 from study.spec.errors import SpecError
-from study.spec.failure import Failure
+from study.spec.failure import check_failure
 from study.spec.files import line_of, read_yaml
 from study.spec.phases import Phases, as_keys, first_phase
 from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, phases_of, planned_trials
@@ -24,7 +22,7 @@ from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.read import changes_that_matter, read_model
 from study.spec.schedulers import Scheduler, read_scheduler
-from study.spec.sections import EvaluationConfig, Objective, Resources, refuse_unknown_value
+from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.sound import refuse_unsound
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
@@ -100,8 +98,8 @@ class StudySpec(Section):
     @classmethod
     def _readable(cls, text: str | None) -> str | None:
         try:
-            for name in Failure.of(text).names if text is not None else ():
-                refuse_unknown_value(name, [*METRICS, *GRADES])
+            if text is not None:
+                check_failure(text)
         except UserError as error:
             raise SpecError(("failure",), str(error)) from None
         return text

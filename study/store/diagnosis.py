@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from study.spec.failure import Failure
 from study.store.records import Ended, StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -33,13 +32,14 @@ def has_failed(trial: TrialRecord, study: StudyRecord, found: "Diagnosis") -> bo
     A dead trial has failed in any case. A trial that is unfinished, or that ended in an error, has not.
     """
     from analysis.outcomes import FAILURES  # here for the same reason
+    from study.spec.failure import Failure  # here for the same reason
 
     if not trial.closed or trial.closed.ended is Ended.ERROR:
         return False
     if not (own := study.spec.get("failure")):
         return found.outcome in FAILURES
     values = {**(trial.last.values if trial.last else {}), **grades_of(trial, study, found)}
-    return trial.closed.ended is Ended.DEAD or Failure.of(own).holds(values)
+    return trial.closed.ended is Ended.DEAD or Failure(own).holds(values)
 
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:

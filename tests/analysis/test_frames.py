@@ -110,7 +110,7 @@ def test_seeds_are_whole_numbers() -> None:
         ({"direction": "down"}, "a direction must be one of"),
         ({"direction": {"acc": "maximize"}}, r"\['loss'\] have none"),
         ({"objective": "seed"}, "'seed' holds 'a'"),
-        ({"failed": "acc < 1"}, "names 'acc'"),
+        ({"failed": "acc < 1"}, "no column is called 'acc'"),
         ({"state": "status"}, "no column named 'status'"),
     ],
 )

@@ -51,36 +51,49 @@ def spec(**changes: Any) -> StudySpec:
         ("coverage < 0.5 or fd > 1", [(0.4, 1.0), (0.4, 9.0), (0.9, 9.0)]),
         ("fd > 1 and coverage > 0.5 or coverage < 0.5 and fd < 2", [(0.4, 1.0), (0.9, 9.0)]),
         ("d/real_logit > 1", []),
+        ("not d/real_logit > 1", []),
+        ("coverage == 0.5", [(0.5, 1.0)]),
+        ("0.5 > coverage", [(0.4, 1.0), (0.4, 9.0)]),
+        ("not (coverage < 0.5 or fd > 1)", [(0.5, 1.0)]),
+        ("fd / coverage > 10", [(0.4, 9.0)]),
+        ("d/real_logit is missing and fd > 1", [(0.4, 9.0), (0.9, 9.0)]),
+        ("fd in [1, 2]", [(0.4, 1.0), (0.5, 1.0)]),
+        ("d/mine > 1 or fd > 1", [(0.4, 9.0), (0.9, 9.0)]),  # a signal of a plugin, which is not imported
     ],
 )
 def test_a_condition_holds_where_its_comparisons_say(text: str, failing: list[tuple[float, float]]) -> None:
     cases = [(0.4, 1.0), (0.5, 1.0), (0.4, 9.0), (0.9, 9.0)]
-    condition = Failure.of(text)
+    condition = Failure(text)
     assert {case for case in cases if condition.holds(dict(zip(("coverage", "fd"), case, strict=True)))} == set(failing)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "problem"),
     [
-        "",
-        "coverage",
-        "coverage < ",
-        "coverage < low",
-        "coverage < nan",
-        "coverage == 1",
-        "0.5 > coverage",
-        "coverage < 0.5 and",
-        "__import__('os')",
+        ("", "it is empty"),
+        ("coverage", "coverage is neither true nor false; compare it, as in coverage > 0.5"),
+        ("coverage < ", "it cannot be read"),
+        ("coverage < low", "no metric or signal named 'low'"),
+        ("coverage < nan", "write coverage is missing"),
+        ("coverage == high", "no metric or signal named 'high'"),
+        ("coverage == 'high'", "coverage is a number and 'high' is a text"),
+        ("coverage < 0.5 and", "it cannot be read"),
+        ("coverage = 0.5", "write == instead of ="),
+        ("1 < 2", "one of them must be a name of metrics and signals"),
+        ("r1 and coverage < 1", "no metric or signal named 'r1'"),
+        ("__import__('os')", "is not allowed"),
     ],
 )
-def test_any_other_text_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r'failure must be comparisons such as "coverage < 0.5"'):
+def test_any_other_text_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UserError) as error:
         spec(failure=text)
+    assert str(error.value).startswith("failure must be a condition such as 'coverage < 0.5 or fd_ratio > 20'; given ")
+    assert problem in str(error.value)
 
 
 def test_names_are_checked_when_the_study_is_read() -> None:
     assert spec(failure="coverage < 0.5 or fd_ratio > 20 or d/real_logit > 50").failure
-    with pytest.raises(UserError, match="no metric or signal named 'covrage'; did you mean 'coverage'"):
+    with pytest.raises(UserError, match=r"no metric or signal named 'covrage'\. Did you mean coverage"):
         spec(failure="fd > 3 and covrage < 0.5")
 
 

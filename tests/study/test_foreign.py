@@ -165,7 +165,7 @@ def test_mistakes_are_one_message(csv: str, tmp_path: Path, monkeypatch: pytest.
         (csv, "--config", "los", *COLUMNS[2:]): "no column named 'los'; did you mean 'loss'",
         (csv, *COLUMNS, "--study-name", "x"): "--study-name names a study in an Optuna storage",
         (csv, *COLUMNS[:6], "--direction", "minimize,maximize"): "given 2 for 1 objectives",
-        (csv, *COLUMNS[:8], "--failed", "fd > 2"): "did you mean 'fid'",
+        (csv, *COLUMNS[:8], "--failed", "fd > 2"): "Did you mean fid",
         (csv, *COLUMNS, "--evidence", "causal"): "got 'causal'",
         (csv, *COLUMNS, "--outcome", "mode"): "got 'mode'",
         (str(tmp_path / "none.csv"),): "must be a folder or a file with runs; it does not exist",

@@ -10,7 +10,7 @@ from analysis.where import selected
 from trainables.config import settings
 from trainables.signal_names import SIGNALS
 
-RANKING = Path(__file__).parents[2] / "docs" / "ranking.md"
+PAGE = Path(__file__).parents[2] / "docs" / "conditions.md"
 NAMES = sorted({*settings(), *METRICS, *SIGNALS})
 
 
@@ -26,7 +26,7 @@ def test_the_documented_conditions_select_trials() -> None:
     frame["arch"], frame["coverage"], frame["g.slope"] = ["dcgan", "mlp", "mlp"], [0.7, 0.9, 0.95], [None, None, 0.1]
     frame["r1"], frame["spectral_norm"], frame["seed"] = [False, True, True], False, [0, 1, 2]
     frame["d.lr"], frame["d/image_grad_real"] = [0.1, 0.0008, 0.0009], [0.0, 2.0, 3.0]
-    table = RANKING.read_text().partition("| condition | selects |\n|---|---|\n")[2].partition("\n\n")[0]
+    table = PAGE.read_text().partition("| condition | selects |\n|---|---|\n")[2].partition("\n\n")[0]
     conditions = [code for row in table.splitlines() for code in re.findall("`([^`]+)`", row.split(" | ")[0])]
     assert len(conditions) == 7
     found = {condition: selected(frame, condition).tolist() for condition in conditions}
