@@ -29,7 +29,7 @@ def methods(**changes: Any) -> dict[str, Any]:
 BAD = {
     "a variant that is not a mapping": (
         methods(r1=True),
-        "each variant of method must be a mapping of settings, or {} for the base alone; r1 is True",
+        "each variant of method must be a mapping of settings, or {} for the base alone; r1 is true",
     ),
     "one variant": (good(space={"scientific": {"method": {"plain": {}}}}), "method must have at least two variants; given ['plain']"),
     "misspelt setting in a variant": (methods(big={"g.widht": 8}), "no setting named 'g.widht'; did you mean 'g.width'"),
@@ -57,8 +57,8 @@ BAD = {
         "there is no 'scheduler.grce_kimg'; did you mean 'grace_kimg'",
     ),
     "a number as a setting": (good(space=space(scientific={3: [False, True]})), "no setting named 3"),
-    "no base": (good(base=None), "base must be a mapping; given None"),
-    "no space": (good(space=None), "space must be a mapping; given None"),
+    "no base": (good(base=None), "base must be a mapping; given null"),
+    "no space": (good(space=None), "space must be a mapping; given null"),
     "one plugin": (good(plugins="mine"), "plugins must be a list; given 'mine'"),
     "a word as a section": (good(tracking="wandb"), "tracking must be a mapping; given 'wandb'"),
     "a setting outside base": ({**GOOD, "g.lr": 1e-3}, "it is a setting: put it into base"),
@@ -80,7 +80,7 @@ BAD = {
         good(space=space(nuisance={"g.lr": {"low": 0, "high": 1, "log": True}})),
         "g.lr must have low above 0 on a log scale; given 0",
     ),
-    "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is None"),
+    "half a range": (good(space=space(nuisance={"g.lr": {"low": 1e-4}})), "high is missing"),
     "unknown word in a range": (
         good(space=space(nuisance={"g.lr": {"min": 1, "max": 2}})),
         "accepts the keys low, high, log and step; given 'min'",
@@ -150,8 +150,8 @@ BAD = {
         "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 'lots'",
     ),
     "a negative gpu": (good(resources={"gpu": -1}), "resources.gpu must be auto, a share of one GPU, or a whole number of them; given -1"),
-    "a gpu that is no number": (good(resources={"gpu": float("nan")}), "a whole number of them; given nan"),
-    "a gpu that is on": (good(resources={"gpu": True}), "a whole number of them; given True"),
+    "a gpu that is no number": (good(resources={"gpu": float("nan")}), "a whole number of them; given .nan"),
+    "a gpu that is on": (good(resources={"gpu": True}), "a whole number of them; given true"),
     "unknown resource": (good(resources={"gpus": 1}), "no key 'resources.gpus'"),
     "unknown tracking": (
         good(tracking={"wandb": {"projct": "x"}}),

@@ -1,6 +1,5 @@
 """The reference pages of the documentation site, as Markdown, generated from the tables, models and commands that they describe."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from analysis.metrics import METRICS
 from analysis.outcomes import OUTCOMES
+from ganstudy.written import written
 from study.cli import app
 from study.show.catalogue import catalogue
 from study.spec.ranges import NO_RANGE, RANGES
@@ -77,7 +77,7 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value = info.get_default(call_default_factory=True)
-    return "" if isinstance(value, BaseModel) or value in ({}, ()) else f"`{_yaml(value)}`"
+    return "" if isinstance(value, BaseModel) or value in ({}, ()) else f"`{written(value)}`"
 
 
 # Settings --------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def _settings() -> str:
     for heading, names in _groups().items():
         parts.append(f"## {heading}")
         for name in names:
-            facts = [f"Default `{_yaml(settings()[name])}`."]
+            facts = [f"Default `{written(settings()[name])}`."]
             if (allowed := _in_words(schema_of(name), {})) and "boolean" not in types_of(name):
                 facts.append(f"Allowed: {allowed}.")
             if need := need_of(name):
@@ -207,11 +207,6 @@ def _cell(text: str) -> str:
     for character in "\\|*_<[":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
-
-
-def _yaml(value: object) -> str:
-    """Return a value as a study file has it."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _allowed(info: FieldInfo) -> str:

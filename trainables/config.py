@@ -110,7 +110,7 @@ class TrialConfig(Section):
         if (self.g.condition is None) != (self.d.condition is None):
             raise UserError(
                 "g.condition and d.condition must be set together, because G learns the class from D; "
-                f"given {self.g.condition!r} and {self.d.condition!r}"
+                f"given {shown(self.g.condition)} and {shown(self.d.condition)}"
             )
         if self.g.condition is not None and self.d.condition is not None:
             if not getattr(loop, "conditional", False):
@@ -129,7 +129,7 @@ class TrialConfig(Section):
         flat = self.flat()
         for name, need in field_needs().items():
             if flat[name] != _default_of(name) and not need.met(flat.__getitem__):
-                raise UserError(f"{name} needs {need}; given {flat[name]!r} with {given_names(need, flat)}")
+                raise UserError(f"{name} needs {need}; given {shown(flat[name])} with {given_names(need, flat)}")
 
     @property
     def optimisers(self) -> tuple[str, str]:
@@ -149,7 +149,7 @@ class TrialConfig(Section):
                 nested["update_settings"][rest] = value
             elif head in TRICKS:
                 if not rest and not isinstance(value, bool):
-                    raise UserError(f"{key} enables a trick and must be true or false; given {value!r}" + yaml_hint(value))
+                    raise UserError(f"{key} enables a trick and must be true or false; given {shown(value)}" + yaml_hint(value))
                 if flat[head]:
                     nested["tricks"].setdefault(head, {}).update({rest: value} if rest else {})
             elif head == "data":

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ganstudy.written import written
+
 # What must hold, by pydantic's type of error, from the context of the error. The table has every error that the models and entries of this project
 # can raise (tests/study/test_pydantic_words.py); for the types of a plugin's settings that are not here, pydantic's own words are used.
 _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -68,8 +70,8 @@ def _characters(n: int) -> str:
 
 
 def shown(value: object) -> str:
-    """Return the repr of a value that was given, at most 200 characters of it."""
-    text = repr(value)
+    """Return a value that was given as it stands in a study file, text in quotes; at most 200 characters of it."""
+    text = repr(value) if isinstance(value, str) else written(value)
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganstudy.registry import Registry
+from ganstudy.written import written
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,4 @@ def takes(table: Registry[Any], name: str) -> tuple[str, ...]:
 
 def given_names(need: Need, read: Mapping[str, Any]) -> str:
     """Return the values that fail the need, in words: "g.activation: relu"."""
-    return ", ".join(f"{name}: {str(read[name]).lower() if isinstance(read[name], bool) else read[name]}" for name in need.names)
+    return ", ".join(f"{name}: {written(read[name])}" for name in need.names)

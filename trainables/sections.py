@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ganstudy.errors import UserError
+from trainables.messages import shown
 from trainables.needs import needs, needs_taker
 from trainables.tables import ARCHS, DATA
 
@@ -32,7 +33,7 @@ def joined(classes: object) -> object:
         return classes  # pydantic reports the wrong type
     names = {name.strip() for item in items for name in str(item).split(",")}
     if not all(names) or not names:
-        raise UserError(f"data.classes must name at least one class, such as [0, 3] or [Bag, Coat]; given {classes!r}")
+        raise UserError(f"data.classes must name at least one class, such as [0, 3] or [Bag, Coat]; given {shown(classes)}")
     return ",".join(sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))
 
 

@@ -37,7 +37,7 @@ class Place:
     example: str
     names: str  # whose names a condition may use, such as "settings, metrics and signals"
     unknown: str = "no trial has a value called"  # before a name that is not known
-    listed: str = ""  # what prints the names
+    listed: str = ""  # what prints them
 
 
 class Parsed:

@@ -13,6 +13,7 @@ from analysis.metrics import Baseline
 from analysis.model.units import is_complete
 from analysis.words import plural
 from ganstudy.registry import first_line
+from ganstudy.written import written
 from study.console import print_table
 from study.engine import cluster, sharing
 from study.engine.adaptive import Adaptive
@@ -49,6 +50,11 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         + (f", {plural(len(source.classes), 'class', 'classes')}" if source.classes else ", no classes"),
         soft_wrap=True,
     )
+    if prepared.replaces:
+        console.print(
+            f"{folder} holds a study of which no trial was trained ({prepared.replaces}); the launch replaces it, and keeps its records.",
+            soft_wrap=True,
+        )
     for note in source.notes:
         console.print(note, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
@@ -56,7 +62,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         table.add_column(column)
     for part in ("scientific", "nuisance"):
         for name, domain in getattr(spec.space, part).items():
-            table.add_row(name, part, str(spec.space.variants.get(name) or as_given(domain)))
+            table.add_row(name, part, written(spec.space.variants.get(name) or as_given(domain)))
     print_table(console, table)
     for sentence in (power_of(spec.of_phase(spec.phase)), *unseparated(spec)) if spec.goal == "explain" else ():
         console.print(sentence, soft_wrap=True)
@@ -67,7 +73,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     for name, value in first.flat().items():
         if name in foreign:
             continue
-        console.print(Text.assemble(f"  {name}: {value}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
+        console.print(Text.assemble(f"  {name}: {written(value)}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
     images = f"{spec.n_trials * spec.budget_kimg:,.0f} kimg of real images"
     try:
         costs = Costs.measured(configs_of(spec, first), prepared)

@@ -36,6 +36,7 @@ from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, default_folder, shown
 from study.store.local_copy import created
 from study.store.lock import driving
+from study.store.replaced import set_aside
 from study.store.store import Store
 from study.tracking.process import watching
 from trainables.grid import real_png
@@ -76,6 +77,8 @@ def launch(
                 facts = sharing.as_record(lanes, loads)
                 if progress:
                     terminal().print(sharing.sentence(lanes, loads), soft_wrap=True)
+            if prepared.replaces:
+                _make_room(folder, prepared.replaces, progress=progress)
             with Store.appending(folder, object_lock) as store:
                 store.write_study(replace(prepared.study, sharing=facts))
                 store.publish(write_whole(store.layout.real, real_png(prepared.source.train)))
@@ -96,6 +99,16 @@ def _complete(prepared: Prepared, folder: Path, spec: StudySpec) -> None:
     if known and (known.spec.get("failure"), known.spec["question"], known.n_trials) != (spec.failure, spec.question, n_trials):
         with Store.writing(folder) as store:
             store.write_study(replace(prepared.study, sharing=known.sharing, n_trials=n_trials))
+
+
+def _make_room(folder: Path, differing: str, *, progress: bool) -> None:
+    """Keep what is left of another study in the folder apart, and say so."""
+    there = set_aside(folder)
+    if progress:
+        terminal().print(
+            f"{folder} held a study of which no trial was trained ({differing}); this one replaces it, and its records are kept in {there}.",
+            soft_wrap=True,
+        )
 
 
 def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:

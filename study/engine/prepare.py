@@ -12,6 +12,7 @@ from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.masked import masked
 from ganstudy.versions import refused, versions
+from ganstudy.written import differing
 from study.engine import cluster
 from study.engine.loadable import refuse_unloadable_generators
 from study.engine.provenance import provenance
@@ -26,6 +27,7 @@ from study.store.layout import Layout, RunLayout, shown
 from study.store.local_copy import bring
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
+from study.store.replaced import may_be_replaced
 from study.store.store import Store
 from study.tracking.optuna_tracker import check_storage
 from trainables.config import TrialConfig
@@ -46,7 +48,8 @@ class Prepared:
     source: Source
     evaluator: Evaluator
     study: StudyRecord
-    known: StudyRecord | None  # the study that the folder holds, if it has trials
+    known: StudyRecord | None  # the study that the folder holds, if it has trials and goes on
+    replaces: str  # how another study in the folder differs, which this one replaces since none of its trials was trained; "" without one
     done: bool  # whether the folder has no trial left to run
     versions: Mapping[str, str]  # of the driver
     allow_changed_code: bool  # whether trials may be trained by other code of ours
@@ -60,12 +63,15 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     """
     bring(folder, Layout(folder).classifier)
     store = Store(folder)
+    refuse_second_driver(folder)
+    replaces = _other(store, spec) if may_be_replaced(store) else ""
+    if replaces:
+        store = Store(folder, read=False)
     known = store.study if store.trials else None  # a study without trials may be replaced
     done = not unfinished(spec, store)
-    refuse_second_driver(folder)
     _refuse_copy(store, done=done)
     if known:
-        _refuse_other(known.spec, spec, folder)
+        _refuse_other(store, spec)
         if not done:
             _refuse_other_versions(known.provenance, folder, allow_changed_code=allow_changed_code)
     _check_writable(folder)
@@ -92,15 +98,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
             f"objective: {spec.objective.metric} needs g.condition in every trial, since it compares samples with the classes they were conditioned on"
         )
     refuse_unrecorded(spec, source, evaluator.baselines)
-    if known and known.protocol != evaluator.protocol.as_dict():
-        changes = [
-            f"{k}: {known.protocol.get(k)} in the folder, {v} now"
-            for k, v in evaluator.protocol.as_dict().items()
-            if known.protocol.get(k) != v
-        ]
-        raise UserError(
-            f"the evaluation protocol must be the one of {shown(folder)}, or old and new metrics cannot be compared ({'; '.join(changes)}). Use the same data, or another folder (--folder)"
-        )
+    if known and (changes := "; ".join(differing(known.protocol, evaluator.protocol.as_dict()))):
+        if not may_be_replaced(store):
+            raise UserError(
+                f"the evaluation protocol must be the one of {shown(folder)}, or old and new metrics cannot be compared ({changes}). Use the same data, or another folder (--folder)"
+            )
+        known, done, replaces = None, False, changes
     if known:
         _warn_of_another_meaning(known.spec, spec, folder)
     facts = provenance()
@@ -114,7 +117,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         provenance=facts,
         plugin_folders=own_folders(spec.plugins),
     )
-    return Prepared(source, evaluator, made, known, done, versions(), allow_changed_code)
+    return Prepared(source, evaluator, made, known, replaces, done, versions(), allow_changed_code)
 
 
 def _refuse_copy(store: Store, *, done: bool) -> None:
@@ -126,15 +129,25 @@ def _refuse_copy(store: Store, *, done: bool) -> None:
         )
 
 
-def _refuse_other(known: Mapping[str, Any], spec: StudySpec, folder: Path) -> None:
+def _other(store: Store, spec: StudySpec) -> str:
+    """Return how the study in a folder differs from this one, as a phrase. "" if this one goes on with it, or if there is none."""
+    if not store.study or not store.trials:
+        return ""
+    known, now = store.study.spec, spec.as_dict()
+    return "; ".join(differences(known, now)) or ("it has more configs or seeds" if shrunk(known, now) else "")
+
+
+def _refuse_other(store: Store, spec: StudySpec) -> None:
     """Raise UserError if the folder holds another study. More configs or seeds of the same study are allowed."""
+    assert store.study
+    known, there = store.study.spec, shown(store.folder)
     if changes := differences(known, spec.as_dict()):
         raise UserError(
-            f"{shown(folder)} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', shown(folder))}. "
+            f"{there} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', there)}. "
             "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it. For a new study, change `name` or give --folder"
         )
     for reason in shrunk(known, spec.as_dict()):
-        raise UserError(f"{reason}. Raise it, or give another --folder ({shown(folder)} has the trials)")
+        raise UserError(f"{reason}. Raise it, or give another --folder ({there} has the trials)")
 
 
 def _refuse_other_versions(known: Mapping[str, str], folder: Path, *, allow_changed_code: bool) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.registry import first_line, nearest
+from ganstudy.written import written
 from study.console import print_table
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given
@@ -83,7 +84,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             (name, "; ".join(f"{setting}: {_in_words(given)}" for setting, given in space.settings.items()) + f". {space.source}")
             for name, space in SPACES.items()
         ],
-        "settings": [(name, f"{meaning_of(name)} (default {_yaml(value)})") for name, value in sorted(plain.items())],
+        "settings": [(name, f"{meaning_of(name)} (default {written(value)})") for name, value in sorted(plain.items())],
     }
 
 
@@ -95,13 +96,8 @@ def _data_settings(name: str) -> str:
 
 def _own_settings(entry: type[Trick] | type[Update]) -> str:
     """Return the settings of a trick or update rule with their defaults, as "[gamma = 10.0] ", or ""."""
-    given = ", ".join(f"{field.name} = {field.default}" for field in fields(entry))
+    given = ", ".join(f"{field.name} = {written(field.default)}" for field in fields(entry))
     return f"[{given}] " if given else ""
-
-
-def _yaml(value: object) -> str:
-    """Return a default as a study file has it."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _in_words(domain: object) -> str:
@@ -111,4 +107,4 @@ def _in_words(domain: object) -> str:
     if isinstance(domain, dict):
         return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")
     assert isinstance(domain, list)
-    return ", ".join(map(str, domain))
+    return ", ".join(map(written, domain))

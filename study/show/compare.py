@@ -14,6 +14,7 @@ from analysis.plain import plain
 from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 from ganstudy.command import command
+from ganstudy.written import written
 from study.console import print_table
 from study.show.terminal import print_ranking
 from study.spec.planned import phases_of
@@ -122,7 +123,7 @@ def _common_protocol(first: StudyView, second: StudyView) -> str:
         if own in measured[0] & measured[1]:
             return own
     one, other = first.protocol.as_dict(), second.protocol.as_dict()
-    differing = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in one if one[key] != other[key])
+    differing = "; ".join(f"{key}: {written(one[key])} and {written(other[key])}" for key in one if one[key] != other[key])
     raise UserError(
         f"the studies must be measured by one evaluation protocol, or their metrics cannot be compared; they differ in {differing}. "
         f"If the data are the same, measure one like the other: {command('evaluate', shown(second.folder))} with --features and --samples"

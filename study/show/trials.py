@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from analysis.words import plural
 from ganstudy.units import to_kimg
+from ganstudy.written import written
 from study.console import print_table
 from study.show.terminal import number, settings_of
 from study.spec.planned import phase_words
@@ -98,7 +99,7 @@ def print_trial(trial: TrialView, console: Console) -> None:
         if names:
             console.print(f"{heading}:", soft_wrap=True)
         for name in names:
-            console.print(Text(f"  {name}: {settings[name]}", style=style), soft_wrap=True)
+            console.print(Text(f"  {name}: {written(settings[name])}", style=style), soft_wrap=True)
     metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
     for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):

@@ -7,6 +7,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from ganstudy import UserError
+from ganstudy.written import written
 from study.spec.culprit import culprit
 from study.spec.domains import extremes
 from study.spec.errors import SpecError
@@ -31,10 +32,10 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
         for name in names:
             if (need := need_of(name)) and _meeting(need, space, base) is None:
                 (other, value), *_ = need.first.items()
-                both = f"{other}: [{_yaml(settings()[other])}, {_yaml(value)}]"
+                both = f"{other}: [{written(settings()[other])}, {written(value)}]"
                 or_vary = "" if other in NEVER_VARIES else f", or `{both}` to the space"
                 raise SpecError(
-                    (where, name), f"{name} needs {need}, which this study never has; add `{other}: {_yaml(value)}` to base{or_vary}"
+                    (where, name), f"{name} needs {need}, which this study never has; add `{other}: {written(value)}` to base{or_vary}"
                 )
     for choice, variants in space.variants.items():
         for variant, bundle in variants.items():
@@ -44,7 +45,7 @@ def check_settings(space: Space, base: Mapping[str, Any], designed: Callable[[],
                     (other, value), *_ = need.first.items()
                     raise SpecError(
                         ("space", "scientific", choice, variant, name),
-                        f"{name} needs {need}, which the variant {variant} does not have; add `{other}: {_yaml(value)}` to it",
+                        f"{name} needs {need}, which the variant {variant} does not have; add `{other}: {written(value)}` to it",
                     )
     for name, value in base.items():
         _check_some(space, base, {name: value}, ("base", name))
@@ -124,10 +125,6 @@ def _meeting(need: Need, space: Space, base: Mapping[str, Any]) -> dict[str, Any
             if any(other in bundle and bundle[other] in need.values() for other in need.names):
                 return {choice: variant}
     return {} if need.met(lambda other: base.get(other, defaults[other]) if other not in domains else None) else None
-
-
-def _yaml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def corners(space: Space, base: Mapping[str, Any]) -> list[TrialConfig]:

@@ -62,7 +62,7 @@ def _range(name: str, given: Mapping[Any, Any], where: tuple[str, ...]) -> Float
     logarithmic = given.get("log", False)
     if low is None or high is None:
         missing = "low" if low is None else "high"
-        raise SpecError((*where, missing), f"{name} must have low and high, both numbers; {missing} is None")
+        raise SpecError((*where, missing), f"{name} must have low and high, both numbers; {missing} is missing")
     if not low < high:
         raise SpecError(where, f"{name} must have low < high; given low {low}, high {high}")
     if not isinstance(logarithmic, bool):

@@ -16,7 +16,7 @@ _PLACE = Place(
     "coverage < 0.5 or fd_ratio > 20",
     names="metrics and signals",
     unknown="no metric or signal named",
-    listed="; `ganstudy list metrics` and `ganstudy list signals` print them",
+    listed="; `ganstudy list metrics` and `ganstudy list signals` print all",
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ganstudy.written import differing
 from study.spec.planned import OF_A_PHASE, phases_of
 from trainables.config import PLACES_OF_DATA
 
@@ -27,7 +28,7 @@ def differences(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]
     """Return what makes a given StudySpec.as_dict() another study than the known one of a folder, each as a phrase; [] if it is the same."""
     one_phase = "phases" not in known and "phases" not in given
     old, new = (_by_phase(spec) if not one_phase else identity(spec) for spec in (known, given))
-    return [f"{key}: {old[key]} in the folder, {new.get(key)} now" for key in old if old[key] != new.get(key)]
+    return differing(old, {key: new.get(key) for key in old})  # keys that an older study does not have may be anything
 
 
 def _by_phase(spec: Mapping[str, Any]) -> dict[str, Any]:

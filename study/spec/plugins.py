@@ -12,6 +12,7 @@ from typing import Any
 
 from ganstudy.registry import REGISTRIES
 from study.spec.errors import SpecError
+from trainables.messages import shown
 
 
 def import_plugins(modules: Sequence[str], *, folders: Sequence[Path | str] = ()) -> None:
@@ -39,10 +40,10 @@ def plugins_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the plugins that a mapping names. Raises SpecError unless it is a list of names."""
     plugins = given.get("plugins", ())
     if not isinstance(plugins, (list, tuple)):
-        raise SpecError(("plugins",), f"plugins must be a list; given {plugins!r}")
+        raise SpecError(("plugins",), f"plugins must be a list; given {shown(plugins)}")
     for i, module in enumerate(plugins):
         if not isinstance(module, str):
-            raise SpecError(("plugins", str(i)), f"a plugin must be the name of a module; given {module!r}")
+            raise SpecError(("plugins", str(i)), f"a plugin must be the name of a module; given {shown(module)}")
     return tuple(plugins)
 
 

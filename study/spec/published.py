@@ -8,6 +8,7 @@ from ganstudy import UserError
 from ganstudy.registry import Registry
 from study.spec.errors import SpecError
 from trainables.config import need_of, settings
+from trainables.messages import shown
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _pick(name: Any, part: str) -> Mapping[str, Any]:
     if not isinstance(name, str):
         raise SpecError(
             ("space", part),
-            f"space.{part} must be a mapping of settings, the name of a published space, or a list of these; given {name!r}",
+            f"space.{part} must be a mapping of settings, the name of a published space, or a list of these; given {shown(name)}",
         )
     try:
         return SPACES.pick(name).settings

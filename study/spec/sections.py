@@ -108,7 +108,7 @@ class Resources(Section):
         number = isinstance(gpu, (int, float)) and not isinstance(gpu, bool) and 0 <= gpu < math.inf
         if not number or (gpu > 1 and gpu != int(gpu)):
             raise SpecError(
-                ("resources", "gpu"), f"resources.gpu must be auto, a share of one GPU, or a whole number of them; given {gpu!r}"
+                ("resources", "gpu"), f"resources.gpu must be auto, a share of one GPU, or a whole number of them; given {shown(gpu)}"
             )
         return gpu
 

@@ -16,7 +16,7 @@ from study.spec.domains import domain, extremes
 from study.spec.errors import SpecError
 from study.spec.ranges import NEVER_VARIES
 from trainables.config import field_needs, live, refuse_unknown, settings, switch_of
-from trainables.messages import yaml_hint
+from trainables.messages import shown, yaml_hint
 from trainables.tricks import TRICKS
 
 TAKEN = (  # columns of StudyView.trials() other than settings and metrics; variants may not have these names
@@ -122,10 +122,10 @@ def read_space(given: Mapping[str, Any]) -> Space:
         if part not in ("scientific", "nuisance"):
             raise SpecError(
                 ("space", part),
-                f"the parts of space are scientific (what the question is about) and nuisance (what varies for a fair comparison); given {part!r}",
+                f"the parts of space are scientific (what the question is about) and nuisance (what varies for a fair comparison); given {shown(part)}",
             )
         if not isinstance(domains, Mapping):
-            raise SpecError(("space", part), f"space.{part} must be a mapping of settings to their values; given {domains!r}")
+            raise SpecError(("space", part), f"space.{part} must be a mapping of settings to their values; given {shown(domains)}")
         for name, value in domains.items():
             where = ("space", part, name)
             if _are_variants(name, value):
@@ -165,20 +165,20 @@ def _are_variants(name: str, given: Any) -> bool:
 def _read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
     """Return the choice among variants: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. Raises SpecError if one is invalid."""
     if not name.isidentifier():
-        raise SpecError(where, f"the name of variants must be one word, such as method; given {name!r}")
+        raise SpecError(where, f"the name of variants must be one word, such as method; given {shown(name)}")
     if name in TAKEN or name in METRICS:
         raise SpecError(
-            where, f"the name of variants must not be a column of the trials' table; given {name!r}. Use another name, such as method"
+            where, f"the name of variants must not be a column of the trials' table; given {shown(name)}. Use another name, such as method"
         )
     if len(variants) < 2:
         raise SpecError(where, f"{name} must have at least two variants; given {list(variants)}")
     seen: dict[str, str] = {}
     for variant, bundle in variants.items():
         if not isinstance(variant, str):
-            raise SpecError(where, f"the names of variants must be strings; {name} has {variant!r}" + yaml_hint(variant))
+            raise SpecError(where, f"the names of variants must be strings; {name} has {shown(variant)}" + yaml_hint(variant))
         if not isinstance(bundle, Mapping):
             raise SpecError(
-                where, f"each variant of {name} must be a mapping of settings, or {{}} for the base alone; {variant} is {bundle!r}"
+                where, f"each variant of {name} must be a mapping of settings, or {{}} for the base alone; {variant} is {shown(bundle)}"
             )
         check_names(bundle, (*where, variant))
         for setting in bundle:

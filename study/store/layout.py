@@ -82,6 +82,27 @@ class Layout:
         """The lock of the process that brings the local copy up to date."""
         return self.folder / "updating"
 
+    def replaced(self) -> Path:
+        """A free name for a folder, which keeps what is left of a study that another one has replaced: `study.store.replaced`."""
+        return next(path for n in count(1) if not (path := self.folder / f"replaced{n}").exists())
+
+    @property
+    def made(self) -> list[Path]:
+        """All that a study leaves in the folder and that exists, its records first. Not the lock, nor files of the user."""
+        own = [
+            self.records,
+            *sorted(self.folder.glob("records.*.jsonl")),
+            self.trials_cache.parent,
+            self.classifier,
+            self.real,
+            self.report,
+            self.trials,
+            self.runs,
+            self.evaluations,
+            self.tracking,
+        ]
+        return [path for path in own if path.exists()]
+
     def former(self) -> Path:
         """A free name for a folder, which keeps what is in a local copy but not in the object store any more."""
         return next(path for n in count(1) if not (path := self.folder / f"former{n}").exists())

@@ -9,6 +9,7 @@ import pytest
 from toy import run
 
 from ganstudy import UserError
+from study.api import launch
 from study.engine.faults import Faults
 from study.engine.searcher import Search
 from study.spec.study_spec import StudySpec
@@ -176,3 +177,18 @@ def test_a_fault_of_the_machine_costs_no_tries(toy: Toy, tmp_path: Path, full: P
     full.unlink()
     view = run(spec, tmp_path / "toy")
     assert view.trials()["ended"].tolist() == ["budget"] * 8
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_ray", "full")
+def test_a_corrected_study_replaces_one_of_which_no_trial_was_trained(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="No space left on device"):
+        run(toy(plugins=["broken_machine_plugin"], base={"loop": "broken_machine"}, resources={"concurrent": 1}), tmp_path / "toy")
+    before = (tmp_path / "toy" / "records.jsonl").read_bytes()
+    view = launch(toy(), tmp_path / "toy")
+    assert "held a study of which no trial was trained (" in (said := " ".join(capsys.readouterr().out.split()))
+    assert "base: {loop: broken_machine} in the folder, not set now" in said
+    assert view.trials()["ended"].tolist() == ["budget"] * 4
+    assert (tmp_path / "toy" / "replaced1" / "records.jsonl").read_bytes() == before
+    with pytest.raises(UserError, match="holds another study"):
+        launch(toy(base={"d.lr": 0.5}), tmp_path / "toy")

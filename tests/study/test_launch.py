@@ -163,7 +163,7 @@ def test_another_study_or_protocol_in_the_folder_is_refused(toy: Toy, tmp_path: 
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(ValueError, match=r"holds another study \(base: .* resume .* raise n_configs or seeds .* change `name`"):
         run(toy(n_configs=1, base={"d.lr": 1e-3}), folder)
-    with pytest.raises(ValueError, match=r"holds another study .evaluation: {.*'samples': 200} in the folder, {.*'samples': 300} now"):
+    with pytest.raises(ValueError, match=r"holds another study .evaluation: {samples: 200} in the folder, {samples: 300} now"):
         run(toy(n_configs=1, evaluation={"samples": 300}), folder)
     with pytest.raises(ValueError, match=r"n_configs must be at least 2, as in .*; given 1\. Raise it"):
         run(toy(n_configs=1), folder)

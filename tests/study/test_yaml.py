@@ -73,10 +73,10 @@ def test_what_is_no_yaml_is_refused_with_its_line_in_our_words(text: str, tmp_pa
     ("text", "said"),
     [
         (b"", "it holds nothing"),
-        (b"- a\n", "must hold `key: value` lines; it holds ['a']"),
+        (b"- a\n", "must hold `key: value` lines; it holds [a]"),
         (b"abc", "it holds 'abc'"),
         (b"1: 2\n", "must have text as keys; given 1"),
-        (b"? [a]\n: b\n", "must have text as keys; given ('a',)"),
+        (b"? [a]\n: b\n", "must have text as keys; given [a]"),
         (b"a: 1\nb: \xff\n", "line 2 must be YAML: it must be text in UTF-8"),
     ],
 )

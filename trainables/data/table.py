@@ -12,6 +12,7 @@ from ganstudy.registry import Registry
 from trainables import needs, tables
 from trainables.data.source import Source
 from trainables.data.subsets import of_classes, with_tail
+from trainables.messages import shown
 from trainables.sections import DataConfig
 
 Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])
@@ -61,7 +62,7 @@ def refuse(config: DataConfig, *settings: str, because: str) -> None:
     """Raise UserError for settings that would otherwise be ignored silently."""
     for setting in settings:
         if value := getattr(config, setting):
-            raise UserError(f"data.{setting} must be left out for {config.name}: {because}; given {value!r}")
+            raise UserError(f"data.{setting} must be left out for {config.name}: {because}; given {shown(value)}")
 
 
 def root_of(config: DataConfig) -> Path:
