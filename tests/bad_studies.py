@@ -136,7 +136,19 @@ BAD = {
     ),
     "grace as long as the budget": (
         good(goal="optimise", scheduler={"grace_kimg": 1.0}),
-        "scheduler.grace_kimg must be below budget_kimg, 1, or no trial is ever stopped; given 1",
+        "scheduler.grace_kimg must be at most 0.5, the last tick before the budget of 1 kimg, or no trial is ever stopped; given 1",
+    ),
+    "no tick before the end": (
+        good(goal="optimise", base={**GOOD["base"], "tick_kimg": 1.0}, scheduler={"grace_kimg": 0.5}),
+        "a scheduler needs a tick before the end, to stop trials there; tick_kimg is 1 and budget_kimg 1. Lower tick_kimg",
+    ),
+    "grace after the last tick that can stop a trial": (
+        good(goal="optimise", base={**GOOD["base"], "budget_kimg": 10.0, "tick_kimg": 4.0}, scheduler={"grace_kimg": 8.5}),
+        "scheduler.grace_kimg must be at most 8, the last tick before the budget of 10 kimg, or no trial is ever stopped; given 8.5",
+    ),
+    "grace at the last of the ticks": (
+        good(goal="optimise", base={**GOOD["base"], "budget_kimg": 8.0, "tick_kimg": 4.0}, scheduler={"grace_kimg": 8.0}),
+        "scheduler.grace_kimg must be at most 4, the last tick before the budget of 8 kimg",
     ),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),

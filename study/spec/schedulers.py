@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.registry import Registry, nearest
-from ganstudy.units import KIMG
+from ganstudy.units import KIMG, to_images, to_kimg
 from study.spec.errors import SpecError
 from trainables.messages import shown, unknown_key_first, validation_message
 from trainables.sections import Kimg, Section
@@ -32,8 +32,8 @@ class Scheduler(Section):
 
     name: str
 
-    def check(self, *, budget_kimg: float) -> None:
-        """Raise SpecError for keys that make no sense with this budget."""
+    def check(self, *, budget_kimg: float, tick_kimg: float) -> None:
+        """Raise SpecError for keys with which no trial is ever stopped. A trial is measured, and may be stopped, at ticks before its budget."""
 
     def start(self, *, budget_kimg: float, direction: Direction) -> Rule:
         """A rule without a past."""
@@ -49,19 +49,30 @@ class Asha(Scheduler):
 
     name: str = "asha"
     grace_kimg: Kimg
-    """thousands of images that every trial gets: the first rung"""
+    """thousands of images that every trial gets: the first rung. Trials are compared at the first tick after a rung"""
     reduction_factor: Annotated[float, Field(ge=1.1, le=1e9)] = 3.0
     """one trial of so many continues from a rung"""
 
-    def check(self, *, budget_kimg: float) -> None:
-        if self.grace_kimg >= budget_kimg:
+    def check(self, *, budget_kimg: float, tick_kimg: float) -> None:
+        last = last_tick(budget_kimg=budget_kimg, tick_kimg=tick_kimg)
+        if self.grace_kimg > last:
             raise SpecError(
                 ("scheduler", "grace_kimg"),
-                f"scheduler.grace_kimg must be below budget_kimg, {budget_kimg:g}, or no trial is ever stopped; given {self.grace_kimg:g}",
+                f"scheduler.grace_kimg must be at most {last:g}, the last tick before the budget of {budget_kimg:g} kimg, or no trial is ever "
+                f"stopped; given {self.grace_kimg:g}"
+                if last
+                else f"a scheduler needs a tick before the end, to stop trials there; tick_kimg is {tick_kimg:g} and budget_kimg {budget_kimg:g}. "
+                "Lower tick_kimg",
             )
 
     def start(self, *, budget_kimg: float, direction: Direction) -> "Halving":
         return Halving(self, budget_kimg=budget_kimg, direction=direction)
+
+
+def last_tick(*, budget_kimg: float, tick_kimg: float) -> float:
+    """Return the thousands of images of the last tick before the budget; 0 if there is none. Ticks are at multiples of tick_kimg."""
+    budget, tick = to_images(budget_kimg), to_images(tick_kimg)
+    return to_kimg((budget - 1) // tick * tick)
 
 
 class Halving:

@@ -9,6 +9,7 @@ from study.spec.errors import SpecError
 from study.spec.samplers import SAMPLERS
 from study.spec.schedulers import Scheduler
 from study.spec.space import Proposal, Space
+from trainables.config import settings
 
 
 class Study(Protocol):
@@ -55,4 +56,4 @@ def refuse_unsound(spec: Study) -> None:
     # each config once: the trials after them have the same settings but other seeds
     checks.check_settings(spec.space, spec.base, (lambda: spec.designed()[: spec.n_configs]) if spec.goal == "explain" else None)
     if spec.scheduler:
-        spec.scheduler.check(budget_kimg=spec.budget_kimg)
+        spec.scheduler.check(budget_kimg=spec.budget_kimg, tick_kimg=float(spec.base.get("tick_kimg", settings()["tick_kimg"])))

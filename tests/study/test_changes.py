@@ -48,7 +48,7 @@ def test_a_change_is_blamed_for_an_error_that_the_file_alone_does_not_have(
 
 def test_an_error_of_the_file_is_blamed_on_its_line_whatever_is_changed(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(FILE.replace("grace_kimg: 5.0", "grace_kimg: 50.0"))
-    with pytest.raises(UserError, match=r"s\.yaml, line 9: scheduler.grace_kimg must be below"):
+    with pytest.raises(UserError, match=r"s\.yaml, line 9: scheduler.grace_kimg must be at most"):
         StudySpec.load(tmp_path / "s.yaml", {"max_failures": 3})
 
 
