@@ -627,10 +627,16 @@ def list_(
 @app.command()
 def schema(
     kind: Annotated[Literal["study", "recipe"], typer.Argument(help="study: of study files; recipe: of recipes.")] = "study",
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="A plugin whose entries the schema has too: my_plugin for ./my_plugin.py. Repeatable."),
+    ] = None,
 ) -> None:
     """Print the JSON Schema of study files or recipes, with which editors complete and check keys."""
+    from study.spec.plugins import import_plugins
     from study.spec.schema import schema_text
 
+    import_plugins(plugin or [])
     sys.stdout.write(schema_text(kind))
 
 

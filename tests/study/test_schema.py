@@ -1,15 +1,18 @@
 """The JSON Schemas of study files and recipes: as they are shipped, for every file of the repository, and against bad files."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bad_studies import BAD, METHODS, good, methods
+from fenced import blocks
 from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs are installed
 from random_studies import QUICK, check, studies
 from typer.testing import CliRunner
 
+from ganstudy import UserError
 from study.cli import app
 from study.spec.files import read_yaml
 from study.spec.schema import recipe_schema, schema_text, study_schema
@@ -48,6 +51,32 @@ def test_each_setting_has_a_meaning_and_a_schema() -> None:
     assert set(OF_STUDIES.schema["$defs"]["base"]["properties"]) == set(settings()) - {"seed"}
     for name, value in settings().items():
         assert OF_RECIPES.is_valid({name: value}), name
+
+
+def test_the_schema_has_the_entries_of_plugins(own_plugins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin of the documentation: a gradient penalty with a number as its target."""
+    monkeypatch.chdir(tmp_path)
+    (text,) = (block.text for block in blocks("python") if (block.page, block.file) == ("docs/plugins.md", "my_trick.py"))
+    Path("my_trick.py").write_text(text)
+    for kind, form in (
+        ("study", good(base={"gradient_ceiling": True, "gradient_ceiling.target": 2.5})),
+        ("recipe", {"gradient_ceiling": True}),
+    ):
+        assert not {"study": OF_STUDIES, "recipe": OF_RECIPES}[kind].is_valid(form)
+        result = CliRunner().invoke(app, ["schema", kind, "--plugin", "my_trick"])
+        assert result.exit_code == 0, result.output
+        validator = Draft202012Validator(json.loads(result.output))
+        assert list(validator.iter_errors(form)) == []
+    target = validator.schema["$defs"]["value.gradient_ceiling.target"]
+    assert (target["type"], target["exclusiveMinimum"], target["default"]) == ("number", 0, 1.0)
+    for plugin, said in (
+        ("my_trik", "there is no module my_trik in"),
+        ("json", "registers nothing"),
+        ("./my_trick.py", "must be the name of a module"),
+    ):
+        problem = CliRunner().invoke(app, ["schema", "--plugin", plugin]).exception
+        assert isinstance(problem, UserError)
+        assert said in str(problem)
 
 
 # What only the settings together make wrong, a schema does not know.
