@@ -1,69 +1,116 @@
 """Adaptive: proposals of an Optuna sampler. The samplers themselves are in study/spec/samplers.py.
 
-The Optuna study is kept in memory and rebuilt from the Store when a driver starts, so there is no second file that could disagree with
-the records. How a trial ended becomes its Optuna state:
+The Optuna study is kept in memory and rebuilt from the Store when a driver starts, so there is no second file that could disagree with the
+records. How a trial ended becomes its Optuna state:
 
-| ended     | Optuna                                                                                                |
-|-----------|-------------------------------------------------------------------------------------------------------|
-| budget    | COMPLETE, with its last objective value                                                               |
-| scheduler | PRUNED, with all intermediate values, including the one at which it was stopped                       |
-| dead      | PRUNED and infeasible: constraint "dead" = 1. TPE ranks it below all others; no value is invented     |
-| error     | FAIL after the last retry; until then the same trial is run again                                     |
+| ended       | Optuna                                                                                                       |
+|-------------|--------------------------------------------------------------------------------------------------------------|
+| budget      | COMPLETE, with its last objective value                                                                      |
+| scheduler   | PRUNED, with all intermediate values, including the one at which it was stopped                              |
+| dead, error | COMPLETE, infeasible (constraint "dead" = 1), and infinitely bad: worse than every value, so none is invented |
 
-Dead trials are not FAIL, because TPE ignores failed trials and keeps proposing divergent configs: 69 % of its trials died, in 40 repeats.
+An error is told after the last retry; until then the same trial is run again. Faults of the machine cost no retries, so what is left is the config's.
+
+Dead trials are not FAIL or PRUNED, because most samplers read COMPLETE trials only, and would propose the same place again: bench/samplers.py.
+
+A sampler that only reads results is made anew for each config, with a seed of its own, so its proposals follow from the records. Any other one may
+keep a state, in itself or in the Optuna study: a generation, a covariance matrix, its place in a sequence. It is made once, and when a driver
+starts, it is asked for the recorded trials again, each with the results that were known then, which rebuilds the state.
 """
 
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ganstudy import UserError
+from study.engine.earlier import DEAD, earlier_trial, feasibility, is_earlier, worst
 from study.engine.samplers import Proposals
 from study.spec import design
-from study.spec.samplers import SAMPLERS
+from study.spec.samplers import Gp, Random, Tpe
+from study.spec.sampling import make_sampler
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
-from study.store.records import Ended, Measurement, TrialRecord
+from study.store.records import Earlier, Ended, Measurement, TrialRecord
 from trainables.config import TrialConfig, lives
 
+log = logging.getLogger(__name__)
+
 _MAX_ASKS = 100  # proposals to draw until one is a valid config
+_ONLY_READ = (Tpe, Gp, Random, TPESampler, GPSampler, RandomSampler)  # exactly these, since a subclass may keep a state
 
 
 class Adaptive(Proposals):
     """Proposals of an Optuna sampler, through Optuna's ask-and-tell interface."""
 
-    def __init__(self, spec: StudySpec, *, first: int = 0):
-        """first: the number of the first config in the seeds."""
+    def __init__(self, spec: StudySpec, *, first: int = 0, earlier: Sequence[Earlier] = ()):
+        """first: the number of the first config in the seeds. earlier: trials of other studies that the sampler knows."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec, self.first = spec, first
         self.study = optuna.create_study(
-            study_name=spec.name, direction=optuna.study.StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
+            study_name=spec.name, direction=StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
         self.seeds: set[int] = set()  # of the trials so far
+        self._kept: BaseSampler | None = None  # the sampler, if it may keep a state
+        for known in earlier:
+            self.learn(known)
 
     def next(self, number: int) -> Proposal | None:
         if number >= self.spec.n_configs:
             return None
         if self._seed(number) in self.seeds:  # a trial before it is missing: its damaged record was cut
             number = next(n for n in range(number) if self._seed(n) not in self.seeds)
-        self.study.sampler = _sampler(self.spec, number)
+        self.trial, proposal = self._ask(number)
+        self.seeds.add(self._seed(number))
+        return proposal
+
+    def _ask(self, number: int) -> tuple[optuna.Trial, Proposal]:
+        """Ask the sampler for trial `number` until it is a valid config."""
+        self.study.sampler = self._sampler(number)
         for _ in range(_MAX_ASKS):
-            self.trial = self.study.ask()
-            proposal = self.spec.asked(point(self.spec, self.trial), self._seed(number))
+            if number < len(self.spec.enqueue):
+                self.study.enqueue_trial(self.spec.enqueue[number])
+            trial, values = self._asked()
+            proposal = self.spec.asked(values, self._seed(number))
             try:
                 TrialConfig.from_flat(proposal.flat)
             except UserError as error:  # settings that contradict each other
-                self.study.tell(self.trial, state=TrialState.FAIL)
+                self.study.tell(trial, state=TrialState.FAIL)
                 reason = error
             else:
-                self.seeds.add(self._seed(number))
-                return proposal
+                return trial, proposal
         raise UserError(f"the space must contain valid configs; {_MAX_ASKS} proposals were all invalid. The last one: {reason}")
+
+    def _asked(self) -> tuple[optuna.Trial, dict[str, Any]]:
+        """Return a trial of the sampler and its values, or those that are enqueued."""
+        with _quiet():
+            trial = self.study.ask()
+            if self._kept:
+                _ = trial.relative_params  # else an enqueued config would belong to no generation, and never be a parent
+            return trial, point(self.spec, trial)
+
+    def _sampler(self, number: int) -> BaseSampler:
+        """Return the sampler for trial `number`."""
+        if self._kept is None:
+            made = self._made((self.spec.design_seed, number))
+            if type(made) in _ONLY_READ:
+                return made
+            self._kept = self._made((self.spec.design_seed,))
+        return self._kept
+
+    def _made(self, entropy: tuple[int, ...]) -> BaseSampler:
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        known = [trial for trial in self.study.get_trials(deepcopy=False) if is_earlier(trial)]
+        return make_sampler(self.spec.sampler, seed=seed, domains=self.spec.space.domains, source_trials=known)
 
     def _seed(self, number: int) -> int:
         """Return the seed of trial `number`, which identifies it."""
@@ -74,44 +121,59 @@ class Adaptive(Proposals):
         self.trials[trial_id] = self.trial
 
     def replay(self, record: TrialRecord) -> None:
-        self.learn(record)
-        self.seeds.add(record.flat["seed"])
-
-    def learn(self, record: TrialRecord) -> None:
-        """Add a trial of another phase, with its measurements, as `replay` does for one of its own."""
-        self.study.sampler = RandomSampler()  # never draws: all values are enqueued
-        self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})
-        trial = self.study.ask()
-        point(self.spec, trial)
-        self.trials[record.trial_id] = trial
+        """Trials must be replayed and closed in the order in which that happened."""
+        seed = record.flat["seed"]
+        self.trials[record.trial_id] = self._replayed(record, design.config_of(self.spec.design_seed, seed) - self.first)
+        self.seeds.add(seed)
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
+
+    def _replayed(self, record: TrialRecord, number: int) -> optuna.Trial:
+        sampler = self._sampler(number)
+        if sampler is self._kept:
+            trial, proposal = self._ask(number)
+            if (proposal.flat, proposal.variants) == (record.flat, record.variants):
+                return trial
+            self.study.tell(trial, state=TrialState.FAIL)
+            log.warning(
+                "the sampler proposes other settings for %s than those recorded, which it now learns. The study goes on, but not as it would have without the interruption",
+                record.trial_id,
+            )
+        else:
+            self.study.sampler = RandomSampler()  # never draws: all values are enqueued
+        self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})
+        return self._asked()[0]
+
+    def learn(self, known: Earlier) -> None:
+        """Add a finished trial that this sampler did not propose."""
+        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objective, of=type(self._sampler(0))))
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals
             self.trials[trial_id].report(value, measurement.images)
 
     def closed(self, record: TrialRecord) -> None:
-        trial = self.trials[record.trial_id]
         assert record.closed
-        match record.closed.ended:
-            case Ended.BUDGET:
-                assert record.last
-                value = record.last.values.get(self.spec.objective.metric)  # None: a signal that this config does not have
-                self.study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
-            case Ended.SCHEDULER:
-                self.study.tell(trial, state=TrialState.PRUNED)
-            case Ended.DEAD:
-                trial.set_constraint("dead", 1.0)
-                self.study.tell(trial, state=TrialState.PRUNED)
-            case Ended.ERROR:
-                self.study.tell(trial, state=TrialState.FAIL)
+        trial, ended = self.trials[record.trial_id], record.closed.ended
+        trial.set_constraint(DEAD, feasibility(ended))
+        with _quiet():
+            match ended:
+                case Ended.BUDGET:
+                    assert record.last
+                    value = record.last.values.get(self.spec.objective.metric)  # None: a signal that this config does not have
+                    self.study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+                case Ended.SCHEDULER:
+                    self.study.tell(trial, state=TrialState.PRUNED)
+                case Ended.DEAD | Ended.ERROR:
+                    self.study.tell(trial, worst(self.spec.objective))
 
 
-def _sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """The Optuna sampler for trial `number`. Each trial has its own seed, so a resumed study does not repeat random points."""
-    seed = int(np.random.SeedSequence((spec.design_seed, number)).generate_state(1)[0])
-    return SAMPLERS.pick(spec.sampler)(seed)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of samplers that read the value of a dead trial: CMA-ES reads no constraint, and a Gaussian process takes the worst value of others."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Constraints have been set|Clip non-finite values")
+        yield
 
 
 def point(spec: StudySpec, trial: optuna.Trial) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution
 
 from analysis.confounding import Confounded, confounded
 from study.spec.design import DESIGNS
+from study.spec.planned import name_of
 from study.spec.study_spec import StudySpec
 
 _SENTENCES = 10  # for two settings, and for interactions; a bad design has hundreds
@@ -53,7 +54,7 @@ def _sentence(spec: StudySpec, each: Confounded, enough: int | None, sizes: Sequ
 
 def designed(spec: StudySpec, n_configs: int) -> pd.DataFrame:
     """Return the settings of the first n_configs configs; None where a setting is inactive."""
-    rows = DESIGNS.pick(spec.sampler)(spec.space, n_configs=n_configs, design_seed=spec.design_seed)
+    rows = DESIGNS.pick(name_of(spec.sampler))(spec.space, n_configs=n_configs, design_seed=spec.design_seed)
     proposals = [spec.asked(row, seed=0) for row in rows]
     given = [{**proposal.flat, **proposal.variants} for proposal in proposals]
     return pd.DataFrame(

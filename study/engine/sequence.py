@@ -4,13 +4,14 @@ from collections import Counter
 
 from study.engine.ablation import Ablation
 from study.engine.adaptive import Adaptive
+from study.engine.earlier import earlier_of
 from study.engine.race import Race
 from study.engine.samplers import Designed, Proposals
 from study.spec import design
 from study.spec.planned import GOALS
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
-from study.store.records import Measurement, TrialRecord
+from study.store.records import Measurement, TrialRecord, in_order
 from study.store.store import Store
 
 
@@ -61,21 +62,23 @@ class Sequence:
                 made = Designed(self.spec.of_phase(phase))
             case "optimise":
                 explored = self.spec.of_phase("explore").n_configs if "explore" in self.spec.phase_names else 0
-                made = Adaptive(self.spec.of_phase(phase), first=design.first_after(explored))
+                earlier = self.store.study.earlier if self.store.study else ()
+                made = Adaptive(self.spec.of_phase(phase), first=design.first_after(explored), earlier=earlier)
             case "confirm":
                 made = Race(self.spec, self.store)
             case _:
                 made = Ablation(self.spec, self.store)
         self.proposals[phase] = made
-        for record in list(self.store.trials.values()):
-            if record.phase == phase:
-                made.replay(record)
-            elif isinstance(made, Adaptive) and record.phase in GOALS:
-                made.learn(record)
-            else:
+        for happened, record in in_order(self.store.trials.values()):
+            if happened == "opened":
+                if record.phase == phase:
+                    made.replay(record)
+            elif not _has_ended(record, self.spec):
                 continue
-            if _has_ended(record, self.spec):
+            elif record.phase == phase:
                 made.closed(record)
+            elif isinstance(made, Adaptive) and record.phase in GOALS and (known := earlier_of(record, self.spec)):
+                made.learn(known)
 
 
 def _has_ended(record: TrialRecord, spec: StudySpec) -> bool:

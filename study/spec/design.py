@@ -107,6 +107,11 @@ def fresh_seed(design_seed: int, n: int) -> int:
     return seed_of(design_seed, config=_CONFIRMING, replicate=n)
 
 
+def config_of(design_seed: int, seed: int) -> int:
+    """Return the number of the config in a seed: config_of(s, seed_of(s, config=n, replicate=r)) == n."""
+    return (seed - 10_000_000 * design_seed) // 1_000
+
+
 FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells
 
 

@@ -17,7 +17,7 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     may change; the numbers of configs and seeds may grow, and phases may be added.
     """
     free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures", "phases"}
-    spec = {"stop_hopeless": True, **spec}  # older studies do not have it
+    spec = {"stop_hopeless": True, "enqueue": [], "warm_start": [], **spec}  # older studies do not have them
     base = {name: value for name, value in spec["base"].items() if name not in PLACES_OF_DATA}
     # without the path of the weights, since the evaluation protocol has their hash
     evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}

@@ -13,6 +13,7 @@ from ganstudy.registry import nearest
 from study.spec import design
 from study.spec.errors import SpecError
 from study.spec.planned import GOALS, OF_A_PHASE
+from study.spec.sampling import Sampling, read_sampler
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.space import Space
 from trainables.messages import shown, unknown_key_first, validation_message
@@ -37,8 +38,8 @@ class Explore(Section):
 class Optimise(Section):
     """A search, which also learns from the trials of explore."""
 
-    sampler: str = "tpe"
-    """the sampler of Optuna"""
+    sampler: Sampling = "tpe"
+    """the sampler of Optuna, whose arguments may be given"""
     n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     """number of configs, beside those of explore"""
     seeds: Seeds = 1
@@ -49,9 +50,10 @@ class Optimise(Section):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("scheduler") is not None:
-            return {**given, "scheduler": read_scheduler(given["scheduler"])}
-        return given
+        if not isinstance(given, Mapping):
+            return given
+        read = {"sampler": read_sampler, "scheduler": read_scheduler}
+        return {**given, **{key: read[key](given[key]) for key in read if given.get(key) is not None}}
 
 
 class Confirm(Section):
@@ -115,7 +117,7 @@ def read_phases(given: Any) -> Phases:
     except ValidationError as error:
         first = unknown_key_first(error)
         if isinstance(inner := first.get("ctx", {}).get("error"), SpecError):
-            within = ("optimise",) if inner.where[:1] == ("scheduler",) else ()
+            within = ("optimise",) if inner.where[:1] in (("sampler",), ("scheduler",)) else ()
             raise SpecError(("phases", *within, *inner.where), str(inner)) from None
         where = ("phases", *(str(part) for part in first["loc"]))
         if first["type"] == "missing":

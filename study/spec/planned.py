@@ -10,6 +10,11 @@ PHASE_OF = {goal: phase for phase, goal in GOALS.items()}
 OF_A_PHASE = ("goal", "sampler", "n_configs", "seeds", "scheduler")  # keys of a study with one phase
 
 
+def name_of(sampler: Any) -> str:
+    """Return the name of a sampler, given as its name or as {"name": …, argument: value}."""
+    return sampler if isinstance(sampler, str) else str(sampler["name"])
+
+
 def phases_of(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the phases of a study, as StudySpec.as_dict() gives it, each with its keys; of a study with one phase too."""
     if "phases" in spec:
@@ -42,5 +47,7 @@ def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
                 words[name] = f"each setting of the best {plural(phase['of'], 'config')} back at the base"
             case _:
                 scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
-                words[name] = f"{phase['sampler']}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
+                words[name] = (
+                    f"{name_of(phase['sampler'])}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
+                )
     return words

@@ -16,6 +16,7 @@ from study.spec.planned import OF_A_PHASE
 from study.spec.published import SPACES
 from study.spec.ranges import NEVER_VARIES, RANGES
 from study.spec.samplers import SAMPLERS
+from study.spec.sampling import HUB, LIBRARIES
 from study.spec.schedulers import SCHEDULERS
 from study.spec.study_spec import StudySpec
 from study.spec.tracking import TRACKERS
@@ -57,10 +58,17 @@ def study_schema() -> Schema:
     }
     definitions["scientific"] = {"type": "object", "properties": domains, "additionalProperties": {"$ref": "#/$defs/variants"}}
     definitions["nuisance"] = {"type": "object", "properties": domains, "additionalProperties": False}
+    definitions["first"] = {
+        "description": "a config that a search tries first: values of settings or variants that vary",
+        "type": "object",
+        "properties": {name: {"$ref": f"#/$defs/value.{name}"} for name in varying},
+        "additionalProperties": {"type": "string"},
+    }
     own = {
         "base": {"$ref": "#/$defs/base"},
         "space": _space(),
-        "sampler": {"enum": sorted({*DESIGNS, *SAMPLERS})},
+        "sampler": {"anyOf": [{"enum": sorted(DESIGNS)}, _sampler()]},
+        "enqueue": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/first"}]}},
         "objective": _objective(),
         "scheduler": {"anyOf": [{"type": "null"}, *(_scheduler(name) for name in SCHEDULERS)]},
     }
@@ -80,7 +88,7 @@ def study_schema() -> Schema:
     }
     definitions["Tracking"]["additionalProperties"] = False
     definitions["Explore"]["properties"]["sampler"]["enum"] = sorted(DESIGNS)
-    definitions["Optimise"]["properties"]["sampler"]["enum"] = sorted(SAMPLERS)
+    definitions["Optimise"]["properties"]["sampler"] |= _sampler()
     definitions["Optimise"]["properties"]["scheduler"] = own["scheduler"]
     optimise = {"properties": {"goal": {"const": "optimise"}}, "required": ["goal"]}
     return {
@@ -97,7 +105,7 @@ def study_schema() -> Schema:
             },
             {
                 "if": optimise,
-                "then": {"properties": {"sampler": {"enum": sorted(SAMPLERS)}, "seeds": {"const": 1}}},
+                "then": {"properties": {"sampler": _sampler(), "seeds": {"const": 1}}},
                 "else": {"properties": {"sampler": {"enum": sorted(DESIGNS)}, "scheduler": {"type": "null"}}},
             },
             {
@@ -169,6 +177,11 @@ def _space() -> Schema:
     return {
         "anyOf": [published, {"type": "object", "properties": parts, "required": ["scientific"], "additionalProperties": False}],
     }
+
+
+def _sampler() -> Schema:
+    name = {"anyOf": [{"enum": sorted(SAMPLERS)}, {"type": "string", "pattern": f"^({'|'.join(LIBRARIES)})[.]|^{HUB}"}]}
+    return {"anyOf": [*name["anyOf"], {"type": "object", "properties": {"name": name}, "required": ["name"]}]}
 
 
 def _objective() -> Schema:

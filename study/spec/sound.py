@@ -4,27 +4,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from study.spec import checks, design
-from study.spec.design import DESIGNS
+from study.spec.able import Searching, refuse_unable
 from study.spec.errors import SpecError
-from study.spec.samplers import SAMPLERS
+from study.spec.planned import name_of
 from study.spec.schedulers import Scheduler
-from study.spec.space import Proposal, Space
+from study.spec.space import Proposal
 from trainables.config import settings
 
 
-class Study(Protocol):
+class Study(Searching, Protocol):
     """What is checked of a StudySpec."""
 
     @property
-    def goal(self) -> str: ...
-    @property
     def base(self) -> Mapping[str, Any]: ...
-    @property
-    def space(self) -> Space: ...
-    @property
-    def sampler(self) -> str: ...
-    @property
-    def n_configs(self) -> int: ...
     @property
     def seeds(self) -> int: ...
     @property
@@ -36,9 +28,7 @@ class Study(Protocol):
 
 def refuse_unsound(spec: Study) -> None:
     """Raise SpecError unless the keys of a study, or of one of its phases, fit each other."""
-    known = list(DESIGNS if spec.goal == "explain" else SAMPLERS)
-    if spec.sampler not in known:
-        raise SpecError(("sampler",), f"sampler must be one of {known} with goal: {spec.goal}; given {spec.sampler!r}")
+    refuse_unable(spec)
     if spec.goal == "explain" and spec.scheduler:
         raise SpecError(
             ("scheduler",),
@@ -48,7 +38,7 @@ def refuse_unsound(spec: Study) -> None:
         raise SpecError(
             ("seeds",), f"seeds must be 1 with goal: optimise; given {spec.seeds}. Use goal: explain for several trials of each config"
         )
-    if spec.sampler in design.FACTORIAL and spec.n_configs % design.cells_of(spec.space):
+    if name_of(spec.sampler) in design.FACTORIAL and spec.n_configs % design.cells_of(spec.space):
         raise SpecError(
             ("n_configs",),
             f"n_configs must be a multiple of the {design.cells_of(spec.space)} combinations of the scientific settings, or be left out; given {spec.n_configs}",

@@ -15,7 +15,7 @@ from ganstudy import UserError
 from study.spec.domains import domain, extremes
 from study.spec.errors import SpecError
 from study.spec.ranges import NEVER_VARIES
-from trainables.config import field_needs, live, refuse_unknown, settings, switch_of
+from trainables.config import field_needs, live, need_of, refuse_unknown, settings, switch_of
 from trainables.messages import shown, yaml_hint
 from trainables.tricks import TRICKS
 
@@ -74,6 +74,21 @@ class Space:
             )
 
         return dict(sorted(everything.items(), key=lambda item: (item[0] not in self.variants, waits(item[0]))))
+
+    @property
+    def conditional(self) -> list[str]:
+        """The settings that apply in a part of the configs only, since another setting of the space decides that."""
+        found: list[str] = []
+        for name in self.domains:
+            need = need_of(name)
+            decides = [other for other in need.names if self.values(other)] if need else []
+            if (
+                need
+                and decides
+                and not any(other not in found and all(v in need.values() for v in self.values(other)) for other in decides)
+            ):
+                found.append(name)
+        return found
 
     def spelt_out(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values of the space with the settings of its variants in place of the variants' names."""

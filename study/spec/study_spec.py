@@ -12,15 +12,17 @@ from study.spec import checks, design
 from study.spec.changes import changes_at, with_changes
 from study.spec.design import DESIGNS
 from study.spec.domains import as_given
+from study.spec.enqueue import read_enqueue
 from study.spec.errors import SpecError
 from study.spec.failure import check_failure
 from study.spec.files import line_of, read_yaml
 from study.spec.phases import Phases, as_keys, first_phase
-from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, phases_of, planned_trials
+from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, name_of, phases_of, planned_trials
 from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
 from study.spec.read import changes_that_matter, read_model
+from study.spec.sampling import Sampling, read_sampler
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Objective, Resources
 from study.spec.sound import refuse_unsound
@@ -48,8 +50,12 @@ class StudySpec(Section):
     """settings that do not vary, under their dotted names"""
     space: Space
     """settings that vary: scientific ones, which the question is about, and nuisance ones, for a fair comparison"""
-    sampler: str = "balanced"
-    """what proposes configs: a design for goal: explain, a sampler of Optuna for goal: optimise"""
+    sampler: Sampling = "balanced"
+    """what proposes configs: a design for goal: explain, a sampler of Optuna for goal: optimise, whose arguments may be given"""
+    enqueue: tuple[dict[str, Any], ...] = ()
+    """configs that a search tries first: settings that vary, the word defaults, or a recipe; the other settings have their defaults"""
+    warm_start: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """folders of studies whose finished trials the sampler also learns from"""
     n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     """number of configs; may be left out with sampler: factorial"""
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1
@@ -87,12 +93,19 @@ class StudySpec(Section):
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
         if given.get("phases") is not None:
             given |= first_phase(given)
-        given.setdefault("sampler", "tpe" if given.get("goal") == "optimise" else "balanced")
+        given["sampler"] = read_sampler(given.get("sampler", "tpe" if given.get("goal") == "optimise" else "balanced"))
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
-        if given["sampler"] in design.FACTORIAL and isinstance(space := given.get("space"), Space):
+        if name_of(given["sampler"]) in design.FACTORIAL and isinstance(space := given.get("space"), Space):
             given.setdefault("n_configs", design.cells_of(space))
         return given
+
+    @field_validator("enqueue", mode="before")
+    @classmethod
+    def _configs(cls, given: Any, info: ValidationInfo) -> Any:
+        if not {"base", "space"} <= info.data.keys():
+            return ()  # one of them is refused
+        return read_enqueue(given, info.data["space"], info.data["base"], folders=(info.context or {}).get("plugin_folders", ()))
 
     @field_validator("failure")
     @classmethod
@@ -208,7 +221,7 @@ class StudySpec(Section):
 
     def designed(self) -> list[Proposal]:
         """Return all trials of a study with goal: explain, in starting order: each config once, then each config with the next seed."""
-        rows = DESIGNS.pick(self.sampler)(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
+        rows = DESIGNS.pick(name_of(self.sampler))(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
         return [
             self.asked(row, design.seed_of(self.design_seed, config=i, replicate=replicate))
             for replicate in range(self.seeds)

@@ -1,9 +1,9 @@
 """Records of a study and its trials."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
@@ -65,6 +65,8 @@ class TrialRecord:
     saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished
     failures: int = 0  # how often it ended in an error, without faults of the machine (study.engine.faults)
+    opened_at: int = field(default=0, compare=False)  # the line of the records, to order what happened to different trials
+    closed_at: int = field(default=0, compare=False)
 
     def changed(self, **changes: Any) -> Self:
         """Return a copy with these fields: `dataclasses.replace`, which takes half of the time of reading a study."""
@@ -111,6 +113,16 @@ class TrialRecord:
         )
 
 
+def in_order(records: Iterable[TrialRecord]) -> list[tuple[Literal["opened", "closed"], TrialRecord]]:
+    """Return the beginnings and the ends of trials in the order in which they happened. A trial that has not ended has no end."""
+    events: list[tuple[int, Literal["opened", "closed"], TrialRecord]] = []
+    for record in records:
+        events.append((record.opened_at, "opened", record))
+        if record.closed:
+            events.append((record.closed_at, "closed", record))
+    return [(happened, record) for _, happened, record in sorted(events, key=lambda event: event[0])]
+
+
 def needs_run(*, ended: str, failures: int, images: int, saved_images: int, max_failures: int) -> bool:
     """Whether a trial must run again: it is unfinished, may retry after an error, or lacks the checkpoint of its last tick.
 
@@ -119,6 +131,16 @@ def needs_run(*, ended: str, failures: int, images: int, saved_images: int, max_
     if ended == Ended.ERROR:
         return failures <= max_failures
     return not ended or (ended == Ended.BUDGET and saved_images < images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A finished trial of another study that the sampler knows, by `warm_start`."""
+
+    study: str
+    trial_id: str
+    values: Mapping[str, Any]  # of the settings of the space that apply
+    value: float | None  # of the objective at the end of the budget; None for a trial that failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +158,7 @@ class StudyRecord:
     sharing: Mapping[str, Any] = field(
         default_factory=dict
     )  # how many trials share a GPU and why (study.engine.sharing); {} if the study says it
+    earlier: tuple[Earlier, ...] = ()  # what warm_start took when the study began
     n_trials: int | None = None  # how many trials there turned out to be, once nothing was left to run; None if the spec tells it
 
     @property

@@ -45,6 +45,7 @@ class Store:
         self.folder = folder
         self.studies: list[StudyRecord] = []  # one per driver
         self.trials: dict[str, TrialRecord] = {}
+        self._lines = 0  # that are learned
         self.unwritten: UserError | None = None  # why the last line could not be written
         self._torn: BaseException | None = None  # the same, if a part of the line is left in the file
         self._file: IO[bytes] | None = None
@@ -199,13 +200,14 @@ class Store:
 
     def learn(self, line: Line) -> bool:
         """Update the records in memory. Returns whether the line told anything new. Raises BadLine if it is about an unknown trial."""
+        self._lines += 1
         if line.study:
             self.studies.append(line.study)
             return True
         known = self.trials.get(line.trial)
         if known is None and line.opened is None:
             raise BadLine(f"no line before it opens the trial {line.trial}")
-        record = known or TrialRecord(trial_id=line.trial, number=len(self.trials), **vars(line.opened))
+        record = known or TrialRecord(trial_id=line.trial, number=len(self.trials), opened_at=self._lines, **vars(line.opened))
         changes: dict[str, Any] = {}
         if line.effective:
             changes["effective"] = line.effective
@@ -220,7 +222,7 @@ class Store:
             # a trial that went on from an older checkpoint writes the later ones again
             changes["saved"] = (*(each for each in record.saved if each.images < line.saved.images), line.saved)
         if line.closed and (line.closed != changes.get("closed", record.closed) or line.closed.ended is Ended.ERROR):  # errors may repeat
-            changes |= {"closed": line.closed, "failures": record.failures + (line.closed.ended is Ended.ERROR)}
+            changes |= {"closed": line.closed, "closed_at": self._lines, "failures": record.failures + (line.closed.ended is Ended.ERROR)}
         if line.failures is not None:
             changes["failures"] = line.failures
         record = record.changed(**changes)

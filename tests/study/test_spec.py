@@ -20,6 +20,7 @@ from study.spec.design import DESIGNS
 from study.spec.domains import as_given, at, domain, extremes
 from study.spec.errors import SpecError
 from study.spec.files import parse_changes
+from study.spec.planned import name_of
 from study.spec.ranges import RANGES
 from study.spec.study_spec import StudySpec
 from trainables.config import TrialConfig, live
@@ -29,7 +30,7 @@ from trainables.sections import DataConfig
 
 def rows_of(spec: StudySpec) -> list[dict[str, Any]]:
     """Return the rows of the design of a study."""
-    return DESIGNS.pick(spec.sampler)(spec.space, n_configs=spec.n_configs, design_seed=spec.design_seed)
+    return DESIGNS.pick(name_of(spec.sampler))(spec.space, n_configs=spec.n_configs, design_seed=spec.design_seed)
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import random
 from pathlib import Path
@@ -290,7 +291,7 @@ def test_a_trial_without_its_last_checkpoint_is_trained_again(tmp_path: Path) ->
         assert not store.trials["a"].needs_run(0)
 
 
-@pytest.mark.parametrize(("ended", "state"), [("budget", "COMPLETE"), ("scheduler", "PRUNED"), ("dead", "PRUNED")])
+@pytest.mark.parametrize(("ended", "state"), [("budget", "COMPLETE"), ("scheduler", "PRUNED"), ("dead", "COMPLETE")])
 def test_a_resumed_search_rebuilds_the_same_optuna_trials(tmp_path: Path, ended: str, state: str) -> None:
     with Store.writing(tmp_path) as store:
         search, again = Search(OPTIMISE, store), None
@@ -309,7 +310,8 @@ def test_a_resumed_search_rebuilds_the_same_optuna_trials(tmp_path: Path, ended:
             b.intermediate_values,
             b.constraints,
         )
-        assert a.constraints == ({"dead": 1.0} if ended == "dead" else {})
+        assert a.constraints == {"dead": 1.0 if ended == "dead" else -1.0}
+        assert (a.value == math.inf) == (ended == "dead")
         assert ("r1.gamma" in a.params) == a.params["r1"]
 
 
