@@ -14,6 +14,15 @@ from study.store.store import Store
 
 IMAGES = 40_000
 SLOTS = 3
+RANGES = {"scientific": {"d.lr": "range"}, "nuisance": {"g.lr": "range", "beta1": "range"}}
+CONDITIONAL = {"scientific": {"r1": [False, True]}, "nuisance": {"r1.gamma": "range", "d.lr": "range", "g.lr": "range"}}
+
+
+def asked(sampler: Any, space: Any, **more: Any) -> StudySpec:
+    base = {"data": "ring8", "arch": "mlp", "budget_kimg": 40.0}
+    return StudySpec.from_dict(
+        {"name": "s", "question": "?", "goal": "optimise", "base": base, "space": space, "n_configs": 18, "sampler": sampler, **more}
+    )
 
 
 def ended(flat: Mapping[str, Any]) -> tuple[Ended, float]:

@@ -32,7 +32,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ganstudy import UserError
-from study.engine.earlier import DEAD, earlier_trial, feasibility, is_earlier, worst
+from study.engine.earlier import DEAD, earlier_trial, feasibility, sources, worst
 from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import Gp, Random, Tpe
@@ -61,6 +61,7 @@ class Adaptive(Proposals):
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
         self.seeds: set[int] = set()  # of the trials so far
         self._kept: BaseSampler | None = None  # the sampler, if it may keep a state
+        self._kind = type(self._made((spec.design_seed,)))
         for known in earlier:
             self.learn(known)
 
@@ -100,16 +101,14 @@ class Adaptive(Proposals):
 
     def _sampler(self, number: int) -> BaseSampler:
         """Return the sampler for trial `number`."""
-        if self._kept is None:
-            made = self._made((self.spec.design_seed, number))
-            if type(made) in _ONLY_READ:
-                return made
-            self._kept = self._made((self.spec.design_seed,))
+        if self._kind in _ONLY_READ:
+            return self._made((self.spec.design_seed, number))
+        self._kept = self._kept or self._made((self.spec.design_seed,))
         return self._kept
 
     def _made(self, entropy: tuple[int, ...]) -> BaseSampler:
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        known = [trial for trial in self.study.get_trials(deepcopy=False) if is_earlier(trial)]
+        known = sources(self.study.get_trials(deepcopy=False), self.spec.space)
         return make_sampler(self.spec.sampler, seed=seed, domains=self.spec.space.domains, source_trials=known)
 
     def _seed(self, number: int) -> int:
@@ -146,7 +145,7 @@ class Adaptive(Proposals):
 
     def learn(self, known: Earlier) -> None:
         """Add a finished trial that this sampler did not propose."""
-        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objective, of=type(self._sampler(0))))
+        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objective, of=self._kind))
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals

@@ -36,7 +36,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
     nodes = _nodes(address, allow_changed_code=allow_changed_code)
     slots = cluster.slots(spec, nodes)
-    proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec)).next(0)
+    proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec, earlier=prepared.study.earlier)).next(0)
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
@@ -55,7 +55,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
             f"{folder} holds a study of which no trial was trained ({prepared.replaces}); the launch replaces it, and keeps its records.",
             soft_wrap=True,
         )
-    for note in source.notes:
+    for note in prepared.notes:
         console.print(note, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("setting", "role", "values"):

@@ -1,14 +1,15 @@
 """Trials that a sampler knows but did not propose, as Optuna trials; and how a failed trial is told to any sampler."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.spec.sections import Objective
+from study.spec.space import Space
 from study.spec.study_spec import StudySpec
 from study.store.records import Earlier, Ended, TrialRecord
 
@@ -51,6 +52,13 @@ def earlier_trial(known: Earlier, domains: Mapping[str, BaseDistribution], objec
     )
 
 
-def is_earlier(trial: FrozenTrial) -> bool:
-    """Whether the trial is one of `earlier_trial` with a value."""
-    return _EARLIER in trial.user_attrs and trial.value is not None and math.isfinite(trial.value)
+def sources(trials: Sequence[FrozenTrial], space: Space) -> list[FrozenTrial]:
+    """Return those of `earlier_trial` with a value, with their ranges only: what CMA-ES starts from. None in a space with conditional settings, which it does not accept."""
+    ranges = {name: domain for name, domain in space.domains.items() if not isinstance(domain, CategoricalDistribution)}
+    if space.conditional or not ranges:
+        return []
+    return [
+        create_trial(value=trial.value, params={name: trial.params[name] for name in ranges}, distributions=ranges)
+        for trial in trials
+        if _EARLIER in trial.user_attrs and trial.value is not None and math.isfinite(trial.value)
+    ]

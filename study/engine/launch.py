@@ -61,7 +61,7 @@ def launch(
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = created(folder or default_folder(spec.name))
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
-    for note in prepared.source.notes if progress else ():
+    for note in prepared.notes if progress else ():
         terminal().print(note, soft_wrap=True)
     if prepared.done:
         _complete(prepared, folder, spec)

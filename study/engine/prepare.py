@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unrecorded
 from study.engine.searcher import unfinished
+from study.engine.warm_start import take
 from study.evaluation.evaluator import Evaluator
+from study.spec.able import refuse_unable, unlearned
 from study.spec.identity import differences, shrunk
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
@@ -53,6 +55,7 @@ class Prepared:
     done: bool  # whether the folder has no trial left to run
     versions: Mapping[str, str]  # of the driver
     allow_changed_code: bool  # whether trials may be trained by other code of ours
+    notes: Sequence[str]  # sentences on what was read: the data, and the studies of warm_start
 
 
 def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed_code: bool = False) -> Prepared:
@@ -61,6 +64,11 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
     Writes nothing to the folder.
     """
+    if "optimise" in spec.phase_names:
+        search = spec.of_phase("optimise")
+        refuse_unable(search, download=True)
+        if note := unlearned(search):
+            log.warning(note)
     bring(folder, Layout(folder).classifier)
     store = Store(folder)
     refuse_second_driver(folder)
@@ -104,6 +112,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
                 f"the evaluation protocol must be the one of {shown(folder)}, or old and new metrics cannot be compared ({changes}). Use the same data, or another folder (--folder)"
             )
         known, done, replaces = None, False, changes
+    earlier, notes = (known.earlier, []) if known else take(spec, evaluator.protocol.as_dict())
     if known:
         _warn_of_another_meaning(known.spec, spec, folder)
     facts = provenance()
@@ -116,8 +125,9 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         created=known.created if known else facts["started"],
         provenance=facts,
         plugin_folders=own_folders(spec.plugins),
+        earlier=earlier,
     )
-    return Prepared(source, evaluator, made, known, replaces, done, versions(), allow_changed_code)
+    return Prepared(source, evaluator, made, known, replaces, done, versions(), allow_changed_code, [*source.notes, *notes])
 
 
 def _refuse_copy(store: Store, *, done: bool) -> None:

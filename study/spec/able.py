@@ -28,7 +28,7 @@ class Limits:
 LIMITS: dict[type[BaseSampler], Limits] = {
     CmaEsSampler: Limits(conditional=False, choices=False),
     GPSampler: Limits(conditional=False),
-    BaseGASampler: Limits(conditional=False),
+    BaseGASampler: Limits(conditional=False),  # type: ignore[type-abstract]  # for all genetic algorithms
 }
 
 

@@ -59,6 +59,11 @@ def _recipe(name: str, folders: Sequence[Path | str], where: tuple[str, ...]) ->
         raise SpecError(where, str(error)) from None
 
 
+def values_of(flat: Mapping[str, Any], space: Space, base: Mapping[str, Any]) -> Values:
+    """Return the values of the space that these settings have. Raises SpecError if one of them is outside the space."""
+    return _complete({}, flat, space, base, ("enqueue",))
+
+
 def _complete(given: Mapping[Any, Any], others: Mapping[str, Any], space: Space, base: Mapping[str, Any], where: tuple[str, ...]) -> Values:
     """Return all values of the space that apply. others: settings whose values are taken where `given` has none; then come the defaults."""
     domains = space.domains

@@ -61,6 +61,8 @@ def make_sampler(
     parameters = inspect.signature(make).parameters
     given = {"seed": seed, "domains": domains, "source_trials": source_trials or None}
     given = {name: value for name, value in given.items() if name in parameters and value is not None}
+    if arguments.keys() & {"x0", "sigma0", "use_separable_cma"}:
+        given.pop("source_trials", None)  # CMA-ES accepts either
     if (quiet := parameters.get("warn_independent_sampling")) and quiet.default is True:
         given["warn_independent_sampling"] = False  # it would warn at each trial of what the study file says
     with warnings.catch_warnings():

@@ -6,13 +6,9 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from searches import drive
+from searches import CONDITIONAL, RANGES, asked, drive
 
 from study.spec.samplers import SAMPLERS
-from study.spec.study_spec import StudySpec
-
-RANGES = {"scientific": {"d.lr": "range"}, "nuisance": {"g.lr": "range", "beta1": "range"}}
-CONDITIONAL = {"scientific": {"r1": [False, True]}, "nuisance": {"r1.gamma": "range", "d.lr": "range", "g.lr": "range"}}
 
 SEARCHES: dict[str, Any] = {
     "tpe": ("tpe", CONDITIONAL),
@@ -47,14 +43,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SAMPLERS, "counting", Counting)
 
 
-def asked(sampler: Any, space: Any, **more: Any) -> StudySpec:
-    base = {"data": "ring8", "arch": "mlp", "budget_kimg": 40.0}
-    return StudySpec.from_dict(
-        {"name": "s", "question": "?", "goal": "optimise", "base": base, "space": space, "n_configs": 18, "sampler": sampler, **more}
-    )
-
-
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name == "gp" else name for name in SEARCHES])
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path, name: str) -> None:
     sampler, space = SEARCHES[name]
     spec = asked(sampler, space, enqueue=["defaults", {"g.lr": 1e-4}])
