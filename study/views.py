@@ -80,13 +80,13 @@ class StudyView:
 
     @property
     def objective(self) -> str:
-        """The metric that the study optimises and ranks by."""
-        return str(self.study.spec["objective"]["metric"])
+        """The metric that the study optimises and ranks by; of several, the main one."""
+        return next(iter(self.study.objectives))
 
     @property
     def direction(self) -> Direction:
         """Whether the study minimizes or maximizes its objective."""
-        return Direction(self.study.spec["objective"]["direction"])
+        return self.study.objectives[self.objective]
 
     def trials(self) -> pd.DataFrame:
         """Return one row per trial, indexed by trial_id: how it ended, its outcome and onset, settings, last metrics and diagnosis.

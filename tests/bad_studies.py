@@ -134,6 +134,39 @@ BAD = {
         good(objective={"metric": "coverage", "direction": "minimize"}),
         "objective.direction must be maximize for coverage (more is better); given minimize",
     ),
+    "objective and objectives": (good(objective="fd", objectives=["fd", "coverage"]), "must have objective or objectives; it has both"),
+    "objectives that are no list": (good(objectives="fd"), "objectives must be a list such as [fd, coverage]; given 'fd'"),
+    "no objective": (good(objectives=[]), "objectives must be a list such as [fd, coverage]; given []"),
+    "one objective twice": (good(objectives=["fd", {"fd": "minimize"}]), "objectives must be different metrics; fd is given twice"),
+    "an unknown second objective": (good(objectives=["fd", "coverag"]), "no metric or signal named 'coverag'; did you mean 'coverage'"),
+    "a second objective the wrong way": (
+        good(objectives=["fd", {"coverage": "minimize"}]),
+        "objective.direction must be maximize for coverage (more is better); given minimize",
+    ),
+    "a signal without a direction": (good(objectives=["fd", "d/adv"]), "the objective d/adv is a signal, which needs a direction"),
+    "constraints that are no mapping": (good(constraints=["failed <= 0.2"]), 'constraints must be a mapping such as {coverage: ">= 0.5"}'),
+    "a constraint on an unknown name": (
+        good(constraints={"covrage": ">= 0.5"}),
+        "no metric or signal named 'covrage'; did you mean 'coverage'",
+    ),
+    "a constraint without a limit": (good(constraints={"coverage": 0.5}), "coverage must be limited by <= or >= and a number"),
+    "a constraint that leaves out its limit": (
+        good(constraints={"coverage": "> 0.5"}),
+        "coverage must be limited by <= or >= and a number",
+    ),
+    "a risk limited from below": (
+        good(constraints={"failed": ">= 0.2"}),
+        "failed is the risk of failure, which must be limited from above",
+    ),
+    "a risk of 1": (good(constraints={"failed": "<= 1"}), "failed is the risk of failure, which must be limited from above"),
+    "a scheduler without its objective": (
+        good(goal="optimise", objectives=["fd", "coverage"], scheduler={"grace_kimg": 0.2}),
+        "scheduler.objective must name the objective by which trials are stopped, one of ['fd', 'coverage']",
+    ),
+    "a scheduler with another objective": (
+        good(goal="optimise", scheduler={"grace_kimg": 0.2, "objective": "coverage"}),
+        "scheduler.objective must be one of ['fd']; given 'coverage'",
+    ),
     "grace as long as the budget": (
         good(goal="optimise", scheduler={"grace_kimg": 1.0}),
         "scheduler.grace_kimg must be at most 0.5, the last tick before the budget of 1 kimg, or no trial is ever stopped; given 1",

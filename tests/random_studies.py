@@ -98,6 +98,14 @@ OTHER_KEYS: dict[str, Any] = {
     "objective": st.sampled_from(
         ["fd", "coverage", {"metric": "d/adv", "direction": "minimize"}, {"direction": []}, {"metric": "fd", "direction": {}}]
     ),
+    "objectives": st.lists(
+        st.sampled_from(["fd", "coverage", {"d/adv": "maximize"}, {"fd": "minimize"}, {"metric": "recall"}, 3]), max_size=3
+    ),
+    "constraints": st.dictionaries(
+        st.sampled_from(["fd", "coverage", "failed", "d/adv", "onset_kimg", ""]),
+        st.sampled_from(["<= 0.2", ">= 0.5", " <=1e-3 ", "<= nan", "< 1", 0.5, ""]),
+        max_size=2,
+    ),
     "scheduler": st.fixed_dictionaries({}, optional={"name": WORDS, "grace_kimg": NUMBERS, "reduction_factor": NUMBERS}),
     "evaluation": st.fixed_dictionaries({}, optional={"features": WORDS, "samples": NUMBERS, "weights": SCALARS}),
     "resources": st.fixed_dictionaries(
@@ -160,7 +168,7 @@ def check(study: dict[str, Any]) -> str:
         (Path(folder) / "s.yaml").write_text(text.getvalue(), encoding="utf-8")
         assert StudySpec.load(Path(folder) / "s.yaml") == spec
     for key, value in study.items():
-        if not isinstance(value, (list, dict)) and key not in ("space", "objective"):
+        if not isinstance(value, (list, dict)) and key not in ("space", "objective", "objectives"):
             assert same(form[key], value), key
     for name, value in study.get("base", {}).items():
         assert name == "data.classes" or same(spec.base[name], value)

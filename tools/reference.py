@@ -13,9 +13,10 @@ from analysis.outcomes import OUTCOMES
 from ganstudy.written import written
 from study.cli import app
 from study.show.catalogue import catalogue
+from study.spec.objectives import Objective
 from study.spec.ranges import NO_RANGE, RANGES
 from study.spec.schedulers import SCHEDULERS
-from study.spec.sections import EvaluationConfig, Objective, Resources
+from study.spec.sections import EvaluationConfig, Resources
 from study.spec.study_spec import StudySpec
 from study.spec.tracking import Tracking, WandbConfig
 from tools.public import extending_page, python_page

@@ -75,11 +75,11 @@ def expected_best(found: pd.DataFrame, table: TrialTable) -> go.Figure:
 
 
 def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
-    """Two metrics of every config by `analysis.pareto`: the stronger its colour, the more likely a config is on the front.
+    """The first two metrics of every config by `analysis.pareto`: the stronger its colour, the more likely a config is on the front.
 
     Where these probabilities are unknown, the configs on the front by their values are one group, all others another.
     """
-    x, y = found.attrs["x"], found.attrs["y"]
+    x, y = found.attrs["metrics"][:2]
     figure = go.Figure()
     if found["p_front"].notna().any():
         text = [f"on the front: {percent(p)}" for p in found["p_front"]]
@@ -100,7 +100,7 @@ def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
 
 def _points(found: pd.DataFrame, text: Sequence[str], marker: Mapping[str, object], *, name: str = "") -> go.Scatter:
     """Configs with a text for each, and their 95 % intervals where these are known. Of many configs, those that may be on the front have bars."""
-    x, y = found.attrs["x"], found.attrs["y"]
+    x, y = found.attrs["metrics"][:2]
     shown = found.where((found["p_front"] > _CHANCE) | (len(found) <= _BARS))
     return go.Scatter(
         x=found[x],

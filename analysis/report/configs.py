@@ -207,7 +207,7 @@ def trade_off(found: Findings) -> Section:
     """The Pareto front of the objective and a second metric."""
     if found.pareto is None:
         return Section("Trade-off", [Text(text=_sentence(found.why["pareto"]))])
-    frame, x, y = found.pareto, found.pareto.attrs["x"], found.pareto.attrs["y"]
+    frame, (x, y, *_) = found.pareto, found.pareto.attrs["metrics"]
     on = frame[frame["on_front"]].sort_values(x)
     columns = ["Config on the front", "P(on the front)", x, y, "P(fail)"]
     rows = [

@@ -3,15 +3,17 @@
 The Optuna study is kept in memory and rebuilt from the Store when a driver starts, so there is no second file that could disagree with the
 records. How a trial ended becomes its Optuna state:
 
-| ended       | Optuna                                                                                                       |
-|-------------|--------------------------------------------------------------------------------------------------------------|
-| budget      | COMPLETE, with its last objective value                                                                      |
-| scheduler   | PRUNED, with all intermediate values, including the one at which it was stopped                              |
+| ended       | Optuna                                                                                                        |
+|-------------|---------------------------------------------------------------------------------------------------------------|
+| budget      | COMPLETE, with its last value of each objective, and how far it is beyond each constraint                     |
+| scheduler   | PRUNED, with all intermediate values, including the one at which it was stopped                               |
 | dead, error | COMPLETE, infeasible (constraint "dead" = 1), and infinitely bad: worse than every value, so none is invented |
 
 An error is told after the last retry; until then the same trial is run again. Faults of the machine cost no retries, so what is left is the config's.
 
 Dead trials are not FAIL or PRUNED, because most samplers read COMPLETE trials only, and would propose the same place again: bench/samplers.py.
+
+With several objectives, Optuna takes no intermediate values, so a trial that was stopped is PRUNED without values.
 
 A sampler that only reads results is made anew for each config, with a seed of its own, so its proposals follow from the records. Any other one may
 keep a state, in itself or in the Optuna study: a generation, a covariance matrix, its place in a sequence. It is made once, and when a driver
@@ -32,14 +34,15 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ganstudy import UserError
-from study.engine.earlier import DEAD, earlier_trial, feasibility, sources, worst
+from study.engine.earlier import earlier_trial, feasibility, results_of, sources, worst
 from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import Gp, Random, Tpe
 from study.spec.sampling import make_sampler
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
-from study.store.records import Earlier, Ended, Measurement, TrialRecord
+from study.store.feasible import DEAD, excesses
+from study.store.records import Earlier, Ended, Measurement, StudyRecord, TrialRecord
 from trainables.config import TrialConfig, lives
 
 log = logging.getLogger(__name__)
@@ -51,12 +54,16 @@ _ONLY_READ = (Tpe, Gp, Random, TPESampler, GPSampler, RandomSampler)  # exactly 
 class Adaptive(Proposals):
     """Proposals of an Optuna sampler, through Optuna's ask-and-tell interface."""
 
-    def __init__(self, spec: StudySpec, *, first: int = 0, earlier: Sequence[Earlier] = ()):
-        """first: the number of the first config in the seeds. earlier: trials of other studies that the sampler knows."""
+    def __init__(self, spec: StudySpec, study: StudyRecord | None = None, *, first: int = 0, earlier: Sequence[Earlier] = ()):
+        """study: what is recorded about the study, by which failures are told; needed where trials are reported.
+
+        first: the number of the first config in the seeds. earlier: trials of other studies that the sampler knows.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec, self.first = spec, first
+        self.record = study or StudyRecord(spec=spec.as_dict(), protocol={}, baselines={}, n_modes=None)
         self.study = optuna.create_study(
-            study_name=spec.name, direction=StudyDirection[spec.objective.direction.name], sampler=RandomSampler()
+            study_name=spec.name, directions=[StudyDirection[each.direction.name] for each in spec.objectives], sampler=RandomSampler()
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
         self.seeds: set[int] = set()  # of the trials so far
@@ -145,9 +152,11 @@ class Adaptive(Proposals):
 
     def learn(self, known: Earlier) -> None:
         """Add a finished trial that this sampler did not propose."""
-        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objective, of=self._kind))
+        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objectives, of=self._kind))
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
+        if len(self.spec.objectives) > 1:
+            return
         if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals
             self.trials[trial_id].report(value, measurement.images)
 
@@ -155,16 +164,19 @@ class Adaptive(Proposals):
         assert record.closed
         trial, ended = self.trials[record.trial_id], record.closed.ended
         trial.set_constraint(DEAD, feasibility(ended))
+        for name, excess in excesses([record], self.record).items():
+            if name != DEAD:
+                trial.set_constraint(name, excess)
         with _quiet():
             match ended:
                 case Ended.BUDGET:
                     assert record.last
-                    value = record.last.values.get(self.spec.objective.metric)  # None: a signal that this config does not have
-                    self.study.tell(trial, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+                    results = results_of(record, self.spec)  # () with a signal that this config does not have
+                    self.study.tell(trial, results or None, state=TrialState.COMPLETE if results else TrialState.FAIL)
                 case Ended.SCHEDULER:
                     self.study.tell(trial, state=TrialState.PRUNED)
                 case Ended.DEAD | Ended.ERROR:
-                    self.study.tell(trial, worst(self.spec.objective))
+                    self.study.tell(trial, [worst(each) for each in self.spec.objectives])
 
 
 @contextmanager

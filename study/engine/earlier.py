@@ -8,12 +8,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.spec.sections import Objective
+from study.spec.objectives import Objective
 from study.spec.space import Space
 from study.spec.study_spec import StudySpec
-from study.store.records import Earlier, Ended, TrialRecord
+from study.store.feasible import DEAD, excesses
+from study.store.records import Earlier, Ended, StudyRecord, TrialRecord
 
-DEAD = "dead"  # the constraint: above 0 for a trial that failed
 _EARLIER = "earlier"  # a user attribute: the study and the trial
 
 
@@ -27,27 +27,41 @@ def feasibility(ended: Ended) -> float:
     return 1.0 if ended in (Ended.DEAD, Ended.ERROR) else -1.0
 
 
-def earlier_of(record: TrialRecord, spec: StudySpec, *, study: str = "") -> Earlier | None:
-    """Return a finished trial with settings of the space; None if it has no value at the end of the budget and has not failed."""
+def results_of(record: TrialRecord, spec: StudySpec) -> tuple[float, ...]:
+    """Return the values of all objectives at the end of the budget; () if the trial did not reach it, or lacks one."""
+    if record.last is None or record.closed is None or record.closed.ended is not Ended.BUDGET:
+        return ()
+    known = [record.last.values[each.metric] for each in spec.objectives if each.metric in record.last.values]
+    return tuple(known) if len(known) == len(spec.objectives) else ()
+
+
+def earlier_of(record: TrialRecord, spec: StudySpec, study: StudyRecord | None, *, name: str = "") -> Earlier | None:
+    """Return a finished trial with settings of the space; None if it has no value at the end of the budget and has not failed.
+
+    study: what is recorded about this study, by whose constraints the trial is judged. name: that of the trial's own study, if it is another one.
+    """
     assert record.closed
-    value = record.last.values.get(spec.objective.metric) if record.last and record.closed.ended is Ended.BUDGET else None
-    if value is None and feasibility(record.closed.ended) < 0:
+    results = results_of(record, spec)
+    if not results and feasibility(record.closed.ended) < 0:
         return None
     values = {name: value for name, value in record.settings.items() if name in spec.space.domains}
-    return Earlier(study=study or spec.name, trial_id=record.trial_id, values=values, value=value)
+    excess = {key: value for key, value in excesses([record], study).items() if key != DEAD} if study else {}
+    return Earlier(study=name or spec.name, trial_id=record.trial_id, values=values, results=results, excess=excess)
 
 
-def earlier_trial(known: Earlier, domains: Mapping[str, BaseDistribution], objective: Objective, *, of: type[BaseSampler]) -> FrozenTrial:
+def earlier_trial(
+    known: Earlier, domains: Mapping[str, BaseDistribution], objectives: Sequence[Objective], *, of: type[BaseSampler]
+) -> FrozenTrial:
     """Return a finished trial for a sampler of this class."""
     # a genetic algorithm takes parents from numbered generations
     attrs: dict[str, Any] = {of._get_generation_key(): 0} if issubclass(of, BaseGASampler) else {}
     return create_trial(
         state=TrialState.COMPLETE,
-        value=worst(objective) if known.value is None else known.value,
+        values=known.results or [worst(each) for each in objectives],
         params=dict(known.values),
         distributions={name: domains[name] for name in known.values},
         system_attrs=attrs,
-        constraints={DEAD: feasibility(Ended.DEAD if known.value is None else Ended.BUDGET)},
+        constraints={**known.excess, DEAD: feasibility(Ended.BUDGET if known.results else Ended.DEAD)},
         user_attrs={_EARLIER: f"{known.study} {known.trial_id}"},
     )
 
@@ -58,7 +72,7 @@ def sources(trials: Sequence[FrozenTrial], space: Space) -> list[FrozenTrial]:
     if space.conditional or not ranges:
         return []
     return [
-        create_trial(value=trial.value, params={name: trial.params[name] for name in ranges}, distributions=ranges)
+        create_trial(values=trial.values, params={name: trial.params[name] for name in ranges}, distributions=ranges)
         for trial in trials
-        if _EARLIER in trial.user_attrs and trial.value is not None and math.isfinite(trial.value)
+        if _EARLIER in trial.user_attrs and all(map(math.isfinite, trial.values))
     ]

@@ -27,8 +27,8 @@ class EarlyStopping(FIFOScheduler):
     def __init__(self, spec: StudySpec, store: Store):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
-        self._objective, self._store = spec.objective.metric, store
-        self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.objective.direction)
+        self._objective, self._store = spec.stops_by.metric, store
+        self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.stops_by.direction)
 
     def replay(self, record: TrialRecord) -> None:
         """Give the measurements of a recorded trial to the rule."""

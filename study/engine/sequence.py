@@ -62,8 +62,12 @@ class Sequence:
                 made = Designed(self.spec.of_phase(phase))
             case "optimise":
                 explored = self.spec.of_phase("explore").n_configs if "explore" in self.spec.phase_names else 0
-                earlier = self.store.study.earlier if self.store.study else ()
-                made = Adaptive(self.spec.of_phase(phase), first=design.first_after(explored), earlier=earlier)
+                made = Adaptive(
+                    self.spec.of_phase(phase),
+                    self.store.study,
+                    first=design.first_after(explored),
+                    earlier=self.store.study.earlier if self.store.study else (),
+                )
             case "confirm":
                 made = Race(self.spec, self.store)
             case _:
@@ -77,7 +81,7 @@ class Sequence:
                 continue
             elif record.phase == phase:
                 made.closed(record)
-            elif isinstance(made, Adaptive) and record.phase in GOALS and (known := earlier_of(record, self.spec)):
+            elif isinstance(made, Adaptive) and record.phase in GOALS and (known := earlier_of(record, self.spec, self.store.study)):
                 made.learn(known)
 
 

@@ -30,7 +30,7 @@ def take(spec: StudySpec, protocol: Mapping[str, Any]) -> tuple[tuple[Earlier, .
             raise UserError(f"warm_start must name folders of studies; {folder} has no records of one. Remove it, or correct its path")
         found, left = _taken(store, folder, spec, protocol)
         taken += found
-        failed = sum(each.value is None for each in found)
+        failed = sum(not each.results for each in found)
         sentences.append(
             f"warm start: {len(found)} of the {plural(len(store.trials), 'trial')} of {folder} taken"
             + (f", {failed} of them failed" if failed else "")
@@ -68,5 +68,5 @@ def _fitting(record: TrialRecord, folder: str, spec: StudySpec, *, max_failures:
     ours = spec.config(values).flat()
     if others := sorted(name for name in ours.keys() | theirs.keys() if name not in UNIDENTIFIED and ours.get(name) != theirs.get(name)):
         return f"with another {listed(others)}"
-    known = earlier_of(record.changed(variants={}, flat=values), spec, study=folder)
+    known = earlier_of(record.changed(variants={}, flat=values), spec, None, name=folder)
     return known or f"stopped early, or without {spec.objective.metric}"

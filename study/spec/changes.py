@@ -7,6 +7,8 @@ from ganstudy import UserError
 from study.spec.renamed import RENAMED_KEYS
 from trainables.messages import shown
 
+_IN_PLACE_OF = {"objective": "objectives", "objectives": "objective"}  # a study has one of them
+
 
 def with_changes(given: Mapping[str, Any], changes: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     """Return the mapping of a study file with all changes applied. `keys`: the keys of a study.
@@ -20,6 +22,7 @@ def with_changes(given: Mapping[str, Any], changes: Mapping[str, Any], keys: Col
         if head in RENAMED_KEYS:
             raise UserError(f"the key {head!r} is now {RENAMED_KEYS[head]!r}; use --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
         if head in keys and head not in ("base", "space"):
+            out.pop(_IN_PLACE_OF.get(head, ""), None)
             out[head] = _inside(out.get(head), name, [head], rest, value)
             continue
         space = out.get("space")

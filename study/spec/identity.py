@@ -14,10 +14,12 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a StudySpec.as_dict() that must stay the same when a study resumes.
 
     The question, the definition of a failure, which only changes how records are read, the resources, the tracking and the places of files
-    may change; the numbers of configs and seeds may grow, and phases may be added.
+    may change; the numbers of configs and seeds may grow, and phases may be added. The constraints may change too: by them, records are read and
+    a search judges all trials again.
     """
-    free = {"question", "failure", "n_configs", "seeds", "resources", "tracking", "max_failures", "phases"}
+    free = {"question", "failure", "constraints", "n_configs", "seeds", "resources", "tracking", "max_failures", "phases"}
     spec = {"stop_hopeless": True, "enqueue": [], "warm_start": [], **spec}  # older studies do not have them
+    spec["objective"] = spec.pop("objectives", None) or spec["objective"]
     base = {name: value for name, value in spec["base"].items() if name not in PLACES_OF_DATA}
     # without the path of the weights, since the evaluation protocol has their hash
     evaluator = {name: value for name, value in spec["evaluation"].items() if name != "weights"}

@@ -4,11 +4,11 @@ To add one, here or in a plugin: a subclass of Scheduler with `@SCHEDULERS.regis
 the rule. The engine connects the rule to Ray Tune and replays old measurements to it when a study resumes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from ganstudy import UserError
 from ganstudy.direction import Direction
@@ -31,6 +31,13 @@ class Scheduler(Section):
     """The keys under `scheduler:` of a study file."""
 
     name: str
+    objective: str | None = None
+    """the objective by which it stops, of a study with several"""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the objective if there is none, as records of studies with one objective do."""
+        return {name: value for name, value in handler(self).items() if name != "objective" or value is not None}
 
     def check(self, *, budget_kimg: float, tick_kimg: float) -> None:
         """Raise SpecError for keys with which no trial is ever stopped. A trial is measured, and may be stopped, at ticks before its budget."""
@@ -96,6 +103,19 @@ class Halving:
         before = list(self.rungs[rung].values())
         self.rungs[rung][trial_id] = self._sign * value
         return not before or bool(self._sign * value >= np.percentile(before, 100 * (1 - self._keep)))
+
+
+def refuse_stopping_by_another(scheduler: Scheduler, objectives: Sequence[str]) -> None:
+    """Raise SpecError unless a scheduler stops by one of the objectives, and says by which if there are several."""
+    by = scheduler.objective
+    if by is None and len(objectives) > 1:
+        raise SpecError(
+            ("scheduler", "objective"),
+            f"scheduler.objective must name the objective by which trials are stopped, one of {list(objectives)}, since a trial can be good in one "
+            "and bad in another; it is not given. Stopped trials have no place on the front",
+        )
+    if by is not None and by not in objectives:
+        raise SpecError(("scheduler", "objective"), f"scheduler.objective must be one of {list(objectives)}; given {by!r}")
 
 
 def read_scheduler(given: Any) -> Scheduler:

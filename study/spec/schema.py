@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from analysis import Direction
 from analysis.metrics import METRICS
+from ganstudy.limits import FAILED
 from ganstudy.registry import first_line
 from study.spec.design import DESIGNS, FACTORIAL
 from study.spec.features import known_features
@@ -27,6 +28,7 @@ from trainables.tricks import TRICKS
 
 Schema = dict[str, Any]
 
+_LIMIT: Schema = {"type": "string", "pattern": r"^\s*(<=|>=)\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*$"}
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -46,6 +48,8 @@ def study_schema() -> Schema:
     """Return the JSON Schema of study files."""
     definitions: Schema = {f"value.{name}": _value(name) for name in settings()}
     varying = [name for name in settings() if name not in NEVER_VARIES]
+    definitions["direction"] = {"enum": [str(direction) for direction in Direction]}
+    definitions["objective"], definitions["limit"] = _objective(), _LIMIT
     definitions["base"] = _settings(name for name in settings() if name != "seed")
     definitions["variant"] = _settings(varying)
     domains = {name: {"$ref": f"#/$defs/domain.{name}"} for name in varying}
@@ -69,7 +73,13 @@ def study_schema() -> Schema:
         "space": _space(),
         "sampler": {"anyOf": [{"enum": sorted(DESIGNS)}, _sampler()]},
         "enqueue": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/first"}]}},
-        "objective": _objective(),
+        "objective": {"$ref": "#/$defs/objective"},
+        "objectives": {"type": "array", "items": {"$ref": "#/$defs/objective"}, "minItems": 1, "uniqueItems": True},
+        "constraints": {
+            "type": "object",
+            "properties": {key: {"$ref": "#/$defs/limit"} for key in [*METRICS, *signal_names(), FAILED]},
+            "additionalProperties": False,
+        },
         "scheduler": {"anyOf": [{"type": "null"}, *(_scheduler(name) for name in SCHEDULERS)]},
     }
     properties: Schema = {}
@@ -108,6 +118,7 @@ def study_schema() -> Schema:
                 "then": {"properties": {"sampler": _sampler(), "seeds": {"const": 1}}},
                 "else": {"properties": {"sampler": {"enum": sorted(DESIGNS)}, "scheduler": {"type": "null"}}},
             },
+            {"not": {"required": ["objective", "objectives"]}},
             {
                 "if": {
                     "anyOf": [{"properties": {"sampler": {"enum": list(FACTORIAL)}}, "required": ["sampler"]}, {"required": ["phases"]}]
@@ -187,8 +198,20 @@ def _sampler() -> Schema:
 def _objective() -> Schema:
     directed = [name for name, metric in METRICS.items() if metric.direction]
     metric = {"enum": [*directed, *signal_names()]}
-    keys = {"metric": metric, "direction": {"enum": [str(direction) for direction in Direction]}}
-    return {"anyOf": [{"enum": directed}, {"type": "object", "properties": keys, "additionalProperties": False}]}
+    keys = {"metric": metric, "direction": {"$ref": "#/$defs/direction"}}
+    short = {
+        "type": "object",
+        "properties": {key: {"$ref": "#/$defs/direction"} for key in metric["enum"]},
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {
+        "anyOf": [
+            {"enum": directed},
+            {"type": "object", "properties": keys, "additionalProperties": False},
+            {**short, "additionalProperties": False},
+        ]
+    }
 
 
 def _scheduler(name: str) -> Schema:

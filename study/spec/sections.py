@@ -1,60 +1,16 @@
-"""Sections of a study file: objective, scheduler, evaluation and resources."""
+"""Sections of a study file: evaluation and resources."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
-from analysis import Direction
-from analysis.metrics import METRICS
 from ganstudy import UserError
-from ganstudy.registry import nearest
 from study.spec.errors import SpecError
 from study.spec.features import refuse_unknown_features
 from trainables.messages import shown, validation_message
 from trainables.sections import Count, Positive, Section
-from trainables.signal_names import signal_names
-
-
-class Objective(Section):
-    """The metric or signal to optimise or rank by, and its direction."""
-
-    metric: str = "fd"
-    """the metric, or the signal of training"""
-    direction: Annotated[Direction, Field(strict=False)] = Direction.MINIMIZE  # a string in study files
-    """minimize or maximize; a metric has its own, a signal needs one"""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _its_own_direction(cls, given: Any) -> Any:
-        """Accept `objective: coverage` and take the direction from METRICS. A signal has none."""
-        if not isinstance(given, (str, Mapping)):
-            raise SpecError(("objective",), f"objective must be the name of a metric, or {{metric: …, direction: …}}; given {shown(given)}")
-        given = {"metric": given} if isinstance(given, str) else dict(given)
-        if isinstance(name := given.get("metric", "fd"), str):
-            try:
-                refuse_unknown_value(name, METRICS)
-            except UserError as error:
-                raise SpecError(("objective", "metric"), str(error)) from None
-            if name not in METRICS:
-                if "direction" not in given:
-                    raise SpecError(
-                        ("objective",),
-                        f"the objective {name} is a signal, which needs a direction: {{metric: {name}, direction: minimize}} or maximize",
-                    )
-                return given
-            direction = METRICS[name].direction
-            if direction is None:
-                raise SpecError(
-                    ("objective", "metric"), f"objective must be a metric with a direction; {name} is best near the real-data baseline"
-                )
-            if given.setdefault("direction", direction) in [other for other in Direction if other is not direction]:
-                raise SpecError(
-                    ("objective", "direction"),
-                    f"objective.direction must be {direction} for {name} ({direction.phrase}); given {given['direction']}. Leave it out",
-                )
-        return given
 
 
 class EvaluationConfig(Section):
@@ -111,14 +67,6 @@ class Resources(Section):
                 ("resources", "gpu"), f"resources.gpu must be auto, a share of one GPU, or a whole number of them; given {shown(gpu)}"
             )
         return gpu
-
-
-def refuse_unknown_value(name: str, metrics: Iterable[str]) -> None:
-    """Raise UserError unless a tick can have a value of this name: one of `metrics`, or a signal."""
-    known = [*metrics, *signal_names()]
-    if name not in known:
-        others = nearest(name, known).strip() or "`ganstudy list metrics` and `ganstudy list signals` print all"
-        raise UserError(f"no metric or signal named {shown(name)}; {others}")
 
 
 def evaluation_as(own: Mapping[str, Any], *, features: str | None, weights: str | None, samples: int | None) -> EvaluationConfig:

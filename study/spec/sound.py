@@ -1,13 +1,14 @@
 """Checks of a study whose keys are valid one by one: its goal, sampler, scheduler and numbers must fit each other and its space."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from study.spec import checks, design
 from study.spec.able import Searching, refuse_unable
 from study.spec.errors import SpecError
+from study.spec.objectives import Objective
 from study.spec.planned import name_of
-from study.spec.schedulers import Scheduler
+from study.spec.schedulers import Scheduler, refuse_stopping_by_another
 from study.spec.space import Proposal
 from trainables.config import settings
 
@@ -19,6 +20,8 @@ class Study(Searching, Protocol):
     def base(self) -> Mapping[str, Any]: ...
     @property
     def seeds(self) -> int: ...
+    @property
+    def objectives(self) -> Sequence[Objective]: ...
     @property
     def scheduler(self) -> Scheduler | None: ...
     @property
@@ -47,3 +50,4 @@ def refuse_unsound(spec: Study) -> None:
     checks.check_settings(spec.space, spec.base, (lambda: spec.designed()[: spec.n_configs]) if spec.goal == "explain" else None)
     if spec.scheduler:
         spec.scheduler.check(budget_kimg=spec.budget_kimg, tick_kimg=float(spec.base.get("tick_kimg", settings()["tick_kimg"])))
+        refuse_stopping_by_another(spec.scheduler, [each.metric for each in spec.objectives])

@@ -179,7 +179,7 @@ def _are_variants(name: str, given: Any) -> bool:
 
 def _read_variants(name: str, variants: Variants, where: tuple[str, ...]) -> CategoricalDistribution:
     """Return the choice among variants: {"plain": {}, "clipped": {"loss": "wasserstein", "weight_clipping": True}}. Raises SpecError if one is invalid."""
-    if not name.isidentifier():
+    if not (isinstance(name, str) and name.isidentifier()):  # YAML reads 1 and true as other than text
         raise SpecError(where, f"the name of variants must be one word, such as method; given {shown(name)}")
     if name in TAKEN or name in METRICS:
         raise SpecError(

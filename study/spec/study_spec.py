@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ganstudy import UserError
+from ganstudy.limits import Limit, limits_of
 from study.spec import checks, design
 from study.spec.changes import changes_at, with_changes
 from study.spec.design import DESIGNS
@@ -16,6 +17,7 @@ from study.spec.enqueue import read_enqueue
 from study.spec.errors import SpecError
 from study.spec.failure import check_failure
 from study.spec.files import line_of, read_yaml
+from study.spec.objectives import Objective, read_constraints, read_objectives
 from study.spec.phases import Phases, as_keys, first_phase
 from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, name_of, phases_of, planned_trials
 from study.spec.plugins import import_plugins, plugins_of
@@ -24,7 +26,7 @@ from study.spec.ranges import NEVER_VARIES
 from study.spec.read import changes_that_matter, read_model
 from study.spec.sampling import Sampling, read_sampler
 from study.spec.schedulers import Scheduler, read_scheduler
-from study.spec.sections import EvaluationConfig, Objective, Resources
+from study.spec.sections import EvaluationConfig, Resources
 from study.spec.sound import refuse_unsound
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
@@ -64,6 +66,10 @@ class StudySpec(Section):
     """another number gives another design, with other seeds"""
     objective: Objective = Objective()
     """the metric that ranks, or that a search optimises"""
+    objectives: tuple[Objective, ...] = (Objective(),)
+    """in place of objective: several metrics, the main one first"""
+    constraints: dict[str, str] = Field(default_factory=dict)
+    """limits that a config must keep to: a metric, a signal or failed, and <= or >= a number"""
     scheduler: SerializeAsAny[Scheduler] | None = None
     """what stops bad trials early; for goal: optimise only"""
     phases: Phases | None = None
@@ -93,6 +99,7 @@ class StudySpec(Section):
             given["space"] = read_space(with_published(given["space"], base if isinstance(base, Mapping) else {}))
         if given.get("phases") is not None:
             given |= first_phase(given)
+        given |= read_objectives(given)
         given["sampler"] = read_sampler(given.get("sampler", "tpe" if given.get("goal") == "optimise" else "balanced"))
         if given.get("scheduler") is not None:
             given["scheduler"] = read_scheduler(given["scheduler"])
@@ -116,6 +123,11 @@ class StudySpec(Section):
         except UserError as error:
             raise SpecError(("failure",), str(error)) from None
         return text
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _limits(cls, given: Any) -> dict[str, str]:
+        return read_constraints(given)
 
     @field_validator("tracking")
     @classmethod
@@ -185,6 +197,17 @@ class StudySpec(Section):
     def budget_kimg(self) -> float:
         """The training budget of each trial; it never varies."""
         return float(self.base.get("budget_kimg", settings()["budget_kimg"]))
+
+    @property
+    def stops_by(self) -> Objective:
+        """The objective by which the scheduler stops trials."""
+        named = self.scheduler.objective if self.scheduler else None
+        return next((each for each in self.objectives if each.metric == named), self.objective)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The constraints."""
+        return limits_of(self.constraints)
 
     @property
     def n_trials(self) -> int:
@@ -260,7 +283,12 @@ class StudySpec(Section):
             }
             for part in ("scientific", "nuisance")
         }
-        one_phase = self.model_dump(mode="json", exclude={"space", "phases"})
+        left_out = {
+            "space",
+            "phases",
+            "objective" if len(self.objectives) > 1 else "objectives",
+        }  # from_dict fills in the other objective key
+        one_phase = self.model_dump(mode="json", exclude=left_out)
         if self.phases is None:
             return {**one_phase, "space": space}
         phases = self.phases.model_dump(mode="json", include=set(self.phase_names))

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended as Ended
+from ganstudy.limits import Limit, limits_of
 from study.spec.planned import planned_trials
 
 HOPELESS = "no progress since"  # the beginning of Closed.reason of a trial that was stopped as hopeless
@@ -140,7 +141,8 @@ class Earlier:
     study: str
     trial_id: str
     values: Mapping[str, Any]  # of the settings of the space that apply
-    value: float | None  # of the objective at the end of the budget; None for a trial that failed
+    results: tuple[float, ...]  # of the objectives at the end of the budget; () for a trial that failed
+    excess: Mapping[str, float] = field(default_factory=dict)  # how far it is beyond each constraint of the study that learns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,17 @@ class StudyRecord:
     def planned(self) -> int:
         """How many trials the study has; before it is complete, at most."""
         return planned_trials(self.spec) if self.n_trials is None else self.n_trials
+
+    @property
+    def objectives(self) -> dict[str, Direction]:
+        """The objectives with their directions, the main one first."""
+        given = self.spec.get("objectives") or [self.spec["objective"]]
+        return {each["metric"]: Direction(each["direction"]) for each in given}
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The constraints."""
+        return limits_of(self.spec.get("constraints", {}))  # older studies do not have them
 
 
 def mark(study: StudyRecord) -> str:

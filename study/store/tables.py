@@ -94,7 +94,7 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
         directions={
             **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
             **DIRECTIONS,
-            study.spec["objective"]["metric"]: Direction(study.spec["objective"]["direction"]),
+            **study.objectives,
             _COST: Direction.MINIMIZE,
         },
         baselines=dict(study.baselines),

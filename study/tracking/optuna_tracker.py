@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganstudy import UserError
 from ganstudy.masked import masked
+from study.store.feasible import DEAD, excesses
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.tracker import closing_fields
 
@@ -48,8 +49,13 @@ class OptunaTracker:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage: BaseStorage = RDBStorage(address) if "://" in address else JournalStorage(JournalFileBackend(address))
         self.study = optuna.create_study(
-            storage=storage, study_name=mark(study), direction=study.spec["objective"]["direction"], load_if_exists=True
+            storage=storage,
+            study_name=mark(study),
+            directions=[optuna.study.StudyDirection[direction.name] for direction in study.objectives.values()],
+            load_if_exists=True,
         )
+        if len(study.objectives) > 1:
+            self.study.set_metric_names(list(study.objectives))
         self.known = {trial.user_attrs.get("trial_id") for trial in self.study.get_trials(deepcopy=False)}
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
@@ -71,23 +77,34 @@ def optuna_tracker(folder: Path, address: str, study: StudyRecord, limit_s: floa
 
 
 def _frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
-    """A finished trial as an Optuna trial. Dead trials are PRUNED and infeasible; FAIL is for trials without evidence."""
+    """A finished trial as an Optuna trial. Dead trials are PRUNED and infeasible; FAIL is for trials without evidence.
+
+    With several objectives, Optuna knows no intermediate values, and a trial without a value of each has none.
+    """
     from optuna.trial import TrialState, create_trial  # here for the same reason
 
     assert trial.closed
     ended = trial.closed.ended
-    metric = study.spec["objective"]["metric"]
-    curve = {measured.images: measured.values[metric] for measured in trial.measurements if metric in measured.values}
+    states = {Ended.BUDGET: TrialState.COMPLETE, Ended.ERROR: TrialState.FAIL}
+    state = states.get(ended, TrialState.PRUNED)
+    curves = {
+        metric: {measured.images: measured.values[metric] for measured in trial.measurements if metric in measured.values}
+        for metric in study.objectives
+    }
+    single = len(curves) == 1
+    last = [curve[max(curve)] for curve in curves.values() if curve]
+    if state is TrialState.COMPLETE and len(last) < len(curves):  # a signal that this config does not have
+        state = TrialState.FAIL
+    valued = state is TrialState.COMPLETE or (single and ended is Ended.SCHEDULER)
     space = {name: distribution(form) for part in study.spec["space"].values() for name, form in part.items()}
     inside = {name: value for name, value in trial.settings.items() if name in space and _holds(space[name], value)}
-    states = {Ended.BUDGET: TrialState.COMPLETE, Ended.ERROR: TrialState.FAIL}
     return create_trial(
-        state=states.get(ended, TrialState.PRUNED),
-        value=curve[max(curve)] if curve and ended in (Ended.BUDGET, Ended.SCHEDULER) else None,
+        state=state,
+        values=last if valued and last else None,
         params=inside,
         distributions={name: space[name] for name in inside},
-        intermediate_values=curve,
-        constraints={"dead": float(ended is Ended.DEAD)} if ended is not Ended.ERROR else None,  # feasible if ≤ 0
+        intermediate_values=next(iter(curves.values())) if single else None,
+        constraints={DEAD: 0.0, **excesses([trial], study)} if ended is not Ended.ERROR else None,  # feasible if ≤ 0
         user_attrs={"trial_id": trial.trial_id, "phase": trial.phase, "seed": trial.flat.get("seed"), **closing_fields(trial, study)},
     )
 

@@ -19,7 +19,7 @@ def test_the_front_is_what_no_other_point_beats() -> None:
         [not any((a[j] <= a[i] and b[j] <= b[i]) and (a[j] < a[i] or b[j] < b[i]) for j in range(12)) for i in range(12)]
         for a, b in zip(x, y, strict=True)
     ]
-    assert front(x, y).tolist() == by_hand
+    assert front(np.stack([x, y], axis=-1)).tolist() == by_hand
 
 
 def test_a_clear_front_is_certain(stage: Stage) -> None:
@@ -46,7 +46,7 @@ def test_the_probability_of_being_on_the_front_is_calibrated(stage: Stage) -> No
         table.final["coverage"] = np.repeat(objectives[1], 3) + noise[1]
         found = pareto(table, "fd", "coverage", seed=i).set_index("config_id").sort_index()
         said += found["p_front"].tolist()
-        true += front(objectives[:1], -objectives[1:])[0].tolist()
+        true += front(np.stack([objectives[0], -objectives[1]], axis=-1)[None])[0].tolist()
     groups = pd.DataFrame({"said": said, "true": true}).groupby(pd.cut(pd.Series(said), [-0.01, 0.15, 0.5, 1.0])).mean()
     assert (groups["said"] - groups["true"]).abs().max() < 0.15
     assert np.mean(said) == pytest.approx(np.mean(true), abs=0.05)

@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core.core_schema import ErrorType
 
+from study.spec.objectives import Objective
 from study.spec.schedulers import SCHEDULERS
-from study.spec.sections import EvaluationConfig, Objective, Resources
+from study.spec.sections import EvaluationConfig, Resources
 from study.spec.space import Space
 from study.spec.study_spec import StudySpec
 from study.spec.tracking import WandbConfig

@@ -37,8 +37,8 @@ def test_trials_of_another_space_are_taken_with_the_values_that_they_had(tmp_pat
     for each in found:
         how, value = ended(records[each.trial_id].flat)
         assert each.values == {name: records[each.trial_id].flat.get(name, 0.5) for name in ("d.lr", "g.lr", "beta1")}
-        assert each.value == (value if how is Ended.BUDGET else None)
-    failed = sum(each.value is None for each in found)
+        assert each.results == ((value,) if how is Ended.BUDGET else ())
+    failed = sum(not each.results for each in found)
     assert 0 < failed < len(found)
     assert sentence == f"warm start: 18 of the 18 trials of {tmp_path / 'other'} taken, {failed} of them failed"
 
@@ -78,7 +78,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_was_taken_is_kept_when_the_other_folder_is_gone(tmp_path: Path) -> None:
-    earlier = (Earlier(study="runs/a", trial_id="b-s1", values={"d.lr": 1e-3}, value=None),)
+    earlier = (Earlier(study="runs/a", trial_id="b-s1", values={"d.lr": 1e-3}, results=()),)
     study = StudyRecord(spec={}, protocol={}, baselines={}, n_modes=None, earlier=earlier)
     with Store.writing(tmp_path) as store:
         store.write_study(study)
@@ -90,7 +90,10 @@ def test_what_was_taken_is_kept_when_the_other_folder_is_gone(tmp_path: Path) ->
 
 EARLIER = tuple(
     Earlier(
-        study="a", trial_id=f"{i}", values={"d.lr": 10**d, "g.lr": 10**g, "beta1": b}, value=None if d > -3 else (d + 4) ** 2 + (g + 4) ** 2
+        study="a",
+        trial_id=f"{i}",
+        values={"d.lr": 10**d, "g.lr": 10**g, "beta1": b},
+        results=() if d > -3 else ((d + 4) ** 2 + (g + 4) ** 2,),
     )
     for i, (d, g, b) in enumerate((-5 + i % 7 * 0.5, -5 + i % 5 * 0.6, i % 4 * 0.2) for i in range(40))
 )

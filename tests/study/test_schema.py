@@ -95,6 +95,12 @@ BEYOND = {
     "impossible pair",
     "the wrong way",
     "the wrong way up",
+    "one objective twice",
+    "a second objective the wrong way",
+    "a risk limited from below",
+    "a risk of 1",
+    "a scheduler without its objective",
+    "a scheduler with another objective",
     "grace as long as the budget",
     "no tick before the end",
     "grace after the last tick that can stop a trial",
@@ -137,6 +143,7 @@ def test_forms_that_study_files_may_have_are_valid() -> None:
         good(space="kurach2019_grid"),
         good(space={"scientific": {"method": METHODS}, "nuisance": ["kurach2019", {"g.width": "range"}]}),
         good(base={"data": "digits", "arch": "mlp", "data.classes": [0, 3]}, objective="coverage"),
+        good(objectives=["fd", {"coverage": "maximize"}, {"metric": "d/adv", "direction": "minimize"}], constraints={"failed": "<= 0.2"}),
         good(objective={"metric": "d/adv", "direction": "minimize"}, tracking={"wandb": {}, "optuna": "a.log"}),
     ):
         assert list(OF_STUDIES.iter_errors(form)) == []
