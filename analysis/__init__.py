@@ -9,6 +9,7 @@ from analysis.compare import Difference, compare, together
 from analysis.diagnose import diagnose
 from analysis.expected import expected_best
 from analysis.explain import Explanation, explain
+from analysis.feasible import feasibility
 from analysis.importance import importance, optuna_importance
 from analysis.pareto import pareto
 from analysis.rank import rank
@@ -19,5 +20,5 @@ from ganstudy.direction import Direction
 
 __all__ = [
     "Claim", "Diagnosis", "Difference", "Direction", "Explanation", "TrialTable", "answer", "compare", "diagnose", "expected_best", "explain",
-    "importance", "metrics", "optuna_importance", "pareto", "rank", "report", "together",
+    "feasibility", "importance", "metrics", "optuna_importance", "pareto", "rank", "report", "together",
 ]  # fmt: skip

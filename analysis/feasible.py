@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.confirmed import confirmed
 from analysis.posterior import posterior
 from analysis.table import Bools, TrialTable
 from analysis.words import listed, plural
@@ -49,8 +50,9 @@ def feasibility(table: TrialTable, limits: Sequence[Limit], *, by: str = "fd", s
 
     The estimate of a metric or signal is the expected mean of runs that do not fail, and that of `failed` the risk of failing; without two judged
     trials of any config, the share of its trials that failed. A config without an estimate does not keep to the limit, since nothing shows
-    that it does. by: the metric whose posterior holds the risk. Chance moves the values and the risk of a config independently.
+    that it does. Trials count as in `analysis.rank`. by: the metric whose posterior holds the risk. Chance moves the values and the risk of a config independently.
     """
+    table = confirmed(table)
     configs = pd.DataFrame(index=pd.Index(pd.unique(table.config_id[table.evidence]), name="config_id"))
     ok = np.ones(len(configs), dtype=np.bool_)
     draws: list[Bools | None] = []

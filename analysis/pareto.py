@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.beside import with_settings
+from analysis.confirmed import confirmed
 from analysis.estimate import UPPER_TAIL
 from analysis.feasible import feasibility
 from analysis.posterior import posterior
@@ -25,11 +26,13 @@ def pareto(
     NAME_low, NAME_high (95 %, shrunk as in `analysis.rank`), and p_fail; then the scientific settings (one whose name is taken is
     `config.NAME`). All metrics are given that a run does not fail. Configs of one probability are in the order of the first metric.
 
-    p_front is from draws of the posterior of each metric and limit; chance moves those of a config independently. Without two values of any
-    config, p_front and the intervals are NaN. Raises UserError for an unknown metric, one without a direction, one metric, or one given twice.
+    Trials count as in `analysis.rank`: after phase confirm, only those with fresh seeds. p_front is from draws of the posterior of each metric and
+    limit; chance moves those of a config independently. Without two values of any config, p_front and the intervals are NaN. Raises UserError
+    for an unknown metric, one without a direction, one metric, or one given twice.
     """
     if len(metrics) < 2 or len(set(metrics)) < len(metrics):
         raise UserError(f"a Pareto front needs two different metrics, or more; given {', '.join(metrics)}")
+    table = confirmed(table)
     tails = [1 - UPPER_TAIL, UPPER_TAIL]
     found = [posterior(table, metric, seed=seed + i) for i, metric in enumerate(metrics)]
     shared = [config for config in found[0].configs.index if all(each.configs["n"].get(config, 0) > 0 for each in found)]

@@ -274,25 +274,27 @@ def show(
 @app.command()
 def best(
     folder: Folder,
-    n: Annotated[int, typer.Option("-n", min=1, help="Number of configs.")] = 5,
-    by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Number of configs. Default: 5, or with several objectives the whole Pareto front.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Metric. Default: the objective of the study, or the front of several.")] = None,
     where: Where = None,
     min_seeds: Annotated[
         int | None, typer.Option(min=1, help="Trials that a config needs to be ranked. Default: the seeds of the study, at most 3.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the best configs, ranked by what a new run of each would do rather than by one lucky seed."""
+    """Show the best configs, ranked by what a new run of each would do rather than by one lucky seed; of several objectives, the Pareto front."""
     from study.api import open_study
 
     view = open_study(folder)
-    found = view.best(n, by=by, where=where, min_seeds=min_seeds)
+    found = view.best(n or (5 if by or len(view.study.objectives) == 1 else None), by=by, where=where, min_seeds=min_seeds)
     if as_json:
         sys.stdout.write(json.dumps([trial.as_dict() for trial in found], indent=2) + "\n")
         return
     from study.show.terminal import print_best
 
-    print_best(view, found, by or view.objective, console)
+    print_best(view, found, by, console)
 
 
 @app.command()

@@ -136,23 +136,29 @@ class StudyView:
             table = measured_by(protocol, table, self.folder)
         return table if where is None else trials_where(table, self.trials(), where)
 
-    def best(self, n: int = 1, *, by: str | None = None, where: str | None = None, min_seeds: int | None = None) -> "list[TrialView]":
-        """Return the n best configs by `analysis.rank`, each as the median of its trials that did not fail (the better one of two).
+    def best(
+        self, n: int | None = None, *, by: str | None = None, where: str | None = None, min_seeds: int | None = None
+    ) -> "list[TrialView]":
+        """Return the n best configs by `analysis.rank` (default: one), each as the median of its trials that did not fail (the better one of two).
 
         Configs are ranked by the probability that a new run beats a new run of another config; a failed run loses. by: a metric; default:
         the objective. where: a condition on columns of trials(), such as "d.lr < 1e-3 and coverage > 0.8" (`analysis.where`), which more
         than half of a config's trials must meet. min_seeds: trials that a config needs; default: the seeds of the study, at most 3. If no
         config has as many, those with the most are ranked, with a warning. If all trials of a config failed, their median stands for it.
 
+        With several objectives, and without `by`, the configs of the Pareto front are the best ones: all by default, sorted by their probability
+        of being on it (`analysis.pareto`, which gives these). Configs that do not keep to the study's constraints are left out, with a warning of
+        how many; raises UserError if none is left.
+
         After phase confirm, only its trials count, so only the configs that it trained again can be among the best.
         """
-        by = by or self.objective
         if min_seeds is None:
             min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
         table = confirmed(trial_table(self.recorded.columns, curves=False))
         found = best_trials(
-            table, lambda: self.trials().loc[list(table.trial_id)], n, by=by, where=where, min_seeds=min_seeds, folder=self.folder
-        )
+            table, lambda: self.trials().loc[list(table.trial_id)], n, by=[by] if by else list(self.study.objectives),
+            limits=self.study.limits, where=where, min_seeds=min_seeds, folder=self.folder,
+        )  # fmt: skip
         return [self.trial(trial_id) for trial_id in found]
 
     def trial(self, trial_id: str) -> "TrialView":

@@ -14,13 +14,14 @@ from scipy.stats import kendalltau
 import analysis
 from analysis.ablation import ablations
 from analysis.confirmed import ABLATE
-from analysis.words import percent, plural, value_text, value_texts
+from analysis.words import listed, percent, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.command import command
 from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.base import base_of
+from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
 from study.show.status import n_to_run
 from study.store.layout import shown
@@ -70,6 +71,10 @@ def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) 
         console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
     console.print(analysis.answer(explanation_of(table, view.objective)), soft_wrap=True)
+    if len(view.study.objectives) > 1:
+        print_front(view, table, console)
+    elif view.study.limits:
+        console.print(f"Constraints: {analysis.feasibility(table, view.study.limits, by=view.objective).sentence}.", soft_wrap=True)
     print_ranking(table, view.objective, console, n=8)
     if (table.phase[table.evidence] == ABLATE).any():
         console.print("\nOne setting at a time back at the base:", soft_wrap=True)
@@ -206,16 +211,23 @@ def number(value: float) -> str:
     return "–" if value != value else f"{value:.4g}"
 
 
-def print_best(view: StudyView, found: list[TrialView], by: str, console: Console) -> None:
-    """Print the best configs: what a new run of each would do, then metrics and varied settings of the median trial."""
-    print_missing(view.table(), console)
-    ranked = {row["config_id"]: row for row in analysis.rank(view.table(), by).to_dict("records")}
-    config_of = dict(zip(view.table().trial_id, view.table().config_id, strict=True))
+def print_best(view: StudyView, found: list[TrialView], by: str | None, console: Console) -> None:
+    """Print the best configs: what a new run of each would do, then metrics and varied settings of the median trial. by: as in StudyView.best."""
+    table = view.table()
+    print_missing(table, console)
+    names = [by] if by else list(view.study.objectives)
+    several = len(names) > 1
+    rows = front_of(view, table) if several else analysis.rank(table, names[0])
+    of_config = {row["config_id"]: row for row in rows.to_dict("records")}
+    config_of = dict(zip(table.trial_id, table.config_id, strict=True))
+    if several:
+        console.print(f"Pareto front of {listed(names)}, by the probability of being on it", soft_wrap=True)
     for i, trial in enumerate(found, 1):
-        row = ranked[config_of[trial.trial_id]]
-        console.print(Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  place {_place(row)}; {_new_run(row, by)}"), soft_wrap=True)
-        names = dict.fromkeys((by, view.objective, *HEADLINE))
-        values = "  ".join(f"{name} {number(trial.values[name])}" for name in names if name in trial.values)
+        row = of_config[config_of[trial.trial_id]]
+        said = on_front(row, names) if several else f"place {_place(row)}; {_new_run(row, names[0])}"
+        console.print(Text.assemble(f"{i}. ", (trial.trial_id, "bold"), f"  {said}"), soft_wrap=True)
+        shown_names = dict.fromkeys((*names, view.objective, *HEADLINE))
+        values = "  ".join(f"{name} {number(trial.values[name])}" for name in shown_names if name in trial.values)
         console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
         asked = {
             name: value

@@ -1,24 +1,73 @@
 """study.store.best on simulated tables; tests/study/test_cli.py has it on recorded studies."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis import TrialTable, rank
+from analysis import TrialTable, pareto, rank
 from ganstudy import UserError
+from ganstudy.limits import limits_of
 from study.store.best import best_trials
 
 Stage = Callable[..., TrialTable]
 
 
-def best(table: TrialTable, n: int = 1, *, by: str = "fd", where: str | None = None, min_seeds: int = 3) -> list[str]:
+def best(
+    table: TrialTable,
+    n: int | None = None,
+    *,
+    by: Sequence[str] = ("fd",),
+    limits: Mapping[str, str] = {},
+    where: str | None = None,
+    min_seeds: int = 3,
+) -> list[str]:
     return best_trials(
-        table, lambda: table.final.assign(outcome=table.outcome), n, by=by, where=where, min_seeds=min_seeds, folder=Path("runs/x")
-    )
+        table, lambda: table.final.assign(outcome=table.outcome), n, by=by, limits=limits_of(limits), where=where, min_seeds=min_seeds,
+        folder=Path("runs/x"),
+    )  # fmt: skip
+
+
+def configs_of(table: TrialTable, trials: list[str]) -> list[str]:
+    return [str(table.config_id[table.trial_id == trial][0]) for trial in trials]
+
+
+def grid(fd: Sequence[float], coverage: Sequence[float], stage: Stage) -> TrialTable:
+    """Configs of three trials each with nearly these values."""
+    table = stage(len(fd), 3, risk=lambda config: 0.0)
+    noise = 1 + 0.001 * np.random.default_rng(1).standard_normal((2, 3 * len(fd)))
+    return replace(table, final=table.final.assign(fd=np.repeat(fd, 3) * noise[0], coverage=np.repeat(coverage, 3) * noise[1]))
+
+
+def test_the_best_of_two_objectives_are_the_front_sorted_by_the_probability_of_being_on_it(stage: Stage) -> None:
+    table = grid([10.0, 20, 30, 25, 40, 50], [0.2, 0.5, 0.9, 0.4, 0.8, 0.1], stage)
+    found = configs_of(table, best(table, by=("fd", "coverage")))
+    assert sorted(found) == ["c00", "c01", "c02"]
+    assert found == pareto(table, "fd", "coverage")["config_id"].tolist()[:3]
+    assert configs_of(table, best(table, 2, by=("fd", "coverage"))) == found[:2]
+    assert configs_of(table, best(table, 3, by=("coverage",))) == ["c02", "c04", "c01"]
+
+
+def test_a_config_beyond_a_limit_is_never_among_the_best(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    table = grid([10.0, 20, 30, 25, 40, 50], [0.2, 0.5, 0.9, 0.4, 0.8, 0.1], stage)
+    limits = {"coverage": ">= 0.45"}
+    assert configs_of(table, best(table, limits=limits)) == ["c01"]
+    assert "3 of 6 configs are left out, by coverage >= 0.45 (3)" in caplog.text
+    assert sorted(configs_of(table, best(table, by=("fd", "coverage"), limits=limits))) == ["c01", "c02"]
+    below = {"coverage": "<= 0.6"}
+    assert sorted(configs_of(table, best(table, by=("fd", "coverage"), limits=below))) == ["c00", "c01"]
+    dominated = {"fd": ">= 24"}  # the configs that dominate the others are left out, so these are on the front
+    assert sorted(configs_of(table, best(table, by=("fd", "coverage"), limits=dominated))) == ["c02", "c03"]
+
+
+def test_without_a_config_that_keeps_to_the_constraints_there_is_no_best(stage: Stage) -> None:
+    table = grid([10.0, 20], [0.2, 0.5], stage)
+    for by in (("fd",), ("fd", "coverage")):
+        with pytest.raises(UserError, match=r"2 of 2 configs are left out, by coverage >= 0.9 \(2\)\. Relax"):
+            best(table, by=by, limits={"coverage": ">= 0.9", "failed": "<= 0.5"})
 
 
 def test_the_best_configs_are_those_of_the_ranking_each_as_the_median_of_its_trials_that_did_not_fail(stage: Stage) -> None:
