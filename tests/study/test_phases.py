@@ -176,7 +176,11 @@ REFUSED: list[tuple[Any, tuple[str, ...], str]] = [
     ({"explore": {}}, ("phases", "explore"), "must have the key n_configs"),
     ({"explore": {"n_configs": 2}, "optimise": {}}, ("phases", "optimise"), "must have the key n_configs"),
     ({"explore": {"n_configs": 2, "sampler": "tpe"}}, ("phases", "explore", "sampler"), "must be one of"),
-    ({"explore": {"n_configs": 2}, "optimise": {"n_configs": 2, "sampler": "sobol"}}, ("phases", "optimise", "sampler"), "no sampler of goal: optimise"),
+    (
+        {"explore": {"n_configs": 2}, "optimise": {"n_configs": 2, "sampler": "sobol"}},
+        ("phases", "optimise", "sampler"),
+        "no sampler of goal: optimise",
+    ),
     ({"explore": {"n_configs": 2}, "confirm": {"topp": 3}}, ("phases", "confirm", "topp"), "did you mean 'top'"),
     ({"explore": {"n_configs": 2}, "confirm": {"seeds": 1}}, ("phases", "confirm", "seeds"), "phases.confirm.seeds"),
     ({"explore": {"n_configs": 2}, "confrim": {}}, ("phases", "confrim"), "did you mean 'confirm'"),
