@@ -20,6 +20,7 @@ PARTS: dict[str, set[str]] = {
     "evaluation": {"spec", "store"},
     "tracking": {"spec.tracking", "store"},
     "engine": {"console", "spec", "store", "evaluation", "tracking"},
+    "simulate": {"console", "spec", "store", "engine", "views"},
     "views": {"spec", "store", "evaluation"},
     "api": {"spec", "store", "evaluation", "tracking", "engine", "views"},
     "show": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api"},

@@ -1,0 +1,1 @@
+"""Replays of policies on recorded runs: what a policy would have found on them, and at what cost."""
