@@ -64,7 +64,7 @@ class Worker:
         trial = Trial(TrialConfig.from_flat(flat), self.source, self.evaluator)
         ticks, hopeless_at = [], None
         baselines = {name: baseline.value for name, baseline in self.evaluator.baselines.items()}
-        known = {"baselines": baselines, "n_modes": self.evaluator.n_modes}
+        n_modes, budget = self.evaluator.n_modes, to_images(self.spec.budget_kimg)
         while True:
             measured = trial.advance()
             if measured.diverged:
@@ -72,12 +72,13 @@ class Worker:
             ticks.append((measured.images, measured.values))
             if hopeless_at is None and not measured.finished:
                 images, curves = curves_of(ticks)
-                if hopeless(images, curves, budget=to_images(self.spec.budget_kimg), **known):
+                if hopeless(images, curves, budget=budget, baselines=baselines, n_modes=n_modes):
                     hopeless_at = measured.images
             if measured.finished:
                 break
         images, curves = curves_of(ticks)
-        outcome = diagnose(images, curves, ended=Ended.DEAD if measured.diverged else Ended.BUDGET, **known).outcome
+        ended = Ended.DEAD if measured.diverged else Ended.BUDGET
+        outcome = diagnose(images, curves, ended=ended, baselines=baselines, n_modes=n_modes).outcome
         metrics = {*_KEPT, self.spec.objective.metric} & curves.keys()
         return Run(
             config=config,

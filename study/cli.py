@@ -317,6 +317,59 @@ def rank(
 
 
 @app.command()
+def simulate(
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="A table of recorded runs (ring, digits), the file of one, or the folder of a study with 2 seeds or more.", metavar="TABLE"
+        ),
+    ] = "ring",
+    policies: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…", help="What to compare: random, tpe, asha, hyperband, median, ray, gan, ours. Ratios are to the first one."
+        ),
+    ] = "random,tpe,asha,median,ray,gan,ours",
+    budgets: Annotated[
+        str | None, typer.Option(metavar="N,…", help="Budgets, as numbers of whole runs. Default: five shares of the table's configs.")
+    ] = None,
+    repetitions: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How often each policy is replayed.")] = 100,
+    slots: Annotated[int, typer.Option(min=1, max=10_000, help="Trials at a time.")] = 4,
+    within: Annotated[float, typer.Option(min=0.0, max=10.0, help="How much worse than the best config still counts as found.")] = 0.05,
+    trust_plugins: Trust = False,
+) -> None:
+    """Replay search policies on recorded runs: how many images each needs to find a config near the best, and how honest its answer is."""
+    from study.show.simulate import simulate as replay
+    from study.simulate.read import of_file, of_study
+
+    if is_url(table) or Layout(Path(table)).records.exists():
+        from study.api import open_study
+
+        runs = of_study(open_study(table, trust_plugins=trust_plugins))
+    else:
+        runs = of_file(table)
+    replay(
+        runs,
+        table,
+        console,
+        policies=[policy.strip() for policy in policies.split(",")],
+        runs=_whole_numbers(budgets, "--budgets"),
+        repetitions=repetitions,
+        slots=slots,
+        tolerance=within,
+    )
+
+
+def _whole_numbers(text: str | None, option: str) -> list[int]:
+    """Read "10,20,40". Raises UserError."""
+    if text is None:
+        return []
+    if not all(part.strip().isascii() and part.strip().isdecimal() for part in text.split(",")):
+        raise UserError(f"{option} must be whole numbers separated by commas, such as 10,20,40; given {text}")
+    return [int(part) for part in text.split(",")]
+
+
+@app.command()
 def evaluate(
     folder: Folder,
     features: Annotated[

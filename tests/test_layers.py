@@ -23,15 +23,15 @@ PARTS: dict[str, set[str]] = {
     "simulate": {"console", "spec", "store", "engine", "views"},
     "views": {"spec", "store", "evaluation"},
     "api": {"spec", "store", "evaluation", "tracking", "engine", "views"},
-    "show": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api"},
-    "cli": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api", "show"},
+    "show": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api", "simulate"},
+    "cli": {"console", "spec", "store", "evaluation", "tracking", "engine", "views", "api", "show", "simulate"},
     "__init__": {"spec", "views", "api"},
 }
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
     "wandb": ("study/tracking/wandb_tracker.py",),
     # optuna in show/foreign.py: it opens studies of others
-    "optuna": ("study/spec/", "study/engine/", "study/tracking/", "study/show/foreign.py", "analysis/importance.py"),
+    "optuna": ("study/spec/", "study/engine/", "study/simulate/", "study/tracking/", "study/show/foreign.py", "analysis/importance.py"),
     "torchvision": ("trainables/",),
 }
 MAX_LINES = 300

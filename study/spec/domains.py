@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, log
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -152,3 +152,16 @@ def extremes(distribution: BaseDistribution) -> list[Any]:
         return list(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     return [distribution.low, distribution.high]
+
+
+def position(distribution: BaseDistribution, value: Any) -> float:
+    """Return where a value is in its domain: from 0 at the low end to 1 at the high one, on the scale of the domain; the number of a choice.
+
+    A value of a table may be outside of the domain.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return float(distribution.choices.index(value)) if value in distribution.choices else -1.0
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    scale = log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    return (scale(value) - low) / (high - low)

@@ -21,7 +21,7 @@ from study.api import open_study
 from study.engine.adaptive import Adaptive
 from study.engine.schedulers import EarlyStopping
 from study.engine.searcher import Search, newest
-from study.spec.schedulers import Halving
+from study.spec.halving import Halving
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout
 from study.store.lock import driver, driving

@@ -1,0 +1,102 @@
+"""`ganstudy simulate`: replays policies on recorded runs and prints what they found, at what cost."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Printed
+
+from analysis.replays import Figure, Replays
+from analysis.words import number, percent, plural
+from ganstudy import UserError
+from ganstudy.units import to_kimg
+from study.console import print_table
+from study.simulate.compare import Setup, compare
+from study.simulate.policies import POLICIES
+from study.simulate.table import Table
+
+_SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)  # default budgets: so many of the configs, each to its end
+
+
+def simulate(
+    table: Table,
+    name: str,
+    console: Console,
+    *,
+    policies: Sequence[str],
+    runs: Sequence[int],
+    repetitions: int,
+    slots: int,
+    tolerance: float,
+    processes: int | None = None,
+) -> None:
+    """Replay policies and print their figures. runs: the budgets, in whole runs; none: some shares of the table. Raises UserError."""
+    for policy in policies:
+        POLICIES.pick(policy)
+    runs = list(runs) or sorted({max(1, round(share * len(table))) for share in _SHARES})
+    if any(later <= earlier for earlier, later in zip([0, *runs], runs, strict=False)):
+        raise UserError(f"budgets must be whole numbers of runs, from the smallest to the largest; given {','.join(map(str, runs))}")
+    objective = table.spec.objective
+    console.print(
+        f"{name}: {plural(len(table), 'config')}, {plural(sum(map(len, table.runs)), 'run')} of {table.spec.budget_kimg:g} kimg, "
+        f"{percent(table.failed)} failed; objective {objective.metric}, {objective.direction}. {plural(repetitions, 'repetition')}, "
+        f"{plural(slots, 'trial')} at a time. Intervals are 95 % over repetitions",
+        soft_wrap=True,
+    )
+    setup = Setup(table=table, budgets=[n * table.budget for n in runs], slots=slots)
+    with console.status("replaying"):  # visible in a terminal only
+        found = compare(setup, policies, repetitions=repetitions, processes=processes)
+    for printed in tables(found, runs, tolerance):
+        console.print()
+        print_table(console, printed)
+    console.print()
+    for policy in policies:
+        console.print(f"{policy}: {POLICIES[policy].description}", soft_wrap=True)
+
+
+def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float) -> list[Printed]:
+    """Return the tables of figures: images until half of the repetitions are right, how often they are, regret, flattery and coverage."""
+    near = percent(tolerance)
+    first = _table("policy", f"kimg until half are within {near}", "relative to the first policy")
+    base = next(iter(found.values())).images_until(tolerance).value
+    for policy, replays in found.items():
+        until = replays.images_until(tolerance)
+        ratio = until.value / base if np.isfinite(until.value) and np.isfinite(base) else np.nan
+        first.add_row(policy, _text(until, _kimg), "" if np.isnan(ratio) else number(ratio))
+    kinds: list[tuple[str, Callable[[Replays], list[Figure]], Callable[[float], str]]] = [
+        (f"answers within {near} of the best config", lambda each: each.within(tolerance), percent),
+        ("median regret", lambda each: each.median_regret(), percent),
+        (
+            "flattery: how many times better the reported value is than the true one",
+            lambda each: each.mean_flattery(),
+            lambda x: f"{x:.2f}",
+        ),
+        ("reported intervals that hold the true value", lambda each: each.coverage(), percent),
+    ]
+    return [first, *(_by_budget(title, {policy: of(each) for policy, each in found.items()}, runs, text) for title, of, text in kinds)]
+
+
+def _by_budget(title: str, figures: Mapping[str, list[Figure]], runs: Sequence[int], text: Callable[[float], str]) -> Printed:
+    table = _table("policy", *(plural(n, "run") for n in runs), title=title)
+    for policy, row in figures.items():
+        if not all(np.isnan(figure.value) for figure in row):
+            table.add_row(policy, *(_text(figure, text) for figure in row))
+    return table
+
+
+def _table(*columns: str, title: str | None = None) -> Printed:
+    table = Printed(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    return table
+
+
+def _kimg(images: float) -> str:
+    return f"{to_kimg(images):,.0f}"
+
+
+def _text(figure: Figure, text: Callable[[float], str]) -> str:
+    if np.isnan(figure.value):
+        return ""
+    value, low, high = ("more" if np.isinf(x) else text(x) for x in (figure.value, figure.low, figure.high))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,64 @@
+"""Replays policies many times on one table, in several processes."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+
+from analysis.replays import Replays, of_answers
+from study.simulate.policies import POLICIES
+from study.simulate.replay import Answer, replay
+from study.simulate.table import Split, Table
+
+_AT_ONCE = 10  # repetitions that a process does before it asks for more
+
+Outcome = tuple[float, float, float]  # regret, flattery, and whether the interval holds the true value; NaN where there is none
+_NOTHING: Outcome = (np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How policies are replayed."""
+
+    table: Table
+    budgets: Sequence[int]  # images, increasing
+    slots: int  # trials at a time
+    seed: int = 0
+
+    def outcomes(self, policy: str, repetition: int) -> list[Outcome]:
+        """Return what the answers of a policy are worth at each budget. All policies see the same seeds of the configs in the same repetition."""
+        split = Split.of(self.table, np.random.default_rng([self.seed, repetition, 0]))
+        entry = POLICIES.pick(policy)
+        found = []
+        for budget in self.budgets if entry.plans else self.budgets[-1:]:
+            made = entry.make(self.table, split, np.random.default_rng([self.seed, repetition, 1]), budget)
+            found.append(replay(made, self.table, slots=self.slots, budget=budget))
+        if entry.plans:
+            return [self._worth(steps[-1].answer, split) if steps else _NOTHING for steps in found]
+        known = [[step.answer for step in found[0] if step.spent <= budget] for budget in self.budgets]
+        return [self._worth(answers[-1], split) if answers else _NOTHING for answers in known]
+
+    def _worth(self, answer: Answer, split: Split) -> Outcome:
+        true, best, sign = split.truth[answer.config], split.truth[split.best], self.table.spec.objective.direction.sign
+        covered = np.nan if answer.low is None or answer.high is None else float(answer.low <= true <= answer.high)
+        return float((true / best) ** sign - 1), float((true / answer.reported) ** sign), covered
+
+
+def compare(setup: Setup, policies: Sequence[str], *, repetitions: int, processes: int | None = None) -> dict[str, Replays]:
+    """Return the outcomes of each policy."""
+    jobs = [(policy, repetition) for policy in policies for repetition in range(repetitions)]
+    processes = min(processes or os.cpu_count() or 1, -(-len(jobs) // _AT_ONCE))
+    if processes == 1:
+        found = [setup.outcomes(*job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            found = list(pool.map(partial(_outcomes, setup), jobs, chunksize=_AT_ONCE))
+    return {policy: of_answers(setup.budgets, found[i * repetitions : (i + 1) * repetitions]) for i, policy in enumerate(policies)}
+
+
+def _outcomes(setup: Setup, job: tuple[str, int]) -> list[Outcome]:
+    return setup.outcomes(*job)

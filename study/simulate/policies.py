@@ -1,0 +1,195 @@
+"""Policies: what `ganstudy simulate` compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.confirmed import CONFIRM
+from analysis.rank import rank
+from ganstudy.ended import Ended
+from ganstudy.registry import Registry
+from ganstudy.units import to_kimg
+from study.engine.race import Race
+from study.simulate.proposers import Ours, Peer, Proposer, RayPeer, Uniform
+from study.simulate.records import config_of, id_of, record_of, store_of
+from study.simulate.replay import Answer, Policy, Trial
+from study.simulate.table import Split, Table
+from study.spec.phases import Confirm, Optimise, Phases
+from study.spec.schedulers import Informed, Scheduler, read_scheduler
+from study.store.columns import columns_of
+from study.store.tables import trial_table
+
+
+class Search(Policy):
+    """Proposes configs, one run each, perhaps stops some, and answers with the best value at the end of a run."""
+
+    def __init__(self, table: Table, split: Split, proposer: Proposer, scheduler: Scheduler | None = None, *, ended_only: bool = True):
+        """ended_only: whether a run must have reached its end to be the answer."""
+        self.table, self.split, self.proposer, self.ended_only = table, split, proposer, ended_only
+        spec = table.spec
+        self.sign = spec.objective.direction.sign
+        self.rule = scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.objective.direction) if scheduler else None
+        self.best: Answer | None = None
+
+    def next(self, number: int, spent: int) -> Trial | None:
+        if (config := self.proposer.next(number)) is None:
+            return None
+        trial = Trial(number, config, self.split.seen[config][0])
+        self.proposer.opened(trial)
+        if isinstance(self.rule, Informed):
+            self.rule.begins(id_of(trial), self.table.proposals[config].flat)
+        return trial
+
+    def measured(self, trial: Trial) -> bool:
+        self.proposer.measured(trial)
+        return self.rule is None or self.rule.should_continue(id_of(trial), trial.images, trial.values[-1])
+
+    def closed(self, trial: Trial) -> None:
+        self.proposer.closed(trial)
+        if self._counts(trial) and (self.best is None or self.sign * (trial.values[-1] - self.best.reported) < 0):
+            self.best = Answer(trial.config, trial.values[-1])
+
+    def _counts(self, trial: Trial) -> bool:
+        """Whether a trial that ended may be the answer."""
+        return trial.ended is Ended.BUDGET or (trial.ended is Ended.SCHEDULER and not self.ended_only)
+
+    def answer(self) -> Answer | None:
+        return self.best
+
+
+class Phased(Search):
+    """Phases optimise and confirm of a study, through the code that runs them. Ends hopeless runs.
+
+    The search ends when so many images are left that the race of phase confirm fits into the budget, whatever it finds.
+    """
+
+    def __init__(self, table: Table, split: Split, proposer: Proposer, scheduler: Scheduler | None, *, confirm: Confirm, budget: int):
+        super().__init__(table, split, proposer, scheduler)
+        phases = Phases(optimise=Optimise(n_configs=len(table), scheduler=scheduler), confirm=confirm)
+        self.spec = table.spec.model_copy(update={"phases": phases})
+        self.store = store_of(table)
+        self.until = budget - confirm.top * confirm.seeds * table.budget
+        self.phase = "optimise"
+        self.open = 0  # trials that run
+        self.used = [0] * len(table)  # seeds of each config that were seen
+        self.race: Race | None = None
+
+    def next(self, number: int, spent: int) -> Trial | None:
+        if self.race is None:
+            if spent < self.until and (trial := super().next(number, spent)):
+                return self._opened(trial)
+            if self.open:
+                return None
+            self.race, self.phase = Race(self.spec, self.store), CONFIRM
+        while proposal := self.race.next(number):
+            config = self.table.number(proposal.flat)
+            trial = Trial(number, config, self.split.seen[config][-1], seed=proposal.flat["seed"])
+            if self.used[config] < len(self.split.seen[config]):
+                trial.run = self.split.seen[config][self.used[config]]
+                return self._opened(trial)
+            trial.ended = Ended.ERROR  # the table has no more seeds of this config that a policy may see
+            self._write(trial)
+        return None
+
+    def _opened(self, trial: Trial) -> Trial:
+        self.used[trial.config] += 1
+        self.open += 1
+        self._write(trial)
+        return trial
+
+    def measured(self, trial: Trial) -> bool:
+        if trial.run.hopeless == trial.images and self.spec.stop_hopeless:
+            trial.ended = Ended.DEAD
+            return False
+        return super().measured(trial) if self.phase == "optimise" else True
+
+    def closed(self, trial: Trial) -> None:
+        self.open -= 1
+        self._write(trial)
+        if self.phase == "optimise":
+            super().closed(trial)
+
+    def _counts(self, trial: Trial) -> bool:
+        return super()._counts(trial) and not trial.run.failed
+
+    def _write(self, trial: Trial) -> None:
+        self.store.trials[id_of(trial)] = record_of(trial, self.table, phase=self.phase)
+
+    def final(self) -> Answer | None:
+        """Return the first place of a ranking of the confirmed trials, as `best` does, with its estimate; the best of the search before there are any."""
+        fresh = [record for record in self.store.trials.values() if record.phase == CONFIRM and record.closed]
+        assert self.store.study
+        table = trial_table(columns_of(fresh, self.store.study), curves=False) if fresh else None
+        if table is None or not table.evidence.any():
+            return self.best
+        first = rank(table, self.spec.objective.metric).iloc[0]
+        return Answer(config_of(first["config_id"]), float(first["estimate"]), float(first["low"]), float(first["high"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A policy that can be compared."""
+
+    description: str
+    make: Callable[[Table, Split, np.random.Generator, int], Policy]  # table, seeds, randomness, budget in images
+    plans: bool = False  # whether it depends on the budget, so that it must be replayed for each
+
+
+_FIRST, _FACTOR = 1 / 16, 4  # ASHA's first rung as a share of the budget, and its reduction factor: rungs at 1/16 and 1/4, as is usual
+
+
+def _grace(table: Table) -> float:
+    """The first rung: a tick at least."""
+    return to_kimg(max(table.tick, round(_FIRST * table.budget)))
+
+
+POLICIES: Registry[Entry] = Registry("policy")
+POLICIES |= {
+    "random": Entry(
+        description="random search, each run to its end", make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng))
+    ),
+    "tpe": Entry(description="Optuna's TPE, each run to its end", make=lambda table, split, rng, _: Search(table, split, Peer(table, rng))),
+    "asha": Entry(
+        description="random search and ASHA",
+        make=lambda table, split, rng, _: Search(
+            table, split, Uniform(table, rng), read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR})
+        ),
+    ),
+    "hyperband": Entry(
+        description="random search and asynchronous Hyperband",
+        make=lambda table, split, rng, _: Search(
+            table,
+            split,
+            Uniform(table, rng),
+            read_scheduler({"name": "hyperband", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+        ),
+    ),
+    "median": Entry(
+        description="random search and the median stopping rule",
+        make=lambda table, split, rng, _: Search(
+            table, split, Uniform(table, rng), read_scheduler({"name": "median", "grace_kimg": _grace(table)})
+        ),
+    ),
+    "ray": Entry(
+        description="Ray Tune's OptunaSearch and ASHA: a run that was stopped counts as complete",
+        make=lambda table, split, rng, _: Search(
+            table,
+            split,
+            RayPeer(table, rng),
+            read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+            ended_only=False,
+        ),
+    ),
+    "gan": Entry(
+        description="random search and the scheduler gan",
+        make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng), read_scheduler({"name": "gan"})),
+    ),
+    "ours": Entry(
+        description="TPE with the scheduler gan, then a race with fresh seeds: phases optimise and confirm",
+        make=lambda table, split, rng, budget: Phased(
+            table, split, Ours(table, rng), read_scheduler({"name": "gan"}), confirm=Confirm(), budget=budget
+        ),
+        plans=True,
+    ),
+}

@@ -1,0 +1,67 @@
+"""Reads what `ganstudy simulate` is given: the name of a table, the file of one, or a study."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganstudy import UserError
+from ganstudy.ended import Ended
+from study.simulate.run import Run, path_of, read_runs, shipped
+from study.simulate.table import Table
+from study.spec.study_spec import StudySpec
+from study.store.columns import settings_of
+from study.store.diagnosis import diagnosis, has_failed
+from study.store.records import TrialRecord
+from study.views import StudyView
+
+_OF_DESIGN = ("phases", "goal", "sampler", "n_configs", "seeds", "scheduler", "failure")  # keys that a replay decides
+
+
+def as_search(spec: Mapping[str, Any]) -> StudySpec:
+    """Return a search over the space of a study, as StudySpec.as_dict() gives it."""
+    kept = {name: value for name, value in spec.items() if name not in _OF_DESIGN}
+    return StudySpec.from_dict({**kept, "goal": "optimise", "n_configs": 1, "tracking": {}, "stop_hopeless": True})
+
+
+def of_file(given: str) -> Table:
+    """Return a table by its name or its file. Raises UserError for an unknown name or another file."""
+    if given not in shipped() and not Path(given).exists():
+        raise UserError(
+            f"a replay needs runs: the name of a table, one of {shipped()}, the file of one, or the folder of a study; given {given}"
+        )
+    runs, spec = read_runs(path_of(given, ".parquet") if given in shipped() else Path(given))
+    return Table.of(runs, as_search(spec))
+
+
+def of_study(view: StudyView) -> Table:
+    """Return the finished trials of a study as a table. Raises UserError if it is too small.
+
+    A trial that a scheduler stopped, or that ended in an error, is left out, since its end is unknown. One that was ended as hopeless counts as
+    dead.
+    """
+    spec, runs = as_search(view.spec.as_dict()), list[Run]()
+    numbers: dict[str, int] = {}
+    seeds: dict[int, int] = {}
+    for trial_id in view.recorded.trial_ids:
+        record = view.recorded.record(trial_id)
+        if record.closed and record.closed.ended in (Ended.BUDGET, Ended.DEAD) and record.measurements:
+            config = numbers.setdefault(record.config_id, len(numbers))
+            seeds[config] = seeds.get(config, -1) + 1
+            runs.append(_run(record, view, spec, config=config, seed=seeds[config]))
+    return Table.of(runs, spec)
+
+
+def _run(record: TrialRecord, view: StudyView, spec: StudySpec, *, config: int, seed: int) -> Run:
+    assert record.closed
+    found, known, metric = diagnosis(record, view.study), settings_of(record), spec.objective.metric
+    return Run(
+        config=config,
+        seed=seed,
+        settings={name: known[name] for name in spec.space.domains if name in known},
+        dead=record.closed.ended is Ended.DEAD,
+        failed=has_failed(record, view.study, found),
+        outcome=found.outcome,
+        hopeless=None,
+        images=[measured.images for measured in record.measurements],
+        values={metric: [measured.values.get(metric, float("nan")) for measured in record.measurements]},
+    )

@@ -1,0 +1,134 @@
+"""Table: recorded runs as arrays, the distance between configs, and which seeds a policy may see."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import CategoricalDistribution
+
+from analysis.words import plural
+from ganstudy import UserError
+from ganstudy.units import to_images
+from study.simulate.run import Run
+from study.spec.domains import position
+from study.spec.space import Proposal
+from study.spec.study_spec import StudySpec
+from trainables.config import settings
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+LEAST_SEEDS = 2  # of a config: one that a policy may see, and one that tells its true value
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Runs of C configs with up to S seeds each. A run of a config and a seed that was not recorded is None."""
+
+    spec: StudySpec
+    settings: Sequence[Mapping[str, Any]]  # [C]: settings of the space that apply, and variants
+    runs: Sequence[Sequence[Run]]  # [C][seeds of the config]
+    places: Floats  # [C, settings of the space]: position of each setting in its domain, NaN where it does not apply
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], spec: StudySpec) -> "Table":
+        """Raises UserError for runs that no policy can be measured on. Configs with fewer than two seeds are left out."""
+        of_config: dict[int, list[Run]] = {}
+        for run in sorted(runs, key=lambda run: (run.config, run.seed)):
+            of_config.setdefault(run.config, []).append(run)
+        known = [mine for mine in of_config.values() if len(mine) >= LEAST_SEEDS]
+        if len(known) < 2:
+            raise UserError(
+                f"a replay needs at least 2 configs with {LEAST_SEEDS} finished trials each, one to show and one to tell the true value; "
+                f"given {plural(len(known), 'such config')} of {len(of_config)}. Run the study with seeds: {LEAST_SEEDS} or more"
+            )
+        given = [mine[0].settings for mine in known]
+        return cls(spec, given, known, np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given]))
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    @property
+    def budget(self) -> int:
+        """The images of a whole run."""
+        return to_images(self.spec.budget_kimg)
+
+    @cached_property
+    def proposals(self) -> list[Proposal]:
+        """[C]: each config as a sampler would have proposed it."""
+        return [self.spec.asked(each, seed=0) for each in self.settings]
+
+    def number(self, flat: Mapping[str, Any]) -> int:
+        """Return the number of the config with these settings, whatever the seed."""
+        return self._numbers[_key(flat)]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {_key(proposal.flat): i for i, proposal in enumerate(self.proposals)}
+
+    @property
+    def failed(self) -> float:
+        """The share of runs that failed."""
+        return float(np.mean([run.failed for mine in self.runs for run in mine]))
+
+    @property
+    def tick(self) -> int:
+        """The images between two ticks."""
+        return to_images(float(self.spec.base.get("tick_kimg", settings()["tick_kimg"])))
+
+    @cached_property
+    def untrained(self) -> float:
+        """The median objective at the first tick."""
+        return float(np.median([run.values[self.spec.objective.metric][0] for mine in self.runs for run in mine if run.images]))
+
+    def value(self, run: Run) -> float:
+        """The objective at the end of a run. A dead run counts as untrained."""
+        return self.untrained if run.dead else run.values[self.spec.objective.metric][-1]
+
+    def nearest(self, settings: Mapping[str, Any], free: Bools) -> int:
+        """Return the config that is nearest to some settings, among those that are free [C]. The first one if several are.
+
+        The squared distance is the sum over the settings that apply in both: of the squared difference of their positions in their domains,
+        or 1 for two different choices.
+        """
+        here = np.array([_place(self.spec, name, settings) for name in self.spec.space.domains])
+        squares = (self.places[free] - here) ** 2
+        choices = np.array([isinstance(domain, CategoricalDistribution) for domain in self.spec.space.domains.values()])
+        squares[:, choices] = np.sign(squares[:, choices])
+        return int(np.flatnonzero(free)[np.nansum(squares, axis=1).argmin()])
+
+
+def _key(flat: Mapping[str, Any]) -> str:
+    return json.dumps({**flat, "seed": None}, sort_keys=True)
+
+
+def _place(spec: StudySpec, name: str, settings: Mapping[str, Any]) -> float:
+    return position(spec.space.domains[name], settings[name]) if name in settings else np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The seeds of each config in one repetition: those that a policy may see, in their order, and the true values from the others."""
+
+    seen: Sequence[Sequence[Run]]  # [C]
+    truth: Floats  # [C]: mean over held-out seeds
+    best: int  # the config with the best mean over all seeds, among those with the most seeds
+
+    @classmethod
+    def of(cls, table: Table, rng: np.random.Generator) -> "Split":
+        """Draw which seeds a policy sees: half of them, one more if their number is odd."""
+        seen, truth, whole = [], [], []
+        for mine in table.runs:
+            order = [mine[i] for i in rng.permutation(len(mine))]
+            n = (len(order) + 1) // 2
+            seen.append(order[:n])
+            truth.append(np.mean([table.value(run) for run in order[n:]]))
+            whole.append(np.mean([table.value(run) for run in order]))
+        most = max(map(len, table.runs))
+        sign = table.spec.objective.direction.sign
+        best = min((i for i, mine in enumerate(table.runs) if len(mine) == most), key=lambda i: sign * whole[i])
+        return cls(seen, np.array(truth), best)
