@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -107,12 +107,24 @@ def _train(job: tuple[int, int]) -> Run:
     return _worker.train(*job)
 
 
-def more_seeds(spec: StudySpec, runs: Iterable[Run]) -> list[int]:
-    """Return the configs that get more seeds: the best by the mean of their first two seeds, dead ones last, and random other ones."""
-    sign = spec.objective.direction.sign
-    ends = {(run.config, run.seed): np.inf if run.dead else sign * run.values[spec.objective.metric][-1] for run in runs if run.seed < 2}
+def jobs(spec: StudySpec, runs: Sequence[Run]) -> list[tuple[int, int]]:
+    """Return the configs and seeds to train: two seeds of each config, then, when these are known, all that a table needs.
+
+    More seeds are for the best configs by the mean of their first two seeds, dead ones last, and for random other ones.
+    """
+    two = [(config, seed) for seed in range(2) for config in range(spec.n_configs)]
+    ends = {
+        (run.config, run.seed): np.inf if run.dead else spec.objective.direction.sign * run.values[spec.objective.metric][-1]
+        for run in runs
+    }
+    if not set(two) <= ends.keys():
+        return two
     order = sorted(range(spec.n_configs), key=lambda config: ends[config, 0] + ends[config, 1])
-    return order[:BEST] + sorted(np.random.default_rng(spec.design_seed).permutation(order[BEST:])[:RANDOM].tolist())
+    others = np.random.default_rng(spec.design_seed).permutation(order[BEST:])[:RANDOM].tolist()
+    more = range(2, spec.seeds + MORE)
+    every = [(config, seed) for seed in range(2, spec.seeds) for config in range(spec.n_configs)]
+    wanted = [*two, *((config, seed) for seed in more for config in order[:BEST]), *every]
+    return list(dict.fromkeys([*wanted, *((config, seed) for seed in more for config in others)]))
 
 
 def main() -> None:
@@ -126,10 +138,8 @@ def main() -> None:
     kept = given.folder / f"{given.table}.jsonl"
     runs = _kept(kept)
     with ProcessPoolExecutor(given.processes, get_context("spawn"), initializer=_start, initargs=(given.table,)) as pool:
-        first = [(config, seed) for seed in range(spec.seeds) for config in range(spec.n_configs)]
-        runs += _trained(pool, first, runs, kept)
-        then = [(config, seed) for seed in range(spec.seeds, spec.seeds + MORE) for config in more_seeds(spec, runs)]
-        runs += _trained(pool, then, runs, kept)
+        for _ in range(2):  # the best configs are known when each has two seeds
+            runs += _trained(pool, jobs(spec, runs), runs, kept)
     runs.sort(key=lambda run: (run.config, run.seed))
     write_runs(path_of(given.table, ".parquet"), runs, spec.as_dict())
     print(
@@ -146,22 +156,22 @@ def _kept(path: Path) -> list[Run]:
     return [Run(**json.loads(line)) for line in whole.splitlines()]
 
 
-def _trained(pool: ProcessPoolExecutor, jobs: list[tuple[int, int]], runs: list[Run], kept: Path) -> list[Run]:
-    """Train the jobs that have no run yet, and add a line to the file for each."""
+def _trained(pool: ProcessPoolExecutor, wanted: list[tuple[int, int]], runs: list[Run], kept: Path) -> list[Run]:
+    """Train what has no run yet, and add a line to the file for each."""
     done = {(run.config, run.seed) for run in runs}
-    return list(_lines(pool, [job for job in jobs if job not in done], kept))
+    return list(_lines(pool, [job for job in wanted if job not in done], kept))
 
 
-def _lines(pool: ProcessPoolExecutor, jobs: list[tuple[int, int]], kept: Path) -> Iterator[Run]:
+def _lines(pool: ProcessPoolExecutor, left: list[tuple[int, int]], kept: Path) -> Iterator[Run]:
     start = time.monotonic()
     with kept.open("a") as file:
-        for n, future in enumerate(as_completed([pool.submit(_train, job) for job in jobs]), start=1):
+        for n, future in enumerate(as_completed([pool.submit(_train, job) for job in left]), start=1):
             run = future.result()
             file.write(json.dumps(run.as_dict()) + "\n")
             file.flush()
             if n % 20 == 0:
                 each = (time.monotonic() - start) / n
-                print(f"{n} of {len(jobs)} runs, {each:.1f} s each, {each * (len(jobs) - n) / 60:.0f} min left", flush=True)
+                print(f"{n} of {len(left)} runs, {each:.1f} s each, {each * (len(left) - n) / 60:.0f} min left", flush=True)
             yield run
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from analysis.explain import Explanation
-from analysis.report import ablated, claims, configs, effects, pictures, runs
+from analysis.report import ablated, claims, configs, effects, pictures, runs, stopped
 from analysis.report.content import Bullets, Document, Section, pairs
 from analysis.report.data import data
 from analysis.report.findings import Findings, findings
@@ -78,6 +78,7 @@ def document(found: Findings) -> Document:
         pictures.samples(found),
         runs.training(found),
         runs.coordinates(found),
+        stopped.early(found),
         runs.spent(found),
         Section("Design", [pairs("Design", found.design)]),
         Section("Caveats", [Bullets(items=found.caveats)]) if found.caveats else None,

@@ -5,6 +5,7 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler
 
 from study.spec.planned import GOALS
+from study.spec.schedulers import Informed
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
 from study.store.store import Store
@@ -28,10 +29,12 @@ class EarlyStopping(FIFOScheduler):
         assert spec.scheduler
         super().__init__()  # type: ignore[no-untyped-call]
         self._objective, self._store = spec.stops_by.metric, store
+        self._introduced: set[str] = set()
         self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.stops_by.direction)
 
     def replay(self, record: TrialRecord) -> None:
-        """Give the measurements of a recorded trial to the rule."""
+        """Give the settings and the measurements of a recorded trial to the rule."""
+        self._introduce(record)
         for measured in record.measurements:
             if self._objective in measured.values:  # untrained networks have no signals
                 self.rule.should_continue(record.trial_id, measured.images, measured.values[self._objective])
@@ -50,4 +53,11 @@ class EarlyStopping(FIFOScheduler):
         phase = self._store.trials[trial_id].phase
         if value is None or phase not in GOALS:
             return True
+        self._introduce(self._store.trials[trial_id])
         return self.rule.should_continue(trial_id, result["images"], value) or phase != "optimise"
+
+    def _introduce(self, record: TrialRecord) -> None:
+        """Tell a rule that asks for them the settings of a trial, once."""
+        if isinstance(self.rule, Informed) and record.trial_id not in self._introduced:
+            self._introduced.add(record.trial_id)
+            self.rule.begins(record.trial_id, record.flat)
