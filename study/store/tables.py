@@ -62,8 +62,11 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
     at = _Grid(columns.ticks(["trial"])["trial"].to_numpy(), len(trials)) if curves else None
     lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
     settings = _settings(trials, nulls=lists).set_axis(ids, axis=0)
+    asked = (*space["scientific"], *space["nuisance"])
+    # a conditional setting may apply to none of these trials
+    settings = settings.reindex(columns=[*settings.columns, *(name for name in asked if name not in settings)])
     for name, choices in lists.items():
-        if name in settings and not any(isinstance(choice, bool) for choice in choices):
+        if not any(isinstance(choice, bool) for choice in choices):
             # keeps the order of the study file, whose first choice is the reference
             settings[name] = pd.Categorical(settings[name], categories=[_NULL if choice is None else choice for choice in choices])
     final = _part(trials, VALUES)
