@@ -45,7 +45,8 @@ class Setup:
     def _worth(self, answer: Answer, split: Split) -> Outcome:
         true, best, sign = split.truth[answer.config], split.truth[split.best], self.table.spec.objective.direction.sign
         covered = np.nan if answer.low is None or answer.high is None else float(answer.low <= true <= answer.high)
-        return float((true / best) ** sign - 1), float((true / answer.reported) ** sign), covered
+        with np.errstate(divide="ignore", invalid="ignore"):  # a coverage of 0 is infinitely worse
+            return float((true / best) ** sign - 1), float((true / np.float64(answer.reported)) ** sign), covered
 
 
 def compare(setup: Setup, policies: Sequence[str], *, repetitions: int, processes: int | None = None) -> dict[str, Replays]:

@@ -6,7 +6,7 @@ from typing import Any
 from ganstudy.ended import Ended
 from study.simulate.replay import Trial
 from study.simulate.table import Table
-from study.store.records import Closed, Measurement, StudyRecord, TrialRecord
+from study.store.records import Closed, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 
 _FAILED = "replayed_failure"  # a value of the last tick, 1 if the recorded run failed: records do not hold all that a diagnosis needs
@@ -41,7 +41,9 @@ def record_of(trial: Trial, table: Table, *, phase: str = "optimise") -> TrialRe
         variants=proposal.variants,
         phase=phase,
         measurements=tuple(measurement(trial, table, tick) for tick in ticks),
+        saved=(Saved(images=trial.images, path="none"),) if trial.ended else (),  # without a checkpoint it would have to run again
         closed=Closed(ended=trial.ended) if trial.ended else None,
+        failures=table.spec.max_failures + 1 if trial.ended is Ended.ERROR else 0,
     )
 
 

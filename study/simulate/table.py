@@ -46,6 +46,12 @@ class Table:
                 f"a replay needs at least 2 configs with {LEAST_SEEDS} finished trials each, one to show and one to tell the true value; "
                 f"given {plural(len(known), 'such config')} of {len(of_config)}. Run the study with seeds: {LEAST_SEEDS} or more"
             )
+        metric = spec.objective.metric
+        least = min((run.values[metric][-1] for mine in known for run in mine if not run.dead), default=0.0)
+        if least < 0:
+            raise UserError(
+                f"a replay compares values as ratios, so they must not be below 0; {metric} is {least:g} in one of the runs. Use another objective"
+            )
         given = [mine[0].settings for mine in known]
         return cls(spec, given, known, np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given]))
 
