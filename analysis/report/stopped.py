@@ -16,8 +16,15 @@ def early(found: Findings) -> Section | None:
         return None
     columns = ["Setting", "Level", "Trials", "Stopped", "Share", "95 % interval"]
     rows = [
-        [row.setting, row.level, str(row.trials), str(row.stopped), counted(row.share), f"{percent(row.low)} to {percent(row.high)}"]
-        for row in shares.itertuples()
+        [
+            str(row["setting"]),
+            str(row["level"]),
+            str(row["trials"]),
+            str(row["stopped"]),
+            counted(row["share"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        ]
+        for row in shares.to_dict("records")
     ]
     n = int(np.sum(found.counted.ended == Ended.SCHEDULER.value))
     text = (

@@ -104,7 +104,7 @@ def test_trials_side_by_side_share_the_simulated_time() -> None:
     assert [trial.config for trial in trials] == [0, 1, 2]
     assert sum(trial.images for trial in trials) == 3 * BUDGET
     trials, steps = trained(given, search(given), slots=3, budget=BUDGET)  # nobody has come far by then
-    assert trials == steps == []
+    assert (trials, steps) == ([], [])
 
 
 @pytest.mark.parametrize("proposer", [Uniform, Peer, RayPeer, Ours])
