@@ -3,41 +3,12 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from phased import made
 from scipy import stats
 
-from analysis import TrialTable
 from analysis.ablation import ablations
 from ganstudy import UserError
-
-
-def made(rows: list[dict[str, Any]], *, by: str = "fd", direction: str = "minimize") -> TrialTable:
-    """rows: config, seed, phase, value, and settings."""
-    frame = pd.DataFrame(rows)
-    names = [str(name) for name in frame if name not in ("config", "seed", "phase", "value", "failed")]
-    n = len(frame)
-    ids = pd.Index([f"{row['config']}-s{row['seed']}" for row in rows])
-    failed = frame["failed"].fillna(False).to_numpy(dtype=bool) if "failed" in frame else np.zeros(n, dtype=bool)
-    return TrialTable(
-        trial_id=ids.to_numpy(dtype=np.str_),
-        config_id=frame["config"].to_numpy(dtype=np.str_),
-        seed=frame["seed"].to_numpy(dtype=np.int64),
-        phase=frame["phase"].to_numpy(dtype=np.str_),
-        ended=np.array(["budget"] * n),
-        outcome=np.array(["healthy"] * n),
-        diagnosis=np.array([""] * n),
-        onset_kimg=np.full(n, np.nan),
-        settings=frame[names].set_axis(ids),
-        final=frame[["value"]].rename(columns={"value": by}).set_axis(ids),
-        curves={},
-        images=np.zeros((n, 0)),
-        scientific=tuple(names[:1]),
-        nuisance=tuple(names[1:]),
-        directions={by: direction},  # type: ignore[dict-item]
-        baselines={},
-        own_failures=failed,
-    )
 
 
 def runs(config: str, phase: str, values: list[float], **settings: Any) -> list[dict[str, Any]]:
@@ -116,15 +87,15 @@ def test_a_maximized_metric_is_a_difference() -> None:
 
 
 def test_nothing_is_claimed_by_chance_in_more_than_one_of_twenty_studies() -> None:
-    """400 studies without any effect, eight ablations each: a share of at most 5 % has a claim, give or take chance."""
+    """120 studies without any effect, eight ablations each: a share of at most 5 % has a claim, give or take chance."""
     rng, claimed = np.random.default_rng(0), 0
     names = [f"s{i}" for i in range(8)]
-    for _ in range(400):
+    for _ in range(120):
         rows = runs("a", "confirm", list(np.exp(rng.normal(size=5))), **dict.fromkeys(names, 1))
         for name in names:
             rows += runs(f"b{name}", "ablate", list(np.exp(rng.normal(size=5))), **{**dict.fromkeys(names, 1), name: 0})
         claimed += any(each.differs for each in ablations(made(rows)))
-    assert claimed <= stats.binom.ppf(0.999, 400, 0.05)
+    assert claimed <= stats.binom.ppf(0.999, 120, 0.05)
 
 
 def test_a_table_without_ablations_says_so() -> None:
