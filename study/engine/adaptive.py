@@ -34,7 +34,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ganstudy import UserError
-from study.engine.earlier import earlier_trial, feasibility, results_of, sources, worst
+from study.engine.earlier import earlier_trial, feasibility, needs_whole, results_of, sources, whole, worst
 from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import Gp, Random, Tpe
@@ -104,7 +104,13 @@ class Adaptive(Proposals):
             trial = self.study.ask()
             if self._kept:
                 _ = trial.relative_params  # else an enqueued config would belong to no generation, and never be a parent
-            return trial, point(self.spec, trial)
+            values = point(self.spec, trial)
+            if needs_whole(self._kind):
+                for name, value in whole(values, self.spec.space.domains).items():
+                    if name not in values:
+                        trial._fixed_params[name] = value  # what enqueue_trial sets, but which settings apply is known only now
+                        _suggest(trial, name, self.spec.space.domains[name])
+            return trial, values
 
     def _sampler(self, number: int) -> BaseSampler:
         """Return the sampler for trial `number`."""

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseGASampler, BaseSampler
+from optuna.samplers import BaseGASampler, BaseSampler, GPSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from study.spec.domains import at
 from study.spec.objectives import Objective
 from study.spec.space import Space
 from study.spec.study_spec import StudySpec
@@ -25,6 +26,16 @@ def worst(objective: Objective) -> float:
 def feasibility(ended: Ended) -> float:
     """Return the value of the constraint DEAD. Below 0 for a good trial: a Gaussian process takes 0 for half dead."""
     return 1.0 if ended in (Ended.DEAD, Ended.ERROR) else -1.0
+
+
+def needs_whole(of: type[BaseSampler]) -> bool:
+    """Whether a sampler of this class learns only settings that all trials have. Without a value where it does not apply, a conditional one is drawn at random."""
+    return issubclass(of, GPSampler)
+
+
+def whole(values: Mapping[str, Any], domains: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Return values for all settings: those that do not apply have the middle of their range."""
+    return {name: values[name] if name in values else at(domain, 0.5) for name, domain in domains.items()}
 
 
 def results_of(record: TrialRecord, spec: StudySpec) -> tuple[float, ...]:
@@ -55,11 +66,12 @@ def earlier_trial(
     """Return a finished trial for a sampler of this class."""
     # a genetic algorithm takes parents from numbered generations
     attrs: dict[str, Any] = {of._get_generation_key(): 0} if issubclass(of, BaseGASampler) else {}
+    values = whole(known.values, domains) if needs_whole(of) else dict(known.values)
     return create_trial(
         state=TrialState.COMPLETE,
         values=known.results or [worst(each) for each in objectives],
-        params=dict(known.values),
-        distributions={name: domains[name] for name in known.values},
+        params=values,
+        distributions={name: domains[name] for name in values},
         system_attrs=attrs,
         constraints={**known.excess, DEAD: feasibility(Ended.BUDGET if known.results else Ended.DEAD)},
         user_attrs={_EARLIER: f"{known.study} {known.trial_id}"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from optuna.distributions import CategoricalDistribution
-from optuna.samplers import BaseGASampler, BaseSampler, CmaEsSampler, GPSampler
+from optuna.samplers import BaseGASampler, BaseSampler, CmaEsSampler
 
 from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
@@ -27,7 +27,6 @@ class Limits:
 # of Optuna 5, from its code; bench/samplers.py measures what is left of the advantage over random draws
 LIMITS: dict[type[BaseSampler], Limits] = {
     CmaEsSampler: Limits(conditional=False, choices=False),
-    GPSampler: Limits(conditional=False),
     BaseGASampler: Limits(conditional=False),  # type: ignore[type-abstract]  # for all genetic algorithms
 }
 
