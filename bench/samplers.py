@@ -44,11 +44,11 @@ Flat = Mapping[str, Any]
 
 def _lr(flat: Flat, name: str) -> float:
     """Where a learning rate is in its range, from 0 to 1."""
-    return (math.log10(flat[name]) + 5) / 3
+    return float(math.log10(flat[name]) + 5) / 3
 
 
 def _ranges(flat: Flat) -> float:
-    return (
+    return float(
         4 * (_lr(flat, "d.lr") - 0.62) ** 2
         + 2 * (_lr(flat, "g.lr") - 0.3) ** 2
         + (flat["beta1"] / 0.9 - 0.7) ** 2
@@ -64,7 +64,7 @@ def _conditional(flat: Flat) -> float:
 
 
 def _choices(flat: Flat) -> float:
-    return (
+    return float(
         2 * (_lr(flat, "d.lr") - 0.3) ** 2
         + 2 * (_lr(flat, "g.lr") - 0.7) ** 2
         + {"hinge": 0.3, "nonsaturating": 0.2, "least_squares": 0.0, "wasserstein": 0.4}[flat["loss"]]

@@ -12,6 +12,7 @@ records. How a trial ended becomes its Optuna state:
 An error is told after the last retry; until then the same trial is run again. Faults of the machine cost no retries, so what is left is the config's.
 
 Dead trials are not FAIL or PRUNED, because most samplers read COMPLETE trials only, and would propose the same place again: bench/samplers.py.
+For the same reason, a Gaussian process learns that a trial that a scheduler stopped is COMPLETE and infeasible.
 
 With several objectives, Optuna takes no intermediate values, so a trial that was stopped is PRUNED without values.
 
@@ -34,14 +35,14 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ganstudy import UserError
-from study.engine.earlier import earlier_trial, feasibility, needs_whole, results_of, sources, whole, worst
+from study.engine.earlier import earlier_trial, is_model, results_of, sources, told_constraints, whole, worst
 from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import Gp, Random, Tpe
 from study.spec.sampling import make_sampler
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
-from study.store.feasible import DEAD, excesses
+from study.store.feasible import excesses
 from study.store.records import Earlier, Ended, Measurement, StudyRecord, TrialRecord
 from trainables.config import TrialConfig, lives
 
@@ -105,7 +106,7 @@ class Adaptive(Proposals):
             if self._kept:
                 _ = trial.relative_params  # else an enqueued config would belong to no generation, and never be a parent
             values = point(self.spec, trial)
-            if needs_whole(self._kind):
+            if is_model(self._kind):
                 for name, value in whole(values, self.spec.space.domains).items():
                     if name not in values:
                         trial._fixed_params[name] = value  # what enqueue_trial sets, but which settings apply is known only now
@@ -158,7 +159,7 @@ class Adaptive(Proposals):
 
     def learn(self, known: Earlier) -> None:
         """Add a finished trial that this sampler did not propose."""
-        self.study.add_trial(earlier_trial(known, self.spec.space.domains, self.spec.objectives, of=self._kind))
+        self.study.add_trial(earlier_trial(known, self.spec, of=self._kind))
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         if len(self.spec.objectives) > 1:
@@ -169,20 +170,17 @@ class Adaptive(Proposals):
     def closed(self, record: TrialRecord) -> None:
         assert record.closed
         trial, ended = self.trials[record.trial_id], record.closed.ended
-        trial.set_constraint(DEAD, feasibility(ended))
-        for name, excess in excesses([record], self.record).items():
-            if name != DEAD:
-                trial.set_constraint(name, excess)
+        pruned = ended is Ended.SCHEDULER and not is_model(self._kind)
+        for name, excess in told_constraints(ended, excesses([record], self.record), self.spec, pruned=pruned).items():
+            trial.set_constraint(name, excess)
+        results = results_of(record, self.spec)  # () with a signal that this config does not have
         with _quiet():
-            match ended:
-                case Ended.BUDGET:
-                    assert record.last
-                    results = results_of(record, self.spec)  # () with a signal that this config does not have
-                    self.study.tell(trial, results or None, state=TrialState.COMPLETE if results else TrialState.FAIL)
-                case Ended.SCHEDULER:
-                    self.study.tell(trial, state=TrialState.PRUNED)
-                case Ended.DEAD | Ended.ERROR:
-                    self.study.tell(trial, [worst(each) for each in self.spec.objectives])
+            if pruned:
+                self.study.tell(trial, state=TrialState.PRUNED)
+            elif ended is Ended.BUDGET:
+                self.study.tell(trial, results or None, state=TrialState.COMPLETE if results else TrialState.FAIL)
+            else:
+                self.study.tell(trial, [worst(each) for each in self.spec.objectives])
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """Trials that a sampler knows but did not propose, as Optuna trials; and how a failed trial is told to any sampler."""
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseGASampler, BaseSampler, GPSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ganstudy.limits import FAILED
 from study.spec.domains import at
 from study.spec.objectives import Objective
 from study.spec.space import Space
@@ -23,19 +26,35 @@ def worst(objective: Objective) -> float:
     return math.inf * objective.direction.sign
 
 
-def feasibility(ended: Ended) -> float:
-    """Return the value of the constraint DEAD. Below 0 for a good trial: a Gaussian process takes 0 for half dead."""
-    return 1.0 if ended in (Ended.DEAD, Ended.ERROR) else -1.0
+def told_constraints(ended: Ended, excess: Mapping[str, float], spec: StudySpec, *, pruned: bool = False) -> dict[str, float]:
+    """Return the constraints of a trial that ended so, as Optuna takes them: it is feasible if no number is above 0.
+
+    excess: how far it is beyond each constraint of the study (`study.store.feasible.excesses`). A Gaussian process needs all constraints of all trials: one
+    that was not measured counts as beyond its limit by the whole bound. DEAD is below 0 for a good trial, since 0 would be half dead to such a
+    model. pruned: the sampler is told that a scheduler stopped the trial, and needs no constraints.
+    """
+    found = {DEAD: -1.0 if pruned else {Ended.BUDGET: -1.0, Ended.SCHEDULER: 0.5}.get(ended, 1.0)}
+    if pruned or not (spec.limits or len(spec.objectives) > 1):
+        return found
+    return {**found, **{name: excess.get(name, 1.0) for name in dict.fromkeys([FAILED, *(limit.name for limit in spec.limits)])}}
 
 
-def needs_whole(of: type[BaseSampler]) -> bool:
-    """Whether a sampler of this class learns only settings that all trials have. Without a value where it does not apply, a conditional one is drawn at random."""
+def is_model(of: type[BaseSampler]) -> bool:
+    """Whether a sampler of this class fits a model to COMPLETE trials and to settings that all of them have.
+
+    Then a conditional setting needs a value also where it does not apply (else it is drawn at random), and a trial that a scheduler stopped must be
+    COMPLETE and infeasible (else the model proposes the same place again). bench/samplers.py measures both.
+    """
     return issubclass(of, GPSampler)
 
 
 def whole(values: Mapping[str, Any], domains: Mapping[str, BaseDistribution]) -> dict[str, Any]:
-    """Return values for all settings: those that do not apply have the middle of their range."""
-    return {name: values[name] if name in values else at(domain, 0.5) for name, domain in domains.items()}
+    """Return values for all settings: those that do not apply have random ones, always the same beside the same others.
+
+    With one fixed value instead, the model learned next to nothing of conditional settings.
+    """
+    rng = np.random.default_rng(zlib.crc32(repr(sorted(values.items())).encode()))
+    return {name: values.get(name, at(domain, rng.random())) for name, domain in domains.items()}
 
 
 def results_of(record: TrialRecord, spec: StudySpec) -> tuple[float, ...]:
@@ -53,27 +72,26 @@ def earlier_of(record: TrialRecord, spec: StudySpec, study: StudyRecord | None, 
     """
     assert record.closed
     results = results_of(record, spec)
-    if not results and feasibility(record.closed.ended) < 0:
+    if not results and record.closed.ended in (Ended.BUDGET, Ended.SCHEDULER):
         return None
     values = {name: value for name, value in record.settings.items() if name in spec.space.domains}
     excess = {key: value for key, value in excesses([record], study).items() if key != DEAD} if study else {}
     return Earlier(study=name or spec.name, trial_id=record.trial_id, values=values, results=results, excess=excess)
 
 
-def earlier_trial(
-    known: Earlier, domains: Mapping[str, BaseDistribution], objectives: Sequence[Objective], *, of: type[BaseSampler]
-) -> FrozenTrial:
+def earlier_trial(known: Earlier, spec: StudySpec, *, of: type[BaseSampler]) -> FrozenTrial:
     """Return a finished trial for a sampler of this class."""
+    domains = spec.space.domains
     # a genetic algorithm takes parents from numbered generations
     attrs: dict[str, Any] = {of._get_generation_key(): 0} if issubclass(of, BaseGASampler) else {}
-    values = whole(known.values, domains) if needs_whole(of) else dict(known.values)
+    values = whole(known.values, domains) if is_model(of) else dict(known.values)
     return create_trial(
         state=TrialState.COMPLETE,
-        values=known.results or [worst(each) for each in objectives],
+        values=known.results or [worst(each) for each in spec.objectives],
         params=values,
         distributions={name: domains[name] for name in values},
         system_attrs=attrs,
-        constraints={**known.excess, DEAD: feasibility(Ended.BUDGET if known.results else Ended.DEAD)},
+        constraints=told_constraints(Ended.BUDGET if known.results else Ended.DEAD, known.excess, spec),
         user_attrs={_EARLIER: f"{known.study} {known.trial_id}"},
     )
 

@@ -9,6 +9,7 @@ from optuna.samplers import BaseGASampler, BaseSampler, CmaEsSampler
 
 from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
+from study.spec.objectives import Objective
 from study.spec.planned import name_of
 from study.spec.samplers import SAMPLERS
 from study.spec.sampling import HUB, Sampling, arguments_of, check_arguments, make_sampler
@@ -22,11 +23,13 @@ class Limits:
 
     conditional: bool = True  # settings that apply in a part of the configs only
     choices: bool = True  # settings whose values are a list
+    objectives: bool = True  # several objectives
+    constraints: bool = True
 
 
 # of Optuna 5, from its code; bench/samplers.py measures what is left of the advantage over random draws
 LIMITS: dict[type[BaseSampler], Limits] = {
-    CmaEsSampler: Limits(conditional=False, choices=False),
+    CmaEsSampler: Limits(conditional=False, choices=False, objectives=False, constraints=False),
     BaseGASampler: Limits(conditional=False),  # type: ignore[type-abstract]  # for all genetic algorithms
 }
 
@@ -46,6 +49,10 @@ class Searching(Protocol):
     def enqueue(self) -> Sequence[Mapping[str, Any]]: ...
     @property
     def warm_start(self) -> Sequence[str]: ...
+    @property
+    def objectives(self) -> Sequence[Objective]: ...
+    @property
+    def constraints(self) -> Mapping[str, str]: ...
     @property
     def phase_names(self) -> list[str]: ...
 
@@ -71,19 +78,27 @@ def refuse_unable(spec: Searching, *, download: bool = False) -> None:
     if name.startswith(HUB) and not download:
         return
     sampler = check_arguments(spec.sampler, domains=spec.space.domains)
-    if len(unlearned := _unlearned(sampler, spec.space)) == len(spec.space.domains):
-        able = [other for other in SAMPLERS if not _unlearned(make_sampler(other, seed=0, domains=spec.space.domains), spec.space)]
-        raise SpecError(
-            ("sampler",),
-            f"sampler: {name} must have a setting of the space to learn; it draws {' and '.join(_kinds(sampler))} at random, and all of these are: "
-            f"{', '.join(unlearned)}. Use one of {able}",
-        )
+    if reason := _unable(sampler, spec):
+        able = [other for other in SAMPLERS if not _unable(make_sampler(other, seed=0, domains=spec.space.domains), spec)]
+        raise SpecError(("sampler",), f"sampler: {name} {reason}. Use one of {able}")
     if isinstance(sampler, BaseGASampler) and (size := sampler.population_size or 0) >= spec.n_configs:
         raise SpecError(
             ("sampler",),
             f"sampler: {name} draws a population of {size} configs at random before it learns, so n_configs must be above that; given {spec.n_configs}. "
             f"Use sampler: {{name: {name}, population_size: {max(2, spec.n_configs // 5)}}}, raise n_configs, or use another sampler",
         )
+
+
+def _unable(sampler: BaseSampler, spec: Searching) -> str:
+    """Return why a sampler cannot do what the study asks, as the rest of a sentence; "" if it can."""
+    limits, at_random = _limits(sampler), _unlearned(sampler, spec.space)
+    if len(spec.objectives) > 1 and not limits.objectives:
+        return f"optimises one objective; the study has {len(spec.objectives)}"
+    if spec.constraints and not limits.constraints:
+        return f"does not read constraints; the study limits {', '.join(spec.constraints)}"
+    if len(at_random) == len(spec.space.domains):
+        return f"draws {' and '.join(_kinds(sampler))} at random, and the space has no others ({', '.join(at_random)})"
+    return ""
 
 
 def unlearned(spec: Searching) -> str:

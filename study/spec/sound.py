@@ -1,12 +1,11 @@
 """Checks of a study whose keys are valid one by one: its goal, sampler, scheduler and numbers must fit each other and its space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from study.spec import checks, design
 from study.spec.able import Searching, refuse_unable
 from study.spec.errors import SpecError
-from study.spec.objectives import Objective
 from study.spec.planned import name_of
 from study.spec.schedulers import Scheduler, refuse_stopping_by_another
 from study.spec.space import Proposal
@@ -20,8 +19,6 @@ class Study(Searching, Protocol):
     def base(self) -> Mapping[str, Any]: ...
     @property
     def seeds(self) -> int: ...
-    @property
-    def objectives(self) -> Sequence[Objective]: ...
     @property
     def scheduler(self) -> Scheduler | None: ...
     @property
