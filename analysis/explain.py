@@ -14,7 +14,7 @@ from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import FAILURES, RISKS
 from analysis.table import Bools, Strings, TrialTable, as_table
-from analysis.words import listed, plural, value_text
+from analysis.words import listed, metrics_like, plural, value_text
 from ganstudy import UserError
 
 _HUGE = 700.0  # its exponential overflows
@@ -81,7 +81,7 @@ def explain(
     for name in asked:
         if name not in (*RISKS, *table.directions):
             raise UserError(
-                f"an outcome must be one of {list(RISKS)} or a metric with a direction, {sorted(table.directions)}; got {name!r}"
+                f"an outcome must be one of {list(RISKS)} or a metric with a direction; got {name!r}; {metrics_like(name, [*RISKS, *sorted(table.directions)])}"
             )
     table = basis(table)
     if not len(table):

@@ -15,7 +15,7 @@ from analysis.estimate import UPPER_TAIL
 from analysis.levels import distinct_values, is_numeric
 from analysis.outcomes import RISKS
 from analysis.table import Bools, Floats, TrialTable
-from analysis.words import listed
+from analysis.words import listed, metrics_like
 from ganstudy import UserError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
         raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
     if outcome not in (*RISKS, *table.directions):
         raise UserError(
-            f"an outcome must be one of {list(RISKS)} or a metric with a direction, {sorted(table.directions)}; got {outcome!r}"
+            f"an outcome must be one of {list(RISKS)} or a metric with a direction; got {outcome!r}; {metrics_like(outcome, [*RISKS, *sorted(table.directions)])}"
         )
     table = table.where(table.evidence)
     if outcome in RISKS:

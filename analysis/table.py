@@ -14,11 +14,10 @@ from analysis.foreign import files, sources
 from analysis.foreign.columns import Columns, GivenEvidence, SourceColumns
 from analysis.foreign.frames import table_fields
 from analysis.outcomes import FAILURES, OUTCOMES, RISKS, WIN
-from analysis.words import plural
+from analysis.words import metrics_like, plural
 from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.ended import Ended
-from ganstudy.registry import nearest
 
 Strings = npt.NDArray[np.str_]
 Floats = npt.NDArray[np.float64]
@@ -235,7 +234,7 @@ class TrialTable:
         """Return the direction of a metric. Raises UserError for a metric without one."""
         self._require_metric(metric)
         if metric not in self.directions:
-            raise UserError(f"a metric must have a direction; got {metric!r}; those with one are {sorted(self.directions)}")
+            raise UserError(f"a metric must have a direction; got {metric!r}; {metrics_like(metric, sorted(self.directions))}")
         return self.directions[metric]
 
     def scale(self, metric: str) -> Scale:
@@ -266,7 +265,7 @@ class TrialTable:
             known = sorted(map(str, self.final.columns))
             if not known:
                 raise UserError(f"no trial has been measured yet, so there is no {metric!r}")
-            raise UserError(f"no metric named {metric!r}; {nearest(metric, known)}there are {known}")
+            raise UserError(f"no metric named {metric!r}; {metrics_like(metric, known)}")
 
 
 def _unevenness(values: Floats) -> float:

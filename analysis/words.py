@@ -8,7 +8,17 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from ganstudy.registry import nearest
+
+_LISTED = 20  # names in a message
 _CHOSEN = 6  # significant digits that a number of a study file has at most
+
+
+def metrics_like(name: object, known: Sequence[str]) -> str:
+    """Return advice for a name that is not among the known metrics: the nearest one, all if they are few, or what lists them."""
+    if near := nearest(name, known):
+        return near.strip()
+    return f"there are {list(known)}" if len(known) <= _LISTED else "`ganstudy list metrics` and `ganstudy list signals` print all"
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from ganstudy import UserError
 from ganstudy.command import command, shell_command
 from ganstudy.files import write_output
-from study.console import terminal
+from study.console import outlive_readers, terminal
 from study.store.layout import Layout, default_folder, not_records
 from study.store.local_copy import bring, created, folder_of
 from study.store.lock import driver, stop_driver
@@ -493,7 +493,7 @@ def explain(
         sys.stdout.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     if not outcome:
-        print_answer(view, table, console)
+        print_answer(view, table, claims, console)
     elif not len(claims):
         console.print(analysis.answer(claims), soft_wrap=True)
     print_claims(claims, console)
@@ -697,6 +697,7 @@ def schema(
 
 def main() -> None:
     """Entry point. A UserError prints one message and exits with 2; any other exception prints its traceback and exits with 1."""
+    outlive_readers()
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         if "" in sys.argv[1:]:  # such as --folder "$FOLDER": an empty path would be the current folder
@@ -704,8 +705,7 @@ def main() -> None:
         app()
     except SystemExit as end:
         if Path(traceback.extract_tb(end.__traceback__)[-1].filename).parent.name in ("click", "typer", "rich"):
-            # the regular end of a command, or of the reader of a pipe, such as head
-            raise
+            raise  # the regular end of a command
         traceback.print_exc()
         errors.print("A plugin has ended the program by sys.exit; it must raise another exception instead.", soft_wrap=True)
         sys.exit(1)

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
+from analysis.words import metrics_like
 from ganstudy import UserError
 from ganstudy.units import to_kimg
 from study.spec.design import DESIGNS
@@ -27,7 +28,9 @@ def refuse_unrecorded(spec: StudySpec, source: Source, metrics: Collection[str])
     read = {spec.objective.metric: "objective", **dict.fromkeys(Failure(spec.failure).names if spec.failure else (), "failure")}
     for name, key in read.items():
         if name in METRICS and name not in metrics:
-            raise UserError(f"{key} must name metrics among {sorted(metrics)} with data: {source.name}, or signals; given {name!r}")
+            raise UserError(
+                f"{key} must name a metric that can be measured with data: {source.name}, or a signal; given {name!r}; {metrics_like(name, sorted(metrics))}"
+            )
     wanted = {name: key for name, key in read.items() if name not in METRICS and name not in GRADES}
     if not wanted:
         return

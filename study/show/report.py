@@ -30,8 +30,8 @@ def explanation_of(table: analysis.TrialTable, objective: str) -> analysis.Expla
     return analysis.explain(table, all_outcomes(table, objective))
 
 
-def write_report(view: StudyView, path: Path) -> Path:
-    """Write the report atomically and return its path: HTML, Markdown or JSON, by its suffix.
+def write_report(view: StudyView, path: Path, found: analysis.Explanation | None = None) -> Path:
+    """Write the report atomically and return its path: HTML, Markdown or JSON, by its suffix. found: its claims, if they were computed already.
 
     Raises UserError if no trial has finished, for another suffix, and if the path is not writable.
     """
@@ -65,7 +65,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective), design=design, images=_grids(view),
+            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view),
             base=base_of(view), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name}, caveats=caveats,
         )  # fmt: skip

@@ -45,20 +45,22 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
             soft_wrap=True,
         )
         return
+    table = view.table()
+    found = explanation_of(table, view.objective)
     try:
-        report = write_report(view, view.layout.report)  # first, so that nothing that goes wrong in a terminal can prevent it
+        report = write_report(view, view.layout.report, found)  # first, so that nothing that goes wrong in a terminal can prevent it
         publish(view.folder, report)
     finally:
         console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
-        print_answer(view, view.table(), console)
+        print_answer(view, table, found, console)
     console.print(f"\n{plural(n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
 
 
-def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) -> None:
+def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Explanation, console: Console) -> None:
     """Print the answer in sentences and the top and bottom of the ranking, after the error of crashed trials.
 
-    table: that of the study, or of some of its trials.
+    table: that of the study, or of some of its trials. found: what is claimed about it (`explanation_of`).
     """
     trials = view.trials()
     if len(broken := trials[trials["ended"] == Ended.ERROR]):
@@ -70,7 +72,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, console: Console) 
     if not table.evidence.any():
         console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
-    console.print(analysis.answer(explanation_of(table, view.objective)), soft_wrap=True)
+    console.print(analysis.answer(found), soft_wrap=True)
     if len(view.study.objectives) > 1:
         print_front(view, table, console)
     elif view.study.limits:

@@ -79,9 +79,15 @@ def test_an_inconsistent_table_is_rejected(stage: Stage, change: dict[str, Any],
 
 
 @pytest.mark.parametrize("ask", ["at_end", "scale", "direction"])
-def test_an_unknown_metric_is_rejected_and_the_known_ones_are_named(stage: Stage, ask: str) -> None:
-    with pytest.raises(UserError, match=r"'fid'.*\['coverage', 'fd'\]"):
-        getattr(stage(2, 1), ask)("fid")
+def test_an_unknown_metric_is_rejected_with_the_nearest_or_what_lists_them(stage: Stage, ask: str) -> None:
+    table = stage(2, 1)
+    with pytest.raises(UserError, match=r"no metric named 'fid'; did you mean 'fd'\?"):
+        getattr(table, ask)("fid")
+    with pytest.raises(UserError, match=r"no metric named 'quux'; there are \['coverage', 'fd'\]"):
+        getattr(table, ask)("quux")
+    wide = replace(table, final=table.final.assign(**{f"d/signal_{i}": 1.0 for i in range(60)}))
+    with pytest.raises(UserError, match=r"'quux'; `ganstudy list metrics` and `ganstudy list signals` print all$"):
+        getattr(wide, ask)("quux")
 
 
 def test_directions_may_be_plain_words(stage: Stage) -> None:

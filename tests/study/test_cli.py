@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from toy import TOY
 from typer.testing import CliRunner
 
+from analysis import explain
 from study.api import launch
 from study.cli import app, main
 from study.spec.recipes import load_config
@@ -283,3 +285,18 @@ def test_every_study_file_that_ships_is_sound(toy: Callable[..., StudySpec]) -> 
     assert {"digits.yaml", "fashion_mnist.yaml", "ring.yaml"} <= {path.name for path in files}
     for path in files:
         assert StudySpec.load(path).n_trials > 1
+
+
+@pytest.mark.parametrize("words", [("explain",), ("explain", "--json"), ("explain", "--outcome", "fd")], ids=" ".join)
+def test_explain_computes_its_claims_once(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "tests" / "data" / "format1" / "explain" / "records.jsonl", tmp_path)
+    calls = []
+
+    def counted(*given: Any, **options: Any) -> Any:
+        calls.append(given)
+        return explain(*given, **options)
+
+    monkeypatch.setattr("analysis.explain", counted)
+    result = CliRunner().invoke(app, [words[0], str(tmp_path), *words[1:]], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert len(calls) == 1

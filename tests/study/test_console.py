@@ -2,6 +2,7 @@
 
 import io
 import os
+import pty
 import re
 import shlex
 import subprocess
@@ -88,8 +89,9 @@ def everything(view: StudyView, console: Console) -> None:
     print_status(view, "process 7 on here", console)
     print_study(view, console)
     print_trial(view.trial(next(iter(view.trials().index))), console)
-    print_answer(view, view.table(), console)
-    print_claims(explanation_of(view.table(), view.objective), console)
+    found = explanation_of(view.table(), view.objective)
+    print_answer(view, view.table(), found, console)
+    print_claims(found, console)
     print_best(view, view.best(2), view.objective, console)
     print_catalogue("metrics", console)
 
@@ -250,3 +252,50 @@ def test_the_reader_of_a_pipe_may_end_first() -> None:
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "data"
     assert done.stderr == ""
+
+
+GOES_ON = """
+import sys, time
+from pathlib import Path
+from study.cli import console, errors
+from study.console import outlive_readers
+outlive_readers()
+import logging
+logging.basicConfig(level=logging.WARNING)
+print("first", flush=True)
+time.sleep(0.5)
+for _ in range(3):
+    console.print("more " * 50_000)
+    errors.print("more " * 50_000)
+    logging.warning("more")
+    print("more", flush=True)
+Path(sys.argv[1]).touch()
+"""
+
+
+@pytest.mark.parametrize("pipe", ["2>&1 | head -n 1", "2>&1 >/dev/null | true", ">&- 2>&-"])
+def test_a_program_goes_on_when_nobody_reads_its_output(pipe: str, tmp_path: Path) -> None:
+    words = shlex.join([sys.executable, "-c", GOES_ON, str(tmp_path / "end")])
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{words} {pipe}"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (tmp_path / "end").exists(), done.stderr
+    assert done.returncode == 0
+    assert "Error" not in done.stderr
+
+
+def test_a_closed_terminal_ends_nothing_and_a_full_disk_does(tmp_path: Path) -> None:
+    one, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", GOES_ON, str(tmp_path / "end")], cwd=ROOT, stdout=other, stderr=other, start_new_session=True
+    )
+    os.close(other)
+    assert os.read(one, 5) == b"first"
+    os.close(one)
+    assert process.wait(timeout=120) == 0
+    assert (tmp_path / "end").exists()
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "study.cli", "--help"]
+        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), "what was asked for is not there"
+    assert "it is not: No space left on device" in done.stderr

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from recorded import PROTOCOL, STUDY, Driver
@@ -146,3 +147,44 @@ def test_what_is_no_study_is_one_message(words: tuple[str, ...], what: str, tmp_
     else:
         assert said.startswith(f"STUDY {NO_STUDY}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ([] if what == "nowhere" else [what])
+
+
+MANY = "9" * 50
+# Each numeric option of the commands -> values that it takes, of those below; "STUDY" is a finished study.
+NUMERIC: dict[tuple[str, ...], set[str]] = {
+    ("best", "STUDY", "-n"): {"3", MANY},
+    ("best", "STUDY", "--min-seeds"): {"3", MANY},
+    ("rank", "STUDY", "-n"): {"3", MANY},
+    ("stop", "STUDY", "--wait-s"): {"0", "3", MANY, "1e999", "inf"},  # there is nothing to wait for
+    ("evaluate", "STUDY", "--samples"): set(),
+    ("train", "--folder", "OUT", "RECIPE", "--samples"): set(),
+    ("sample", "STUDY", "-o", "OUT.png", "--seed"): set(),  # the trials of the study have no generators
+}
+
+
+def test_all_numeric_options_are_tried() -> None:
+    commands = {command.name or command.callback.__name__: command.callback for command in app.registered_commands if command.callback}
+    numeric = {
+        (name, f"--{parameter.replace('_', '-')}" if len(parameter) > 1 else f"-{parameter}")
+        for name, function in commands.items()
+        for parameter, kind in get_type_hints(function).items()
+        if {int, float} & {kind, *get_args(kind)}
+    }
+    assert {(words[0], words[-1]) for words in NUMERIC} == numeric
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "3", "nan", "inf", "1e999", "-inf", "x", "", MANY])
+@pytest.mark.parametrize("words", NUMERIC, ids=" ".join)
+def test_a_number_is_taken_or_refused_by_its_name(words: tuple[str, ...], value: str, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    with Store.writing(folder) as store:
+        store.write_study(replace(STUDY, spec=SPEC.as_dict(), protocol=PROTOCOL.as_dict(), baselines={"fd": 1.0}))
+        finished(Driver(store))
+    (tmp_path / "r.yaml").write_text("data: ring8\narch: mlp\n")
+    words = tuple(word.replace("RECIPE", str(tmp_path / "r.yaml")) for word in words)
+    said, status = said_by((*words, value), folder, tmp_path / "out")
+    assert (status == 0) == (value in NUMERIC.get(words, set())), said
+    if status:
+        about = words[-1].strip("-")
+        assert about in said or about.replace("-", "_") in said or words[0] == "sample"
+    assert not (tmp_path / "out").exists()
