@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 import time
 import traceback
@@ -54,6 +55,13 @@ Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster: HOST:PORT, or auto for the one of RAY_ADDRESS or of this machine. Default: start Ray on this machine."),
 ]
+
+
+def _a_number(given: float | None) -> float | None:
+    """Refuse NaN, which is neither below the least nor above the greatest value of an option."""
+    if given is not None and math.isnan(given):
+        raise typer.BadParameter("nan is not a number.")
+    return given
 
 
 def _print_versions(asked: bool) -> None:
@@ -171,7 +179,10 @@ def confirm(
     top: Annotated[int | None, typer.Option(min=1, help="Number of configs, from the most likely best one. Default: 10.")] = None,
     seeds: Annotated[int | None, typer.Option(min=2, help="Fresh seeds of each config, at most. Default: 5.")] = None,
     error: Annotated[
-        float | None, typer.Option(min=0.001, max=0.5, help="Accepted probability that the best of them leaves the race. Default: 0.05.")
+        float | None,
+        typer.Option(
+            min=0.001, max=0.5, callback=_a_number, help="Accepted probability that the best of them leaves the race. Default: 0.05."
+        ),
     ] = None,
     address: Address = None,
     trust_plugins: Trust = False,
@@ -230,7 +241,10 @@ def status(folder: Folder) -> None:
 
 
 @app.command()
-def stop(folder: Folder, wait_s: Annotated[float, typer.Option(help="Seconds to wait for the process to end.")] = 60.0) -> None:
+def stop(
+    folder: Folder,
+    wait_s: Annotated[float, typer.Option(min=0.0, callback=_a_number, help="Seconds to wait for the process to end.")] = 60.0,
+) -> None:
     """Stop a running study from another terminal. `ganstudy resume` continues it without loss."""
     from study.api import open_study
 
@@ -335,7 +349,9 @@ def simulate(
     ] = None,
     repetitions: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How often each policy is replayed.")] = 100,
     slots: Annotated[int, typer.Option(min=1, max=10_000, help="Trials at a time.")] = 4,
-    within: Annotated[float, typer.Option(min=0.0, max=10.0, help="How much worse than the best config still counts as found.")] = 0.05,
+    within: Annotated[
+        float, typer.Option(min=0.0, max=10.0, callback=_a_number, help="How much worse than the best config still counts as found.")
+    ] = 0.05,
     trust_plugins: Trust = False,
 ) -> None:
     """Replay search policies on recorded runs: how many images each needs to find a config near the best, and how honest its answer is."""

@@ -150,27 +150,36 @@ def test_what_is_no_study_is_one_message(words: tuple[str, ...], what: str, tmp_
 
 
 MANY = "9" * 50
-# Each numeric option of the commands -> values that it takes, of those below; "STUDY" is a finished study.
+# Each numeric option of the commands -> values that it takes, of those below; "STUDY" is a finished study of one seed.
 NUMERIC: dict[tuple[str, ...], set[str]] = {
     ("best", "STUDY", "-n"): {"3", MANY},
     ("best", "STUDY", "--min-seeds"): {"3", MANY},
     ("rank", "STUDY", "-n"): {"3", MANY},
     ("stop", "STUDY", "--wait-s"): {"0", "3", MANY, "1e999", "inf"},  # there is nothing to wait for
+    ("confirm", "STUDY", "--top"): {"3", MANY},
+    ("confirm", "STUDY", "--seeds"): {"3", MANY},
+    ("confirm", "STUDY", "--error"): set(),
+    ("ablate", "STUDY", "--of"): {"3", MANY},
+    ("simulate", "STUDY", "-n"): {"3"},
+    ("simulate", "STUDY", "--slots"): {"3"},
+    ("simulate", "STUDY", "--within"): {"0", "3"},
     ("evaluate", "STUDY", "--samples"): set(),
     ("train", "--folder", "OUT", "RECIPE", "--samples"): set(),
-    ("sample", "STUDY", "-o", "OUT.png", "--seed"): set(),  # the trials of the study have no generators
+    ("sample", "STUDY", "-o", "OUT.png", "--seed"): {"-1", "0", "3", MANY},  # its trials have no generator
 }
+RUN = {"best", "rank", "stop"}  # commands that give a result of this study
 
 
 def test_all_numeric_options_are_tried() -> None:
-    commands = {command.name or command.callback.__name__: command.callback for command in app.registered_commands if command.callback}
-    numeric = {
-        (name, f"--{parameter.replace('_', '-')}" if len(parameter) > 1 else f"-{parameter}")
-        for name, function in commands.items()
-        for parameter, kind in get_type_hints(function).items()
-        if {int, float} & {kind, *get_args(kind)}
-    }
-    assert {(words[0], words[-1]) for words in NUMERIC} == numeric
+    options = [
+        (command.callback.__name__, own if own.startswith("-") else f"--{parameter.replace('_', '-')}")
+        for command in app.registered_commands
+        if command.callback
+        for parameter, hint in get_type_hints(command.callback, include_extras=True).items()
+        if {int, float} & {*get_args(hint), *get_args(next(iter(get_args(hint)), None))}
+        for own in [str(hint.__metadata__[0].default)]
+    ]
+    assert sorted((words[0], words[-1]) for words in NUMERIC) == sorted(options)
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "3", "nan", "inf", "1e999", "-inf", "x", "", MANY])
@@ -181,10 +190,11 @@ def test_a_number_is_taken_or_refused_by_its_name(words: tuple[str, ...], value:
         store.write_study(replace(STUDY, spec=SPEC.as_dict(), protocol=PROTOCOL.as_dict(), baselines={"fd": 1.0}))
         finished(Driver(store))
     (tmp_path / "r.yaml").write_text("data: ring8\narch: mlp\n")
-    words = tuple(word.replace("RECIPE", str(tmp_path / "r.yaml")) for word in words)
-    said, status = said_by((*words, value), folder, tmp_path / "out")
-    assert (status == 0) == (value in NUMERIC.get(words, set())), said
-    if status:
+    given = (*(word.replace("RECIPE", str(tmp_path / "r.yaml")) for word in words), value)
+    said, status = said_by(given, folder, tmp_path / "out")
+    taken = value in NUMERIC[words]
+    assert (status == 0) == (taken and words[0] in RUN), said
+    if not taken and value:
         about = words[-1].strip("-")
-        assert about in said or about.replace("-", "_") in said or words[0] == "sample"
+        assert about in said or about.replace("-", "_") in said
     assert not (tmp_path / "out").exists()
