@@ -22,6 +22,12 @@ def written(value: Any) -> str:
     return text.getvalue().strip()[1:-1]
 
 
+def shown(value: object) -> str:
+    """Return a value that was given as it stands in a study file, text in quotes; at most 200 characters of it."""
+    text = repr(value) if isinstance(value, str) else written(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return a clause for each key whose value differs, as "base: {d.lr: 0.001} in the folder, {d.lr: 0.01} now". Shows only what differs."""
     clauses = []

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganstudy.written import written
+from ganstudy.written import shown, written
 from study.spec.yaml import loaded
-from trainables.messages import shown
 
 
 @pytest.mark.parametrize(

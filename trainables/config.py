@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from ganstudy.errors import UserError
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from trainables.entries import make_entry, settings_of
-from trainables.messages import shown, validation_message, yaml_hint
+from trainables.messages import validation_message, yaml_hint
 from trainables.needs import Need, given_names, needs_taker
 from trainables.sections import (
     Count,

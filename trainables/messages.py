@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ganstudy.written import written
+from ganstudy.written import shown
 
 # What must hold, by pydantic's type of error, from the context of the error. The table has every error that the models and entries of this project
 # can raise (tests/study/test_pydantic_words.py); for the types of a plugin's settings that are not here, pydantic's own words are used.
@@ -67,12 +67,6 @@ def _number(bound: float) -> str:
 
 def _characters(n: int) -> str:
     return "1 character" if n == 1 else f"{n} characters"
-
-
-def shown(value: object) -> str:
-    """Return a value that was given as it stands in a study file, text in quotes; at most 200 characters of it."""
-    text = repr(value) if isinstance(value, str) else written(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def yaml_hint(value: object) -> str:

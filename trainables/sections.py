@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ganstudy.errors import UserError
-from trainables.messages import shown
+from ganstudy.written import shown
 from trainables.needs import needs, needs_taker
 from trainables.tables import ARCHS, DATA
 

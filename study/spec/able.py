@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseGASampler, BaseSampler, CmaEsSampler
 
+from ganstudy.written import shown
 from study.spec.design import DESIGNS
 from study.spec.errors import SpecError
 from study.spec.objectives import Objective
@@ -14,7 +15,6 @@ from study.spec.planned import name_of
 from study.spec.samplers import SAMPLERS
 from study.spec.sampling import HUB, Sampling, arguments_of, check_arguments, make_sampler
 from study.spec.space import Space
-from trainables.messages import shown
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ganstudy import UserError
+from ganstudy.written import shown
 from study.spec.renamed import RENAMED_KEYS
-from trainables.messages import shown
 
 _IN_PLACE_OF = {"objective": "objectives", "objectives": "objective"}  # a study has one of them
 

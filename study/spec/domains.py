@@ -7,10 +7,11 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from ganstudy.written import shown
 from study.spec.errors import SpecError
 from study.spec.ranges import NO_RANGE, RANGES
 from trainables.fields import types_of
-from trainables.messages import shown, yaml_hint
+from trainables.messages import yaml_hint
 
 _LARGEST = 1e100  # bound of a range, so that sums and squares of its values are finite
 

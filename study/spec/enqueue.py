@@ -11,12 +11,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.recipes import load_config
 from study.spec.space import Space
 from trainables.config import TrialConfig, lives, settings
-from trainables.messages import shown
 
 Values = dict[str, Any]
 

@@ -7,8 +7,8 @@ from ruamel.yaml import YAML, MappingNode, Node, SequenceNode
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec.yaml import NotYaml, loaded
-from trainables.messages import shown
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

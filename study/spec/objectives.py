@@ -10,8 +10,9 @@ from analysis.metrics import METRICS
 from ganstudy import UserError
 from ganstudy.limits import FAILED, limits_of
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec.errors import SpecError
-from trainables.messages import shown, validation_message
+from trainables.messages import validation_message
 from trainables.sections import Section
 from trainables.signal_names import signal_names
 

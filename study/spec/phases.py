@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec import design
 from study.spec.errors import SpecError
 from study.spec.planned import GOALS, OF_A_PHASE
 from study.spec.sampling import Sampling, read_sampler
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.space import Space
-from trainables.messages import shown, unknown_key_first, validation_message
+from trainables.messages import unknown_key_first, validation_message
 from trainables.sections import Section
 
 PhaseName = Literal["explore", "optimise", "confirm", "ablate"]

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from ganstudy.registry import REGISTRIES
+from ganstudy.written import shown
 from study.spec.errors import SpecError
-from trainables.messages import shown
 
 
 def import_plugins(modules: Sequence[str], *, folders: Sequence[Path | str] = ()) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from ganstudy import UserError
 from ganstudy.registry import Registry
+from ganstudy.written import shown
 from study.spec.errors import SpecError
 from trainables.config import need_of, settings
-from trainables.messages import shown
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec.errors import SpecError
 from study.spec.planned import name_of
 from study.spec.samplers import GIVEN, SAMPLERS
-from trainables.messages import shown, yaml_hint
+from trainables.messages import yaml_hint
 
 HUB = "optunahub:"
 LIBRARIES = ("optuna", "optuna_integration")  # a path into any module could run any code when a folder of others is opened

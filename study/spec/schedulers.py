@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
+from ganstudy.written import shown
 from study.spec import gan_rule, halving, median  # noqa: F401  # they register themselves
 from study.spec.errors import SpecError
 from study.spec.rule import SCHEDULERS as SCHEDULERS
 from study.spec.rule import Informed as Informed
 from study.spec.rule import Rule as Rule
 from study.spec.rule import Scheduler as Scheduler
-from trainables.messages import shown, unknown_key_first, validation_message
+from trainables.messages import unknown_key_first, validation_message
 
 
 def refuse_stopping_by_another(scheduler: Scheduler, objectives: Sequence[str]) -> None:

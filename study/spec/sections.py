@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from ganstudy import UserError
+from ganstudy.written import shown
 from study.spec.errors import SpecError
 from study.spec.features import refuse_unknown_features
-from trainables.messages import shown, validation_message
+from trainables.messages import validation_message
 from trainables.sections import Count, Positive, Section
 
 

@@ -12,11 +12,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from analysis.metrics import METRICS
 from ganstudy import UserError
+from ganstudy.written import shown
 from study.spec.domains import domain, extremes
 from study.spec.errors import SpecError
 from study.spec.ranges import NEVER_VARIES
 from trainables.config import field_needs, live, need_of, refuse_unknown, settings, switch_of
-from trainables.messages import shown, yaml_hint
+from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
 
 TAKEN = (  # columns of StudyView.trials() other than settings and metrics; variants may not have these names

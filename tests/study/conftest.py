@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -19,6 +19,10 @@ from wandb_server import WandbServer
 from ganstudy.registry import REGISTRIES
 from study.engine.cluster import ENVIRONMENT
 from study.spec.study_spec import StudySpec
+from study.store.local_copy import folder_of
+
+if TYPE_CHECKING:
+    from s3 import S3
 
 
 @pytest.fixture
@@ -78,3 +82,29 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
         yield server
+
+
+@pytest.fixture
+def s3() -> Iterator["S3"]:
+    """An object store."""
+    from s3 import S3  # here, since moto takes seconds to import
+
+    server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def machine(s3: "S3", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that continues this test on the machine of a name, and returns the folder of the study at URL there."""
+    from object_store import URL  # here for the same reason
+
+    monkeypatch.setattr("study.store.sending._EVERY_S", 0.1)
+    monkeypatch.setattr("study.store.sending._PAUSE_S", 0.1)
+
+    def be(name: str) -> Path:
+        s3.use(monkeypatch, tmp_path / name)
+        monkeypatch.setattr("socket.gethostname", lambda: name)
+        return folder_of(URL)
+
+    return be

@@ -9,10 +9,10 @@ from platformdirs import user_cache_dir
 
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
+from ganstudy.written import shown
 from trainables import needs, tables
 from trainables.data.source import Source
 from trainables.data.subsets import of_classes, with_tail
-from trainables.messages import shown
 from trainables.sections import DataConfig
 
 Loader = TypeVar("Loader", bound=Callable[[DataConfig], Source])
