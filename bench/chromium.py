@@ -73,15 +73,15 @@ class Page:
             self.loaded = True
         return message
 
-    def open(self, path: Path, *, width: int = 1200, height: int = 900, dark: bool = False, media: str = "") -> None:
-        """Open a file at a width of the window and wait until it has loaded. media: "print", or "" for the screen.
+    def open(self, path: Path | str, *, width: int = 1200, height: int = 900, dark: bool = False, media: str = "") -> None:
+        """Open a file or an address at a width of the window and wait until it has loaded. media: "print", or "" for the screen.
 
         Raises RuntimeError if it cannot be opened.
         """
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.emulate(dark=dark, media=media)
         self.loaded = False
-        if error := self.call("Page.navigate", url=path.as_uri()).get("errorText"):
+        if error := self.call("Page.navigate", url=path if isinstance(path, str) else path.as_uri()).get("errorText"):
             raise RuntimeError(f"{path}: {error}")
         while not self.loaded:
             self._next()

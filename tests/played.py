@@ -1,6 +1,6 @@
 """Plays studies without Ray: a driver that gives each proposed trial a value at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from study.spec.study_spec import StudySpec
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 
-Value = Callable[[TrialRecord], float | None]  # the objective at the end; None for a trial that dies
+# the value of fd at the end, or several values; None for a trial that dies
+Value = Callable[[TrialRecord], float | Mapping[str, float] | None]
 
 
 def study_record(spec: StudySpec) -> StudyRecord:
@@ -41,7 +42,8 @@ def end(spec: StudySpec, store: Store, search: Search, trial_id: str, value: Val
     images, found = round(1000 * spec.budget_kimg), value(store.trials[trial_id])
     ended = Ended.DEAD if found is None else Ended.BUDGET
     reason = "the loss became nan" if found is None else ""
-    measured = Measurement(images=images, seconds=1.0, evaluation_seconds=0.1, values={"fd": 1.0 if found is None else found})
+    values = found if isinstance(found, Mapping) else {"fd": 1.0 if found is None else found}
+    measured = Measurement(images=images, seconds=1.0, evaluation_seconds=0.1, values=values)
     if found is None:
         store.write(trial_id, closed=Closed(ended=ended, reason=reason))
     else:

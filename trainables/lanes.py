@@ -9,11 +9,12 @@ import torch
 
 from trainables.config import TrialConfig
 from trainables.precision import be_deterministic
+from trainables.signal_names import MEMORY
 from trainables.threads import set_threads
 from trainables.trial import Trial
 from trainables.tune import Shared, first_gpu
 
-_OF_ONE_TRIAL, _OF_ALL = "device/memory_mb", "device/worker_memory_mb"
+_OF_ALL = "device/worker_memory_mb"
 
 
 class Lanes:
@@ -60,7 +61,7 @@ class Lanes:
             trial.save(folder)
         if measured.finished or measured.diverged:
             self.end(lane)
-        values = {_OF_ALL if name == _OF_ONE_TRIAL else name: value for name, value in measured.values.items()}
+        values = {_OF_ALL if name == MEMORY else name: value for name, value in measured.values.items()}
         return {
             **vars(measured),
             "values": values,

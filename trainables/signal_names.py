@@ -4,6 +4,8 @@ from ganstudy.registry import Registry
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Trick
 
+MEMORY, UTILISATION = "device/memory_mb", "device/utilisation"
+OF_GPU = (MEMORY, UTILISATION)  # of the machine, so no trial on a CPU has them
 SIGNALS: Registry[str] = Registry("signal")
 SIGNALS |= {
     "d/adv": "loss of D, without penalties",
@@ -21,6 +23,8 @@ SIGNALS |= {
     "d/image_grad_fake": "mean norm of the gradient of D's logit by a fake image",
     "d/ada_p": "probability of augmentation that `ada` has reached",
     "g/updates": "number of updates of G so far",
+    MEMORY: "largest memory of a GPU so far, in MiB; only of trials with a process of their own",
+    UTILISATION: "utilisation of the GPU at the tick, in percent",
 }
 """Signal -> what it is, without the terms of tricks. A plugin adds the signals of its training loop or of its tricks' hooks."""
 

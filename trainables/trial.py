@@ -29,6 +29,7 @@ from trainables.grid import extent, grid_png, grid_samples
 from trainables.loadable import saved
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
+from trainables.signal_names import MEMORY, UTILISATION
 
 STATE = "run.pt"  # file in a checkpoint with all state needed to resume
 SAMPLES = "samples.png"
@@ -230,7 +231,7 @@ def device_load(device: torch.device) -> dict[str, float]:
     """Return peak memory and utilisation of a GPU; {} on a CPU."""
     if device.type != "cuda":
         return {}
-    load = {"device/memory_mb": torch.cuda.max_memory_allocated(device) / 2**20}
+    load = {MEMORY: torch.cuda.max_memory_allocated(device) / 2**20}
     with suppress(NVMLError):  # MIG slices, some virtual GPUs and WSL do not report utilisation
-        load["device/utilisation"] = float(torch.cuda.utilization(device))
+        load[UTILISATION] = float(torch.cuda.utilization(device))
     return load

@@ -14,6 +14,7 @@ from analysis.report.page import page
 from analysis.table import TrialTable, as_table
 from ganstudy import UserError
 from ganstudy.files import write_whole
+from ganstudy.limits import Limit
 
 _FORMATS: Mapping[str, Callable[[Findings], str]] = {
     ".html": lambda found: page(document(found)),
@@ -27,7 +28,8 @@ def report(
     path: str | Path,
     *,
     question: str = "",
-    objective: str = "fd",
+    objective: str | Sequence[str] = "fd",
+    limits: Sequence[Limit] = (),
     explanation: Explanation | None = None,
     design: Mapping[str, str] | None = None,
     images: Mapping[str, bytes] | None = None,
@@ -39,14 +41,18 @@ def report(
 ) -> Path:
     """Write the report to `path` atomically and return the path. Its suffix chooses the format: .html, .md or .json (docs/report.md).
 
-    `explanation` defaults to that of the risk of failure, the objective and each kind of failure. `images` maps trial ids to PNGs of their sample grids,
-    from the same latents; only the values that are shown are read. `real` is a PNG of real data. `design` and `provenance` map names to texts.
+    `objective`: the metric that ranks, or several, the main one first: the report is about that one and shows the front of all. `limits` are
+    constraints, which say what is recommended. `explanation` defaults to that of the risk of failure, the objective and each kind of failure.
+    `images` maps trial ids to PNGs of their sample grids, from the same latents; only the values that are shown are read. `real` is a PNG
+    of real data. `design` and `provenance` map names to texts.
     `base` holds the settings of the study's base config, which the top configs are compared with. `recipes` maps trial ids to the YAML that
     runs their config again. Raises UserError for another suffix, for an objective without a direction and for an unknown trial in `images`
     or `recipes`.
     """
     path = Path(path)
-    as_table(table).direction(objective)
+    objectives = [objective] if isinstance(objective, str) else list(objective)
+    for each in objectives:
+        as_table(table).direction(each)
     if path.suffix not in _FORMATS:
         raise UserError(f"a report must be a file that ends in {', '.join(_FORMATS)}; got {path.name!r}")
     for name, given in (("images", images), ("recipes", recipes)):
@@ -54,7 +60,7 @@ def report(
         if unknown:
             raise UserError(f"{name} must belong to trials of this table; got {unknown}")
     found = findings(
-        table, objective=objective, question=question, explanation=explanation, given_design=design, given_caveats=caveats,
+        table, objectives=objectives, limits=limits, question=question, explanation=explanation, given_design=design, given_caveats=caveats,
         provenance=provenance, base=base, recipes=recipes, images=images, real=real,
     )  # fmt: skip
     return write_whole(path, _FORMATS[path.suffix](found))
@@ -62,7 +68,7 @@ def report(
 
 def document(found: Findings) -> Document:
     """Return the sections in their order. Sections without content are left out."""
-    some = len(found.counted) > 0
+    some, several = len(found.counted) > 0, len(found.objectives) > 1
     parts: list[Section | None] = [
         claims.evidence(found) if some else None,
         claims.by_setting(found),
@@ -70,11 +76,12 @@ def document(found: Findings) -> Document:
         effects.pairs(found),
         effects.importance(found) if some else None,
         runs.outcomes(found),
+        configs.trade_off(found) if some and several else None,
         configs.ranking(found) if some else None,
         configs.cards(found),
         ablated.section(found),
         configs.budget(found) if some else None,
-        configs.trade_off(found) if some else None,
+        configs.trade_off(found) if some and not several else None,
         pictures.samples(found),
         runs.training(found),
         runs.coordinates(found),

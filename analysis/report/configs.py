@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import plots
+from analysis.feasible import Feasibility
 from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.report.pictures import picture
@@ -22,6 +23,8 @@ def ranking(found: Findings) -> Section:
     if frame is None:
         return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])
     blocks: list[Block] = [_table(frame, found)]
+    if found.feasibility:
+        blocks.insert(0, Text(text=f"Constraints: {found.feasibility.sentence}."))
     note = (
         f"{frame.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
         "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
@@ -42,7 +45,7 @@ def ranking(found: Findings) -> Section:
 
 def _table(frame: pd.DataFrame, found: Findings) -> Table:
     columns = ["Config", "Place", "95 % places", "P(best)", "Trials", f"{found.objective}, expected", "95 % interval", "As measured"]
-    columns += ["P(fail)", "95 % of P(fail)", "Died", "Settings"]
+    columns += ["P(fail)", "95 % of P(fail)", "Died", *(["Constraints"] if found.feasibility else []), "Settings"]
 
     def row(i: int) -> list[str]:
         config = frame.iloc[i]
@@ -59,6 +62,7 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
             percent(config["p_fail"]) if np.isfinite(config["p_fail_low"]) else "–",  # else it is that of the whole study
             f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
             str(config["n_dead"]),
+            *([_kept(found.feasibility, str(config["config_id"]))] if found.feasibility else []),
             found.described({name: config[column] for name, column in frame.attrs["settings"].items()}) or "–",
         ]
 
@@ -66,16 +70,28 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
         rows = [row(i) for i in range(len(frame))]
     else:
         rows = [*(row(i) for i in range(_TOP)), [], *(row(i) for i in range(len(frame) - _BOTTOM, len(frame)))]
-    return Table(name="Ranking of configs", columns=columns, rows=rows, numbers=[c for c in columns if c not in ("Config", "Settings")])
+    return Table(
+        name="Ranking of configs",
+        columns=columns,
+        rows=rows,
+        numbers=[c for c in columns if c not in ("Config", "Constraints", "Settings")],
+    )
+
+
+def _kept(found: Feasibility, config: str) -> str:
+    """Whether a config keeps to the constraints, with the probability where it is known."""
+    kept, p = bool(found.configs.at[config, "feasible"]), float(str(found.configs.at[config, "p_feasible"]))
+    return ("kept" if kept else "not kept") + (f" (P = {percent(p)})" if np.isfinite(p) else "")
 
 
 def cards(found: Findings) -> Section | None:
     """What the first configs are, and how to run them again."""
     if found.ranking is None:
         return None
-    first = found.ranking.dropna(subset="place").head(_CARDS)
-    if not len(first):
+    ids = found.recommended[:_CARDS]
+    if not ids:
         return None
+    first = found.ranking.set_index("config_id", drop=False).loc[ids]
     configs = [str(config) for config in first["config_id"]]
     settings = {config: _settings(found.counted, config) for config in configs}
     varied = [
@@ -127,6 +143,11 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
             else ""
         ),
     ]
+    if len(found.objectives) > 1 and found.pareto is not None:
+        p = float(found.pareto.set_index("config_id")["p_front"].loc[config])
+        facts.insert(
+            0, f"On the Pareto front of {listed(list(found.objectives))}" + (f" with probability {percent(p)}" if np.isfinite(p) else "")
+        )
     changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _base(found, name))]
     if found.base:
         facts.append(f"Differs from the base in {_some(changed)}" if changed else "Equal to the base")
@@ -204,23 +225,49 @@ def budget(found: Findings) -> Section:
 
 
 def trade_off(found: Findings) -> Section:
-    """The Pareto front of the objective and a second metric."""
+    """The Pareto front of the objectives, or of the objective and a second metric."""
+    title = "Pareto front" if len(found.objectives) > 1 else "Trade-off"
     if found.pareto is None:
-        return Section("Trade-off", [Text(text=_sentence(found.why["pareto"]))])
-    frame, (x, y, *_) = found.pareto, found.pareto.attrs["metrics"]
-    on = frame[frame["on_front"]].sort_values(x)
-    columns = ["Config on the front", "P(on the front)", x, y, "P(fail)"]
-    rows = [
-        [str(r["config_id"]), percent(r["p_front"]), aligned(r[x]), aligned(r[y]), percent(r["p_fail"])]
-        for _, r in on.head(_TOP).iterrows()
-    ]
+        return Section(title, [Text(text=_sentence(found.why["pareto"]))])
+    frame, metrics = found.pareto, found.pareto.attrs["metrics"]
+    x, y, *more = metrics
+    on = frame[frame["on_front"]]
+    columns = ["Config on the front", "P(on the front)", *(column for name in metrics for column in (name, f"95 % of {name}")), "P(fail)"]
+    columns += ["Constraints"] if found.feasibility else []
+
+    def row(config: pd.Series) -> list[str]:
+        values = [text for name in metrics for text in (aligned(config[name]), _range(config, name))]
+        kept = [_kept(found.feasibility, str(config["config_id"]))] if found.feasibility else []
+        return [str(config["config_id"]), percent(config["p_front"]), *values, percent(config["p_fail"]), *kept]
+
+    blocks: list[Block] = []
+    if found.feasibility:
+        blocks.append(Text(text=f"Constraints: {found.feasibility.sentence}."))
     chart = Chart(
         name="pareto",
         title=f"{x} and {y} of every config that did not always fail{_intervals(frame, [f'{x}_low', f'{y}_low'])}",
-        alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front by the estimates.",
+        alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front of {listed(metrics)} by the estimates.",
         figure=plots.pareto_front(frame, found.table),
     )
-    return Section("Trade-off", [Charts(charts=[chart]), Table(name="The Pareto front", columns=columns, rows=rows, numbers=columns[1:])])
+    rows = [row(config) for _, config in on.head(_TOP).iterrows()]
+    note = "Sorted by P(on the front): the chance that no other config is at least as good in all" + (
+        " and keeps to the constraints" if found.feasibility else ""
+    )
+    if more:
+        note += f". The figure shows {x} and {y}; the front is that of {listed(metrics)}"
+    if len(on) > _TOP:
+        note += f". {len(on) - _TOP} more are on the front by the estimates"
+    blocks += [
+        Charts(charts=[chart]),
+        Table(name="The Pareto front", columns=columns, rows=rows, numbers=[c for c in columns[1:] if c != "Constraints"]),
+        Text(text=f"{note}.", note=True),
+    ]
+    return Section(title, blocks)
+
+
+def _range(config: pd.Series, name: str) -> str:
+    low, high = config[f"{name}_low"], config[f"{name}_high"]
+    return f"{aligned(low)} to {aligned(high)}" if np.isfinite(low) else "–"
 
 
 def _intervals(frame: pd.DataFrame, ends: list[str]) -> str:

@@ -18,6 +18,7 @@ from analysis.cost import SECONDS, cost
 from analysis.estimate import rate
 from analysis.expected import expected_best
 from analysis.explain import Explanation, all_outcomes, explain
+from analysis.feasible import Feasibility, feasibility
 from analysis.importance import importance
 from analysis.outcomes import OUTCOMES, WIN
 from analysis.pareto import pareto
@@ -27,6 +28,7 @@ from analysis.shape import Shape, shapes
 from analysis.table import TrialTable
 from analysis.words import listed
 from ganstudy import UserError
+from ganstudy.limits import Limit
 
 _SECOND = ("coverage", "recall", "precision", SECONDS)  # what the objective is traded against: the first that there is
 
@@ -36,7 +38,7 @@ class Findings:
     """The results of one study. A frame is None where `why` gives the reason."""
 
     table: TrialTable
-    objective: str
+    objectives: Sequence[str]  # the main one first
     question: str
     explanation: Explanation
     answer: Sequence[str]
@@ -45,6 +47,7 @@ class Findings:
     importances: Mapping[str, pd.DataFrame | None]  # outcome -> frame, for the risk of failure and the objective
     expected: pd.DataFrame | None
     pareto: pd.DataFrame | None
+    feasibility: Feasibility | None  # None without constraints
     cost: pd.DataFrame | None
     shapes: Sequence[Shape]
     cells: Sequence[Cells]
@@ -57,6 +60,21 @@ class Findings:
     recipes: Mapping[str, str] = field(default_factory=dict)  # trial id -> YAML that runs its config again
     images: Mapping[str, bytes] = field(default_factory=dict)  # trial id -> PNG of its sample grid
     real: bytes | None = None  # PNG of real data
+
+    @property
+    def objective(self) -> str:
+        """The main objective."""
+        return self.objectives[0]
+
+    @property
+    def recommended(self) -> list[str]:
+        """The configs of the ranking that keep to the constraints, best first; of several objectives, those on the front."""
+        if len(self.objectives) > 1:
+            return [] if self.pareto is None else self.pareto["config_id"][self.pareto["on_front"]].tolist()
+        if self.ranking is None:
+            return []
+        ranked = self.ranking.dropna(subset="place")["config_id"]
+        return ranked[ranked.isin(self.feasibility.kept)].tolist() if self.feasibility else ranked.tolist()
 
     @property
     def counted(self) -> TrialTable:
@@ -80,7 +98,8 @@ class Findings:
 def findings(
     table: TrialTable,
     *,
-    objective: str,
+    objectives: Sequence[str],
+    limits: Sequence[Limit] = (),
     question: str = "",
     explanation: Explanation | None = None,
     given_design: Mapping[str, str] | None = None,
@@ -92,6 +111,7 @@ def findings(
     real: bytes | None = None,
 ) -> Findings:
     """Compute everything. The arguments are those of `analysis.report`."""
+    objective = objectives[0]
     if explanation is None:
         explanation = explain(table, all_outcomes(table, objective))
     why: dict[str, str] = {}
@@ -104,11 +124,12 @@ def findings(
             return None
 
     second = next((name for name in _SECOND if name != objective and name in table.directions and _known(table, name)), None)
-    if second is None:
+    of_front = objectives if len(objectives) > 1 else [objective, second] if second else []
+    if not of_front:
         why["pareto"] = f"A Pareto front needs a second metric beside {objective}; this study has none."
     return Findings(
         table=table,
-        objective=objective,
+        objectives=objectives,
         question=question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure",
         explanation=explanation,
         answer=answer(explanation).splitlines(),
@@ -118,7 +139,8 @@ def findings(
             name: attempt(f"importance for {name}", partial(importance, table, name)) for name in dict.fromkeys(("failed", objective))
         },
         expected=attempt("expected", lambda: expected_best(table, objective)),
-        pareto=attempt("pareto", lambda: _front(table, objective, second)) if second else None,
+        pareto=attempt("pareto", lambda: _front(table, of_front, limits)) if of_front else None,
+        feasibility=feasibility(table, limits, by=objective) if limits else None,
         cost=attempt("cost", lambda: cost(table)),
         shapes=[shape for outcome in ("failed", objective) for shape in shapes(explanation, outcome)],
         cells=_cells(explanation, objective),
@@ -167,8 +189,10 @@ def _known(table: TrialTable, metric: str) -> bool:
     return metric in table.final and bool(np.isfinite(table.at_end(metric)).any())
 
 
-def _front(table: TrialTable, x: str, y: str) -> pd.DataFrame:
-    found = pareto(table, x, y)
+def _front(table: TrialTable, metrics: Sequence[str], limits: Sequence[Limit]) -> pd.DataFrame:
+    found = pareto(table, *metrics, limits=limits)
     if len(found) < 2:
-        raise UserError(f"a Pareto front needs two configs with values of {x} and {y}; there {'is 1' if len(found) else 'are 0'}")
+        raise UserError(
+            f"a Pareto front needs two configs with values of {listed(list(metrics))}; there {'is 1' if len(found) else 'are 0'}"
+        )
     return found

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.metrics.measures import METRICS, OF_CLASSES
+from analysis.words import listed
 from ganstudy import UserError
 from ganstudy.command import command
+from ganstudy.limits import limits_of
 from ganstudy.masked import masked
 from ganstudy.versions import refused, versions
 from ganstudy.written import differing
@@ -17,7 +19,7 @@ from study.engine import cluster
 from study.engine.loadable import refuse_unloadable_generators
 from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
-from study.engine.recorded import refuse_unrecorded
+from study.engine.recorded import refuse_unmeasured, refuse_unrecorded
 from study.engine.searcher import unfinished
 from study.engine.warm_start import take
 from study.evaluation.evaluator import Evaluator
@@ -89,6 +91,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         check_storage(storage)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
+        refuse_unmeasured(spec, nodes)
     source = load(spec.corners[0].data)
     check_networks(spec, source)
     refuse_unloadable_generators(spec, source)
@@ -101,10 +104,11 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         kept=store.layout.classifier,
         conditional=any(conditions),
     )
-    if spec.objective.metric in METRICS and METRICS[spec.objective.metric].needs in OF_CLASSES and not all(conditions):
-        raise UserError(
-            f"objective: {spec.objective.metric} needs g.condition in every trial, since it compares samples with the classes they were conditioned on"
-        )
+    for name in [each.metric for each in spec.objectives] + [limit.name for limit in spec.limits]:
+        if name in METRICS and METRICS[name].needs in OF_CLASSES and not all(conditions):
+            raise UserError(
+                f"{name} as an objective or a constraint needs g.condition in every trial, since it compares samples with the classes they were conditioned on"
+            )
     refuse_unrecorded(spec, source, evaluator.baselines)
     if known and (changes := "; ".join(differing(known.protocol, evaluator.protocol.as_dict()))):
         if not may_be_replaced(store):
@@ -171,6 +175,11 @@ def _warn_of_another_meaning(known: Mapping[str, Any], spec: StudySpec, folder: 
     if known.get("failure") != spec.failure:
         was, now = (text or "an outcome that is a failure" for text in (known.get("failure"), spec.failure))
         log.warning("a trial of %s now counts as failed by another rule, also one that has ended: %s; before: %s", shown(folder), now, was)
+    if known.get("constraints", {}) != spec.constraints:
+        was, now = (
+            listed([str(limit) for limit in limits_of(each)]) or "none" for each in (known.get("constraints", {}), spec.constraints)
+        )
+        log.warning("the constraints of %s are now: %s; before: %s. They hold for trials that have ended too", shown(folder), now, was)
     if known["question"] != spec.question:
         log.warning("%s now answers another question: %s Before: %s", shown(folder), spec.question, known["question"])
 

@@ -23,7 +23,7 @@ from study.store.local_copy import protocols
 from study.views import StudyView
 from trainables.config import settings
 
-_KEYS = ("objective", "failure", "stop_hopeless")
+_KEYS = ("objective", "objectives", "constraints", "failure", "stop_hopeless")
 _SIZES = ("n_configs", "seeds", "top", "of")  # how much was trained, which is no reason for a difference
 _RANKED = 12  # rows of the ranking
 

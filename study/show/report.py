@@ -9,7 +9,7 @@ from typing import TypeVar
 import analysis
 from analysis.explain import all_outcomes
 from analysis.outcomes import FAILURES, OUTCOMES
-from analysis.words import plural
+from analysis.words import listed, plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import check_output, users_path
@@ -48,12 +48,14 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
     design = {
         **phase_words(spec),
         "trials": f"{len(trials)} so far; design seed {spec['design_seed']}",
-        "objective": view.objective + (f" (full name {view.protocol.axis(view.objective)})" if view.objective in study.baselines else ""),
+        "objective" if len(study.objectives) == 1 else "objectives": listed([_named(view, name) for name in study.objectives]),
         "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(failures)}",
         "budget": f"{spec['base'].get('budget_kimg', settings()['budget_kimg'])} kimg per trial",
         "protocol": f"{view.protocol.hash}: " + ", ".join(f"{key} {value}" for key, value in study.protocol.items()) + _accuracy(view),
         "time": f"{timedelta(seconds=round(trials['seconds'].sum()))} of training and {timedelta(seconds=round(trials['evaluation_seconds'].sum()))} of evaluation, summed over trials",
     }
+    if study.limits:
+        design["constraints"] = listed([str(limit) for limit in study.limits])
     if study.sharing:
         design["sharing"] = _sharing(study)
     caveats: list[str] = []
@@ -65,10 +67,15 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
     ]
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
-            table, path, question=str(spec["question"]), objective=view.objective, explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view),
+            table, path, question=str(spec["question"]), objective=list(study.objectives), limits=study.limits, explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view),
             base=base_of(view), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name}, caveats=caveats,
         )  # fmt: skip
+
+
+def _named(view: StudyView, metric: str) -> str:
+    """Return a metric with its full name."""
+    return metric + (f" (full name {view.protocol.axis(metric)})" if metric in view.study.baselines else "")
 
 
 def _accuracy(view: StudyView) -> str:

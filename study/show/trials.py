@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from ruamel.yaml import YAML
 
-from analysis.words import plural
+from analysis.words import listed, plural
 from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
@@ -27,7 +27,9 @@ def print_study(view: StudyView, console: Console) -> None:
     console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
     console.print(
         "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec).items())
-        + f"; objective: {view.objective} ({view.direction.phrase})"
+        + "; "
+        + ", ".join(f"objective: {name} ({direction.phrase})" for name, direction in view.study.objectives.items())
+        + (f", constraints: {listed([str(limit) for limit in view.study.limits])}" if view.study.limits else "")
         + (f", failure: {spec['failure']}" if spec.get("failure") else ""),
         soft_wrap=True,
     )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ganstudy.masked import masked
 from study.store.diagnosis import diagnosis, has_failed
+from study.store.feasible import excesses
 from study.store.lines import read_line
 from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store, whole_lines
@@ -88,9 +89,11 @@ def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], e
 
 
 def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """Fields of a finished trial: how it ended, diagnosis, reason, and number of failures."""
+    """Fields of a finished trial: how it ended, diagnosis, reason, and number of failures; with constraints or several objectives, whether it is feasible."""
     assert trial.closed
+    judged = (study.limits or len(study.objectives) > 1) and (beyond := excesses([trial], study))
     return {
+        **({"feasible": max(beyond.values()) <= 0} if judged else {}),
         "ended": str(trial.closed.ended),
         **diagnosis_fields(trial, study),
         "reason": trial.closed.reason[-1000:],  # the end of a traceback is the most useful part

@@ -62,7 +62,7 @@ def test_both_figures_by_setting_split_a_range_at_the_same_point(stage: Stage) -
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
 def test_titles_promise_intervals_only_where_there_are_any(stage: Stage, n_seeds: int) -> None:
-    found = findings(stage(12, n_seeds), objective="fd")
+    found = findings(stage(12, n_seeds), objectives=["fd"])
     titles = {chart.name: chart.title for chart in figures(found)}
     for name in ("ranking", "pareto"):
         assert ("intervals" in titles[name]) == (n_seeds > 1)
@@ -93,7 +93,7 @@ def test_a_claimed_interaction_of_a_kind_of_failure_has_cells_and_a_neutral_colo
     on, hinge = table.settings["r1"].to_numpy(dtype=bool), (table.settings["loss"] == "hinge").to_numpy()
     outcome = np.where(~table.failed, "healthy", np.where(on == hinge, "diverged", "mode_collapse"))
     table = replace(table, outcome=outcome, ended=np.where(outcome == "diverged", "dead", "budget"))
-    found = findings(table, objective="fd")
+    found = findings(table, objectives=["fd"])
     claimed = [claim for claim in found.explanation if claim.claimed and claim.kind == "interaction"]
     assert {claim.outcome for claim in claimed} >= {"mode_collapse", "diverged"}
     assert {cells.outcome for cells in found.cells} == {"failed", "fd", "mode_collapse", "diverged"}

@@ -76,7 +76,7 @@ def test_all_formats_say_the_same(stage: Stage, tmp_path: Path) -> None:
 
 def test_json_holds_every_field_of_every_claim(stage: Stage) -> None:
     table = stage(40, 2, risk=risky)
-    found = findings(table, objective="fd")
+    found = findings(table, objectives=["fd"])
     held = strict(json.dumps(data(found), allow_nan=False))
     assert len(held["claims"]) == len(found.explanation)
     for record, claim in zip(held["claims"], found.explanation, strict=True):
@@ -91,7 +91,7 @@ def test_json_holds_every_field_of_every_claim(stage: Stage) -> None:
 
 def test_every_key_of_the_json_is_documented(stage: Stage) -> None:
     text = DOCS.read_text()
-    for key in data(findings(stage(6, 1), objective="fd")):
+    for key in data(findings(stage(6, 1), objectives=["fd"])):
         assert f"| `{key}` |" in text
 
 
@@ -105,7 +105,7 @@ def test_another_suffix_is_refused(stage: Stage, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("configs", "seeds"), [(2, 1), pytest.param(8, 2, marks=pytest.mark.slow)])
 def test_a_degenerate_study_has_all_formats(stage: Stage, change: str, configs: int, seeds: int) -> None:
     table = CHANGES[change](stage(configs, seeds, seed=configs))
-    found = findings(table, objective="fd", images={str(trial): png() for trial in table.trial_id}, real=png())
+    found = findings(table, objectives=["fd"], images={str(trial): png() for trial in table.trial_id}, real=png())
     made = document(found)
     text = page(made)
     assert text.count("<h1>") == 1
@@ -123,7 +123,7 @@ def test_a_degenerate_study_has_all_formats(stage: Stage, change: str, configs: 
 @pytest.mark.parametrize("n", [0, 1])
 def test_a_study_of_almost_no_trials_has_all_formats(stage: Stage, n: int) -> None:
     table = stage(2, 1).where(np.arange(2) < n)
-    found = findings(table, objective="fd")
+    found = findings(table, objectives=["fd"])
     assert page(document(found))
     assert markdown(document(found)).startswith("# How r1 and loss affect fd")
     assert strict(json.dumps(data(found), allow_nan=False))["trials"] == n
@@ -145,7 +145,7 @@ def test_the_best_runs_have_pictures_whatever_their_outcome(stage: Stage) -> Non
     table = stage(10, 2, risk=lambda config: 0.0)
     table = replace(table, outcome=np.full(20, "undertrained"))
     images = {str(trial): png() for trial in table.trial_id}
-    text = page(document(findings(table, objective="fd", images=images, real=png())))
+    text = page(document(findings(table, objectives=["fd"], images=images, real=png())))
     best = str(table.trial_id[int(np.argmin(table.final["fd"]))])
     assert f"Samples of {best}, undertrained" in text
 
@@ -153,7 +153,7 @@ def test_the_best_runs_have_pictures_whatever_their_outcome(stage: Stage) -> Non
 def test_cards_compare_with_the_base_and_hold_the_recipe(stage: Stage) -> None:
     table = stage(12, 2, risk=risky)
     recipes = {str(trial): f"seed: {i}\nr1: true # <b>" for i, trial in enumerate(table.trial_id)}
-    found = findings(table, objective="fd", base={"r1": False, "loss": "hinge", "d.lr": 1e-4}, recipes=recipes)
+    found = findings(table, objectives=["fd"], base={"r1": False, "loss": "hinge", "d.lr": 1e-4}, recipes=recipes)
     text, plain = page(document(found)), markdown(document(found))
     assert found.ranking is not None
     first = found.ranking.iloc[0]
@@ -182,7 +182,7 @@ def test_colours_can_be_told_from_both_pages() -> None:
 
 
 def test_markdown_marks_what_is_claimed_and_explains_no_figure(stage: Stage) -> None:
-    found = findings(stage(60, 2, risk=risky), objective="fd")
+    found = findings(stage(60, 2, risk=risky), objectives=["fd"])
     text, whole = markdown(document(found)), page(document(found))
     claimed = [line for line in text.splitlines() if line.startswith("| **")]
     assert len(claimed) == sum(claim.claimed for claim in found.explanation) > 0

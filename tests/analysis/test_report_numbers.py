@@ -29,7 +29,7 @@ def factorial(stage: Stage) -> TrialTable:
 def test_a_share_of_outcomes_has_the_interval_of_the_answer(stage: Stage) -> None:
     for table in (stage(20, 3), factorial(stage)):
         table = replace(table, outcome=np.where(table.failed, "mode_collapse", "healthy"))
-        found = findings(table, objective="fd")
+        found = findings(table, objectives=["fd"])
         share, low, high = (percent(found.outcomes[name]["mode_collapse"]) for name in ("share", "low", "high"))
         assert f"({share}, 95 % interval {low} to {high})" in found.answer[0]
 
@@ -37,16 +37,16 @@ def test_a_share_of_outcomes_has_the_interval_of_the_answer(stage: Stage) -> Non
 @pytest.mark.parametrize("dead", [0.0, 1.0])
 def test_the_caveat_names_all_failed_trials_that_an_effect_leaves_out(stage: Stage, dead: float) -> None:
     table = stage(20, 2, dead=dead)
-    assert f"Effects on fd leave out {table.failed.sum()} trials that failed" in " ".join(findings(table, objective="fd").caveats)
+    assert f"Effects on fd leave out {table.failed.sum()} trials that failed" in " ".join(findings(table, objectives=["fd"]).caveats)
     safe = stage(20, 2, risk=lambda config: 0.0)
-    assert "leave out" not in " ".join(findings(safe, objective="fd").caveats)
+    assert "leave out" not in " ".join(findings(safe, objectives=["fd"]).caveats)
 
 
 def test_a_card_has_the_mean_of_the_ranking(stage: Stage) -> None:
     """A run that a scheduler stopped has not failed, but its last value is not one of a whole run."""
     table = stage(6, 3, risk=lambda config: 0.2)
     table = replace(table, ended=np.where((table.seed == 0) & ~table.failed, "scheduler", table.ended))
-    found = findings(table, objective="fd", images={str(trial): b"" for trial in table.trial_id})
+    found = findings(table, objectives=["fd"], images={str(trial): b"" for trial in table.trial_id})
     assert found.ranking is not None
     ranked = found.ranking.set_index("config_id")
     cards = configs.cards(found)
@@ -63,13 +63,13 @@ def test_a_card_has_the_mean_of_the_ranking(stage: Stage) -> None:
 
 def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
     table = stage(3, 2, risk=lambda config: 1.0, dead=1.0)
-    text = page(document(findings(table, objective="fd")))
+    text = page(document(findings(table, objectives=["fd"])))
     assert "mean of 2 trials (all failed)" in text
     assert "Metrics of" not in text
 
 
 def expected_texts(table: TrialTable) -> str:
-    blocks = configs.budget(findings(table, objective="fd")).blocks
+    blocks = configs.budget(findings(table, objectives=["fd"])).blocks
     return " ".join(block.text if isinstance(block, Text) else block.note for block in blocks if isinstance(block, Text | Charts))
 
 

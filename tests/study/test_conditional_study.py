@@ -199,7 +199,7 @@ def test_samples_of_a_class(view: StudyView, tmp_path: Path) -> None:
 
 
 def test_invalid_conditions_are_refused_before_launch(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"objective: class_agreement needs g.condition in every trial"):
+    with pytest.raises(ValueError, match=r"class_agreement as an objective or a constraint needs g.condition in every trial"):
         prepare(StudySpec.from_dict({**MIXED, "objective": "class_agreement"}), tmp_path / "a", address=None)
     objective = {**TOY, "base": {**BASE, **CONDITIONAL}, "objective": "class_agreement"}
     assert prepare(StudySpec.from_dict(objective), tmp_path / "b", address=None).evaluator.baselines.keys() > set(NAMES)
