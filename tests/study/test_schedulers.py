@@ -23,7 +23,7 @@ TICKS = 16
 
 def start(given: Mapping[str, Any], direction: Direction = Direction.MINIMIZE) -> Rule:
     scheduler = read_scheduler(given)
-    scheduler.check(budget_kimg=BUDGET_KIMG)
+    scheduler.check(budget_kimg=BUDGET_KIMG, tick_kimg=BUDGET_KIMG / TICKS)
     return scheduler.start(budget_kimg=BUDGET_KIMG, direction=direction)
 
 
