@@ -185,7 +185,6 @@ BAD = {
     ),
     "stopping while explaining": (good(scheduler={"grace_kimg": 1}), "scheduler must be left out with goal: explain"),
     "pbt": (good(scheduler="pbt"), "population-based training is not supported"),
-    "seeds of a search": (good(goal="optimise", seeds=2), "seeds must be 1 with goal: optimise; given 2"),
     "factorial of a range": (good(sampler="factorial", space={"scientific": {"g.lr": "range"}}), "sampler: factorial needs choices"),
     "factorial cells": (good(sampler="factorial", n_configs=3), "must be a multiple of the 2 combinations"),
     "no configs": (good(n_configs=0), "n_configs must be at least 1; given 0"),

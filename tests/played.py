@@ -28,7 +28,7 @@ def play(spec: StudySpec, folder: Path, value: Value, *, at_most: int = 10_000) 
         for number in range(at_most):
             if (config := search.suggest(str(number))) is None or isinstance(config, str):
                 assert not unfinished(spec, store)
-                if spec.phases:
+                if spec.is_open_ended:
                     assert store.study
                     store.write_study(replace(store.study, n_trials=len(store.trials)))
                 break

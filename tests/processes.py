@@ -19,6 +19,7 @@ STARTS_RAY = {
     "test_layout.py",
     "test_object_store_study.py",
     "test_out_of_memory.py",
+    "test_phases_run.py",
     "test_plugins.py",
     "test_reach.py",
     "test_read_only.py",

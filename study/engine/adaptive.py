@@ -23,8 +23,10 @@ starts, it is asked for the recorded trials again, each with the results that we
 
 import logging
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from optuna.trial import TrialState
 
 from ganstudy import UserError
 from study.engine.earlier import earlier_trial, is_model, results_of, sources, told_constraints, whole, worst
+from study.engine.more_seeds import MoreSeeds
 from study.engine.samplers import Proposals
 from study.spec import design
 from study.spec.samplers import Gp, Random, Tpe
@@ -68,12 +71,25 @@ class Adaptive(Proposals):
         )
         self.trials: dict[str, optuna.Trial] = {}  # by our trial id
         self.seeds: set[int] = set()  # of the trials so far
+        self.runs: dict[int, list[TrialRecord]] = {}  # number of a config -> its trials that have ended
+        self.later: set[str] = set()  # trials of configs that had a seed before
+        self._another = False  # whether the last proposal is one of them
+        self.more: deque[TrialRecord] = deque()  # the last trials of configs that get another seed
+        self.more_seeds = MoreSeeds(spec.seeds, spec.objective.direction)
         self._kept: BaseSampler | None = None  # the sampler, if it may keep a state
         self._kind = type(self._made((spec.design_seed,)))
         for known in earlier:
             self.learn(known)
 
     def next(self, number: int) -> Proposal | None:
+        """Return another seed of a config that earned it, or else a new config."""
+        self._another = bool(self.more)
+        if self.more:
+            last = self.more.popleft()
+            self.trial, seed = self.trials[last.trial_id], last.flat["seed"] + 1
+            self.seeds.add(seed)
+            return Proposal({**last.flat, "seed": seed}, dict(last.variants))
+        number = len(self.seeds & {self._seed(n) for n in range(self.spec.n_configs)}) if self.spec.seeds > 1 else number
         if number >= self.spec.n_configs:
             return None
         if self._seed(number) in self.seeds:  # a trial before it is missing: its damaged record was cut
@@ -131,15 +147,27 @@ class Adaptive(Proposals):
 
     def opened(self, trial_id: str) -> None:
         """Set the id of the trial that `next` proposed last."""
+        if self._another:
+            self.later.add(trial_id)
         self.trials[trial_id] = self.trial
 
     def replay(self, record: TrialRecord) -> None:
         """Trials must be replayed and closed in the order in which that happened."""
         seed = record.flat["seed"]
-        self.trials[record.trial_id] = self._replayed(record, design.config_of(self.spec.design_seed, seed) - self.first)
         self.seeds.add(seed)
+        if design.replicate_of(seed):
+            last = next(other for other in self.more if other.flat["seed"] == seed - 1)
+            self.more.remove(last)
+            self.later.add(record.trial_id)
+            self.trials[record.trial_id] = self.trials[last.trial_id]
+            return
+        self.trials[record.trial_id] = self._replayed(record, self._number(seed))
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
+
+    def _number(self, seed: int) -> int:
+        """Return the number of the config of a trial with this seed."""
+        return design.config_of(self.spec.design_seed, seed) - self.first
 
     def _replayed(self, record: TrialRecord, number: int) -> optuna.Trial:
         sampler = self._sampler(number)
@@ -162,23 +190,33 @@ class Adaptive(Proposals):
         self.study.add_trial(earlier_trial(known, self.spec, of=self._kind))
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
-        if len(self.spec.objectives) > 1:
+        if len(self.spec.objectives) > 1 or trial_id in self.later:
             return
         if (value := measurement.values.get(self.spec.objective.metric)) is not None:  # untrained networks have no signals
             self.trials[trial_id].report(value, measurement.images)
 
     def closed(self, record: TrialRecord) -> None:
-        assert record.closed
-        trial, ended = self.trials[record.trial_id], record.closed.ended
+        runs = self.runs.setdefault(self._number(record.flat["seed"]), [])
+        runs.append(record)
+        results = [found for run in runs if (found := results_of(run, self.spec))]  # without runs that lack the value of a signal
+        if self.spec.seeds > 1 and results_of(record, self.spec) and self.more_seeds.another([found[0] for found in results]):
+            self.more.append(record)
+        else:
+            self._tell(runs, [fmean(values) for values in zip(*results, strict=True)])
+
+    def _tell(self, runs: Sequence[TrialRecord], means: Sequence[float]) -> None:
+        """Tell the sampler what came of a config: the means of its objectives over its seeds, or how its first trial ended."""
+        trial, closed = self.trials[runs[0].trial_id], runs[0].closed
+        assert closed
+        ended = Ended.BUDGET if means else closed.ended
         pruned = ended is Ended.SCHEDULER and not is_model(self._kind)
-        for name, excess in told_constraints(ended, excesses([record], self.record), self.spec, pruned=pruned).items():
+        for name, excess in told_constraints(ended, excesses(runs, self.record), self.spec, pruned=pruned).items():
             trial.set_constraint(name, excess)
-        results = results_of(record, self.spec)  # () with a signal that this config does not have
         with _quiet():
             if pruned:
                 self.study.tell(trial, state=TrialState.PRUNED)
             elif ended is Ended.BUDGET:
-                self.study.tell(trial, results or None, state=TrialState.COMPLETE if results else TrialState.FAIL)
+                self.study.tell(trial, means or None, state=TrialState.COMPLETE if means else TrialState.FAIL)
             else:
                 self.study.tell(trial, [worst(each) for each in self.spec.objectives])
 

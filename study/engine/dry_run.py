@@ -42,7 +42,7 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
     phases = "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec.as_dict()).items())
     console.print(
-        f"{phases}; {'at most ' if spec.phases else ''}{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg", soft_wrap=True
+        f"{phases}; {'at most ' if spec.is_open_ended else ''}{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg", soft_wrap=True
     )
     source = prepared.source
     console.print(

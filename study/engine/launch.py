@@ -87,7 +87,7 @@ def launch(
                     store.publish(store.layout.classifier)
                 with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
-                    if spec.phases and not unfinished(spec, store):
+                    if spec.is_open_ended and not unfinished(spec, store):
                         assert store.study
                         store.write_study(replace(store.study, n_trials=len(store.trials)))
     return store
@@ -95,7 +95,7 @@ def launch(
 
 def _complete(prepared: Prepared, folder: Path, spec: StudySpec) -> None:
     """Record what has changed of a study without trials left to run: its question, what counts as a failure, and how many trials it turned out to have."""
-    known, n_trials = prepared.known, len(Store(folder).trials) if spec.phases else None
+    known, n_trials = prepared.known, len(Store(folder).trials) if spec.is_open_ended else None
     if known and (known.spec.get("failure"), known.spec["question"], known.n_trials) != (spec.failure, spec.question, n_trials):
         with Store.writing(folder) as store:
             store.write_study(replace(prepared.study, sharing=known.sharing, n_trials=n_trials))

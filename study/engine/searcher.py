@@ -104,7 +104,7 @@ def unfinished(spec: StudySpec, store: Store) -> bool:
     """Whether there are trials left to run."""
     if to_run(spec, store):
         return True
-    if spec.phases is None:
+    if not spec.is_open_ended:
         return len(store.trials) < spec.n_trials
     return Sequence(spec, store).next() is not None
 

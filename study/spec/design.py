@@ -112,6 +112,11 @@ def config_of(design_seed: int, seed: int) -> int:
     return (seed - 10_000_000 * design_seed) // 1_000
 
 
+def replicate_of(seed: int) -> int:
+    """Return which trial of its config has this seed, from 0: replicate_of(seed_of(s, config=n, replicate=r)) == r."""
+    return seed % 1_000
+
+
 FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells
 
 

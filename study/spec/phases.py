@@ -44,7 +44,7 @@ class Optimise(Section):
     n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     """number of configs, beside those of explore"""
     seeds: Seeds = 1
-    """trials of each config"""
+    """trials of each config, at most: those that may still win get more than one"""
     scheduler: SerializeAsAny[Scheduler] | None = None
     """what stops bad trials early"""
 

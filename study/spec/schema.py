@@ -115,7 +115,7 @@ def study_schema() -> Schema:
             },
             {
                 "if": optimise,
-                "then": {"properties": {"sampler": _sampler(), "seeds": {"const": 1}}},
+                "then": {"properties": {"sampler": _sampler()}},
                 "else": {"properties": {"sampler": {"enum": sorted(DESIGNS)}, "scheduler": {"type": "null"}}},
             },
             {"not": {"required": ["objective", "objectives"]}},

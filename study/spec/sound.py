@@ -34,10 +34,6 @@ def refuse_unsound(spec: Study) -> None:
             ("scheduler",),
             "scheduler must be left out with goal: explain, since stopping bad trials early biases the comparison; remove it, or use goal: optimise",
         )
-    if spec.goal == "optimise" and spec.seeds > 1:
-        raise SpecError(
-            ("seeds",), f"seeds must be 1 with goal: optimise; given {spec.seeds}. Use goal: explain for several trials of each config"
-        )
     if name_of(spec.sampler) in design.FACTORIAL and spec.n_configs % design.cells_of(spec.space):
         raise SpecError(
             ("n_configs",),

@@ -61,7 +61,7 @@ class StudySpec(Section):
     n_configs: Annotated[int, Field(ge=1, le=design.MAX_CONFIGS)]
     """number of configs; may be left out with sampler: factorial"""
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 1
-    """trials of each config"""
+    """trials of each config; of a search, at most: configs that may still win get more than one"""
     design_seed: Annotated[int, Field(ge=0, le=design.MAX_SEED)] = 0
     """another number gives another design, with other seeds"""
     objective: Objective = Objective()
@@ -210,8 +210,13 @@ class StudySpec(Section):
         return limits_of(self.constraints)
 
     @property
+    def is_open_ended(self) -> bool:
+        """Whether results decide how many trials there are: in a race, and in a search that gives more seeds to good configs."""
+        return self.phases is not None or (self.goal == "optimise" and self.seeds > 1)
+
+    @property
     def n_trials(self) -> int:
-        """The number of trials; with phases that are not designed, at most."""
+        """The number of trials; of an open-ended study, at most."""
         if self.phases is None:
             return self.n_configs * self.seeds
         phases = self.phases.model_dump(include=set(self.phase_names), exclude={"optimise": {"scheduler"}})
