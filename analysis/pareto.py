@@ -32,6 +32,13 @@ def pareto(
     """
     if len(metrics) < 2 or len(set(metrics)) < len(metrics):
         raise UserError(f"a Pareto front needs two different metrics, or more; given {', '.join(metrics)}")
+    return best_first(table, metrics, limits=limits, only=only, seed=seed)
+
+
+def best_first(
+    table: TrialTable, metrics: Sequence[str], *, limits: Sequence[Limit] = (), only: Collection[str] | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Return what `pareto` does, also for one metric: then `on_front` is the best config that keeps to the limits, and `p_front` its probability."""
     table = confirmed(table)
     tails = [1 - UPPER_TAIL, UPPER_TAIL]
     found = [posterior(table, metric, seed=seed + i) for i, metric in enumerate(metrics)]

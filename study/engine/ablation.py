@@ -26,7 +26,7 @@ class Ablation(Proposals):
         confirmed = [record for record in store.trials.values() if record.phase == "confirm"]
         table = trial_table(columns_of(confirmed, store.study), curves=False)
         self.remaining: list[Proposal] = []
-        for config in contenders(table, spec.objective.metric, spec.phases.ablate.of):
+        for config in contenders(table, [each.metric for each in spec.objectives], spec.phases.ablate.of, limits=spec.limits):
             trials = [record for record in confirmed if record.config_id == config]
             for name, values in ablated(spec, trials[0].settings).items():
                 for record in trials:

@@ -36,10 +36,13 @@ class Race(Proposals):
         own = self._own()
         self.samples = {record.config_id: record for record in before}  # a trial of each config
         self.seeds = _fresh_seeds(spec, {record.flat["seed"] for record in before}, own)[: self.settings.seeds]
-        chosen = contenders(self._table(before), spec.objective.metric, self.settings.top)
+        chosen = contenders(self._table(before), [each.metric for each in spec.objectives], self.settings.top, limits=spec.limits)
         self.racing = list(dict.fromkeys([*chosen, *(record.config_id for record in own)]))
         if not self.racing:
-            log.warning("nothing to confirm: no trial of the phases before reached its budget without failing")
+            log.warning(
+                "nothing to confirm: no trial of the phases before reached its budget without failing"
+                + (", in a config that keeps to the constraints" if spec.limits else "")
+            )
         self.tried = {(record.config_id, record.flat["seed"]) for record in own}
         self.round = 0
 
@@ -65,7 +68,7 @@ class Race(Proposals):
     def _judge(self, played: list[TrialRecord]) -> None:
         """Let configs leave the race. The accepted error is spent in equal parts."""
         error = self.settings.error / (self.settings.seeds - _UNJUDGED)
-        stay = survivors(self._table(played), self.spec.objective.metric, error=error)
+        stay = survivors(self._table(played), [each.metric for each in self.spec.objectives], error=error, limits=self.spec.limits)
         self.racing = [config for config in stay if config in self.racing]
         if len(self.racing) == 1:
             self.round = len(self.seeds)

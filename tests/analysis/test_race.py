@@ -7,7 +7,8 @@ from phased import made
 from scipy import stats
 
 from analysis import TrialTable
-from analysis.race import contenders, paired, survivors
+from analysis.paired import paired
+from analysis.race import contenders, survivors
 
 
 def race(values: npt.NDArray[np.float64], *, failed: npt.NDArray[np.bool_] | None = None) -> TrialTable:
@@ -63,25 +64,25 @@ def test_configs_that_left_keep_their_values_and_failed_runs_count_for_nothing()
 def test_a_clear_winner_stays_alone(common: float) -> None:
     rng = np.random.default_rng(3)
     values = np.exp(np.array([[0.0], [1.5], [2.0], [2.5]]) + common * rng.normal(size=(1, 3)) + 0.1 * rng.normal(size=(4, 3)))
-    assert survivors(race(values), "fd", error=0.05) == ["c0"]
+    assert survivors(race(values), ["fd"], error=0.05) == ["c0"]
 
 
 def test_equal_configs_all_stay() -> None:
     values = np.exp(0.3 * np.random.default_rng(4).normal(size=(5, 2)))
-    assert len(survivors(race(values), "fd", error=0.01)) >= 4
+    assert len(survivors(race(values), ["fd"], error=0.01)) >= 4
 
 
 def test_without_any_value_all_stay() -> None:
     table = race(np.full((3, 2), 1.0), failed=np.ones((3, 2), dtype=bool))
-    assert sorted(survivors(table, "fd", error=0.05)) == ["c0", "c1", "c2"]
-    assert contenders(table, "fd", 3) == []
+    assert sorted(survivors(table, ["fd"], error=0.05)) == ["c0", "c1", "c2"]
+    assert contenders(table, ["fd"], 3) == []
 
 
 def test_contenders_are_the_likely_best() -> None:
     rng = np.random.default_rng(5)
     values = np.exp(np.arange(8.0)[:, None] + 0.1 * rng.normal(size=(8, 2)))
-    assert contenders(race(values), "fd", 3) == ["c0", "c1", "c2"]
-    assert contenders(race(values[:, :1]), "fd", 3) == ["c0", "c1", "c2"]
+    assert contenders(race(values), ["fd"], 3) == ["c0", "c1", "c2"]
+    assert contenders(race(values[:, :1]), ["fd"], 3) == ["c0", "c1", "c2"]
 
 
 @pytest.mark.slow
@@ -97,6 +98,6 @@ def test_the_best_leaves_as_rarely_as_stated(common: float) -> None:
         for n in (2, 3):
             left = np.array([f"c{i}" in stay for i in range(6)])
             played = np.where(left[:, None] | (np.arange(n) < 2), values[:, :n], np.nan)
-            stay = [config for config in survivors(race(played), "fd", error=0.05) if config in stay]
+            stay = [config for config in survivors(race(played), ["fd"], error=0.05) if config in stay]
         lost += f"c{true.argmin()}" not in stay
     assert lost <= stats.binom.ppf(0.999, 120, 0.10)
