@@ -60,7 +60,7 @@ def _conditional(flat: Flat) -> float:
     value: float = 0.3 + 2 * (_lr(flat, "d.lr") - 0.3) ** 2 + 2 * (_lr(flat, "g.lr") - 0.7) ** 2 + 0.5 * (flat["beta1"] / 0.9 - 0.5) ** 2
     if flat["r1"]:
         value += 2 * (math.log10(flat["r1.gamma"]) / 3 + 1 / 3 - 0.8) ** 2 + (flat["r1.warmup"] / 0.5 - 0.2) ** 2 - 0.3
-    return value
+    return float(value)
 
 
 def _choices(flat: Flat) -> float:
