@@ -73,7 +73,8 @@ def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float) 
         ),
         ("reported intervals that hold the true value", lambda each: each.coverage(), percent),
     ]
-    return [first, *(_by_budget(title, {policy: of(each) for policy, each in found.items()}, runs, text) for title, of, text in kinds)]
+    others = [_by_budget(title, {policy: of(each) for policy, each in found.items()}, runs, text) for title, of, text in kinds]
+    return [first, *(table for table in others if table.row_count)]
 
 
 def _by_budget(title: str, figures: Mapping[str, list[Figure]], runs: Sequence[int], text: Callable[[float], str]) -> Printed:

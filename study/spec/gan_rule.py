@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from ganstudy.direction import Direction
 from ganstudy.units import KIMG
 from study.spec.allowance import allowance, pace
-from study.spec.rule import SCHEDULERS, Scheduler
+from study.spec.rule import SCHEDULERS, Scheduler, check_grace
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,6 +30,9 @@ class Gan(Scheduler):
     """number of runs to the end of the budget before any is stopped"""
     reduction_factor: Annotated[float, Field(ge=1.1, le=1e9)] = 4.0
     """one trial of so many continues from a rung; the images double from rung to rung"""
+
+    def check(self, *, budget_kimg: float, tick_kimg: float) -> None:
+        check_grace(tick_kimg, budget_kimg=budget_kimg, tick_kimg=tick_kimg)
 
     def start(self, *, budget_kimg: float, direction: Direction) -> "GanRule":
         return GanRule(self, budget_kimg=budget_kimg, direction=direction)

@@ -23,7 +23,7 @@ TICKS = 16
 
 def start(given: Mapping[str, Any], direction: Direction = Direction.MINIMIZE) -> Rule:
     scheduler = read_scheduler(given)
-    scheduler.check(budget_kimg=BUDGET_KIMG, tick_kimg=BUDGET_KIMG / TICKS)
+    scheduler.check(budget_kimg=BUDGET_KIMG, tick_kimg=1.0)
     return scheduler.start(budget_kimg=BUDGET_KIMG, direction=direction)
 
 
@@ -84,8 +84,10 @@ def test_brackets_of_hyperband_have_its_shares() -> None:
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "median"])
 def test_the_first_rung_must_be_before_the_end(name: str) -> None:
-    with pytest.raises(SpecError, match=r"scheduler\.grace_kimg must be below budget_kimg, 16"):
+    with pytest.raises(SpecError, match=r"scheduler\.grace_kimg must be at most 15"):
         start({"name": name, "grace_kimg": 16.0})
+    with pytest.raises(SpecError, match="a scheduler needs a tick before the end"):
+        read_scheduler({"name": "gan"}).check(budget_kimg=2.0, tick_kimg=2.0)
 
 
 Curve = Callable[[int], float]

@@ -1,0 +1,54 @@
+"""What a scheduler stopped, by setting."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tables import Stage
+
+from analysis import TrialTable
+from analysis.report.build import document
+from analysis.report.findings import findings
+from analysis.stopped import stopped
+
+
+def cut(table: TrialTable, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> TrialTable:
+    """The table of a search in which a scheduler stopped these trials."""
+    return replace(
+        table,
+        phase=np.full(len(table), "optimise"),
+        ended=np.where(which, "scheduler", table.ended),
+        outcome=np.where(which, "undertrained", table.outcome),
+    )
+
+
+def test_shares_by_level(stage: Stage) -> None:
+    table = stage(40, 2)
+    on = table.settings["r1"].to_numpy(dtype=bool)
+    first = np.arange(len(table)) % 2 == 0
+    found = stopped(cut(table, on & first))
+    rows = {(row.setting, row.level): (row.trials, row.stopped, row.share) for row in found.itertuples()}
+    assert rows["r1", "on"] == (on.sum(), on.sum() / 2, 0.5)
+    assert rows["r1", "off"] == ((~on).sum(), 0, 0.0)
+    assert found["setting"].iloc[0] == "r1"  # its shares differ most
+    assert ((found["low"] <= found["share"]) & (found["share"] <= found["high"])).all()
+    trials = found.groupby("setting")["trials"].sum().to_dict()
+    assert trials == {"r1": len(table), "loss": len(table), "d.lr": len(table), "r1.gamma": on.sum()}
+
+
+def test_phases_in_which_nothing_is_stopped_do_not_count(stage: Stage) -> None:
+    table = stage(40, 2)
+    half = np.arange(len(table)) < len(table) // 2
+    mixed = replace(cut(table, half), phase=np.where(half, "optimise", "explore"))
+    assert stopped(mixed)["share"].tolist() == pytest.approx(np.ones(len(stopped(mixed))))
+
+
+def test_the_report_has_a_section_only_if_trials_were_stopped(stage: Stage) -> None:
+    table = stage(20, 2)
+    titles = {
+        name: [section.title for section in document(findings(given, objective="fd")).sections]
+        for name, given in (("none", table), ("some", cut(table, np.arange(len(table)) % 3 == 0)))
+    }
+    assert "Stopped early" in titles["some"]
+    assert "Stopped early" not in titles["none"]
+    assert stopped(table).empty

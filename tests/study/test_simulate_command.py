@@ -1,0 +1,80 @@
+"""`ganstudy simulate`, on a table and on a study that was trained."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy import TOY, in_this_process
+from toy_table import SPEC, table
+from typer.testing import CliRunner
+
+from ganstudy import UserError
+from study.api import open_study
+from study.cli import app
+from study.simulate.read import as_search, of_study
+from study.simulate.run import write_runs
+from study.spec.study_spec import StudySpec
+
+
+def simulated(*words: str) -> str:
+    result = CliRunner().invoke(app, ["simulate", *words], env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    given = table(list(np.linspace(1, 3, 20)), seeds=4, noise=0.1, rise=1.0)
+    write_runs(tmp_path / "toy.parquet", [run for mine in given.runs for run in mine], as_search(SPEC).as_dict())
+    return tmp_path / "toy.parquet"
+
+
+def test_figures_of_each_policy_are_printed(file: Path) -> None:
+    text = simulated(str(file), "-n", "5", "--policies", "random,asha,tpe", "--budgets", "2,10", "--slots", "1", "--within", "0.1")
+    assert "20 configs, 80 runs of 16 kimg, 0 % failed; objective fd, minimize" in text
+    assert "kimg until half are within 10 %" in text
+    for title in ("answers within 10 % of the best config", "median regret", "flattery"):
+        assert title in text
+    assert "reported intervals" not in text  # only a race reports one
+    rows = [line.split() for line in text.splitlines()]
+    assert [row[0] for row in rows if row and row[0] in ("random", "asha", "tpe")] == ["random", "asha", "tpe"] * 4
+    assert "random: random search, each run to its end" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--policies", "radnom"], r"no policy named 'radnom'; did you mean 'random'\?"),
+        (["--budgets", "10,5"], "from the smallest to the largest; given 10,5"),
+        (["--budgets", "ten"], "must be whole numbers separated by commas, such as 10,20,40; given ten"),
+    ],
+)
+def test_refusals(file: Path, words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        simulated(str(file), *words)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    in_this_process(StudySpec.from_dict({**TOY, "seeds": 2}), folder)
+    return folder
+
+
+def test_a_study_with_two_seeds_is_a_table(study: Path) -> None:
+    view = open_study(study)
+    found = of_study(view)
+    trials = view.trials()
+    assert len(found) == trials["config_id"].nunique()
+    ends = sorted(found.value(run) for mine in found.runs for run in mine if not run.dead)
+    assert ends == pytest.approx(sorted(trials.loc[trials["ended"] == "budget", view.objective]))
+    assert found.failed == pytest.approx(trials["failed"].mean())
+    assert "median regret" in simulated(str(study), "-n", "2", "--policies", "random,ray", "--budgets", "1,3")
+
+
+def test_a_study_with_one_seed_is_refused(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**TOY, "seeds": 1}
+    in_this_process(StudySpec.from_dict(given), tmp_path / "one")
+    with pytest.raises(UserError, match=r"2 configs with 2 finished trials each.*Run the study with seeds: 2 or more"):
+        simulated(str(tmp_path / "one"))
