@@ -28,14 +28,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def differing(old: Mapping[str, Any], new: Mapping[str, Any], *, was: str = "in the folder", now: str = "now") -> list[str]:
     """Return a clause for each key whose value differs, as "base: {d.lr: 0.001} in the folder, {d.lr: 0.01} now". Shows only what differs."""
     clauses = []
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
             one, other = _apart(old.get(key, _UNSET), new.get(key, _UNSET))
-            was, now = ("not set" if value is _UNSET else written(value) for value in (one, other))
-            clauses.append(f"{key}: {was} in the folder, {now} now")
+            before, after = ("not set" if value is _UNSET else written(value) for value in (one, other))
+            clauses.append(f"{key}: {before} {was}, {after} {now}")
     return clauses
 
 

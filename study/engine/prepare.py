@@ -158,7 +158,8 @@ def _refuse_other(store: Store, spec: StudySpec) -> None:
     if changes := differences(known, spec.as_dict()):
         raise UserError(
             f"{there} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', there)}. "
-            "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it. For a new study, change `name` or give --folder"
+            "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it. For a new study, change `name` or give --folder; "
+            f"a search can learn from this one by `warm_start: [{there}]`"
         )
     for reason in shrunk(known, spec.as_dict()):
         raise UserError(f"{reason}. Raise it, or give another --folder ({there} has the trials)")

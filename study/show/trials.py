@@ -14,6 +14,7 @@ from analysis.words import listed, plural
 from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
+from study.show.launches import changes_of
 from study.show.terminal import number, settings_of
 from study.spec.planned import phase_words
 from study.views import StudyView, TrialView
@@ -39,6 +40,8 @@ def print_study(view: StudyView, console: Console) -> None:
         yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
         yaml.dump({part: spec[part]}, text)
         console.print(text.getvalue(), end="", soft_wrap=True)
+    for line in changes_of(view.recorded.studies):
+        console.print(line, soft_wrap=True)
     trials = view.trials()
     console.print(f"{plural(len(trials), 'trial')}{':' if len(trials) else ' so far'}", soft_wrap=True)
     if len(trials):

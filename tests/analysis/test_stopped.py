@@ -46,7 +46,7 @@ def test_phases_in_which_nothing_is_stopped_do_not_count(stage: Stage) -> None:
 def test_the_report_has_a_section_only_if_trials_were_stopped(stage: Stage) -> None:
     table = stage(20, 2)
     titles = {
-        name: [section.title for section in document(findings(given, objectives="fd")).sections]
+        name: [section.title for section in document(findings(given, objectives=["fd"])).sections]
         for name, given in (("none", table), ("some", cut(table, np.arange(len(table)) % 3 == 0)))
     }
     assert "Stopped early" in titles["some"]

@@ -11,6 +11,7 @@ from played import play
 
 from ganstudy import UserError
 from study.api import open_study
+from study.show.launches import changes_of
 from study.spec.ablated import ablated
 from study.spec.planned import phases_of, planned_trials
 from study.spec.study_spec import StudySpec
@@ -151,6 +152,11 @@ def test_a_phase_can_be_added_and_grow(tmp_path: Path) -> None:
     store = play(StudySpec.from_dict({**GIVEN, "phases": grown}), tmp_path / "study", settled)
     assert len(in_phase(store, "explore")) == 16
     assert len({record.config_id for record in in_phase(store, "confirm")}) >= 6
+    told = changes_of(Store(tmp_path / "study").studies)
+    assert len(told) == 2
+    assert "confirm: " in told[0]
+    assert "n_configs: 12" in told[1]
+    assert "n_configs: 16" in told[1]
 
 
 def test_phases_of_a_study_with_one() -> None:
