@@ -2,13 +2,14 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special, stats
 
 from analysis.explain import Explanation
+from analysis.hierarchy import rate_and_correlation
 from analysis.model.multiplicity import ERROR, SHARES
 from analysis.model.regression import t_value
 from analysis.model.terms import compared_levels
@@ -16,6 +17,7 @@ from analysis.words import listed, number, plural
 
 _POWER = 0.8
 _FEWEST = 12  # units; with fewer, the limits of permuted data vary too much to be foreseen
+_CONFIGS = 6  # with two trials; fewer tell little of how alike the trials of a config are
 _NEAR = 1.05  # an effect that is this near to one worth finding needs no more trials
 _LARGEST = math.log(1e6)  # a factor that no study looks for
 POINTS, FACTOR = 0.20, 1.5  # effects worth finding: 20 points of failures, a factor of 1.5 in a metric
@@ -38,6 +40,37 @@ class Plan:
     trials: int
 
 
+@dataclass(frozen=True)
+class Variation:
+    """How often trials fail, and how alike the trials of one config are (the intraclass correlation)."""
+
+    rate: float = 0.5
+    icc: float = 0.3
+    rate_from: str = ""  # where the rate is from, as a noun; "" if it is assumed
+    icc_from: str = ""  # likewise
+
+    @classmethod
+    def of(cls, failed: Sequence[int], judged: Sequence[int], *, source: str) -> "Variation":
+        """Estimate both from the numbers of failed and of judged trials of each config; what too few trials tell is assumed.
+
+        source: where they are from, as a noun. The rate needs 12 trials, the correlation 6 configs with two trials.
+        """
+        n = sum(judged)
+        rate, icc = rate_and_correlation(failed, judged) if len(failed) > 1 else ((sum(failed) + 1) / (n + 2), cls.icc)
+        known, alike = n >= _FEWEST, sum(each > 1 for each in judged) >= _CONFIGS
+        told = f"{plural(n, 'trial')} of {source}"
+        return cls(rate if known else cls.rate, icc if known and alike else cls.icc, told if known else "", told if known and alike else "")
+
+    def __str__(self) -> str:
+        rate, icc = f"{100 * self.rate:.0f} % of the trials failing", f"an intraclass correlation of {self.icc:.2g}"
+        if self.rate_from == self.icc_from:
+            return f"{rate} and {icc}, " + (f"as in {self.rate_from}" if self.rate_from else "both assumed")
+        return f"{rate}, as in {self.rate_from}, and {icc}, assumed"
+
+
+_ASSUMED = Variation()
+
+
 def planned(plan: Plan, comparisons: int, *, rate: float = 0.5, icc: float = 0.3) -> float:
     """Return the difference of failure rates that a design shows with a power of 80 %; infinite if it has too few units.
 
@@ -51,30 +84,66 @@ def planned(plan: Plan, comparisons: int, *, rate: float = 0.5, icc: float = 0.3
     return detectable(error, limit, plan.units - 2) if plan.units >= _FEWEST else float("inf")
 
 
-def planned_statement(n_trials: int, plans: Mapping[str, Plan]) -> str:
+def planned_statement(n_trials: int, plans: Mapping[str, Plan], variation: Variation = _ASSUMED) -> str:
     """Return the differences of failure rates that a design will show for each setting, and how many trials a difference of 20 points needs."""
-    comparisons = sum(len(compared_levels(plan.levels)) if plan.levels else 1 for plan in plans.values())
-    found = {name: planned(plan, comparisons) for name, plan in plans.items()}
+    comparisons, found = _comparisons(plans), _found(plans, variation)
     total = plural(n_trials, "trial")
     shown: dict[str, list[str]] = {}
     for name, points in sorted(found.items(), key=lambda item: item[1]):
         if points < 1:
             shown.setdefault(f"{100 * points:.0f} points", []).append(name)
-    best = min(plans, key=lambda name: (found[name], -plans[name].units))
+    best = _best(plans, found)
     sizes = range(_FEWEST, 10**6)
-    needed = sizes[bisect_left(sizes, True, key=lambda size: planned(replace(plans[best], units=size), comparisons) <= POINTS)]
+
+    def seen(size: int) -> bool:
+        return planned(replace(plans[best], units=size), comparisons, rate=variation.rate, icc=variation.icc) <= POINTS
+
+    needed = sizes[bisect_left(sizes, True, key=seen)]
     share = n_trials / max(plans[best].units * plans[best].trials, 1)  # of which the setting applies in a part
     advice = f"{100 * POINTS:.0f} points need about {math.ceil(needed * plans[best].trials * share):,} trials"
     advice += f" for {best}." if len(plans) > 1 else "."
     if not shown:
-        return f"{total} {'is' if n_trials == 1 else 'are'} too few to tell any difference of failure rates from chance ({plural(comparisons, 'comparison')}); {advice}"
+        return f"{total} {'is' if n_trials == 1 else 'are'} too few to tell any difference of failure rates from chance ({plural(comparisons, 'comparison')}; {variation}); {advice}"
     differences = listed([f"{points} for {listed(names)}" for points, names in shown.items()])
     none = [name for name in plans if found[name] >= 1]
     return (
         f"{total} {'shows' if n_trials == 1 else 'show'}, in four of five studies, these differences of failure rates: {differences}"
         + (f", and none for {listed(none)}" if none else "")
-        + f" ({plural(comparisons, 'comparison')}, half of the trials failing); {advice}"
+        + f" ({plural(comparisons, 'comparison')}; {variation}); {advice}"
     )
+
+
+def bought(n_trials: int, plans: Mapping[str, Plan], more: Mapping[str, float], variation: Variation = _ASSUMED) -> str:
+    """Return what further trials would show, as a sentence: `more` maps what buys them to their number, such as {"one more hour": 120}.
+
+    They are trials of further configs. The difference is that of the setting for which it is the smallest.
+    """
+    found = _found(plans, variation)
+    best = _best(plans, found)
+    now = found[best]
+    parts = []
+    for what, extra in more.items():
+        grown = {name: replace(plan, units=round(plan.units * (1 + extra / n_trials))) for name, plan in plans.items()}
+        then = _found(grown, variation)[best]
+        parts.append(f"{what} trains about {plural(round(extra), 'more trial')}, which show {_points(then)}")
+    return f"Now {_points(now)} for {best}; {'; '.join(parts)}."
+
+
+def _points(found: float) -> str:
+    return f"{100 * found:.0f} points" if found < 1 else "no difference"
+
+
+def _comparisons(plans: Mapping[str, Plan]) -> int:
+    return sum(len(compared_levels(plan.levels)) if plan.levels else 1 for plan in plans.values())
+
+
+def _found(plans: Mapping[str, Plan], variation: Variation) -> dict[str, float]:
+    comparisons = _comparisons(plans)
+    return {name: planned(plan, comparisons, rate=variation.rate, icc=variation.icc) for name, plan in plans.items()}
+
+
+def _best(plans: Mapping[str, Plan], found: Mapping[str, float]) -> str:
+    return min(plans, key=lambda name: (found[name], -plans[name].units))
 
 
 def statement(explanation: Explanation) -> list[str]:

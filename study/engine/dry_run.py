@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis import power
 from analysis.metrics import Baseline
-from analysis.model.units import is_complete
+from analysis.power import bought, planned_statement
 from analysis.words import plural
 from ganstudy.registry import first_line
 from ganstudy.written import written
@@ -18,9 +16,10 @@ from study.console import print_table
 from study.engine import cluster, sharing
 from study.engine.adaptive import Adaptive
 from study.engine.costs import Costs, configs_of
+from study.engine.planning import more_trials, plans, variation
 from study.engine.prepare import prepare
 from study.engine.samplers import Designed
-from study.engine.separation import designed, unseparated
+from study.engine.separation import unseparated
 from study.evaluation.classifiers import stored
 from study.spec.domains import as_given
 from study.spec.planned import phase_words
@@ -64,8 +63,11 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, written(spec.space.variants.get(name) or as_given(domain)))
     print_table(console, table)
-    for sentence in (power_of(spec.of_phase(spec.phase)), *unseparated(spec)) if spec.goal == "explain" else ():
-        console.print(sentence, soft_wrap=True)
+    designed = spec.of_phase(spec.phase) if spec.goal == "explain" else None
+    varies = variation(spec, folder) if designed else None
+    if designed and varies:
+        for sentence in (planned_statement(designed.n_trials, plans(designed), varies), *unseparated(spec)):
+            console.print(sentence, soft_wrap=True)
     console.print(
         "\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":", soft_wrap=True
     )
@@ -87,6 +89,9 @@ def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | N
         f"\ncost: {images}; about {spec.n_trials * costs.seconds / slots / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared} ({costs})",
         soft_wrap=True,
     )
+    if designed and varies:
+        extra = more_trials(designed.n_trials, slots=slots, seconds=costs.seconds, kind="GPU" if cluster.total(nodes)["GPU"] else "slot")
+        console.print(bought(designed.n_trials, plans(designed), extra, varies), soft_wrap=True)
     console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {shown(folder)}", soft_wrap=True)
     console.print(
         "evaluation protocol: " + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items()),
@@ -124,18 +129,3 @@ def _kept(source: Source, folder: Path) -> str:
     if found is None:  # the cache could not be written
         return "it could not be cached, so each launch trains it again, for about a minute"
     return f"the launch reads it from {found[0]}"
-
-
-def power_of(spec: StudySpec) -> str:
-    """Return what the design can show. If every combination of choices is run, trials are independent; else configs are."""
-    rows = designed(spec, spec.n_configs)
-    distinct = rows.drop_duplicates()
-    domains = spec.space.domains
-    complete = not spec.space.nuisance and all(isinstance(d, CategoricalDistribution) for d in domains.values()) and is_complete(distinct)
-    plans = {}
-    for name, domain in spec.space.scientific.items():
-        levels = len(domain.choices) if isinstance(domain, CategoricalDistribution) else None
-        share = float(distinct[name].notna().mean())  # a conditional setting applies in part of the configs
-        units, trials = (spec.n_trials, 1) if complete else (len(distinct), spec.n_trials // len(distinct))
-        plans[name] = power.Plan(levels, round(units * share), trials)
-    return power.planned_statement(spec.n_trials, plans)

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from analysis.power import Plan, planned_statement
 from bench.designs import space_of, worst_interaction, worst_pair
-from study.engine.dry_run import power_of
+from study.engine.planning import plans
 from study.engine.separation import unseparated
 from study.spec import balanced
 from study.spec.design import DESIGNS, factorial, factorial_sobol_design
@@ -267,13 +267,15 @@ def spec_of(scientific: dict[str, Any], *, n_configs: int, seeds: int, sampler: 
 def test_the_dry_run_counts_the_units_that_the_claims_will_have() -> None:
     switches: dict[str, Any] = {"r1": [False, True], "ema": [False, True]}
     # all four combinations, twice, with five seeds: 40 independent trials
-    assert power_of(spec_of(switches, n_configs=8, seeds=5)) == planned_statement(40, dict.fromkeys(switches, Plan(2, 40, 1)))
+    assert plans(spec_of(switches, n_configs=8, seeds=5)) == dict.fromkeys(switches, Plan(2, 40, 1))
     # one of the combinations is missing, so configs are a sample
-    assert "too few to tell any difference" in power_of(spec_of({**switches, "r2": [False, True]}, n_configs=7, seeds=5, sampler="random"))
+    assert "too few to tell any difference" in planned_statement(
+        35, plans(spec_of({**switches, "r2": [False, True]}, n_configs=7, seeds=5, sampler="random"))
+    )
     # the weight of R1 applies in half of the configs
     gamma = {"r1": [False, True], "r1.gamma": {"low": 0.1, "high": 10, "log": True}, "d.lr": {"low": 1e-4, "high": 1e-2, "log": True}}
-    expected = planned_statement(128, {"r1": Plan(2, 64, 2), "r1.gamma": Plan(None, 32, 2), "d.lr": Plan(None, 64, 2)})
-    assert power_of(spec_of(gamma, n_configs=64, seeds=2, sampler="balanced")) == expected
+    expected = {"r1": Plan(2, 64, 2), "r1.gamma": Plan(None, 32, 2), "d.lr": Plan(None, 64, 2)}
+    assert plans(spec_of(gamma, n_configs=64, seeds=2, sampler="balanced")) == expected
 
 
 def test_the_dry_run_names_balanced_where_growing_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
