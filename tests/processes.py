@@ -23,6 +23,7 @@ STARTS_RAY = {
     "test_plugins.py",
     "test_reach.py",
     "test_read_only.py",
+    "test_samplers_launch.py",
     "test_sharing.py",
     "test_submit.py",
     "test_time_limits.py",

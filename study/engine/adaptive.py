@@ -77,6 +77,7 @@ class Adaptive(Proposals):
         self.more: deque[TrialRecord] = deque()  # the last trials of configs that get another seed
         self.more_seeds = MoreSeeds(spec.seeds, spec.objective.direction)
         self._kept: BaseSampler | None = None  # the sampler, if it may keep a state
+        self._deviates = False  # whether its proposals differ from recorded ones
         self._kind = type(self._made((spec.design_seed,)))
         for known in earlier:
             self.learn(known)
@@ -176,10 +177,13 @@ class Adaptive(Proposals):
             if (proposal.flat, proposal.variants) == (record.flat, record.variants):
                 return trial
             self.study.tell(trial, state=TrialState.FAIL)
-            log.warning(
-                "the sampler proposes other settings for %s than those recorded, which it now learns. The study goes on, but not as it would have without the interruption",
-                record.trial_id,
-            )
+            if not self._deviates:
+                log.warning(
+                    "the sampler now proposes other settings for %s than those recorded, which it learns instead. "
+                    "The study goes on, but not as it would have without the interruption",
+                    record.trial_id,
+                )
+            self._deviates = True
         else:
             self.study.sampler = RandomSampler()  # never draws: all values are enqueued
         self.study.enqueue_trial({name: value for name, value in record.settings.items() if name in self.spec.space.domains})

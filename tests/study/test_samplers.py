@@ -1,6 +1,5 @@
 """The `sampler:` of a study file: names, paths and arguments, what is refused, and what samplers learn from trials that died."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from hub import fill_cache
 from searches import CONDITIONAL, IMAGES, RANGES, asked, drive, ended
 
 from study.engine.adaptive import Adaptive
@@ -196,41 +196,11 @@ def test_constraints_and_several_objectives_go_with_trials_that_die(name: str, m
 
 # OptunaHub ---------------------------------------------------------------------------------------------
 
-PACKAGE = '''
-import optuna
-from optuna.samplers import RandomSampler
-
-class Fixed(optuna.samplers.BaseSampler):
-    """Draws at random, then stays at the lower ends."""
-
-    def __init__(self, *, n: int = 2, seed: int | None = None):
-        self.n, self.random = n, RandomSampler(seed=seed)
-
-    def infer_relative_search_space(self, study, trial):
-        return {}
-
-    def sample_relative(self, study, trial, search_space):
-        return {}
-
-    def sample_independent(self, study, trial, param_name, param_distribution):
-        if trial.number < self.n:
-            return self.random.sample_independent(study, trial, param_name, param_distribution)
-        return param_distribution.low
-'''
-
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The cache of OptunaHub with two packages, in which it looks before it downloads."""
-    pytest.importorskip("optunahub")
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("OPTUNAHUB_CACHE_HOME", os.fspath(cache))
-    packages = cache / "github.com" / "optuna" / "optunahub-registry" / "main" / "package" / "samplers"
-    for name, text in (("fixed", PACKAGE), ("two", PACKAGE + "\n\nclass Other(Fixed):\n    pass\n")):
-        (packages / name).mkdir(parents=True)
-        (packages / name / "__init__.py").write_text(text)
-    sampling._of_hub.cache_clear()
-    yield packages
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    fill_cache(tmp_path / "cache", monkeypatch)
+    yield
     sampling._of_hub.cache_clear()
 
 
@@ -262,7 +232,8 @@ def test_a_sampler_of_optunahub_is_checked_when_it_may_be_downloaded(sampler: An
     refuse_unable(asked("optunahub:samplers/two.Other", RANGES), download=True)
 
 
-def test_a_package_that_cannot_be_downloaded_is_refused_with_the_reason(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("hub")
+def test_a_package_that_cannot_be_downloaded_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     import optunahub
 
     def no_network(package: str) -> None:
