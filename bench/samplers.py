@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from optuna.trial import TrialState
 
 from study.engine.adaptive import Adaptive
 from study.spec.study_spec import StudySpec
@@ -106,8 +107,8 @@ CASES = {
 }
 
 
-def search(case: Case, sampler: Any, seed: int) -> tuple[float, float]:
-    """Return the best true value that a study finds, and the share of its trials that died or were stopped."""
+def search(case: Case, sampler: Any, seed: int, *, fail: bool = False) -> tuple[float, float]:
+    """Return the best true value that a study finds, and the share of its trials that died or were stopped. fail: tell dead trials as Optuna's FAIL."""
     spec = StudySpec.from_dict(
         {
             "name": "s",
@@ -143,7 +144,10 @@ def search(case: Case, sampler: Any, seed: int) -> tuple[float, float]:
             rungs.append(first)
         for each in measured:
             adaptive.measured(record.trial_id, each)
-        adaptive.closed(record.changed(measurements=tuple(measured), closed=Closed(ended=ended)))
+        if fail and ended is Ended.DEAD:
+            adaptive.study.tell(adaptive.trials[record.trial_id], state=TrialState.FAIL)
+        else:
+            adaptive.closed(record.changed(measurements=tuple(measured), closed=Closed(ended=ended)))
         lost += ended is not Ended.BUDGET
         best = min(best, value if ended is Ended.BUDGET else math.inf)
     return best, lost / number
@@ -158,6 +162,7 @@ def main() -> None:
     parser.add_argument("samplers", nargs="*", choices=[[], *SAMPLERS], default=[])
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
+    parser.add_argument("--fail", action="store_true", help="tell dead trials as failed, as Optuna does")
     given = parser.parse_args()
     print(
         f"{CONFIGS} configs, {given.repeats} repeats, mean ± standard error\n\n| space | sampler | best value | died or stopped | seconds |"
@@ -166,7 +171,7 @@ def main() -> None:
     for name in given.cases:
         for sampler in given.samplers or SAMPLERS:
             start = time.monotonic()
-            found = np.array([search(CASES[name], SAMPLERS[sampler], seed) for seed in range(given.repeats)])
+            found = np.array([search(CASES[name], SAMPLERS[sampler], seed, fail=given.fail) for seed in range(given.repeats)])
             mean, error = found.mean(0), found.std(0, ddof=1) / math.sqrt(given.repeats)
             print(
                 f"| {name} | {sampler} | {mean[0]:.3f} ± {error[0]:.3f} | {mean[1]:.1%} ± {error[1]:.1%} | {(time.monotonic() - start) / given.repeats:.1f} |",
