@@ -13,7 +13,7 @@ from scipy.stats import kendalltau
 
 import analysis
 from analysis.ablation import ablations
-from analysis.confirmed import ABLATE
+from analysis.confirmed import ABLATE, CONFIRM
 from analysis.words import listed, percent, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.command import command
@@ -224,6 +224,8 @@ def print_best(view: StudyView, found: list[TrialView], by: str | None, console:
     config_of = dict(zip(table.trial_id, table.config_id, strict=True))
     if several:
         console.print(f"Pareto front of {listed(names)}, by the probability of being on it", soft_wrap=True)
+    if any(trial.record.phase == CONFIRM for trial in found):
+        console.print("Confirmed: only trials with fresh seeds count, which had no part in the choice of these configs.", soft_wrap=True)
     for i, trial in enumerate(found, 1):
         row = of_config[config_of[trial.trial_id]]
         said = on_front(row, names) if several else f"place {_place(row)}; {_new_run(row, names[0])}"

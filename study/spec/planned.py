@@ -42,12 +42,16 @@ def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
     for name, phase in phases_of(spec).items():
         match name:
             case "confirm":
-                words[name] = f"the best {plural(phase['top'], 'config')}, up to {plural(phase['seeds'], 'fresh seed')}"
+                words[name] = f"{_the_best(phase['top'])}, up to {plural(phase['seeds'], 'fresh seed')}"
             case "ablate":
-                words[name] = f"each setting of the best {plural(phase['of'], 'config')} back at the base"
+                words[name] = f"each setting of {_the_best(phase['of'])} back at the base"
             case _:
                 scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
                 words[name] = (
                     f"{name_of(phase['sampler'])}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
                 )
     return words
+
+
+def _the_best(n: int) -> str:
+    return "the best config" if n == 1 else f"the best {n} configs"
