@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.confirmed import CONFIRM
 from analysis.hierarchy import Ints, Population, draw_objectives, draw_risks
+from analysis.paired import paired
 from analysis.table import Floats, Scale, TrialTable
 from ganstudy import UserError
 
@@ -60,8 +62,12 @@ class Posterior(Draws):
 
 
 def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
-    """Return the posterior of all configs of a table. Raises UserError for a metric that is unknown, has no direction, or only failed trials have."""
+    """Return the posterior of all configs of a table. In a table of phase confirm, effects of seeds that all configs share are told apart (`analysis.paired`).
+
+    Raises UserError for a metric that is unknown, has no direction, or only failed trials have."""
     sign, scale = table.direction(by).sign, table.scale(by)
+    same = paired(table, by) if len(table) and (table.phase == CONFIRM).all() else None  # its configs have the same seeds
+    table = same.table if same else table
     if by == "onset_kimg":
         raise UserError("configs cannot be ranked by onset_kimg: only failed trials have one. `explain` takes it as an outcome")
     configs = _counted(table, by, scale)
@@ -88,6 +94,10 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
             expected = of_chains.mean(0)
             objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
         objective = np.where(n > 0, expected, np.nan)
+    if same and same.variance and objectives is not None and spreads is not None:
+        # other seeds would have done something else to all configs alike
+        objectives = objectives + np.sqrt(same.variance / same.seeds) * rng.standard_t(same.seeds - 1, size=(len(objectives), 1))
+        spreads = np.sqrt(spreads**2 + same.variance)
     return Posterior(
         by=by,
         scale=scale,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.paired import paired
 from analysis.pareto import best_first
 from analysis.rank import rank
 from analysis.table import TrialTable
@@ -28,12 +27,10 @@ def contenders(table: TrialTable, by: Sequence[str], top: int, *, limits: Sequen
 def survivors(table: TrialTable, by: Sequence[str], *, error: float, limits: Sequence[Limit] = ()) -> list[str]:
     """Return the ids of the configs that stay in the race, best first: without those of which one is the best with a probability of at most `error`.
 
-    table: trials with fresh seeds only, the same for all configs. What seeds do to all configs alike is taken out first (`paired`). With several
+    table: trials of phase confirm. With several
     metrics, a config leaves when it can hardly be on the front. All configs stay if nothing tells their differences from noise.
     """
     configs = list(dict.fromkeys(map(str, table.config_id)))
-    for metric in by:
-        table = paired(table, metric) if metric in table.final else table
     chances = _chances(table, by, limits)
     if chances is None:
         return configs
