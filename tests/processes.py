@@ -18,6 +18,7 @@ STARTS_RAY = {
     "test_launch.py",
     "test_layout.py",
     "test_object_store_study.py",
+    "test_objectives_study.py",
     "test_out_of_memory.py",
     "test_phases_run.py",
     "test_plugins.py",
