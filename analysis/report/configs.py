@@ -238,7 +238,8 @@ def trade_off(found: Findings) -> Section:
     def row(config: pd.Series) -> list[str]:
         values = [text for name in metrics for text in (aligned(config[name]), _range(config, name))]
         kept = [_kept(found.feasibility, str(config["config_id"]))] if found.feasibility else []
-        return [str(config["config_id"]), percent(config["p_front"]), *values, percent(config["p_fail"]), *kept]
+        risk = percent(config["p_fail"]) if np.isfinite(config["p_front"]) else "–"  # with one trial of each config it is that of the study
+        return [str(config["config_id"]), percent(config["p_front"]), *values, risk, *kept]
 
     blocks: list[Block] = []
     if found.feasibility:

@@ -32,8 +32,9 @@ def print_front(view: StudyView, table: analysis.TrialTable, console: Console) -
         shown.add_column(column, justify="right", no_wrap=True)
     shown.add_column("config", overflow="fold")
     for row in on.to_dict("records"):
+        risk = percent(row["p_fail"]) if row["p_front"] == row["p_front"] else "–"  # with one trial of each config it is that of the study
         values = [text for name in names for text in (number(row[name]), _range(row, name))]
-        shown.add_row(percent(row["p_front"]), *values, percent(row["p_fail"]), str(row["n"]), row["config_id"])
+        shown.add_row(percent(row["p_front"]), *values, risk, str(row["n"]), row["config_id"])
     console.print(f"Pareto front of {listed(names)}, {len(on)} of {len(found)} configs, by the probability of being on it:", soft_wrap=True)
     print_table(console, shown)
 

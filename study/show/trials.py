@@ -29,7 +29,8 @@ def print_study(view: StudyView, console: Console) -> None:
     console.print(
         "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec).items())
         + "; "
-        + ", ".join(f"objective: {name} ({direction.phrase})" for name, direction in view.study.objectives.items())
+        + ("objectives: " if len(view.study.objectives) > 1 else "objective: ")
+        + ", ".join(f"{name} ({direction.phrase})" for name, direction in view.study.objectives.items())
         + (f", constraints: {listed([str(limit) for limit in view.study.limits])}" if view.study.limits else "")
         + (f", failure: {spec['failure']}" if spec.get("failure") else ""),
         soft_wrap=True,
