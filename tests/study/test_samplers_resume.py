@@ -56,3 +56,14 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path, name
     assert whole[0]["g.lr"] == 2e-4
     assert whole[1]["g.lr"] == 1e-4
     assert len({repr(sorted(flat.items())) for flat in whole}) == spec.n_configs
+
+
+@pytest.mark.parametrize("name", ["tpe", "cmaes", "nsga2", "qmc"])
+def test_a_killed_search_of_several_seeds_goes_on_too(tmp_path: Path, name: str) -> None:
+    sampler, space = SEARCHES[name]
+    spec = asked(sampler, space, n_configs=10, seeds=3)
+    whole = drive(tmp_path / "whole", spec, range(200))
+    assert len(whole) > spec.n_configs
+    for events in (range(13), range(13, 22), range(22, 200)):
+        again = drive(tmp_path / "killed", spec, events)
+    assert again == whole
