@@ -90,7 +90,23 @@ def spaces(draw: st.DrawFn) -> Any:
 
 OTHER_KEYS: dict[str, Any] = {
     "goal": st.sampled_from(["explain", "optimise"]),
-    "sampler": st.sampled_from([*DESIGNS, *SAMPLERS]),
+    "sampler": st.one_of(
+        st.sampled_from([*DESIGNS, *SAMPLERS, "optuna.samplers.TPESampler", "optuna.nosuch", "os.system", "optunahub:samplers/x"]),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "name": st.sampled_from([*SAMPLERS, 3]),
+                "n_startup_trials": SCALARS,
+                "population_size": NUMBERS,
+                "seed": NUMBERS,
+                "x": JUNK,
+            },
+        ),
+    ),
+    "enqueue": st.lists(
+        st.one_of(st.sampled_from(["defaults", "dcgan_mnist", "nosuch"]), st.dictionaries(WORDS, SCALARS, max_size=2), JUNK), max_size=3
+    ),
+    "warm_start": st.one_of(st.lists(WORDS, max_size=2), JUNK),
     "n_configs": st.integers(0, 12),
     "seeds": st.integers(0, 3),
     "design_seed": st.integers(0, 3),

@@ -46,17 +46,24 @@ def read_enqueue(given: Any, space: Space, base: Mapping[str, Any], *, folders: 
 def _recipe(name: str, folders: Sequence[Path | str], where: tuple[str, ...]) -> Mapping[str, Any]:
     """Return the settings of a recipe: a path, or the name of one in a folder recipes."""
     places = [Path(folder) / path for folder in (".", *folders) for path in (name, f"recipes/{name}.yaml", f"../recipes/{name}.yaml")]
-    path = next((place for place in places if place.suffix == ".yaml" and place.is_file()), None)
+    path = next((place for place in places if place.suffix == ".yaml" and _is_file(place)), None)
     if path is None:
         known = sorted({other.stem for place in places for other in place.parent.glob("*.yaml") if place.parent.name == "recipes"})
         raise SpecError(
             where,
-            f"a config of enqueue must be a mapping, defaults, or a recipe; given {name!r}; {nearest(name, ['defaults', *known])}there are {known}",
+            f"a config of enqueue must be a mapping, defaults, or a recipe; given {shown(name)}; {nearest(name, ['defaults', *known])}there are {known}",
         )
     try:
         return load_config(path, {}).flat()
     except UserError as error:
         raise SpecError(where, str(error)) from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name of a file can be so long, or hold a zero byte
+        return False
 
 
 def values_of(flat: Mapping[str, Any], space: Space, base: Mapping[str, Any]) -> Values:
