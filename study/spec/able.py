@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from optuna.distributions import CategoricalDistribution
-from optuna.samplers import BaseGASampler, BaseSampler, CmaEsSampler
+from optuna.samplers import BaseGASampler, BaseSampler, BruteForceSampler, CmaEsSampler, GridSampler
 
 from ganstudy.written import shown
 from study.spec.design import DESIGNS
@@ -91,6 +91,8 @@ def refuse_unable(spec: Searching, *, download: bool = False) -> None:
 
 def _unable(sampler: BaseSampler, spec: Searching) -> str:
     """Return why a sampler cannot do what the study asks, as the rest of a sentence; "" if it can."""
+    if isinstance(sampler, (GridSampler, BruteForceSampler)):
+        return "tries all combinations, for which goal: explain has sampler: factorial; Optuna lets it do so only in a loop of its own"
     limits, at_random = _limits(sampler), _unlearned(sampler, spec.space)
     if len(spec.objectives) > 1 and not limits.objectives:
         return f"optimises one objective; the study has {len(spec.objectives)}"

@@ -88,10 +88,16 @@ def check_arguments(sampler: Sampling, *, domains: Mapping[str, BaseDistribution
             raise SpecError(("sampler", key), f"the sampler {name} has no argument {key!r}; {has}")
         if key in own:
             _check_type(make, key, value)
+    if missing := [key for key in own if key not in arguments_of(sampler) and _is_required(parameters[key])]:
+        raise SpecError(("sampler",), f"the sampler {name} needs {', '.join(missing)}, as in {{name: {name}, {missing[0]}: …}}")
     try:
         return make_sampler(sampler, seed=0, domains=domains)
     except Exception as error:  # a sampler checks its arguments as it likes
         raise SpecError(("sampler",), f"the sampler {name} refuses its arguments {shown(arguments_of(sampler))}: {error}") from None
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
 
 
 def maker(name: str) -> Maker:
