@@ -108,7 +108,9 @@ def _forests(claims: Sequence[Claim], objective: str) -> list[Chart]:
 
 def by_setting(found: Findings) -> Section | None:
     """The risk and the objective at each level of each setting, with the same levels in both figures."""
-    table = found.counted
+    table = (
+        found.explanation.table
+    )  # without trials whose settings a search or a confirmation chose by results, if others were drawn at random
     names, left = _fitting(table)
     if not names:
         return None

@@ -136,7 +136,8 @@ def findings(
         outcomes=outcomes(table, explanation),
         ranking=attempt("ranking", lambda: rank(table, objective)),
         importances={
-            name: attempt(f"importance for {name}", partial(importance, table, name)) for name in dict.fromkeys(("failed", objective))
+            name: attempt(f"importance for {name}", partial(importance, explanation.table, name))
+            for name in dict.fromkeys(("failed", objective))
         },
         expected=attempt("expected", lambda: expected_best(table, objective)),
         pareto=attempt("pareto", lambda: _front(table, of_front, limits)) if of_front else None,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from played import play
 
+from analysis.report.findings import findings
 from ganstudy import UserError
 from study.api import open_study
 from study.show.launches import changes_of
@@ -209,3 +210,12 @@ def test_phases_that_make_no_sense_are_refused_at_their_key(phases: Any, where: 
 def test_keys_of_a_phase_are_refused_beside_phases(key: str) -> None:
     with pytest.raises(UserError, match=f"must have no key {key}"):
         StudySpec.from_dict({**GIVEN, key: 2})
+
+
+def test_settings_are_judged_by_the_design_alone(done: Store) -> None:
+    """What a search and a confirmation chose by results says nothing of settings: figures and importances are of the 12 trials of explore."""
+    found = findings(open_study(done.folder).table(), objectives=["fd"])
+    assert set(found.explanation.table.phase) == {"explore"}
+    (frame,) = [frame for name, frame in found.importances.items() if name == "fd"]
+    assert frame is not None
+    assert frame["n_configs"].max() <= 12
