@@ -1,5 +1,6 @@
 """Objectives and constraints of a study: what may change, what a machine can measure, what a scheduler stops by, and what counts as beyond a limit."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,23 @@ def test_a_search_leaves_the_part_of_the_space_that_is_beyond_a_limit(tmp_path: 
     ]  # of the last 20 proposals
     assert kept[0] >= 12
     assert kept[1] <= 6
+
+
+@pytest.mark.parametrize("sampler", ["tpe", {"name": "nsga2", "population_size": 8}])
+def test_with_two_objectives_a_search_leaves_the_part_of_the_space_where_trials_die(tmp_path: Path, sampler: Any) -> None:
+    """40 % of the space dies: of random draws, 48 of these 120."""
+
+    def value(trial: TrialRecord) -> dict[str, float] | None:
+        at = math.log10(trial.flat["g.lr"]) + 4  # 0 to 2
+        return None if at > 1.2 else {"fd": 1 + at, "coverage": at / 2}
+
+    space = {
+        "scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}},
+        "nuisance": {"d.lr": {"low": 1e-4, "high": 1e-2, "log": True}},
+    }
+    died = []
+    for design_seed in range(3):
+        given = spec(objectives=BOTH, sampler=sampler, n_configs=80, space=space, design_seed=design_seed)
+        store = play(given, tmp_path / str(design_seed), value)
+        died.append(sum(value(trial) is None for trial in list(store.trials.values())[40:]))
+    assert sum(died) <= 33, died
