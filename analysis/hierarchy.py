@@ -1,7 +1,7 @@
-"""Hierarchical models of configs: the risk of failing, and the objective of runs that do not fail.
+"""Hierarchical model of configs: the objective of runs that do not fail. The risk of failing has its own, `analysis.risks`.
 
 Configs come from one population, and the study itself tells the population's mean and spread. So a config that did very well in few trials
-is expected to do less well in new ones (Efron, "Large-Scale Inference", 2010, chapter 1). The functions return draws from the posterior.
+is expected to do less well in new ones (Efron, "Large-Scale Inference", 2010, chapter 1). The functions of both return draws from the posterior.
 Parameters of the population are drawn as well, so their uncertainty is part of every interval.
 """
 
@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln, gammaln
+from scipy.special import gammaln
 
 from analysis.table import Bools, Floats
 
@@ -24,40 +24,6 @@ _PARTS = 3  # normal parts of the population: enough for a long tail on either s
 _SPARSE = 0.1  # Dirichlet parameter: below 1, parts that the data do not ask for stay empty (Rousseau & Mengersen 2011)
 _DF = 3.0, 200.0  # spreads between seeds may differ between configs by a factor of ten, or not at all
 _TINY = 1e-8  # least variance, in units of the total variance
-_MEANS, _ICCS = (grid.ravel() for grid in np.meshgrid((np.arange(80) + 0.5) / 80, (np.arange(40) + 0.5) / 40))  # a grid over (0, 1)²
-
-
-def draw_risks(
-    failed: npt.ArrayLike, n: npt.ArrayLike, *, n_draws: int, rng: np.random.Generator, rows: Ints | slice = slice(None)
-) -> tuple[Floats, Floats]:
-    """Return the posterior mean [C] of each config's risk, from `failed` [C] among `n` [C] trials, and draws [n_draws, rows] of those in `rows`.
-
-    Beta-binomial model: the risks of configs have a beta distribution, whose mean and intraclass correlation are uniform on (0, 1) a priori.
-    Both are integrated over a grid.
-    """
-    failed, n = np.asarray(failed, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    pairs, of, counts = np.unique(np.column_stack([failed, n]), axis=0, return_inverse=True, return_counts=True)
-    k, size = pairs[:, :1], pairs[:, 1:]
-    weight = _weights(k, size, counts)
-    a, b = _MEANS * (1 / _ICCS - 1), (1 - _MEANS) * (1 / _ICCS - 1)
-    at = rng.choice(len(weight), size=n_draws, p=weight)
-    draws = rng.beta(a[at, None] + failed[rows], b[at, None] + (n - failed)[rows])
-    return (((a + k) / (a + b + size)) @ weight)[of.ravel()], draws
-
-
-def rate_and_correlation(failed: npt.ArrayLike, n: npt.ArrayLike) -> tuple[float, float]:
-    """Return the posterior means of the rate of failures and of the intraclass correlation, by the model of `draw_risks`."""
-    pairs, counts = np.unique(np.column_stack([failed, n]).astype(np.float64), axis=0, return_counts=True)
-    weight = _weights(pairs[:, :1], pairs[:, 1:], counts)
-    return float(weight @ _MEANS), float(weight @ _ICCS)
-
-
-def _weights(failed: Floats, n: Floats, counts: npt.NDArray[np.integer]) -> Floats:
-    """Return the posterior weights of _MEANS and _ICCS, given `counts` configs with so many failures [C, 1] among n trials [C, 1]."""
-    a, b = _MEANS * (1 / _ICCS - 1), (1 - _MEANS) * (1 / _ICCS - 1)
-    log_likelihood = counts @ (betaln(a + failed, b + n - failed) - betaln(a, b))
-    weight = np.exp(log_likelihood - log_likelihood.max())
-    return np.asarray(weight / weight.sum())
 
 
 def draw_objectives(

@@ -1,4 +1,4 @@
-"""What a study's trials say about its configs: counts, values, and draws from the posterior of `analysis.hierarchy`."""
+"""What a study's trials say about its configs: counts, values, and draws from the posterior of `analysis.hierarchy` and `analysis.risks`."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.confirmed import CONFIRM
-from analysis.hierarchy import Ints, Population, draw_objectives, draw_risks
+from analysis.hierarchy import Ints, Population, draw_objectives
 from analysis.paired import paired
+from analysis.risks import draw_risks
 from analysis.table import Floats, Scale, TrialTable
 from ganstudy import UserError
 

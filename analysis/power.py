@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special, stats
 
 from analysis.explain import Explanation
-from analysis.hierarchy import rate_and_correlation
 from analysis.model.multiplicity import ERROR, SHARES
 from analysis.model.regression import t_value
 from analysis.model.terms import compared_levels
+from analysis.risks import rate_and_correlation
 from analysis.words import listed, number, plural
 
 _POWER = 0.8

@@ -14,8 +14,9 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from analysis.hierarchy import draw_objectives, draw_risks
+from analysis.hierarchy import draw_objectives
 from analysis.rank import standing
+from analysis.risks import draw_risks
 from analysis.table import Floats
 
 REPLICATES = 400

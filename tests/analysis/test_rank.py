@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from analysis import TrialTable
-from analysis.hierarchy import draw_objectives, draw_risks
+from analysis.hierarchy import draw_objectives
 from analysis.rank import rank, standing
+from analysis.risks import draw_risks
 from bench import ranking as bench
 from ganstudy import UserError
 from ganstudy.direction import Direction

@@ -9,8 +9,8 @@ import pytest
 from played import play
 from typer.testing import CliRunner
 
-from analysis.hierarchy import rate_and_correlation
 from analysis.power import Plan, Variation, bought, planned, planned_statement
+from analysis.risks import rate_and_correlation
 from study.cli import app
 from study.engine.planning import more_trials, variation
 from study.spec.study_spec import StudySpec
