@@ -32,6 +32,7 @@ NOT_RUN = {
     "launch": "it starts a Ray: test_launch.py",
     "resume": "it starts a Ray: test_kill.py",
     "submit": "it needs a cluster: test_submit.py",
+    "simulate": "its replays take minutes: test_simulate_command.py",
     "train": "it trains to its end: test_train.py, test_cli.py",
 }
 STUDIES = {"digits": "digits.yaml", "selu_or_relu": "questions/selu_or_relu.yaml", "literature_ring": "literature/ring.yaml"}

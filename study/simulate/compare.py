@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.replays import Replays, of_answers
 from study.simulate.policies import POLICIES
-from study.simulate.replay import Answer, replay
+from study.simulate.replay import Answer, Policy, replay
 from study.simulate.table import Split, Table
 
 _AT_ONCE = 10  # repetitions that a process does before it asks for more
@@ -33,20 +33,22 @@ class Setup:
         """Return what the answers of a policy are worth at each budget. All policies see the same seeds of the configs in the same repetition."""
         split = Split.of(self.table, np.random.default_rng([self.seed, repetition, 0]))
         entry = POLICIES.pick(policy)
-        found = []
+        worth: list[Outcome] = []
         for budget in self.budgets if entry.plans else self.budgets[-1:]:
             made = entry.make(self.table, split, np.random.default_rng([self.seed, repetition, 1]), budget)
-            found.append(replay(made, self.table, slots=self.slots, budget=budget))
-        if entry.plans:
-            return [self._worth(steps[-1].answer, split) if steps else _NOTHING for steps in found]
-        known = [[step.answer for step in found[0] if step.spent <= budget] for budget in self.budgets]
-        return [self._worth(answers[-1], split) if answers else _NOTHING for answers in known]
+            steps = replay(made, self.table, slots=self.slots, budget=budget)
+            answers = [[steps[-1].answer]] if steps else [[]]
+            if not entry.plans:
+                answers = [[step.answer for step in steps if step.spent <= each] for each in self.budgets]
+            worth += [self._worth(known[-1], split, made) if known else _NOTHING for known in answers]
+        return worth
 
-    def _worth(self, answer: Answer, split: Split) -> Outcome:
-        true, best, sign = split.truth[answer.config], split.truth[split.best], self.table.spec.objective.direction.sign
+    def _worth(self, answer: Answer, split: Split, policy: Policy) -> Outcome:
+        true, best = (np.float64(split.truth(config, policy.seen(config))) for config in (answer.config, split.best))
+        sign = self.table.spec.objective.direction.sign
         covered = np.nan if answer.low is None or answer.high is None else float(answer.low <= true <= answer.high)
         with np.errstate(divide="ignore", invalid="ignore"):  # a coverage of 0 is infinitely worse
-            return float((true / best) ** sign - 1), float((true / np.float64(answer.reported)) ** sign), covered
+            return float((true / best) ** sign - 1), float((true / answer.reported) ** sign), covered
 
 
 def compare(setup: Setup, policies: Sequence[str], *, repetitions: int, processes: int | None = None) -> dict[str, Replays]:

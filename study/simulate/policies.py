@@ -31,10 +31,12 @@ class Search(Policy):
         self.sign = spec.objective.direction.sign
         self.rule = scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.objective.direction) if scheduler else None
         self.best: Answer | None = None
+        self.used = [0] * len(table)  # seeds of each config that were seen
 
     def next(self, number: int, spent: int) -> Trial | None:
         if (config := self.proposer.next(number)) is None:
             return None
+        self.used[config] += 1
         trial = Trial(number, config, self.split.seen[config][0])
         self.proposer.opened(trial)
         if isinstance(self.rule, Informed):
@@ -57,6 +59,9 @@ class Search(Policy):
     def answer(self) -> Answer | None:
         return self.best
 
+    def seen(self, config: int) -> int:
+        return self.used[config]
+
 
 class Phased(Search):
     """Phases optimise and confirm of a study, through the code that runs them. Ends hopeless runs.
@@ -72,7 +77,6 @@ class Phased(Search):
         self.until = budget - confirm.top * confirm.seeds * table.budget
         self.phase = "optimise"
         self.open = 0  # trials that run
-        self.used = [0] * len(table)  # seeds of each config that were seen
         self.race: Race | None = None
 
     def next(self, number: int, spent: int) -> Trial | None:
@@ -87,13 +91,13 @@ class Phased(Search):
             trial = Trial(number, config, self.split.seen[config][-1], seed=proposal.flat["seed"])
             if self.used[config] < len(self.split.seen[config]):
                 trial.run = self.split.seen[config][self.used[config]]
+                self.used[config] += 1
                 return self._opened(trial)
             trial.ended = Ended.ERROR  # the table has no more seeds of this config that a policy may see
             self._write(trial)
         return None
 
     def _opened(self, trial: Trial) -> Trial:
-        self.used[trial.config] += 1
         self.open += 1
         self._write(trial)
         return trial

@@ -57,6 +57,10 @@ class Policy(ABC):
     def answer(self) -> Answer | None:
         """Return the config that the policy would choose now; None if it knows nothing yet."""
 
+    @abstractmethod
+    def seen(self, config: int) -> int:
+        """Return how many seeds of a config the policy has seen."""
+
     def final(self) -> Answer | None:
         """Return the config that the policy chooses at the end."""
         return self.answer()

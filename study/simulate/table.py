@@ -118,23 +118,21 @@ def _place(spec: StudySpec, name: str, settings: Mapping[str, Any]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The seeds of each config in one repetition: those that a policy may see, in their order, and the true values from the others."""
+    """The order in which a policy may see the seeds of each config in one repetition."""
 
-    seen: Sequence[Sequence[Run]]  # [C]
-    truth: Floats  # [C]: mean over held-out seeds
+    seen: Sequence[Sequence[Run]]  # [C]: those that it may see; the others only tell the true value
+    values: Sequence[Floats]  # [C]: the value of each seed, in this order
     best: int  # the config with the best mean over all seeds, among those with the most seeds
 
     @classmethod
     def of(cls, table: Table, rng: np.random.Generator) -> "Split":
-        """Draw which seeds a policy sees: half of them, one more if their number is odd."""
-        seen, truth, whole = [], [], []
-        for mine in table.runs:
-            order = [mine[i] for i in rng.permutation(len(mine))]
-            n = (len(order) + 1) // 2
-            seen.append(order[:n])
-            truth.append(np.mean([table.value(run) for run in order[n:]]))
-            whole.append(np.mean([table.value(run) for run in order]))
-        most = max(map(len, table.runs))
-        sign = table.spec.objective.direction.sign
-        best = min((i for i, mine in enumerate(table.runs) if len(mine) == most), key=lambda i: sign * whole[i])
-        return cls(seen, np.array(truth), best)
+        """Draw the order. A policy may see half of the seeds, one more if their number is odd."""
+        orders = [[mine[i] for i in rng.permutation(len(mine))] for mine in table.runs]
+        values = [np.array([table.value(run) for run in order]) for order in orders]
+        most, sign = max(map(len, orders)), table.spec.objective.direction.sign
+        best = min((i for i, order in enumerate(orders) if len(order) == most), key=lambda i: sign * values[i].mean())
+        return cls([order[: (len(order) + 1) // 2] for order in orders], values, best)
+
+    def truth(self, config: int, seen: int) -> float:
+        """Return the true value of a config: the mean over all its seeds but the first ones, which a policy has seen."""
+        return float(self.values[config][seen:].mean())

@@ -50,7 +50,10 @@ class Oracle(Policy):
     def closed(self, trial: Trial) -> None: ...
 
     def answer(self) -> Answer | None:
-        return Answer(self.split.best, float(self.split.truth[self.split.best]))
+        return Answer(self.split.best, self.split.truth(self.split.best, 1))
+
+    def seen(self, config: int) -> int:
+        return int(config == self.split.best)
 
 
 def split_of(given: Table, seed: int = 0) -> Split:
@@ -203,7 +206,7 @@ def test_one_seed_flatters_and_a_race_with_fresh_seeds_does_not() -> None:
         race = Phased(given, split, Uniform(given, np.random.default_rng(seed)), None, confirm=Confirm(top=4, seeds=5), budget=budget)
         for name, policy in (("one", one), ("race", race)):
             answer = replay(policy, given, slots=4, budget=budget)[-1].answer
-            flattery[name].append(float(np.log(split.truth[answer.config] / answer.reported)))
+            flattery[name].append(float(np.log(split.truth(answer.config, policy.seen(answer.config)) / answer.reported)))
     assert np.mean(flattery["one"]) > 0.3  # the best of 30 values with a spread of 0.3
     assert abs(np.mean(flattery["race"])) < 0.15
 
@@ -258,9 +261,20 @@ def test_a_policy_never_sees_the_seeds_that_tell_the_truth() -> None:
     for seed in range(20):
         split = split_of(given, seed)
         for config, seen in enumerate(split.seen):
-            held_out = [each for each in given.runs[config] if each not in seen]
             assert len(seen) == 3
-            assert split.truth[config] == pytest.approx(np.mean([each.values["fd"][-1] for each in held_out]))
+            for n in range(4):
+                held_out = [each for each in given.runs[config] if each not in seen[:n]]
+                assert split.truth(config, n) == pytest.approx(np.mean([each.values["fd"][-1] for each in held_out]))
+
+
+@pytest.mark.parametrize("name", ["random", "asha", "ours"])
+def test_policies_know_what_they_have_seen(name: str) -> None:
+    given = table(list(np.linspace(1, 2, 12)), seeds=12, noise=0.2)
+    policy = POLICIES[name].make(given, split_of(given), rng(), 100 * BUDGET)
+    trials, _ = trained(given, policy, budget=100 * BUDGET)
+    runs = [[trial.run for trial in trials if trial.config == config] for config in range(12)]
+    for config, mine in enumerate(runs):
+        assert mine == split_of(given).seen[config][: policy.seen(config)]
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -302,6 +316,6 @@ def test_more_is_better_for_coverage() -> None:
     assert split_of(given).best == 2
     _, steps = trained(given, search(given))
     assert [step.answer.config for step in steps] == [0, 1, 2]
-    worth = Setup(table=given, budgets=[BUDGET], slots=1)._worth
-    assert worth(Answer(1, 0.6), split_of(given))[:2] == pytest.approx((0.6, 1.2))
-    assert worth(Answer(0, 0.5), split_of(given))[0] == np.inf
+    worth, policy = Setup(table=given, budgets=[BUDGET], slots=1)._worth, search(given)
+    assert worth(Answer(1, 0.6), split_of(given), policy)[:2] == pytest.approx((0.6, 1.2))
+    assert worth(Answer(0, 0.5), split_of(given), policy)[0] == np.inf
