@@ -18,7 +18,7 @@ from study.simulate.policies import POLICIES, Entry, Phased, Search
 from study.simulate.proposers import Ours, Peer, Proposer, RayPeer, Uniform
 from study.simulate.read import as_search, of_file
 from study.simulate.replay import Answer, Policy, Step, Trial, replay
-from study.simulate.run import read_runs, write_runs
+from study.simulate.run import read_runs, shipped, write_runs
 from study.simulate.table import Split, Table
 from study.spec.design import fresh_seed
 from study.spec.phases import Confirm
@@ -319,3 +319,19 @@ def test_more_is_better_for_coverage() -> None:
     worth, policy = Setup(table=given, budgets=[BUDGET], slots=1)._worth, search(given)
     assert worth(Answer(1, 0.6), split_of(given), policy)[:2] == pytest.approx((0.6, 1.2))
     assert worth(Answer(0, 0.5), split_of(given), policy)[0] == np.inf
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_table_is_whole(name: str) -> None:
+    given = of_file(name)
+    seeds = np.array([len(mine) for mine in given.runs])
+    assert len(given) == 200
+    assert (seeds >= 3).all()
+    assert (seeds == 12).sum() == 32
+    assert len(given.spec.space.domains) >= 8
+    assert np.isnan(given.places).any()  # conditional settings
+    assert 0.2 < given.failed < 0.8
+    for mine in given.runs:
+        for each in mine:
+            assert each.dead or (len(each.images) == 17 and each.images[-1] >= given.budget)
+            assert len(each.values[given.spec.objective.metric]) == len(each.images)
