@@ -190,9 +190,14 @@ POLICIES |= {
         make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng), read_scheduler({"name": "gan"})),
     ),
     "ours": Entry(
-        description="TPE with the scheduler gan, then a race with fresh seeds: phases optimise and confirm",
+        description="TPE with ASHA, then a race of the best two with fresh seeds: phases optimise and confirm",
         make=lambda table, split, rng, budget: Phased(
-            table, split, Ours(table, rng), read_scheduler({"name": "gan"}), confirm=Confirm(), budget=budget
+            table,
+            split,
+            Ours(table, rng),
+            read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+            confirm=Confirm(top=2, seeds=5),
+            budget=budget,
         ),
         plans=True,
     ),

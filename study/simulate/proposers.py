@@ -13,7 +13,6 @@ from study.engine.adaptive import Adaptive, point
 from study.simulate.records import id_of, measurement, record_of
 from study.simulate.replay import Trial
 from study.simulate.table import Table
-from study.store.records import Closed, TrialRecord
 
 
 class Proposer(ABC):
@@ -108,12 +107,10 @@ class Ours(Proposer):
     def pick(self, number: int) -> int:
         proposal = self.proposals.next(number)
         assert proposal
-        # the trial that was asked for is not trained: the nearest config of the table is told instead
-        asked = TrialRecord(trial_id=f"asked-{number}", number=number, flat=proposal.flat, variants=proposal.variants)
-        self.proposals.opened(asked.trial_id)
-        self.proposals.closed(asked.changed(closed=Closed(ended=Ended.ERROR)))
+        self.proposals.study.tell(self.proposals.trial, state=TrialState.FAIL)  # the nearest config of the table is told instead
         self.seed = proposal.flat["seed"]
-        wanted = {name: value for name, value in asked.settings.items() if name in self.table.spec.space.domains}
+        settings = {**proposal.variants, **proposal.flat}
+        wanted = {name: value for name, value in settings.items() if name in self.table.spec.space.domains}
         return self.table.nearest(wanted, self.free)
 
     def opened(self, trial: Trial) -> None:
