@@ -22,7 +22,7 @@ from study.engine.samplers import Designed
 from study.engine.separation import unseparated
 from study.evaluation.classifiers import stored
 from study.spec.domains import as_given
-from study.spec.planned import phase_words
+from study.spec.phase_words import phase_words
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, shown
 from trainables.config import TrialConfig

@@ -14,7 +14,7 @@ from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import check_output, users_path
 from study.show.base import base_of
-from study.spec.planned import phase_words
+from study.spec.phase_words import phase_words
 from study.spec.recipes import config_text
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read

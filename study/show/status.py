@@ -10,7 +10,7 @@ from rich.text import Text
 from analysis.words import plural
 from ganstudy.command import command
 from study.console import print_table
-from study.spec.planned import phase_words
+from study.spec.phase_words import phase_words
 from study.store.layout import shown
 from study.store.records import Ended, needs_run
 from study.views import StudyView

@@ -16,7 +16,7 @@ from ganstudy.written import written
 from study.console import print_table
 from study.show.launches import changes_of
 from study.show.terminal import number, settings_of
-from study.spec.planned import phase_words
+from study.spec.phase_words import phase_words
 from study.views import StudyView, TrialView
 
 COLUMNS = 8  # metrics per table of a trial's ticks

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.words import plural
-
 GOALS = {"explore": "explain", "optimise": "optimise"}  # of the phases that propose configs
 PHASE_OF = {goal: phase for phase, goal in GOALS.items()}
 OF_A_PHASE = ("goal", "sampler", "n_configs", "seeds", "scheduler")  # keys of a study with one phase
@@ -34,24 +32,3 @@ def planned_trials(spec: Mapping[str, Any]) -> int:
         if ablate := phases.get("ablate"):
             n += min(ablate["of"], confirm["top"]) * confirm["seeds"] * sum(len(part) for part in spec["space"].values())
     return n
-
-
-def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each phase of a study does: {"explore": "balanced, 32 configs × 2 seeds", "confirm": "the best 10 configs, up to 5 seeds"}."""
-    words: dict[str, str] = {}
-    for name, phase in phases_of(spec).items():
-        match name:
-            case "confirm":
-                words[name] = f"{_the_best(phase['top'])}, up to {plural(phase['seeds'], 'fresh seed')}"
-            case "ablate":
-                words[name] = f"each setting of {_the_best(phase['of'])} back at the base"
-            case _:
-                scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
-                words[name] = (
-                    f"{name_of(phase['sampler'])}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
-                )
-    return words
-
-
-def _the_best(n: int) -> str:
-    return "the best config" if n == 1 else f"the best {n} configs"

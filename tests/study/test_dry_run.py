@@ -50,7 +50,7 @@ def test_a_first_trial_that_diverges_is_told(tmp_path: Path, diverging: str) -> 
 
 def test_one_is_no_plural(tmp_path: Path) -> None:
     said = dry_run(tmp_path, "n_configs=1")
-    assert "1 config × 1 seed = 1 trial of 2 kimg" in said
+    assert "1 config × 1 seed; 1 trial of 2 kimg" in said
     assert "1 trial is too few" in said
     assert re.findall(r"\b1 (?:configs|seeds|trials|comparisons|concurrent trials)\b", said) == []
 

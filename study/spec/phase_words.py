@@ -1,0 +1,28 @@
+"""The phases of a study in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.words import plural
+from study.spec.planned import name_of, phases_of
+
+
+def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each phase of a study does: {"explore": "balanced, 32 configs × 2 seeds", "confirm": "the best 10 configs, up to 5 seeds"}."""
+    words: dict[str, str] = {}
+    for name, phase in phases_of(spec).items():
+        match name:
+            case "confirm":
+                words[name] = f"{_the_best(phase['top'])}, up to {plural(phase['seeds'], 'fresh seed')}"
+            case "ablate":
+                words[name] = f"each setting of {_the_best(phase['of'])} back at the base"
+            case _:
+                scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
+                words[name] = (
+                    f"{name_of(phase['sampler'])}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
+                )
+    return words
+
+
+def _the_best(n: int) -> str:
+    return "the best config" if n == 1 else f"the best {n} configs"
