@@ -234,7 +234,7 @@ class TrialTable:
         """Return the direction of a metric. Raises UserError for a metric without one."""
         self._require_metric(metric)
         if metric not in self.directions:
-            raise UserError(f"a metric must have a direction; got {metric!r}; {metrics_like(metric, sorted(self.directions))}")
+            raise UserError(f"a metric must have a direction; got {metric!r}; those with one are {sorted(self.directions)}")
         return self.directions[metric]
 
     def scale(self, metric: str) -> Scale:

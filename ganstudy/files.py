@@ -72,7 +72,9 @@ def users_path(path: Path, must: str, *, do: str) -> Iterator[None]:
 
 
 def check_output(path: Path) -> Path:
-    """Return the path of an output file. Raises UserError if its folder does not exist."""
+    """Return the path of an output file. Raises UserError if its folder does not exist, or if it is a folder itself."""
+    if path.is_dir():
+        raise UserError(f"{path} must be a file; it is a folder. Choose a file with --out")
     if not path.parent.is_dir():
         raise UserError(f"{path} must be in an existing folder; {path.parent} is not one. Create it, or choose another file with --out")
     return path

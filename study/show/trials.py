@@ -105,7 +105,8 @@ def print_trial(trial: TrialView, console: Console) -> None:
         if names:
             console.print(f"{heading}:", soft_wrap=True)
         for name in names:
-            console.print(Text(f"  {name}: {written(settings[name])}", style=style), soft_wrap=True)
+            value = settings[name]
+            console.print(Text(f"  {name}: {value if isinstance(value, str) else written(value)}", style=style), soft_wrap=True)
     metrics = [name for name in trial.study.study.baselines if record.last and name in record.last.values]
     signals = [name for name in (record.last.values if record.last else {}) if name not in metrics]
     for columns in (names[i : i + COLUMNS] for names in (metrics, signals) for i in range(0, len(names), COLUMNS)):

@@ -13,15 +13,19 @@ _IN_PLACE_OF = {"objective": "objectives", "objectives": "objective"}  # a study
 def with_changes(given: Mapping[str, Any], changes: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     """Return the mapping of a study file with all changes applied. `keys`: the keys of a study.
 
-    The name of a change is a key of the study (n_configs, resources.gpu), or else a setting of base. Raises UserError for a renamed key, for a
-    setting that varies in this study, and for a key inside something that has no keys.
+    The name of a change is a key of the study (n_configs, resources.gpu), or else a setting of base. Raises UserError for a renamed key, for base
+    and space themselves, for a setting that varies in this study, and for a key inside something that has no keys.
     """
     out = dict(given)
     for name, value in changes.items():
         head, *rest = name.split(".")
         if head in RENAMED_KEYS:
             raise UserError(f"the key {head!r} is now {RENAMED_KEYS[head]!r}; use --set {'.'.join([RENAMED_KEYS[head], *rest])}=…")
-        if head in keys and head not in ("base", "space"):
+        if head == "space":
+            raise UserError(f"--set cannot change what varies; given {name}. Change the space in the study file")
+        if head == "base":
+            raise UserError(f"--set names a setting as it stands in base, such as --set {'.'.join(rest) or 'budget_kimg'}=…; given {name}")
+        if head in keys:
             out.pop(_IN_PLACE_OF.get(head, ""), None)
             out[head] = _inside(out.get(head), name, [head], rest, value)
             continue

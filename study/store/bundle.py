@@ -48,7 +48,11 @@ def unpack(bundle: bytes, folder: Path, *, origin: str) -> None:
 
 
 def refuse_own(folder: Path) -> None:
-    """Raise UserError if a folder has files but is no copy."""
+    """Raise UserError if a folder has files but is no copy, and for a file, or a folder in which this process is: it would be replaced."""
+    if (folder.exists() and not folder.is_dir()) or Path.cwd().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{folder} must be a folder of its own, which can be replaced; it is {'a file' if folder.is_file() else 'the current one, or above it'}. Give another with --copy"
+        )
     if folder.exists() and not Layout(folder).copied.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} must be a new folder, or a copy of a study on a cluster; it holds other files. Give another with --copy")
 

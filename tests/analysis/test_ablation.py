@@ -86,6 +86,7 @@ def test_a_maximized_metric_is_a_difference() -> None:
     assert "worse" in found.sentence
 
 
+@pytest.mark.slow
 def test_nothing_is_claimed_by_chance_in_more_than_one_of_twenty_studies() -> None:
     """120 studies without any effect, eight ablations each: a share of at most 5 % has a claim, give or take chance."""
     rng, claimed = np.random.default_rng(0), 0

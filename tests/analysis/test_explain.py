@@ -193,6 +193,7 @@ def test_variants_with_one_config_each_are_compared_over_seeds(stage: Stage) -> 
     assert len(explain(one_config_per_variant(stage, 1), "fd")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["choices", "variants"])
 def test_without_effects_one_study_in_twenty_claims_anything(stage: Stage, kind: str) -> None:
     studies = 120

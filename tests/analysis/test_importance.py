@@ -69,6 +69,7 @@ def test_planted_effects_are_recovered_and_intervals_hold_them(stage: Stage) -> 
     assert np.mean(covered) > 0.88
 
 
+@pytest.mark.slow
 def test_noise_has_no_importance(stage: Stage) -> None:
     """Ten idle settings, one of them conditional: shares are 0 on average, p is uniform, and one study in twenty names any."""
     rng = np.random.default_rng(2)

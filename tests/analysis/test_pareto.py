@@ -34,6 +34,7 @@ def test_a_clear_front_is_certain(stage: Stage) -> None:
     assert found["fd"].tolist() == pytest.approx([10, 20, 30, 25, 40, 50], rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_probability_of_being_on_the_front_is_calibrated(stage: Stage) -> None:
     """15 studies of 16 configs × 3 seeds: of the configs called likely, as many are on the true front as the probability says."""
     rng = np.random.default_rng(2)

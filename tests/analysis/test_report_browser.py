@@ -161,6 +161,7 @@ def test_print_is_light_whole_and_fits_the_paper(tab: Page, path: Path) -> None:
     tab.emulate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["all dead", "one finisher", "constant", "missing", "no settings"])
 def test_degenerate_studies_are_drawn_without_a_message(tab: Page, stage: Stage, tmp_path: Path, change: str) -> None:
     table = CHANGES[change](stage(6, 2))

@@ -54,6 +54,7 @@ def test_a_hill_of_a_maximized_metric_is_best_inside(stage: Stage) -> None:
     assert (np.log(found.best) - LOW) / (HIGH - LOW) == pytest.approx(0.6, abs=0.05)
 
 
+@pytest.mark.slow
 def test_bands_hold_the_truth_and_nothing_is_flat(stage: Stage) -> None:
     """The band of 60 studies holds the true curve at its quarters in about 95 %; a shape is seen in nothing in about 5 %."""
     inside, flat = [], []

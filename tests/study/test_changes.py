@@ -98,3 +98,18 @@ def test_messages_are_short_and_say_where_to_look(given: dict[str, Any], said: s
     with pytest.raises(UserError, match=said) as error:
         StudySpec.from_dict(good(**given))
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("space", "--set cannot change what varies; given space. Change the space in the study file"),
+        ("space.nuisance.d.lr", "--set cannot change what varies; given space.nuisance.d.lr"),
+        ("base.d.lr", "as it stands in base, such as --set d.lr=…; given base.d.lr"),
+        ("base", "such as --set budget_kimg=…; given base"),
+    ],
+)
+def test_base_and_space_are_not_changed_as_a_whole(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(FILE)
+    with pytest.raises(UserError, match=re.escape(said)):
+        StudySpec.load(tmp_path / "s.yaml", {name: 1})

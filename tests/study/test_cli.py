@@ -236,7 +236,7 @@ NOWHERE = {
     ("report", "RUN", "-o", "folder/r.pdf"): "a report must be a file that ends in .html, .md, .json; got 'r.pdf'",
     ("sample", "RUN", "-o", "s.txt"): "--out must be a file that ends in .png; given s.txt",
     ("sample", "RUN", "-o", "file/s.png"): "file/s.png must be in an existing folder; file is not one",
-    ("sample", "RUN", "-o", "folder"): "folder must be a writable file: Is a directory. Choose another with --out",
+    ("sample", "RUN", "-o", "folder"): "folder must be a file; it is a folder. Choose a file with --out",
     ("train", "--from", "RUN", "--folder", "file"): "file must be a folder that can be written: ",
     (
         "train",

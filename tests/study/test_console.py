@@ -248,9 +248,9 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_answer(folder: Path, 
 
 
 def test_the_reader_of_a_pipe_may_end_first() -> None:
-    script = f"{shlex.quote(sys.executable)} -m study.cli list | head -n 1"
+    script = f"{shlex.quote(sys.executable)} -m study.cli --help | head -n 1"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.strip() == "data"
+    assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
 
 

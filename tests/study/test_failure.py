@@ -30,6 +30,7 @@ GOOD: dict[str, Any] = {
     "base": {"data": "ring8", "arch": "mlp", "g.width": 8, "d.width": 8, "g.norm": "none", "batch_size": 32},
     "space": {"scientific": {"r1": [False, True]}},
     "n_configs": 4,
+    "evaluation": {"samples": 200},
 }
 
 

@@ -1,7 +1,6 @@
 """Addresses of object stores: what cannot be a study's folder is refused with the reason, and credentials stay where they are."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,11 @@ import pytest
 from object_store import URL, Machine, study
 from s3 import BUCKET, S3
 from toy import TOY
+from typer.testing import CliRunner
 
 from ganstudy import UserError
 from study.api import open_study
+from study.cli import app
 from study.engine import submit
 from study.spec.study_spec import StudySpec
 from study.store.local_copy import created
@@ -129,6 +130,6 @@ def test_an_address_is_no_folder_for_what_is_written_here() -> None:
 
 def refused(*words: str) -> str:
     """Run a command that must be refused. Returns the message."""
-    done = subprocess.run([sys.executable, "-m", "study.cli", *words], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    return done.stderr
+    problem = CliRunner().invoke(app, words).exception
+    assert isinstance(problem, UserError)
+    return str(problem)

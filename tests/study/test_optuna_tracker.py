@@ -51,7 +51,8 @@ def test_an_address_that_can_be_a_storage_is_accepted(address: str) -> None:
     check_storage(address)
 
 
-@pytest.mark.parametrize("address", ["sqlite:///{}/mirror.db", pytest.param("{}/mirror.log", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["sqlite:///{}/mirror.db", "{}/mirror.log"])
 def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str) -> None:
     from optuna_dashboard._app import create_app
 

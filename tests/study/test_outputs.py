@@ -20,6 +20,7 @@ from ganstudy import UserError
 from study.api import open_study
 from study.cli import app
 from study.spec.study_spec import StudySpec
+from study.store.bundle import refuse_own
 from study.store.layout import Layout, not_records
 from study.store.records import Ended
 from study.store.store import Store
@@ -176,3 +177,24 @@ def test_a_ranking_names_what_its_configs_differ_in(folder: Path) -> None:
     settings = [" ".join(row.split()[12:-1]) for row in rows]
     assert [text.startswith("r1, g.lr ") or text.startswith("g.lr ") for text in settings] == [True] * 4, rows
     assert len(set(settings)) == 4
+
+
+@pytest.mark.parametrize("out", [".", "..", "/", "there"])
+@pytest.mark.parametrize("words", [("sample",), ("export",)], ids=" ".join)
+def test_a_folder_is_no_output(folder: Path, words: tuple[str, ...], out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    problem = CliRunner().invoke(app, [*words, str(folder), "-o", out]).exception
+    assert isinstance(problem, UserError)
+    assert f"{out} must be a file; it is a folder" in str(problem)
+
+
+@pytest.mark.parametrize("copy", [".", "..", "/", "file"])
+def test_the_copy_of_a_study_replaces_neither_a_file_nor_the_current_folder(
+    copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("file").touch()
+    with pytest.raises(UserError, match="must be a folder of its own, which can be replaced; it is "):
+        refuse_own(Path(copy))

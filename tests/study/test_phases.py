@@ -115,7 +115,13 @@ def test_a_trick_that_goes_back_to_off_takes_its_settings_with_it() -> None:
     assert ablated(SPEC, {"r1": False, "loss": "nonsaturating"}) == {}
 
 
-@pytest.mark.parametrize("stops", [[1, 11, 12, 13], [5, 23, 24, 25, 26], [24, 29, 33, 36, 40], list(range(1, 60, 7))])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        [1, 11, 12, 13],
+        *(pytest.param(stops, marks=pytest.mark.slow) for stops in ([5, 23, 24, 25, 26], [24, 29, 33, 36, 40], list(range(1, 60, 7)))),
+    ],
+)
 def test_a_study_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path, done: Store, stops: list[int]) -> None:
     before = 0
     for stop in stops:

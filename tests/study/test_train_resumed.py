@@ -195,6 +195,7 @@ def test_a_kill_in_the_middle_of_a_save_loses_one_tick_at_most(
     assert_equal(run, whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_resumes(run: RunLayout, whole: RunLayout) -> None:
     """By kill -9, in the third evaluation."""
     script = (

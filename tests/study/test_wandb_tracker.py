@@ -122,7 +122,8 @@ def sync(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "wandb", "sync", *runs], check=True, capture_output=True, cwd=folder)
 
 
-@pytest.mark.parametrize("failure", ["refuses", *(pytest.param(failure, marks=pytest.mark.slow) for failure in ("hangs", "dead", "key"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("failure", ["refuses", "hangs", "dead", "key"])
 def test_without_a_server_runs_are_written_offline_and_can_be_synced(tmp_path: Path, server: WandbServer, failure: str) -> None:
     said: list[str] = []
     config = WandbConfig(mode="online", base_url="http://127.0.0.1:9" if failure == "dead" else None)
