@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from rich.console import Console
 from rich.table import Table as Printed
+from rich.text import Text
 
 from analysis.replays import Figure, Replays
 from analysis.words import number, percent, plural
@@ -44,7 +45,7 @@ def simulate(
         soft_wrap=True,
     )
     setup = Setup(table=table, budgets=[n * table.budget for n in runs], slots=slots)
-    with console.status("replaying"):  # visible in a terminal only
+    with console.status(Text("replaying")):  # visible in a terminal only
         found = compare(setup, policies, repetitions=repetitions, processes=processes)
     for printed in tables(found, runs, tolerance):
         console.print()

@@ -241,7 +241,7 @@ def test_a_report_that_cannot_be_written_does_not_cost_the_answer(folder: Path, 
     view.layout.report.unlink(missing_ok=True)
     view.layout.report.mkdir()
     made = screen()
-    with pytest.raises(ValueError, match=r"report\.html must be a file that can be written"):
+    with pytest.raises(ValueError, match=r"report\.html must be a file; it is a folder"):
         print_result(view, SPEC, terminal(), seconds=1.0)
     assert "8 trials of 4 configs (a randomised design)" in made.text
     view.layout.report.rmdir()
