@@ -10,15 +10,21 @@ from ruamel.yaml.representer import RepresenterError
 
 def written(value: Any) -> str:
     """Return a value in YAML's flow style, on one line: {low: 0.0001, high: 0.01, log: true}. What YAML has no form for is its repr."""
+    try:
+        text = _dumped(value, unicode=True)
+        # the writer leaves some line breaks of Unicode as they are, and the reader makes spaces of them
+        return text if text.isprintable() else _dumped(value, unicode=False)
+    except RepresenterError:
+        return repr(value)
+
+
+def _dumped(value: Any, *, unicode: bool) -> str:
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width = True, 2**31
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = True, 2**31, unicode
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares it as None
     yaml.brace_single_entry_mapping_in_flow_sequence = True
     text = io.StringIO()
-    try:
-        yaml.dump([value], text)  # in a list, since a plain value would end in a line with dots
-    except RepresenterError:
-        return repr(value)
+    yaml.dump([value], text)  # in a list, since a plain value would end in a line with dots
     return text.getvalue().strip()[1:-1]
 
 
