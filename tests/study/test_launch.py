@@ -170,7 +170,7 @@ def test_another_study_or_protocol_in_the_folder_is_refused(toy: Toy, tmp_path: 
     study = json.loads(before.splitlines()[0])
     study["study"]["protocol"]["split"] = "0" * 16
     (folder / "records.jsonl").write_bytes(json.dumps(study).encode() + b"\n" + before.split(b"\n", 1)[1])
-    with pytest.raises(ValueError, match=r"evaluation protocol must be the one of .*split: 0{16} in the folder"):
+    with pytest.raises(ValueError, match=r"evaluation protocol must be the one of .*split: '0{16}' in the folder"):
         run(toy(n_configs=2), folder)
     assert [path.name for path in (tmp_path).iterdir()] == ["toy"]
 
