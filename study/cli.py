@@ -335,7 +335,7 @@ def simulate(
     table: Annotated[
         str,
         typer.Argument(
-            help="A table of recorded runs (ring), the file of one, or the folder of a study with 2 seeds or more.", metavar="TABLE"
+            help="A table of recorded runs (ring, digits), the file of one, or the folder of a study with 2 seeds or more.", metavar="TABLE"
         ),
     ] = "ring",
     policies: Annotated[
