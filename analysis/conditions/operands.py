@@ -57,7 +57,7 @@ class Source:
         return None
 
     def may_lack(self, text: str, *, quoted: bool) -> bool:
-        """Whether a column may be compared with a text that none of its rows has."""
+        """Whether a column may be compared with a text that does not occur in it."""
         return quoted
 
 

@@ -143,6 +143,11 @@ class Entry:
 _FIRST, _FACTOR = 1 / 16, 4  # ASHA's first rung as a share of the budget, and its reduction factor: rungs at 1/16 and 1/4, as is usual
 
 
+def _halving(name: str, table: Table) -> Scheduler:
+    """Return ASHA or Hyperband with the first rung and the factor that all policies have."""
+    return read_scheduler({"name": name, "grace_kimg": _grace(table), "reduction_factor": _FACTOR})
+
+
 def _grace(table: Table) -> float:
     """The first rung: a tick at least."""
     return to_kimg(max(table.tick, round(_FIRST * table.budget)))
@@ -156,9 +161,7 @@ POLICIES |= {
     "tpe": Entry(description="Optuna's TPE, each run to its end", make=lambda table, split, rng, _: Search(table, split, Peer(table, rng))),
     "asha": Entry(
         description="random search and ASHA",
-        make=lambda table, split, rng, _: Search(
-            table, split, Uniform(table, rng), read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR})
-        ),
+        make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng), _halving("asha", table)),
     ),
     "hyperband": Entry(
         description="random search and asynchronous Hyperband",
@@ -166,7 +169,7 @@ POLICIES |= {
             table,
             split,
             Uniform(table, rng),
-            read_scheduler({"name": "hyperband", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+            _halving("hyperband", table),
         ),
     ),
     "median": Entry(
@@ -181,7 +184,7 @@ POLICIES |= {
             table,
             split,
             RayPeer(table, rng),
-            read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+            _halving("asha", table),
             ended_only=False,
         ),
     ),
@@ -195,7 +198,7 @@ POLICIES |= {
             table,
             split,
             Ours(table, rng),
-            read_scheduler({"name": "asha", "grace_kimg": _grace(table), "reduction_factor": _FACTOR}),
+            _halving("asha", table),
             confirm=Confirm(top=2, seeds=5),
             budget=budget,
         ),
