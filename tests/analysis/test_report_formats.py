@@ -182,7 +182,7 @@ def test_colours_can_be_told_from_both_pages() -> None:
 
 
 def test_markdown_marks_what_is_claimed_and_explains_no_figure(stage: Stage) -> None:
-    found = findings(stage(30, 2, risk=risky), objectives=["fd"])
+    found = findings(stage(60, 2, risk=risky), objectives=["fd"])
     text, whole = markdown(document(found)), page(document(found))
     claimed = [line for line in text.splitlines() if line.startswith("| **")]
     assert len(claimed) == sum(claim.claimed for claim in found.explanation) > 0
