@@ -93,6 +93,12 @@ def launch(
     address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the design, its cost and one full config; train nothing.")] = False,
     allow_changed_code: AllowChangedCode = False,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend", help="Let a search that the folder has go on in a larger space: wider ranges, more choices, more settings."
+        ),
+    ] = False,
 ) -> None:
     """Run a study, then print its answer and ranking and write a report. Resumes if the folder already contains the study."""
     from study.spec.files import parse_changes
@@ -102,9 +108,16 @@ def launch(
     if dry_run:
         from study.engine.dry_run import preview
 
-        preview(spec, created(folder or default_folder(spec.name)), console, address=address, allow_changed_code=allow_changed_code)
+        preview(
+            spec,
+            created(folder or default_folder(spec.name)),
+            console,
+            address=address,
+            allow_changed_code=allow_changed_code,
+            extend=extend,
+        )
         return
-    _run(spec, folder or str(default_folder(spec.name)), address, allow_changed_code=allow_changed_code)
+    _run(spec, folder or str(default_folder(spec.name)), address, allow_changed_code=allow_changed_code, extend=extend)
 
 
 @app.command()
@@ -215,14 +228,14 @@ def _add_phase(
     _run(spec, folder, address, allow_changed_code=allow_changed_code)
 
 
-def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool) -> None:
+def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool, extend: bool = False) -> None:
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch
     from study.show.terminal import print_result
 
     began = time.monotonic()
     try:
-        view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code)
+        view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
         print_result(view, spec, console, seconds=time.monotonic() - began)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
         advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"

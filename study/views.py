@@ -208,7 +208,7 @@ class TrialView:
     @property
     def settings(self) -> dict[str, Any]:
         """All settings, with defaults. Defaults of plugins are missing if the plugins are not trusted."""
-        return settings_of(self.record)
+        return settings_of(self.record, self.study.study)
 
     @property
     def outcome(self) -> str:

@@ -19,11 +19,11 @@ def study_record(spec: StudySpec) -> StudyRecord:
     return StudyRecord(spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), baselines={}, n_modes=8, created="now", provenance={})
 
 
-def play(spec: StudySpec, folder: Path, value: Value, *, at_most: int = 10_000) -> Store:
-    """Run a study, or go on with it, until it is done or so many trials have been started."""
+def play(spec: StudySpec, folder: Path, value: Value, *, at_most: int = 10_000, study: StudyRecord | None = None) -> Store:
+    """Run a study, or go on with it, until it is done or so many trials have been started. study: its record, instead of one without baselines."""
     folder.mkdir(exist_ok=True)
     with Store.writing(folder) as store:
-        store.write_study(study_record(spec))
+        store.write_study(study or study_record(spec))
         search = Search(spec, store)
         for number in range(at_most):
             if (config := search.suggest(str(number))) is None or isinstance(config, str):

@@ -166,6 +166,10 @@ class Adaptive(Proposals):
         for measurement in record.measurements:
             self.measured(record.trial_id, measurement)
 
+    def skip(self, record: TrialRecord) -> None:
+        """Leave out the number of a config that this sampler did not propose. Its result may be learned."""
+        self.seeds.add(record.flat["seed"])
+
     def _number(self, seed: int) -> int:
         """Return the number of the config of a trial with this seed."""
         return design.config_of(self.spec.design_seed, seed) - self.first

@@ -30,9 +30,11 @@ from trainables.data import DATA, OWN, Source, load, taken
 from trainables.loop import Diverged
 
 
-def preview(spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False) -> None:
+def preview(
+    spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False, extend: bool = False
+) -> None:
     """Print the dry run of a study. Raises UserError for anything that `launch` would refuse, also on the cluster at `address`."""
-    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
+    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
     nodes = _nodes(address, allow_changed_code=allow_changed_code)
     slots = cluster.slots(spec, nodes)
     proposal = (Designed(spec) if spec.goal == "explain" else Adaptive(spec, earlier=prepared.study.earlier)).next(0)

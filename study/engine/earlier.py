@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -65,18 +66,26 @@ def results_of(record: TrialRecord, spec: StudySpec) -> tuple[float, ...]:
     return tuple(known) if len(known) == len(spec.objectives) else ()
 
 
-def earlier_of(record: TrialRecord, spec: StudySpec, study: StudyRecord | None, *, name: str = "") -> Earlier | None:
-    """Return a finished trial with settings of the space; None if it has no value at the end of the budget and has not failed.
+def earlier_of(
+    records: Sequence[TrialRecord], spec: StudySpec, study: StudyRecord, *, values: Mapping[str, Any] | None = None, name: str = ""
+) -> Earlier | None:
+    """Return the ended trials of one config: the means over those that have values at the end of the budget. None if none has and none has failed.
 
-    study: what is recorded about this study, by whose constraints the trial is judged. name: that of the trial's own study, if it is another one.
+    study: by whose constraints and baselines the trials are judged. values: those of the config in the space of `spec`, unless they are in the records.
+    name: that of the trials' own study, if it is another one.
     """
-    assert record.closed
-    results = results_of(record, spec)
-    if not results and record.closed.ended in (Ended.BUDGET, Ended.SCHEDULER):
+    results = [found for record in records if (found := results_of(record, spec))]
+    if not results and all(record.closed and record.closed.ended in (Ended.BUDGET, Ended.SCHEDULER) for record in records):
         return None
-    values = {name: value for name, value in record.settings.items() if name in spec.space.domains}
-    excess = {key: value for key, value in excesses([record], study).items() if key != DEAD} if study else {}
-    return Earlier(study=name or spec.name, trial_id=record.trial_id, values=values, results=results, excess=excess)
+    if values is None:
+        values = {name: value for name, value in records[0].settings.items() if name in spec.space.domains}
+    return Earlier(
+        study=name or spec.name,
+        trial_id=records[0].trial_id,
+        values=values,
+        results=tuple(fmean(each) for each in zip(*results, strict=True)),
+        excess={key: value for key, value in excesses(records, study).items() if key != DEAD},
+    )
 
 
 def earlier_trial(known: Earlier, spec: StudySpec, *, of: type[BaseSampler]) -> FrozenTrial:

@@ -55,12 +55,13 @@ def launch(
     address: str | None = None,
     progress: bool = True,
     allow_changed_code: bool = False,
+    extend: bool = False,
 ) -> Store:
     """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
     if not isinstance(spec, StudySpec):
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = created(folder or default_folder(spec.name))
-    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code)
+    prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
     for note in prepared.notes if progress else ():
         terminal().print(note, soft_wrap=True)
     if prepared.done:

@@ -16,6 +16,7 @@ from ganstudy.masked import masked
 from ganstudy.versions import refused, versions
 from ganstudy.written import differing
 from study.engine import cluster
+from study.engine.extension import learned_again, of_space, refuse_unextended
 from study.engine.loadable import refuse_unloadable_generators
 from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
@@ -60,8 +61,8 @@ class Prepared:
     notes: Sequence[str]  # sentences on what was read: the data, and the studies of warm_start
 
 
-def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed_code: bool = False) -> Prepared:
-    """Load the data, build the evaluator and check the study against the folder, the machine and the data.
+def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed_code: bool = False, extend: bool = False) -> Prepared:
+    """Load the data, build the evaluator and check the study against the folder, the machine and the data. See launch.
 
     Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
     Writes nothing to the folder.
@@ -78,12 +79,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     if replaces:
         store = Store(folder, read=False)
     known = store.study if store.trials else None  # a study without trials may be replaced
+    if known:
+        _refuse_other(store, spec, extend=extend)
     done = not unfinished(spec, store)
     _refuse_copy(store, done=done)
-    if known:
-        _refuse_other(store, spec)
-        if not done:
-            _refuse_other_versions(known.provenance, folder, allow_changed_code=allow_changed_code)
+    if known and not done:
+        _refuse_other_versions(known.provenance, folder, allow_changed_code=allow_changed_code)
     _check_writable(folder)
     if address:
         refuse_malformed(address)
@@ -116,7 +117,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
                 f"the evaluation protocol must be the one of {shown(folder)}, or old and new metrics cannot be compared ({changes}). Use the same data, or another folder (--folder)"
             )
         known, done, replaces = None, False, changes
-    earlier, notes = (known.earlier, []) if known else take(spec, evaluator.protocol.as_dict())
+    earlier, notes = (of_space(known, spec), []) if known else take(spec, evaluator.protocol.as_dict())
     if known:
         _warn_of_another_meaning(known.spec, spec, folder)
     facts = provenance()
@@ -131,7 +132,17 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         plugin_folders=own_folders(spec.plugins),
         earlier=earlier,
     )
-    return Prepared(source, evaluator, made, known, replaces, done, versions(), allow_changed_code, [*source.notes, *notes])
+    return Prepared(
+        source,
+        evaluator,
+        made,
+        known,
+        replaces,
+        done,
+        versions(),
+        allow_changed_code,
+        [*source.notes, *notes, *([] if done else learned_again(store, spec))],
+    )
 
 
 def _refuse_copy(store: Store, *, done: bool) -> None:
@@ -151,16 +162,18 @@ def _other(store: Store, spec: StudySpec) -> str:
     return "; ".join(differences(known, now)) or ("it has more configs or seeds" if shrunk(known, now) else "")
 
 
-def _refuse_other(store: Store, spec: StudySpec) -> None:
-    """Raise UserError if the folder holds another study. More configs or seeds of the same study are allowed."""
+def _refuse_other(store: Store, spec: StudySpec, *, extend: bool) -> None:
+    """Raise UserError if the folder holds another study. More configs or seeds of the same study are allowed; a larger space if `extend`."""
     assert store.study
     known, there = store.study.spec, shown(store.folder)
-    if changes := differences(known, spec.as_dict()):
+    if changes := differences(known, spec.as_dict(), extended=extend):
         raise UserError(
             f"{there} holds another study ({'; '.join(changes)}). To resume that one: {command('resume', there)}. "
-            "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it. For a new study, change `name` or give --folder; "
-            f"a search can learn from this one by `warm_start: [{there}]`"
+            "To extend it, raise n_configs or seeds in its study file, or add phases, and launch it; with --extend, a search may also get a larger space. "
+            f"For a new study, change `name` or give --folder; a search can learn from this one by `warm_start: [{there}]`"
         )
+    if known["space"] != spec.as_dict()["space"]:
+        refuse_unextended(store, spec)
     for reason in shrunk(known, spec.as_dict()):
         raise UserError(f"{reason}. Raise it, or give another --folder ({there} has the trials)")
 

@@ -1,14 +1,14 @@
 """The phases of a study, one after another. A phase begins when all trials of the phases before it have ended, and learns of its own from the records."""
 
 from collections import Counter
+from functools import cached_property
 
 from study.engine.ablation import Ablation
 from study.engine.adaptive import Adaptive
-from study.engine.earlier import earlier_of
 from study.engine.race import Race
 from study.engine.samplers import Designed, Proposals
+from study.engine.unproposed import Unproposed
 from study.spec import design
-from study.spec.planned import GOALS
 from study.spec.space import Proposal
 from study.spec.study_spec import StudySpec
 from study.store.records import Measurement, TrialRecord, in_order
@@ -45,44 +45,54 @@ class Sequence:
 
     def measured(self, trial_id: str, measurement: Measurement) -> None:
         """Add a measurement of a running trial."""
-        if proposals := self.proposals.get(self.store.trials[trial_id].phase):
+        record = self.store.trials[trial_id]
+        if (proposals := self.proposals.get(record.phase)) and not (isinstance(proposals, Adaptive) and record in self.unproposed):
             proposals.measured(trial_id, measurement)
 
     def closed(self, record: TrialRecord) -> None:
         """Add the end of a trial that will not be run again."""
         self.open.discard(record.trial_id)
-        if proposals := self.proposals.get(record.phase):
-            proposals.closed(record)
+        for phase, proposals in self.proposals.items():
+            self._tell(phase, proposals, record)
 
     def _begin(self, phase: str) -> None:
         """Make the proposals of a phase, from the trials that are recorded."""
-        made: Proposals
+        made = self.proposals[phase] = self._made(phase)
+        for happened, record in in_order(self.store.trials.values()):
+            if happened == "opened" and record.phase == phase:
+                if isinstance(made, Adaptive) and record in self.unproposed:
+                    made.skip(record)
+                else:
+                    made.replay(record)
+            elif happened == "closed" and _has_ended(record, self.spec):
+                self._tell(phase, made, record)
+
+    def _made(self, phase: str) -> Proposals:
         match phase:
             case "explore":
-                made = Designed(self.spec.of_phase(phase))
+                return Designed(self.spec.of_phase(phase))
             case "optimise":
                 explored = self.spec.of_phase("explore").n_configs if "explore" in self.spec.phase_names else 0
-                made = Adaptive(
-                    self.spec.of_phase(phase),
-                    self.store.study,
-                    first=design.first_after(explored),
-                    earlier=self.store.study.earlier if self.store.study else (),
+                study = self.store.study
+                return Adaptive(
+                    self.spec.of_phase(phase), study, first=design.first_after(explored), earlier=study.earlier if study else ()
                 )
             case "confirm":
-                made = Race(self.spec, self.store)
+                return Race(self.spec, self.store)
             case _:
-                made = Ablation(self.spec, self.store)
-        self.proposals[phase] = made
-        for happened, record in in_order(self.store.trials.values()):
-            if happened == "opened":
-                if record.phase == phase:
-                    made.replay(record)
-            elif not _has_ended(record, self.spec):
-                continue
-            elif record.phase == phase:
-                made.closed(record)
-            elif isinstance(made, Adaptive) and record.phase in GOALS and (known := earlier_of(record, self.spec, self.store.study)):
+                return Ablation(self.spec, self.store)
+
+    def _tell(self, phase: str, made: Proposals, record: TrialRecord) -> None:
+        """Tell the proposals of a phase that a trial has ended."""
+        if isinstance(made, Adaptive) and record in self.unproposed:
+            if known := self.unproposed.learned(record):
                 made.learn(known)
+        elif record.phase == phase:
+            made.closed(record)
+
+    @cached_property
+    def unproposed(self) -> Unproposed:
+        return Unproposed(self.spec, self.store)
 
 
 def _has_ended(record: TrialRecord, spec: StudySpec) -> bool:

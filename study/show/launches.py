@@ -14,3 +14,8 @@ def changes_of(studies: Sequence[StudyRecord]) -> list[str]:
         if changed := differing(before.spec, after.spec, was="before", now="from then on"):
             lines.append(f"changed {after.provenance.get('started', 'later')}: {'; '.join(changed)}")
     return lines
+
+
+def smaller_space(studies: Sequence[StudyRecord], launch: int) -> str:
+    """Return how the space in which a launch proposed its trials differs from that of the newest one; "" if it does not."""
+    return "; ".join(differing(studies[launch].spec["space"], studies[-1].spec["space"], was="then"))

@@ -14,7 +14,7 @@ from analysis.words import listed, plural
 from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
-from study.show.launches import changes_of
+from study.show.launches import changes_of, smaller_space
 from study.show.terminal import number, settings_of
 from study.spec.phase_words import phase_words
 from study.views import StudyView, TrialView
@@ -89,6 +89,8 @@ def print_trial(trial: TrialView, console: Console) -> None:
         f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
         soft_wrap=True,
     )
+    if smaller := smaller_space(trial.study.recorded.studies, record.launch):
+        console.print(f"proposed in a smaller space: {smaller}", soft_wrap=True)
     if record.eager:
         console.print(f"Not replayed on the GPU: {record.eager}", soft_wrap=True)
     if record.closed and record.closed.reason:

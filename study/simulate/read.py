@@ -53,7 +53,7 @@ def of_study(view: StudyView) -> Table:
 
 def _run(record: TrialRecord, view: StudyView, spec: StudySpec, *, config: int, seed: int) -> Run:
     assert record.closed
-    found, known, metric = diagnosis(record, view.study), settings_of(record), spec.objective.metric
+    found, known, metric = diagnosis(record, view.study), settings_of(record, view.study), spec.objective.metric
     return Run(
         config=config,
         seed=seed,

@@ -15,7 +15,7 @@ from ganstudy.written import shown
 from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.recipes import load_config
-from study.spec.space import Space
+from study.spec.space import Space, variant_of
 from trainables.config import TrialConfig, lives, settings
 
 Values = dict[str, Any]
@@ -85,12 +85,12 @@ def _complete(given: Mapping[Any, Any], others: Mapping[str, Any], space: Space,
             if name in given:
                 raise SpecError((*where, name), f"{name} does not apply in this config of enqueue; remove it")
             continue
-        if name not in given and name in space.variants and _variant(space.variants[name], flat) is None:
+        if name not in given and name in space.variants and variant_of(space.variants[name], flat) is None:
             raise SpecError(
                 where,
                 f"a config of enqueue must have one of the variants of {name}, {_shown(domain)}; its settings are those of none. Give {name}",
             )
-        default = _variant(space.variants[name], flat) if name in space.variants else flat[name]
+        default = variant_of(space.variants[name], flat) if name in space.variants else flat[name]
         inside, value = within(domain, given.get(name, default))
         if not inside:
             raise SpecError(
@@ -110,12 +110,6 @@ def _shown(domain: BaseDistribution) -> str:
     """Return a domain in words: "1e-05 to 0.01", or its choices."""
     form = as_given(domain)
     return f"{form['low']:g} to {form['high']:g}" if isinstance(form, dict) else f"one of {form}"
-
-
-def _variant(variants: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Any]) -> str | None:
-    """Return the variant whose settings these are, the one with the most if there are several; None if there is none."""
-    equal = [name for name, bundle in variants.items() if all(flat.get(setting) == value for setting, value in bundle.items())]
-    return max(equal, key=lambda name: len(variants[name]), default=None)
 
 
 def within(domain: BaseDistribution, value: Any) -> tuple[bool, Any]:

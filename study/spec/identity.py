@@ -26,11 +26,25 @@ def identity(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**spec, "base": base, "evaluation": evaluator}.items() if key not in free}
 
 
-def differences(known: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Return what makes a given StudySpec.as_dict() another study than the known one of a folder, each as a phrase; [] if it is the same."""
+def differences(known: Mapping[str, Any], given: Mapping[str, Any], *, extended: bool = False) -> list[str]:
+    """Return what makes a given StudySpec.as_dict() another study than the known one of a folder, each as a phrase; [] if it is the same.
+
+    extended: its space may differ, and what follows from that: base without the settings that vary now, and `enqueue` with values for them.
+    """
     one_phase = "phases" not in known and "phases" not in given
+    if extended:
+        known = _in_space_of(known, given)
     old, new = (_by_phase(spec) if not one_phase else identity(spec) for spec in (known, given))
     return differing(old, {key: new.get(key) for key in old})  # keys that an older study does not have may be anything
+
+
+def _in_space_of(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known spec with the space of the given one, and with what follows from it."""
+    varying = {name for part in given["space"].values() for name in part}
+    base = {name: value for name, value in known["base"].items() if name not in varying or name in given["base"]}
+    before, now = known.get("enqueue", []), given["enqueue"]
+    alike = len(before) == len(now) and all(old.items() <= new.items() for old, new in zip(before, now, strict=True))
+    return {**known, "space": given["space"], "base": base, "enqueue": now if alike else before}
 
 
 def _by_phase(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,12 @@ class Space:
         return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
 
 
+def variant_of(variants: Variants, flat: Mapping[str, Any]) -> str | None:
+    """Return the variant whose settings these are, the one with the most if there are several; None if there is none. flat: all settings, with defaults."""
+    equal = [name for name, bundle in variants.items() if all(flat.get(setting) == value for setting, value in bundle.items())]
+    return max(equal, key=lambda name: len(variants[name]), default=None)
+
+
 # Reading a study file --------------------------------------------------------------------------------
 
 

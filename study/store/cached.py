@@ -118,7 +118,7 @@ class Cached:
             for start in self._opened[1].read([_STARTS])[_STARTS][int(rows[0])].as_py():
                 file.seek(start)
                 one.learn(read_line(file.readline()))
-        return one.trials[trial_id].changed(number=int(rows[0]))
+        return one.trials[trial_id].changed(number=int(rows[0]), launch=int(self.columns.trials["launch"].iloc[rows[0]]))
 
 
 def _state(layout: Layout) -> dict[str, Any]:
@@ -190,6 +190,7 @@ def _write(layout: Layout, files: tuple[Path, Path], made: Mapping[str, Any]) ->
     study, starts, n = index.studies[-1], index.starts, index.n_trials
     by_trial = np.argsort(index.trials, kind="stable")
     ends = np.searchsorted(index.trials[by_trial], np.arange(n + 1))  # in by_trial
+    launches = np.searchsorted(np.flatnonzero(index.trials < 0), by_trial[ends[:-1]]) - 1
     trials, parts, mark = [], [], {_STATE: json.dumps(made).encode()}
     readable = partial(users_path, layout.records, "be a file that can be read", do="Check its permissions")
     with readable():
@@ -202,7 +203,7 @@ def _write(layout: Layout, files: tuple[Path, Path], made: Mapping[str, Any]) ->
                 for line in np.sort(by_trial[ends[first] : ends[until]]).tolist():
                     file.seek(starts[line])
                     part.read(line + 1, file.read(starts[line + 1] - starts[line]))
-            records = [record.changed(number=first + i) for i, record in enumerate(part.trials.values())]
+            records = [record.changed(number=first + i, launch=int(launches[first + i])) for i, record in enumerate(part.trials.values())]
             rows = trial_columns(records, study)
             rows[_STARTS] = pd.Series([starts[by_trial[ends[i] : ends[i + 1]]] for i in range(first, until)], dtype=object)
             trials.append(rows)

@@ -24,7 +24,7 @@ from study.store.store import Store
 VALUES, GRADES = "values.", "grades."
 _FACTS = {  # of a trial -> type
     **dict.fromkeys(("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis", "reason", "codes", "settings"), "str"),
-    **dict.fromkeys(("number", "seed", "ticks", "images", "saved_images", "failures"), "int64"),
+    **dict.fromkeys(("number", "launch", "seed", "ticks", "images", "saved_images", "failures"), "int64"),
     **dict.fromkeys(("onset_kimg", "seconds", "evaluation_seconds"), "float64"),
     "failed": "bool",
 }
@@ -117,10 +117,11 @@ def trial_columns(records: Iterable[TrialRecord], study: StudyRecord) -> pd.Data
 
 
 def _row(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    last, found, settings = record.last, ended_as(record, study), settings_of(record)
+    last, found, settings = record.last, ended_as(record, study), settings_of(record, study)
     return {
         "trial_id": record.trial_id,
         "number": record.number,
+        "launch": record.launch,
         "config_id": record.config_id,
         "seed": settings["seed"],
         "phase": record.phase,
@@ -172,11 +173,20 @@ def ended_as(record: TrialRecord, study: StudyRecord) -> Diagnosis:
     return diagnosis(record, study) if record.closed else Diagnosis("", "unfinished: no evidence yet")
 
 
-def settings_of(record: TrialRecord) -> dict[str, Any]:
+def settings_of(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
     """Return a trial's settings and variants, completed by the defaults of settings that apply.
 
-    Defaults of plugin settings are left out if the plugin is not imported.
+    Defaults of plugin settings are left out if the plugin is not imported. What a smaller space did not have is as it was: a switch off, or a variant.
     """
-    from trainables.config import completed  # here, since importing torch takes seconds, which a study without trials does not need
+    # here, since importing torch takes seconds, which a study without trials does not need
+    from study.spec.space import variant_of
+    from trainables.config import completed, settings
+    from trainables.tricks import TRICKS
 
-    return completed(record.settings)
+    found = completed(record.settings)
+    for name, form in (item for part in study.spec["space"].values() for item in part.items()):
+        if name not in found and name in TRICKS:
+            found[name] = False
+        elif name not in found and isinstance(form, Mapping) and "low" not in form:
+            found[name] = variant_of(form, {**settings(), **found})
+    return found

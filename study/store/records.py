@@ -66,6 +66,7 @@ class TrialRecord:
     saved: tuple[Saved, ...] = ()  # images strictly increase
     closed: Closed | None = None  # None while the trial is unfinished
     failures: int = 0  # how often it ended in an error, without faults of the machine (study.engine.faults)
+    launch: int = field(default=0, compare=False)  # the one that proposed it, from 0: each launch has a StudyRecord
     opened_at: int = field(default=0, compare=False)  # the line of the records, to order what happened to different trials
     closed_at: int = field(default=0, compare=False)
 

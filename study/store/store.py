@@ -75,6 +75,10 @@ class Store:
         """The study record of the newest driver; None for an empty folder."""
         return self.studies[-1] if self.studies else None
 
+    def first_in(self, space: Mapping[str, Any]) -> int:
+        """Return the launch since which the space is this one, as StudySpec.as_dict() has it. Trials of earlier launches were proposed in another."""
+        return next((i + 1 for i in reversed(range(len(self.studies))) if self.studies[i].spec["space"] != space), 0)
+
     @property
     def layout(self) -> Layout:
         return Layout(self.folder)
@@ -207,7 +211,9 @@ class Store:
         known = self.trials.get(line.trial)
         if known is None and line.opened is None:
             raise BadLine(f"no line before it opens the trial {line.trial}")
-        record = known or TrialRecord(trial_id=line.trial, number=len(self.trials), opened_at=self._lines, **vars(line.opened))
+        record = known or TrialRecord(
+            trial_id=line.trial, number=len(self.trials), launch=max(len(self.studies) - 1, 0), opened_at=self._lines, **vars(line.opened)
+        )
         changes: dict[str, Any] = {}
         if line.effective:
             changes["effective"] = line.effective

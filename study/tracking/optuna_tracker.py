@@ -1,5 +1,6 @@
 """Optuna tracker: writes finished trials to an Optuna storage, for optuna-dashboard."""
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +49,15 @@ class OptunaTracker:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage: BaseStorage = RDBStorage(address) if "://" in address else JournalStorage(JournalFileBackend(address))
-        self.study = optuna.create_study(
-            storage=storage,
-            study_name=mark(study),
-            directions=[optuna.study.StudyDirection[direction.name] for direction in study.objectives.values()],
-            load_if_exists=True,
-        )
+        for number in count():  # Optuna has one list of choices in all trials of a study, so a space with more choices is another one
+            self.study = optuna.create_study(
+                storage=storage,
+                study_name=mark(study) + (f"-extended-{number}" if number else ""),
+                directions=[optuna.study.StudyDirection[direction.name] for direction in study.objectives.values()],
+                load_if_exists=True,
+            )
+            if not any(_has_other_choices(trial, study) for trial in self.study.get_trials(deepcopy=False)):
+                break
         if len(study.objectives) > 1:
             self.study.set_metric_names(list(study.objectives))
         self.known = {trial.user_attrs.get("trial_id") for trial in self.study.get_trials(deepcopy=False)}
@@ -69,6 +73,14 @@ class OptunaTracker:
 
     def close(self) -> None:
         pass
+
+
+def _has_other_choices(trial: "FrozenTrial", study: StudyRecord) -> bool:
+    """Whether a trial of the mirror has a setting with other choices than the space now."""
+    space = {name: form for part in study.spec["space"].values() for name, form in part.items()}
+    return any(
+        hasattr(domain, "choices") and name in space and domain != distribution(space[name]) for name, domain in trial.distributions.items()
+    )
 
 
 def optuna_tracker(folder: Path, address: str, study: StudyRecord, limit_s: float) -> OptunaTracker:

@@ -1,18 +1,19 @@
 """The Optuna tracker: a storage that optuna-dashboard opens."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from recorded import Driver
+from recorded import SPEC, STUDY, Driver
 
 from ganstudy import UserError
 from study.spec.tracking import Tracking
 from study.store.records import Ended
 from study.store.store import Store
-from study.tracking.optuna_tracker import check_storage, distribution
+from study.tracking.optuna_tracker import OptunaTracker, check_storage, distribution
 from study.tracking.process import watching
 
 
@@ -113,3 +114,21 @@ def get(app: Any, path: str) -> Any:
     environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
     setup_testing_defaults(environ)
     return json.loads(b"".join(app(environ, lambda status, headers, exc_info=None: None)))
+
+
+def test_a_space_with_more_choices_is_mirrored_anew(tmp_path: Path) -> None:
+    """Optuna refuses a trial with other choices than those of the trials before; a wider range is the same study."""
+    address = f"sqlite:///{tmp_path}/mirror.db"
+    space: Any = SPEC["space"]
+    wider = {**space, "nuisance": {"d_steps": {"low": 1, "high": 9}}}
+    more = {"scientific": {**space["scientific"], "r1": [False, True, None]}, "nuisance": wider["nuisance"]}
+    with Store.writing(tmp_path) as store:
+        for trial_id, now in (("aa-s4", space), ("bb-s4", wider), ("cc-s4", more), ("dd-s4", more)):
+            study = replace(STUDY, spec={**SPEC, "space": now})
+            store.write_study(study)
+            Driver(store).whole(trial_id)
+            tracker = OptunaTracker(address, study)
+            for record in store.trials.values():
+                assert tracker.update(record, study, last=True)
+    found = {each.study_name: each.n_trials for each in optuna.get_all_study_summaries(address)}
+    assert found == {"digits-e3b0c4": 2, "digits-e3b0c4-extended-1": 4}
