@@ -74,7 +74,7 @@ def _estimates(table: TrialTable, limit: Limit, *, by: str, seed: int) -> tuple[
     """Return the estimate of each config on the limit's own scale, and draws of it [D, C]; None if they are unknown."""
     if limit.name == FAILED:
         found = posterior(table, by, seed=seed)
-        if found.risks is None:  # the risk of each is that of the study
+        if found.risks is None:  # one trial of each config does not tell their risks apart
             return found.configs["n_failed"] / found.configs["n_judged"].where(found.configs["n_judged"] > 0), None
         return found.configs["risk"], pd.DataFrame(found.risks, columns=found.configs.index)
     if limit.name not in table.final or not np.isfinite(table.at_end(limit.name)[table.evidence]).any():

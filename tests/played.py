@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from recorded import PROTOCOL
 
@@ -10,6 +11,15 @@ from study.engine.searcher import Search, unfinished
 from study.spec.study_spec import StudySpec
 from study.store.records import Closed, Ended, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
+
+SEARCH: dict[str, Any] = {  # the keys of a small search
+    "name": "played",
+    "question": "Which config is the best?",
+    "goal": "optimise",
+    "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 1.0, "tick_kimg": 0.5},
+    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
+    "n_configs": 8,
+}
 
 # the value of fd at the end, or several values; None for a trial that dies
 Value = Callable[[TrialRecord], float | Mapping[str, float] | None]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import end, play, study_record
+from played import SEARCH, end, play, study_record
 from rich.console import Console
 
 from analysis.report.findings import findings
@@ -27,14 +27,7 @@ from study.store.records import Earlier, TrialRecord
 from study.store.store import Store
 
 LR = {"low": 1e-4, "high": 1e-3, "log": True}
-GIVEN: dict[str, Any] = {
-    "name": "search",
-    "question": "Which config is the best?",
-    "goal": "optimise",
-    "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 1.0, "tick_kimg": 0.5},
-    "space": {"scientific": {"g.lr": LR}},
-    "n_configs": 12,
-}
+GIVEN: dict[str, Any] = {**SEARCH, "space": {"scientific": {"g.lr": LR}}, "n_configs": 12}
 WIDER: dict[str, Any] = {
     "scientific": {"g.lr": {**LR, "high": 1e-2}, "r1": [False, True], "r1.gamma": "range"},
     "nuisance": {"beta1": [0.0, 0.5]},

@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import optuna
 import pytest
 from optuna.trial import FrozenTrial
-from played import play
+from played import SEARCH, play
 from postgres import postgresql
 
 from bench.chromium import browser
@@ -24,15 +24,7 @@ from study.store.store import Store
 from study.tracking.process import watching
 from trainables.config import TrialConfig
 
-GIVEN: dict[str, Any] = {
-    "name": "mirrored",
-    "question": "What is fd traded against?",
-    "goal": "optimise",
-    "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 1.0, "tick_kimg": 0.5},
-    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
-    "n_configs": 14,
-    "failure": "coverage < 0.3",
-}
+GIVEN = {**SEARCH, "n_configs": 14, "failure": "coverage < 0.3"}
 SEVERAL = {"objectives": ["fd", {"coverage": "maximize"}], "constraints": {"coverage": ">= 0.5", "failed": "<= 0.2", "d/adv": "<= 2"}}
 CONSTRAINED = {"constraints": {"coverage": ">= 0.5"}}
 

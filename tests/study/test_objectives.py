@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import play, study_record
+from played import SEARCH, play, study_record
 
 from ganstudy import UserError
 from study.engine.recorded import refuse_unmeasured
@@ -17,15 +17,7 @@ from study.store.feasible import excesses
 from study.store.records import Closed, Ended, Measurement, TrialRecord
 from study.store.store import Store
 
-GIVEN: dict[str, Any] = {
-    "name": "several",
-    "question": "What is fd traded against?",
-    "goal": "optimise",
-    "base": {"data": "ring8", "arch": "mlp", "budget_kimg": 1.0, "tick_kimg": 0.5},
-    "space": {"scientific": {"r1": [False, True]}, "nuisance": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}},
-    "n_configs": 8,
-    "failure": "coverage < 0.3",
-}
+GIVEN = {**SEARCH, "failure": "coverage < 0.3"}
 BOTH = ["fd", {"coverage": "maximize"}]
 
 
