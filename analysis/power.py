@@ -126,7 +126,7 @@ def bought(n_trials: int, plans: Mapping[str, Plan], more: Mapping[str, float], 
         grown = {name: replace(plan, units=round(plan.units * (1 + extra / n_trials))) for name, plan in plans.items()}
         then = _found(grown, variation)[best]
         parts.append(f"{what} trains about {plural(round(extra), 'more trial')}, which show {_points(then)}")
-    return f"Now {_points(now)} for {best}; {'; '.join(parts)}."
+    return f"This design shows {_points(now)} for {best}; {'; '.join(parts)}."
 
 
 def _points(found: float) -> str:

@@ -153,6 +153,15 @@ def _grace(table: Table) -> float:
     return to_kimg(max(table.tick, round(_FIRST * table.budget)))
 
 
+def phased(confirm: Confirm, description: str) -> Entry:
+    """Return the policy of phases optimise and confirm, with a race of this size."""
+
+    def make(table: Table, split: Split, rng: np.random.Generator, budget: int) -> Policy:
+        return Phased(table, split, Ours(table, rng), _halving("asha", table), confirm=confirm, budget=budget)
+
+    return Entry(description=description, make=make, plans=True)
+
+
 POLICIES: Registry[Entry] = Registry("policy")
 POLICIES |= {
     "random": Entry(
@@ -192,16 +201,5 @@ POLICIES |= {
         description="random search and the scheduler gan",
         make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng), read_scheduler({"name": "gan"})),
     ),
-    "ours": Entry(
-        description="TPE with ASHA, then a race of the best two with fresh seeds: phases optimise and confirm",
-        make=lambda table, split, rng, budget: Phased(
-            table,
-            split,
-            Ours(table, rng),
-            _halving("asha", table),
-            confirm=Confirm(top=2, seeds=5),
-            budget=budget,
-        ),
-        plans=True,
-    ),
+    "ours": phased(Confirm(top=2, seeds=5), "TPE with ASHA, then a race of the best two with fresh seeds: phases optimise and confirm"),
 }

@@ -64,7 +64,7 @@ def test_four_times_as_many_trials_show_half_the_difference() -> None:
     assert "one more hour trains about 2400 more trials" in text
     assert (
         bought(4, {"r1": Plan(2, 4, 1)}, {"one more slot": 2})
-        == "Now no difference for r1; one more slot trains about 2 more trials, which show no difference."
+        == "This design shows no difference for r1; one more slot trains about 2 more trials, which show no difference."
     )
 
 
@@ -104,5 +104,6 @@ def test_the_dry_run_says_what_more_time_would_show(tmp_path: Path) -> None:
     said = " ".join(CliRunner().invoke(app, arguments, catch_exceptions=False).output.split())
     assert "50 % of the trials failing and an intraclass correlation of 0.3, both assumed" in said
     assert re.search(
-        r"Now \d+ points for r1; one more hour trains about \d+ more trials, which show \d+ points; one more (slot|GPU) in the", said
+        r"This design shows \d+ points for r1; one more hour trains about \d+ more trials, which show \d+ points; one more (slot|GPU) in the",
+        said,
     )
