@@ -138,6 +138,27 @@ def test_the_mirror_agrees_with_the_records_one_by_one(tmp_path: Path, address: 
         assert all(excess <= 0 for trial in mirror.best for excess in trial.constraints.values())
 
 
+def test_the_mirror_agrees_with_the_records_of_each_phase(tmp_path: Path, address: str) -> None:
+    phases = {"explore": {"n_configs": 6}, "optimise": {"n_configs": 6}, "confirm": {"top": 3, "seeds": 3}, "ablate": {"of": 1}}
+    alike = {key: given for key, given in GIVEN.items() if key not in ("goal", "n_configs")}
+    spec = StudySpec.from_dict({**alike, "objectives": SEVERAL["objectives"], **CONSTRAINED, "phases": phases})
+    store, mirror = mirrored(spec, tmp_path / "study", address)
+    trials = {trial.user_attrs["trial_id"]: trial for trial in mirror.trials}
+    assert len(trials) == len(mirror.trials) == len(store.trials)
+    assert {record.phase for record in store.trials.values()} == set(phases)
+    for trial_id, record in store.trials.items():
+        trial = trials[trial_id]
+        assert record.closed
+        assert (trial.user_attrs["phase"], trial.user_attrs["seed"]) == (record.phase, record.flat["seed"])
+        assert (trial.state.name == "COMPLETE") == (record.closed.ended is Ended.BUDGET)
+        inside = {"r1": record.flat["r1"], **({"g.lr": lr} if 1e-4 <= (lr := record.flat["g.lr"]) <= 1e-2 else {})}
+        assert trial.params == inside
+        if record.closed.ended is Ended.BUDGET:
+            assert record.last
+            assert trial.values == [record.last.values["fd"], record.last.values["coverage"]]
+        assert trial.constraints == pytest.approx(expected_constraints(record, spec.constraints, several=True))
+
+
 def test_best_of_the_same_study_has_no_infeasible_config(tmp_path: Path) -> None:
     spec = StudySpec.from_dict({**GIVEN, **SEVERAL, "n_configs": 24})
     play(spec, tmp_path / "study", value)
