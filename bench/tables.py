@@ -33,7 +33,7 @@ from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.trial import Trial
 
-BEST, RANDOM, MORE = 24, 8, 9  # configs with more seeds: the best ones, random ones; how many more
+BEST, RANDOM, MORE = 0.12, 0.04, 9  # shares of configs with more seeds: of the best ones, of random ones; how many more
 _DECIDE = ("fd", "coverage", "precision", "modes", "modes_lost", "vendi", "mode_spread")  # the outcome depends on these metrics
 _N_REAL = 2_000  # held-out samples: five times as many cost as much as the training of points
 _KEPT = ("fd", "coverage", "modes")  # beside the objective
@@ -120,10 +120,11 @@ def jobs(spec: StudySpec, runs: Sequence[Run]) -> list[tuple[int, int]]:
     if not set(two) <= ends.keys():
         return two
     order = sorted(range(spec.n_configs), key=lambda config: ends[config, 0] + ends[config, 1])
-    others = np.random.default_rng(spec.design_seed).permutation(order[BEST:])[:RANDOM].tolist()
+    best, random = (round(share * spec.n_configs) for share in (BEST, RANDOM))
+    others = np.random.default_rng(spec.design_seed).permutation(order[best:])[:random].tolist()
     more = range(2, spec.seeds + MORE)
     every = [(config, seed) for seed in range(2, spec.seeds) for config in range(spec.n_configs)]
-    wanted = [*two, *((config, seed) for seed in more for config in order[:BEST]), *every]
+    wanted = [*two, *((config, seed) for seed in more for config in order[:best]), *every]
     return list(dict.fromkeys([*wanted, *((config, seed) for seed in more for config in others)]))
 
 
