@@ -5,11 +5,18 @@ import os
 # Set before torch is imported, and inherited by processes that tests start. More threads are not faster here, and change the order of sums.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from processes import group
+
+from analysis.metrics import METRICS
+from analysis.metrics.baselines import baselines
+from analysis.metrics.comparison import Reference, Samples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,3 +37,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # keep the order of pytest_collection_modifyitems
     return Groups(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _baselines_measured_once() -> Iterator[None]:
+    """Measure the real-data baselines of the same data once in a process. They are the same each time, and take most of the time of preparing a study."""
+    measured: dict[str, Any] = {}
+
+    def once(real: Reference, pool: Samples, n: int, **keys: int) -> Any:
+        parts = [real.points, real.train, real.shares, real.labels, pool.features, pool.probabilities, pool.data, pool.labels]
+        digest = hashlib.sha256(repr((n, keys, tuple(METRICS), real.balls.k, real.mixture is None)).encode())
+        for part in parts:
+            digest.update(b"-" if part is None else f"{part.shape}{part.dtype}".encode() + np.ascontiguousarray(part).tobytes())
+        if (key := digest.hexdigest()) not in measured:
+            measured[key] = baselines(real, pool, n, **keys)
+        return dict(measured[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("study.evaluation.evaluator.baselines", once)
+        yield
