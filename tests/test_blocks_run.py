@@ -31,6 +31,8 @@ pytestmark = pytest.mark.slow
 NOT_RUN = {
     "launch": "it starts a Ray: test_launch.py",
     "resume": "it starts a Ray: test_kill.py",
+    "confirm": "it starts a Ray: test_phases_run.py",
+    "ablate": "it starts a Ray: test_phases_run.py",
     "submit": "it needs a cluster: test_submit.py",
     "simulate": "its replays take minutes: test_simulate_command.py",
     "train": "it trains to its end: test_train.py, test_cli.py",
