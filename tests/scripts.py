@@ -9,7 +9,7 @@ def run_script(script: str, folder: Path) -> str:
     """Run Python code in a new process. Returns its output."""
     path = folder / "script.py"
     path.write_text(script)
-    done = subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, str(path)], cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ganstudy.written import differing
+from ganstudy.written import differing, written
 from study.spec.planned import OF_A_PHASE, phases_of
 from trainables.config import PLACES_OF_DATA
 
@@ -34,6 +34,8 @@ def differences(known: Mapping[str, Any], given: Mapping[str, Any], *, extended:
     one_phase = "phases" not in known and "phases" not in given
     if extended:
         known = _in_space_of(known, given)
+    if not one_phase and (gone := {name: phase for name, phase in phases_of(known).items() if name not in phases_of(given)}):
+        return [f"it has the phases {written(gone)} too"]
     old, new = (_by_phase(spec) if not one_phase else identity(spec) for spec in (known, given))
     return differing(old, {key: new.get(key) for key in old})  # keys that an older study does not have may be anything
 

@@ -14,6 +14,7 @@ from ganstudy import UserError
 from study.api import open_study
 from study.show.launches import changes_of
 from study.spec.ablated import ablated
+from study.spec.identity import differences
 from study.spec.planned import phases_of, planned_trials
 from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
@@ -164,6 +165,15 @@ def test_a_phase_can_be_added_and_grow(tmp_path: Path) -> None:
     assert "confirm: " in told[0]
     assert "n_configs: 12" in told[1]
     assert "n_configs: 16" in told[1]
+
+
+def test_a_study_file_without_a_phase_that_was_added_is_told_which() -> None:
+    """As after `ganstudy confirm`."""
+    alone = {key: given for key, given in GIVEN.items() if key != "phases"} | {"n_configs": 12}
+    spec = StudySpec.from_dict(alone)
+    found = differences(spec.with_phase("confirm", top=5).as_dict(), spec.as_dict())
+    assert found == ["it has the phases {confirm: {top: 5, seeds: 5, error: 0.05}} too"]
+    assert differences(spec.as_dict(), spec.with_phase("confirm", top=5).as_dict()) == []
 
 
 def test_phases_of_a_study_with_one() -> None:
