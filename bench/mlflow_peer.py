@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import mlflow  # type: ignore[import-not-found]  # it is not installed beside ganstudy
-from mlflow.entities import Metric, Param  # type: ignore[import-not-found]
+import mlflow  # type: ignore[import-not-found, unused-ignore]  # only the extra `mlflow` installs it beside ganstudy
+from mlflow.entities import Metric, Param  # type: ignore[import-not-found, unused-ignore]
 
 _EXPERIMENT, _METRIC = "scale", "fd"
 
