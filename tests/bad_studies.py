@@ -201,5 +201,11 @@ BAD = {
         good(tracking={"wandb": {"projct": "x"}}),
         "no key 'tracking.wandb.projct'; did you mean 'project'? tracking.wandb has ['entity', 'project'",
     ),
+    "a key of mlflow": (
+        good(tracking={"mlflow": {"url": "http://host"}}),
+        "no key 'tracking.mlflow.url'; did you mean 'uri'? tracking.mlflow has",
+    ),
+    "mlflow without an address": (good(tracking={"mlflow": {}}), "tracking.mlflow.uri"),
+    "a number as a folder": (good(tracking={"tensorboard": 3}), "tracking.tensorboard must be a mapping; given 3"),
     "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
 }

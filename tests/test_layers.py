@@ -30,6 +30,8 @@ PARTS: dict[str, set[str]] = {
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
     "wandb": ("study/tracking/wandb_tracker.py",),
+    "tensorboard": ("study/tracking/tensorboard_tracker.py",),
+    "mlflow": ("study/tracking/mlflow_tracker.py",),
     # optuna in show/foreign.py: it opens studies of others
     "optuna": ("study/spec/", "study/engine/", "study/simulate/", "study/tracking/", "study/show/foreign.py", "analysis/importance.py"),
     "torchvision": ("trainables/",),

@@ -18,7 +18,7 @@ from study.spec.ranges import NO_RANGE, RANGES
 from study.spec.schedulers import SCHEDULERS
 from study.spec.sections import EvaluationConfig, Resources
 from study.spec.study_spec import StudySpec
-from study.spec.tracking import Tracking, WandbConfig
+from study.spec.tracking import MlflowConfig, TensorboardConfig, Tracking, WandbConfig
 from tools.public import extending_page, python_page
 from trainables.config import need_of, settings
 from trainables.fields import meaning_of, schema_of, types_of
@@ -63,6 +63,8 @@ def _study_file() -> str:
         "resources": Resources,
         "tracking": Tracking,
         "tracking.wandb": WandbConfig,
+        "tracking.tensorboard": TensorboardConfig,
+        "tracking.mlflow": MlflowConfig,
     }
     for name, model in sections.items():
         parts += [f"## `{name}`", _keys(model)]

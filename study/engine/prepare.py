@@ -34,7 +34,7 @@ from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.replaced import may_be_replaced
 from study.store.store import Store
-from study.tracking.optuna_tracker import check_storage
+from study.tracking.checks import check_trackers
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.models import conditional
@@ -88,8 +88,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     _check_writable(folder)
     if address:
         refuse_malformed(address)
-    if (storage := spec.tracking.active.get("optuna")) is not None:
-        check_storage(storage)
+    check_trackers(spec.tracking)
     if nodes := cluster.nodes(address):
         cluster.slots(spec, nodes)
         refuse_unmeasured(spec, nodes)

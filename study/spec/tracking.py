@@ -1,4 +1,4 @@
-"""The tracking section of a study file: W&B and Optuna storages. This module imports neither."""
+"""The tracking section of a study file: W&B, TensorBoard, MLflow and Optuna storages. This module imports none of them."""
 
 import netrc
 import os
@@ -7,10 +7,10 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from ganstudy import UserError
 from ganstudy.masked import is_masked, masked
@@ -50,17 +50,39 @@ class WandbConfig(BaseModel):
         return "online" if _has_key(self.base_url) else "offline"
 
 
+class TensorboardConfig(BaseModel):
+    """TensorBoard: an event file per trial."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    """where the event files are, in a folder named after the study; null: the folder `tensorboard` of the study"""
+
+
+class MlflowConfig(BaseModel):
+    """MLflow: a run per trial, an experiment per study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    uri: str
+    """a server (http://host:5000) or an SQLite file (sqlite:///mlflow.db)"""
+    experiment: Annotated[str, Field(min_length=1)] | None = None
+    """name of the experiment; null: the name of the study, with a suffix that tells it from others of this name"""
+
+
 @dataclass(frozen=True)
 class TrackerEntry:
     """One kind of tracker.
 
     description: one line for `ganstudy list`. config: the type of the value of `tracking.NAME`. make: "module:function", a function
-    (folder, config, study, limit_s) -> Tracker; only the tracking process imports it, once the study has a record.
+    (folder, config, study, limit_s) -> Tracker; only the tracking process imports it, once the study has a record. check: "module:function",
+    a function (config) that raises UserError before the study starts if the tracker cannot work; it must not ask a server, which may start later.
     """
 
     description: str
     config: Any
     make: str
+    check: str = ""
 
 
 TRACKERS: Registry[TrackerEntry] = Registry("tracker")
@@ -68,8 +90,28 @@ TRACKERS["wandb"] = TrackerEntry(
     "Weights & Biases: a run per trial, a group per study", WandbConfig, "study.tracking.wandb_tracker:wandb_tracker"
 )
 TRACKERS["optuna"] = TrackerEntry(
-    "Optuna: finished trials in a storage that optuna-dashboard shows", str, "study.tracking.optuna_tracker:optuna_tracker"
+    "Optuna: finished trials in a storage that optuna-dashboard shows",
+    str,
+    "study.tracking.optuna_tracker:optuna_tracker",
+    check="study.tracking.optuna_tracker:check_storage",
 )
+TRACKERS["tensorboard"] = TrackerEntry(
+    "TensorBoard: an event file per trial",
+    TensorboardConfig,
+    "study.tracking.tensorboard_tracker:tensorboard_tracker",
+    check="study.tracking.tensorboard_tracker:check_tensorboard",
+)
+TRACKERS["mlflow"] = TrackerEntry(
+    "MLflow: a run per trial, an experiment per study",
+    MlflowConfig,
+    "study.tracking.mlflow_tracker:mlflow_tracker",
+    check="study.tracking.mlflow_tracker:check_mlflow",
+)
+
+
+def _short(key: str, config: type[BaseModel]) -> BeforeValidator:
+    """A text stands for a mapping with this key."""
+    return BeforeValidator(lambda given: {key: given} if isinstance(given, str) else given, json_schema_input_type=str | config | None)
 
 
 class Tracking(BaseModel):
@@ -81,6 +123,10 @@ class Tracking(BaseModel):
     """Weights & Biases; {} turns it on"""
     optuna: str | None = None
     """storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)"""
+    tensorboard: Annotated[TensorboardConfig | None, _short("folder", TensorboardConfig)] = None
+    """TensorBoard; {} turns it on; a text is its folder"""
+    mlflow: Annotated[MlflowConfig | None, _short("uri", MlflowConfig)] = None
+    """MLflow; a text is its uri"""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,9 +150,13 @@ class Tracking(BaseModel):
             given["optuna"] = own if is_masked(self.optuna) and masked(own) == self.optuna else self.optuna
         if self.wandb is not None and self.wandb.resolved() != "disabled":
             given["wandb"] = self.wandb.model_copy(update={"mode": self.wandb.resolved()})
+        given |= {name: config for name in ("tensorboard", "mlflow") if (config := getattr(self, name)) is not None}
         for name, config in given.items():
             if is_masked(config.model_dump() if isinstance(config, BaseModel) else config):
-                how = "set OPTUNA_STORAGE to its whole URL, or " if name == "optuna" else ""
+                how = {
+                    "optuna": "set OPTUNA_STORAGE to its whole URL, or ",
+                    "mlflow": "leave it out of the address and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ",
+                }.get(name, "")
                 raise UserError(
                     f"tracking.{name} needs a password, which the records of a study do not keep; {how}launch the study with its study file instead of resuming it"
                 )

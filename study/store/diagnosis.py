@@ -32,12 +32,13 @@ def has_failed(trial: TrialRecord, study: StudyRecord, found: "Diagnosis") -> bo
     A dead trial has failed in any case. A trial that is unfinished, or that ended in an error, has not.
     """
     from analysis.outcomes import FAILURES  # here for the same reason
-    from study.spec.failure import Failure  # here for the same reason
 
     if not trial.closed or trial.closed.ended is Ended.ERROR:
         return False
     if not (own := study.spec.get("failure")):
         return found.outcome in FAILURES
+    from study.spec.failure import Failure  # here, since it imports torch, which trackers of most studies do not need
+
     values = {**(trial.last.values if trial.last else {}), **grades_of(trial, study, found)}
     return trial.closed.ended is Ended.DEAD or Failure(own).holds(values)
 

@@ -100,6 +100,7 @@ class Layout:
             self.runs,
             self.evaluations,
             self.tracking,
+            self.tensorboard,
         ]
         return [path for path in own if path.exists()]
 
@@ -212,6 +213,15 @@ class Layout:
     def mirrored(self) -> Path:
         """JSON: trial id -> [ticks, ended] of the trials that are complete in W&B."""
         return self.tracking / "mirrored.json"
+
+    def sent(self, tracker: str) -> Path:
+        """What a tracker with a run per trial has written, a line of JSON for each trial: [trial id, ticks, ended, place]."""
+        return self.tracking / f"{tracker}.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, unless the study file names another folder: a folder per trial."""
+        return self.folder / "tensorboard"
 
 
 @dataclass(frozen=True)

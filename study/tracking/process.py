@@ -25,6 +25,7 @@ from study.spec.tracking import TRACKERS, Tracking
 from study.store.layout import Layout
 from study.store.records import StudyRecord
 from study.store.store import Store
+from study.tracking.mlflow_tracker import unsent
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import mirrored, state
 
@@ -95,6 +96,8 @@ def watching(
         elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
             written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
             say(f"W&B: {written} written offline; send them with `wandb sync {quote(str(home))}/offline-run-*`")
+        if "mlflow" in active and (missing := unsent(folder, active["mlflow"])):
+            say(f"MLflow: {missing}, see {log_file}; resume the study to send the rest")
 
 
 def _missing(folder: Path) -> str:

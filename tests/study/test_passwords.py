@@ -76,3 +76,9 @@ def test_a_password_of_a_server_is_asked_for_too(toy: Toy, tmp_path: Path) -> No
     spec = toy(tracking={"wandb": {"mode": "offline", "base_url": "https://me:***@host"}})
     with pytest.raises(UserError, match=r"tracking\.wandb needs a password.*launch the study with its study file"):
         prepare(spec, tmp_path / "toy", address=None)
+
+
+def test_a_password_of_an_mlflow_server_may_come_from_mlflows_own_variables(toy: Toy, tmp_path: Path) -> None:
+    spec = toy(tracking={"mlflow": "https://me:***@host"})
+    with pytest.raises(UserError, match=r"tracking\.mlflow needs a password.*MLFLOW_TRACKING_PASSWORD"):
+        prepare(spec, tmp_path / "toy", address=None)

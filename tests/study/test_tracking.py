@@ -31,7 +31,7 @@ def finished(folder: Path) -> dict[str, Any]:
 
 
 def test_importing_the_tracking_module_imports_no_client() -> None:
-    code = "import sys, study.tracking.process; sys.exit(bool({'wandb', 'optuna', 'torch', 'pandas'} & set(sys.modules)))"
+    code = "import sys, study.tracking.process; sys.exit(bool({'wandb', 'optuna', 'mlflow', 'tensorboard', 'torch', 'pandas'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
