@@ -19,6 +19,8 @@ _SPACE = {
 }
 SPEC = {
     "name": "digits",
+    "question": "Does R1 keep small GANs from failing?",
+    "base": {},
     "space": _SPACE,
     "objective": {"metric": "fd", "direction": "minimize"},
     "max_failures": 1,

@@ -20,10 +20,10 @@ from ganstudy.command import command
 from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
-from study.show.base import base_of
 from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
 from study.show.status import n_to_run
+from study.store.base import base_of
 from study.store.layout import shown
 from study.store.local_copy import publish
 from study.store.records import Ended
@@ -80,7 +80,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Ex
     print_ranking(table, view.objective, console, n=8)
     if (table.phase[table.evidence] == ABLATE).any():
         console.print("\nOne setting at a time back at the base:", soft_wrap=True)
-        for each in ablations(table, view.objective, base=base_of(view)):
+        for each in ablations(table, view.objective, base=base_of(view.study.spec)):
             console.print(f"  {each.config_id}: {each.sentence}.", soft_wrap=True)
 
 

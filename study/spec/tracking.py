@@ -35,6 +35,8 @@ class WandbConfig(BaseModel):
     """your own server; null: the server that W&B is configured for"""
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     """auto: online if an API key is found, else offline"""
+    max_images: Annotated[int, Field(ge=0)] = 20
+    """sample grids of a trial, at most: the first, the last, and others at equal distances; 1: the last"""
 
     def resolved(self) -> Mode:
         """Return the mode on this machine. `auto` follows WANDB_MODE if it is set; else it is online if there is an API key."""

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
-from study.tracking.tracker import closing_fields, diagnosis_fields, log
+from study.tracking.tracker import diagnosis_fields, log
 
 if TYPE_CHECKING:
     import wandb
@@ -69,7 +68,7 @@ class WandbTracker:
         complete = last or _has_last_image(trial) or time.monotonic() - entry.since > _IMAGE_S
         until = len(trial.measurements) - (not complete)
         for tick in range(entry.logged, until):
-            self._log_tick(entry.run, trial, tick)
+            self._log_tick(entry.run, trial, study, tick)
         if until > entry.logged:
             entry.run.summary.update(diagnosis_fields(trial, study))
         entry.logged = max(entry.logged, until)
@@ -86,6 +85,8 @@ class WandbTracker:
     def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:
         import wandb  # here, since a study without this tracker must not import wandb
 
+        from study.tracking.wandb_fields import run_config, run_name, run_tags  # here, since it imports torch
+
         run_id = f"{mark(study)}-{trial.trial_id}"
         for file in self.layout.tracking.glob(f"*run-*/run-{run_id}.wandb"):
             shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished run, which is rewritten from the start
@@ -93,17 +94,13 @@ class WandbTracker:
         try:
             run = wandb.init(
                 id=run_id,
-                name=trial.trial_id,
+                name=run_name(trial, study),
                 entity=self.config.entity,
                 project=self.config.project,
                 group=study.spec["name"],
                 job_type=trial.phase,
-                tags=[name for name, value in trial.flat.items() if value is True],
-                config={
-                    **nested({**trial.settings, "trial_id": trial.trial_id, "config_id": trial.config_id}),
-                    "protocol": dict(study.protocol),
-                    "baselines": dict(study.baselines),
-                },
+                tags=run_tags(trial),
+                config=run_config(trial, study),
                 dir=self.layout.folder,
                 mode="online" if online else "offline",
                 resume="allow" if online else None,
@@ -132,8 +129,10 @@ class WandbTracker:
         run.define_metric("*", step_metric="images")
         return _OpenRun(run, logged=run.starting_step)
 
-    def _log_tick(self, run: "wandb.Run", trial: TrialRecord, tick: int) -> None:
+    def _log_tick(self, run: "wandb.Run", trial: TrialRecord, study: StudyRecord, tick: int) -> None:
         import wandb  # here, since a study without this tracker must not import wandb
+
+        from study.tracking.wandb_fields import baselines_beside, has_picture  # here, since it imports torch
 
         measured = trial.measurements[tick]
         row: dict[str, Any] = {
@@ -141,16 +140,20 @@ class WandbTracker:
             "seconds": measured.seconds,
             "evaluation_seconds": measured.evaluation_seconds,
             **measured.values,
+            **baselines_beside(measured.values, study),
         }
         grid = self.layout.grid(trial.trial_id, measured.images)
-        if grid.exists():
+        if has_picture(trial, tick, self.config.max_images) and grid.exists():
             row["samples"] = wandb.Image(str(grid))
         run.log(row, step=tick, commit=True)
 
     def _finish(self, trial: TrialRecord, study: StudyRecord) -> None:
+        from study.tracking.wandb_fields import run_summary, run_tags  # here, since it imports torch
+
         assert trial.closed
-        run = self.open.pop(trial.trial_id).run
-        run.summary.update(closing_fields(trial, study))
+        run, summary = self.open.pop(trial.trial_id).run, run_summary(trial, study)
+        run.summary.update(summary)
+        run.tags = tuple(run_tags(trial, summary["outcome"]))
         try:
             run.finish(exit_code=int(trial.closed.ended is Ended.ERROR))
         except TimeoutError as error:
@@ -168,24 +171,6 @@ class WandbTracker:
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
     """For TRACKERS. config.mode is resolved already."""
     return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s)
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B displays with dots.
-
-    A switch is always `r1.on`, so that it is one column for all trials. The data set's name is `data.name` if other data settings are given.
-    """
-    out: dict[str, Any] = {}
-    heads = {name.partition(".")[0] for name in flat if "." in name}
-    for name, value in flat.items():
-        head, _, rest = name.partition(".")
-        if isinstance(value, bool) and not rest:
-            out.setdefault(head, {})["on"] = value
-        elif rest or head in heads:
-            out.setdefault(head, {})[rest or "name"] = value
-        else:
-            out[head] = value
-    return out
 
 
 def _has_last_image(trial: TrialRecord) -> bool:

@@ -1,12 +1,10 @@
 """The settings of the base that the top configs of a report are compared with."""
 
-from types import SimpleNamespace
-
-from study.show.base import base_of
+from study.store.base import base_of
 
 
 def base(given: dict[str, object]) -> dict[str, object]:
-    return base_of(SimpleNamespace(study=SimpleNamespace(spec={"base": given, "space": {}})))  # type: ignore[arg-type]  # all that it reads of a view
+    return base_of({"base": given, "space": {}})
 
 
 def test_a_setting_that_does_not_apply_in_the_base_has_no_value() -> None:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,7 +14,7 @@ from study.spec.tracking import Tracking, WandbConfig
 from study.store.records import Ended
 from study.store.store import Store
 from study.tracking.process import watching
-from study.tracking.wandb_tracker import DOWN_S, nested
+from study.tracking.wandb_tracker import DOWN_S
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -30,7 +29,9 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
     said: list[str] = []
     with Store.writing(folder) as store, watching(folder, OFFLINE, say=said.append):
         driver = Driver(store)
-        driver.whole("aa-s4")
+        driver.open("aa-s4", budget_kimg=2.0)
+        for tick in range(3):
+            driver.tick("aa-s4", tick, Ended.BUDGET if tick == 2 else None)
         driver.whole("bb-s4", Ended.SCHEDULER, modes=2.0)
         driver.whole("cc-s4", Ended.DEAD)
         driver.whole("dd-s4", Ended.ERROR)
@@ -45,16 +46,28 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
         "digits-e3b0c4-ee-s4": 255,
     }
     run = runs["digits-e3b0c4-aa-s4"]
-    assert (run.id, run.name, run.group, run.job_type, run.tags) == ("digits-e3b0c4-aa-s4", "aa-s4", "digits", "explore", ["r1"])
-    assert run.config["g"] == {"lr": 1e-3}
-    assert run.config["r1"] == {"on": True, "gamma": 2.0}
-    assert run.config["config_id"] == "aa"
+    assert (run.id, run.group, run.job_type) == ("digits-e3b0c4-aa-s4", "digits", "explore")
+    assert run.name == "g.lr=0.001, r1, d_steps=2, r1.gamma=2, budget_kimg=2, seed=4"
+    assert {run_id[-5:-3]: run.tags for run_id, run in runs.items()} == {
+        "aa": ["explore", "healthy"],
+        "bb": ["explore", "undertrained"],
+        "cc": ["explore", "diverged"],
+        "dd": ["explore", "error"],
+        "ee": ["explore"],
+    }
+    assert run.config["g"]["lr"] == 1e-3
+    assert (run.config["r1"]["on"], run.config["r1"]["gamma"]) == (True, 2.0)
+    assert run.config["tick_kimg"] == 2.0, "defaults are in the config too"
+    assert (run.config["config_id"], run.config["phase"]) == ("aa", "explore")
     assert run.steps == [0, 1, 2]
     assert run.step_metrics == {"*": "images"}
     assert [(row["images"], row["fd"], row["d/adv"]) for row in run.history] == [(0, 100.0, 0.7), (1000, 99.0, 0.7), (2000, 98.0, 0.7)]
+    assert not [name for row in run.history for name in row if name.startswith("baseline")], "fd has no baseline in this study"
     pictures = [next(folder.glob(f"wandb/*-aa-s4/files/{row['samples/path']}")) for row in run.history]
     assert [Image.open(path).getpixel((0, 0)) for path in pictures] == [(0, 0, 0), (1, 0, 0), (2, 0, 0)]
-    assert run.summary["fd"] == 98.0
+    assert run.summary["fd"] == run.summary["final/fd"] == run.summary["best/fd"] == 98.0
+    assert (run.summary["best/fd_images"], run.summary["cost_seconds"]) == (2000, pytest.approx(1.1))
+    assert "final/fd" not in runs["digits-e3b0c4-bb-s4"].summary, "it was stopped before the end of its budget"
     outcomes = {run_id[-5:-3]: (run.summary["ended"], run.summary["outcome"]) for run_id, run in runs.items() if "ended" in run.summary}
     assert outcomes == {
         "aa": ("budget", "healthy"),
@@ -110,7 +123,9 @@ def test_online_runs_reach_the_server(tmp_path: Path, server: WandbServer) -> No
     assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2]
     assert [row["fd"] for row in server.rows["digits-e3b0c4-aa-s4"]] == [100.0, 99.0, 98.0]
     assert server.exits == {"digits-e3b0c4-aa-s4": 0, "digits-e3b0c4-dd-s4": 1}
-    assert sum(path.endswith(".png") for path in server.uploads) == 5
+    assert sum(path.endswith(".png") for path in server.uploads) == 3, (
+        "the first and the last of a tenth of a budget; one of a trial that broke"
+    )
     run = server.runs["digits-e3b0c4-aa-s4"]
     assert (run["project"], run["entity"], run["groupName"], run["jobType"]) == ("gans", "team", "digits", "explore")
     assert not said
@@ -169,18 +184,3 @@ def test_a_server_that_fails_during_a_run(tmp_path: Path, server: WandbServer, r
         sync(tmp_path)
     assert server.steps("digits-e3b0c4-aa-s4") == [0, 1, 2, 3]
     assert server.exits == {"digits-e3b0c4-aa-s4": 0}
-
-
-@pytest.mark.parametrize(
-    ("flat", "deep"),
-    [
-        ({"g.lr": 1.0, "seed": 0}, {"g": {"lr": 1.0}, "seed": 0}),
-        ({"r1": True, "r1.gamma": 2}, {"r1": {"on": True, "gamma": 2}}),
-        ({"r1": False}, {"r1": {"on": False}}),
-        ({"data": "digits", "data.size": 100}, {"data": {"name": "digits", "size": 100}}),
-        ({"data": "digits"}, {"data": "digits"}),
-        ({"data.download": True}, {"data": {"download": True}}),
-    ],
-)
-def test_a_config_is_nested(flat: dict[str, Any], deep: dict[str, Any]) -> None:
-    assert nested(flat) == deep

@@ -1,0 +1,107 @@
+"""What W&B shows of a trial: the name of its run, its config, its summary, and which of its sample grids."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from analysis.words import value_text
+from study.store.base import base_of
+from study.store.columns import settings_of
+from study.store.records import Ended, StudyRecord, TrialRecord
+from study.tracking.tracker import closing_fields
+from trainables.config import UNIDENTIFIED, settings
+
+_NAME = 120  # characters; W&B takes 128
+
+
+def run_name(trial: TrialRecord, study: StudyRecord) -> str:
+    """Return what a trial differs in from the study's base, and its seed: "r1, g.lr=0.0003, seed=4". A name is cut after 120 characters."""
+    of_trial, of_base, space = settings_of(trial, study), base_of(study.spec), study.spec["space"]
+    varied = [name for part in space.values() for name in part]
+    forms = [form for part in space.values() for form in part.values() if isinstance(form, Mapping) and "low" not in form]
+    inside = {name for form in forms for variant in form.values() for name in variant}  # the name of a variant says these
+    parts = []
+    for name in dict.fromkeys([*varied, *trial.settings, *of_trial]):
+        value = of_trial.get(name)
+        if name in UNIDENTIFIED or name in inside or value is None or value == of_base.get(name, settings().get(name)):
+            continue
+        parts.append(name if value is True else f"{name}={value_text(value)}".replace("−", "-"))
+    seed = f"seed={trial.flat['seed']}"
+    text = ", ".join(parts) or "base"
+    room = _NAME - len(seed) - 2
+    return f"{text if len(text) <= room else text[: room - 1] + '…'}, {seed}"
+
+
+def run_config(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
+    """Return all settings of a trial, defaults included, as nested dicts; its ids; the evaluation protocol and the real-data baselines.
+
+    A setting that was left to the networks or the optimiser has the value that they had.
+    """
+    given = settings_of(trial, study)
+    found = {name: value for name, value in trial.effective.items() if value is not None and given.get(name) is None}
+    return {
+        **nested({**given, **found, "trial_id": trial.trial_id, "config_id": trial.config_id}),
+        "phase": trial.phase,
+        "protocol": dict(study.protocol),
+        "baselines": dict(study.baselines),
+    }
+
+
+def run_tags(trial: TrialRecord, outcome: str = "") -> list[str]:
+    """Return the phase and, of a trial that has ended, its outcome; if it has none, how it ended."""
+    ended = str(trial.closed.ended) if trial.closed else ""
+    return [tag for tag in (trial.phase, outcome or ended) if tag]
+
+
+def run_summary(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
+    """Return the summary of a trial that has ended: how it ended and why, its cost, and of each objective the best value and that at the end of the budget."""
+    assert trial.closed
+    found: dict[str, Any] = closing_fields(trial, study)
+    last = trial.last
+    found["cost_seconds"] = last.seconds + last.evaluation_seconds if last else 0.0
+    for metric, direction in study.objectives.items():
+        values = {m.images: m.values[metric] for m in trial.measurements if metric in m.values}
+        if values:
+            best = min(values, key=lambda images: direction.sign * values[images])
+            found |= {f"best/{metric}": values[best], f"best/{metric}_images": best}
+        if last and trial.closed.ended is Ended.BUDGET and metric in last.values:
+            found[f"final/{metric}"] = last.values[metric]
+    return found
+
+
+def baselines_beside(values: Iterable[str], study: StudyRecord) -> dict[str, float]:
+    """Return what real data score in the objectives and constrained metrics that were measured, as series of their own: {"baseline/fd": 0.4}."""
+    shown = {*study.objectives, *(limit.name for limit in study.limits)}
+    return {f"baseline/{name}": study.baselines[name] for name in values if name in shown and name in study.baselines}
+
+
+def has_picture(trial: TrialRecord, tick: int, max_images: int) -> bool:
+    """Whether the sample grid of a tick is shown: the first one, the last one of a trial that has ended, and others at equal distances of the budget."""
+    if trial.closed and tick == len(trial.measurements) - 1:
+        return max_images > 0
+    if max_images < 2:
+        return False
+    budget: int = round(1000 * trial.flat.get("budget_kimg", settings()["budget_kimg"]))
+
+    def passed(at: int) -> int:
+        """How many of the places for a grid the trial has reached."""
+        return min(trial.measurements[at].images, budget) * (max_images - 1) // budget
+
+    return tick == 0 or passed(tick) > passed(tick - 1)
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B displays with dots.
+
+    A switch is always `r1.on`, so that it is one column for all trials. The data set's name is `data.name` if other data settings are given.
+    """
+    out: dict[str, Any] = {}
+    heads = {name.partition(".")[0] for name in flat if "." in name}
+    for name, value in flat.items():
+        head, _, rest = name.partition(".")
+        if isinstance(value, bool) and not rest:
+            out.setdefault(head, {})["on"] = value
+        elif rest or head in heads:
+            out.setdefault(head, {})[rest or "name"] = value
+        else:
+            out[head] = value
+    return out
