@@ -232,11 +232,14 @@ def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_c
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
     from study.api import launch
     from study.show.terminal import print_result
+    from study.show.wandb import send_report
 
     began = time.monotonic()
     try:
         view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
         print_result(view, spec, console, seconds=time.monotonic() - began)
+        if spec.tracking.wandb and view.layout.report.exists():
+            send_report(view.folder, spec.tracking.wandb, console)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
         advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)
@@ -264,6 +267,19 @@ def stop(
     who = stop_driver(open_study(folder).folder, wait_s=wait_s)
     text = f"Stopped {who}. Resume with {command('resume', folder)}." if who else f"{folder} has no active process; nothing to stop."
     console.print(text, soft_wrap=True)
+
+
+@app.command()
+def sync(folder: Folder) -> None:
+    """Send everything to W&B that is not there yet: runs that were written offline, and the leaderboard and report of the study. Exits with 1 if something is left."""
+    from study.store.local_copy import opened
+    from study.tracking.sync import sync as send
+
+    with console.status(Text("sending to W&B")):  # visible in a terminal only
+        sentence, whole = send(opened(folder))
+    console.print(sentence, soft_wrap=True)
+    if not whole:
+        raise typer.Exit(1)
 
 
 @app.command()

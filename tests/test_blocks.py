@@ -25,7 +25,6 @@ NOT_RUN = {
     "kubectl": "it needs a Kubernetes cluster; test_deploy.py checks the file",
     "ray": "it needs machines to log in to; test_deploy.py checks the file against Ray's schema",
     "sbatch": "it needs SLURM; test_deploy.py runs the script with stand-ins for its commands",
-    "wandb": "it needs a W&B server; test_wandb_tracker.py reads the files that it sends",
     "tensorboard": "it serves until it is stopped; test_tensorboard_tracker.py reads the event files with its reader",
     "optuna-dashboard": "it serves until it is stopped; test_optuna_tracker.py opens the storage in it",
 }

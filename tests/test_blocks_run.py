@@ -34,6 +34,7 @@ NOT_RUN = {
     "confirm": "it starts a Ray: test_phases_run.py",
     "ablate": "it starts a Ray: test_phases_run.py",
     "submit": "it needs a cluster: test_submit.py",
+    "sync": "it needs a W&B server: test_sync.py",
     "simulate": "its replays take minutes: test_simulate_command.py",
     "train": "it trains to its end: test_train.py, test_cli.py",
 }

@@ -18,7 +18,7 @@ PARTS: dict[str, set[str]] = {
     "spec": set(),
     "store": {"spec"},
     "evaluation": {"spec", "store"},
-    "tracking": {"spec.tracking", "store"},
+    "tracking": {"spec.tracking", "store", "views"},
     "engine": {"console", "spec", "store", "evaluation", "tracking"},
     "simulate": {"console", "spec", "store", "engine", "views"},
     "views": {"spec", "store", "evaluation"},
@@ -29,7 +29,7 @@ PARTS: dict[str, set[str]] = {
 }
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
-    "wandb": ("study/tracking/wandb_tracker.py",),
+    "wandb": ("study/tracking/wandb_",),
     "tensorboard": ("study/tracking/tensorboard_tracker.py",),
     "mlflow": ("study/tracking/mlflow_tracker.py",),
     # optuna in show/foreign.py: it opens studies of others

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,9 @@ class WandbServer:
         self.rows: dict[str, list[Json]] = {}  # id -> history; a chunk replaces the rows from its offset on
         self.exits: dict[str, int] = {}
         self.uploads: dict[str, bytes] = {}
+        self.artifacts: list[Json] = []  # as the client declared them
+        self.summaries: dict[str, Json] = {}
+        self.calls: Counter[str] = Counter()  # GraphQL operations, and "stream RUN" for each request with history
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -47,10 +51,14 @@ class WandbServer:
         """The response to a POST request."""
         if path.endswith("/graphql"):
             found = re.search(r"(?:query|mutation)\s+(\w+)", body["query"])
+            self.calls[found.group(1) if found else ""] += 1
             answer = self.ANSWERS.get(found.group(1)) if found else None
             return {"data": answer(self, body.get("variables") or {}) if answer else {}}
         if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
             run_id = stream.group(1)
+            self.calls[f"stream {run_id}"] += 1
+            if chunk := (body.get("files") or {}).get("wandb-summary.json"):
+                self.summaries.setdefault(run_id, {}).update(json.loads(chunk["content"][-1]))
             if chunk := (body.get("files") or {}).get("wandb-history.jsonl"):
                 rows = self.rows.setdefault(run_id, [])
                 rows[chunk["offset"] :] = [json.loads(line) for line in chunk["content"]]
@@ -85,12 +93,49 @@ class WandbServer:
         person = {"id": "U", "username": "someone", "entity": "someone", "flags": "{}", "email": "someone@example.org", "admin": False}
         return {"viewer": {**person, "name": "someone", "teams": {"edges": []}, "apiKeys": {"edges": []}}}
 
+    def _artifact(self, variables: Json) -> Json:
+        self.artifacts.append(variables["input"])
+        sequence = {"id": "S", "latestArtifact": None}
+        return {"createArtifact": {"artifact": {"id": f"A{len(self.artifacts)}", "state": "PENDING", "artifactSequence": sequence}}}
+
+    def _manifest(self, operation: str) -> Json:
+        file = {
+            "id": "F",
+            "name": "m",
+            "displayName": "m",
+            "uploadUrl": f"{self.url}/upload/manifest/{len(self.uploads)}",
+            "uploadHeaders": [],
+        }
+        return {operation: {"artifactManifest": {"id": "M", "file": file}}}
+
+    def _artifact_files(self, variables: Json) -> Json:
+        files = [
+            {
+                "id": str(number),
+                "name": file["name"],
+                "displayName": file["name"],
+                "uploadUrl": f"{self.url}/upload/artifact/{file['name']}",
+                "uploadHeaders": [],
+                "storagePath": f"x/{file['name']}",
+                "artifact": {"id": file["artifactID"]},
+                "uploadMultipartUrls": None,
+            }
+            for number, file in enumerate(variables["input"]["artifactFiles"])
+        ]
+        return {"createArtifactFiles": {"files": {"edges": [{"node": file} for file in files]}}}
+
     ANSWERS: dict[str, Callable[["WandbServer", Json], Json]] = {
         "ServerFeaturesQuery": lambda self, _: {"serverInfo": {"features": []}},
         "Viewer": _viewer,
         "UpsertBucket": _upsert,
         "RunResumeStatus": _resume,
         "CreateRunFiles": _files,
+        "ArtifactType": lambda self, _: {"project": None},
+        "CreateArtifact": _artifact,
+        "CreateArtifactManifest": lambda self, _: self._manifest("createArtifactManifest"),
+        "UpdateArtifactManifest": lambda self, _: self._manifest("updateArtifactManifest"),
+        "CreateArtifactFiles": _artifact_files,
+        "CommitArtifact": lambda self, _: {"commitArtifact": {"artifact": {"id": "A", "digest": "d"}}},
         "RunStoppedStatus": lambda self, _: {"project": {"run": {"stopped": False}}},
     }
 
@@ -115,7 +160,8 @@ def handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
             self._answer(lambda body: server.uploads.__setitem__(self.path, body) or {})  # type: ignore[func-returns-value]
 
         def do_POST(self) -> None:
-            self._answer(lambda body: server.post(self.path, json.loads(body or b"{}")))
+            ours = self.path.endswith(("/graphql", "/file_stream"))  # others, such as telemetry, are no JSON
+            self._answer(lambda body: server.post(self.path, json.loads(body)) if ours else {})
 
         def _answer(self, respond: Callable[[bytes], Json]) -> None:
             server.requests += 1

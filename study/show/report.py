@@ -19,6 +19,7 @@ from study.store.base import base_of
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
 from study.store.records import StudyRecord
+from study.tracking.wandb_study import study_url
 from study.views import StudyView
 from trainables.config import settings
 
@@ -69,8 +70,13 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
         return analysis.report(
             table, path, question=str(spec["question"]), objective=list(study.objectives), limits=study.limits,
             explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view), base=base_of(view.study.spec), recipes=_recipes(view),
-            real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name}, caveats=caveats,
+            real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name, **_wandb(view)}, caveats=caveats,
         )  # fmt: skip
+
+
+def _wandb(view: StudyView) -> Mapping[str, str]:
+    """Return the address of the study in W&B, if it is online."""
+    return {"W&B": url} if (url := study_url(view.layout)) else {}
 
 
 def _named(view: StudyView, metric: str) -> str:

@@ -23,7 +23,7 @@ Mode = Literal["online", "offline", "disabled"]
 
 
 class WandbConfig(BaseModel):
-    """Weights & Biases: one run per trial, one group per study. API keys are never in a study file; W&B's own files and variables hold them."""
+    """Weights & Biases: one run per trial, one for the study, one group for all. API keys are never in a study file; W&B's own files and variables hold them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
@@ -49,7 +49,7 @@ class WandbConfig(BaseModel):
                 return "offline"
             case "disabled":
                 return "disabled"
-        return "online" if _has_key(self.base_url) else "offline"
+        return "online" if has_key(self.base_url) else "offline"
 
 
 class TensorboardConfig(BaseModel):
@@ -89,7 +89,7 @@ class TrackerEntry:
 
 TRACKERS: Registry[TrackerEntry] = Registry("tracker")
 TRACKERS["wandb"] = TrackerEntry(
-    "Weights & Biases: a run per trial, a group per study", WandbConfig, "study.tracking.wandb_tracker:wandb_tracker"
+    "Weights & Biases: a run per trial, and one for the study", WandbConfig, "study.tracking.wandb_tracker:wandb_tracker"
 )
 TRACKERS["optuna"] = TrackerEntry(
     "Optuna: finished trials in a storage that optuna-dashboard shows",
@@ -165,7 +165,7 @@ class Tracking(BaseModel):
         return given
 
 
-def _has_key(base_url: str | None) -> bool:
+def has_key(base_url: str | None) -> bool:
     """Whether W&B would find an API key for its server: in the environment, its settings file or the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True

@@ -223,6 +223,16 @@ class Layout:
         """TensorBoard's event files, unless the study file names another folder: a folder per trial."""
         return self.folder / "tensorboard"
 
+    @property
+    def results(self) -> Path:
+        """JSON: the results of the study as its W&B run shows them."""
+        return self.tracking / "results.json"
+
+    @property
+    def study_run(self) -> Path:
+        """JSON: the address of the study's W&B run, and which results and which report are in it."""
+        return self.tracking / "study_run.json"
+
 
 @dataclass(frozen=True)
 class RunLayout:

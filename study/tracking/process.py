@@ -11,21 +11,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import psutil
 from pydantic import TypeAdapter
 
+from ganstudy.command import command
 from ganstudy.files import users_path
-from study.spec.tracking import TRACKERS, Tracking
-from study.store.layout import Layout
+from study.spec.tracking import TRACKERS, Tracking, WandbConfig
+from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
-from study.tracking.mlflow_tracker import unsent
+from study.tracking import mlflow_tracker
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import mirrored, state
 
@@ -51,12 +52,64 @@ def watching(
     if not active:
         yield
         return
-    home, log_file = Layout(folder).tracking, Layout(folder).tracking_log
+    home = Layout(folder).tracking
     with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
         home.mkdir(parents=True, exist_ok=True)
     if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
         say(f"W&B: no API key found; runs are written offline to {home}. `wandb login` stores a key")
-    with log_file.open("ab") as output:
+    ending = _Ending()
+    try:
+        with _following(folder, active, ending, plugins=plugins, plugin_folders=plugin_folders, limit_s=limit_s):
+            yield
+    finally:
+        send = f", or send what there is with {command('sync', shown(folder))}" if mode != "disabled" else ""
+        if ending.problem:
+            missing = _missing(folder) if mode != "disabled" else ""
+            say(f"tracking: {ending.problem}, see {Layout(folder).tracking_log}; {missing}resume the study to complete tracking{send}")
+        elif waiting := unsent(folder):
+            written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
+            say(f"W&B: {written} written offline; send them with {command('sync', shown(folder))}")
+        if "mlflow" in active and (missing := mlflow_tracker.unsent(folder, active["mlflow"])):
+            say(f"MLflow: {missing}, see {Layout(folder).tracking_log}; resume the study to send the rest")
+
+
+def complete_wandb(folder: Path, config: WandbConfig, *, limit_s: float = _LIMIT_S) -> str:
+    """Write what W&B lacks of a study that nobody runs, such as a new report, within `limit_s` seconds. Returns what went wrong, or "".
+
+    config: as in the study, with a mode of its own.
+    """
+    ending = _Ending()
+    if active := Tracking(wandb=config).active:
+        Layout(folder).tracking.mkdir(parents=True, exist_ok=True)
+        with _following(folder, active, ending, limit_s=limit_s):
+            pass
+    return ending.problem
+
+
+def unsent(folder: Path) -> list[Path]:
+    """Return the folders of runs that were written offline and not sent yet, in the order in which they were written."""
+    return sorted(run for run in Layout(folder).tracking.glob("offline-run-*") if not [*run.glob("*.synced")])
+
+
+@dataclass
+class _Ending:
+    """How a tracking process ended."""
+
+    problem: str = ""
+
+
+@contextmanager
+def _following(
+    folder: Path,
+    active: Mapping[str, Any],
+    ending: _Ending,
+    *,
+    plugins: Sequence[str] = (),
+    plugin_folders: Sequence[str] = (),
+    limit_s: float,
+) -> Iterator[None]:
+    """Have a process write the records to the trackers while the block runs, and for at most `limit_s` seconds afterwards."""
+    with Layout(folder).tracking_log.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
             stdin=subprocess.PIPE,
@@ -86,18 +139,7 @@ def watching(
                 _kill(psutil.Process(child.pid))
                 child.wait()
         if child.returncode:
-            how = f"not finished within {limit_s:g} s" if stopped else "crashed"
-            missing, send = (
-                (_missing(folder), f", or send the existing runs with `wandb sync {quote(str(home))}/*run-*`")
-                if mode != "disabled"
-                else ("", "")
-            )
-            say(f"tracking: {how}, see {log_file}; {missing}resume the study to complete tracking{send}")
-        elif waiting := [run for run in home.glob("offline-run-*") if not [*run.glob("*.synced")]]:
-            written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
-            say(f"W&B: {written} written offline; send them with `wandb sync {quote(str(home))}/offline-run-*`")
-        if "mlflow" in active and (missing := unsent(folder, active["mlflow"])):
-            say(f"MLflow: {missing}, see {log_file}; resume the study to send the rest")
+            ending.problem = f"not finished within {limit_s:g} s" if stopped else "crashed"
 
 
 def _missing(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""W&B tracker: writes trials as Weights & Biases runs. The only module that imports wandb.
+"""W&B tracker: writes trials as Weights & Biases runs, and a run for the study.
 
 A run depends only on its trial's record. An interrupted online run resumes after the last step that the server has. An interrupted offline
 run is rewritten from the start, since `wandb sync` cannot append a second file to a run. So each tick is logged once, even if a process was
@@ -6,10 +6,10 @@ killed.
 """
 
 import json
-import os
-import shutil
 import time
-from contextlib import suppress
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,14 +18,15 @@ from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
+from study.tracking.computing import Computing
 from study.tracking.tracker import diagnosis_fields, log
+from study.tracking.wandb_client import INTERRUPTED, Client
+from study.tracking.wandb_study import StudyRun
 
 if TYPE_CHECKING:
     import wandb
 
 _IMAGE_S = 5.0  # how long to wait for a tick's image, which is written after its measurement
-DOWN_S = 60.0  # after a failure, how long runs are written offline before the server is tried again
-_INTERRUPTED = 255  # W&B's exit code for an interrupted run
 
 
 @dataclass
@@ -39,25 +40,29 @@ class _OpenRun:
 
 
 class WandbTracker:
-    """Writes one W&B run per trial. All runs share one wandb-core process, so only the first one takes half a second to start.
-
-    patience_s: the total time limit at the end of a study. Starting a run may take a sixth of it and finishing a third, which leaves time to
-    write a run offline if the server fails at the end.
-    """
+    """Writes one W&B run per trial, and one for the study. patience_s: see Client."""
 
     def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float):
         self.layout = Layout(folder)
         self.config = config
-        self.mode = mode
-        self.patience_s = patience_s
+        self.client = Client(self.layout, config, mode=mode, patience_s=patience_s)
         self.done = mirrored(folder)
         self.open: dict[str, _OpenRun] = {}
-        self.down_until = 0.0
-        if config.base_url:
-            os.environ["WANDB_BASE_URL"] = config.base_url
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        self.client.forget.append(self.open.clear)  # they restart at their next update
+        self.computing = Computing(folder)
+        self.study_run: StudyRun | None = StudyRun(self.client, self.computing)
+        self.study: StudyRecord | None = None
+        self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
+        complete = self._update_trial(trial, study, last=last)
+        self.study, self.ended[trial.trial_id] = study, trial.closed is not None
+        with self._without_study_run_if_it_fails():
+            if self.study_run:
+                self.study_run.update(study, sum(self.ended.values()))
+        return complete
+
+    def _update_trial(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
         if self.done.get(trial.trial_id) == state(trial) or not (trial.measurements or trial.closed):
             return True
         if trial.trial_id not in self.open:
@@ -77,55 +82,36 @@ class WandbTracker:
         return complete
 
     def close(self) -> None:
-        """Close the runs of interrupted trials. They resume with the study."""
+        """Close the runs of interrupted trials, which resume with the study, and the run of the study."""
         for entry in self.open.values():
             with suppress(TimeoutError):
-                entry.run.finish(exit_code=_INTERRUPTED)
+                entry.run.finish(exit_code=INTERRUPTED)
+        with self._without_study_run_if_it_fails():
+            if self.study_run and self.study:
+                complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
+                self.study_run.close(self.study, complete=complete)
+        self.computing.close()
+
+    @contextmanager
+    def _without_study_run_if_it_fails(self) -> Iterator[None]:
+        """Go on with the runs of trials after any error of the run of the study."""
+        try:
+            yield
+        except Exception:  # clients raise anything
+            log(f"the W&B run of the study failed and is left out:\n{traceback.format_exc()}")
+            self.study_run = None
 
     def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:
-        import wandb  # here, since a study without this tracker must not import wandb
-
         from study.tracking.wandb_fields import run_config, run_name, run_tags  # here, since it imports torch
 
-        run_id = f"{mark(study)}-{trial.trial_id}"
-        for file in self.layout.tracking.glob(f"*run-*/run-{run_id}.wandb"):
-            shutil.rmtree(file.parent, ignore_errors=True)  # an unfinished run, which is rewritten from the start
-        online = self.mode == "online" and time.monotonic() > self.down_until
-        try:
-            run = wandb.init(
-                id=run_id,
-                name=run_name(trial, study),
-                entity=self.config.entity,
-                project=self.config.project,
-                group=study.spec["name"],
-                job_type=trial.phase,
-                tags=run_tags(trial),
-                config=run_config(trial, study),
-                dir=self.layout.folder,
-                mode="online" if online else "offline",
-                resume="allow" if online else None,
-                reinit="create_new",
-                settings=wandb.Settings(
-                    console="off",
-                    silent=True,
-                    disable_git=True,
-                    disable_code=True,
-                    x_disable_meta=True,
-                    x_disable_stats=True,
-                    x_disable_machine_info=True,
-                    x_save_requirements=False,
-                    init_timeout=self.patience_s / 6,
-                    finish_timeout=self.patience_s / 3,
-                    finish_timeout_raises=True,
-                ),
-            )
-        except wandb.Error as error:
-            if not online:
-                raise
-            self._down(error)
-            wandb.teardown(_INTERRUPTED)  # wandb-core would keep the id of the failed run in use
-            self.open.clear()  # the teardown closed these too; they restart at their next update
-            return self._start(trial, study)
+        run = self.client.start(
+            f"{mark(study)}-{trial.trial_id}",
+            name=run_name(trial, study),
+            group=study.spec["name"],
+            job_type=trial.phase,
+            tags=run_tags(trial),
+            config=run_config(trial, study),
+        )
         run.define_metric("*", step_metric="images")
         return _OpenRun(run, logged=run.starting_step)
 
@@ -157,15 +143,11 @@ class WandbTracker:
         try:
             run.finish(exit_code=int(trial.closed.ended is Ended.ERROR))
         except TimeoutError as error:
-            self._down(error)
-            self.update(trial, study, last=True)  # writes the run again, offline
+            self.client.failed(error)
+            self._update_trial(trial, study, last=True)  # writes the run again, offline
             return
         self.done[trial.trial_id] = state(trial)
         write_whole(self.layout.mirrored, json.dumps(self.done))
-
-    def _down(self, error: Exception) -> None:
-        log(f"W&B server unavailable; runs are written offline for {DOWN_S:g} s: {error}")
-        self.down_until = time.monotonic() + DOWN_S
 
 
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:

@@ -118,7 +118,7 @@ def test_the_time_after_a_study_is_limited(tmp_path: Path, server: WandbServer) 
     assert len(said) == 1
     assert "not finished within 4 s" in said[0]
     assert "5 of 5 runs are not complete" in said[0]
-    assert "wandb sync" in said[0]
+    assert "ganstudy sync" in said[0]
     server.hang_s = 0.0
     with Store.writing(tmp_path), watching(tmp_path, ONLINE, say=said.append):
         pass

@@ -14,7 +14,7 @@ from study.spec.tracking import Tracking, WandbConfig
 from study.store.records import Ended
 from study.store.store import Store
 from study.tracking.process import watching
-from study.tracking.wandb_tracker import DOWN_S
+from study.tracking.wandb_client import DOWN_S
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -86,7 +86,7 @@ def test_a_run_matches_the_record(tmp_path: Path) -> None:
     assert run.config["baselines"] == Store(folder).study.baselines  # type: ignore[union-attr]
     assert "samples/path" not in runs["digits-e3b0c4-cc-s4"].history[-1]
     assert runs["digits-e3b0c4-dd-s4"].summary["failures"] == 1
-    assert said == [f"W&B: 5 runs were written offline; send them with `wandb sync '{folder}/wandb'/offline-run-*`"]
+    assert said == [f"W&B: 5 runs were written offline; send them with `ganstudy sync '{folder}'`"]
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_without_a_server_runs_are_written_offline_and_can_be_synced(tmp_path: P
         "digits-e3b0c4-aa-s4": [0, 1, 2],
         "digits-e3b0c4-bb-s4": [0, 1, 2],
     }
-    assert said == [f"W&B: 2 runs were written offline; send them with `wandb sync {tmp_path}/wandb/offline-run-*`"]
+    assert said == [f"W&B: 2 runs were written offline; send them with `ganstudy sync {tmp_path}`"]
     assert logged(tmp_path).count(f"runs are written offline for {DOWN_S:g} s") == 1
     server.status, server.hang_s = None, 0.0
     if failure == "refuses":

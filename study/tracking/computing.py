@@ -1,0 +1,74 @@
+"""The process that computes the results of a study for W&B, as the tracking process sees it."""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from study.store.layout import Layout
+
+_EVERY_S = 300.0  # between two computations, at least
+_SHARE = 0.05  # of one processor that they may take, at most
+
+
+class Computing:
+    """Has `study.tracking.results` compute, in a process that starts when it is first asked and is kept, since it imports for seconds."""
+
+    def __init__(self, folder: Path):
+        self.layout, self._folder = Layout(folder), folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked_at = float("-inf")
+        self._read: dict[str, Any] | None = None
+        self._read_at = 0  # when the file that was read was written, in ns
+
+    @property
+    def results(self) -> dict[str, Any] | None:
+        """The newest results; None if there are none."""
+        if not self.layout.results.exists():
+            return None
+        if (written := self.layout.results.stat().st_mtime_ns) != self._read_at:
+            self._read, self._read_at = dict(json.loads(self.layout.results.read_text())), written
+        return self._read
+
+    @property
+    def current(self) -> bool:
+        """Whether the newest results are of all records."""
+        found = self.results
+        return found is not None and found["records"] == self.layout.records.stat().st_size
+
+    def ask_again(self) -> None:
+        """Ask for new results, unless that would be too often."""
+        found = self.results
+        pause = max(_EVERY_S, found["took_s"] / _SHARE if found else 0.0)
+        if time.monotonic() - self._asked_at > pause:
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask for new results now. A process that has died is not started again."""
+        if self._process is None:
+            command = [sys.executable, "-m", "study.tracking.results", str(self._folder)]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        self._asked_at = time.monotonic()
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # it has died
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+
+    def wait(self, limit_s: float) -> bool:
+        """Wait until the results are of all records. Returns False if they are not within the limit."""
+        until = time.monotonic() + limit_s
+        while not self.current:
+            if time.monotonic() > until or self._process is None or self._process.poll() is not None:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            with suppress(BrokenPipeError):
+                self._process.communicate()

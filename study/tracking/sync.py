@@ -1,0 +1,96 @@
+"""Sends everything to W&B that is not there yet: what `ganstudy sync` does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from analysis.words import plural
+from ganstudy import UserError
+from ganstudy.command import command
+from study.spec.tracking import WandbConfig, has_key
+from study.store.layout import Layout, shown
+from study.store.lock import driver
+from study.store.records import StudyRecord, mark
+from study.store.store import Store
+from study.tracking.computing import Computing
+from study.tracking.process import complete_wandb, unsent
+from study.tracking.wandb_study import is_sent, study_run_id
+from study.tracking.wandb_tracker import mirrored, state
+
+_LIMIT_S = 300.0  # for the runs that are not complete
+
+
+def sync(folder: Path) -> tuple[str, bool]:
+    """Send the runs that were written offline, by `wandb sync`, then complete those of trials and that of the study.
+
+    Returns what was sent and what is left, as a sentence, and whether nothing is left. What was sent is not sent again. Raises UserError for a
+    study without W&B, for one that runs, and without an API key.
+    """
+    from study.tracking.results import write_results  # here, since it imports torch
+
+    store = Store(folder)
+    if store.study is None:
+        raise UserError(f"{shown(folder)} must hold a study to be sent; it has no records of one")
+    given = (store.study.spec.get("tracking") or {}).get("wandb")
+    if given is None:
+        add = command("resume", shown(folder), "--set", "tracking.wandb.mode=auto")
+        raise UserError(f"a study must be tracked by W&B to be sent; {shown(folder)} has no tracking.wandb. {add} adds it")
+    config = WandbConfig.model_validate({**given, "mode": "online"})
+    if who := driver(folder):
+        raise UserError(f"{shown(folder)} must not be running to be sent; {who} runs it, and sends what it can when it ends")
+    if not has_key(config.base_url):
+        raise UserError("W&B needs an API key to send runs; none was found. `wandb login` stores one")
+    write_results(folder)
+    before = _missing(folder, store.study)
+    if not before:
+        return "W&B has everything of this study; nothing was sent.", True
+    whole = [run for run in unsent(folder) if _is_whole(run, folder, store.study)]
+    if whole:
+        _send(whole, folder, config)
+    problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
+    left = _missing(folder, store.study)
+    sent = f"W&B: sent {plural(len(before - left), 'run')} of this study; "
+    if not left:
+        return f"{sent}nothing is left.", True
+    why = f" ({problem})" if problem else ""
+    return f"{sent}{plural(len(left), 'run')} left{why}, see {Layout(folder).tracking_log}. The same command sends the rest.", False
+
+
+def _missing(folder: Path, study: StudyRecord) -> set[str]:
+    """Return the ids of the runs that are not complete in W&B: those of trials that have ended, and that of the study."""
+    done, trials = mirrored(folder), Store(folder).trials.values()
+    ids = {f"{mark(study)}-{trial.trial_id}" for trial in trials if trial.closed and done.get(trial.trial_id) != state(trial)}
+    found = Computing(folder).results
+    if found and found["leaderboard"] and not is_sent(Layout(folder)):
+        ids.add(study_run_id(study))
+    return ids | {_run_id(run) for run in unsent(folder)}
+
+
+def _is_whole(run: Path, folder: Path, study: StudyRecord) -> bool:
+    """Whether an offline run holds all that its trial or the study has now. If not, it is written again, online."""
+    run_id = _run_id(run)
+    if run_id == study_run_id(study):
+        return is_sent(Layout(folder))
+    trial = Store(folder).trials.get(run_id.removeprefix(f"{mark(study)}-"))
+    return trial is not None and mirrored(folder).get(trial.trial_id) == state(trial)
+
+
+def _run_id(run: Path) -> str:
+    """Return the id of the run in a folder offline-run-DATE_TIME-ID."""
+    return run.name.removeprefix("offline-run-").partition("-")[2]
+
+
+def _send(runs: list[Path], folder: Path, config: WandbConfig) -> None:
+    """Send runs by W&B's own command, which marks those that it has sent. Its output is in the log of the tracking process."""
+    address = {"WANDB_BASE_URL": config.base_url} if config.base_url else {}
+    paths = [str(run.absolute()) for run in runs]
+    with Layout(folder).tracking_log.open("ab") as output:
+        subprocess.run(
+            [sys.executable, "-m", "wandb", "sync", *paths],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **address},
+            cwd=folder,  # where W&B writes logs of its own, in the folder that it has here anyway
+            check=False,
+        )

@@ -1,0 +1,114 @@
+"""`ganstudy sync`: all that W&B lacks is sent once, whatever was sent before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ranked import played
+from recorded import OFFLINE
+from typer.testing import CliRunner
+from wandb_server import WandbServer
+
+from ganstudy import UserError
+from study.api import open_study
+from study.cli import app
+from study.store.layout import Layout
+from study.store.lock import driving
+from study.store.records import mark
+from study.store.store import Store
+from study.tracking.process import unsent, watching
+from study.tracking.sync import sync
+
+pytestmark = pytest.mark.usefixtures("own_wandb")
+TRACKED = {"tracking": {"wandb": {"mode": "offline"}}, "n_configs": 4}
+
+
+def tracked(folder: Path) -> str:
+    """A finished study whose runs were written offline. Returns what its W&B ids begin with."""
+    played(folder, **TRACKED)
+    with watching(folder, OFFLINE, say=lambda line: None):
+        pass
+    return mark(open_study(folder).study)
+
+
+@pytest.mark.slow
+def test_all_that_is_missing_is_sent_once(tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials as they were written; the run of the study with the report that came later."""
+    folder = tmp_path / "ring"
+    begins = tracked(folder)
+    assert len(unsent(folder)) == 9
+    Layout(folder).report.write_text("<p>report</p>")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    shown = CliRunner().invoke(app, ["sync", "../ring"])
+    assert (shown.exit_code, shown.stdout) == (0, "W&B: sent 9 runs of this study; nothing is left.\n")
+    trials = Store(folder).trials
+    assert {run_id: server.steps(run_id) for run_id in server.runs} == {
+        **{f"{begins}-{name}": [0] if trial.measurements else [] for name, trial in trials.items()},
+        f"{begins}-study": [16, 17],
+    }
+    assert set(server.exits) == set(server.runs)
+    assert not [*(tmp_path / "here").iterdir()]
+    assert not unsent(folder)
+    before = server.requests
+    assert sync(folder) == ("W&B has everything of this study; nothing was sent.", True)
+    assert server.requests == before
+
+
+@pytest.mark.slow
+def test_what_was_sent_before_is_left_alone(tmp_path: Path, server: WandbServer) -> None:
+    """A run that W&B's own command has sent, and one of a trial that has no tick yet."""
+    folder = tmp_path / "ring"
+    begins = tracked(folder)
+    done = unsent(folder)[0]
+    run_id = begins + done.name.partition(begins)[2]
+    (done / f"run-{run_id}.wandb.synced").touch()
+    with Store.writing(folder) as store:
+        store.write("ff-s0", opened={"phase": "explore", "flat": {"r1": True, "seed": 0, "g.lr": 1e-3}})
+    assert sync(folder) == ("W&B: sent 8 runs of this study; nothing is left.", True)
+    assert run_id not in server.runs
+    assert len(server.runs) == 8
+
+
+def test_what_cannot_be_sent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="must hold a study"):
+        sync(tmp_path)
+    played(tmp_path / "plain")
+    with pytest.raises(UserError, match=r"has no tracking\.wandb\. `ganstudy resume .*plain --set tracking\.wandb\.mode=auto` adds it"):
+        sync(tmp_path / "plain")
+    played(tmp_path / "ring", **TRACKED)
+    with pytest.raises(UserError, match="needs an API key to send runs; none was found"):
+        sync(tmp_path / "ring")
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    with driving(tmp_path / "ring"), pytest.raises(UserError, match="must not be running to be sent; process"):
+        sync(tmp_path / "ring")
+
+
+@pytest.mark.slow
+def test_what_is_left_is_said(tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ring"
+    tracked(folder)
+    server.status = 401
+    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 12.0)
+    sentence, whole = sync(folder)
+    assert not whole
+    assert sentence.startswith("W&B: sent 0 runs of this study; 9 runs left, see ")
+    server.status = None
+    assert sync(folder) == ("W&B: sent 9 runs of this study; nothing is left.", True)
+
+
+@pytest.mark.slow
+def test_the_runs_of_a_stopped_study_are_sent_too(tmp_path: Path, server: WandbServer) -> None:
+    """Its own run has the leaderboard so far and counts as interrupted."""
+    folder = tmp_path / "ring"
+    played(folder, **{**TRACKED, "n_configs": 5})
+    with Store.writing(folder) as store:
+        assert store.study
+        store.write_study(replace(store.study, spec={**store.study.spec, "n_configs": 6}))
+    with watching(folder, OFFLINE, say=lambda line: None):
+        pass
+    run_id = f"{mark(open_study(folder).study)}-study"
+    assert len(unsent(folder)) == 10
+    assert sync(folder) == ("W&B: sent 11 runs of this study; nothing is left.", True)
+    assert server.exits[run_id] == 255
+    assert server.steps(run_id) == [20]
