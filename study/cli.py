@@ -238,7 +238,7 @@ def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_c
     try:
         view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
         print_result(view, spec, console, seconds=time.monotonic() - began)
-        if spec.tracking.wandb and view.layout.report.exists():
+        if spec.tracking.wandb:
             send_report(view.folder, spec.tracking.wandb, console)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
         advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"

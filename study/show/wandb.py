@@ -8,13 +8,15 @@ from ganstudy.command import command
 from study.spec.tracking import WandbConfig
 from study.store.layout import Layout, shown
 from study.tracking.process import complete_wandb
-from study.tracking.wandb_study import study_url
+from study.tracking.wandb_study import has_report, study_url
 
 _LIMIT_S = 30.0  # the user waits, and what is missing then can be sent later
 
 
 def send_report(folder: Path, config: WandbConfig, console: Console) -> None:
-    """Add the new report to the W&B run of the study, and print the address of the run if it is online."""
+    """Add a new report to the W&B run of the study, and print the address of the run if it is online."""
+    if not has_report(Layout(folder)):
+        return
     problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
     if problem:
         console.print(f"W&B: the report was not sent ({problem}); {command('sync', shown(folder))} sends it", soft_wrap=True)

@@ -33,11 +33,16 @@ _WINNERS = 3  # configs whose generators are kept; of several objectives, of the
 
 
 def write_results(folder: Path) -> Path:
-    """Compute the results of the study in a folder and write them to `Layout.results`, as JSON."""
+    """Compute the results of the study in a folder and write them to `Layout.results`, as JSON.
+
+    Beside the results, it has the size in bytes and the number of lines of the records that they are of, and how many seconds they took.
+    """
     began, layout = time.monotonic(), Layout(folder)
-    size = layout.records.stat().st_size  # before reading, so that the results are never newer than they say
+    with layout.records.open("rb") as file:  # before reading, so that the results are never newer than they say
+        lines = sum(1 for _ in file)
+        size = file.tell()
     view = StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=False)
-    found = {"records": size, **results_of(view)}
+    found = {"records": size, "lines": lines, **results_of(view)}
     return write_whole(layout.results, json.dumps({**found, "took_s": time.monotonic() - began}))
 
 

@@ -1,7 +1,8 @@
 """The W&B run of a study: leaderboard, effects, answer, report, and the generators of the best configs.
 
 It shows what `study.tracking.results` has computed. Online it follows the study; offline it is written once, at its end, since `wandb sync` cannot
-append to a run. Rows of its history have fixed steps, so that a run that is continued after a kill has each row once.
+append to a run. The step of a row is twice the number of lines of the records that it shows, plus 1 for the report, so that a run that is continued
+after a kill has each row once.
 """
 
 import json
@@ -29,6 +30,11 @@ def study_run_id(study: StudyRecord) -> str:
     return f"{mark(study)}-study"
 
 
+def has_report(layout: Layout) -> bool:
+    """Whether there is a report that was written after the last record."""
+    return layout.report.exists() and layout.report.stat().st_mtime_ns >= layout.records.stat().st_mtime_ns
+
+
 def is_sent(layout: Layout) -> bool:
     """Whether the study's run was written with all records and the report that there is, online or offline."""
     return _state(layout).items() >= _sent(layout).items()
@@ -40,16 +46,17 @@ class StudyRun:
     def __init__(self, client: Client, computing: Computing):
         self.client, self.computing, self.layout = client, computing, client.layout
         self.run: wandb.Run | None = None
-        self.shown = 0  # trials of the results that the run shows
+        self.shown = 0  # lines of the records that the run shows
         client.forget.append(self._forget)
 
     def update(self, study: StudyRecord, n_ended: int) -> None:
         """Show new results, if there are any and the server can be reached, and have newer ones computed from time to time. n_ended: trials that have ended."""
         if not n_ended or not self.client.online or is_sent(self.layout):
             return
-        if (found := self.computing.results) and found["ended"] > self.shown and found["leaderboard"]:
+        found = self.computing.results
+        if found and found["leaderboard"]:
             self._show(found, study)
-        if n_ended > self.shown:
+        if found is None or n_ended > found["ended"]:
             self.computing.ask_again()
 
     def close(self, study: StudyRecord, *, complete: bool) -> None:
@@ -71,7 +78,7 @@ class StudyRun:
             self._finish(found if whole else None, study, complete=complete)
         except TimeoutError as error:
             self.client.failed(error)
-            self.run = None
+            self._forget()
             self._finish(found if whole else None, study, complete=complete)  # writes the run again, offline
 
     def _finish(self, found: dict[str, Any] | None, study: StudyRecord, *, complete: bool) -> None:
@@ -86,21 +93,23 @@ class StudyRun:
         write_whole(self.layout.study_run, json.dumps({**_state(self.layout), **sent}))
 
     def _show(self, found: dict[str, Any], study: StudyRecord) -> "wandb.Run":
-        """Log the tables and the summary of results."""
+        """Log the tables and the summary of results, unless the run shows them already."""
         import wandb  # here, since a study without W&B must not import it
 
         if self.run is None:
             self.run = self._start(study)
-        run, step = self.run, 2 * found["ended"]
+        if found["lines"] <= self.shown:
+            return self.run
+        run, step = self.run, 2 * found["lines"]
         if step >= run.starting_step:
             tables = {name: found[name] for name in ("leaderboard", "effects") if found[name]}
             shown = {
                 name: wandb.Table(columns=table["columns"], data=table["rows"], allow_mixed_types=True) for name, table in tables.items()
             }
-            best = {f"best/{name}": value for name, value in found["best"].items()}
+            best = {f"leader/{name}": value for name, value in found["best"].items()}
             run.log({"trials": found["ended"], "failed": found["failed"], **best, **shown}, step=step, commit=True)
         run.summary.update({name: found[name] for name in ("answer", "constraints") if found[name]})
-        self.shown = found["ended"]
+        self.shown = found["lines"]
         return run
 
     def _start(self, study: StudyRecord) -> "wandb.Run":
@@ -125,8 +134,8 @@ class StudyRun:
         """Add the report, if it is newer than the records, the study file, and the generators of the best configs."""
         import wandb  # here, since a study without W&B must not import it
 
-        if _has_report(self.layout):
-            step = 2 * found["ended"] + 1  # after the tables of the same results
+        if has_report(self.layout):
+            step = 2 * found["lines"] + 1
             if step >= run.starting_step:
                 run.log({"trials": found["ended"], "report": wandb.Html(str(self.layout.report), inject=False)}, step=step, commit=True)
             report = wandb.Artifact(f"{mark(study)}-report", "report")
@@ -149,11 +158,6 @@ def _state(layout: Layout) -> dict[str, Any]:
     return dict(json.loads(layout.study_run.read_text())) if layout.study_run.exists() else {}
 
 
-def _has_report(layout: Layout) -> bool:
-    """Whether there is a report that was written after the last record."""
-    return layout.report.exists() and layout.report.stat().st_mtime_ns >= layout.records.stat().st_mtime_ns
-
-
 def _sent(layout: Layout) -> dict[str, Any]:
     """Return what is in the run once all is sent: all records, and the report."""
-    return {"records": layout.records.stat().st_size, "report": layout.report.stat().st_mtime_ns if _has_report(layout) else None}
+    return {"records": layout.records.stat().st_size, "report": layout.report.stat().st_mtime_ns if has_report(layout) else None}

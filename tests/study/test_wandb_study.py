@@ -46,6 +46,11 @@ def track(folder: Path, tracking: Tracking = OFFLINE, limit_s: float = 60.0) -> 
     return said
 
 
+def step(folder: Path) -> int:
+    """The step of the tables of all records; that of the report is the next one."""
+    return 2 * len((folder / "records.jsonl").read_text().splitlines())
+
+
 def run_of(folder: Path) -> RunFile:
     runs = read_runs(folder)
     (mine,) = [run for run in runs.values() if run.job_type == "study"]
@@ -60,7 +65,7 @@ def test_the_run_of_a_study_shows_its_results(tmp_path: Path) -> None:
     assert (run.id, run.name, run.group, run.job_type, run.exit_code) == (f"{mark(study)}-study", "ring", "ring", "study", 0)
     assert run.step_metrics == {"*": "trials"}
     board, shown = run.history
-    assert (board["trials"], board["best/fd"]) == (8, found["best"]["fd"])
+    assert (board["trials"], board["leader/fd"]) == (8, found["best"]["fd"])
     assert table(run, board, "leaderboard") == found["leaderboard"]
     assert table(run, board, "effects") == found["effects"]
     assert (run.folder / "files" / shown["report/path"]).read_text() == "<p>report</p>"
@@ -83,7 +88,7 @@ def test_what_is_in_wandb_is_not_written_again(tmp_path: Path) -> None:
     finished(folder)
     track(folder)
     first = run_of(folder)
-    assert [row["_step"] for row in first.history] == [16]
+    assert [row["_step"] for row in first.history] == [step(folder)]
     track(folder)
     assert run_of(folder).folder == first.folder, "nothing is new"
     report(folder)
@@ -91,7 +96,7 @@ def test_what_is_in_wandb_is_not_written_again(tmp_path: Path) -> None:
     second = run_of(folder)
     assert second.folder != first.folder
     assert not first.folder.exists()
-    assert [row["_step"] for row in second.history] == [16, 17]
+    assert [row["_step"] for row in second.history] == [step(folder), step(folder) + 1]
     assert len([run for run in unsent(folder) if run.name.endswith("-study")]) == 1
     complete_wandb(folder, WandbConfig(mode="offline"))
     assert run_of(folder).folder == second.folder
@@ -99,7 +104,7 @@ def test_what_is_in_wandb_is_not_written_again(tmp_path: Path) -> None:
         store.write_study(open_study(folder).study)
     write_results(folder)
     track(folder)
-    assert [row["_step"] for row in run_of(folder).history] == [16]
+    assert [row["_step"] for row in run_of(folder).history] == [step(folder)]
 
 
 def test_an_online_run_has_each_row_once(tmp_path: Path, server: WandbServer) -> None:
@@ -107,12 +112,12 @@ def test_an_online_run_has_each_row_once(tmp_path: Path, server: WandbServer) ->
     study = finished(folder)
     run_id = f"{mark(study)}-study"
     track(folder, ONLINE)
-    assert server.steps(run_id) == [16]
+    assert server.steps(run_id) == [step(folder)]
     assert study_url(Layout(folder)) == f"{server.url}/someone/ganstudy/runs/{run_id}"
     Layout(folder).study_run.unlink()  # as if the process had been killed before it could note what is in W&B
     report(folder)
     assert complete_wandb(folder, WandbConfig(mode="online")) == ""
-    assert server.steps(run_id) == [16, 17]
+    assert server.steps(run_id) == [step(folder), step(folder) + 1]
     assert server.exits[run_id] == 0
     assert server.summaries[run_id]["answer"] == json.loads(Layout(folder).results.read_text())["answer"]
     names = [artifact["artifactCollectionName"] for artifact in server.artifacts]
@@ -176,7 +181,7 @@ def test_a_server_that_fails_leaves_the_run_of_the_study_offline(tmp_path: Path,
     server.status = {"refuses": 500, "limits": 429}.get(failure)
     server.hang_s = 60.0 if failure == "hangs" else 0.0
     said = track(folder, ONLINE, limit_s=30.0)
-    assert [row["_step"] for row in run_of(folder).history] == [16]
+    assert [row["_step"] for row in run_of(folder).history] == [step(folder)]
     assert len(said) == 1
     assert "written offline" in said[0]
     assert study_url(Layout(folder)) is None
@@ -202,11 +207,15 @@ def test_the_report_is_sent_and_the_terminal_and_the_report_name_the_run(tmp_pat
     console = Console(file=StringIO(), width=80)
     send_report(folder, WandbConfig(mode="online"), console)
     assert console.file.getvalue() == f"W&B: {url}\n"  # type: ignore[attr-defined]
-    assert server.steps(run_id) == [16, 17]
+    assert server.steps(run_id) == [step(folder), step(folder) + 1]
 
 
 def test_a_report_that_cannot_be_sent_is_named_with_the_command_that_sends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.show.wandb.complete_wandb", lambda folder, config, limit_s: f"not finished within {limit_s:g} s")
     console = Console(file=StringIO(), width=80)
+    finished(tmp_path / "ring")
+    send_report(tmp_path / "ring", WandbConfig(mode="online"), console)
+    assert console.file.getvalue() == "", "there is no report"  # type: ignore[attr-defined]
+    report(tmp_path / "ring")
     send_report(tmp_path / "ring", WandbConfig(mode="online"), console)
     assert f"`ganstudy sync {tmp_path}/ring` sends it" in console.file.getvalue()  # type: ignore[attr-defined]
