@@ -26,6 +26,7 @@ from analysis.rank import rank
 from analysis.report.notes import caveats, design
 from analysis.shape import Shape, shapes
 from analysis.table import TrialTable
+from analysis.winner import winner
 from analysis.words import listed
 from ganstudy import UserError
 from ganstudy.limits import Limit
@@ -132,7 +133,7 @@ def findings(
         objectives=objectives,
         question=question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure",
         explanation=explanation,
-        answer=answer(explanation).splitlines(),
+        answer=[*filter(None, [winner(table, objective)]), *answer(explanation).splitlines()],
         outcomes=outcomes(table, explanation),
         ranking=attempt("ranking", lambda: rank(table, objective)),
         importances={

@@ -14,6 +14,7 @@ from scipy.stats import kendalltau
 import analysis
 from analysis.ablation import ablations
 from analysis.confirmed import ABLATE, CONFIRM
+from analysis.winner import winner
 from analysis.words import listed, percent, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.command import command
@@ -72,6 +73,8 @@ def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Ex
     if not table.evidence.any():
         console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
+    if first := winner(table, view.objective):
+        console.print(first, soft_wrap=True)
     console.print(analysis.answer(found), soft_wrap=True)
     if len(view.study.objectives) > 1:
         print_front(view, table, console)

@@ -19,6 +19,7 @@ import analysis
 from analysis.confirmed import CONFIRM
 from analysis.explain import all_outcomes
 from analysis.plain import plain
+from analysis.winner import winner
 from ganstudy import UserError
 from ganstudy.files import write_whole
 from study.store.cached import Cached
@@ -68,7 +69,10 @@ def results_of(view: StudyView) -> dict[str, Any]:
     if not table.evidence.any():
         return found
     claims = analysis.explain(table, all_outcomes(table, view.objective))
-    found |= {"answer": analysis.answer(claims), "effects": _effects(claims) if len(claims) else None}
+    found |= {
+        "answer": "\n".join(filter(None, [winner(table, view.objective), analysis.answer(claims)])),
+        "effects": _effects(claims) if len(claims) else None,
+    }
     if view.study.limits:
         found["constraints"] = analysis.feasibility(table, view.study.limits, by=view.objective).sentence
     try:
@@ -77,7 +81,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
         if len(view.study.objectives) == 1 and len(board):
             found["best"] = plain({view.objective: board[view.objective].iloc[0]})
         found["winners"] = [
-            winner for place, trial in enumerate(view.best(_WINNERS), start=1) if (winner := _winner(view, trial, place)) is not None
+            each for place, trial in enumerate(view.best(_WINNERS), start=1) if (each := _winner(view, trial, place)) is not None
         ]
     except UserError as error:  # too few trials for a ranking, or none keeps to the constraints
         found["note"] = str(error)

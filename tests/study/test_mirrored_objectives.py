@@ -11,6 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import optuna
 import pytest
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 from played import SEARCH, play
 from postgres import postgresql
@@ -61,7 +62,7 @@ def read_mirror(address: str, name: str) -> Mirror:
     if "://" in address:
         storage = optuna.storages.RDBStorage(address)
     else:
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(address))
+        storage = optuna.storages.JournalStorage(JournalFileBackend(address))
     study = optuna.load_study(study_name=name, storage=storage)
     best = study.best_trials if len(study.directions) > 1 else [study.best_trial]
     found = Mirror(study._study_id, [direction.name for direction in study.directions], study.metric_names, study.trials, best)

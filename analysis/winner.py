@@ -1,0 +1,35 @@
+"""The winner of a race, in a sentence: what phase confirm found."""
+
+import math
+
+from analysis.confirmed import CONFIRM
+from analysis.rank import rank
+from analysis.table import TrialTable
+from analysis.words import listed, number, percent, plural
+
+
+def winner(table: TrialTable, by: str) -> str:
+    """Return which confirmed config is the best one by a metric, with its interval over fresh seeds; "" if none was confirmed."""
+    if not (table.phase[table.evidence] == CONFIRM).any():
+        return ""
+    ranked = rank(table, by)
+    first = ranked.iloc[0].to_dict()
+    known = {name: first[name] for name in table.scientific if first[name] is not None and first[name] == first[name]}  # those that apply
+    values = [
+        f"{name} {number(value) if isinstance(value, float) else value}" for name, value in known.items() if not isinstance(value, bool)
+    ]
+    on, off = ([name for name, value in known.items() if value is switch] for switch in (True, False))
+    config = ", ".join([*values, *on]) + (f"; without {listed(off)}" if off else "")
+    risk = f"{plural(first['n_failed'], 'run')} of {first['n_seeds']} failed"
+    if not math.isnan(first["p_fail"]):
+        risk += f" (risk {percent(first['p_fail'])}, {percent(first['p_fail_low'])} to {percent(first['p_fail_high'])})"
+    value = (
+        f"{by} {number(first['estimate'])} if a run does not fail (95 % interval {number(first['low'])} to {number(first['high'])})"
+        if not math.isnan(first["estimate"])
+        else f"no run of it has a value of {by} without failing"
+    )
+    others = f" of {plural(len(ranked), 'confirmed config')}" if len(ranked) > 1 else ""
+    return (
+        f"Best{others}, with a probability of {percent(first['p_best'])} and by {plural(first['n_seeds'], 'fresh seed')}: {first['config_id']} ("
+        f"{config}). {value[0].upper() if not value.startswith(by) else value[0]}{value[1:]}; {risk}."
+    )
