@@ -28,11 +28,12 @@ from study.spec.able import refuse_unable, unlearned
 from study.spec.identity import differences, shrunk
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
-from study.store.layout import Layout, RunLayout, shown
+from study.store.layout import Layout, shown
 from study.store.local_copy import bring
 from study.store.lock import refuse_second_driver
 from study.store.records import StudyRecord
 from study.store.replaced import may_be_replaced
+from study.store.run_layout import RunLayout
 from study.store.store import Store
 from study.tracking.checks import check_trackers
 from trainables.config import TrialConfig

@@ -11,12 +11,13 @@ from ganstudy.command import command
 from ganstudy.versions import versions
 from study.store.doctor import Checkup, Finding, check_records, repair
 from study.store.generators import generator_damage
-from study.store.layout import Layout, RunLayout, shown
+from study.store.layout import Layout, shown
 from study.store.local_copy import folder_of, objects_of, opened
 from study.store.lock import driving, refuse_second_driver
 from study.store.objects import is_url
 from study.store.records import StudyRecord
 from study.store.run_folder import RunFolder, checkpoint_damage
+from study.store.run_layout import RunLayout
 from study.tracking.mirrors import damaged_mirrors
 
 

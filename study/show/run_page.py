@@ -27,8 +27,8 @@ from study.engine.train import Trained, headline
 from study.evaluation.evaluator import Evaluator
 from study.evaluation.protocol import HEADLINE
 from study.store.diagnosis import curves_of
-from study.store.layout import RunLayout
 from study.store.records import Measurement
+from study.store.run_layout import RunLayout
 from trainables.generators import Generator, load_generator
 
 _SIGNALS = ("d/adv", "g/adv", "d/real_logit", "d/fake_logit", "d/real_accuracy", "d/fake_accuracy", "d/grad_norm", "g/grad_norm")

@@ -138,11 +138,11 @@ class Layout:
 
     def grid(self, trial_id: str, images: int) -> Path:
         """The sample grid after `images` training images."""
-        return _grid(self.samples(trial_id), images)
+        return grid_in(self.samples(trial_id), images)
 
     def grids(self, trial_id: str) -> list[Path]:
         """The existing sample grids, sorted by images."""
-        return _grids(self.samples(trial_id))
+        return grids_in(self.samples(trial_id))
 
     def checkpoint(self, saved: Saved) -> Path:
         """A checkpoint folder made by Ray Tune. trainables.trial names the files in it."""
@@ -236,77 +236,11 @@ class Layout:
         return self.tracking / "study_run.json"
 
 
-@dataclass(frozen=True)
-class RunLayout:
-    """The files of a folder that `ganstudy train` writes."""
-
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        """All settings, as a recipe."""
-        return self.folder / "config.yaml"
-
-    @property
-    def history(self) -> Path:
-        """One line of measurements per tick."""
-        return self.folder / "history.jsonl"
-
-    @property
-    def protocol(self) -> Path:
-        """The evaluation protocol of all its numbers."""
-        return self.folder / "protocol.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that trains. study.store.lock has one name for the locks of studies and runs."""
-        return Layout(self.folder).lock
-
-    def checkpoint(self, images: int) -> Path:
-        """The folder to resume from after so many images. It holds the files that trainables.trial names, and a history."""
-        return self.folder / "checkpoint" / f"{images:09d}"
-
-    def checkpoints(self) -> list[Path]:
-        """Those that are there, the newest last: up to two, or three if a kill came before the oldest was removed."""
-        return sorted((self.folder / "checkpoint").glob("[0-9]*"), key=lambda path: int(path.name))
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.json"
-
-    @property
-    def curves(self) -> Path:
-        """The HTML page of the training run."""
-        return self.folder / "curves.html"
-
-    @property
-    def generator(self) -> Path:
-        from trainables.generators import GENERATOR_FILE  # here, since importing torch takes seconds
-
-        return self.folder / GENERATOR_FILE
-
-    @property
-    def samples(self) -> Path:
-        """The folder of the sample grids."""
-        return self.folder / "samples"
-
-    @property
-    def real(self) -> Path:
-        """A grid of real data."""
-        return self.samples / "real.png"
-
-    def grid(self, images: int) -> Path:
-        """The sample grid after `images` training images."""
-        return _grid(self.samples, images)
-
-    def grids(self) -> list[Path]:
-        """The existing sample grids, sorted by images."""
-        return _grids(self.samples)
-
-
-def _grid(folder: Path, images: int) -> Path:
+def grid_in(folder: Path, images: int) -> Path:
+    """The sample grid after `images` training images, in a folder of sample grids."""
     return folder / f"{images:09d}.png"
 
 
-def _grids(folder: Path) -> list[Path]:
+def grids_in(folder: Path) -> list[Path]:
+    """The existing sample grids of a folder, sorted by images."""
     return sorted(folder.glob("[0-9]*.png"))

@@ -17,8 +17,9 @@ from ganstudy.ended import Ended
 from ganstudy.files import room_for, sync, write_whole
 from study.spec.recipes import load_config, write_config
 from study.store.generators import whole_generator
-from study.store.layout import Layout, RunLayout
+from study.store.layout import Layout
 from study.store.records import Measurement
+from study.store.run_layout import RunLayout
 from trainables.config import UNIDENTIFIED, TrialConfig
 from trainables.trial import SAMPLES, STATE, state_damage
 

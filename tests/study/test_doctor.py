@@ -18,9 +18,10 @@ from study.api import open_study
 from study.cli import app
 from study.engine.searcher import newest
 from study.spec.study_spec import StudySpec
-from study.store.layout import Layout, RunLayout
+from study.store.layout import Layout
 from study.store.lock import driving
 from study.store.records import Saved
+from study.store.run_layout import RunLayout
 from study.store.store import Store
 from trainables.trial import STATE
 

@@ -23,9 +23,9 @@ from study.engine.train import _evaluator
 from study.evaluation.evaluator import Evaluator
 from study.spec.sections import EvaluationConfig
 from study.store import run_folder
-from study.store.layout import RunLayout
 from study.store.lock import driving
 from study.store.records import Measurement
+from study.store.run_layout import RunLayout
 from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.generators import Generator
