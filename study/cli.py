@@ -545,6 +545,19 @@ def explain(
 
 
 @app.command()
+def wandb_import(
+    source: Annotated[
+        str, typer.Argument(help="Project of W&B, as entity/project; or a folder with run files, such as wandb.", metavar="PROJECT|FOLDER")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="CSV file.")] = Path("runs.csv"),
+) -> None:
+    """Write the runs of a W&B project as a CSV file, a row for each with its settings and results, for explain."""
+    from study.show.wandb_import import import_wandb
+
+    import_wandb(source, out, console)
+
+
+@app.command()
 def compare(
     first: Folder,
     second: Annotated[str, typer.Argument(help="Folder of another study.", metavar="OTHER")],

@@ -36,6 +36,7 @@ NOT_RUN = {
     "submit": "it needs a cluster: test_submit.py",
     "sync": "it needs a W&B server: test_sync.py",
     "simulate": "its replays take minutes: test_simulate_command.py",
+    "wandb-import": "it needs a W&B server or its files: test_wandb_import.py",
     "train": "it trains to its end: test_train.py, test_cli.py",
 }
 STUDIES = {"digits": "digits.yaml", "selu_or_relu": "questions/selu_or_relu.yaml", "literature_ring": "literature/ring.yaml"}

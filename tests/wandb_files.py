@@ -1,17 +1,13 @@
-"""Reads .wandb files of offline runs: protobuf records in LevelDB's log format. wandb 0.31 has no reader of its own."""
+"""All that .wandb files of offline runs hold, in the order in which it was written."""
 
 import json
-import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wandb.proto import wandb_internal_pb2
 
-BLOCK = 32768  # bytes; a record that does not fit continues in the next block
-FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+from study.tracking.wandb_files import payloads
 
 
 @dataclass(frozen=True)
@@ -107,25 +103,3 @@ def table(run: RunFile, row: dict[str, Any], name: str) -> dict[str, Any]:
 def values(items: Any) -> dict[str, Any]:
     """Key-value items of a record, nested keys joined by "/"."""
     return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
-
-
-def payloads(data: bytes) -> Iterator[bytes]:
-    """The bytes of each record. Raises ValueError for a file of another format or a wrong checksum."""
-    if data and struct.unpack("<4sHB", data[:7])[:2] != (b":W&B", 0xBEE1):
-        raise ValueError("not a .wandb file")
-    position, record = 7, b""
-    while position + 7 <= len(data):
-        left = BLOCK - position % BLOCK
-        checksum, length, kind = struct.unpack_from("<IHB", data, position)
-        if left < 7 or (kind, length) == (0, 0):
-            position += left  # padding
-            continue
-        chunk = data[position + 7 : position + 7 + length]
-        if len(chunk) < length:
-            return
-        if zlib.crc32(bytes([kind]) + chunk) != checksum:
-            raise ValueError(f"wrong checksum at byte {position}")
-        position += 7 + length
-        record = chunk if kind in (FULL, FIRST) else record + chunk
-        if kind in (FULL, LAST):
-            yield record

@@ -13,7 +13,7 @@ from analysis.foreign.columns import SourceColumns, by_objective
 from analysis.foreign.frames import table_fields
 from ganstudy import UserError
 
-_SEED = re.compile(r"(.*[./])?(seed|random_seed|random_state)")  # what a setting that is a seed is called
+SEED = re.compile(r"(.*[./])?(seed|random_seed|random_state)")  # what a setting that is a seed is called
 _NONE = "None"  # the choice None; a setting that does not apply is missing
 
 
@@ -63,15 +63,30 @@ def wandb_fields(runs: Any, columns: SourceColumns) -> dict[str, Any]:
     found = list(runs)
     if not all(hasattr(run, "config") and hasattr(run, "summary_metrics") for run in found) or not found:
         raise UserError(f"from_wandb needs runs of wandb.Api().runs('entity/project'), or the path of an exported CSV; got {runs!r}")
+    settings, others, facts = wandb_frames(found)
+    known: dict[str, Any] = {"config": list(settings.columns), "state": facts.columns[0], "trial_id": facts.columns[1]}
+    return _fields([settings, others, facts], known, columns)
+
+
+def wandb_frames(runs: Sequence[Any]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return three frames of runs of W&B, a row for each: the settings, the results, and the state and id, in this order.
+
+    The columns are the keys of the configs and of the summaries, nested ones joined by dots; a key of both is config.KEY and summary.KEY. The last two are
+    State and ID, with the prefix `wandb.` if a run has such a key.
+    """
     settings, others = _apart(
-        [_flat({name: value for name, value in run.config.items() if name != "_wandb"}, ".") for run in found],
-        [_numeric(_flat(run.summary_metrics, ".")) for run in found],
+        [_flat({name: value for name, value in run.config.items() if name != "_wandb"}, ".") for run in runs],
+        [_numeric(_flat(_measured(run.summary_metrics), ".")) for run in runs],
         prefixes=("config.", "summary."),
         told="the list of W&B runs",
     )
     state, trial_id = _free(("State", "ID"), {*settings.columns, *others.columns}, "wandb.")
-    facts = pd.DataFrame({state: [run.state for run in found], trial_id: [run.id for run in found]})
-    return _fields([settings, others, facts], {"config": list(settings.columns), "state": state, "trial_id": trial_id}, columns)
+    return settings, others, pd.DataFrame({state: [run.state for run in runs], trial_id: [run.id for run in runs]})
+
+
+def _measured(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary of W&B without its own entry and without media, such as pictures, whose sizes would be results."""
+    return {name: value for name, value in summary.items() if name != "_wandb" and not (isinstance(value, Mapping) and "_type" in value)}
 
 
 def ray_fields(results: Any, columns: SourceColumns) -> dict[str, Any]:
@@ -114,7 +129,7 @@ def _fields(parts: Sequence[pd.DataFrame], mine: Mapping[str, Any], columns: Sou
     if "config" in said:
         return table_fields(frame, **{**mine, **said})
     given: dict[str, Any] = {**mine, **said}
-    seeds = [name for name in mine["config"] if _SEED.fullmatch(name)]
+    seeds = [name for name in mine["config"] if SEED.fullmatch(name)]
     likely = seeds[0] if "seed" not in said and len(seeds) == 1 else None
     given["config"] = [name for name in mine["config"] if name not in (likely, given.get("seed"), given.get("config_id"))]
     return table_fields(frame, **given, skip=True, likely_seed=likely)

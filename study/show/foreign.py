@@ -13,6 +13,7 @@ from analysis.foreign import files
 from analysis.plain import plain
 from analysis.words import plural
 from ganstudy import UserError
+from ganstudy.command import command
 from study.show.claims import print_claims
 from study.show.terminal import print_ranking
 from study.store.layout import Layout
@@ -37,8 +38,7 @@ def kind(source: str) -> str:
             return "ray"
         if any(path.glob("*run-*/*.wandb")):
             raise UserError(
-                f"{source} holds runs as W&B keeps them for itself. Export the runs as a CSV on the page of the project, or use "
-                "analysis.TrialTable.from_wandb(wandb.Api().runs('entity/project'), …) in Python"
+                f"{source} holds runs as W&B keeps them for itself. Make a table of them with {command('wandb-import', source, '--out', 'runs.csv')}"
             )
         if tables := sorted(path.glob("*.csv")):
             raise UserError(

@@ -169,7 +169,7 @@ def test_mistakes_are_one_message(csv: str, tmp_path: Path, monkeypatch: pytest.
         (csv, *COLUMNS, "--evidence", "causal"): "got 'causal'",
         (csv, *COLUMNS, "--outcome", "mode"): "got 'mode'",
         (str(tmp_path / "none.csv"),): "must be a folder or a file with runs; it does not exist",
-        (str(tmp_path / "wandb"),): "Export the runs as a CSV",
+        (str(tmp_path / "wandb"),): "Make a table of them with `ganstudy wandb-import",
         (str(tmp_path / "study"), "--config", "a", "--study-name", "b"): "--config, --study-name: only for runs of other programs",
         (str(tmp_path / "nowhere"),): "must be a study folder",
         (str(tmp_path / "nowhere"), *COLUMNS): "must be a study folder",
