@@ -1,6 +1,4 @@
-"""The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names.
-
-The file is long, since each name has one place."""
+"""The names of all files and folders that a study or `ganstudy train` writes. No other module contains these names."""
 
 import json
 from collections.abc import Iterable
