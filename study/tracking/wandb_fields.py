@@ -74,21 +74,6 @@ def baselines_beside(values: Iterable[str], study: StudyRecord) -> dict[str, flo
     return {f"baseline/{name}": study.baselines[name] for name in values if name in shown and name in study.baselines}
 
 
-def has_picture(trial: TrialRecord, tick: int, max_images: int) -> bool:
-    """Whether the sample grid of a tick is shown: the first one, the last one of a trial that has ended, and others at equal distances of the budget."""
-    if trial.closed and tick == len(trial.measurements) - 1:
-        return max_images > 0
-    if max_images < 2:
-        return False
-    budget: int = round(1000 * trial.flat.get("budget_kimg", settings()["budget_kimg"]))
-
-    def passed(at: int) -> int:
-        """How many of the places for a grid the trial has reached."""
-        return min(trial.measurements[at].images, budget) * (max_images - 1) // budget
-
-    return tick == 0 or passed(tick) > passed(tick - 1)
-
-
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """{"g.lr": 1e-3, "r1": True, "r1.gamma": 2} -> {"g": {"lr": 1e-3}, "r1": {"on": True, "gamma": 2}}, which W&B displays with dots.
 

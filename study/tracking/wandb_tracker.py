@@ -19,6 +19,7 @@ from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.computing import Computing
+from study.tracking.pictures import has_last_picture, has_picture
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
 from study.tracking.wandb_study import StudyRun
@@ -70,7 +71,7 @@ class WandbTracker:
         entry = self.open[trial.trial_id]
         if entry.seen < len(trial.measurements):
             entry.seen, entry.since = len(trial.measurements), time.monotonic()
-        complete = last or _has_last_image(trial) or time.monotonic() - entry.since > _IMAGE_S
+        complete = last or has_last_picture(trial) or time.monotonic() - entry.since > _IMAGE_S
         until = len(trial.measurements) - (not complete)
         for tick in range(entry.logged, until):
             self._log_tick(entry.run, trial, study, tick)
@@ -118,7 +119,7 @@ class WandbTracker:
     def _log_tick(self, run: "wandb.Run", trial: TrialRecord, study: StudyRecord, tick: int) -> None:
         import wandb  # here, since a study without this tracker must not import wandb
 
-        from study.tracking.wandb_fields import baselines_beside, has_picture  # here, since it imports torch
+        from study.tracking.wandb_fields import baselines_beside  # here, since it imports torch
 
         measured = trial.measurements[tick]
         row: dict[str, Any] = {
@@ -129,7 +130,7 @@ class WandbTracker:
             **baselines_beside(measured.values, study),
         }
         grid = self.layout.grid(trial.trial_id, measured.images)
-        if has_picture(trial, tick, self.config.max_images) and grid.exists():
+        if has_picture(trial, study, tick, self.config.max_images) and grid.exists():
             row["samples"] = wandb.Image(str(grid))
         run.log(row, step=tick, commit=True)
 
@@ -153,13 +154,6 @@ class WandbTracker:
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
     """For TRACKERS. config.mode is resolved already."""
     return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s)
-
-
-def _has_last_image(trial: TrialRecord) -> bool:
-    """Whether the image of the last tick has been written, or never will be."""
-    if trial.closed and trial.closed.ended in (Ended.DEAD, Ended.ERROR):
-        return True
-    return trial.last is None or (bool(trial.saved) and trial.saved[-1].images >= trial.last.images)
 
 
 def mirrored(folder: Path) -> dict[str, Any]:

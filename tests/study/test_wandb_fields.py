@@ -8,7 +8,8 @@ import pytest
 from recorded import STUDY
 
 from study.store.records import Closed, Ended, Measurement, StudyRecord, TrialRecord
-from study.tracking.wandb_fields import baselines_beside, has_picture, nested, run_config, run_name, run_summary, run_tags
+from study.tracking.pictures import has_picture
+from study.tracking.wandb_fields import baselines_beside, nested, run_config, run_name, run_summary, run_tags
 
 
 def study(base: dict[str, Any], scientific: dict[str, Any], **spec: Any) -> StudyRecord:
@@ -119,7 +120,7 @@ def test_sample_grids_are_few_and_keep_the_first_and_the_last(max_images: int, t
     shown = [
         tick
         for tick in range(recorded)  # as a trial is logged: the last tick and its end come together
-        if has_picture(trial(tick + 1, Ended.SCHEDULER if tick == recorded - 1 else None, **flat), tick, max_images)
+        if has_picture(trial(tick + 1, Ended.SCHEDULER if tick == recorded - 1 else None, **flat), STUDY, tick, max_images)
     ]
     assert len(shown) <= max_images
     assert not max_images or recorded - 1 in shown
