@@ -3,24 +3,11 @@
 from typing import Any
 
 import pytest
-from played import SEARCH
+from extended import GIVEN, LR, WIDER, spec
 
 from study.spec.extended import lost
 from study.spec.identity import differences
 from study.spec.space import read_space
-from study.spec.study_spec import StudySpec
-
-LR = {"low": 1e-4, "high": 1e-3, "log": True}
-GIVEN: dict[str, Any] = {**SEARCH, "space": {"scientific": {"g.lr": LR}}, "n_configs": 12}
-WIDER: dict[str, Any] = {
-    "scientific": {"g.lr": {**LR, "high": 1e-2}, "r1": [False, True], "r1.gamma": "range"},
-    "nuisance": {"beta1": [0.0, 0.5]},
-}
-
-
-def spec(**keys: Any) -> StudySpec:
-    return StudySpec.from_dict({**GIVEN, **keys})
-
 
 CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "narrower": ({"g.lr": LR}, {"g.lr": {**LR, "low": 2e-4}}, "g.lr has no 0.0001 any more"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import SEARCH, end, play, study_record
+from extended import GIVEN, LR, WIDER, spec
+from played import end, play, study_record
 from rich.console import Console
 
 from analysis.report.findings import findings
@@ -25,17 +26,6 @@ from study.store.cached import Cached
 from study.store.columns import settings_of
 from study.store.records import Earlier, TrialRecord
 from study.store.store import Store
-
-LR = {"low": 1e-4, "high": 1e-3, "log": True}
-GIVEN: dict[str, Any] = {**SEARCH, "space": {"scientific": {"g.lr": LR}}, "n_configs": 12}
-WIDER: dict[str, Any] = {
-    "scientific": {"g.lr": {**LR, "high": 1e-2}, "r1": [False, True], "r1.gamma": "range"},
-    "nuisance": {"beta1": [0.0, 0.5]},
-}
-
-
-def spec(**keys: Any) -> StudySpec:
-    return StudySpec.from_dict({**GIVEN, **keys})
 
 
 def value(record: TrialRecord) -> float | None:
