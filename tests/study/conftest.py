@@ -71,8 +71,9 @@ def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    before = set(psutil.Process().children(recursive=True))  # W&B's client keeps a process for all tests that read a project
     yield
-    wait_until(lambda: not psutil.Process().children(recursive=True))
+    wait_until(lambda: not set(psutil.Process().children(recursive=True)) - before)
 
 
 @pytest.fixture

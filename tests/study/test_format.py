@@ -69,6 +69,7 @@ def test_a_spec_keeps_its_values_under_their_new_names(name: str) -> None:
     assert new["resources"]["gpu"] is None
     new["resources"] |= {"gpu": "auto"}  # its meaning today
     new["resources"] |= {"capture": "auto", "deterministic": False, "lanes": None, "timeout_min": None, "study_hours": None}  # newer keys
+    new["tracking"] |= {"tensorboard": None, "mlflow": None}
     assert spec.as_dict() == {**new, "failure": None, "stop_hopeless": True, "constraints": {}, "enqueue": [], "warm_start": []}
     extended = StudySpec.from_dict({**new, "n_configs": new["n_configs"] + 1})
     assert identity(extended.as_dict()) == identity(new), "a longer study of the same question may resume in this folder"
