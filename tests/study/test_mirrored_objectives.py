@@ -139,6 +139,7 @@ def test_the_mirror_agrees_with_the_records_one_by_one(tmp_path: Path, address: 
         assert all(excess <= 0 for trial in mirror.best for excess in trial.constraints.values())
 
 
+@pytest.mark.slow
 def test_the_mirror_agrees_with_the_records_of_each_phase(tmp_path: Path, address: str) -> None:
     phases = {"explore": {"n_configs": 6}, "optimise": {"n_configs": 6}, "confirm": {"top": 3, "seeds": 3}, "ablate": {"of": 1}}
     alike = {key: given for key, given in GIVEN.items() if key not in ("goal", "n_configs")}

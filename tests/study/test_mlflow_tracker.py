@@ -172,6 +172,7 @@ def test_a_server_that_fails_does_not_stop_the_study_and_gets_the_rest_later(tmp
         assert max(posted(server).values()) == 1
 
 
+@pytest.mark.slow
 def test_an_sqlite_file_needs_no_server(tmp_path: Path) -> None:
     said: list[str] = []
     folder = tmp_path / "study"

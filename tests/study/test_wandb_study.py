@@ -82,6 +82,7 @@ def test_the_run_of_a_study_shows_its_results(tmp_path: Path) -> None:
     assert study_url(Layout(tmp_path / "ring")) is None
 
 
+@pytest.mark.slow
 def test_what_is_in_wandb_is_not_written_again(tmp_path: Path) -> None:
     """Only a new report or a new record is a reason. Then an offline run is written again as a whole, in the place of the old one."""
     folder = tmp_path / "ring"
@@ -107,6 +108,7 @@ def test_what_is_in_wandb_is_not_written_again(tmp_path: Path) -> None:
     assert [row["_step"] for row in run_of(folder).history] == [step(folder)]
 
 
+@pytest.mark.slow
 def test_an_online_run_has_each_row_once(tmp_path: Path, server: WandbServer) -> None:
     folder = tmp_path / "ring"
     study = finished(folder)
@@ -197,6 +199,7 @@ def test_a_study_without_evidence_has_no_run(tmp_path: Path) -> None:
     assert [run.job_type for run in read_runs(tmp_path).values()] == ["explore"]
 
 
+@pytest.mark.slow
 def test_the_report_is_sent_and_the_terminal_and_the_report_name_the_run(tmp_path: Path, server: WandbServer) -> None:
     folder = tmp_path / "ring"
     run_id = f"{mark(finished(folder))}-study"
