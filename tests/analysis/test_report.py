@@ -177,7 +177,7 @@ def test_a_browser_draws_all_figures(stage: Stage, tmp_path: Path, browser: str)
         "--disable-background-networking",
         "--disable-component-update",
     ]
-    options += ["--disable-sync", "--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    options += ["--disable-sync", "--virtual-time-budget=30000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
     found = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     drawn = found.stdout
     assert drawn.count('class="main-svg"') >= 5

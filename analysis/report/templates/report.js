@@ -65,7 +65,8 @@
     }
   }, { rootMargin: "300px" });
   plots.forEach((plot) => seen.observe(plot));
-  const idle = window.requestIdleCallback || ((call) => setTimeout(call, 1));
+  // the time limit, since a page that is never idle must be drawn too
+  const idle = window.requestIdleCallback ? (call) => requestIdleCallback(call, { timeout: 200 }) : (call) => setTimeout(call, 1);
   const rest = () => {
     const next = plots.find((plot) => !drawn.has(plot));
     if (next) {
