@@ -69,3 +69,11 @@ class Driver:
         self.open(trial_id)
         for tick in range(ticks):
             self.tick(trial_id, tick, ended if tick == ticks - 1 else None, **values)  # type: ignore[arg-type]
+
+    def interrupted(self) -> None:
+        """A study that was stopped: a trial is done, one has failed and may be tried again, and one is open after two ticks."""
+        self.whole("done-s0")
+        self.whole("failed-s0", Ended.ERROR)
+        self.open("open-s0")
+        self.tick("open-s0", 0)
+        self.tick("open-s0", 1)

@@ -6,6 +6,7 @@ from analysis.words import listed, plural
 from ganstudy import UserError
 from ganstudy.command import command
 from study.engine.unproposed import Unproposed
+from study.spec.design import config_of
 from study.spec.extended import in_space, lost
 from study.spec.planned import phases_of
 from study.spec.space import read_space
@@ -36,7 +37,8 @@ def refuse_unextended(store: Store, spec: StudySpec) -> None:
                 f"the phase explore must have ended and stay as it is before the space grows, since its settings were randomised together; {ended} of its "
                 f"{design['n_configs'] * design['seeds']} trials have ended. Finish it with {command('resume', there)}"
             )
-    begun = len({trial.config_id for trial in store.trials.values() if trial.phase == "optimise"})
+    # by their seeds, since a sampler may propose a config twice
+    begun = len({config_of(spec.design_seed, trial.flat["seed"]) for trial in store.trials.values() if trial.phase == "optimise"})
     if now["optimise"]["n_configs"] <= begun:
         key = "phases.optimise.n_configs" if spec.phases else "n_configs"
         raise UserError(

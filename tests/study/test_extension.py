@@ -35,6 +35,10 @@ def value(record: TrialRecord) -> float | None:
     return (1 if record.flat.get("r1") else 2) * (1 + math.log10(record.flat["g.lr"] / 3e-3) ** 2)
 
 
+def value_of_r1(record: TrialRecord) -> float:
+    return 1.0 if record.flat["r1"] else 2.0
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return play(spec(), tmp_path_factory.mktemp("extended") / "study", value)
@@ -141,6 +145,12 @@ def test_what_cannot_be_extended_is_refused(known: Store, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="n_configs must be more than the 12 configs"):
         refuse_unextended(known, spec(space=WIDER))
     refuse_unextended(known, spec(space=WIDER, n_configs=13))
+    twice = play(
+        spec(sampler={"name": "nsga2", "population_size": 2}, space={"scientific": {"r1": [False, True]}}), tmp_path / "twice", value_of_r1
+    )
+    assert len({record.config_id for record in twice.trials.values()}) < 12
+    with pytest.raises(UserError, match="must be more than the 12 configs"):
+        refuse_unextended(twice, spec(space={"scientific": {"r1": [False, True], "beta1": [0.0, 0.5]}}, n_configs=12))
     with pytest.raises(UserError, match=r"must keep all settings and values; g.lr has no 0.0001 any more"):
         refuse_unextended(known, spec(space={"scientific": {"g.lr": {**LR, "low": 2e-4}}}, n_configs=24))
     design = play(spec(goal="explain"), tmp_path / "design", value)

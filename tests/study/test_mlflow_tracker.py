@@ -105,11 +105,7 @@ def test_a_resumed_study_goes_on_with_the_same_runs(tmp_path: Path, server: Mlfl
         with Store.writing(folder) as store, watching(folder, tracking(server, "mine")):
             driver = Driver(store)
             if session == 0:
-                driver.whole("done-s0")
-                driver.whole("failed-s0", Ended.ERROR)
-                driver.open("open-s0")
-                driver.tick("open-s0", 0)
-                driver.tick("open-s0", 1)
+                driver.interrupted()
             else:
                 driver.tick("failed-s0", 3, Ended.BUDGET)
                 driver.tick("open-s0", 2, Ended.BUDGET)

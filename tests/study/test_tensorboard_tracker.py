@@ -110,11 +110,7 @@ def test_a_resumed_trial_is_written_again_without_doubles_and_a_finished_one_is_
         with Store.writing(tmp_path) as store, watching(tmp_path, ON):
             driver = Driver(store)
             if session == 0:
-                driver.whole("done-s0")
-                driver.whole("failed-s0", Ended.ERROR)
-                driver.open("open-s0")
-                driver.tick("open-s0", 0)
-                driver.tick("open-s0", 1)
+                driver.interrupted()
             else:
                 running = read(tmp_path / "tensorboard" / "open-s0")
                 assert len(running.Scalars("fd")) == 2

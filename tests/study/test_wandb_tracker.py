@@ -96,11 +96,7 @@ def test_a_resumed_study_continues_the_same_runs(tmp_path: Path) -> None:
         with Store.writing(tmp_path) as store, watching(tmp_path, OFFLINE, say=lambda line: None):
             driver = Driver(store)
             if session == 0:
-                driver.whole("done-s0")
-                driver.whole("failed-s0", Ended.ERROR)
-                driver.open("open-s0")
-                driver.tick("open-s0", 0)
-                driver.tick("open-s0", 1)
+                driver.interrupted()
             else:
                 before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")}
                 driver.tick("failed-s0", 3, Ended.BUDGET)
