@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from bench.gpu import entries, evaluation, peers, processes, speed, studies
+from bench.gpu import entries, evaluation, fused, peers, processes, speed, studies
 from trainables.precision import be_deterministic
 
 PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
@@ -25,6 +25,9 @@ PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "alone": speed.alone,
     "lanes": lambda: speed.lanes(("mlp, 2-D, batch 256", "dcgan 28", "dcgan 32, r1")),
     "formats": lambda: speed.formats(("dcgan 32", "dcgan 64, batch 128", "resnet 32, width 128", "r3 32, r1, r2")),
+    "kernels": lambda: speed.kernels(("mlp, 2-D, batch 256", "dcgan 28", "resnet 32, width 128", "r3 32, r1, r2")),
+    "compiled": lambda: fused.compiled(("mlp, 2-D, batch 256", "dcgan 28", "resnet 32, width 128")),
+    "packs": lambda: fused.packs(("mlp, 2-D, batch 256", "dcgan 28")),
     "processes": lambda: processes.rows(("mlp, 2-D, batch 256", "dcgan 28")),
     "peers": peers.rows,
     "evaluation": evaluation.rows,

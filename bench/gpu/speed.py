@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import softplus
+from torch.profiler import ProfilerActivity, profile
 
 from bench.gpu.cases import DEVICE, SPEED, Settings, make, stepper
 from trainables.run import Run
@@ -83,6 +84,43 @@ def per_second(step: Callable[[], None], seconds: float) -> float:
     return n / (time.perf_counter() - start)
 
 
+def replayed(step: Callable[[], None]) -> Callable[[], None]:
+    """Return the replay of a step as one CUDA graph."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(4):
+            step()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            step()
+    return graph.replay
+
+
+def kernels(cases: tuple[str, ...], rounds: int = 20) -> Iterator[dict[str, Any]]:
+    """Yield what the GPU does in a captured round: kernels, their milliseconds, and the share of the time of the most expensive ones."""
+    for case in cases:
+        settings, shape = SPEED[case]
+        with torch.cuda.stream(torch.cuda.Stream()):
+            step = stepper(make(settings, shape, captured=True))
+            for _ in range(8):
+                step()
+            torch.cuda.synchronize()
+            with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+                for _ in range(rounds):
+                    step()
+                torch.cuda.synchronize()
+        found = [each for each in profiled.key_averages() if each.self_device_time_total > 0]
+        total = sum(each.self_device_time_total for each in found)
+        found.sort(key=lambda each: -each.self_device_time_total)
+        yield {
+            "case": case,
+            "kernels": round(sum(each.count for each in found) / rounds),
+            "busy_ms": round(total / rounds / 1000, 3),
+            "largest": {each.key[:90]: round(each.self_device_time_total / total, 3) for each in found[:8]},
+        }
+
+
 def _in_threads(settings: Settings, shape: tuple[int, ...], n: int, seconds: float) -> float:
     ready, counts, errors = threading.Barrier(n), [0.0] * n, list[str]()
 
@@ -144,15 +182,7 @@ def _bare(run: Run, shape: tuple[int, ...]) -> Callable[[], None]:
         _freeze(d, False)
         opts[0].step()
 
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        for _ in range(4):
-            step()
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            step()
-    return graph.replay
+    return replayed(step)
 
 
 def _freeze(net: nn.Module, frozen: bool) -> None:
