@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from ganstudy import UserError
 from trainables.generators import Generator
@@ -54,14 +53,7 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
     The density is that of the first two coordinates, or a histogram if there is only one.
     """
     if samples.ndim == 4:
-        pixels = (
-            make_grid(samples.float().cpu().clamp(-1, 1).add(1).div(2), nrow=SIDE, padding=1)
-            .mul(255)
-            .round()
-            .byte()
-            .permute(1, 2, 0)
-            .numpy()
-        )
+        pixels = side_by_side(samples.float().cpu().clamp(-1, 1).add(1).div(2).mul(255).round().byte().numpy())
     else:
         points = samples[:, :2].double().cpu().numpy()
         counts, _ = np.histogramdd(points, bins=_BINS, range=[(-extent, extent)] * points.shape[1])
@@ -73,6 +65,20 @@ def grid_png(samples: Tensor, *, extent: float) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).resize((pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST).save(out, "PNG")
     return out.getvalue()
+
+
+def side_by_side(images: np.ndarray) -> np.ndarray:
+    """Arrange uint8 images [N, C, H, W], of 1 or 3 channels, in rows of SIDE with a black line around each: [height, width, 3].
+
+    torchvision.utils.make_grid does the same, but importing torchvision takes longer than all else that a trial imports after torch.
+    """
+    n, _, height, width = images.shape
+    columns = min(SIDE, n)
+    grid = np.zeros((-(-n // columns) * (height + 1) + 1, columns * (width + 1) + 1, 3), dtype=np.uint8)
+    for i, image in enumerate(images):
+        top, left = 1 + i // columns * (height + 1), 1 + i % columns * (width + 1)
+        grid[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return grid
 
 
 def real_png(train: np.ndarray) -> bytes:

@@ -1,5 +1,6 @@
 """Lanes: several trials that one process trains, each in a thread of its own. Does not import Ray: study/engine/workers.py runs it in an actor."""
 
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ import torch
 from trainables.config import TrialConfig
 from trainables.precision import be_deterministic
 from trainables.signal_names import MEMORY
+from trainables.streams import own_stream
 from trainables.threads import set_threads
 from trainables.trial import Trial
 from trainables.tune import Shared, first_gpu
 
 _OF_ALL = "device/worker_memory_mb"
+_SWITCH_S = 5e-5  # of Python between threads. With its 5 ms, Ray's threads wait for those that train before they pass on each tick
 
 
 class Lanes:
@@ -32,15 +35,19 @@ class Lanes:
         self._evaluator, self._capture = shared.evaluator.on(self._device), shared.capture
         self._cuda = self._device.type == "cuda"
         if self._cuda:
+            torch.linalg.eigvalsh(
+                torch.eye(2, device=self._device)
+            )  # loads a library, which PyTorch refuses to do in two threads at a time
             torch.cuda.synchronize(self._device)  # lanes use the evaluator on other streams than this one
+            sys.setswitchinterval(_SWITCH_S)
         self._trials: dict[str, Trial] = {}
         self._building = threading.Lock()  # networks draw their weights from torch's global generator, and a checkpoint sets its state
 
     def begin(self, lane: str, flat: Mapping[str, Any], checkpoint: Path | None) -> None:
         """Start the trial of a flat config, or resume it from a checkpoint. Ends the lane's previous trial."""
         set_threads(self._cpus)  # OpenMP counts the threads of each thread separately
-        if self._cuda and torch.cuda.current_stream(self._device) == torch.cuda.default_stream(self._device):
-            torch.cuda.set_stream(torch.cuda.Stream(self._device))  # of this thread, for all its trials: they reuse each other's memory
+        if stream := own_stream(self._device):
+            torch.cuda.set_stream(stream)
         self.end(lane)
         with self._building:
             trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device, capture=self._capture)

@@ -30,6 +30,7 @@ from trainables.loadable import saved
 from trainables.loop import Diverged
 from trainables.run import LOOPS, Run
 from trainables.signal_names import MEMORY, UTILISATION
+from trainables.streams import own_stream
 
 STATE = "run.pt"  # file in a checkpoint with all state needed to resume
 SAMPLES = "samples.png"
@@ -58,7 +59,7 @@ class Measured:
 class Trial:
     """A trial that pauses at ticks: `advance` trains to the next tick and evaluates there.
 
-    On a GPU it works on the stream of its thread or on a new one, so that trials of one process run side by side, each in a thread. capture: whether rounds of updates are
+    On a GPU it works on the stream of its thread, so that trials of one process run side by side, each in a thread. capture: whether rounds of updates are
     recorded there and replayed (trainables.capture). Raises UserError if the config does not fit the data.
     """
 
@@ -66,7 +67,7 @@ class Trial:
         self, config: TrialConfig, source: Source, evaluate: Evaluate, *, device: torch.device | str = "cpu", capture: bool = True
     ):
         self.config, self.source, self.evaluate, self.device = config, source, evaluate, torch.device(device)
-        self._stream = _own_stream(self.device)
+        self._stream = own_stream(self.device)
         with self._on_stream():
             self.run = LOOPS.pick(config.loop)(config, source, device=self.device)
         self._eager = ""
@@ -206,18 +207,6 @@ def state_damage(folder: Path) -> str:
             return "" if file.testzip() is None else "it is damaged"
     except (BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:  # all that damage makes zipfile raise
         return f"it is damaged: {error}"
-
-
-def _own_stream(device: torch.device) -> torch.cuda.Stream | None:
-    """Return the current stream, or a new one if that is the default stream, on which nothing runs side by side; None on a CPU."""
-    if device.type != "cuda":
-        return None
-    current = torch.cuda.current_stream(device)
-    if current != torch.cuda.default_stream(device):
-        return current
-    new = torch.cuda.Stream(device)
-    new.wait_stream(current)  # the evaluator's networks may still be on their way
-    return new
 
 
 def _finite(values: dict[str, float], *, after: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from bench.gpu import entries, evaluation, fused, peers, processes, speed, studies
+from bench.gpu import entries, evaluation, fused, peers, processes, speed, studies, ticks
 from trainables.precision import be_deterministic
 
 PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
@@ -31,6 +31,8 @@ PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "processes": lambda: processes.rows(("mlp, 2-D, batch 256", "dcgan 28")),
     "peers": peers.rows,
     "evaluation": evaluation.rows,
+    "ticks": ticks.rows,
+    "layouts": lambda: speed.layouts(("dcgan 32, r1", "resnet 32, width 128", "r3 32, r1, r2")),
     "studies": studies.rows,
 }
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.gpu.cases import Settings, entries, make, stepper, weights
+from bench.gpu.cases import DEVICE, Settings, entries, make, stepper, weights
+from trainables.streams import own_stream
 from trainables.tricks.base import Trick, trick
 
 _SMALL = {"g.width": 16, "d.width": 16, "batch_size": 16, "tick_kimg": 0.8, "budget_kimg": 0.8}
@@ -40,9 +41,9 @@ def refused() -> dict[str, Any]:
 
 
 def memory() -> Iterator[dict[str, Any]]:
-    """Yield the memory in use after each of several trials, one after another; it must not grow."""
+    """Yield the memory in use after each of several trials of one thread, one after another; it must not grow."""
     for i in range(6):
-        with torch.cuda.stream(torch.cuda.Stream()):
+        with torch.cuda.stream(own_stream(DEVICE)):
             run = make({**_SMALL, "r1": True, "r1.interval": 3, "seed": i}, (3, 32, 32), captured=True)
             for _ in range(_ROUNDS):
                 stepper(run)()

@@ -55,6 +55,21 @@ def formats(cases: tuple[str, ...], seconds: float = 1.0) -> Iterator[dict[str, 
         yield row
 
 
+def layouts(cases: tuple[str, ...], seconds: float = 1.0) -> Iterator[dict[str, Any]]:
+    """Yield rounds per second of captured trials whose networks keep their weights in either order of memory, by number format."""
+    for case in cases:
+        settings, shape = SPEED[case]
+        row: dict[str, Any] = {"case": case}
+        for precision in ("tf32", "bf16"):
+            for order in (torch.contiguous_format, torch.channels_last):
+                with torch.cuda.stream(torch.cuda.Stream()):
+                    run = make({**settings, "precision": precision}, shape, captured=True)
+                    for net in (run.nets.g, run.nets.d):
+                        net.to(memory_format=order)
+                    row[f"{precision}, {order}"] = round(per_second(stepper(run), seconds), 1)
+        yield row
+
+
 def lanes(cases: tuple[str, ...], seconds: float = 1.5) -> Iterator[dict[str, Any]]:
     """Yield rounds per second of all trials together, for 1 to 16 of them in threads, each on a stream of its own."""
     for case in cases:

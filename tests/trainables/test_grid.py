@@ -3,10 +3,11 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
-from trainables.grid import extent, grid_png, real_png
+from trainables.grid import extent, grid_png, real_png, side_by_side
 
 
 def ink(png: bytes) -> np.ndarray:
@@ -31,3 +32,12 @@ def test_real_points_of_one_coordinate_can_be_plotted() -> None:
     points = np.linspace(-3, 3, 50, dtype=np.float32)[:, None]
     assert extent(points) == 1.2 * 3
     assert ink(real_png(points)).any()
+
+
+@pytest.mark.parametrize(("n", "channels"), [(2, 1), (8, 3), (11, 3), (64, 1)])
+def test_images_are_arranged_as_torchvision_does(n: int, channels: int) -> None:
+    from torchvision.utils import make_grid  # here: its import takes seconds
+
+    images = np.random.default_rng(0).integers(0, 256, (n, channels, 5, 7), dtype=np.uint8)
+    expected = make_grid(torch.from_numpy(images), nrow=8, padding=1).permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(side_by_side(images), expected)

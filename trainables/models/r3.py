@@ -105,7 +105,8 @@ def _generator(config: TrialConfig, shape: Shape) -> nn.Module:
     for i in range(doublings + 1):
         layers += [upsample("nearest") if g.upsampling == "nearest" else Resample(up=True)] if i else []
         layers += [Block(g.width, g) for _ in range(g.depth or _BLOCKS)]
-    return initialise(nn.Sequential(*layers, Conv2d(g.width, shape[0], 1, bias=False), output_layer(g, shape)), g, default=_default_init)
+    net = nn.Sequential(*layers, Conv2d(g.width, shape[0], 1, bias=False), output_layer(g, shape))
+    return initialise(net, g, default=_default_init).to(memory_format=_order(config))
 
 
 def _discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
@@ -115,9 +116,13 @@ def _discriminator(config: TrialConfig, shape: Shape) -> Discriminator:
         layers += [POOLS[d.downsampling](2) if d.downsampling else Resample(up=False)] if i else []
         layers += [Block(d.width, d) for _ in range(d.depth or _BLOCKS)]
     basis = Conv2d(d.width, d.width, start, groups=d.width, bias=False)  # one weight per pixel and channel
-    return initialise(
-        Discriminator(nn.Sequential(*layers, basis, nn.Flatten()), nn.Linear(d.width, 1, bias=False)), d, default=_default_init
-    )
+    net = Discriminator(nn.Sequential(*layers, basis, nn.Flatten()), nn.Linear(d.width, 1, bias=False))
+    return initialise(net, d, default=_default_init).to(memory_format=_order(config))
+
+
+def _order(config: TrialConfig) -> torch.memory_format:
+    """Return the faster order of memory on a GPU (bench/gpu, layouts): by 18 % in TF32, by 9 % in bfloat16."""
+    return torch.contiguous_format if config.precision == "bf16" else torch.channels_last
 
 
 @torch.no_grad()
