@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 _STUDY = Path(__file__).parents[2] / "studies" / "fashion_mnist.yaml"
-_EVENTS = {"opened": '"opened"', "measured": '"measured"', "closed": '"closed"'}
+_EVENTS = {event: f'"{event}": {{' for event in ("opened", "measured", "closed")}  # as in the lines of trials
 _WAYS: dict[str, tuple[list[str], int]] = {  # options of launch, and seeds of each of the 16 configs
     "lanes, as many as are measured to be best": ([], 3),
     "8 lanes": (["resources.gpu=0.125"], 1),
