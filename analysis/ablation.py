@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.confirmed import ABLATE, CONFIRM
 from analysis.estimate import UPPER_TAIL
+from analysis.ranked import as_ranked
 from analysis.table import Scale, TrialTable
 from analysis.words import number, plural, value_text
 from ganstudy import UserError
@@ -73,7 +74,7 @@ def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] |
     Raises UserError for an unknown metric and for a table without trials of phase ablate.
     """
     direction = table.direction(by)
-    counted = table.where(table.evidence)
+    counted = as_ranked(table.where(table.evidence), (by,))
     if not (counted.phase == ABLATE).any():
         raise UserError("ablations need trials of phase ablate; this table has none")
     scale = table.scale(by)

@@ -7,6 +7,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 from analysis.estimate import UPPER_TAIL
+from analysis.ranked import as_ranked
 from analysis.table import Floats, TrialTable
 from ganstudy import UserError
 
@@ -31,7 +32,7 @@ def expected_best(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.Dat
     design, and with fewer than three configs.
     """
     direction = table.direction(by)
-    table = table.where(table.evidence)
+    table = as_ranked(table.where(table.evidence), (by,))
     if len(table) and not (table.phase == "explore").any():
         raise UserError("an expected best needs configs that were chosen at random; these were chosen by a search or are only observed")
     table = table.where(table.phase == "explore")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.confirmed import confirmed
 from analysis.posterior import posterior
+from analysis.ranked import as_ranked
 from analysis.table import Bools, TrialTable
 from analysis.words import listed, plural
 from ganstudy.direction import Direction
@@ -73,14 +74,15 @@ def feasibility(table: TrialTable, limits: Sequence[Limit], *, by: str = "fd", s
 def _estimates(table: TrialTable, limit: Limit, *, by: str, seed: int) -> tuple[pd.Series, pd.DataFrame | None]:
     """Return the estimate of each config on the limit's own scale, and draws of it [D, C]; None if they are unknown."""
     if limit.name == FAILED:
-        found = posterior(table, by, seed=seed)
+        found = posterior(replace(table, own_failures=table.failed), by, seed=seed)  # all failures, since the limit is on them
         if found.risks is None:  # one trial of each config does not tell their risks apart
             return found.configs["n_failed"] / found.configs["n_judged"].where(found.configs["n_judged"] > 0), None
         return found.configs["risk"], pd.DataFrame(found.risks, columns=found.configs.index)
     if limit.name not in table.final or not np.isfinite(table.at_end(limit.name)[table.evidence]).any():
         return pd.Series(dtype=np.float64), None
     direction = Direction.MINIMIZE if limit.sign > 0 else Direction.MAXIMIZE  # better is further inside the limit
-    found = posterior(replace(table, directions={**table.directions, limit.name: direction}), limit.name, seed=seed)
+    ranked = as_ranked(table, (by,))
+    found = posterior(replace(ranked, directions={**table.directions, limit.name: direction}), limit.name, seed=seed)
     own = np.exp if found.scale == "log" else np.asarray
     estimate = pd.Series(own(found.configs["objective"].to_numpy(dtype=np.float64)), found.configs.index)
     draws = None if found.objectives is None else own(found.objectives).astype(np.float64)

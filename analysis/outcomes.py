@@ -19,6 +19,8 @@ class Outcome:
     symbol: str  # plotly's name of a marker
 
 
+POOR_FIT = "poor_fit"
+
 OUTCOMES: Mapping[str, Outcome] = {
     outcome.name: outcome
     for outcome in (
@@ -26,7 +28,7 @@ OUTCOMES: Mapping[str, Outcome] = {
         Outcome(name="undertrained", label="undertrained", risk="undertraining", failure=False, colour="#56B4E9", symbol="triangle-up"),
         Outcome(name="mode_collapse", label="mode collapse", risk="mode collapse", failure=True, colour="#E69F00", symbol="diamond"),
         Outcome(name="mode_dropping", label="mode dropping", risk="mode dropping", failure=True, colour="#DDAA33", symbol="diamond-wide"),
-        Outcome(name="poor_fit", label="poor fit", risk="a poor fit", failure=True, colour="#999933", symbol="pentagon"),
+        Outcome(name=POOR_FIT, label="poor fit", risk="a poor fit", failure=True, colour="#999933", symbol="pentagon"),
         Outcome(name="late_collapse", label="late collapse", risk="late collapse", failure=True, colour="#CC79A7", symbol="triangle-down"),
         Outcome(name="oscillating", label="oscillating", risk="oscillation", failure=True, colour="#7A5195", symbol="hourglass"),
         Outcome(

@@ -10,6 +10,7 @@ from analysis.confirmed import confirmed
 from analysis.estimate import UPPER_TAIL
 from analysis.feasible import feasibility
 from analysis.posterior import posterior
+from analysis.ranked import as_ranked
 from analysis.table import Bools, Floats, TrialTable
 from ganstudy import UserError
 from ganstudy.limits import Limit
@@ -41,7 +42,8 @@ def best_first(
     """Return what `pareto` does, also for one metric: then `on_front` is the best config that keeps to the limits, and `p_front` its probability."""
     table = confirmed(table)
     tails = [1 - UPPER_TAIL, UPPER_TAIL]
-    found = [posterior(table, metric, seed=seed + i) for i, metric in enumerate(metrics)]
+    ranked = as_ranked(table, metrics)
+    found = [posterior(ranked, metric, seed=seed + i) for i, metric in enumerate(metrics)]
     shared = [config for config in found[0].configs.index if all(each.configs["n"].get(config, 0) > 0 for each in found)]
     frame = found[0].configs.loc[shared, ["n"]]
     estimates: list[Floats] = []

@@ -7,7 +7,9 @@ import pandas as pd
 
 from analysis.confirmed import CONFIRM
 from analysis.hierarchy import Ints, Population, draw_objectives
+from analysis.outcomes import POOR_FIT
 from analysis.paired import paired
+from analysis.ranked import as_ranked
 from analysis.risks import draw_risks
 from analysis.table import Floats, Scale, TrialTable
 from ganstudy import UserError
@@ -38,7 +40,7 @@ class Posterior(Draws):
     """C configs, and D draws of what new runs of them would do. The objective is on its working scale: logarithms where `scale` is "log".
 
     `configs` has the index config_id and the columns n_seeds (trials that are evidence), n_judged (those that are not censored), n (those that
-    did not fail, completed their budget and have a value), n_failed, n_dead, mean (of the n values), objective (its shrunk estimate) and risk.
+    did not fail, completed their budget and have a value), n_failed, n_dead, n_poor_fit (those of n with a poor fit), mean (of the n values), objective (its shrunk estimate) and risk.
     A config with neither a value nor a failure is left out. Without two judged trials of any config, nothing tells the risk of one from that
     of another, and the risk of each is the study's share of failures.
 
@@ -67,6 +69,7 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
 
     Raises UserError for a metric that is unknown, has no direction, or only failed trials have."""
     sign, scale = table.direction(by).sign, table.scale(by)
+    table = as_ranked(table, (by,))
     same = paired(table, by) if len(table) and (table.phase == CONFIRM).all() else None  # its configs have the same seeds
     table = same.table if same else table
     if by == "onset_kimg":
@@ -118,6 +121,7 @@ def _counted(table: TrialTable, by: str, scale: Scale) -> pd.DataFrame:
     values = np.where(table.failed, np.nan, table.at_end(by))
     trials = pd.DataFrame({"config_id": table.config_id, "failed": table.failed, "dead": table.dead, "judged": ~table.censored})
     trials["value"] = np.log(values) if scale == "log" else values
+    trials["poor_fit"] = np.isfinite(values) & (table.outcome == POOR_FIT)
     trials["square"] = (trials["value"] - trials.groupby("config_id")["value"].transform("mean")) ** 2
     configs = trials.groupby("config_id", sort=False).agg(
         n_seeds=("failed", "size"),
@@ -125,6 +129,7 @@ def _counted(table: TrialTable, by: str, scale: Scale) -> pd.DataFrame:
         n=("value", "count"),
         n_failed=("failed", "sum"),
         n_dead=("dead", "sum"),
+        n_poor_fit=("poor_fit", "sum"),
         mean=("value", "mean"),
         squares=("square", "sum"),
     )

@@ -11,7 +11,7 @@ from analysis.beside import with_settings
 from analysis.confirmed import CONFIRM, confirmed
 from analysis.posterior import Draws, Posterior, posterior
 from analysis.table import Floats, TrialTable
-from analysis.words import number
+from analysis.words import number, plural
 from ganstudy import UserError
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # integrates over the seeds of a new run
@@ -30,7 +30,8 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     Columns:
 
     * config_id, place (equal configs share one), place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats;
-    * n_seeds (trials that are evidence), n_failed, n_dead, n (those that did not fail, completed their budget and have a value);
+    * n_seeds (trials that are evidence), n_failed, n_dead, n (those that did not fail, completed their budget and have a value), n_poor_fit (those
+      of n with a poor fit: `analysis.ranked` says why they count by their value);
     * mean: of these n values as they are (geometric on the log scale). The first of many means is too good, because it was chosen;
     * estimate, low, high (95 %): the expected mean of new runs that do not fail, shrunk toward the other configs as far as chance explains
       their differences (`analysis.hierarchy`). This has no such bias;
@@ -53,7 +54,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     table = confirmed(table)
     found = posterior(table, by, seed=seed)
     counted = table.where(table.evidence)
-    frame = found.configs[["n_seeds", "n", "n_failed", "n_dead"]].join(_places(found, seed))
+    frame = found.configs[["n_seeds", "n", "n_failed", "n_dead", "n_poor_fit"]].join(_places(found, seed))
     # a study in which all runs failed still has values at the end, which order them
     failed_mean = pd.Series(found.sign * counted.at_end(by)).groupby(counted.config_id).mean()
     frame = frame.assign(last=failed_mean.reindex(frame.index)).sort_values(["order", "last"], kind="stable")
@@ -61,7 +62,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     frame["place_low"] = frame[["place", "place_low"]].min(axis=1, skipna=False)
     frame["place_high"] = frame[["place", "place_high"]].max(axis=1, skipna=False)
     unknown = pd.Series(counted.config_id).value_counts(sort=False).rename("n_seeds").drop(frame.index)
-    frame = pd.concat([frame, pd.DataFrame({"n_seeds": unknown, "n": 0, "n_failed": 0, "n_dead": 0}, index=unknown.index)])
+    frame = pd.concat([frame, pd.DataFrame({"n_seeds": unknown, "n": 0, "n_failed": 0, "n_dead": 0, "n_poor_fit": 0}, index=unknown.index)])
     columns = [
         "place",
         "place_low",
@@ -72,6 +73,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
         "n_failed",
         "n_dead",
         "n",
+        "n_poor_fit",
         "mean",
         "estimate",
         "low",
@@ -206,6 +208,8 @@ def _intervals(found: Posterior, draws: Draws, configs: pd.DataFrame) -> pd.Data
 def _note(found: Posterior) -> str:
     """Return the assumptions as a sentence."""
     order = "Place: by the chance that a new run beats a new run of another config; a failed run loses"
+    if poor := int(found.configs["n_poor_fit"].sum()):
+        order += f". {plural(poor, 'run')} with a poor fit {'counts' if poor == 1 else 'count'} by {found.by}, and not as failed"
     if found.objectives is None or found.spreads is None:
         if not found.configs["n"].any():
             why = (

@@ -23,6 +23,8 @@ def winner(table: TrialTable, by: str) -> str:
     risk = f"{plural(first['n_failed'], 'run')} of {first['n_seeds']} failed"
     if not math.isnan(first["p_fail"]):
         risk += f" (risk {percent(first['p_fail'])}, {percent(first['p_fail_low'])} to {percent(first['p_fail_high'])})"
+    if first["n_poor_fit"]:
+        risk += f", {first['n_poor_fit']} had a poor fit"
     value = (
         f"{by} {number(first['estimate'])} if a run does not fail (95 % interval {number(first['low'])} to {number(first['high'])})"
         if not math.isnan(first["estimate"])

@@ -5,6 +5,7 @@ import pandas as pd
 
 from analysis import plots
 from analysis.feasible import Feasibility
+from analysis.ranked import as_ranked
 from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.report.pictures import picture
@@ -128,7 +129,7 @@ def _base(found: Findings, name: str) -> str:
 
 def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: list[str]) -> Card:
     table, config = found.counted, str(row["config_id"])
-    mine = table.where(table.config_id == config)
+    mine = as_ranked(table.where(table.config_id == config), found.objectives)
     # the runs that the ranking takes the mean of; if there are none, the failed ones
     survived = ~mine.failed & ~mine.censored
     shown = mine.where(survived if survived.any() else mine.failed)
@@ -137,6 +138,7 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     facts = [
         f"Place {row['place']:.0f}" + (f" (95 % {low:.0f} to {high:.0f})" if np.isfinite(low) else "") + _best(row["p_best"]),
         f"{row['n_failed']} of {plural(int(row['n_seeds']), 'trial')} failed"
+        + (f", {row['n_poor_fit']} had a poor fit" if row["n_poor_fit"] else "")
         + (
             f"; the risk of a new run is {percent(row['p_fail'])} (95 % {percent(row['p_fail_low'])} to {percent(row['p_fail_high'])})"
             if np.isfinite(row["p_fail_low"])

@@ -115,7 +115,7 @@ class Phased(Search):
             super().closed(trial)
 
     def _counts(self, trial: Trial) -> bool:
-        return super()._counts(trial) and not trial.run.failed
+        return super()._counts(trial) and not self.table.lost(trial.run)
 
     def _write(self, trial: Trial) -> None:
         self.store.trials[id_of(trial)] = record_of(trial, self.table, phase=self.phase)

@@ -48,7 +48,7 @@ def of_study(view: StudyView) -> Table:
             config = numbers.setdefault(record.config_id, len(numbers))
             seeds[config] = seeds.get(config, -1) + 1
             runs.append(_run(record, view, spec, config=config, seed=seeds[config]))
-    return Table.of(runs, spec)
+    return Table.of(runs, spec, own_failures=view.spec.failure is not None)
 
 
 def _run(record: TrialRecord, view: StudyView, spec: StudySpec, *, config: int, seed: int) -> Run:

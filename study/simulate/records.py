@@ -9,11 +9,11 @@ from study.simulate.table import Table
 from study.store.records import Closed, Measurement, Saved, StudyRecord, TrialRecord
 from study.store.store import Store
 
-_FAILED = "replayed_failure"  # a value of the last tick, 1 if the recorded run failed: records do not hold all that a diagnosis needs
+_FAILED = "replayed_failure"  # a value of the last tick, 1 if a ranking counts the recorded run as failed: records do not hold all that a diagnosis needs
 
 
 def store_of(table: Table) -> Store:
-    """Return the records of a study without trials, in memory only. A trial of it has failed if the recorded run had."""
+    """Return the records of a study without trials, in memory only. A trial of it has failed if a ranking counts the recorded run as failed."""
     store = Store(Path(), read=False)
     spec = {**table.spec.as_dict(), "failure": f"{_FAILED} > 0.5"}
     store.studies.append(StudyRecord(spec=spec, protocol={}, baselines={}, n_modes=None))
@@ -48,8 +48,8 @@ def record_of(trial: Trial, table: Table, *, phase: str = "optimise") -> TrialRe
 
 
 def measurement(trial: Trial, table: Table, tick: int) -> Measurement:
-    """Return a tick of a trial; the last one says whether its run failed, unless a scheduler stopped it."""
+    """Return a tick of a trial; the last one says whether its run counts as failed, unless a scheduler stopped it."""
     values: dict[str, Any] = {table.spec.objective.metric: trial.values[tick]}
     if trial.ended and trial.ended is not Ended.SCHEDULER and tick == len(trial.values) - 1:
-        values[_FAILED] = float(trial.run.failed)
+        values[_FAILED] = float(table.lost(trial.run))
     return Measurement(images=trial.run.images[tick], seconds=0.0, evaluation_seconds=0.0, values=values)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import CategoricalDistribution
 
+from analysis.outcomes import POOR_FIT
+from analysis.ranked import FIT
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.units import to_images
@@ -33,9 +35,10 @@ class Table:
     settings: Sequence[Mapping[str, Any]]  # [C]: settings of the space that apply, and variants
     runs: Sequence[Sequence[Run]]  # [C][seeds of the config]
     places: Floats  # [C, settings of the space]: position of each setting in its domain, NaN where it does not apply
+    own_failures: bool = False  # whether runs failed by the study's own definition, and not by their outcomes
 
     @classmethod
-    def of(cls, runs: Sequence[Run], spec: StudySpec) -> "Table":
+    def of(cls, runs: Sequence[Run], spec: StudySpec, *, own_failures: bool = False) -> "Table":
         """Raises UserError for runs that no policy can be measured on. Configs with fewer than two seeds are left out."""
         of_config: dict[int, list[Run]] = {}
         for run in sorted(runs, key=lambda run: (run.config, run.seed)):
@@ -53,7 +56,8 @@ class Table:
                 f"a replay compares values as ratios, so they must not be below 0; {metric} is {least:g} in one of the runs. Use another objective"
             )
         given = [mine[0].settings for mine in known]
-        return cls(spec, given, known, np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given]))
+        places = np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given])
+        return cls(spec, given, known, places, own_failures)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -80,6 +84,11 @@ class Table:
     def failed(self) -> float:
         """The share of runs that failed."""
         return float(np.mean([run.failed for mine in self.runs for run in mine]))
+
+    def lost(self, run: Run) -> bool:
+        """Whether a ranking counts a run as failed: `analysis.ranked` has the rule."""
+        by_value = not self.own_failures and self.spec.objective.metric in FIT and run.outcome == POOR_FIT and not run.dead
+        return run.failed and not by_value
 
     @property
     def tick(self) -> int:

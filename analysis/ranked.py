@@ -1,0 +1,26 @@
+"""Which failures are a risk in a ranking, beside the value that it ranks by.
+
+Most failures are told by measures of their own: a run died, lost modes, swung back and forth. A poor fit is told by how much of the data the samples
+cover at the end, which is what a distance to the data measures too. Counted as a failure as well, it would count twice, and by a limit: in a study in
+which nearly all runs are a poor fit, those that still improve, and so are none, would come before runs that fit much better.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.outcomes import POOR_FIT
+from analysis.table import TrialTable
+
+FIT = frozenset(
+    {"fd", "fd_ratio", "kid", "swd", "coverage", "recall", "ndb", "class_fd"}
+)  # worse for samples that cover too little of the data
+
+
+def as_ranked(table: TrialTable, by: Sequence[str]) -> TrialTable:
+    """Return the trials with the failures that a ranking by some metrics counts: without poor fits, if one of the metrics is in FIT.
+
+    What the study itself calls a failure is one in any case, and so is a dead trial, which has no value at the end.
+    """
+    if table.own_failures is not None or FIT.isdisjoint(by):
+        return table
+    return replace(table, own_failures=table.failed & ((table.outcome != POOR_FIT) | table.dead))
