@@ -48,11 +48,9 @@ def one(rng: np.random.Generator, common: float) -> tuple[bool, int, bool, float
     for round_number in range(_SEEDS):
         rows = [int(config[1:]) for config in racing]
         played[rows, round_number] = values[rows, round_number]
-        if _UNJUDGED <= round_number + 1 < _SEEDS:
-            stay = survivors(table(played, "confirm", 100), ["fd"], error=_ERROR / (_SEEDS - _UNJUDGED))
-            racing = [config for config in stay if config in racing]
-            if len(racing) == 1:
-                break
+        if _UNJUDGED <= round_number + 1 < _SEEDS and len(racing) > 1:
+            error = _ERROR * (round_number + 2 - _UNJUDGED) / (_SEEDS - _UNJUDGED)
+            racing = [config for config in survivors(table(played, "confirm", 100), ["fd"], error=error) if config in racing]
     best = min(chosen, key=lambda i: true[i])
     winner = rank(table(played, "confirm", 100)).iloc[0]
     truth = float(np.exp(true[int(winner["config_id"][1:])]))

@@ -57,7 +57,7 @@ class Race(Proposals):
             if any(self._runs_on(record) for record in played):
                 return None
             self.round += 1
-            if _UNJUDGED <= self.round < len(self.seeds):
+            if _UNJUDGED <= self.round < len(self.seeds) and len(self.racing) > 1:
                 self._judge(played)
         return None
 
@@ -66,12 +66,10 @@ class Race(Proposals):
         return record.closed is None or (record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures))
 
     def _judge(self, played: list[TrialRecord]) -> None:
-        """Let configs leave the race. The accepted error is spent in equal parts."""
-        error = self.settings.error / (self.settings.seeds - _UNJUDGED)
+        """Let configs leave the race. The accepted error is for all that have left; an equal part of it is added in each round."""
+        error = self.settings.error * (self.round - _UNJUDGED + 1) / (self.settings.seeds - _UNJUDGED)
         stay = survivors(self._table(played), [each.metric for each in self.spec.objectives], error=error, limits=self.spec.limits)
         self.racing = [config for config in stay if config in self.racing]
-        if len(self.racing) == 1:
-            self.round = len(self.seeds)
 
     def _own(self) -> list[TrialRecord]:
         return [record for record in self.store.trials.values() if record.phase == "confirm"]
