@@ -15,13 +15,20 @@ from rich.table import Table as Shown
 
 from analysis.replays import of_answers
 from study.simulate.compare import Outcome, Setup
-from study.simulate.policies import POLICIES, phased
+from study.simulate.policies import POLICIES, Entry, phased
 from study.simulate.read import of_file
 from study.spec.phases import Confirm
 
 _RACES = {f"race of {top}, up to {seeds} seeds": Confirm(top=top, seeds=seeds) for top, seeds in ((2, 2), (2, 5), (4, 3), (4, 5), (8, 5))}
 _BUDGETS = (8, 12, 16, 24, 32, 48)
-POLICIES |= {name: phased(confirm, name) for name, confirm in _RACES.items()}  # here, so that the processes have them too
+
+
+def _policy(name: str, race: Confirm) -> Entry:
+    """A search that leaves the runs of the race, and one more for trials that still run when it ends."""
+    return phased(name, race=lambda _: race, until=lambda runs: runs - race.top * race.seeds - 1)
+
+
+POLICIES |= {name: _policy(name, race) for name, race in _RACES.items()}  # here, so that the processes have them too
 
 
 def _outcomes(setup: Setup, job: tuple[str, int]) -> list[Outcome]:

@@ -16,6 +16,8 @@ from study.simulate.table import Split, Table
 
 _AT_ONCE = 10  # repetitions that a process does before it asks for more
 
+_Z = 1.96  # standard errors on each side of a 95 % interval
+
 Outcome = tuple[float, float, float]  # regret, flattery, and whether the interval holds the true value; NaN where there is none
 _NOTHING: Outcome = (np.nan, np.nan, np.nan)
 
@@ -40,15 +42,23 @@ class Setup:
             answers = [[steps[-1].answer]] if steps else [[]]
             if not entry.plans:
                 answers = [[step.answer for step in steps if step.spent <= each] for each in self.budgets]
-            worth += [self._worth(known[-1], split, made) if known else _NOTHING for known in answers]
+            worth += [self.worth(known[-1], split, made) if known else _NOTHING for known in answers]
         return worth
 
-    def _worth(self, answer: Answer, split: Split, policy: Policy) -> Outcome:
+    def worth(self, answer: Answer, split: Split, policy: Policy) -> Outcome:
+        """Return what an answer of a policy is worth."""
         true, best = (np.float64(split.truth(config, policy.seen(config))) for config in (answer.config, split.best))
         sign = self.table.spec.objective.direction.sign
-        covered = np.nan if answer.low is None or answer.high is None else float(answer.low <= true <= answer.high)
+        covered = np.nan if answer.low is None or answer.high is None else float(self._holds(answer, true, split, policy))
         with np.errstate(divide="ignore", invalid="ignore"):  # a coverage of 0 is infinitely worse
             return float((true / best) ** sign - 1), float((true / answer.reported) ** sign), covered
+
+    def _holds(self, answer: Answer, true: np.float64, split: Split, policy: Policy) -> bool:
+        """Whether an interval holds the true value, allowing for the chance in the latter, which is a mean of few seeds."""
+        assert answer.low is not None
+        assert answer.high is not None
+        half = answer.high - answer.reported if true > answer.reported else answer.reported - answer.low
+        return bool(abs(true - answer.reported) <= np.hypot(half, _Z * split.error(answer.config, policy.seen(answer.config))))
 
 
 def compare(setup: Setup, policies: Sequence[str], *, repetitions: int, processes: int | None = None) -> dict[str, Replays]:

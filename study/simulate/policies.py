@@ -66,15 +66,24 @@ class Search(Policy):
 class Phased(Search):
     """Phases optimise and confirm of a study, through the code that runs them. Ends hopeless runs.
 
-    The search ends when so many images are left that the race of phase confirm fits into the budget, whatever it finds.
+    No config is tried after `until` images. When the trials that then run have ended, `race` says how large a race fits into the whole runs that are left.
     """
 
-    def __init__(self, table: Table, split: Split, proposer: Proposer, scheduler: Scheduler | None, *, confirm: Confirm, budget: int):
+    def __init__(
+        self,
+        table: Table,
+        split: Split,
+        proposer: Proposer,
+        scheduler: Scheduler | None,
+        *,
+        race: Callable[[int], Confirm],
+        until: int,
+        budget: int,
+    ):
         super().__init__(table, split, proposer, scheduler)
-        phases = Phases(optimise=Optimise(n_configs=len(table), scheduler=scheduler), confirm=confirm)
-        self.spec = table.spec.model_copy(update={"phases": phases})
+        self.search = Optimise(n_configs=len(table), scheduler=scheduler)
         self.store = store_of(table)
-        self.until = budget - confirm.top * confirm.seeds * table.budget
+        self.sized, self.until, self.limit = race, until, budget
         self.phase = "optimise"
         self.open = 0  # trials that run
         self.race: Race | None = None
@@ -85,7 +94,8 @@ class Phased(Search):
                 return self._opened(trial)
             if self.open:
                 return None
-            self.race, self.phase = Race(self.spec, self.store), CONFIRM
+            phases = Phases(optimise=self.search, confirm=self.sized((self.limit - spent) // self.table.budget))
+            self.race, self.phase = Race(self.table.spec.model_copy(update={"phases": phases}), self.store), CONFIRM
         while proposal := self.race.next(number):
             config = self.table.number(proposal.flat)
             trial = Trial(number, config, self.split.seen[config][-1], seed=proposal.flat["seed"])
@@ -103,7 +113,7 @@ class Phased(Search):
         return trial
 
     def measured(self, trial: Trial) -> bool:
-        if trial.run.hopeless == trial.images and self.spec.stop_hopeless:
+        if trial.run.hopeless == trial.images and self.table.spec.stop_hopeless:
             trial.ended = Ended.DEAD
             return False
         return super().measured(trial) if self.phase == "optimise" else True
@@ -127,7 +137,7 @@ class Phased(Search):
         table = trial_table(columns_of(fresh, self.store.study), curves=False) if fresh else None
         if table is None or not table.evidence.any():
             return self.best
-        first = rank(table, self.spec.objective.metric).iloc[0]
+        first = rank(table, self.table.spec.objective.metric).iloc[0]
         return Answer(config_of(first["config_id"]), float(first["estimate"]), float(first["low"]), float(first["high"]))
 
 
@@ -140,6 +150,7 @@ class Entry:
     plans: bool = False  # whether it depends on the budget, so that it must be replayed for each
 
 
+_SEARCHED, _SEEDS = 2 / 3, 5  # least share of the budget that is for the search; most seeds of a config in the race
 _FIRST, _FACTOR = 1 / 16, 4  # ASHA's first rung as a share of the budget, and its reduction factor: rungs at 1/16 and 1/4, as is usual
 
 
@@ -153,11 +164,18 @@ def _grace(table: Table) -> float:
     return to_kimg(max(table.tick, round(_FIRST * table.budget)))
 
 
-def phased(confirm: Confirm, description: str) -> Entry:
-    """Return the policy of phases optimise and confirm, with a race of this size."""
+def race_of_two(runs: int) -> Confirm:
+    """Return the race of the best two configs, with as many seeds each as so many whole runs allow, up to five; of the best one if they allow no two."""
+    top = 2 if runs >= 4 else 1
+    return Confirm(top=top, seeds=min(max(2, runs // top), _SEEDS))
+
+
+def phased(description: str, *, race: Callable[[int], Confirm], until: Callable[[float], float]) -> Entry:
+    """Return the policy of phases optimise and confirm. race: as in Phased. until: whole runs of a budget -> those after which the search ends."""
 
     def make(table: Table, split: Split, rng: np.random.Generator, budget: int) -> Policy:
-        return Phased(table, split, Ours(table, rng), _halving("asha", table), confirm=confirm, budget=budget)
+        end = round(until(budget / table.budget) * table.budget)
+        return Phased(table, split, Ours(table, rng), _halving("asha", table), race=race, until=end, budget=budget)
 
     return Entry(description=description, make=make, plans=True)
 
@@ -201,5 +219,9 @@ POLICIES |= {
         description="random search and the scheduler gan",
         make=lambda table, split, rng, _: Search(table, split, Uniform(table, rng), read_scheduler({"name": "gan"})),
     ),
-    "ours": phased(Confirm(top=2, seeds=5), "TPE with ASHA, then a race of the best two with fresh seeds: phases optimise and confirm"),
+    "ours": phased(
+        "TPE with ASHA, then a race of the best two with fresh seeds, in at most a third of the budget: phases optimise and confirm",
+        race=race_of_two,
+        until=lambda runs: max(_SEARCHED * runs, runs - 2 * _SEEDS - 1),  # one run for what the last trials of the search still take
+    ),
 }

@@ -145,3 +145,10 @@ class Split:
     def truth(self, config: int, seen: int) -> float:
         """Return the true value of a config: the mean over all its seeds but the first ones, which a policy has seen."""
         return float(self.values[config][seen:].mean())
+
+    def error(self, config: int, seen: int) -> float:
+        """Return the standard error of a true value: from the spread within the seeds that a policy has seen and within the others. 0 if unknown."""
+        parts = [part for part in np.split(self.values[config], [seen]) if len(part)]
+        df = sum(len(part) - 1 for part in parts)
+        variance = sum(float(((part - part.mean()) ** 2).sum()) for part in parts) / max(df, 1)
+        return float(np.sqrt(variance / len(parts[-1])))
