@@ -319,7 +319,7 @@ def test_more_is_better_for_coverage() -> None:
     assert split_of(given).best == 2
     _, steps = trained(given, search(given))
     assert [step.answer.config for step in steps] == [0, 1, 2]
-    worth, policy = Setup(table=given, budgets=[BUDGET], slots=1)._worth, search(given)
+    worth, policy = Setup(table=given, budgets=[BUDGET], slots=1).worth, search(given)
     assert worth(Answer(1, 0.6), split_of(given), policy)[:2] == pytest.approx((0.6, 1.2))
     assert worth(Answer(0, 0.5), split_of(given), policy)[0] == np.inf
 
