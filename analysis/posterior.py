@@ -1,6 +1,8 @@
 """What a study's trials say about its configs: counts, values, and draws from the posterior of `analysis.hierarchy` and `analysis.risks`."""
 
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,8 @@ _SAMPLE, _TOLD = (
     1000,
     200,
 )  # least size of the sample, and least number of configs in it that have two values, which tell noise from differences
+
+_COLUMNS = ["n_judged", "n", "n_failed", "mean", "squares"]  # what the draws of a study follow from
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,29 +79,8 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
     if by == "onset_kimg":
         raise UserError("configs cannot be ranked by onset_kimg: only failed trials have one. `explain` takes it as an outcome")
     configs = _counted(table, by, scale)
-    n_judged, n, n_failed, mean, squares = (
-        configs[name].to_numpy(dtype=np.float64) for name in ("n_judged", "n", "n_failed", "mean", "squares")
-    )
-    large = len(configs) > LARGE
-    n_draws = _LARGE_DRAWS if large else min(_MAX_NUMBERS // max(len(configs), 1), _DRAWS) // _CHAINS * _CHAINS
-    rng = np.random.default_rng(seed)
-    risk, risks = np.full(len(configs), n_failed.sum() / max(n_judged.sum(), 1)), None
-    if (n_judged > 1).any():
-        risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
-    objective, objectives, spreads, population = mean, None, None, None
-    if (n > 1).any():
-        columns = n, mean, squares, risk
-        if large:
-            sample = _sample(n, rng)
-            chains = (np.tile(column[sample], (_LARGE_CHAINS, 1)) for column in columns)
-            population = Population.of(*chains, n_draws=n_draws // _LARGE_CHAINS, rng=rng)
-            expected, objectives, spreads = population.objectives(*columns, n_draws=n_draws, rng=rng)
-        else:
-            chains = (np.tile(column, (_CHAINS, 1)) for column in columns)
-            of_chains, objectives, spreads = draw_objectives(*chains, n_draws=n_draws // _CHAINS, rng=rng)
-            expected = of_chains.mean(0)
-            objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
-        objective = np.where(n > 0, expected, np.nan)
+    drawn = _drawn(np.ascontiguousarray(configs[_COLUMNS].to_numpy(dtype=np.float64)).tobytes(), seed)
+    objectives, spreads, rng = drawn.objectives, drawn.spreads, deepcopy(drawn.rng)
     if same and same.variance and objectives is not None and spreads is not None:
         # other seeds would have done something else to all configs alike
         objectives = objectives + np.sqrt(same.variance / same.seeds) * rng.standard_t(same.seeds - 1, size=(len(objectives), 1))
@@ -106,13 +89,53 @@ def posterior(table: TrialTable, by: str, *, seed: int = 0) -> Posterior:
         by=by,
         scale=scale,
         sign=sign,
-        configs=configs.assign(objective=objective, risk=risk),
+        configs=configs.assign(objective=drawn.objective, risk=drawn.risk),
         objectives=objectives,
         spreads=spreads,
-        risks=risks,
-        population=population,
+        risks=drawn.risks,
+        population=drawn.population,
         rng=rng,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Drawn(Draws):
+    """What is drawn for the counts and values of C configs."""
+
+    objective: Floats  # [C]
+    risk: Floats  # [C]
+    population: Population | None
+    rng: np.random.Generator  # after the draws; not to be used, but copied
+
+
+@lru_cache(maxsize=4)  # a report and a ranking ask for the same draws several times, which take seconds in a large study
+def _drawn(columns: bytes, seed: int) -> _Drawn:
+    """Return the draws for configs. columns: the bytes of their _COLUMNS, [C, 5]."""
+    n_judged, n, n_failed, mean, squares = np.frombuffer(columns).reshape(-1, len(_COLUMNS)).T.copy()
+    large = len(n) > LARGE
+    n_draws = _LARGE_DRAWS if large else min(_MAX_NUMBERS // max(len(n), 1), _DRAWS) // _CHAINS * _CHAINS
+    rng = np.random.default_rng(seed)
+    risk, risks = np.full(len(n), n_failed.sum() / max(n_judged.sum(), 1)), None
+    if (n_judged > 1).any():
+        risk, risks = draw_risks(n_failed, n_judged, n_draws=n_draws, rng=rng)
+    objective, objectives, spreads, population = mean, None, None, None
+    if (n > 1).any():
+        given = n, mean, squares, risk
+        if large:
+            sample = _sample(n, rng)
+            chains = (np.tile(column[sample], (_LARGE_CHAINS, 1)) for column in given)
+            population = Population.of(*chains, n_draws=n_draws // _LARGE_CHAINS, rng=rng)
+            expected, objectives, spreads = population.objectives(*given, n_draws=n_draws, rng=rng)
+        else:
+            chains = (np.tile(column, (_CHAINS, 1)) for column in given)
+            of_chains, objectives, spreads = draw_objectives(*chains, n_draws=n_draws // _CHAINS, rng=rng)
+            expected = of_chains.mean(0)
+            objectives, spreads = objectives.reshape(n_draws, -1), spreads.reshape(n_draws, -1)
+        objective = np.where(n > 0, expected, np.nan)
+    for shared in (risk, risks, objective, objectives, spreads):
+        if shared is not None:
+            shared.flags.writeable = False
+    return _Drawn(objective=objective, risk=risk, objectives=objectives, spreads=spreads, risks=risks, population=population, rng=rng)
 
 
 def _counted(table: TrialTable, by: str, scale: Scale) -> pd.DataFrame:

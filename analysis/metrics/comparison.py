@@ -16,9 +16,11 @@ from analysis.metrics.frechet import FrechetStatistics, frechet_statistics
 from analysis.metrics.modes import nearest_centre, shares
 from analysis.metrics.neighbours import Balls, balls, prdc
 from analysis.metrics.spread import Spread, mode_spread, mode_traces
+from analysis.metrics.transport import projected
 
 _T = TypeVar("_T")
 
+PROJECTIONS = 100  # of the sliced distance: a relative error of 1 %, at less than the cost of a forward pass
 _CLEAR = 0.9  # probability of a class from which a sample counts as clearly recognised
 _BINS, _PER_BIN = 100, 50  # of NDB: fewer bins for fewer real data, because k-means overfits small bins
 
@@ -59,6 +61,7 @@ class Operands:
     """
 
     points: Any
+    projected: Any
     statistics: FrechetStatistics
     balls: Balls
     train: Any | None
@@ -69,6 +72,7 @@ class Operands:
         return replace(
             self,
             points=convert(self.points),
+            projected=convert(self.projected),
             statistics=self.statistics.map(convert),
             balls=replace(self.balls, points=convert(self.balls.points), squared_radius=convert(self.balls.squared_radius)),
             train=None if self.train is None else convert(self.train),
@@ -124,10 +128,16 @@ class Reference:
             **found,
         )
 
+    @cached_property
+    def projected(self) -> Floats:
+        """[PROJECTIONS, N]: the points along each direction of the sliced distance, sorted. Of 10,000 points this takes longer than all else of an evaluation."""
+        found: Floats = projected(self.points, projections=PROJECTIONS)
+        return found
+
     @property
     def operands(self) -> Operands:
         """What costly metrics need of the real data."""
-        return Operands(points=self.points, statistics=self.statistics, balls=self.balls, train=self.train)
+        return Operands(points=self.points, projected=self.projected, statistics=self.statistics, balls=self.balls, train=self.train)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,9 @@ A design is randomised and fixed before the first trial, so that differences bet
 To add one, here or in a plugin: a function as `Design` describes, with `@DESIGNS.register("name")`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any, Protocol
 
@@ -31,6 +33,27 @@ class Design(Protocol):
 
 
 DESIGNS: Registry[Design] = Registry("sampler of goal: explain")
+
+
+def rows_of(name: str, space: Space, *, n_configs: int, design_seed: int) -> Sequence[Mapping[str, Any]]:
+    """Return the configs of the design `name`, {setting: value}. Raises UserError for an unknown name."""
+    return _made(_Asked(DESIGNS.pick(name), n_configs, design_seed, repr(space), space))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A design; equal ones have the same rows."""
+
+    design: Design
+    n_configs: int
+    design_seed: int
+    written: str  # the space, in words that tell it from any other
+    space: Space = field(compare=False)
+
+
+@lru_cache(maxsize=2)  # the checks, the dry run and the launch of a study each ask for its design
+def _made(asked: _Asked) -> Sequence[Mapping[str, Any]]:
+    return asked.design(asked.space, n_configs=asked.n_configs, design_seed=asked.design_seed)
 
 
 @DESIGNS.register("balanced")

@@ -6,7 +6,7 @@ swapping values within a column. The rows so far never change, so a longer desig
 All quantities are whole numbers in float64, so that a design is the same on every machine, whatever the order in which it adds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -109,6 +109,7 @@ class Exchange:
         mirrors = sum(two_sided) <= _MIRRORED_UP_TO and not any(fixed)
         moves = [_MIRRORED_MOVES if mirrors and is_two_sided else _SWAPS for is_two_sided in two_sided]
         self._moves = [_SETTLED[None] if stays else own for own, stays in zip(moves, fixed, strict=True)]
+        self._tried = [np.vstack([_SETTLED, own]) for own in self._moves]
         # Beside a setting are all other columns, the constant (so that levels are balanced), and products of two scientific columns.
         self._products: Floats = np.zeros((len(owner), len(owner) + 1 + len(pairs)))
         self._used = []  # for each setting the indices of what it is compared with
@@ -154,7 +155,7 @@ class Exchange:
         for _ in range(self._kicks if careful else 0):
             for setting in np.argsort(-cost, kind="stable"):  # leave a local minimum, if what follows is better
                 start = self._kicked(setting, rng)
-                now = block.cost(setting, _SETTLED[None])[0]
+                now = block.cost(setting)(_SETTLED[None])[0]
                 order, found = block.search(setting, start, steps=6)
                 cost[setting] = min(now, found)
                 if found < now:
@@ -208,17 +209,17 @@ class _Block:
         pairs = np.rint(columns[:, design._a] * columns[:, design._b] * (_INTERACTION / UNIT))
         self.beside = np.hstack([columns, np.full((BLOCK, 1), UNIT), pairs])
 
-    def cost(self, setting: int, orders: Ints) -> Floats:
-        """Return the costs [M] of orders [M, 12] of the values of a setting."""
+    def cost(self, setting: int) -> Callable[[Ints], Floats]:
+        """Return a function of orders [M, 12] of the values of a setting: their costs [M] beside the other settings as they stand."""
         own, used = self._design._of[setting], self._used[setting]
-        so_far = self._design._products[np.ix_(own, used)]
-        return _costs(self.columns[:, own][orders], self.beside[:, used], so_far, self._scale, self._stage)
+        columns, beside, so_far = self.columns[:, own], self.beside[:, used], self._design._products[np.ix_(own, used)]
+        return lambda orders: _costs(columns[orders], beside, so_far, self._scale, self._stage)
 
     def search(self, setting: int, order: Ints, *, steps: int) -> tuple[Ints, float]:
         """Return the order after up to `steps` best moves, and its cost."""
-        moves = np.vstack([_SETTLED, self._design._moves[setting]])
+        cost, moves = self.cost(setting), self._design._tried[setting]
         for _ in range(steps):
-            costs = self.cost(setting, order[moves])
+            costs = cost(order[moves])
             best = int(np.argmin(costs))
             if costs[best] == costs[0]:
                 break

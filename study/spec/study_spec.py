@@ -11,7 +11,6 @@ from ganstudy import UserError
 from ganstudy.limits import Limit, limits_of
 from study.spec import checks, design
 from study.spec.changes import changes_at, with_changes
-from study.spec.design import DESIGNS
 from study.spec.domains import as_given
 from study.spec.enqueue import read_enqueue
 from study.spec.errors import SpecError
@@ -249,7 +248,7 @@ class StudySpec(Section):
 
     def designed(self) -> list[Proposal]:
         """Return all trials of a study with goal: explain, in starting order: each config once, then each config with the next seed."""
-        rows = DESIGNS.pick(name_of(self.sampler))(self.space, n_configs=self.n_configs, design_seed=self.design_seed)
+        rows = design.rows_of(name_of(self.sampler), self.space, n_configs=self.n_configs, design_seed=self.design_seed)
         return [
             self.asked(row, design.seed_of(self.design_seed, config=i, replicate=replicate))
             for replicate in range(self.seeds)

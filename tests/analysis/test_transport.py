@@ -87,6 +87,14 @@ def test_the_value_depends_on_the_seed_and_not_on_the_block_size(monkeypatch: py
         assert sliced_wasserstein(x, y, projections=20) == pytest.approx(value)
 
 
+@pytest.mark.parametrize("block", [1, 500, 1_000_000])
+def test_a_set_that_was_projected_before_gives_the_same(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_BLOCK", block)
+    x, y = normal(100, 8, 0), normal(70, 8, 1)
+    value = sliced_wasserstein(x, y, projections=20, seed=2)
+    assert sliced_wasserstein(x, y, projections=20, seed=2, sorted_y=transport.projected(y, projections=20, seed=2)) == pytest.approx(value)
+
+
 @pytest.mark.parametrize(
     ("x", "options", "message"),
     [

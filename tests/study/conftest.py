@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import ray
+from forked import SUBPROCESS
 from processes import STARTS_RAY
 from recorded import wait_until
 from toy import TOY
@@ -74,6 +75,12 @@ def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     before = set(psutil.Process().children(recursive=True))  # W&B's client keeps a process for all tests that read a project
     yield
     wait_until(lambda: not set(psutil.Process().children(recursive=True)) - before)
+
+
+@pytest.fixture
+def forked_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the tracking process, for tests of what it writes rather than of how it is started."""
+    monkeypatch.setattr("study.tracking.process.subprocess", SUBPROCESS)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from study.store.store import Store
 from study.tracking.process import watching
 from trainables.config import TrialConfig
 
+pytestmark = pytest.mark.usefixtures("forked_tracking")
+
 GIVEN = {**SEARCH, "n_configs": 14, "failure": "coverage < 0.3"}
 SEVERAL = {"objectives": ["fd", {"coverage": "maximize"}], "constraints": {"coverage": ">= 0.5", "failed": "<= 0.2", "d/adv": "<= 2"}}
 CONSTRAINED = {"constraints": {"coverage": ">= 0.5"}}

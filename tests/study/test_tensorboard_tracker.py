@@ -24,6 +24,8 @@ from study.tracking.checks import check_trackers
 from study.tracking.process import watching
 from study.tracking.tensorboard_tracker import TensorboardTracker
 
+pytestmark = pytest.mark.usefixtures("forked_tracking")
+
 ON = Tracking(tensorboard=TensorboardConfig())
 
 

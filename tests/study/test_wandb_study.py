@@ -23,7 +23,7 @@ from study.tracking.process import complete_wandb, unsent, watching
 from study.tracking.results import write_results
 from study.tracking.wandb_study import study_url
 
-pytestmark = pytest.mark.usefixtures("own_wandb")
+pytestmark = pytest.mark.usefixtures("own_wandb", "forked_tracking")
 
 
 def finished(folder: Path) -> StudyRecord:

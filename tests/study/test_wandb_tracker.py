@@ -16,7 +16,7 @@ from study.store.store import Store
 from study.tracking.process import watching
 from study.tracking.wandb_client import DOWN_S
 
-pytestmark = pytest.mark.usefixtures("own_wandb")
+pytestmark = pytest.mark.usefixtures("own_wandb", "forked_tracking")
 
 
 def logged(folder: Path) -> str:
