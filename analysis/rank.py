@@ -54,7 +54,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     table = confirmed(table)
     found = posterior(table, by, seed=seed)
     counted = table.where(table.evidence)
-    frame = found.configs[["n_seeds", "n", "n_failed", "n_dead", "n_poor_fit"]].join(_places(found, seed))
+    frame = found.configs[["n_seeds", "n", "n_failed", "n_dead", "n_poor_fit"]].join(_alike(_places(found, seed), found.configs))
     # a study in which all runs failed still has values at the end, which order them
     failed_mean = pd.Series(found.sign * counted.at_end(by)).groupby(counted.config_id).mean()
     frame = frame.assign(last=failed_mean.reindex(frame.index)).sort_values(["order", "last"], kind="stable")
@@ -164,6 +164,14 @@ def _places(found: Posterior, seed: int) -> pd.DataFrame:
         of_first = _standings(again, _ranks(again) + better, rows, n=len(configs)).join(_intervals(found, finer, rows))
         frame.iloc[first] = of_first[frame.columns].to_numpy()
     return frame
+
+
+def _alike(frame: pd.DataFrame, configs: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of `_places` with the same numbers for configs with the same values and failures: their draws differ by chance alone."""
+    known = configs[["n_judged", "n", "n_failed", "n_dead", "mean", "squares"]].astype(np.float32)  # equal but for rounding
+    same = known.groupby(list(known), dropna=False, sort=False).ngroup()
+    ends = {"place_low": "min", "place_high": "max"}
+    return frame.assign(**{name: column.groupby(same).transform(ends.get(name, "mean")) for name, column in frame.items()})
 
 
 def _ranks(draws: Floats) -> npt.NDArray[np.int32]:

@@ -101,12 +101,14 @@ def _share(events: npt.NDArray[np.bool_]) -> Figure:
 
 def _isotonic(values: Floats) -> Floats:
     """Return the closest values that never fall, by pooling neighbours. Barlow et al. 1972"""
-    pools: list[list[float]] = []
-    for value in values:
-        pools.append([value])
-        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
-    return np.array([np.mean(pool) for pool in pools for _ in pool])
+    sums: list[float] = []
+    sizes: list[int] = []
+    for value in values.tolist():
+        sums.append(value)
+        sizes.append(1)
+        while len(sums) > 1 and sums[-2] * sizes[-1] > sums[-1] * sizes[-2]:
+            sums[-2:], sizes[-2:] = [sums[-2] + sums[-1]], [sizes[-2] + sizes[-1]]
+    return np.repeat(np.divide(sums, sizes), sizes)
 
 
 def of_answers(budgets: Sequence[float], answers: Sequence[Sequence[tuple[float, float, float]]]) -> Replays:

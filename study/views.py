@@ -66,12 +66,11 @@ class StudyView:
 
     def spec_with(self, changes: Mapping[str, Any]) -> "StudySpec":
         """Return the spec with changed values, such as {"n_configs": 48}. Raises UserError for an unknown name."""
-        from study.spec.changes import with_changes  # here: both import torch, which takes seconds
+        from study.spec.read import read_changed  # here: both import torch, which takes seconds
         from study.spec.study_spec import StudySpec
 
-        return StudySpec.from_dict(
-            with_changes(self.spec.as_dict(), changes, StudySpec.model_fields), plugin_folders=self.study.plugin_folders
-        )
+        folders = [Path(folder) for folder in self.study.plugin_folders]
+        return read_changed(StudySpec, self.spec.as_dict(), changes, plugin_folders=folders, place=lambda error: shown(self.folder))
 
     @property
     def protocol(self) -> "EvaluationProtocol":

@@ -53,3 +53,8 @@ def changes_at(where: tuple[str, ...], changes: Iterable[str]) -> list[str]:
     if where[:1] == ("base",):
         return [name for name in changes if name in where[1:]][:1]
     return [name for name in changes if f"{'.'.join(where)}.".startswith(f"{name}.")][:1]
+
+
+def as_options(names: Iterable[str]) -> str:
+    """Return the changes as they are on the command line, "--set g.lr --set d.lr"; "" without one."""
+    return " ".join(f"--set {name}" for name in names)

@@ -1,13 +1,13 @@
 """Reads a mapping of the form of a study file: unknown and missing keys, and which change of --set made it invalid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ganstudy.registry import nearest
-from study.spec.changes import with_changes
+from study.spec.changes import as_options, changes_at, with_changes
 from study.spec.errors import SpecError
 from study.spec.renamed import RENAMED_KEYS
 from trainables.config import settings
@@ -16,7 +16,26 @@ from trainables.messages import unknown_key_first, validation_message
 M = TypeVar("M", bound=BaseModel)
 
 
-def changes_that_matter(
+def read_changed(
+    model: type[M],
+    given: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    *,
+    plugin_folders: Sequence[Path],
+    place: Callable[[SpecError], str],
+) -> M:
+    """Return a mapping of the form of a study file, with the changes of --set, as a StudySpec, which is `model`.
+
+    Raises SpecError that begins with the changes that are wrong, or else with `place` of the error.
+    """
+    try:
+        return read_model(model, with_changes(given, changes, model.model_fields), plugin_folders=plugin_folders)
+    except SpecError as error:
+        blamed = changes_at(error.where, changes) or _changes_that_matter(model, given, changes, plugin_folders)
+        raise SpecError(error.where, f"{as_options(blamed) or place(error)}: {error}") from None
+
+
+def _changes_that_matter(
     model: type[BaseModel], given: Mapping[str, Any], changes: Mapping[str, Any], plugin_folders: Sequence[Path]
 ) -> list[str]:
     """Return the changes without any one of which the others are valid, or else all of them; none if the file is invalid without changes."""

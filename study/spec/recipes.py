@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_whole
+from study.spec.changes import as_options
 from study.spec.culprit import culprit
 from study.spec.errors import SpecError
 from study.spec.files import line_of, read_yaml
@@ -56,8 +57,25 @@ def load_config(path: Path | str, changes: Mapping[str, Any], *, trusted: bool =
 def changed_config(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
     """Return the config of the settings with changes. Settings that no longer apply are dropped, unless they are in `changes`.
 
-    Raises UserError for an invalid config.
+    Raises UserError for an invalid config, which begins with the changes that are wrong.
     """
+    try:
+        return _changed(flat, changes)
+    except UserError as error:
+        matter = [name for name in changes if _is_valid(flat, {other: value for other, value in changes.items() if other != name})]
+        blamed = as_options(matter or changes)
+        raise UserError(f"{blamed}: {error}" if blamed else str(error)) from None
+
+
+def _is_valid(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    try:
+        _changed(flat, changes)
+    except UserError:
+        return False
+    return True
+
+
+def _changed(flat: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
     merged = {**flat, **changes}
     return TrialConfig.from_flat({name: value for name, value in merged.items() if name in changes or name in live(merged)})
 

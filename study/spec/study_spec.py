@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationE
 from ganstudy import UserError
 from ganstudy.limits import Limit, limits_of
 from study.spec import checks, design
-from study.spec.changes import changes_at, with_changes
 from study.spec.domains import as_given
 from study.spec.enqueue import read_enqueue
 from study.spec.errors import SpecError
@@ -22,7 +21,7 @@ from study.spec.planned import GOALS, OF_A_PHASE, PHASE_OF, name_of, phases_of, 
 from study.spec.plugins import import_plugins, plugins_of
 from study.spec.published import with_published
 from study.spec.ranges import NEVER_VARIES
-from study.spec.read import changes_that_matter, read_model
+from study.spec.read import read_changed, read_model
 from study.spec.sampling import Sampling, read_sampler
 from study.spec.schedulers import Scheduler, read_scheduler
 from study.spec.sections import EvaluationConfig, Resources
@@ -263,12 +262,7 @@ class StudySpec(Section):
         """
         path, changes = Path(path), changes or {}
         given = read_yaml(path)
-        try:
-            return read_model(cls, with_changes(given, changes, cls.model_fields), plugin_folders=[path.parent])
-        except SpecError as error:
-            blamed = changes_at(error.where, changes) or changes_that_matter(cls, given, changes, [path.parent])
-            place = " ".join(f"--set {name}" for name in blamed) or f"{path}{line_of(path, error.where)}"
-            raise SpecError(error.where, f"{place}: {error}") from None
+        return read_changed(cls, given, changes, plugin_folders=[path.parent], place=lambda error: f"{path}{line_of(path, error.where)}")
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any], *, plugin_folders: Sequence[Path | str] = ()) -> "StudySpec":

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from bad_studies import good
+from played import study_record
 
 from ganstudy import UserError
+from study.api import open_study
 from study.spec.changes import with_changes
 from study.spec.study_spec import StudySpec
+from study.store.store import Store
 
 FILE = """name: x
 question: q
@@ -44,6 +47,18 @@ def test_a_change_is_blamed_for_an_error_that_the_file_alone_does_not_have(
     assert set(re.findall(r"--set (\S+)", place)) <= set(blamed)
     assert "--set" in place
     assert ".yaml" not in place
+
+
+def test_a_change_of_a_study_that_is_resumed_is_blamed_too(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(FILE)
+    with Store.writing(tmp_path / "run") as store:
+        store.write_study(study_record(StudySpec.load(tmp_path / "s.yaml")))
+    view = open_study(tmp_path / "run")
+    assert view.spec_with({"seeds": 2}).seeds == 2
+    with pytest.raises(UserError, match=r"^--set budget_kimg: scheduler.grace_kimg must be at most"):
+        view.spec_with({"seeds": 1, "budget_kimg": 2.0})
+    with pytest.raises(UserError, match=r"^--set g\.lrr: no setting named"):
+        view.spec_with({"g.lrr": 2.0})
 
 
 def test_an_error_of_the_file_is_blamed_on_its_line_whatever_is_changed(tmp_path: Path) -> None:

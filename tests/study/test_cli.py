@@ -159,7 +159,7 @@ def test_a_mistake_is_one_message(
 
 
 def test_a_mistake_prints_no_traceback(tmp_path: Path) -> None:
-    words = ("list", "trick")
+    words = ("status", "nowhere")
     done = subprocess.run(
         [sys.executable, "-m", "study.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )

@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recorded import STUDY, Driver
 from toy import TOY
 from typer.testing import CliRunner, Result
 
+from ganstudy import UserError
 from study.cli import app
 from study.spec.recipes import changed_config, load_config
 from study.spec.study_spec import StudySpec
@@ -176,3 +178,17 @@ def test_switching_a_trick_off_takes_its_knobs_along() -> None:
     assert changed_config(given, {"r1.gamma": 0.3}).tricks["r1"]["gamma"] == 0.3
     with pytest.raises(ValueError, match=r"r1.gamma needs r1: true"):
         changed_config(given, {"r1": False, "r1.gamma": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("changes", "blamed"),
+    [
+        ({"g.lr": -1.0, "d.lr": 0.1}, "--set g.lr: g.lr must be"),
+        ({"d.lr": 0.1, "g.lrr": 0.1}, "--set g.lrr: no setting named 'g.lrr'"),
+        ({"d.lr": 0.1, "r1": False, "r1.gamma": 0.3}, "--set r1 --set r1.gamma: "),  # either is right without the other
+    ],
+)
+def test_the_changes_that_are_wrong_are_named(changes: dict[str, Any], blamed: str) -> None:
+    with pytest.raises(UserError) as error:
+        changed_config({"arch": "mlp", "data": "ring8", "r1": True, "r1.gamma": 0.1}, changes)
+    assert str(error.value).startswith(blamed)
