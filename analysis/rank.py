@@ -170,8 +170,9 @@ def _alike(frame: pd.DataFrame, configs: pd.DataFrame) -> pd.DataFrame:
     """Return the frame of `_places` with the same numbers for configs with the same values and failures: their draws differ by chance alone."""
     known = configs[["n_judged", "n", "n_failed", "n_dead", "mean", "squares"]].astype(np.float32)  # equal but for rounding
     same = known.groupby(list(known), dropna=False, sort=False).ngroup()
-    ends = {"place_low": "min", "place_high": "max"}
-    return frame.assign(**{name: column.groupby(same).transform(ends.get(name, "mean")) for name, column in frame.items()})
+    of_group = frame.groupby(same)
+    shared = of_group.transform("mean")
+    return shared.assign(place_low=of_group["place_low"].transform("min"), place_high=of_group["place_high"].transform("max"))
 
 
 def _ranks(draws: Floats) -> npt.NDArray[np.int32]:

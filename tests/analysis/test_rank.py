@@ -187,7 +187,7 @@ def test_configs_with_the_same_values_share_a_place(stage: Stage) -> None:
     found = rank(with_fd(safe(stage, 4, 3), [20, 21, 20.5, 10, 10.1, 10.2, 21, 20.5, 20, 80, 81, 80.5])).set_index("config_id")
     assert found["place"].to_dict() == {"c01": 1, "c00": 2, "c02": 2, "c03": 4}
     measured = found.drop(columns=["r1", "loss", "r1.gamma", "d.lr"], errors="ignore")
-    pd.testing.assert_series_equal(measured.loc["c00"], measured.loc["c02"], check_names=False)
+    pd.testing.assert_series_equal(pd.Series(measured.loc["c00"]), pd.Series(measured.loc["c02"]), check_names=False)
 
 
 def test_equal_values_are_no_error(stage: Stage) -> None:
