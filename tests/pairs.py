@@ -18,7 +18,7 @@ from trainables.updates import UPDATES
 CHOICES: dict[str, list[Any]] = {"arch": list(ARCHS), "loss": list(LOSSES), "update": list(UPDATES), "optimiser": list(OPTIMISERS)}
 CHOICES |= {
     "condition": [False, "concat-concat", "batchnorm-projection", "concat-auxiliary"]
-}  # conditions of G and D; test_conditional.py has all pairs
+}  # conditions of G and D; test_conditional_files.py has all pairs
 CHOICES |= {name: [False, True] for name in TRICKS}
 PLAIN = {"arch": "mlp", "loss": "nonsaturating", "update": "alternating", "optimiser": "adam"}
 TRIES = 5  # candidates per chosen row

@@ -1,9 +1,8 @@
-"""Conditional GANs: each mechanism against a manual computation; every image is paired with the right class."""
+"""Conditional GANs: each mechanism against a manual computation, and what is refused."""
 
 import copy
-from itertools import cycle, product
+from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,8 @@ from steps import rng
 from tiny import another, needs, source_of, tiny, tiny_config
 from torch import Tensor, nn
 
-from trainables.batches import Batches
 from trainables.config import TrialConfig
 from trainables.effective import effective
-from trainables.generators import Generator, load_generator, save_generator
-from trainables.grid import ROWS, SIDE, grid_samples
-from trainables.latents import draw_classes, draw_latent
 from trainables.models import ARCHS
 from trainables.models.base import Discriminator
 from trainables.models.conditional import (
@@ -35,7 +30,6 @@ from trainables.models.conditional import (
 from trainables.models.initialisation import LAYERS
 from trainables.run import LOOPS, Run
 from trainables.sections import DataConfig
-from trainables.tricks.base import make_trick
 from trainables.tricks.constraints import off_diagonal
 
 PAIRS = list(product(G_CONDITIONS, D_CONDITIONS))
@@ -216,200 +210,6 @@ def test_spectral_norm_covers_class_embeddings_and_orthogonality_ignores_gains()
         row = run.nets.d.embedding.weight  # type: ignore[union-attr]
     assert torch.linalg.matrix_norm(row, 2).item() == pytest.approx(1, abs=0.05)
     assert off_diagonal(run.nets.g) == off_diagonal(nn.ModuleList(m for m in run.nets.g.modules() if isinstance(m, nn.Linear)))
-
-
-# The classes -----------------------------------------------------------------------------------------
-
-
-def test_classes_are_drawn_by_their_shares() -> None:
-    """Within 4 standard errors. Classes with share 0 are never drawn, at any position."""
-    shares, n = torch.tensor([0, 0.5, 0.0, 0.2, 0.3, 0], dtype=torch.float64), 100_000
-    found = torch.bincount(draw_classes(n, shares, rng()), minlength=6) / n
-    assert ((found - shares).abs() <= 4 * (shares * (1 - shares) / n).sqrt()).all()
-    assert torch.equal(draw_classes(50, shares, rng(3)), draw_classes(50, shares, rng(3)))
-
-
-@pytest.mark.parametrize("size", [None, 7])
-def test_batches_include_the_classes_of_their_rows(size: int | None) -> None:
-    """Labels do not change the images, bit for bit. Resumed batches have the same images and classes."""
-    images = torch.arange(12, dtype=torch.float32).view(12, 1).numpy()
-    labels = (torch.arange(12) % 5).numpy()
-    labelled, plain = Batches(images, 5, seed=1, size=size, labels=labels), Batches(images, 5, seed=1, size=size)
-    for i in range(9):
-        if i == 4:
-            state = labelled.state_dict()
-            again = Batches(images, 5, seed=2, size=size, labels=labels)
-            again.load_state_dict(state)
-        shown, of_shown = labelled.next_labelled()
-        assert torch.equal(shown, plain.next_batch())
-        assert torch.equal(of_shown, shown[:, 0].long() % 5)  # type: ignore[arg-type]
-        if i >= 4:
-            assert all(torch.equal(a, b) for a, b in zip(again.next_labelled(), (shown, of_shown), strict=True))  # type: ignore[arg-type]
-    first, of_first = labelled.first_labelled(3)
-    assert torch.equal(of_first, first[:, 0].long() % 5)  # type: ignore[arg-type]
-    assert plain.next_labelled()[1] is plain.first_labelled(2)[1] is None
-    kept = labelled.first_labelled(labelled.size)[1]
-    assert kept is not None
-    assert torch.equal(labelled.shares(6), torch.bincount(kept, minlength=6).double() / labelled.size)
-
-
-def recorded(run: Run) -> list[tuple[Tensor, Tensor]]:
-    """Record all inputs of D from now on: (images, classes)."""
-    asked: list[tuple[Tensor, Tensor]] = []
-    run.nets.d.register_forward_pre_hook(lambda _, given: asked.append((given[0].detach().clone(), given[1].clone())))
-    return asked
-
-
-def test_d_gets_the_classes_of_real_and_of_fake_images() -> None:
-    run = tiny({**conditions(), "data.size": None, "batch_size": 600})
-    spy, state = recorded(run), run.batches.state_dict()
-    real, labels = run.batches.next_labelled()
-    run.batches.load_state_dict(state)
-    before, shares = run.rng.get_state(), run.shares
-    assert shares is not None
-    run.d_step()
-    assert torch.equal(spy[0][0], real)
-    assert torch.equal(spy[0][1], labels)  # type: ignore[arg-type]
-    again = rng()
-    again.set_state(before)
-    z = draw_latent(600, run.config.latent, again)
-    assert torch.equal(spy[1][1], draw_classes(600, shares, again))
-    torch.testing.assert_close(spy[1][0], tiny({**conditions(), "data.size": None, "batch_size": 600}).nets.g(z, spy[1][1]))
-    run.g_step()
-    assert len(spy) == 3  # the step of G runs D on fake images only
-    for of_fake in (spy[1][1], spy[2][1]):
-        counts = torch.bincount(of_fake, minlength=10)
-        assert (counts - 600 * shares).square().div(600 * shares).sum() < 30  # chi squared with 9 degrees of freedom
-
-
-@pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
-def test_paired_losses_compare_images_of_one_class(loss: str) -> None:
-    """R3GAN compares a real image with a fake image of its class."""
-    run = tiny({**conditions(), "loss": loss})
-    spy = recorded(run)
-    run.d_step(), run.g_step()
-    assert torch.equal(spy[0][1], spy[1][1])
-    assert torch.equal(spy[2][1], spy[3][1])
-    assert not torch.equal(spy[0][1], spy[2][1])
-
-
-@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan"])
-def test_penalties_on_interpolated_images_use_the_real_classes(penalty: str) -> None:
-    run = tiny({**conditions(), penalty: True})
-    spy = recorded(run)
-    run.d_step()
-    assert torch.equal(spy[2][1], spy[0][1])
-    assert not torch.equal(spy[2][1], spy[1][1])
-
-
-def test_consistency_keeps_the_class_of_each_image() -> None:
-    run = tiny({**conditions(), "consistency": True, "consistency.fake": 1.0})
-    spy = recorded(run)
-    run.d_step()
-    assert [torch.equal(spy[2 + i][1], spy[i][1]) for i in (0, 1)] == [True, True]
-
-
-def test_mode_seeking_compares_samples_of_one_class() -> None:
-    """Mao et al. 2019 generate two images per condition. Steps of D use the classes as drawn."""
-    run = tiny({**conditions(), "mode_seeking": True, "batch_size": 13})
-    spy = recorded(run)
-    run.d_step(), run.g_step()
-    assert torch.equal(spy[2][1][:6], spy[2][1][6:12])
-    assert not torch.equal(spy[1][1][:6], spy[1][1][6:12])
-    assert make_trick("mode_seeking", {}).classes(torch.arange(5)).tolist() == [0, 1, 0, 1, 4]
-
-
-def test_tick_signals_change_no_state_and_use_the_classes() -> None:
-    run = tiny(conditions())
-    before, spy = copy.deepcopy(run.state_dict()), recorded(run)
-    run.tick_signals()
-    torch.testing.assert_close(run.state_dict(), before, rtol=0, atol=0)
-    assert torch.equal(spy[0][1], run.batches.first_labelled(12)[1])  # type: ignore[arg-type]
-
-
-# Resuming and files ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("pair", "arch"), list(zip(PAIRS, cycle(ARCHS), strict=False)), ids=str)
-def test_every_pair_resumes_bit_for_bit_and_is_restored_from_its_file(pair: tuple[str, str], arch: str, tmp_path: Path) -> None:
-    """The state includes old fakes and their classes, an average of G, and running statistics of D."""
-    settings = {
-        "arch": arch,
-        **conditions(*pair),
-        "experience_replay": True,
-        "experience_replay.images": 9,
-        "ema": True,
-        "d.norm": "batch",
-    }
-    settings |= {"g.embedding": 3} if pair[0] == "concat" else {}
-    whole, resumed = tiny(settings), tiny({**settings})
-    ticks = whole.ticks()
-    next(ticks), next(ticks)
-    torch.save(whole.state_dict(), tmp_path / "run.pt")
-    expected = list(ticks)
-    resumed.load_state_dict(torch.load(tmp_path / "run.pt", weights_only=True))
-    assert list(resumed.ticks()) == expected
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
-
-    generator, path = resumed.generator(), tmp_path / "g.safetensors"
-    save_generator(generator, resumed.config, resumed.source.shape, path)
-    loaded = load_generator(path)
-    for ours, theirs in zip(loaded.labelled(30, seed=4), generator.labelled(30, seed=4), strict=True):
-        assert torch.equal(ours, theirs)  # type: ignore[arg-type]
-    assert torch.equal(loaded.shares, resumed.shares)  # type: ignore[arg-type]
-    assert loaded.classes == resumed.source.classes
-    assert torch.equal(loaded.sample(2, labels=LABELS[:2]), generator.sample(2, labels=LABELS[:2]))
-
-
-@pytest.fixture
-def generator() -> Generator:
-    run = tiny(
-        conditions(),
-    )
-    list(run.ticks())
-    return run.generator()
-
-
-def test_a_generator_samples_the_requested_classes(generator: Generator) -> None:
-    labels = torch.arange(10).repeat(60)
-    same, other = generator.sample(600, seed=1, labels=labels), generator.sample(600, seed=1, labels=labels.flip(0))
-    assert torch.equal(same, generator.sample(600, seed=1, labels=labels))
-    assert not torch.equal(same, other)
-    drawn, of_drawn = generator.labelled(600, seed=1)
-    assert torch.equal(drawn, generator.sample(600, seed=1))
-    assert of_drawn is not None
-    torch.testing.assert_close(generator.sample(600, seed=1, labels=of_drawn), drawn)  # the same latents
-    counts = torch.bincount(of_drawn, minlength=10)
-    assert (counts - 600 * generator.shares).square().div(600 * generator.shares).sum() < 30  # type: ignore[operator]
-    assert not torch.equal(of_drawn, generator.labelled(600, seed=2)[1])  # type: ignore[arg-type]
-
-
-def test_classes_by_name_or_number(generator: Generator) -> None:
-    named = Generator(generator.net, generator.latent, shares=torch.ones(3), classes=("Coat", "Bag", "1"))
-    assert [named.label_of(name) for name in ("Bag", "0", "1")] == [1, 0, 2]
-    for name in ("Bags", "3", "-1", "1.0"):
-        with pytest.raises(ValueError, match=rf"a class must be one of Coat, Bag, 1, or its number from 0 to 2; .*given '{name}'"):
-            named.label_of(name)
-    plain = tiny().generator()
-    with pytest.raises(ValueError, match=r"class 'Bag' needs a conditional generator"):
-        plain.label_of("Bag")
-    with pytest.raises(ValueError, match="labels need a conditional generator"):
-        plain.sample(2, labels=LABELS[:2])
-    for wrong in (LABELS, LABELS[:2] + 9, LABELS[:2] - 1, torch.zeros(2)):
-        with pytest.raises(ValueError, match=r"labels must be 2 integers from 0 to 9, one per sample; given"):
-            generator.sample(2, labels=wrong)
-
-
-def test_a_grid_has_one_class_per_row(generator: Generator) -> None:
-    shape = (1, 8, 8)
-    rows = torch.arange(10).repeat_interleave(SIDE)
-    assert torch.equal(grid_samples(generator, shape, seed=3), generator.sample(10 * SIDE, seed=3, labels=rows))
-    assert torch.equal(grid_samples(generator, shape, label=7), generator.sample(64, labels=torch.full((64,), 7)))
-    plain = tiny({"data": "digits"}).generator()
-    assert torch.equal(grid_samples(plain, shape), plain.sample(64))
-    many = Generator(generator.net, generator.latent, shares=torch.ones(1000))
-    many.sample = lambda n, *, seed, labels: labels  # type: ignore[assignment, method-assign, misc]
-    assert grid_samples(many, shape).tolist() == [k for k in range(ROWS) for _ in range(SIDE)]
 
 
 # Refused combinations ----------------------------------------------------------------------------------
