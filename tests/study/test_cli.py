@@ -79,7 +79,14 @@ def test_report_sample_export_train(folder: Path, tmp_path: Path) -> None:
 
 
 def test_dry_run_prints_the_design_and_touches_nothing(tmp_path: Path) -> None:
-    short = ("--set", "budget_kimg=3", "--set", "tick_kimg=1")  # a tick of each kind of trial is trained to time it
+    short = (
+        "--set",
+        "budget_kimg=3",
+        "--set",
+        "tick_kimg=1",
+        "--set",
+        "evaluation.samples=200",
+    )  # a tick of each kind of trial is trained to time it
     said = run("launch", str(ROOT / "studies" / "ring.yaml"), "--dry-run", "--folder", str(tmp_path / "toy"), *short)
     for words in (
         "trials of",

@@ -31,7 +31,9 @@ every_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
 @pytest.mark.parametrize(
-    "entries", [*pairs.alone(), *pairs.rows()], ids=lambda row: "-".join(name if on is True else on for name, on in row.items() if on)
+    "entries",
+    [*pairs.alone(), *(pytest.param(row, marks=pytest.mark.slow) for row in pairs.rows())],
+    ids=lambda row: "-".join(name if on is True else on for name, on in row.items() if on),
 )
 def test_trains_resumes_bit_for_bit_and_reports_its_terms(entries: dict[str, Any]) -> None:
     settings = pairs.asked(entries)
