@@ -30,6 +30,7 @@ PARTS: dict[str, set[str]] = {
 MAY_IMPORT = {
     "ray": ("trainables/tune.py", "study/engine/"),
     "wandb": ("study/tracking/wandb_",),
+    "wandb_workspaces": ("study/tracking/wandb_pages.py", "study/tracking/wandb_publish.py"),
     "tensorboard": ("study/tracking/tensorboard_tracker.py",),
     "mlflow": ("study/tracking/mlflow_tracker.py",),
     # optuna in show/foreign.py: it opens studies of others

@@ -21,6 +21,7 @@ class WandbServer:
     def __init__(self) -> None:
         self.status: int | None = None
         self.hang_s = 0.0
+        self.slow = ""  # a GraphQL operation that is never answered while it is set
         self.requests = 0
         self.runs: dict[str, Json] = {}  # id -> the variables that the client sent
         self.rows: dict[str, list[Json]] = {}  # id -> history; a chunk replaces the rows from its offset on
@@ -28,6 +29,7 @@ class WandbServer:
         self.uploads: dict[str, bytes] = {}
         self.artifacts: list[Json] = []  # as the client declared them
         self.summaries: dict[str, Json] = {}
+        self.views: dict[str, Json] = {}  # id -> a workspace view or report, as the client sent it
         self.calls: Counter[str] = Counter()  # GraphQL operations, and "stream RUN" for each request with history
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
         self._http.daemon_threads = True
@@ -52,6 +54,8 @@ class WandbServer:
         if path.endswith("/graphql"):
             found = re.search(r"(?:query|mutation)\s+(\w+)", body["query"])
             self.calls[found.group(1) if found else ""] += 1
+            while found and found.group(1) == self.slow:
+                time.sleep(0.1)
             answer = self.ANSWERS.get(found.group(1)) if found else None
             return {"data": answer(self, body.get("variables") or {}) if answer else {}}
         if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
@@ -98,6 +102,27 @@ class WandbServer:
         sequence = {"id": "S", "latestArtifact": None}
         return {"createArtifact": {"artifact": {"id": f"A{len(self.artifacts)}", "state": "PENDING", "artifactSequence": sequence}}}
 
+    def _upsert_view(self, variables: Json) -> Json:
+        view_id = variables.get("id") or f"V{len(self.views)}"
+        inserted = view_id not in self.views
+        view = self.views.setdefault(view_id, {})
+        view |= {key: value for key, value in variables.items() if value is not None} | {"id": view_id}
+        project = {"id": "P", "name": view["projectName"], "entityName": view["entityName"]}
+        return {"upsertView": {"view": {**view, "project": project}, "inserted": inserted}}
+
+    def _views(self, variables: Json) -> Json:
+        kind, name = variables.get("viewType") or "runs", variables.get("viewName")
+        found = [view for view in self.views.values() if view["type"] == kind and name in (None, view["name"])]
+        edges = [
+            {"node": {**view, "user": None, "updatedAt": "2026-01-01T00:00:00Z", "createdAt": "2026-01-01T00:00:00Z"}, "cursor": view["id"]}
+            for view in found
+        ]
+        return {"project": {"allViews": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}}
+
+    def _projects(self, variables: Json) -> Json:
+        about = {"id": "P", "name": "ganstudy", "entityName": "someone", "createdAt": "", "isBenchmark": False, "user": None}
+        return {"models": {"edges": [{"node": about, "cursor": "c"}], "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+
     def _manifest(self, operation: str) -> Json:
         file = {
             "id": "F",
@@ -127,6 +152,7 @@ class WandbServer:
     ANSWERS: dict[str, Callable[["WandbServer", Json], Json]] = {
         "ServerFeaturesQuery": lambda self, _: {"serverInfo": {"features": []}},
         "Viewer": _viewer,
+        "GetDefaultEntity": _viewer,
         "UpsertBucket": _upsert,
         "RunResumeStatus": _resume,
         "CreateRunFiles": _files,
@@ -136,6 +162,11 @@ class WandbServer:
         "UpdateArtifactManifest": lambda self, _: self._manifest("updateArtifactManifest"),
         "CreateArtifactFiles": _artifact_files,
         "CommitArtifact": lambda self, _: {"commitArtifact": {"artifact": {"id": "A", "digest": "d"}}},
+        "UpsertView2": _upsert_view,
+        "upsertView": _upsert_view,
+        "View": _views,
+        "ProjectViews": _views,
+        "GetProjects": _projects,
         "RunStoppedStatus": lambda self, _: {"project": {"run": {"stopped": False}}},
     }
 

@@ -233,6 +233,11 @@ class Layout:
         """JSON: the address of the study's W&B run, and which results and which report are in it."""
         return self.tracking / "study_run.json"
 
+    @property
+    def wandb_pages(self) -> Path:
+        """The specifications of W&B's workspace view and report of the study, as JSON, and in `sent.json` where they are."""
+        return self.tracking / "pages"
+
 
 def grid_in(folder: Path, images: int) -> Path:
     """The sample grid after `images` training images, in a folder of sample grids."""

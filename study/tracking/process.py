@@ -27,6 +27,7 @@ from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
 from study.tracking import mlflow_tracker
+from study.tracking.killing import kill
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import mirrored, state
 
@@ -136,7 +137,7 @@ def _following(
         finally:
             stopped = child.poll() is None
             if stopped:
-                _kill(psutil.Process(child.pid))
+                kill(psutil.Process(child.pid))
                 child.wait()
         if child.returncode:
             ending.problem = f"not finished within {limit_s:g} s" if stopped else "crashed"
@@ -147,13 +148,6 @@ def _missing(folder: Path) -> str:
     done = mirrored(folder)
     trials = Store(folder).trials.values()
     return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
-
-
-def _kill(process: psutil.Process) -> None:
-    """Kill the process and its children. wandb-core has its own session and would keep retrying."""
-    for each in [*process.children(recursive=True), process]:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
 
 
 # In the tracking process -------------------------------------------------------------------------
@@ -194,7 +188,7 @@ def _watch_for_end(ending: threading.Event, limit_s: float) -> None:
         pass
     ending.set()
     time.sleep(limit_s + 1)  # only if the driver died; a live driver kills this process after limit_s
-    _kill(psutil.Process())
+    kill(psutil.Process())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from study.store.columns import InMemory
 from study.store.layout import Layout
 from study.store.records import mark
 from study.store.store import Store
+from study.tracking.wandb_content import content_of
 from study.views import StudyView, TrialView
 
 _ROWS = 500  # of a table, the first ones
@@ -52,7 +53,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
 
     ended, failed: numbers of trials. best: value of the first place, {} of several objectives. leaderboard: the ranking, or the front of several
     objectives. effects: the comparisons, claimed ones first. answer, constraints: texts; "" if there are none. winners: see `_winner`.
-    study_file: the study as YAML.
+    study_file: the study as YAML. content: see `content_of`.
     """
     table, trials = view.table(), view.recorded.columns.trials
     found: dict[str, Any] = {
@@ -65,6 +66,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
         "constraints": "",
         "winners": [],
         "study_file": _study_file(view),
+        "content": content_of(view),
     }
     if not table.evidence.any():
         return found

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 from analysis.words import plural
 from ganstudy import UserError
@@ -14,18 +17,23 @@ from study.store.lock import driver
 from study.store.records import StudyRecord, mark
 from study.store.store import Store
 from study.tracking.computing import Computing
+from study.tracking.killing import kill
 from study.tracking.process import complete_wandb, unsent
+from study.tracking.wandb_publish import HINT, are_sent, installed
 from study.tracking.wandb_study import is_sent, study_run_id
 from study.tracking.wandb_tracker import mirrored, state
 
 _LIMIT_S = 300.0  # for the runs that are not complete
+_STALL_S = 60.0  # without a run that was sent
+_POLL_S = 0.2
 
 
 def sync(folder: Path) -> tuple[str, bool]:
     """Send the runs that were written offline, by `wandb sync`, then complete those of trials and that of the study.
 
-    Returns what was sent and what is left, as a sentence, and whether nothing is left. What was sent is not sent again. Raises UserError for a
-    study without W&B, for one that runs, and without an API key.
+    The workspace and the report of the study come last. Returns what was sent and what is left, as a sentence, and whether nothing is left. What was
+    sent is not sent again. A server that takes nothing for a minute is left. Raises UserError for a study without W&B, for one that runs, and without
+    an API key.
     """
     from study.tracking.results import write_results  # here, since it imports torch
 
@@ -42,19 +50,29 @@ def sync(folder: Path) -> tuple[str, bool]:
     if not has_key(config.base_url):
         raise UserError("W&B needs an API key to send runs; none was found. `wandb login` stores one")
     write_results(folder)
-    before = _missing(folder, store.study)
-    if not before:
-        return "W&B has everything of this study; nothing was sent.", True
+    pages = installed() and not are_sent(Layout(folder), config)
+    before, hint = _missing(folder, store.study), "" if installed() else f" {HINT}."
+    if not before and not pages:
+        return f"W&B has everything of this study; nothing was sent.{hint}", True
     whole = [run for run in unsent(folder) if _is_whole(run, folder, store.study)]
-    if whole:
-        _send(whole, folder, config)
-    problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
-    left = _missing(folder, store.study)
-    sent = f"W&B: sent {plural(len(before - left), 'run')} of this study; "
-    if not left:
-        return f"{sent}nothing is left.", True
+    if not whole or _send(whole, folder, config):
+        problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
+    else:
+        problem = f"the server took nothing for {_STALL_S:g} s"
+    left, pages_left = _missing(folder, store.study), pages and not are_sent(Layout(folder), config)
+    sent = f"W&B: sent {_said(len(before - left), pages and not pages_left)} of this study"
+    if not left and not pages_left:
+        return f"{sent}; nothing is left.{hint}", True
     why = f" ({problem})" if problem else ""
-    return f"{sent}{plural(len(left), 'run')} left{why}, see {Layout(folder).tracking_log}. The same command sends the rest.", False
+    return (
+        f"{sent}; {_said(len(left), pages_left)} left{why}, see {Layout(folder).tracking_log}. The same command sends the rest.{hint}",
+        False,
+    )
+
+
+def _said(runs: int, pages: bool) -> str:
+    """Return a number of runs, and whether the pages come with them, as words."""
+    return ", ".join([plural(runs, "run")] * bool(runs or not pages) + ["the workspace and the report"] * pages)
 
 
 def _missing(folder: Path, study: StudyRecord) -> set[str]:
@@ -81,16 +99,30 @@ def _run_id(run: Path) -> str:
     return run.name.removeprefix("offline-run-").partition("-")[2]
 
 
-def _send(runs: list[Path], folder: Path, config: WandbConfig) -> None:
-    """Send runs by W&B's own command, which marks those that it has sent. Its output is in the log of the tracking process."""
+def _send(runs: list[Path], folder: Path, config: WandbConfig) -> bool:
+    """Send runs by W&B's own command, which marks those that it has sent. Its output is in the log of the tracking process.
+
+    Returns False if the server took none of them for a while.
+    """
     address = {"WANDB_BASE_URL": config.base_url} if config.base_url else {}
-    paths = [str(run.absolute()) for run in runs]
     with Layout(folder).tracking_log.open("ab") as output:
-        subprocess.run(
-            [sys.executable, "-m", "wandb", "sync", *paths],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wandb", "sync", *(str(run.absolute()) for run in runs)],
             stdout=output,
             stderr=output,
             env={**os.environ, **address},
             cwd=folder,  # where W&B writes logs of its own, in the folder that it has here anyway
-            check=False,
         )
+        left, since = len(runs), time.monotonic()
+        try:
+            while process.poll() is None:
+                if (now := len(unsent(folder))) < left:
+                    left, since = now, time.monotonic()
+                if time.monotonic() - since > _STALL_S:
+                    return False
+                time.sleep(_POLL_S)
+            return True
+        finally:
+            if process.poll() is None:
+                kill(psutil.Process(process.pid))
+                process.wait()

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.words import value_text
 from study.store.base import base_of
 from study.store.columns import settings_of
-from study.store.records import Ended, StudyRecord, TrialRecord
+from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.tracker import closing_fields
 from trainables.config import UNIDENTIFIED, settings
 
@@ -39,7 +39,7 @@ def run_config(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
     given = settings_of(trial, study)
     found = {name: value for name, value in trial.effective.items() if value is not None and given.get(name) is None}
     return {
-        **nested({**given, **found, "trial_id": trial.trial_id, "config_id": trial.config_id}),
+        **nested({**given, **found, "study_id": mark(study), "trial_id": trial.trial_id, "config_id": trial.config_id}),
         "phase": trial.phase,
         "protocol": dict(study.protocol),
         "baselines": dict(study.baselines),
@@ -80,13 +80,22 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     A switch is always `r1.on`, so that it is one column for all trials. The data set's name is `data.name` if other data settings are given.
     """
     out: dict[str, Any] = {}
-    heads = {name.partition(".")[0] for name in flat if "." in name}
-    for name, value in flat.items():
-        head, _, rest = name.partition(".")
-        if isinstance(value, bool) and not rest:
-            out.setdefault(head, {})["on"] = value
-        elif rest or head in heads:
-            out.setdefault(head, {})[rest or "name"] = value
+    for name, key in config_keys(flat).items():
+        head, _, rest = key.partition(".")
+        if rest:
+            out.setdefault(head, {})[rest] = flat[name]
         else:
-            out[head] = value
+            out[head] = flat[name]
     return out
+
+
+def config_keys(flat: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys of settings in W&B: {"g.lr": "g.lr", "r1": "r1.on", "data": "data.name"}. See `nested`."""
+    heads = {name.partition(".")[0] for name in flat if "." in name}
+
+    def key(name: str, value: Any) -> str:
+        if "." in name:
+            return name
+        return f"{name}.on" if isinstance(value, bool) else f"{name}.name" if name in heads else name
+
+    return {name: key(name, value) for name, value in flat.items()}

@@ -13,6 +13,7 @@ from study.store.layout import Layout
 from study.store.records import StudyRecord, mark
 from study.tracking.computing import Computing
 from study.tracking.wandb_client import INTERRUPTED, Client
+from study.tracking.wandb_publish import Pages
 
 if TYPE_CHECKING:
     import wandb
@@ -47,6 +48,7 @@ class StudyRun:
         self.client, self.computing, self.layout = client, computing, client.layout
         self.run: wandb.Run | None = None
         self.shown = 0  # lines of the records that the run shows
+        self.pages = Pages(client.layout, client.config)
         client.forget.append(self._forget)
 
     def update(self, study: StudyRecord, n_ended: int) -> None:
@@ -56,15 +58,24 @@ class StudyRun:
         found = self.computing.results
         if found and found["leaderboard"]:
             self._show(found, study)
+            self.pages.begin(online=True)
         if found is None or n_ended > found["ended"]:
             self.computing.ask_again()
 
     def close(self, study: StudyRecord, *, complete: bool) -> None:
-        """Show the last results and the report, and finish the run.
+        """Show the last results and the report, finish the run, and write the workspace and the report page.
 
         complete: whether the study has ended. Then it waits for the results, for at most a third of the client's patience; else it shows those that are
         there. What is missing then is sent by the next launch, or by `ganstudy sync`.
         """
+        try:
+            self._close_run(study, complete=complete)
+            if is_sent(self.layout):
+                self.pages.finish(online=self.client.online, limit_s=self.client.patience_s / 6)
+        finally:
+            self.pages.close()
+
+    def _close_run(self, study: StudyRecord, *, complete: bool) -> None:
         if is_sent(self.layout) and self.run is None:
             return
         if complete and not self.computing.current:

@@ -100,6 +100,8 @@ class WandbTracker:
             yield
         except Exception:  # clients raise anything
             log(f"the W&B run of the study failed and is left out:\n{traceback.format_exc()}")
+            if self.study_run:
+                self.study_run.pages.close()
             self.study_run = None
 
     def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:

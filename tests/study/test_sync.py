@@ -41,7 +41,7 @@ def test_all_that_is_missing_is_sent_once(tmp_path: Path, server: WandbServer, m
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     shown = CliRunner().invoke(app, ["sync", "../ring"])
-    assert (shown.exit_code, shown.stdout) == (0, "W&B: sent 9 runs of this study; nothing is left.\n")
+    assert (shown.exit_code, shown.stdout) == (0, "W&B: sent 9 runs, the workspace and the report of this study; nothing is left.\n")
     trials = Store(folder).trials
     step = 2 * len((folder / "records.jsonl").read_text().splitlines())
     assert {run_id: server.steps(run_id) for run_id in server.runs} == {
@@ -66,7 +66,7 @@ def test_what_was_sent_before_is_left_alone(tmp_path: Path, server: WandbServer)
     (done / f"run-{run_id}.wandb.synced").touch()
     with Store.writing(folder) as store:
         store.write("ff-s0", opened={"phase": "explore", "flat": {"r1": True, "seed": 0, "g.lr": 1e-3}})
-    assert sync(folder) == ("W&B: sent 8 runs of this study; nothing is left.", True)
+    assert sync(folder) == ("W&B: sent 8 runs, the workspace and the report of this study; nothing is left.", True)
     assert run_id not in server.runs
     assert len(server.runs) == 8
 
@@ -93,9 +93,10 @@ def test_what_is_left_is_said(tmp_path: Path, server: WandbServer, monkeypatch: 
     monkeypatch.setattr("study.tracking.sync._LIMIT_S", 12.0)
     sentence, whole = sync(folder)
     assert not whole
-    assert sentence.startswith("W&B: sent 0 runs of this study; 9 runs left, see ")
+    assert sentence.startswith("W&B: sent 0 runs of this study; 9 runs, the workspace and the report left, see ")
     server.status = None
-    assert sync(folder) == ("W&B: sent 9 runs of this study; nothing is left.", True)
+    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 60.0)
+    assert sync(folder) == ("W&B: sent 9 runs, the workspace and the report of this study; nothing is left.", True)
 
 
 @pytest.mark.slow
@@ -110,6 +111,6 @@ def test_the_runs_of_a_stopped_study_are_sent_too(tmp_path: Path, server: WandbS
         pass
     run_id = f"{mark(open_study(folder).study)}-study"
     assert len(unsent(folder)) == 10
-    assert sync(folder) == ("W&B: sent 11 runs of this study; nothing is left.", True)
+    assert sync(folder) == ("W&B: sent 11 runs, the workspace and the report of this study; nothing is left.", True)
     assert server.exits[run_id] == 255
     assert len(server.steps(run_id)) == 1

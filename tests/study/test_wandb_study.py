@@ -21,6 +21,7 @@ from study.store.records import StudyRecord, mark
 from study.store.store import Store
 from study.tracking.process import complete_wandb, unsent, watching
 from study.tracking.results import write_results
+from study.tracking.wandb_publish import addresses
 from study.tracking.wandb_study import study_url
 
 pytestmark = pytest.mark.usefixtures("own_wandb", "forked_tracking")
@@ -209,7 +210,10 @@ def test_the_report_is_sent_and_the_terminal_and_the_report_name_the_run(tmp_pat
     assert f'<a href="{url}" rel="noopener">{url}</a>' in Layout(folder).report.read_text()
     console = Console(file=StringIO(), width=80)
     send_report(folder, WandbConfig(mode="online"), console)
-    assert console.file.getvalue() == f"W&B: {url}\n"  # type: ignore[attr-defined]
+    pages = addresses(Layout(folder))
+    assert console.file.getvalue() == (  # type: ignore[attr-defined]
+        f"W&B: {url}\nW&B workspace: {pages['workspace']}\nW&B report: {pages['report']}\n"
+    )
     assert server.steps(run_id) == [step(folder), step(folder) + 1]
 
 
