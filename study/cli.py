@@ -270,13 +270,13 @@ def stop(
 
 
 @app.command()
-def sync(folder: Folder) -> None:
+def sync(folder: Folder, trust_plugins: Trust = False) -> None:
     """Send everything to W&B that is not there yet: runs that were written offline, and the leaderboard and report of the study. Exits with 1 if something is left."""
     from study.store.local_copy import opened
     from study.tracking.sync import sync as send
 
     with console.status(Text("sending to W&B")):  # visible in a terminal only
-        sentence, whole = send(opened(folder))
+        sentence, whole = send(opened(folder), trust_plugins=trust_plugins)
     console.print(sentence, soft_wrap=True)
     if not whole:
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ def send_report(folder: Path, config: WandbConfig, console: Console) -> None:
     """Add a new report to the W&B run of the study, and print the addresses of the run, the workspace and the report there if it is online."""
     if not has_report(Layout(folder)):
         return
-    problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
+    problem = complete_wandb(folder, config, trust_plugins=True, limit_s=_LIMIT_S)  # the launch has imported them
     if problem:
         console.print(f"W&B: the report was not sent ({problem}); {command('sync', shown(folder))} sends it", soft_wrap=True)
     elif url := study_url(Layout(folder)):

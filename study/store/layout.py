@@ -233,6 +233,10 @@ class Layout:
         """JSON: the address of the study's W&B run, and which results and which report are in it."""
         return self.tracking / "study_run.json"
 
+    def beside_real(self, trial_id: str, images: int) -> Path:
+        """Samples of one of the best trials beside real data, as the W&B run of the study shows them."""
+        return self.tracking / "pictures" / f"{trial_id}-{images}.png"
+
     @property
     def wandb_pages(self) -> Path:
         """The specifications of W&B's workspace view and report of the study, as JSON, and in `sent.json` where they are."""

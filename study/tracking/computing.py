@@ -11,14 +11,15 @@ from typing import Any
 from study.store.layout import Layout
 
 _EVERY_S = 300.0  # between two computations, at least
+TRUST = "--trust-plugins"  # the argument with which results may use the plugins of the study
 _SHARE = 0.05  # of one processor that they may take, at most
 
 
 class Computing:
     """Has `study.tracking.results` compute, in a process that starts when it is first asked and is kept, since it imports for seconds."""
 
-    def __init__(self, folder: Path):
-        self.layout, self._folder = Layout(folder), folder
+    def __init__(self, folder: Path, *, trust_plugins: bool = False):
+        self.layout, self._folder, self._trust = Layout(folder), folder, trust_plugins
         self._process: subprocess.Popen[bytes] | None = None
         self._asked_at = float("-inf")
         self._read: dict[str, Any] | None = None
@@ -49,7 +50,7 @@ class Computing:
     def ask(self) -> None:
         """Ask for new results now. A process that has died is not started again."""
         if self._process is None:
-            command = [sys.executable, "-m", "study.tracking.results", str(self._folder)]
+            command = [sys.executable, "-m", "study.tracking.results", str(self._folder), *([TRUST] if self._trust else [])]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         self._asked_at = time.monotonic()
         assert self._process.stdin

@@ -24,6 +24,11 @@ def has_picture(trial: TrialRecord, study: StudyRecord, tick: int, most: int = M
     return tick == 0 or passed(tick) > passed(tick - 1)
 
 
+def caption(trial: TrialRecord, study: StudyRecord) -> str:
+    """Return what the sample grids of a trial show, beyond samples; "" if nothing."""
+    return "a row per class, the first 16 classes at most" if {**study.spec["base"], **trial.flat}.get("g.condition") else ""
+
+
 def has_last_picture(trial: TrialRecord) -> bool:
     """Whether the sample grid of the last tick has been written, or never will be. It is written after the tick's measurement."""
     if trial.closed and trial.closed.ended in (Ended.DEAD, Ended.ERROR):

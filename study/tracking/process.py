@@ -74,15 +74,17 @@ def watching(
             say(f"MLflow: {missing}, see {Layout(folder).tracking_log}; resume the study to send the rest")
 
 
-def complete_wandb(folder: Path, config: WandbConfig, *, limit_s: float = _LIMIT_S) -> str:
+def complete_wandb(folder: Path, config: WandbConfig, *, trust_plugins: bool = False, limit_s: float = _LIMIT_S) -> str:
     """Write what W&B lacks of a study that nobody runs, such as a new report, within `limit_s` seconds. Returns what went wrong, or "".
 
-    config: as in the study, with a mode of its own.
+    config: as in the study, with a mode of its own. trust_plugins: import the plugins of the study, which are code.
     """
     ending = _Ending()
     if active := Tracking(wandb=config).active:
         Layout(folder).tracking.mkdir(parents=True, exist_ok=True)
-        with _following(folder, active, ending, limit_s=limit_s):
+        study = Store(folder).study if trust_plugins else None
+        plugins, places = (study.spec["plugins"], study.plugin_folders) if study else ((), ())
+        with _following(folder, active, ending, plugins=plugins, plugin_folders=places, limit_s=limit_s):
             pass
     return ending.problem
 

@@ -1,6 +1,6 @@
 """The results of a study as its W&B run shows them: ranking, effects, answer, winners.
 
-`python -m study.tracking.results FOLDER` computes them once for each line of its input. It is a process of its own, because it imports torch and
+`python -m study.tracking.results FOLDER [--trust-plugins]` computes them once for each line of its input. It is a process of its own, because it imports torch and
 pandas, and because a ranking takes seconds, in which trials must still be logged.
 """
 
@@ -27,6 +27,8 @@ from study.store.columns import InMemory
 from study.store.layout import Layout
 from study.store.records import mark
 from study.store.store import Store
+from study.tracking.best_pictures import best_pictures
+from study.tracking.computing import TRUST
 from study.tracking.wandb_content import content_of
 from study.views import StudyView, TrialView
 
@@ -34,7 +36,7 @@ _ROWS = 500  # of a table, the first ones
 _WINNERS = 3  # configs whose generators are kept; of several objectives, of the front
 
 
-def write_results(folder: Path) -> Path:
+def write_results(folder: Path, *, trust_plugins: bool = False) -> Path:
     """Compute the results of the study in a folder and write them to `Layout.results`, as JSON.
 
     Beside the results, it has the size in bytes and the number of lines of the records that they are of, and how many seconds they took.
@@ -43,7 +45,7 @@ def write_results(folder: Path) -> Path:
     with layout.records.open("rb") as file:  # before reading, so that the results are never newer than they say
         lines = sum(1 for _ in file)
         size = file.tell()
-    view = StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=False)
+    view = StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=trust_plugins)
     found = {"records": size, "lines": lines, **results_of(view)}
     return write_whole(layout.results, json.dumps({**found, "took_s": time.monotonic() - began}))
 
@@ -53,7 +55,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
 
     ended, failed: numbers of trials. best: value of the first place, {} of several objectives. leaderboard: the ranking, or the front of several
     objectives. effects: the comparisons, claimed ones first. answer, constraints: texts; "" if there are none. winners: see `_winner`.
-    study_file: the study as YAML. content: see `content_of`.
+    study_file: the study as YAML. content: see `content_of`. pictures: see `best_pictures`.
     """
     table, trials = view.table(), view.recorded.columns.trials
     found: dict[str, Any] = {
@@ -67,6 +69,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
         "winners": [],
         "study_file": _study_file(view),
         "content": content_of(view),
+        "pictures": {},
     }
     if not table.evidence.any():
         return found
@@ -82,9 +85,9 @@ def results_of(view: StudyView) -> dict[str, Any]:
         found["leaderboard"] = _table(board.head(_ROWS))
         if len(view.study.objectives) == 1 and len(board):
             found["best"] = plain({view.objective: board[view.objective].iloc[0]})
-        found["winners"] = [
-            each for place, trial in enumerate(view.best(_WINNERS), start=1) if (each := _winner(view, trial, place)) is not None
-        ]
+        best = view.best(_WINNERS)
+        found["winners"] = [each for place, trial in enumerate(best, start=1) if (each := _winner(view, trial, place)) is not None]
+        found["pictures"] = best_pictures(view, best)
     except UserError as error:  # too few trials for a ranking, or none keeps to the constraints
         found["note"] = str(error)
     return found
@@ -180,7 +183,7 @@ def main() -> None:
     os.nice(10)  # training comes first
     for _ in sys.stdin:
         try:
-            write_results(Path(sys.argv[1]))
+            write_results(Path(sys.argv[1]), trust_plugins=TRUST in sys.argv[2:])
         except UserError as error:
             print(error, file=sys.stderr, flush=True)
 

@@ -28,11 +28,12 @@ _STALL_S = 60.0  # without a run that was sent
 _POLL_S = 0.2
 
 
-def sync(folder: Path) -> tuple[str, bool]:
+def sync(folder: Path, *, trust_plugins: bool = False) -> tuple[str, bool]:
     """Send the runs that were written offline, by `wandb sync`, then complete those of trials and that of the study.
 
     The workspace and the report of the study come last. Returns what was sent and what is left, as a sentence, and whether nothing is left. What was
-    sent is not sent again. A server that takes nothing for a minute is left. Raises UserError for a study without W&B, for one that runs, and without
+    sent is not sent again. A server that takes nothing for a minute is left. trust_plugins: import the plugins
+    of the study, which are code, for its leaderboard and pictures. Raises UserError for a study without W&B, for one that runs, and without
     an API key.
     """
     from study.tracking.results import write_results  # here, since it imports torch
@@ -49,14 +50,14 @@ def sync(folder: Path) -> tuple[str, bool]:
         raise UserError(f"{shown(folder)} must not be running to be sent; {who} runs it, and sends what it can when it ends")
     if not has_key(config.base_url):
         raise UserError("W&B needs an API key to send runs; none was found. `wandb login` stores one")
-    write_results(folder)
+    write_results(folder, trust_plugins=trust_plugins)
     pages = installed() and not are_sent(Layout(folder), config)
     before, hint = _missing(folder, store.study), "" if installed() else f" {HINT}."
     if not before and not pages:
         return f"W&B has everything of this study; nothing was sent.{hint}", True
     whole = [run for run in unsent(folder) if _is_whole(run, folder, store.study)]
     if not whole or _send(whole, folder, config):
-        problem = complete_wandb(folder, config, limit_s=_LIMIT_S)
+        problem = complete_wandb(folder, config, trust_plugins=trust_plugins, limit_s=_LIMIT_S)
     else:
         problem = f"the server took nothing for {_STALL_S:g} s"
     left, pages_left = _missing(folder, store.study), pages and not are_sent(Layout(folder), config)

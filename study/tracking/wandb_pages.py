@@ -56,6 +56,7 @@ def report(found: Mapping[str, Any], *, entity: str, project: str) -> wr.Report:
         wr.H2("Answer"),
         wr.MarkdownBlock(_answer(found)),
         _grid(_study_run(content), [wr.WeavePanelSummaryTable(table_name=name) for name in ("leaderboard", "effects")], wide=True),
+        *([wr.H2("Best configs"), _grid(_study_run(content), _pictures(found), wide=True)] if found["pictures"] else []),
         wr.H2("Curves by outcome"),
         wr.P("The mean of the trials of each outcome, and their range."),
         _grid(_trials(content, groupby=["summary.outcome"]), curves),
@@ -127,6 +128,11 @@ def _settings(content: Mapping[str, Any]) -> list[Any]:
 
 def _samples() -> wr.MediaBrowser:
     return wr.MediaBrowser(title="Samples", media_keys=["samples"], num_columns=4, mode="gallery", gallery_axis="step")
+
+
+def _pictures(found: Mapping[str, Any]) -> list[wr.MediaBrowser]:
+    """Return the pictures of the best trials, which the run of the study has."""
+    return [wr.MediaBrowser(title=name, media_keys=[name], num_columns=len(pictures)) for name, pictures in found["pictures"].items()]
 
 
 def _grid(runset: wr.Runset, panels: list[Any], *, wide: bool = False) -> wr.PanelGrid:

@@ -48,6 +48,7 @@ class StudyRun:
         self.client, self.computing, self.layout = client, computing, client.layout
         self.run: wandb.Run | None = None
         self.shown = 0  # lines of the records that the run shows
+        self.pictured: list[list[str]] = []  # the files of the pictures that the run shows, each time
         self.pages = Pages(client.layout, client.config)
         client.forget.append(self._forget)
 
@@ -118,7 +119,7 @@ class StudyRun:
                 name: wandb.Table(columns=table["columns"], data=table["rows"], allow_mixed_types=True) for name, table in tables.items()
             }
             best = {f"leader/{name}": value for name, value in found["best"].items()}
-            run.log({"trials": found["ended"], "failed": found["failed"], **best, **shown}, step=step, commit=True)
+            run.log({"trials": found["ended"], "failed": found["failed"], **best, **shown, **self._pictures(found)}, step=step, commit=True)
         run.summary.update({name: found[name] for name in ("answer", "constraints") if found[name]})
         self.shown = found["lines"]
         return run
@@ -161,8 +162,20 @@ class StudyRun:
             generator.add_file(winner["path"], skip_cache=True, policy="mutable" if run.offline else "immutable")
             run.log_artifact(generator, aliases=winner["aliases"])
 
+    def _pictures(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return the pictures of the best trials as W&B's images if they are new, `max_images` times at most."""
+        import wandb  # here, since a study without W&B must not import it
+
+        new = [each["path"] for pictures in found["pictures"].values() for each in pictures]
+        if new in self.pictured or len(self.pictured) >= self.client.config.max_images:
+            return {}
+        self.pictured.append(new)
+        return {
+            name: [wandb.Image(each["path"], caption=each["caption"]) for each in pictures] for name, pictures in found["pictures"].items()
+        }
+
     def _forget(self) -> None:
-        self.run, self.shown = None, 0
+        self.run, self.shown, self.pictured = None, 0, []
 
 
 def _state(layout: Layout) -> dict[str, Any]:

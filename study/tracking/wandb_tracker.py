@@ -6,6 +6,7 @@ killed.
 """
 
 import json
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.computing import Computing
-from study.tracking.pictures import has_last_picture, has_picture
+from study.tracking.pictures import caption, has_last_picture, has_picture
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
 from study.tracking.wandb_study import StudyRun
@@ -41,16 +42,16 @@ class _OpenRun:
 
 
 class WandbTracker:
-    """Writes one W&B run per trial, and one for the study. patience_s: see Client."""
+    """Writes one W&B run per trial, and one for the study. patience_s: see Client. trust_plugins: the results of the study may use its plugins."""
 
-    def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float):
+    def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float, trust_plugins: bool = False):
         self.layout = Layout(folder)
         self.config = config
         self.client = Client(self.layout, config, mode=mode, patience_s=patience_s)
         self.done = mirrored(folder)
         self.open: dict[str, _OpenRun] = {}
         self.client.forget.append(self.open.clear)  # they restart at their next update
-        self.computing = Computing(folder)
+        self.computing = Computing(folder, trust_plugins=trust_plugins)
         self.study_run: StudyRun | None = StudyRun(self.client, self.computing)
         self.study: StudyRecord | None = None
         self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
@@ -133,7 +134,7 @@ class WandbTracker:
         }
         grid = self.layout.grid(trial.trial_id, measured.images)
         if has_picture(trial, study, tick, self.config.max_images) and grid.exists():
-            row["samples"] = wandb.Image(str(grid))
+            row["samples"] = wandb.Image(str(grid), caption=caption(trial, study) or None)
         run.log(row, step=tick, commit=True)
 
     def _finish(self, trial: TrialRecord, study: StudyRecord) -> None:
@@ -154,8 +155,9 @@ class WandbTracker:
 
 
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
-    """For TRACKERS. config.mode is resolved already."""
-    return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s)
+    """For TRACKERS. config.mode is resolved already. Plugins that this process was told to import may be imported by the one that computes the results."""
+    trusted = set(study.spec.get("plugins", ())) <= sys.modules.keys()
+    return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s, trust_plugins=trusted)
 
 
 def mirrored(folder: Path) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert text(again) == text(made)
 
 
+@pytest.mark.slow
 def test_pages_show_what_the_runs_hold(tmp_path: Path) -> None:
     """Each chart, axis, column and filter names something that a run of a trial, or that of the study, has."""
     found = finished(tmp_path / "ring")
@@ -124,6 +125,7 @@ def test_the_report_says_the_answer_and_shows_failed_trials_apart(tmp_path: Path
     assert "Trials that failed" not in text(report({**found, "failed": 0}, **PLACE))
 
 
+@pytest.mark.slow
 def test_without_a_server_the_pages_are_files(tmp_path: Path) -> None:
     folder = tmp_path / "ring"
     found = finished(folder)

@@ -218,7 +218,9 @@ def test_the_report_is_sent_and_the_terminal_and_the_report_name_the_run(tmp_pat
 
 
 def test_a_report_that_cannot_be_sent_is_named_with_the_command_that_sends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.show.wandb.complete_wandb", lambda folder, config, limit_s: f"not finished within {limit_s:g} s")
+    monkeypatch.setattr(
+        "study.show.wandb.complete_wandb", lambda folder, config, trust_plugins, limit_s: f"not finished within {limit_s:g} s"
+    )
     console = Console(file=StringIO(), width=80)
     finished(tmp_path / "ring")
     send_report(tmp_path / "ring", WandbConfig(mode="online"), console)
