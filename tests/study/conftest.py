@@ -78,9 +78,10 @@ def own_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.fixture
-def forked_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork the tracking process, for tests of what it writes rather than of how it is started."""
-    monkeypatch.setattr("study.tracking.process.subprocess", SUBPROCESS)
+def forked_tracking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the tracking process, for fast tests of what it writes. Slow ones start it as a study does: then runs of W&B are seconds apart, as their names need."""
+    if not request.node.get_closest_marker("slow"):
+        monkeypatch.setattr("study.tracking.process.subprocess", SUBPROCESS)
 
 
 @pytest.fixture
