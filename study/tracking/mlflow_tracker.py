@@ -71,7 +71,7 @@ class MlflowTracker(RunTracker[_Run]):
     """Writes a run per trial to the experiment of the study."""
 
     def __init__(self, folder: Path, config: MlflowConfig, study: StudyRecord, *, limit_s: float):
-        # before mlflow is imported: one try, so that a server that hangs delays the other trackers by a sixth of the limit, every DOWN_S
+        # before mlflow is imported: one try, so that the end of a study waits for a server that hangs a sixth of the limit
         os.environ |= {
             "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(limit_s / 6))),
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

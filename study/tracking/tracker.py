@@ -7,7 +7,7 @@ enter it in TRACKERS of study/spec/tracking.py.
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,30 +62,69 @@ class Tail(Store):
         return [line.trial for line in lines if line.trial]
 
 
+class _Served:
+    """A tracker in a thread of its own, so that a slow one delays no other. Its thread makes, updates and closes it."""
+
+    def __init__(self, name: str, make: Callable[[StudyRecord], Tracker], tail: Tail):
+        self.name, self.make, self.tail = name, make, tail
+        self.failed = False
+        self._changed = threading.Condition()
+        self._fresh: dict[str, None] = {}  # ids of trials with new records
+        self._last = False
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)  # damaged records end the process
+        self._thread.start()
+
+    def tell(self, fresh: Iterable[str], *, last: bool) -> None:
+        """Say which trials have new records, and whether these are the last ones."""
+        with self._changed:
+            self._fresh |= dict.fromkeys(fresh)
+            self._last = last
+            self._changed.notify()
+
+    def join(self) -> None:
+        """Wait until the tracker has all records and is closed, or has failed."""
+        self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            self._update_until_last()
+        except Exception:  # clients raise anything; one tracker must not stop the others
+            log(f"{self.name} tracker failed and is disabled:\n{traceback.format_exc()}")
+            self.failed = True
+
+    def _update_until_last(self) -> None:
+        tracker: Tracker | None = None
+        waiting: set[str] = set()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._fresh or self._last, timeout=_POLL_S if waiting else None)
+                fresh, last, self._fresh = self._fresh, self._last, {}
+            study = self.tail.study
+            if study is not None:
+                tracker = tracker or self.make(study)
+                todo = dict.fromkeys([*waiting, *fresh, *(list(self.tail.trials) if last else ())])
+                waiting = {each for each in todo if not tracker.update(self.tail.trials[each], study, last=last)}
+            if last:
+                if tracker is not None:
+                    tracker.close()
+                return
+
+
 def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], ending: threading.Event) -> bool:
     """Update the trackers until `ending` is set and all records are written. Returns False if a tracker failed."""
-    active = dict(makers)
-    trackers: dict[str, Tracker] = {}
-    waiting: dict[str, set[str]] = {name: set() for name in makers}
-    while active:
+    served = [_Served(name, make, tail) for name, make in makers.items()]
+    last = False
+    while not last:
         last = ending.is_set()  # checked before reading, so that the last read sees the last line
         fresh = tail.read_on()
-        for name in list(active) if tail.study else []:
-            assert tail.study
-            try:
-                if name not in trackers:
-                    trackers[name] = active[name](tail.study)
-                todo = dict.fromkeys([*waiting[name], *fresh, *(tail.trials if last else ())])
-                waiting[name] = {each for each in todo if not trackers[name].update(tail.trials[each], tail.study, last=last)}
-                if last:
-                    trackers[name].close()
-            except Exception:  # clients raise anything; one tracker must not stop the other
-                log(f"{name} tracker failed and is disabled:\n{traceback.format_exc()}")
-                del active[name]
-        if last:
-            break
-        ending.wait(_POLL_S)
-    return len(active) == len(makers)
+        for each in served:
+            if fresh or last:
+                each.tell(fresh, last=last)
+        if not last:
+            ending.wait(_POLL_S)
+    for each in served:
+        each.join()
+    return not any(each.failed for each in served)
 
 
 def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ from wandb_files import read_runs
 from wandb_server import WandbServer
 
 from study.spec.tracking import Tracking, WandbConfig
-from study.store.records import Ended
+from study.store.records import Ended, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.tracking.process import watching
-from study.tracking.tracker import Tail
+from study.tracking.tracker import Tail, Tracker, follow
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -39,7 +41,7 @@ DRIVER = """
     import sys
     from pathlib import Path
     from recorded import Driver, Tracking, WandbConfig
-    from study.store.records import Ended
+    from study.store.records import Ended, StudyRecord, TrialRecord
     from study.store.store import Store
     from study.tracking.process import watching
 
@@ -161,6 +163,42 @@ def test_an_incomplete_line_is_read_when_it_is_complete(tmp_path: Path) -> None:
     path.write_bytes(whole)
     assert tail.read_on() == ["aa"]
     assert tail.read_on() == []
+
+
+class Remembers:
+    """A tracker that knows what it was told. It waits at each update."""
+
+    def __init__(self, wait: Callable[[], object] = lambda: None):
+        self.wait, self.ticks, self.closed = wait, dict[str, int](), False
+
+    def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
+        self.wait()
+        self.ticks[trial.trial_id] = len(trial.measurements)
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_slow_tracker_delays_no_other(tmp_path: Path) -> None:
+    answers, ending = threading.Event(), threading.Event()
+    slow, quick = Remembers(lambda: answers.wait(30)), Remembers()
+    with Store.writing(tmp_path) as store:
+        makers: dict[str, Callable[[StudyRecord], Tracker]] = {"slow": lambda study: slow, "quick": lambda study: quick}
+        following = threading.Thread(target=follow, args=(Tail(tmp_path), makers, ending))
+        following.start()
+        driver = Driver(store)
+        driver.whole("aa-s4")
+        wait_until(lambda: quick.ticks == {"aa-s4": 3})
+        driver.whole("bb-s4")
+        wait_until(lambda: quick.ticks == {"aa-s4": 3, "bb-s4": 3})
+        assert not slow.ticks
+        ending.set()
+        wait_until(lambda: quick.closed)
+        answers.set()
+        following.join()
+    assert slow.closed
+    assert slow.ticks == quick.ticks
 
 
 def test_a_failing_tracker_does_not_stop_the_other(tmp_path: Path) -> None:
