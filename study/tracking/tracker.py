@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,8 +90,8 @@ class _Served:
         try:
             self._update_until_last()
         except Exception:  # clients raise anything; one tracker must not stop the others
-            log(f"{self.name} tracker failed and is disabled:\n{traceback.format_exc()}")
             self.failed = True
+            log(f"{self.name} tracker failed and is disabled:\n{traceback.format_exc()}")
 
     def _update_until_last(self) -> None:
         tracker: Tracker | None = None
@@ -152,5 +153,6 @@ def diagnosis_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:
 
 
 def log(line: str) -> None:
-    """Print a line with the local time, without passwords; the tracking process's output is its log file."""
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), masked(line), flush=True)
+    """Print a line with the local time, without passwords; the tracking process's output is its log file. A full disk loses the line."""
+    with suppress(OSError):
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), masked(line), flush=True)

@@ -1,6 +1,7 @@
 """Reads W&B's local run files, `run-ID.wandb`: protobuf records in LevelDB's log format. wandb 0.31 has no reader in Python."""
 
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 from ganstudy import UserError
 
+_FOLDERS = 50_000  # that are searched; a run has three
 _BLOCK = 32768  # bytes; a record that does not fit continues in the next block
 _FULL, _FIRST, _LAST = 1, 2, 4
 
@@ -30,10 +32,10 @@ class LocalRun:
 def local_runs(folder: Path) -> list[LocalRun]:
     """Return the runs of all run files below a folder; a run that was resumed has several. A torn end, which a kill leaves, is ignored.
 
-    Raises UserError if there is no run, or if a file is damaged.
+    Raises UserError if there is no run, if a file is damaged, or if the folder holds so many others that it is hardly meant.
     """
     runs: dict[str, LocalRun] = {}
-    for path in sorted(folder.rglob("*.wandb")):
+    for path in sorted(_run_files(folder)):
         try:
             for record in _records(path.read_bytes()):
                 _learn(runs, path.stem.removeprefix("run-"), record)
@@ -42,6 +44,15 @@ def local_runs(folder: Path) -> list[LocalRun]:
     if not runs:
         raise UserError(f"{folder} must hold run files of W&B, such as wandb/offline-run-*/run-*.wandb; it holds none with a run")
     return list(runs.values())
+
+
+def _run_files(folder: Path) -> Iterator[Path]:
+    for number, (home, _, names) in enumerate(os.walk(folder), start=1):
+        if number > _FOLDERS:
+            raise UserError(
+                f"{folder} must be a folder with run files of W&B; it has more than {_FOLDERS:,} folders. Give the folder `wandb` itself"
+            )
+        yield from (Path(home) / name for name in names if name.endswith(".wandb"))
 
 
 def _records(data: bytes) -> Iterator[Any]:

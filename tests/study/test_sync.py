@@ -114,3 +114,18 @@ def test_the_runs_of_a_stopped_study_are_sent_too(tmp_path: Path, server: WandbS
     assert sync(folder) == ("W&B: sent 11 runs, the workspace and the report of this study; nothing is left.", True)
     assert server.exits[run_id] == 255
     assert len(server.steps(run_id)) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_ends_the_command(tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ring"
+    tracked(folder)
+    server.hang_s = 600.0
+    monkeypatch.setattr("study.tracking.sync._STALL_S", 6.0)
+    sentence, whole = sync(folder)
+    assert not whole
+    assert sentence.startswith(
+        "W&B: sent 0 runs of this study; 9 runs, the workspace and the report left (the server took nothing for 6 s), see "
+    )
+    assert len(unsent(folder)) == 9
+    server.hang_s = 0.0

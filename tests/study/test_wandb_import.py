@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from ranked import played
+from recorded import OFFLINE
 from rich.console import Console
 from typer.testing import CliRunner
 from wandb_server import Json, WandbServer
@@ -20,7 +22,11 @@ from analysis import TrialTable
 from ganstudy import UserError
 from study.cli import app
 from study.show.wandb_import import import_wandb
+from study.store.layout import Layout
+from study.tracking.process import watching
+from study.tracking.results import write_results
 from study.tracking.wandb_files import local_runs
+from study.tracking.wandb_project import project_runs
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -163,3 +169,43 @@ def test_what_is_no_source_is_refused(tmp_path: Path) -> None:
         imported(str(tmp_path), out)
     with pytest.raises(UserError, match="must be in an existing folder"):
         imported(str(tmp_path), tmp_path / "no" / "runs.csv")
+
+
+def test_a_study_of_ganstudy_is_read_by_its_trials(tmp_path: Path) -> None:
+    """Its own run is left out, and neither ids nor settings that some runs lack are settings that differ."""
+    folder = tmp_path / "ring"
+    played(folder, n_configs=4)
+    Layout(folder).tracking.mkdir()
+    write_results(folder)
+    with watching(folder, OFFLINE, say=lambda line: None):
+        pass
+    frame, said = imported(str(folder), tmp_path / "runs.csv")
+    assert len(frame) == 8
+    assert "8 runs (1 run of a whole study left out). Settings that differ: g.lr, seed, r1.on. Results" in said
+    assert "--config g.lr,r1.on --seed seed --objective RESULT --direction minimize" in said
+
+
+def test_one_result_that_can_be_meant_is_named(files: Path, tmp_path: Path) -> None:
+    _, said = imported(str(files / "wandb"), tmp_path / "runs.csv")
+    assert "--objective fid --direction minimize" in said
+
+
+def test_a_folder_of_everything_is_not_searched_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.tracking.wandb_files._FOLDERS", 10)
+    for n in range(12):
+        (tmp_path / str(n)).mkdir()
+    with pytest.raises(UserError, match=r"it has more than 10 folders\. Give the folder `wandb` itself"):
+        imported(str(tmp_path), tmp_path / "runs.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slow", ["", "Runs"])
+def test_a_server_that_does_not_answer_ends_the_command(
+    project: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    """At once, or after the first answers."""
+    project.slow, project.hang_s = slow, 0.0 if slow else 600.0
+    monkeypatch.setattr("study.tracking.wandb_project._STALL_S", 6.0)
+    with pytest.raises(UserError, match="the W&B server must answer within 6 s to read team/gans"):
+        project_runs("team/gans")
+    project.slow, project.hang_s = "", 0.0

@@ -1,10 +1,12 @@
 """The W&B run of a study: what it shows, offline and online, once or again."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from full import filled, small_disk
 from ranked import GIVEN, played
 from recorded import OFFLINE, ONLINE, Driver, wait_until
 from rich.console import Console
@@ -21,6 +23,7 @@ from study.store.records import StudyRecord, mark
 from study.store.store import Store
 from study.tracking.process import complete_wandb, unsent, watching
 from study.tracking.results import write_results
+from study.tracking.sync import sync
 from study.tracking.wandb_publish import addresses
 from study.tracking.wandb_study import study_url
 
@@ -228,3 +231,27 @@ def test_a_report_that_cannot_be_sent_is_named_with_the_command_that_sends_it(tm
     report(tmp_path / "ring")
     send_report(tmp_path / "ring", WandbConfig(mode="online"), console)
     assert f"`ganstudy sync {tmp_path}/ring` sends it" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tracking", [OFFLINE, ONLINE], ids=["offline", "online"])
+def test_a_full_disk_leaves_the_run_of_the_study_for_later(tmp_path: Path, server: WandbServer, tracking: Tracking) -> None:
+    """The end is bounded, one sentence says what is missing, no record is touched, and with room again all is sent."""
+    with small_disk(tmp_path / "disk", megabytes=16) as disk:
+        folder = disk / "ring"
+        finished(folder)
+        records = (folder / "records.jsonl").read_bytes()
+        with filled(disk):
+            said = track(folder, tracking, limit_s=30.0)
+        assert len(said) == 1
+        assert "ganstudy sync" in said[0]
+        assert (folder / "records.jsonl").read_bytes() == records
+        assert not [*folder.rglob("*.json.tmp")]
+        with Store.writing(folder) as store:
+            assert store.study
+            spec = {**store.study.spec, "tracking": {"wandb": {"mode": "offline"}}}
+            store.write_study(replace(store.study, spec=spec))
+        sentence, whole = sync(folder)
+        assert whole, sentence
+        assert set(server.exits.values()) == {0}
+        assert len(server.exits) == 9
