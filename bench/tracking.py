@@ -29,6 +29,7 @@ from bench.overhead import one_ray, ours
 from study.engine import launch as launching
 from study.evaluation.evaluator import Evaluator
 from study.store.store import Store
+from study.tracking.process import watching
 from trainables.config import TrialConfig
 from trainables.data import Source, load
 from trainables.trial import Trial
@@ -90,7 +91,7 @@ def figures(rounds: int, few: int, many: int) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         source = load(TrialConfig.from_flat(_BASE).data)
         peer = tune.with_parameters(_as_function, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
-        programs = {"ours": _ours, "ray": partial(_ray, peer)}
+        programs: dict[str, Callable[..., _Cost]] = {"ours": _ours, "ray": partial(_ray, peer)}
         for i, name, wandb, n in product(range(rounds), programs, (True, False), (few, many)):
             found.setdefault((name, wandb, n), []).append(programs[name](n, Path(folder) / f"{name}-{wandb}-{n}-{i}", wandb=wandb))
     for name in programs:
@@ -131,7 +132,7 @@ def figures(rounds: int, few: int, many: int) -> Figures:
 
 def _ours(trials: int, folder: Path, *, wandb: bool) -> _Cost:
     watch, waited = _Watch(("study.tracking.process", "study.tracking.results", "study.tracking.wandb_publish", "wandb-core")), [0.0]
-    real = launching.watching
+    real = watching
 
     @contextlib.contextmanager
     def timed(*args: Any, **kwargs: Any) -> Iterator[None]:
@@ -172,7 +173,7 @@ def _timed(watch: _Watch, run: Callable[[], Any]) -> tuple[float, float]:
     return wall, cpu - watch.own_s
 
 
-class _Timed(WandbLoggerCallback):  # type: ignore[misc]  # ray's classes are untyped
+class _Timed(WandbLoggerCallback):
     """Adds up how long it keeps the driver."""
 
     loop_s, end_s = 0.0, 0.0

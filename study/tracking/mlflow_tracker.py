@@ -150,7 +150,7 @@ class MlflowTracker(RunTracker[_Run]):
         self._send(run, _metrics(final_values(trial, study), study, step=step, seconds=seconds))
         note = "\n\n".join(text for text in (fields["diagnosis"], fields["reason"]) if text)
         tags = {**fields, "mlflow.note.content": note}  # MLflow shows this one as the run's description
-        self.client.log_batch(run.id, tags=[RunTag(name, str(value)[:_TAG]) for name, value in tags.items()])
+        self.client.log_batch(run.id, tags=[RunTag(name, str(value)[:_TAG]) for name, value in tags.items() if value not in (None, "")])
         spent = trial.last.seconds + trial.last.evaluation_seconds if trial.last else 0.0
         status = "FAILED" if trial.closed.ended is Ended.ERROR else "FINISHED"
         self.client.set_terminated(run.id, status, end_time=round(1000 * (begun(study) + spent)) + trial.number)

@@ -91,6 +91,7 @@ def test_a_run_matches_the_record(tmp_path: Path, server: MlflowServer) -> None:
         "mlflow.runName": "aa-s4",
     }
     assert tags["mlflow.note.content"] == tags["diagnosis"]
+    assert not {"onset_kimg", "reason"} & tags.keys(), "there is none"
     assert server.tags("cc-s4")["outcome"] == "diverged"
     assert server.pictures("aa-s4") == ["000000000.png", "000002000.png"]
     assert server.rows("SELECT name FROM experiments WHERE experiment_id > 0") == [("digits-e3b0c4",)]
