@@ -27,6 +27,7 @@ def package(real: np.ndarray, fake: np.ndarray, k: int) -> list[float]:
     return [compute_prdc(real, fake, nearest_k=k)[name] for name in NAMES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize(
     ("real", "fake"),

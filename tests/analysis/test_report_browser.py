@@ -69,6 +69,7 @@ def path(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 800, 1600])
 def test_all_figures_are_drawn_and_nothing_sticks_out(tab: Page, path: Path, width: int) -> None:
     tab.said.clear()
@@ -84,6 +85,7 @@ def test_all_figures_are_drawn_and_nothing_sticks_out(tab: Page, path: Path, wid
     assert tab.value("[...document.images].every((image) => image.alt && image.complete)")
 
 
+@pytest.mark.slow
 def test_a_legend_of_many_lines_takes_no_room_from_its_figure(tab: Page, path: Path) -> None:
     heights = "Object.fromEntries([...document.querySelectorAll('.plot')].map((plot) => [plot.id, plot._fullLayout._size.h]))"
     found = {}

@@ -114,6 +114,7 @@ def test_list_prints_every_name_with_its_line() -> None:
     assert "spectral_norm" in run("list", "tricks")
 
 
+@pytest.mark.slow
 def test_lists_are_complete_in_a_new_process() -> None:
     """Importing all other modules registers nothing more."""
     code = """

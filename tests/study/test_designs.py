@@ -55,6 +55,7 @@ def seeds_of(levels: tuple[int, ...]) -> range:
     return range(3 if len(levels) <= 12 else 1)  # large designs take a second each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_no_two_settings_vary_together(name: str) -> None:
     space = space_of(SPACES[name])
@@ -64,6 +65,7 @@ def test_no_two_settings_vary_together(name: str) -> None:
             assert worst_pair(space, rows[:n]) < (0.5 if n < 24 else 0.3), (seed, n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARDER)
 def test_harder_spaces_reach_their_limits(name: str) -> None:
     levels, small, large = HARDER[name]

@@ -44,6 +44,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return play(spec(), tmp_path_factory.mktemp("extended") / "study", value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "random"])
 def test_earlier_trials_stay_and_new_ones_come_from_the_larger_space(tmp_path: Path, sampler: str, seeds: int) -> None:

@@ -26,6 +26,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "variable", "named"),
     [(NOWHERE, None, f"{NOWHERE} (from --address)"), ("auto", NOWHERE, f"{NOWHERE} (from RAY_ADDRESS)")],

@@ -36,6 +36,7 @@ class Hanging(Run):
 '''
 
 
+@pytest.mark.slow
 def test_a_block_that_exceeds_its_limit_ends_the_process() -> None:
     script = "import time\nfrom trainables.time_limit import time_limit\nwith time_limit({}):\n    {}\nprint('went on')"
     for limit, block, code in (("0.2", "time.sleep(60)", 1), ("60", "pass", 0), ("None", "pass", 0)):

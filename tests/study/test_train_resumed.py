@@ -171,6 +171,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "call"), STEPS)
 def test_a_kill_in_the_middle_of_a_save_loses_one_tick_at_most(
     run: RunLayout, whole: RunLayout, step: str, call: int, monkeypatch: pytest.MonkeyPatch

@@ -85,6 +85,7 @@ CHANGING: dict[str, dict[str, Any]] = {  # what changes from round to round: bra
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", CHANGING.values(), ids=CHANGING)
 def test_what_changes_from_round_to_round_changes_in_replays(settings: dict[str, Any]) -> None:
     assert_the_same({"budget_kimg": 1.2, "tick_kimg": 0.3, **settings}, at_least=40)

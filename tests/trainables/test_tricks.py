@@ -139,6 +139,7 @@ def test_the_weight_penalty_is_half_the_squared_norm_of_weights() -> None:
     assert d[0].bias.grad is None
 
 
+@pytest.mark.slow
 @every_arch
 @pytest.mark.parametrize("others", [{}, {"minibatch_std": True, "packing": True}])
 def test_spectral_norm_leaves_no_singular_value_above_one(arch: str, others: dict[str, Any]) -> None:
