@@ -1,8 +1,8 @@
 """Which failures are a risk in a ranking, beside the value that it ranks by.
 
 Most failures are told by measures of their own: a run died, lost modes, swung back and forth. A poor fit is told by how much of the data the samples
-cover at the end, which is what a distance to the data measures too. Counted as a failure as well, it would count twice, and by a limit: in a study in
-which nearly all runs are a poor fit, those that still improve, and so are none, would come before runs that fit much better.
+cover at the end, which is what a distance to the data measures too. Counted as a failure as well, it would count twice. Where nearly all runs have a
+poor fit, runs that still improve at their end, which are not called a poor fit, would rank above runs that fit much better.
 """
 
 from collections.abc import Sequence

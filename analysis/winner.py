@@ -19,7 +19,7 @@ def winner(table: TrialTable, by: str) -> str:
         f"{name} {number(value) if isinstance(value, float) else value}" for name, value in known.items() if not isinstance(value, bool)
     ]
     on, off = ([name for name, value in known.items() if value is switch] for switch in (True, False))
-    config = ", ".join([*values, *on]) + (f"; without {listed(off)}" if off else "")
+    config = "; ".join(part for part in (", ".join([*values, *on]), f"without {listed(off)}" if off else "") if part)
     risk = f"{plural(first['n_failed'], 'run')} of {first['n_seeds']} failed"
     if not math.isnan(first["p_fail"]):
         risk += f" (risk {percent(first['p_fail'])}, {percent(first['p_fail_low'])} to {percent(first['p_fail_high'])})"

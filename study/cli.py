@@ -770,8 +770,13 @@ def main() -> None:
     except UserError as error:
         errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)
         sys.exit(2)
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
+        from study.spec.plugins import raised_in
+
+        if place := raised_in(error):
+            errors.print(f"A plugin raised this error: {place}. Mend it there.", soft_wrap=True)
+            sys.exit(1)
         errors.print(
             "This is a bug in ganstudy. Please report it in the project's issue tracker, with this traceback, the command and the output of `ganstudy --version`.",
             soft_wrap=True,

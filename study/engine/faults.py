@@ -27,7 +27,7 @@ class Faults:
 
     def __init__(self, spec: StudySpec):
         self.reason = ""  # why the study must stop; "" if there is no fault
-        self._enough = max(2, min(_CONFIGS, spec.n_configs))
+        self._enough = max(2, min(_CONFIGS, _n_different(spec)))
         self._domains = spec.space.domains
         self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> how often it ended each trial
         self._records: dict[str, TrialRecord] = {}  # of these trials
@@ -64,6 +64,13 @@ class Faults:
         given_back = dict(seen)
         seen.clear()
         return given_back
+
+
+def _n_different(spec: StudySpec) -> int:
+    """Return how many configs differ in more than the seed: fewer than n_configs if a design repeats them, as in a small space."""
+    if spec.goal != "explain" or spec.phases is not None:
+        return spec.n_configs
+    return len({tuple(sorted((name, str(value)) for name, value in each.flat.items() if name != "seed")) for each in spec.designed()})
 
 
 def nothing_in_common(configs: Iterable[Mapping[str, Any]], domains: Mapping[str, BaseDistribution]) -> bool:

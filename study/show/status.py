@@ -51,8 +51,8 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         console.print(f"Resume with {command('resume', shown(view.folder))}.", soft_wrap=True)
     elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
         console.print(
-            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', shown(view.folder))} TRIAL shows it. "
-            f"When the reason is mended, {command('resume', shown(view.folder), '--set', f'max_failures={2 * allowed + 1}')} does.",
+            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', shown(view.folder), 'TRIAL')} shows why. "
+            f"To try again once the reason is mended: {command('resume', shown(view.folder), '--set', f'max_failures={2 * allowed + 1}')}.",
             soft_wrap=True,
         )
 

@@ -32,6 +32,7 @@ def import_plugins(modules: Sequence[str], *, folders: Sequence[Path | str] = ()
     for i, module in enumerate(modules):
         try:
             _import(module, places)
+            _IMPORTED.add(module)
         except _Wrong as error:
             raise SpecError(("plugins", str(i)), f"the plugin {module!r} {error}") from error.__cause__
 
@@ -45,6 +46,9 @@ def plugins_of(given: Mapping[str, Any]) -> tuple[str, ...]:
         if not isinstance(module, str):
             raise SpecError(("plugins", str(i)), f"a plugin must be the name of a module; given {shown(module)}")
     return tuple(plugins)
+
+
+_IMPORTED: set[str] = set()  # names of plugins
 
 
 class _Wrong(Exception):
@@ -91,6 +95,13 @@ def _import(module: str, places: Sequence[str]) -> None:
             raise
         # a plugin may raise anything, and its author needs to see it
         raise _Wrong(f"must be importable; it raised {type(error).__name__}: {error}{_line(error, places)}") from error
+
+
+def raised_in(error: BaseException) -> str:
+    """Return "/here/my_plugin.py, line 3" if the innermost line that raised an error is in a plugin; "" if it is not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = {_place(sys.modules[name]) for name in _IMPORTED if name in sys.modules}
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames and frames[-1].filename in files else ""
 
 
 def _refuse_another(top: str, places: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ def best_pictures(view: StudyView, trials: Sequence[TrialView]) -> dict[str, lis
 
 
 def _beside_real(view: StudyView, trial: TrialView) -> tuple[str, dict[str, str]] | None:
-    """Return the name of the picture, its file, which is made once, and its caption; None if there is none."""
+    """Return the name of the picture, and its file and caption; None if it cannot be made. The file is made if it does not exist."""
     from trainables.beside_real import beside_real_png  # here, since torch takes seconds, which a study without results does not need
 
     if not trial.stored or not view.trusted:

@@ -166,7 +166,8 @@ def main() -> None:
         sys.path += [place for place in order["plugin_folders"] if place not in sys.path]
         for module in order["plugins"]:
             importlib.import_module(module)
-        importlib.import_module("analysis.diagnose")  # before the threads of trackers: its imports form a cycle, which two threads must not enter at once
+        # before the trackers have threads: its imports form a cycle, which two threads must not enter at the same time
+        importlib.import_module("analysis.diagnose")
         makers = {name: _maker(folder, name, config, order["limit_s"]) for name, config in order["trackers"].items()}
         sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
 

@@ -95,7 +95,7 @@ def _answer(found: Mapping[str, Any]) -> str:
 
 
 def _curve(metric: Mapping[str, Any]) -> wr.LinePlot:
-    """Return a chart of a metric over training images, beside what real data score in it."""
+    """Return a chart of a metric over training images, with its real-data baseline."""
     name = metric["name"]
     return wr.LinePlot(
         title=name,

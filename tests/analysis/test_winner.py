@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from analysis import TrialTable
 from analysis.rank import rank
@@ -36,3 +37,11 @@ def test_a_config_whose_runs_all_failed_has_no_value(stage: Stage) -> None:
     said = winner(table, "fd")
     assert "no run of it has a value of fd without failing" in said.lower()
     assert "4 runs of 4 failed" in said
+
+
+def test_a_winner_whose_switches_are_all_off(stage: Stage) -> None:
+    table = stage(2, 4, risk=lambda config: 0.1)
+    table = replace(
+        table, phase=np.full(len(table), "confirm"), settings=pd.DataFrame({"r1": False}, index=table.settings.index), scientific=("r1",)
+    )
+    assert "(without r1)" in winner(table, "fd")

@@ -1,5 +1,6 @@
 """The commands, as a user types them."""
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -215,6 +216,20 @@ def test_sys_exit_in_a_plugin_is_told(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "A plugin has ended the program by sys.exit" in said
     monkeypatch.undo()
     assert fails(monkeypatch, "list", "losses") == 0
+
+
+def test_an_error_of_a_plugin_is_called_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raises.py").write_text("def planted():\n    raise RuntimeError('boom')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("study.spec.plugins._IMPORTED", {"raises"})
+    monkeypatch.setattr("study.show.catalogue.catalogue", importlib.import_module("raises").planted)
+    assert fails(monkeypatch, "list") == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: boom" in said
+    assert f"A plugin raised this error: {tmp_path / 'raises.py'}, line 2" in said.replace("\n", "")
+    assert "bug in ganstudy" not in said
 
 
 def test_a_bug_keeps_its_traceback_and_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,6 +111,15 @@ def test_a_small_study(toy: Toy, n_configs: int, stops: bool) -> None:
     assert bool(faults.reason) is stops
 
 
+def test_configs_that_a_design_repeats_count_once(toy: Toy) -> None:
+    spec = toy(n_configs=4, sampler="balanced", space={"scientific": {"r1": [False, True]}, "nuisance": {}})
+    faults = Faults(spec)
+    for config, r1 in (("a", False), ("b", True)):
+        record = broken(f"{config}-s1", FULL.format(config))
+        faults.failed(record.changed(flat={**record.flat, "r1": r1}))
+    assert faults.reason
+
+
 def test_a_worker_with_other_versions_stops_the_study_at_once(faults: Faults) -> None:
     assert faults.failed(broken("a-s1", "Traceback\ntrainables.tune.WrongVersions: torch 1 on the driver, 2 on node x")) == {"a-s1": 1}
     assert faults.reason == "torch 1 on the driver, 2 on node x"

@@ -39,7 +39,7 @@ def test_a_resume_that_would_run_nothing_is_not_advised(toy: Callable[..., Study
     said = status(tmp_path)
     assert "Resume with" not in said
     assert "1 trial ended in an error 2 times and will not be tried again" in said
-    (advice,) = re.findall("When the reason is mended, `(.*)` does", said)
+    (advice,) = re.findall("To try again once the reason is mended: `(.*)`", said)
     assert shlex.split(advice)[:3] == ["ganstudy", "resume", str(tmp_path)]
     name, _, value = advice.rpartition(" ")[2].partition("=")
     assert unfinished(open_study(tmp_path).spec_with({name: int(value)}), Store(tmp_path))
