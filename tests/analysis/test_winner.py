@@ -41,7 +41,7 @@ def test_a_config_whose_runs_all_failed_has_no_value(stage: Stage) -> None:
 
 def test_a_winner_whose_switches_are_all_off(stage: Stage) -> None:
     table = stage(2, 4, risk=lambda config: 0.1)
-    table = replace(
-        table, phase=np.full(len(table), "confirm"), settings=pd.DataFrame({"r1": False}, index=table.settings.index), scientific=("r1",)
-    )
+    settings = pd.DataFrame({"r1": False}, index=table.settings.index)
+    phase = np.full(len(table), "confirm")
+    table = replace(table, phase=phase, settings=settings, scientific=("r1",), nuisance=(), scales={})
     assert "(without r1)" in winner(table, "fd")
