@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from study.simulate.read import as_search
+from study.simulate.replay import Policy, Step, Trial, replay
 from study.simulate.run import Run
 from study.simulate.table import Table
 
@@ -64,3 +65,23 @@ def table(values: Sequence[float], *, seeds: int = 2, noise: float = 0.0, rise: 
             end = value * float(np.exp(noise * rng.standard_normal()))
             runs.append(run(config, seed, lambda t, end=end: end * float(np.exp(rise * (1 - t))), settings[config]))  # type: ignore[misc]
     return Table.of(runs, as_search(SPEC))
+
+
+ASHA = {"name": "asha", "grace_kimg": 1.0, "reduction_factor": 4.0}
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def trained(given: Table, policy: Policy, *, slots: int = 1, budget: int = 10**9) -> tuple[list[Trial], list[Step]]:
+    """Replay a policy. Returns its trials in the order in which they ended, and its answers."""
+    trials: list[Trial] = []
+    closed = policy.closed
+
+    def listening(trial: Trial) -> None:
+        trials.append(trial)
+        closed(trial)
+
+    policy.closed = listening  # type: ignore[method-assign]
+    return trials, replay(policy, given, slots=slots, budget=budget)

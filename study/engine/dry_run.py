@@ -9,6 +9,7 @@ from rich.text import Text
 
 from analysis.metrics import Baseline
 from analysis.power import bought, planned_statement
+from analysis.precision import race_statement
 from analysis.words import plural
 from ganstudy.registry import first_line
 from ganstudy.written import written
@@ -70,6 +71,9 @@ def preview(
     if designed and varies:
         for sentence in (planned_statement(designed.n_trials, plans(designed), varies), *unseparated(spec)):
             console.print(sentence, soft_wrap=True)
+    confirm = spec.phases.confirm if spec.phases else None
+    if (confirm or "optimise" in spec.phase_names) and len(spec.objectives) == 1:  # a front has no first place
+        console.print(race_statement(spec.objective.metric, confirm.seeds if confirm else None), soft_wrap=True)
     console.print(
         "\nsettings of the first trial" + "".join(f", {name} {chosen}" for name, chosen in proposal.variants.items()) + ":", soft_wrap=True
     )

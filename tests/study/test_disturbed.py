@@ -25,6 +25,7 @@ STUDY: dict[str, Any] = {**TOY, "base": {**TOY["base"], "budget_kimg": 4, "tick_
 TWO_NODES = """
 import os, signal, subprocess, threading, time
 import psutil
+sys.stderr = sys.stdout  # so that an error of the thread below is shown
 from ray.cluster_utils import Cluster
 nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
 other = nodes.add_node(num_cpus=1)
@@ -40,7 +41,7 @@ def disturb():
         time.sleep(0.05)
     how = {how!r}
     if how in ("a node is killed", "a node is replaced"):
-        nodes.remove_node(other, allow_graceful=False)
+        other.kill_raylet()  # its workers go with it; remove_node also clears its storage, which can fail meanwhile
     else:
         trainer = trainers()[0]
         trainer.send_signal(signal.SIGKILL if how == "a trial is killed" else signal.SIGSTOP)

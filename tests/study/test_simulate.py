@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 from scipy.stats import hypergeom
-from toy_table import SPEC, points, run, table
+from toy_table import ASHA, SPEC, points, rng, run, table, trained
 
 from analysis import Direction
 from ganstudy import UserError
@@ -60,28 +60,8 @@ def split_of(given: Table, seed: int = 0) -> Split:
     return Split.of(given, np.random.default_rng(seed))
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def search(given: Table, proposer: type[Proposer] = Ordered, scheduler: dict[str, Any] | None = None, **more: Any) -> Search:
     return Search(given, split_of(given), proposer(given, rng()), read_scheduler(scheduler) if scheduler else None, **more)
-
-
-def trained(given: Table, policy: Policy, *, slots: int = 1, budget: int = 10**9) -> tuple[list[Trial], list[Step]]:
-    """Replay a policy. Returns its trials in the order in which they ended, and its answers."""
-    trials: list[Trial] = []
-    closed = policy.closed
-
-    def listening(trial: Trial) -> None:
-        trials.append(trial)
-        closed(trial)
-
-    policy.closed = listening  # type: ignore[method-assign]
-    return trials, replay(policy, given, slots=slots, budget=budget)
-
-
-ASHA = {"name": "asha", "grace_kimg": 1.0, "reduction_factor": 4.0}
 
 
 def test_asha_stops_all_but_the_first_of_ever_worse_configs() -> None:

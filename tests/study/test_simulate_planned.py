@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toy_table import SPEC, table
+from toy_table import ASHA, SPEC, rng, table, trained
 
 from analysis import TrialTable
 from ganstudy.ended import Ended
@@ -14,17 +14,11 @@ from study.simulate.compare import Setup
 from study.simulate.policies import Phased, Search, race_of_two
 from study.simulate.proposers import Uniform
 from study.simulate.read import as_search
-from study.simulate.replay import Answer, Trial, replay
+from study.simulate.replay import Answer, replay
 from study.simulate.table import Split, Table
 from study.spec.design import fresh_seed
 from study.spec.phases import Confirm
 from study.spec.schedulers import read_scheduler
-
-ASHA = {"name": "asha", "grace_kimg": 1.0, "reduction_factor": 4.0}
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 def with_outcomes(values: list[float], outcomes: list[str], *, own_failures: bool = False) -> Table:
@@ -62,15 +56,7 @@ def test_the_race_ends_within_the_budget_and_takes_what_the_search_left(schedule
         given, Split.of(given, rng()), Uniform(given, rng()), read_scheduler(scheduler) if scheduler else None,
         race=race_of_two, until=whole * 2 // 3, budget=whole,
     )  # fmt: skip
-    ended: list[Trial] = []
-    closed = policy.closed
-
-    def listening(trial: Trial) -> None:
-        ended.append(trial)
-        closed(trial)
-
-    policy.closed = listening  # type: ignore[method-assign]
-    steps = replay(policy, given, slots=4, budget=whole)
+    ended, steps = trained(given, policy, slots=4, budget=whole)
     assert policy.race
     fresh = [trial for trial in ended if trial.seed in {fresh_seed(0, n) for n in range(policy.race.settings.seeds)}]
     assert len(fresh) >= 4
