@@ -16,13 +16,14 @@ from study.evaluation.protocol import EvaluationProtocol
 from study.spec.planned import phases_of
 from study.spec.plugins import import_plugins
 from study.store.best import best_trials
-from study.store.columns import Recorded, columns_of, ended_as, settings_of
+from study.store.columns import Recorded, columns_of, ended_as
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.evaluated import measured_by, read_evaluated
 from study.store.generators import whole_generator
 from study.store.layout import Layout, not_records, shown
 from study.store.local_copy import generator, newest_grids, protocols, read, stored
 from study.store.records import Saved, StudyRecord, TrialRecord
+from study.store.settings import settings_of
 from study.store.store import Store
 from study.store.tables import history_frame, trial_table, trials_frame, trials_where
 
@@ -207,7 +208,9 @@ class TrialView:
     @property
     def settings(self) -> dict[str, Any]:
         """All settings, with defaults. Defaults of plugins are missing if the plugins are not trusted."""
-        return settings_of(self.record, self.study.study)
+        from trainables.config import known_settings  # here: it imports torch, which takes seconds
+
+        return settings_of(self.record, self.study.study, known_settings())
 
     @property
     def outcome(self) -> str:

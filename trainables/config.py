@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ganstudy.errors import UserError
+from ganstudy.known_settings import KnownSettings
 from ganstudy.registry import nearest
 from ganstudy.written import shown
 from trainables.entries import make_entry, settings_of
@@ -212,26 +213,16 @@ def _settings(entries: tuple[tuple[str, type[Any]], ...]) -> Mapping[str, Any]:
     return MappingProxyType(out)
 
 
-def completed(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with the defaults of those others that apply, except switches of tricks: a missing one is off.
-
-    Which ones apply depends on a few settings only, so it is found once for each combination of their values.
-    """
-    entries = tuple(name for table in _TABLES for name in table)
-    return {**_defaults_beside(entries, tuple((name, flat[name]) for name in _deciding(entries) if name in flat)), **flat}
+def known_settings() -> KnownSettings:
+    """Return all settings as plain values, with their defaults and needs."""
+    return _known_settings(tuple(name for table in _TABLES for name in table), (*TRICKS.items(), *UPDATES.items()))
 
 
-@lru_cache(maxsize=8)
-def _deciding(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the settings that others need. entries: names in all tables, since a plugin may add some."""
-    return tuple(sorted({other for name in settings() if (need := need_of(name)) for other in need.names}))
-
-
-@lru_cache(maxsize=4096)
-def _defaults_beside(entries: tuple[str, ...], chosen: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
-    """Return the defaults that apply beside the chosen values of the deciding settings."""
-    defaults = {name: value for name, value in settings().items() if name not in TRICKS}
-    return {name: defaults[name] for name in live({**defaults, **dict(chosen)}) if name in defaults}
+@lru_cache(maxsize=8)  # recomputed only if a plugin adds an entry
+def _known_settings(names: tuple[str, ...], entries: tuple[tuple[str, type[Any]], ...]) -> KnownSettings:
+    defaults = _settings(entries)
+    needs = {name: (need.names, tuple(need.values())) for name in defaults if (need := need_of(name))}
+    return KnownSettings(defaults, needs, tuple(TRICKS), UNIDENTIFIED)
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
@@ -290,15 +281,9 @@ def need_of(name: str) -> Need | None:
 
 def lives(name: str, flat: Mapping[str, Any]) -> bool:
     """Return whether a setting applies, given the others: its need is met by settings that apply themselves. Missing settings have their defaults."""
-    return _lives(name, flat, settings())
-
-
-def _lives(name: str, flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
-    need = need_of(name)
-    return need is None or need.met(lambda other: flat.get(other, defaults[other]) if _lives(other, flat, defaults) else None)
+    return known_settings().applies(name, flat)
 
 
 def live(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that apply: no `r1.gamma` if r1 is off, no `g.slope` unless g.activation is leaky_relu."""
-    defaults = settings()
-    return {name: value for name, value in flat.items() if _lives(name, flat, defaults)}
+    return known_settings().live(flat)

@@ -17,7 +17,7 @@ from trainables.config import TrialConfig
 from trainables.data import Source
 from trainables.loop import Diverged
 from trainables.run import LOOPS
-from trainables.signal_names import MEMORY, OF_GPU
+from trainables.signal_names import MEMORY, OF_GPU, signal_names
 
 _CONFIGS = 16  # of the space, tried until one of them records a signal
 _BATCHES = 8  # trained for each of them: more than D's steps per step of G in any published space
@@ -31,7 +31,7 @@ def refuse_unrecorded(spec: StudySpec, source: Source, metrics: Collection[str])
     read = {
         **dict.fromkeys((each.metric for each in spec.objectives), "objective" if len(spec.objectives) == 1 else "objectives"),
         **dict.fromkeys((limit.name for limit in spec.limits if limit.name != FAILED), "constraints"),
-        **dict.fromkeys(Failure(spec.failure).names if spec.failure else (), "failure"),
+        **dict.fromkeys(Failure(spec.failure, signal_names()).names if spec.failure else (), "failure"),
     }
     for name, key in read.items():
         if name in METRICS and name not in metrics:
@@ -60,7 +60,7 @@ def refuse_unmeasured(spec: StudySpec, nodes: list[Mapping[str, float]]) -> None
     Nodes that are not known yet are not checked.
     """
     names = [each.metric for each in spec.objectives] + [limit.name for limit in spec.limits]
-    names += Failure(spec.failure).names if spec.failure else []
+    names += Failure(spec.failure, signal_names()).names if spec.failure else []
     if not nodes or not (read := [name for name in names if name in OF_GPU]):
         return
     request = cluster.per_trial(spec, cluster.total(nodes))["gpu"]

@@ -15,13 +15,13 @@ from ganstudy.command import command
 from ganstudy.files import check_output, users_path
 from study.spec.phase_words import phase_words
 from study.spec.recipes import config_text
-from study.store.base import base_of
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
 from study.store.records import StudyRecord
+from study.store.settings import base_of
 from study.tracking.wandb_study import study_url
 from study.views import StudyView
-from trainables.config import settings
+from trainables.config import known_settings, settings
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
             table, path, question=str(spec["question"]), objective=list(study.objectives), limits=study.limits,
-            explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view), base=base_of(view.study.spec), recipes=_recipes(view),
+            explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view), base=base_of(view.study.spec, known_settings()), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name, **_wandb(view)}, caveats=caveats,
         )  # fmt: skip
 

@@ -24,11 +24,12 @@ from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the 
 from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
 from study.show.status import n_to_run
-from study.store.base import base_of
 from study.store.layout import shown
 from study.store.local_copy import publish
 from study.store.records import Ended
+from study.store.settings import base_of
 from study.views import StudyView, TrialView
+from trainables.config import known_settings
 
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
@@ -83,7 +84,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Ex
     print_ranking(table, view.objective, console, n=8)
     if (table.phase[table.evidence] == ABLATE).any():
         console.print("\nOne setting at a time back at the base:", soft_wrap=True)
-        for each in ablations(table, view.objective, base=base_of(view.study.spec)):
+        for each in ablations(table, view.objective, base=base_of(view.study.spec, known_settings())):
             console.print(f"  {each.config_id}: {each.sentence}.", soft_wrap=True)
 
 

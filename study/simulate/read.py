@@ -9,10 +9,11 @@ from ganstudy.ended import Ended
 from study.simulate.run import Run, path_of, read_runs, shipped
 from study.simulate.table import Table
 from study.spec.study_spec import StudySpec
-from study.store.columns import settings_of
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.records import TrialRecord
+from study.store.settings import settings_of
 from study.views import StudyView
+from trainables.config import known_settings
 
 _OF_DESIGN = ("phases", "goal", "sampler", "n_configs", "seeds", "scheduler", "failure")  # keys that a replay decides
 
@@ -53,7 +54,7 @@ def of_study(view: StudyView) -> Table:
 
 def _run(record: TrialRecord, view: StudyView, spec: StudySpec, *, config: int, seed: int) -> Run:
     assert record.closed
-    found, known, metric = diagnosis(record, view.study), settings_of(record, view.study), spec.objective.metric
+    found, known, metric = diagnosis(record, view.study), settings_of(record, view.study, known_settings()), spec.objective.metric
     return Run(
         config=config,
         seed=seed,

@@ -15,7 +15,8 @@ from ganstudy.written import shown
 from study.spec.domains import as_given
 from study.spec.errors import SpecError
 from study.spec.recipes import load_config
-from study.spec.space import Space, variant_of
+from study.spec.space import Space
+from study.spec.variants import variant_of
 from trainables.config import TrialConfig, lives, settings
 
 Values = dict[str, Any]

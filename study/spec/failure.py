@@ -1,6 +1,6 @@
 """The study's own definition of a failed trial: a condition on values of the last tick, such as "coverage < 0.5 or d/real_logit > 50"."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from analysis.conditions.operands import Operand, Source
 from analysis.conditions.parsed import Place
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
-from trainables.signal_names import signal_names
 
 _PLACE = Place(
     "failure",
@@ -23,9 +22,13 @@ _PLACE = Place(
 class Failure:
     """A definition of failure, as it stands in a study file or its records."""
 
-    def __init__(self, text: str):
-        """Raises UserError for a text that is no condition. Accepts names that are not known: those of plugins, which may not be imported."""
-        known = _known()
+    def __init__(self, text: str, signals: Collection[str]):
+        """signals: names that may have signs in them, such as d/adv; where it is only asked of values, their names will do, as a missing d/adv is
+        d divided by adv, which is missing too.
+
+        Raises UserError for a text that is no condition. Accepts names that are not known: those of plugins, which may not be imported.
+        """
+        known = _known(signals)
         self._condition = Condition(text, [*known, *Condition(text, known, _PLACE).unknown], _PLACE)
 
     @property
@@ -38,13 +41,13 @@ class Failure:
         return bool(self._condition.holds(_Values(values))[0])
 
 
-def check_failure(text: str) -> None:
+def check_failure(text: str, signals: Collection[str]) -> None:
     """Raise UserError for a definition of failure that is no condition on numbers, or that names what is no metric and no signal."""
-    Condition(text, _known(), _PLACE).holds(_Values({}))
+    Condition(text, _known(signals), _PLACE).holds(_Values({}))
 
 
-def _known() -> list[str]:
-    return [*METRICS, *GRADES, *signal_names()]
+def _known(signals: Collection[str]) -> list[str]:
+    return [*METRICS, *GRADES, *signals]
 
 
 class _Values(Source):

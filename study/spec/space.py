@@ -16,6 +16,7 @@ from ganstudy.written import shown
 from study.spec.domains import domain, extremes
 from study.spec.errors import SpecError
 from study.spec.ranges import NEVER_VARIES
+from study.spec.variants import Variants
 from trainables.config import field_needs, live, need_of, refuse_unknown, settings, switch_of
 from trainables.messages import yaml_hint
 from trainables.tricks import TRICKS
@@ -37,9 +38,6 @@ TAKEN = (  # columns of StudyView.trials() other than settings and metrics; vari
     ),
     *("fd_ratio", "diagnosis", "reason", "failures"),
 )
-
-
-Variants = Mapping[str, Mapping[str, Any]]  # variant -> its settings
 
 
 @dataclass(frozen=True)
@@ -110,12 +108,6 @@ class Space:
         """Return the values of a setting, from its domain and from variants: all choices, the ends of a range, [] if it does not vary."""
         own = extremes(self.domains[name]) if name in self.domains else []
         return own + [bundle[name] for variants in self.variants.values() for bundle in variants.values() if name in bundle]
-
-
-def variant_of(variants: Variants, flat: Mapping[str, Any]) -> str | None:
-    """Return the variant whose settings these are, the one with the most if there are several; None if there is none. flat: all settings, with defaults."""
-    equal = [name for name, bundle in variants.items() if all(flat.get(setting) == value for setting, value in bundle.items())]
-    return max(equal, key=lambda name: len(variants[name]), default=None)
 
 
 # Reading a study file --------------------------------------------------------------------------------

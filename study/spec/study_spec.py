@@ -31,6 +31,7 @@ from study.spec.tracking import TRACKERS, Tracking
 from trainables.config import TrialConfig, settings
 from trainables.messages import validation_message
 from trainables.sections import Section, joined
+from trainables.signal_names import signal_names
 
 
 class StudySpec(Section):
@@ -117,7 +118,7 @@ class StudySpec(Section):
     def _readable(cls, text: str | None) -> str | None:
         try:
             if text is not None:
-                check_failure(text)
+                check_failure(text, signal_names())
         except UserError as error:
             raise SpecError(("failure",), str(error)) from None
         return text

@@ -16,9 +16,11 @@ import pandas as pd
 from analysis import Diagnosis
 from analysis.words import plural
 from ganstudy import UserError
+from ganstudy.known_settings import KnownSettings
 from study.store.diagnosis import diagnosis, grades_of, has_failed
 from study.store.layout import Layout, shown
 from study.store.records import StudyRecord, TrialRecord
+from study.store.settings import settings_of
 from study.store.store import Store
 
 VALUES, GRADES = "values.", "grades."
@@ -113,11 +115,13 @@ def trial_columns(records: Iterable[TrialRecord], study: StudyRecord) -> pd.Data
     `settings` is the JSON of all its settings that apply, in which the seed is null: trials of one config share it. onset_kimg is NaN without
     an onset; ticks is the number of ticks; codes are separated by spaces.
     """
-    return _typed([_row(record, study) for record in records], _FACTS)
+    from trainables.config import known_settings  # here, since importing torch takes seconds, which a study without trials does not need
+
+    return _typed([_row(record, study, known_settings()) for record in records], _FACTS)
 
 
-def _row(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    last, found, settings = record.last, ended_as(record, study), settings_of(record, study)
+def _row(record: TrialRecord, study: StudyRecord, known: KnownSettings) -> dict[str, Any]:
+    last, found, settings = record.last, ended_as(record, study), settings_of(record, study, known)
     return {
         "trial_id": record.trial_id,
         "number": record.number,
@@ -171,22 +175,3 @@ def _typed(rows: list[dict[str, Any]], types: Mapping[str, str]) -> pd.DataFrame
 def ended_as(record: TrialRecord, study: StudyRecord) -> Diagnosis:
     """Return the diagnosis of a trial that ended. The outcome of an unfinished trial is ""."""
     return diagnosis(record, study) if record.closed else Diagnosis("", "unfinished: no evidence yet")
-
-
-def settings_of(record: TrialRecord, study: StudyRecord) -> dict[str, Any]:
-    """Return a trial's settings and variants, completed by the defaults of settings that apply.
-
-    Defaults of plugin settings are left out if the plugin is not imported. What a smaller space did not have is as it was: a switch off, or a variant.
-    """
-    # here, since importing torch takes seconds, which a study without trials does not need
-    from study.spec.space import variant_of
-    from trainables.config import completed, settings
-    from trainables.tricks import TRICKS
-
-    found = completed(record.settings)
-    for name, form in (item for part in study.spec["space"].values() for item in part.items()):
-        if name not in found and name in TRICKS:
-            found[name] = False
-        elif name not in found and isinstance(form, Mapping) and "low" not in form:
-            found[name] = variant_of(form, {**settings(), **found})
-    return found

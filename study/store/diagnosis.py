@@ -37,10 +37,10 @@ def has_failed(trial: TrialRecord, study: StudyRecord, found: "Diagnosis") -> bo
         return False
     if not (own := study.spec.get("failure")):
         return found.outcome in FAILURES
-    from study.spec.failure import Failure  # here, since it imports torch, which trackers of most studies do not need
+    from study.spec.failure import Failure  # here for the same reason
 
     values = {**(trial.last.values if trial.last else {}), **grades_of(trial, study, found)}
-    return trial.closed.ended is Ended.DEAD or Failure(own).holds(values)
+    return trial.closed.ended is Ended.DEAD or Failure(own, values).holds(values)
 
 
 def curves_of(ticks: Sequence[tuple[int, Mapping[str, float]]]) -> tuple[list[float], dict[str, list[float | None]]]:

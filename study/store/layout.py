@@ -210,6 +210,11 @@ class Layout:
         return self.tracking / "log.txt"
 
     @property
+    def handed(self) -> Path:
+        """JSON: what the driver hands over to the tracking process: `study.tracking.handed`."""
+        return self.tracking / "handed.json"
+
+    @property
     def mirrored(self) -> Path:
         """JSON: trial id -> [ticks, ended] of the trials that are complete in W&B."""
         return self.tracking / "mirrored.json"

@@ -20,6 +20,7 @@ from study.spec.tracking import MlflowConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.store.store import Store
+from study.tracking.handed import handed
 from study.tracking.pictures import has_picture
 from study.tracking.runs import RunTracker, begun, final_values, state, written
 from study.tracking.tracker import closing_fields, log
@@ -80,7 +81,7 @@ class MlflowTracker(RunTracker[_Run]):
         }
         from mlflow import MlflowClient  # here, as in all functions of this file, since a study without this tracker must not import mlflow
 
-        self.layout, self.uri = Layout(folder), config.uri
+        self.layout, self.uri, self.known = Layout(folder), config.uri, handed(folder).settings
         self.name = _name(config, study)
         super().__init__(self.layout.sent("mlflow"), _place(config, study))
         self.client = MlflowClient(tracking_uri=config.uri)
@@ -134,7 +135,7 @@ class MlflowTracker(RunTracker[_Run]):
         self._send(run, metrics)
         for tick in ticks:
             grid = self.layout.grid(trial.trial_id, trial.measurements[tick].images)
-            if has_picture(trial, study, tick) and grid.exists() and not self.without_pictures:
+            if has_picture(trial, study, tick, self.known) and grid.exists() and not self.without_pictures:
                 try:
                     self.client.log_artifact(run.id, str(grid), "samples")  # one that is there already is replaced
                 except ImportError as error:

@@ -1,11 +1,12 @@
 """Which sample grids of a trial are shown, and when the last one is there."""
 
+from ganstudy.known_settings import KnownSettings
 from study.store.records import Ended, StudyRecord, TrialRecord
 
 MOST = 20  # sample grids that a tracker shows of a trial
 
 
-def has_picture(trial: TrialRecord, study: StudyRecord, tick: int, most: int = MOST) -> bool:
+def has_picture(trial: TrialRecord, study: StudyRecord, tick: int, known: KnownSettings, most: int = MOST) -> bool:
     """Whether the sample grid of a tick is shown: the first one, the last one of a trial that has ended, and others at equal distances of the budget.
 
     Of a trial, at most `most` are shown. The answer for a tick does not change as the trial goes on, so a tracker can show it at once. Only
@@ -15,7 +16,7 @@ def has_picture(trial: TrialRecord, study: StudyRecord, tick: int, most: int = M
         return most > 0
     if most < 2:
         return False
-    budget = round(1000 * _budget_kimg(trial, study))
+    budget = round(1000 * _budget_kimg(trial, study, known))
 
     def passed(at: int) -> int:
         """How many of the places for a grid the trial has reached."""
@@ -36,10 +37,5 @@ def has_last_picture(trial: TrialRecord) -> bool:
     return trial.last is None or trial.saved_images >= trial.last.images
 
 
-def _budget_kimg(trial: TrialRecord, study: StudyRecord) -> float:
-    given = trial.flat.get("budget_kimg", study.spec.get("base", {}).get("budget_kimg"))
-    if given is None:
-        from trainables.config import settings  # here, since it imports torch, and nearly all studies say their budget
-
-        given = settings()["budget_kimg"]
-    return float(given)
+def _budget_kimg(trial: TrialRecord, study: StudyRecord, known: KnownSettings) -> float:
+    return float({**known.defaults, **study.spec.get("base", {}), **trial.flat}["budget_kimg"])

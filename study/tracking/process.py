@@ -27,6 +27,7 @@ from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
 from study.tracking import mlflow_tracker
+from study.tracking.handed import hand_over
 from study.tracking.killing import kill
 from study.tracking.tracker import Tail, Tracker, follow
 from study.tracking.wandb_tracker import mirrored, state
@@ -111,7 +112,12 @@ def _following(
     plugin_folders: Sequence[str] = (),
     limit_s: float,
 ) -> Iterator[None]:
-    """Have a process write the records to the trackers while the block runs, and for at most `limit_s` seconds afterwards."""
+    """Have a process write the records to the trackers while the block runs, and for at most `limit_s` seconds afterwards.
+
+    plugins: those that it may use. This process imports them; the other one does so only for a tracker of a plugin.
+    """
+    _import(plugins, plugin_folders)
+    hand_over(folder, plugins)
     with Layout(folder).tracking_log.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
@@ -152,6 +158,13 @@ def _missing(folder: Path) -> str:
     return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
 
 
+def _import(plugins: Sequence[str], folders: Sequence[str]) -> None:
+    """Import plugins. A launch has done so and checked them."""
+    sys.path += [place for place in folders if place not in sys.path]
+    for module in plugins:
+        importlib.import_module(module)
+
+
 # In the tracking process -------------------------------------------------------------------------
 
 
@@ -163,9 +176,8 @@ def main() -> None:
     threading.Thread(target=_watch_for_end, args=(ending, order["limit_s"]), daemon=True).start()
     with Layout(folder).tracking_lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a killed driver may still be tracking
-        sys.path += [place for place in order["plugin_folders"] if place not in sys.path]
-        for module in order["plugins"]:
-            importlib.import_module(module)
+        if not order["trackers"].keys() <= TRACKERS.keys():
+            _import(order["plugins"], order["plugin_folders"])
         # before the trackers have threads: its imports form a cycle, which two threads must not enter at the same time
         importlib.import_module("analysis.diagnose")
         makers = {name: _maker(folder, name, config, order["limit_s"]) for name, config in order["trackers"].items()}

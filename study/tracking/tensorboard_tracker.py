@@ -16,6 +16,7 @@ from ganstudy import UserError
 from study.spec.tracking import TensorboardConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
+from study.tracking.handed import handed
 from study.tracking.pictures import has_picture
 from study.tracking.runs import RunTracker, begun, final_values
 from study.tracking.tracker import closing_fields
@@ -44,7 +45,7 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
     """Writes a folder with one event file per trial."""
 
     def __init__(self, folder: Path, config: TensorboardConfig, study: StudyRecord):
-        self.layout = Layout(folder)
+        self.layout, self.known = Layout(folder), handed(folder).settings
         # a folder of the user's may hold several studies, which may have the same trials
         self.home = Path(config.folder).absolute() / mark(study) if config.folder else self.layout.tensorboard
         # each file has the columns of the page HPARAMS, and a space that was extended has more
@@ -81,7 +82,7 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
                 tick,
                 [
                     *_scalars({**measured.values, "seconds": measured.seconds, "evaluation_seconds": measured.evaluation_seconds}),
-                    *(_images(self.layout.grid(trial.trial_id, measured.images)) if has_picture(trial, study, tick) else ()),
+                    *(_images(self.layout.grid(trial.trial_id, measured.images)) if has_picture(trial, study, tick, self.known) else ()),
                 ],
             )
         run.flush()

@@ -7,10 +7,11 @@ import numpy as np
 
 from analysis import Direction
 from analysis.metrics import METRICS
-from study.store.columns import settings_of
 from study.store.records import mark
+from study.store.settings import settings_of
 from study.tracking.wandb_fields import config_keys
 from study.views import StudyView
+from trainables.config import known_settings
 
 _TRIALS = 1000  # whose outcomes are coloured, the newest ones; W&B draws fewer curves
 _METRICS = 12  # with a chart of their own
@@ -43,7 +44,7 @@ def _settings(view: StudyView) -> list[dict[str, Any]]:
     for trial_id in view.recorded.trial_ids:
         if forms.keys() <= keys.keys():
             break
-        keys = {**config_keys(settings_of(view.recorded.record(trial_id), view.study)), **keys}
+        keys = {**config_keys(settings_of(view.recorded.record(trial_id), view.study, known_settings())), **keys}
     return [
         {"name": name, "key": keys[name], "log": isinstance(form, Mapping) and bool(form.get("log"))}
         for name, form in forms.items()

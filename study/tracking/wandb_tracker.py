@@ -6,7 +6,6 @@ killed.
 """
 
 import json
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.computing import Computing
+from study.tracking.handed import handed
 from study.tracking.pictures import caption, has_last_picture, has_picture
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
@@ -42,16 +42,17 @@ class _OpenRun:
 
 
 class WandbTracker:
-    """Writes one W&B run per trial, and one for the study. patience_s: see Client. trust_plugins: the results of the study may use its plugins."""
+    """Writes one W&B run per trial, and one for the study. patience_s: see Client."""
 
-    def __init__(self, folder: Path, config: WandbConfig, *, mode: Mode, patience_s: float, trust_plugins: bool = False):
-        self.layout = Layout(folder)
+    def __init__(self, folder: Path, config: WandbConfig, study: StudyRecord, *, mode: Mode, patience_s: float):
+        self.layout, given = Layout(folder), handed(folder)
+        self.known = given.settings
         self.config = config
         self.client = Client(self.layout, config, mode=mode, patience_s=patience_s)
         self.done = mirrored(folder)
         self.open: dict[str, _OpenRun] = {}
         self.client.forget.append(self.open.clear)  # they restart at their next update
-        self.computing = Computing(folder, trust_plugins=trust_plugins)
+        self.computing = Computing(folder, trust_plugins=given.trusts(study))
         self.study_run: StudyRun | None = StudyRun(self.client, self.computing)
         self.study: StudyRecord | None = None
         self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
@@ -106,15 +107,15 @@ class WandbTracker:
             self.study_run = None
 
     def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:
-        from study.tracking.wandb_fields import run_config, run_name, run_tags  # here, since it imports torch
+        from study.tracking.wandb_fields import run_config, run_name, run_tags  # here, since it imports pandas, which takes a second
 
         run = self.client.start(
             f"{mark(study)}-{trial.trial_id}",
-            name=run_name(trial, study),
+            name=run_name(trial, study, self.known),
             group=study.spec["name"],
             job_type=trial.phase,
             tags=run_tags(trial),
-            config=run_config(trial, study),
+            config=run_config(trial, study, self.known),
         )
         run.define_metric("*", step_metric="images")
         return _OpenRun(run, logged=run.starting_step)
@@ -122,7 +123,7 @@ class WandbTracker:
     def _log_tick(self, run: "wandb.Run", trial: TrialRecord, study: StudyRecord, tick: int) -> None:
         import wandb  # here, since a study without this tracker must not import wandb
 
-        from study.tracking.wandb_fields import baselines_beside  # here, since it imports torch
+        from study.tracking.wandb_fields import baselines_beside  # here for the same reason
 
         measured = trial.measurements[tick]
         row: dict[str, Any] = {
@@ -133,12 +134,12 @@ class WandbTracker:
             **baselines_beside(measured.values, study),
         }
         grid = self.layout.grid(trial.trial_id, measured.images)
-        if has_picture(trial, study, tick, self.config.max_images) and grid.exists():
+        if has_picture(trial, study, tick, self.known, self.config.max_images) and grid.exists():
             row["samples"] = wandb.Image(str(grid), caption=caption(trial, study) or None)
         run.log(row, step=tick, commit=True)
 
     def _finish(self, trial: TrialRecord, study: StudyRecord) -> None:
-        from study.tracking.wandb_fields import run_summary, run_tags  # here, since it imports torch
+        from study.tracking.wandb_fields import run_summary, run_tags  # here for the same reason
 
         assert trial.closed
         run, summary = self.open.pop(trial.trial_id).run, run_summary(trial, study)
@@ -155,9 +156,8 @@ class WandbTracker:
 
 
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
-    """For TRACKERS. config.mode is resolved already. Plugins that this process was told to import may be imported by the one that computes the results."""
-    trusted = set(study.spec.get("plugins", ())) <= sys.modules.keys()
-    return WandbTracker(folder, config, mode=cast(Mode, config.mode), patience_s=limit_s, trust_plugins=trusted)
+    """For TRACKERS. config.mode is resolved already."""
+    return WandbTracker(folder, config, study, mode=cast(Mode, config.mode), patience_s=limit_s)
 
 
 def mirrored(folder: Path) -> dict[str, Any]:

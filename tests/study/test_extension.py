@@ -23,9 +23,10 @@ from study.engine.unproposed import Unproposed
 from study.show.trials import print_study, print_trial
 from study.spec.study_spec import StudySpec
 from study.store.cached import Cached
-from study.store.columns import settings_of
 from study.store.records import Earlier, TrialRecord
+from study.store.settings import settings_of
 from study.store.store import Store
+from trainables.config import known_settings
 
 
 def value(record: TrialRecord) -> float | None:
@@ -221,9 +222,9 @@ def test_trials_of_the_smaller_space_have_the_variant_that_their_settings_are(kn
     assert known.study
     variants = {"penalties": {"none": {}, "r1": {"r1": True}, "hinge": {"loss": "hinge"}}}
     now = replace(known.study, spec=spec(space={"scientific": {"g.lr": LR, **variants}}).as_dict())
-    assert {settings_of(record, now)["penalties"] for record in known.trials.values()} == {"none"}
+    assert {settings_of(record, now, known_settings())["penalties"] for record in known.trials.values()} == {"none"}
     hinge = known.trials[min(known.trials)].changed(flat={"data": "ring8", "arch": "mlp", "g.lr": 1e-3, "loss": "hinge"})
-    assert settings_of(hinge, now)["penalties"] == "hinge"
+    assert settings_of(hinge, now, known_settings())["penalties"] == "hinge"
 
 
 def test_claims_of_a_design_are_about_what_it_varied(tmp_path: Path) -> None:

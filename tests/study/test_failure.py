@@ -23,6 +23,7 @@ from study.store.tables import trial_table, trials_frame
 from study.tracking.tracker import closing_fields
 from trainables.config import TrialConfig
 from trainables.data import load
+from trainables.signal_names import signal_names
 
 GOOD: dict[str, Any] = {
     "name": "toy",
@@ -64,8 +65,9 @@ def spec(**changes: Any) -> StudySpec:
 )
 def test_a_condition_holds_where_its_comparisons_say(text: str, failing: list[tuple[float, float]]) -> None:
     cases = [(0.4, 1.0), (0.5, 1.0), (0.4, 9.0), (0.9, 9.0)]
-    condition = Failure(text)
-    assert {case for case in cases if condition.holds(dict(zip(("coverage", "fd"), case, strict=True)))} == set(failing)
+    for signals in (signal_names(), ["coverage", "fd"]):  # all there are, or only what was measured, as in the tracking process
+        condition = Failure(text, signals)
+        assert {case for case in cases if condition.holds(dict(zip(("coverage", "fd"), case, strict=True)))} == set(failing)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from study.spec.tracking import MlflowConfig, Tracking
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
+from study.tracking.handed import hand_over
 from study.tracking.mlflow_tracker import DOWN_S, unsent
 from study.tracking.process import watching
 
@@ -246,7 +247,7 @@ def test_a_batch_is_no_larger_than_mlflow_takes(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("mlflow.MlflowClient", Client)
     from study.tracking.mlflow_tracker import MlflowTracker
 
-    (tmp_path / "wandb").mkdir()
+    hand_over(tmp_path)
     with Store.writing(tmp_path) as store:
         driver = Driver(store)
         driver.open("aa-s0", **{f"d.x{n}": n for n in range(250)})

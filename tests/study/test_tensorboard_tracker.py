@@ -1,8 +1,5 @@
 """The TensorBoard tracker: event files match the records, value by value, also if processes are killed."""
 
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +18,7 @@ from study.spec.tracking import TensorboardConfig, Tracking
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
+from study.tracking.handed import hand_over
 from study.tracking.process import watching
 from study.tracking.tensorboard_tracker import TensorboardTracker
 
@@ -152,10 +150,10 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
     config = TensorboardConfig(folder=str(shared))
     with Store.writing(tmp_path / "one") as store:
         Driver(store).whole("aa-s0")
+        hand_over(tmp_path / "one")
         for created in ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"):
             study = replace(STUDY, created=created)
             tracker = TensorboardTracker(tmp_path / "one", config, study)
-            tracker.sent.parent.mkdir(exist_ok=True)
             assert tracker.update(store.trials["aa-s0"], study, last=True)
             tracker.close()
         written = sorted(shared.glob("digits-*/aa-s0/*"))
@@ -171,7 +169,7 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
 def test_a_space_that_was_extended_has_its_columns_in_all_files(tmp_path: Path) -> None:
     space: Any = SPEC["space"]
     wider = {"scientific": {**space["scientific"], "r1.gamma": [0.1, 1, "auto"]}, "nuisance": {"d_steps": [1, None]}}
-    (tmp_path / "wandb").mkdir()
+    hand_over(tmp_path)
     with Store.writing(tmp_path) as store:
         Driver(store).whole("aa-s0")
         for study in (STUDY, replace(STUDY, spec={**SPEC, "space": wider})):
@@ -190,29 +188,6 @@ def test_a_space_that_was_extended_has_its_columns_in_all_files(tmp_path: Path) 
     }
     assert hparams(events, metadata.SESSION_START_INFO_TAG).hparams["r1.gamma"].string_value == "2.0"
     assert len(events.Scalars("fd")) == 3
-
-
-WITHOUT_TORCH = """
-    import sys
-    from pathlib import Path
-    from study.spec.tracking import TensorboardConfig
-    from study.store.store import Store
-    from study.tracking.tensorboard_tracker import TensorboardTracker
-
-    store = Store(Path(sys.argv[1]))
-    tracker = TensorboardTracker(store.folder, TensorboardConfig(), store.study)
-    tracker.update(store.trials["aa-s0"], store.study, last=True)
-    sys.exit(bool({"torch", "tensorflow"} & set(sys.modules)))
-"""
-
-
-def test_the_tracker_imports_no_torch(tmp_path: Path) -> None:
-    with Store.writing(tmp_path) as store:
-        store.write_study(replace(STUDY, spec={**SPEC, "base": {"budget_kimg": 2}}))
-        Driver(store).whole("aa-s0")
-    (tmp_path / "wandb").mkdir()
-    subprocess.run([sys.executable, "-c", textwrap.dedent(WITHOUT_TORCH), str(tmp_path)], check=True, cwd=Path(__file__).parents[2])
-    assert [shown.step for shown in read(tmp_path / "tensorboard" / "aa-s0").Images("samples")] == [0, 1000, 2000]
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,17 @@ import textwrap
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from recorded import ONLINE, Driver, wait_until
+from recorded import ONLINE, SPEC, STUDY, Driver, wait_until
 from wandb_files import read_runs
 from wandb_server import WandbServer
 
-from study.spec.tracking import Tracking, WandbConfig
+from study.spec.tracking import MlflowConfig, TensorboardConfig, Tracking, WandbConfig
 from study.store.records import Ended, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.tracking.process import watching
@@ -35,6 +36,29 @@ def finished(folder: Path) -> dict[str, Any]:
 def test_importing_the_tracking_module_imports_no_client() -> None:
     code = "import sys, study.tracking.process; sys.exit(bool({'wandb', 'optuna', 'mlflow', 'tensorboard', 'torch', 'pandas'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_the_process_needs_no_torch(tmp_path: Path) -> None:
+    """Which is two thirds of its memory: not for the names and configs of runs, not for the budget of a base that leaves it to the default, and not for a
+    definition of failure that names a signal. Each tracker has written the trial."""
+    everything = Tracking(
+        wandb=WandbConfig(mode="offline"),
+        tensorboard=TensorboardConfig(),
+        mlflow=MlflowConfig(uri=f"sqlite:///{tmp_path}/mlflow.db"),
+        optuna=f"{tmp_path}/journal.log",
+    )
+    folder = tmp_path / "study"
+    with Store.writing(folder) as store:
+        store.write_study(replace(STUDY, spec={**SPEC, "n_configs": 2, "failure": "coverage < 0.5 or d/real_logit > 50"}))
+        Driver(store).whole("aa-s4")
+        with watching(folder, everything, limit_s=120):
+            written = [folder / "wandb" / name for name in ("mirrored.json", "tensorboard.jsonl", "mlflow.jsonl")]
+            wait_until(lambda: all(map(Path.exists, written)) and "journal.log" in os.listdir(tmp_path), limit_s=120)
+            (process,) = psutil.Process().children()
+            libraries = [mapped.path for mapped in process.memory_maps() if mapped.path.endswith(".so")]
+    assert any("pandas" in path for path in libraries)
+    assert not [path for path in libraries if "torch" in path]
 
 
 DRIVER = """

@@ -10,6 +10,7 @@ from recorded import STUDY
 from study.store.records import Closed, Ended, Measurement, StudyRecord, TrialRecord
 from study.tracking.pictures import has_picture
 from study.tracking.wandb_fields import baselines_beside, nested, run_config, run_name, run_summary, run_tags
+from trainables.config import known_settings
 
 
 def study(base: dict[str, Any], scientific: dict[str, Any], **spec: Any) -> StudyRecord:
@@ -38,15 +39,15 @@ def trial(ticks: int = 0, ended: Ended | None = None, every: int = 1000, **flat:
 )
 def test_the_name_says_how_a_trial_differs_from_the_base(flat: dict[str, Any], name: str) -> None:
     given = study({"g.lr": 1e-3, "ema": True}, {"r1": [False, True], "g.lr": {"low": 1e-7, "high": 1.0, "log": True}})
-    assert run_name(trial(**{"ema": True, **flat}), given) == name
+    assert run_name(trial(**{"ema": True, **flat}), given, known_settings()) == name
 
 
 def test_a_name_shows_a_variant_and_not_what_is_in_it() -> None:
     given = study({}, {"nets": {"small": {"g.width": 8, "d.width": 8}, "large": {"g.width": 64, "d.width": 64}}})
     large = replace(trial(g__width=64, d__width=64), variants={"nets": "large"})
     small = replace(trial(g__width=8, d__width=8), variants={"nets": "small"})
-    assert run_name(large, given) == "nets=large, seed=4"
-    assert run_name(small, given) == "base, seed=4"
+    assert run_name(large, given, known_settings()) == "nets=large, seed=4"
+    assert run_name(small, given, known_settings()) == "base, seed=4"
 
 
 def test_a_long_name_is_cut() -> None:
@@ -68,14 +69,14 @@ def test_a_long_name_is_cut() -> None:
         ),
         7,
     )
-    name = run_name(trial(**flat, data__size=123_456_789, latent__dim=123_456, weight_decay=0.123456), study({}, {}))
+    name = run_name(trial(**flat, data__size=123_456_789, latent__dim=123_456, weight_decay=0.123456), study({}, {}), known_settings())
     assert len(name) == 120
     assert name.endswith("…, seed=4")
 
 
 def test_the_config_has_defaults_and_what_the_networks_had() -> None:
     given = replace(trial(r1=True, arch="mlp"), effective={"data.size": 1437, "d.lr": 5e-4, "beta1": 0.9, "g.condition": None})
-    config = run_config(given, study({}, {"r1": [False, True]}))
+    config = run_config(given, study({}, {"r1": [False, True]}), known_settings())
     assert config["r1"]["on"] is True
     assert config["r1"]["gamma"] == 10.0, "the default of a setting that applies"
     assert config["data"]["size"] == 1437, "null in the study file: all that there are"
@@ -120,7 +121,9 @@ def test_sample_grids_are_few_and_keep_the_first_and_the_last(max_images: int, t
     shown = [
         tick
         for tick in range(recorded)  # as a trial is logged: the last tick and its end come together
-        if has_picture(trial(tick + 1, Ended.SCHEDULER if tick == recorded - 1 else None, **flat), STUDY, tick, max_images)
+        if has_picture(
+            trial(tick + 1, Ended.SCHEDULER if tick == recorded - 1 else None, **flat), STUDY, tick, known_settings(), max_images
+        )
     ]
     assert len(shown) <= max_images
     assert not max_images or recorded - 1 in shown
