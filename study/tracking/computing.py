@@ -1,8 +1,9 @@
-"""The process that computes the results of a study for W&B, as the tracking process sees it."""
+"""The process that computes the results of a study, as the tracking process sees it."""
 
 import json
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,18 +11,23 @@ from typing import Any
 
 from study.store.layout import Layout
 
-_EVERY_S = 300.0  # between two computations, at least
+EVERY_S = 300.0  # between two computations, at least
 TRUST = "--trust-plugins"  # the argument with which results may use the plugins of the study
 _SHARE = 0.05  # of one processor that they may take, at most
 
 
 class Computing:
-    """Has `study.tracking.results` compute, in a process that starts when it is first asked and is kept, since it imports for seconds."""
+    """Has `study.tracking.results` compute, in a process that starts when it is first asked and is kept, since it imports for seconds.
+
+    Trackers in several threads may share one.
+    """
 
     def __init__(self, folder: Path, *, trust_plugins: bool = False):
         self.layout, self._folder, self._trust = Layout(folder), folder, trust_plugins
         self._process: subprocess.Popen[bytes] | None = None
         self._asked_at = float("-inf")
+        self._asked_of = -1  # the size of the records then
+        self._lock = threading.RLock()
         self._read: dict[str, Any] | None = None
         self._read_at = 0  # when the file that was read was written, in ns
 
@@ -30,9 +36,10 @@ class Computing:
         """The newest results; None if there are none."""
         if not self.layout.results.exists():
             return None
-        if (written := self.layout.results.stat().st_mtime_ns) != self._read_at:
-            self._read, self._read_at = dict(json.loads(self.layout.results.read_text())), written
-        return self._read
+        with self._lock:
+            if (written := self.layout.results.stat().st_mtime_ns) != self._read_at:
+                self._read, self._read_at = dict(json.loads(self.layout.results.read_text())), written
+            return self._read
 
     @property
     def current(self) -> bool:
@@ -43,20 +50,25 @@ class Computing:
     def ask_again(self) -> None:
         """Ask for new results, unless that would be too often."""
         found = self.results
-        pause = max(_EVERY_S, found["took_s"] / _SHARE if found else 0.0)
-        if time.monotonic() - self._asked_at > pause:
-            self.ask()
+        pause = max(EVERY_S, found["took_s"] / _SHARE if found else 0.0)
+        with self._lock:
+            if time.monotonic() - self._asked_at > pause:
+                self.ask()
 
     def ask(self) -> None:
-        """Ask for new results now. A process that has died is not started again."""
-        if self._process is None:
-            command = [sys.executable, "-m", "study.tracking.results", str(self._folder), *([TRUST] if self._trust else [])]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        self._asked_at = time.monotonic()
-        assert self._process.stdin
-        with suppress(BrokenPipeError):  # it has died
-            self._process.stdin.write(b"\n")
-            self._process.stdin.flush()
+        """Ask for new results now, unless those of all records have been asked for. A process that has died is not started again."""
+        with self._lock:
+            if self._process is None:
+                command = [sys.executable, "-m", "study.tracking.results", str(self._folder), *([TRUST] if self._trust else [])]
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+            size = self.layout.records.stat().st_size
+            if size == self._asked_of:
+                return
+            self._asked_at, self._asked_of = time.monotonic(), size
+            assert self._process.stdin
+            with suppress(BrokenPipeError):  # it has died
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
 
     def wait(self, limit_s: float) -> bool:
         """Wait until the results are of all records. Returns False if they are not within the limit."""
@@ -73,3 +85,19 @@ class Computing:
             self._process.kill()
             with suppress(BrokenPipeError):
                 self._process.communicate()
+
+
+_SHARED: dict[Path, Computing] = {}
+_MAKING = threading.Lock()
+
+
+def computing_of(folder: Path, *, trust_plugins: bool) -> Computing:
+    """Return the one that all trackers of this process share. `end_computing` ends it."""
+    with _MAKING:
+        return _SHARED.setdefault(folder, Computing(folder, trust_plugins=trust_plugins))
+
+
+def end_computing() -> None:
+    """End what the trackers of this process share."""
+    for each in _SHARED.values():
+        each.close()

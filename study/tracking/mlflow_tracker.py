@@ -1,16 +1,17 @@
-"""MLflow tracker: a run per trial. The only module that imports mlflow.
+"""MLflow tracker: a run per trial, below one of the study. The only module that imports mlflow.
 
 The server is the memory: a run is found by its tags, and what it has of a trial is not sent again. A server that fails or hangs is left alone for a
 while; what is missing is sent when it answers again, or when the study is resumed.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,18 +21,20 @@ from study.spec.tracking import MlflowConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.store.store import Store
+from study.tracking.computing import Computing, computing_of
 from study.tracking.handed import handed
 from study.tracking.pictures import has_picture
-from study.tracking.runs import RunTracker, begun, final_values, state, written
+from study.tracking.runs import Pictures, RunTracker, begun, final_values, state, written
 from study.tracking.tracker import closing_fields, log
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Run
 
 DOWN_S = 60.0  # after a failure, how long the server is left alone
 _METRICS, _PARAMS = 1000, 100  # what MLflow takes in one call
 _TAG = 5000  # characters of a tag
 _SQLITE = "sqlite:///"
+_PARENT = "mlflow.parentRunId"  # the tag by which MLflow shows runs below another
 
 
 def check_mlflow(config: MlflowConfig) -> None:
@@ -69,9 +72,9 @@ class _Run:
 
 
 class MlflowTracker(RunTracker[_Run]):
-    """Writes a run per trial to the experiment of the study."""
+    """Writes a run per trial to the experiment of the study, and the best trials to a run above them."""
 
-    def __init__(self, folder: Path, config: MlflowConfig, study: StudyRecord, *, limit_s: float):
+    def __init__(self, folder: Path, config: MlflowConfig, study: StudyRecord, computing: Computing, *, limit_s: float):
         # before mlflow is imported: one try, so that the end of a study waits for a server that hangs a sixth of the limit
         os.environ |= {
             "MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, round(limit_s / 6))),
@@ -83,9 +86,11 @@ class MlflowTracker(RunTracker[_Run]):
 
         self.layout, self.uri, self.known = Layout(folder), config.uri, handed(folder).settings
         self.name = _name(config, study)
-        super().__init__(self.layout.sent("mlflow"), _place(config, study))
+        super().__init__(self.layout.sent("mlflow"), _place(config, study), computing, limit_s=limit_s)
         self.client = MlflowClient(tracking_uri=config.uri)
-        self.experiment = ""  # its id, once it is known
+        self.experiment = self.parent = ""  # ids of the experiment and of the run of the study, once they are known
+        self.failure: Exception | None = None
+        self.behind: set[str] = set()  # trials that could not be sent
         self.down_until = 0.0
         self.ending = False
         self.without_pictures = False
@@ -95,32 +100,35 @@ class MlflowTracker(RunTracker[_Run]):
 
         if last and not self.ending:
             self.ending, self.down_until = True, 0.0  # one more try at the end
+        self.behind.add(trial.trial_id)
         if time.monotonic() < self.down_until:
             return False
         try:
-            return super().update(trial, study, last=last)
+            complete = super().update(trial, study, last=last)
         except (MlflowException, OSError) as error:  # requests' errors are OSErrors
             log(f"MLflow: {trial.trial_id} could not be sent, and nothing is for {DOWN_S:g} s: {error}")
-            self.down_until = time.monotonic() + DOWN_S
+            self.failure, self.down_until = error, time.monotonic() + DOWN_S
             self.open.pop(trial.trial_id, None)  # it is opened anew, and asked what it has
             return False
+        self.behind.remove(trial.trial_id)
+        return complete
 
     def start(self, trial: TrialRecord, study: StudyRecord) -> _Run:
         from mlflow.entities import Param  # here for the same reason
 
-        self.experiment = self.experiment or self._experiment(study)
-        known = self.client.search_runs(
-            [self.experiment], f"tags.study = '{mark(study)}' and tags.trial_id = '{trial.trial_id}'", max_results=1
-        )
-        if known:
+        from study.tracking.names import run_name  # here, since it imports pandas, which takes a second
+
+        above, name = self._run_of_study(study), run_name(trial, study, self.known)
+        if known := self._found(study, "trial_id", trial.trial_id):
             run = _Run(known[0].info.run_id, set())
-            self.client.update_run(run.id, status="RUNNING")
+            self.client.update_run(run.id, status="RUNNING", name=name)
+            self.client.set_tag(run.id, _PARENT, above)  # versions before this one had none
             for name in known[0].data.metrics:
                 run.has |= {(name, metric.step) for metric in self.client.get_metric_history(run.id, name)}
         else:
             begin = round(1000 * begun(study)) + trial.number  # MLflow sorts by this
-            tags = {"study": mark(study), "trial_id": trial.trial_id, "config_id": trial.config_id, "phase": trial.phase}
-            made = self.client.create_run(self.experiment, start_time=begin, tags=tags, run_name=trial.trial_id)
+            tags = {"study": mark(study), "trial_id": trial.trial_id, "config_id": trial.config_id, "phase": trial.phase, _PARENT: above}
+            made = self.client.create_run(self.experiment, start_time=begin, tags=tags, run_name=name)
             run = _Run(made.info.run_id, set())
         params = [Param(name, str(value)) for name, value in trial.settings.items()]
         for first in range(0, len(params), _PARAMS):
@@ -135,12 +143,8 @@ class MlflowTracker(RunTracker[_Run]):
         self._send(run, metrics)
         for tick in ticks:
             grid = self.layout.grid(trial.trial_id, trial.measurements[tick].images)
-            if has_picture(trial, study, tick, self.known) and grid.exists() and not self.without_pictures:
-                try:
-                    self.client.log_artifact(run.id, str(grid), "samples")  # one that is there already is replaced
-                except ImportError as error:
-                    log(f"MLflow: sample grids are left out, since a package for the server's artifact store is missing: {error}")
-                    self.without_pictures = True
+            if has_picture(trial, study, tick, self.known) and grid.exists():
+                self._attach(run.id, grid, "samples")
 
     def finish(self, run: _Run, trial: TrialRecord, study: StudyRecord) -> None:
         from mlflow.entities import RunTag  # here for the same reason
@@ -159,12 +163,55 @@ class MlflowTracker(RunTracker[_Run]):
     def interrupt(self, run: _Run) -> None:
         self.client.set_terminated(run.id, "KILLED")
 
-    def close(self) -> None:
-        from mlflow.exceptions import MlflowException  # here for the same reason
+    def show(self, pictures: Pictures, study: StudyRecord, n_ended: int) -> None:
+        with TemporaryDirectory() as place:
+            for name, each in pictures.items():
+                (Path(place) / name).mkdir(parents=True)
+                for number, picture in enumerate(each, start=1):
+                    shutil.copyfile(picture["path"], Path(place) / name / f"{number}.png")
+                (Path(place) / name / "captions.txt").write_text("".join(f"{picture['caption']}\n" for picture in each))
+            self._attach(self._run_of_study(study), Path(place))
 
+    def finish_study(self, study: StudyRecord, *, complete: bool) -> None:
+        if complete or self.parent:
+            self.client.set_terminated(self._run_of_study(study), "FINISHED" if complete else "KILLED")
+
+    def close(self) -> None:
         if time.monotonic() > self.down_until:
-            with suppress(MlflowException, OSError):  # it failed just now; the study is resumed
-                super().close()
+            super().close()
+        if self.failure and self.behind:
+            raise self.failure
+
+    def _attach(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Send a file, or all files of a folder. Those that are there already are replaced."""
+        if self.without_pictures:
+            return
+        try:
+            if path.is_dir():
+                self.client.log_artifacts(run_id, str(path))
+            else:
+                self.client.log_artifact(run_id, str(path), folder)
+        except ImportError as error:
+            log(f"MLflow: pictures are left out, since a package for the server's artifact store is missing: {error}")
+            self.without_pictures = True
+
+    def _found(self, study: StudyRecord, tag: str, value: str) -> list["Run"]:
+        """The run of this study with this tag, if there is one."""
+        self.experiment = self.experiment or self._experiment(study)
+        return list(self.client.search_runs([self.experiment], f"tags.study = '{mark(study)}' and tags.{tag} = '{value}'", max_results=1))
+
+    def _run_of_study(self, study: StudyRecord) -> str:
+        """The id of the run of the study, which is made if it is missing."""
+        if self.parent:
+            return self.parent
+        if known := self._found(study, "role", "study"):
+            self.client.update_run(known[0].info.run_id, status="RUNNING")
+            self.parent = str(known[0].info.run_id)
+        else:
+            tags = {"study": mark(study), "role": "study", **_note(study)}
+            made = self.client.create_run(self.experiment, start_time=round(1000 * begun(study)), tags=tags, run_name=study.spec["name"])
+            self.parent = str(made.info.run_id)
+        return self.parent
 
     def _experiment(self, study: StudyRecord) -> str:
         """The id of the experiment, which is made if it is missing. Of an SQLite file, artifacts lie beside it, as MLflow's own server has them."""
@@ -176,7 +223,7 @@ class MlflowTracker(RunTracker[_Run]):
             self.client.create_experiment(
                 self.name,
                 artifact_location=beside.as_uri() if self.uri.startswith(_SQLITE) else None,
-                tags={"mlflow.note.content": study.spec["question"]} if study.spec.get("question") else None,
+                tags=_note(study),
             )
         )
 
@@ -189,7 +236,8 @@ class MlflowTracker(RunTracker[_Run]):
 
 def mlflow_tracker(folder: Path, config: MlflowConfig, study: StudyRecord, limit_s: float) -> MlflowTracker:
     """The tracker as TRACKERS makes it."""
-    return MlflowTracker(folder, config, study, limit_s=limit_s)
+    computing = computing_of(folder, trust_plugins=handed(folder).trusts(study))
+    return MlflowTracker(folder, config, study, computing, limit_s=limit_s)
 
 
 def unsent(folder: Path, config: MlflowConfig) -> str:
@@ -198,6 +246,11 @@ def unsent(folder: Path, config: MlflowConfig) -> str:
     trials = [trial for trial in store.trials.values() if trial.measurements or trial.closed]
     missing = [trial for trial in trials if store.study and found.get(trial.trial_id) != [*state(trial), _place(config, store.study)]]
     return f"{len(missing)} of {len(trials)} trials not complete there" if missing else ""
+
+
+def _note(study: StudyRecord) -> dict[str, str]:
+    """The tag that MLflow shows as a description."""
+    return {"mlflow.note.content": study.spec["question"]} if study.spec.get("question") else {}
 
 
 def _name(config: MlflowConfig, study: StudyRecord) -> str:

@@ -27,10 +27,12 @@ from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
 from study.tracking import mlflow_tracker
+from study.tracking.computing import end_computing
 from study.tracking.handed import hand_over
 from study.tracking.killing import kill
+from study.tracking.runs import state
 from study.tracking.tracker import Tail, Tracker, follow
-from study.tracking.wandb_tracker import mirrored, state
+from study.tracking.wandb_tracker import mirrored
 
 _LIMIT_S = 60.0  # how long the tracking process may take after the study has ended
 
@@ -181,7 +183,11 @@ def main() -> None:
         # before the trackers have threads: its imports form a cycle, which two threads must not enter at the same time
         importlib.import_module("analysis.diagnose")
         makers = {name: _maker(folder, name, config, order["limit_s"]) for name, config in order["trackers"].items()}
-        sys.exit(0 if follow(Tail(folder), makers, ending) else 1)
+        try:
+            whole = follow(Tail(folder), makers, ending)
+        finally:
+            end_computing()
+        sys.exit(0 if whole else 1)
 
 
 def _maker(folder: Path, name: str, config: Any, limit_s: float) -> Callable[[StudyRecord], Tracker]:

@@ -1,18 +1,24 @@
-"""What trackers with a run per trial share: which trials are complete, which runs are open, and when a tick can be written."""
+"""What trackers with a run per trial share: which trials are complete, which runs are open, when a tick can be written, and when the best trials are shown."""
 
 import json
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from study.store.records import Ended, StudyRecord, TrialRecord
+from study.tracking.computing import EVERY_S, Computing
 from study.tracking.pictures import has_last_picture
 
 _PICTURE_S = 5.0  # how long to wait for a tick's sample grid
+BEST = "best"  # stands in the place of a trial's id for the pictures of the best trials
 T = TypeVar("T")
+Pictures = Mapping[
+    str, Sequence[Mapping[str, str]]
+]  # name -> {"path", "caption"} of each, the best trial first: see study.tracking.best_pictures
 
 
 @dataclass
@@ -27,13 +33,18 @@ class _Open(Generic[T]):
 
 
 class RunTracker(ABC, Generic[T]):
-    """Writes a run per trial, tick by tick. T is what a run is written to.
+    """Writes a run per trial, tick by tick, and pictures of the best trials. T is what a run is written to.
 
-    sent: the file that lists what has been written. place: where; what was written to another place is written again.
+    sent: the file that lists what has been written. place: where; what was written to another place is written again. computing: what knows the best
+    trials; a study that has ended waits for it, for a third of `limit_s` at most.
     """
 
-    def __init__(self, sent: Path, place: str):
-        self.sent, self.place = sent, place
+    def __init__(self, sent: Path, place: str, computing: Computing, *, limit_s: float):
+        self.sent, self.place, self.computing, self.limit_s = sent, place, computing, limit_s
+        self.study: StudyRecord | None = None
+        self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
+        self.began = time.monotonic()
+        self.shown: Pictures = {}
         self.done = {trial_id: found for trial_id, found in written(sent).items() if found[-1] == place}
         self.open: dict[str, _Open[T]] = {}
 
@@ -53,7 +64,26 @@ class RunTracker(ABC, Generic[T]):
     def interrupt(self, run: T) -> None:
         """Close the run of a trial that has not ended."""
 
+    @abstractmethod
+    def show(self, pictures: Pictures, study: StudyRecord, n_ended: int) -> None:
+        """Show pictures of the best trials. n_ended: how many trials they are the best of."""
+
+    @abstractmethod
+    def finish_study(self, study: StudyRecord, *, complete: bool) -> None:
+        """Close what holds the pictures of the best trials. complete: whether all trials have ended."""
+
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
+        complete = self.update_trial(trial, study, last=last)
+        self.study, self.ended[trial.trial_id] = study, trial.closed is not None
+        n_ended = sum(self.ended.values())
+        if not last and n_ended and time.monotonic() - self.began > EVERY_S:
+            if (found := self.computing.results) is None or n_ended > found["ended"]:
+                self.computing.ask_again()
+            self._show(study)
+        return complete
+
+    def update_trial(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
+        """Write what is new of a trial. Returns as `update`."""
         if self._is_written(trial) or not (trial.measurements or trial.closed):
             return True
         if trial.trial_id not in self.open:
@@ -70,23 +100,47 @@ class RunTracker(ABC, Generic[T]):
         if complete and trial.closed:
             self.finish(entry.run, trial, study)
             del self.open[trial.trial_id]
-            self._keep(trial)
+            self._keep(trial.trial_id, state(trial))
         return complete
 
     def close(self) -> None:
-        """Close the runs of trials that have not ended. They go on with the study."""
+        """Close the runs of trials that have not ended, which go on with the study, and show the best trials."""
         for entry in self.open.values():
             self.interrupt(entry.run)
-            self._keep(entry.trial)
+            self._keep(entry.trial.trial_id, state(entry.trial))
+        if self.study is None or self.is_study_written():
+            return
+        complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
+        if complete and not self.computing.current:
+            self.computing.ask()
+            self.computing.wait(self.limit_s / 3)
+        self._show(self.study)
+        self.finish_study(self.study, complete=complete)
+        if complete and self.computing.current:
+            self._keep(BEST, self._all())
+
+    def is_study_written(self) -> bool:
+        """Whether the best of all trials are shown, and nothing is left to be closed."""
+        return self.done.get(BEST) == [*self._all(), self.place]
+
+    def _all(self) -> list[Any]:
+        """What is shown if nothing is missing: the size of the records."""
+        return [self.computing.layout.records.stat().st_size, None]
+
+    def _show(self, study: StudyRecord) -> None:
+        found = self.computing.results
+        if found and found["pictures"] and found["pictures"] != self.shown:
+            self.show(found["pictures"], study, found["ended"])
+            self.shown = found["pictures"]
 
     def _is_written(self, trial: TrialRecord) -> bool:
         return self.done.get(trial.trial_id) == [*state(trial), self.place]
 
-    def _keep(self, trial: TrialRecord) -> None:
-        """Note that the run holds all that is known of the trial. The line begins with its line break, since a kill may have torn the one before."""
-        self.done[trial.trial_id] = [*state(trial), self.place]
+    def _keep(self, name: str, state: list[Any]) -> None:
+        """Note what is written of a trial or of the study. The line begins with its line break, since a kill may have torn the one before."""
+        self.done[name] = [*state, self.place]
         with self.sent.open("a") as file:
-            file.write("\n" + json.dumps([trial.trial_id, *self.done[trial.trial_id]]))
+            file.write("\n" + json.dumps([name, *self.done[name]]))
 
 
 def state(trial: TrialRecord) -> list[Any]:

@@ -19,9 +19,10 @@ from study.store.store import Store
 from study.tracking.computing import Computing
 from study.tracking.killing import kill
 from study.tracking.process import complete_wandb, unsent
+from study.tracking.runs import state
 from study.tracking.wandb_publish import HINT, are_sent, installed
 from study.tracking.wandb_study import is_sent, study_run_id
-from study.tracking.wandb_tracker import mirrored, state
+from study.tracking.wandb_tracker import mirrored
 
 _LIMIT_S = 300.0  # for the runs that are not complete
 _STALL_S = 60.0  # without a run that was sent

@@ -5,6 +5,7 @@ emptied.
 """
 
 import os
+import time
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,10 @@ from ganstudy import UserError
 from study.spec.tracking import TensorboardConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
+from study.tracking.computing import Computing, computing_of
 from study.tracking.handed import handed
 from study.tracking.pictures import has_picture
-from study.tracking.runs import RunTracker, begun, final_values
+from study.tracking.runs import BEST, Pictures, RunTracker, begun, final_values
 from study.tracking.tracker import closing_fields
 
 if TYPE_CHECKING:
@@ -44,27 +46,22 @@ def check_tensorboard(config: TensorboardConfig) -> None:
 class TensorboardTracker(RunTracker["EventFileWriter"]):
     """Writes a folder with one event file per trial."""
 
-    def __init__(self, folder: Path, config: TensorboardConfig, study: StudyRecord):
+    def __init__(self, folder: Path, config: TensorboardConfig, study: StudyRecord, computing: Computing, *, limit_s: float):
         self.layout, self.known = Layout(folder), handed(folder).settings
+        self.best: EventFileWriter | None = None  # where the best trials are shown
         # a folder of the user's may hold several studies, which may have the same trials
         self.home = Path(config.folder).absolute() / mark(study) if config.folder else self.layout.tensorboard
         # each file has the columns of the page HPARAMS, and a space that was extended has more
         columns = ",".join([*_varied(study), *study.objectives])
-        super().__init__(self.layout.sent("tensorboard"), f"{self.home if config.folder else ''} {columns}")
+        super().__init__(self.layout.sent("tensorboard"), f"{self.home if config.folder else ''} {columns}", computing, limit_s=limit_s)
         self.done = {trial_id: found for trial_id, found in self.done.items() if (self.home / trial_id).is_dir()}
 
     def start(self, trial: TrialRecord, study: StudyRecord) -> "EventFileWriter":
         # here, as in all functions of this file, since a study without this tracker must not import tensorboard
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-        home = self.home / trial.trial_id
-        for former in home.glob("*tfevents*"):
-            os.truncate(former, 0)  # a TensorBoard that is reading it would wait for ever for a deleted file to grow
-        writer, start = EventFileWriter(str(home)), begun(study)
-        # here TensorBoard forgets what it has read of a former file
-        writer.add_event(Event(wall_time=start, step=0, session_log=SessionLog(status=SessionLog.START)))
+        writer, start = self._writer(trial.trial_id, study), begun(study)
         settings = {**trial.settings, "phase": trial.phase}
         given = {name: value for name, kind in _varied(study).items() if (value := _as(kind, settings.get(name))) is not None}
         for summary in (_columns(study), hparams_pb(given, trial_id=trial.trial_id, start_time_secs=start)):
@@ -82,7 +79,11 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
                 tick,
                 [
                     *_scalars({**measured.values, "seconds": measured.seconds, "evaluation_seconds": measured.evaluation_seconds}),
-                    *(_images(self.layout.grid(trial.trial_id, measured.images)) if has_picture(trial, study, tick, self.known) else ()),
+                    *(
+                        _image("samples", grid)
+                        for grid in (self.layout.grid(trial.trial_id, measured.images),)
+                        if has_picture(trial, study, tick, self.known) and grid.exists()
+                    ),
                 ],
             )
         run.flush()
@@ -96,6 +97,36 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
     def interrupt(self, run: "EventFileWriter") -> None:
         run.close()
 
+    def show(self, pictures: Pictures, study: StudyRecord, n_ended: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event  # here for the same reason
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        if self.best is None:
+            self.best = self._writer(BEST, study)
+        values = [
+            _image(name if len(each) == 1 else f"{name}/{place}", Path(picture["path"]), picture["caption"])
+            for name, each in pictures.items()
+            for place, picture in enumerate(each, start=1)
+        ]
+        self.best.add_event(Event(wall_time=time.time(), step=n_ended, summary=Summary(value=values)))
+        self.best.flush()
+
+    def finish_study(self, study: StudyRecord, *, complete: bool) -> None:
+        if self.best is not None:
+            self.best.close()
+
+    def _writer(self, name: str, study: StudyRecord) -> "EventFileWriter":
+        """Return what writes a new event file in the folder `name`, and empty the former ones."""
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # here for the same reason
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        for former in (self.home / name).glob("*tfevents*"):
+            os.truncate(former, 0)  # a TensorBoard that is reading it would wait for ever for a deleted file to grow
+        writer = EventFileWriter(str(self.home / name))
+        # here TensorBoard forgets what it has read of a former file
+        writer.add_event(Event(wall_time=begun(study), step=0, session_log=SessionLog(status=SessionLog.START)))
+        return writer
+
     def _add(self, run: "EventFileWriter", trial: TrialRecord, study: StudyRecord, tick: int, values: Iterable["Summary.Value"]) -> None:
         """Add values at a tick. The axis "relative" of TensorBoard then shows the seconds of training."""
         from tensorboard.compat.proto.event_pb2 import Event  # here for the same reason
@@ -107,7 +138,8 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
 
 def tensorboard_tracker(folder: Path, config: TensorboardConfig, study: StudyRecord, limit_s: float) -> TensorboardTracker:
     """The tracker as TRACKERS makes it."""
-    return TensorboardTracker(folder, config, study)
+    computing = computing_of(folder, trust_plugins=handed(folder).trusts(study))
+    return TensorboardTracker(folder, config, study, computing, limit_s=limit_s)
 
 
 def _varied(study: StudyRecord) -> dict[str, type]:
@@ -163,15 +195,13 @@ def _scalars(values: dict[str, float]) -> list["Summary.Value"]:
     return [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
 
 
-def _images(grid: Path) -> list["Summary.Value"]:
-    from tensorboard.compat.proto.summary_pb2 import Summary  # here for the same reason
+def _image(tag: str, path: Path, caption: str = "") -> "Summary.Value":
+    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # here for the same reason
 
-    if not grid.exists():
-        return []
-    with Image.open(grid) as picture:
+    with Image.open(path) as picture:
         width, height = picture.size
-    image = Summary.Image(height=height, width=width, colorspace=_RGB, encoded_image_string=grid.read_bytes())
-    return [Summary.Value(tag="samples", image=image)]
+    image = Summary.Image(height=height, width=width, colorspace=_RGB, encoded_image_string=path.read_bytes())
+    return Summary.Value(tag=tag, image=image, metadata=SummaryMetadata(summary_description=caption))
 
 
 def _text(name: str, text: str) -> "Summary.Value":

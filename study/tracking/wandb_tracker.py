@@ -18,9 +18,10 @@ from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
-from study.tracking.computing import Computing
+from study.tracking.computing import computing_of
 from study.tracking.handed import handed
 from study.tracking.pictures import caption, has_last_picture, has_picture
+from study.tracking.runs import state
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
 from study.tracking.wandb_study import StudyRun
@@ -52,7 +53,7 @@ class WandbTracker:
         self.done = mirrored(folder)
         self.open: dict[str, _OpenRun] = {}
         self.client.forget.append(self.open.clear)  # they restart at their next update
-        self.computing = Computing(folder, trust_plugins=given.trusts(study))
+        self.computing = computing_of(folder, trust_plugins=given.trusts(study))
         self.study_run: StudyRun | None = StudyRun(self.client, self.computing)
         self.study: StudyRecord | None = None
         self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
@@ -93,7 +94,6 @@ class WandbTracker:
             if self.study_run and self.study:
                 complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
                 self.study_run.close(self.study, complete=complete)
-        self.computing.close()
 
     @contextmanager
     def _without_study_run_if_it_fails(self) -> Iterator[None]:
@@ -107,7 +107,8 @@ class WandbTracker:
             self.study_run = None
 
     def _start(self, trial: TrialRecord, study: StudyRecord) -> _OpenRun:
-        from study.tracking.wandb_fields import run_config, run_name, run_tags  # here, since it imports pandas, which takes a second
+        from study.tracking.names import run_name  # here, since it imports pandas, which takes a second
+        from study.tracking.wandb_fields import run_config, run_tags
 
         run = self.client.start(
             f"{mark(study)}-{trial.trial_id}",
@@ -164,8 +165,3 @@ def mirrored(folder: Path) -> dict[str, Any]:
     """Trial id -> `state` of the trials whose runs are complete."""
     path = Layout(folder).mirrored
     return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def state(trial: TrialRecord) -> list[Any]:
-    """What a complete run of the trial contains: its number of ticks and how it ended."""
-    return [len(trial.measurements), trial.closed and str(trial.closed.ended)]

@@ -1,4 +1,4 @@
-"""Pictures of the best trials in the W&B run of a study, and plugins that its results need."""
+"""Pictures of the best trials in W&B, TensorBoard and MLflow, and plugins that the results of a study need."""
 
 import json
 import sys
@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from mlflow_server import MlflowServer
 from ranked import GIVEN, played
 from recorded import OFFLINE
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb_files import read_runs
 
 from study.api import open_study
-from study.spec.tracking import Tracking, WandbConfig
+from study.spec.tracking import MlflowConfig, TensorboardConfig, Tracking, WandbConfig
 from study.store.layout import Layout
 from study.store.store import Store
 from study.tracking.computing import Computing
@@ -88,6 +90,41 @@ def test_the_run_of_the_study_has_the_pictures(tmp_path: Path) -> None:
         (row,) = run.history
         shown = {key.partition("/count")[0]: row[key] for key in row if key.endswith("/count")}
         assert shown == ({"best/samples": 3, "best/scatter": 3, "real": 1} if max_images else {})
+
+
+@pytest.mark.slow
+def test_tensorboard_and_mlflow_have_them_too_and_are_told_once(tmp_path: Path) -> None:
+    """TensorBoard in a run of their own, MLflow in the run of the study, above those of trials. A third session has nothing to do."""
+    folder, said = tmp_path / "ring", list[str]()
+    with_generators(folder)
+    best = [trial.trial_id for trial in open_study(folder).best(3)]
+    with MlflowServer(tmp_path / "server") as server:
+        both = Tracking(tensorboard=TensorboardConfig(), mlflow=MlflowConfig(uri=server.url))
+        with watching(folder, both, say=said.append, limit_s=180):
+            pass
+        before = {path: path.stat().st_mtime_ns for path in (folder / "tensorboard").rglob("*tfevents*")}
+        results = Layout(folder).results
+        results.unlink()
+        with watching(folder, both, say=said.append, limit_s=180):
+            pass
+        assert not results.exists(), "nothing was computed"
+        ((study, name, status),) = server.rows("SELECT run_uuid, name, status FROM runs JOIN tags USING (run_uuid) WHERE key = 'role' AND value = 'study'")
+        below = server.rows("SELECT value, count(*) FROM tags WHERE key = 'mlflow.parentRunId' GROUP BY value")
+    assert not said
+    assert {path: path.stat().st_mtime_ns for path in (folder / "tensorboard").rglob("*tfevents*")} == before
+    events = EventAccumulator(str(folder / "tensorboard" / "best")).Reload()
+    pictures = [*(f"best/samples/{place}" for place in (1, 2, 3)), *(f"best/scatter/{place}" for place in (1, 2, 3)), "real"]
+    assert sorted(events.Tags()["images"]) == pictures
+    assert [events.SummaryMetadata(f"best/samples/{place}").summary_description for place in (1, 2, 3)] == [
+        f"place {place}: {best[place - 1]}" for place in (1, 2, 3)
+    ]
+    (shown,) = events.Images("best/scatter/1")
+    assert shown.step == len(Store(folder).trials)
+    assert shown.encoded_image_string == Layout(folder).beside_real(best[0], Store(folder).trials[best[0]].saved_images).read_bytes()
+    assert (name, status, below) == ("ring", "FINISHED", [(study, len(Store(folder).trials))])
+    (artifacts,) = (tmp_path / "server").glob(f"artifacts/*/{study}/artifacts")
+    assert {str(path.relative_to(artifacts)) for path in artifacts.rglob("*.png")} == {f"{each}.png" for each in pictures[:-1]} | {"real/1.png"}
+    assert (artifacts / "best" / "samples" / "captions.txt").read_text().splitlines()[2] == f"place 3: {best[2]}"
 
 
 @pytest.mark.slow

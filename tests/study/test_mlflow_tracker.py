@@ -18,6 +18,7 @@ from study.spec.tracking import MlflowConfig, Tracking
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
+from study.tracking.computing import Computing
 from study.tracking.handed import hand_over
 from study.tracking.mlflow_tracker import DOWN_S, unsent
 from study.tracking.process import watching
@@ -89,7 +90,7 @@ def test_a_run_matches_the_record(tmp_path: Path, server: MlflowServer) -> None:
         "outcome": "healthy",
         "ended": "budget",
         "failed": "False",
-        "mlflow.runName": "aa-s4",
+        "mlflow.runName": "r1, r1.gamma=2, d_steps=2, seed=4",
     }
     assert tags["mlflow.note.content"] == tags["diagnosis"]
     assert not {"onset_kimg", "reason"} & tags.keys(), "there is none"
@@ -253,7 +254,7 @@ def test_a_batch_is_no_larger_than_mlflow_takes(tmp_path: Path, monkeypatch: pyt
         driver.open("aa-s0", **{f"d.x{n}": n for n in range(250)})
         for tick in range(500):
             driver.tick("aa-s0", tick, Ended.BUDGET if tick == 499 else None)
-        tracker = MlflowTracker(tmp_path, MlflowConfig(uri="http://host"), STUDY, limit_s=60)
+        tracker = MlflowTracker(tmp_path, MlflowConfig(uri="http://host"), STUDY, Computing(tmp_path), limit_s=60)
         assert tracker.update(store.trials["aa-s0"], STUDY, last=True)
     sizes = {part: [len(batch[part]) for batch in sent if part in batch] for part in ("metrics", "params")}
     assert (sum(sizes["metrics"]), sum(sizes["params"])) == (500 * 5 + 1, 255)

@@ -18,6 +18,7 @@ from study.spec.tracking import TensorboardConfig, Tracking
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
+from study.tracking.computing import Computing
 from study.tracking.handed import hand_over
 from study.tracking.process import watching
 from study.tracking.tensorboard_tracker import TensorboardTracker
@@ -153,7 +154,7 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
         hand_over(tmp_path / "one")
         for created in ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"):
             study = replace(STUDY, created=created)
-            tracker = TensorboardTracker(tmp_path / "one", config, study)
+            tracker = TensorboardTracker(tmp_path / "one", config, study, Computing(tmp_path / "one"), limit_s=1)
             assert tracker.update(store.trials["aa-s0"], study, last=True)
             tracker.close()
         written = sorted(shared.glob("digits-*/aa-s0/*"))
@@ -161,7 +162,7 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
         for path in written:
             path.unlink()
             path.parent.rmdir()
-        tracker = TensorboardTracker(tmp_path / "one", config, study)
+        tracker = TensorboardTracker(tmp_path / "one", config, study, Computing(tmp_path / "one"), limit_s=1)
         assert tracker.update(store.trials["aa-s0"], study, last=True)
         assert read(next(shared.glob("digits-*/aa-s0"))).Scalars("fd")[0].wall_time == 1767312000.0  # when the study began
 
@@ -173,7 +174,7 @@ def test_a_space_that_was_extended_has_its_columns_in_all_files(tmp_path: Path) 
     with Store.writing(tmp_path) as store:
         Driver(store).whole("aa-s0")
         for study in (STUDY, replace(STUDY, spec={**SPEC, "space": wider})):
-            tracker = TensorboardTracker(tmp_path, TensorboardConfig(), study)
+            tracker = TensorboardTracker(tmp_path, TensorboardConfig(), study, Computing(tmp_path), limit_s=1)
             assert tracker.update(store.trials["aa-s0"], study, last=True)
             tracker.close()
     events = read(tmp_path / "tensorboard" / "aa-s0")

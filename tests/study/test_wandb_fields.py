@@ -8,8 +8,9 @@ import pytest
 from recorded import STUDY
 
 from study.store.records import Closed, Ended, Measurement, StudyRecord, TrialRecord
+from study.tracking.names import run_name
 from study.tracking.pictures import has_picture
-from study.tracking.wandb_fields import baselines_beside, nested, run_config, run_name, run_summary, run_tags
+from study.tracking.wandb_fields import baselines_beside, nested, run_config, run_summary, run_tags
 from trainables.config import known_settings
 
 
