@@ -230,13 +230,15 @@ def _add_phase(
 
 def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool, extend: bool = False) -> None:
     """Launch a study and print its result. Exits with 130 on Ctrl-C."""
-    from study.api import launch
+    from study.api import open_study
+    from study.engine.launch import launch
     from study.show.terminal import print_result
     from study.show.wandb import send_report
 
-    began = time.monotonic()
+    began, trackers = time.monotonic(), list[str]()
     try:
-        view = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
+        store = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend, say_last=trackers.append)
+        view = open_study(store.folder, trust_plugins=True)
         print_result(view, spec, console, seconds=time.monotonic() - began)
         if spec.tracking.wandb:
             send_report(view.folder, spec.tracking.wandb, console)
@@ -244,6 +246,9 @@ def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_c
         advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)
         raise typer.Exit(130) from None
+    finally:
+        for each in trackers:  # last, below the answer, where they are seen
+            console.print(each, soft_wrap=True)
 
 
 @app.command()

@@ -26,7 +26,9 @@ Value = Callable[[TrialRecord], float | Mapping[str, float] | None]
 
 
 def study_record(spec: StudySpec) -> StudyRecord:
-    return StudyRecord(spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), baselines={}, n_modes=8, created="2026-01-01T00:00:00+00:00", provenance={})
+    return StudyRecord(
+        spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), baselines={}, n_modes=8, created="2026-01-01T00:00:00+00:00", provenance={}
+    )
 
 
 def play(spec: StudySpec, folder: Path, value: Value, *, at_most: int = 10_000, study: StudyRecord | None = None) -> Store:

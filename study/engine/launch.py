@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -56,8 +56,12 @@ def launch(
     progress: bool = True,
     allow_changed_code: bool = False,
     extend: bool = False,
+    say_last: Callable[[str], None] = print,
 ) -> Store:
-    """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch."""
+    """Run the study until its trials are done or it is stopped. Returns its records. See study.api.launch.
+
+    say_last: called with what trackers could not do, and how the rest is sent.
+    """
     if not isinstance(spec, StudySpec):
         raise UserError(f"launch needs a StudySpec; given {spec!r}. Read a study file with StudySpec.load(path)")
     folder = created(folder or default_folder(spec.name))
@@ -66,7 +70,7 @@ def launch(
         terminal().print(note, soft_wrap=True)
     if prepared.done:
         _complete(prepared, folder, spec)
-        with _tracked(folder, spec):  # to complete the trackers
+        with _tracked(folder, spec, say_last):  # to complete the trackers
             return Store(folder)
     with cluster.connected(address), _sigterm_as_sigint():  # after ray.init, which installs its own SIGTERM handler
         cluster.check_versions(allow_changed_code=allow_changed_code)
@@ -86,7 +90,7 @@ def launch(
                 keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
                 if store.layout.classifier.exists():
                     store.publish(store.layout.classifier)
-                with _tracked(folder, spec), Progress(spec, store, shown=progress) as display:
+                with _tracked(folder, spec, say_last), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
                     if spec.is_open_ended and not unfinished(spec, store):
                         assert store.study
@@ -112,8 +116,8 @@ def _make_room(folder: Path, differing: str, *, progress: bool) -> None:
         )
 
 
-def _tracked(folder: Path, spec: StudySpec) -> AbstractContextManager[None]:
-    return watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins))
+def _tracked(folder: Path, spec: StudySpec, say_last: Callable[[str], None]) -> AbstractContextManager[None]:
+    return watching(folder, spec.tracking, plugins=spec.plugins, plugin_folders=plugin_folders(spec.plugins), say_last=say_last)
 
 
 def _run_trials(spec: StudySpec, shared: Shared, store: Store, display: Progress, *, lanes: int) -> None:

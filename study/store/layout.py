@@ -210,9 +210,9 @@ class Layout:
         return self.tracking / "log.txt"
 
     @property
-    def handed(self) -> Path:
-        """JSON: what the driver hands over to the tracking process: `study.tracking.handed`."""
-        return self.tracking / "handed.json"
+    def tracking_ended(self) -> Path:
+        """JSON: tracker -> why it failed, or "", of those that have ended."""
+        return self.tracking / "ended.json"
 
     @property
     def mirrored(self) -> Path:

@@ -1,13 +1,13 @@
-"""What the driver hands over to the tracking process, so that it needs no torch: all settings with their defaults, and whose plugins are known."""
+"""What the driver hands over to the tracking process, so that it needs no torch: all settings with their defaults, and whose plugins are known.
 
-import json
-from collections.abc import Sequence
+It goes through the pipe and not through a file, since a full disk must not stop the trackers that write elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from ganstudy.files import write_whole
 from ganstudy.known_settings import KnownSettings
-from study.store.layout import Layout
 from study.store.records import StudyRecord
 
 
@@ -23,15 +23,21 @@ class Handed:
         return self.plugins >= set(study.spec.get("plugins", ()))
 
 
-def hand_over(folder: Path, plugins: Sequence[str] = ()) -> None:
-    """Write what the tracking process of a study folder needs. plugins: those of the study, which this process has imported."""
+def handing_over(plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what the tracking process needs, as JSON takes it. plugins: those of the study, which this process has imported."""
     from trainables.config import known_settings  # here, since it imports torch, which only the driver may
 
-    Layout(folder).handed.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(Layout(folder).handed, json.dumps({"settings": known_settings().as_dict(), "plugins": list(plugins)}))
+    return {"settings": known_settings().as_dict(), "plugins": list(plugins)}
 
 
-def handed(folder: Path) -> Handed:
-    """Return what was handed over."""
-    found = json.loads(Layout(folder).handed.read_text())
-    return Handed(KnownSettings.from_dict(found["settings"]), frozenset(found["plugins"]))
+_HERE: list[Handed] = []
+
+
+def receive(given: Mapping[str, Any]) -> None:
+    """Keep what was handed over to this process."""
+    _HERE[:] = [Handed(KnownSettings.from_dict(given["settings"]), frozenset(given["plugins"]))]
+
+
+def handed() -> Handed:
+    """Return what was handed over to this process."""
+    return _HERE[0]

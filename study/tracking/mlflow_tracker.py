@@ -84,7 +84,7 @@ class MlflowTracker(RunTracker[_Run]):
         }
         from mlflow import MlflowClient  # here, as in all functions of this file, since a study without this tracker must not import mlflow
 
-        self.layout, self.uri, self.known = Layout(folder), config.uri, handed(folder).settings
+        self.layout, self.uri, self.known = Layout(folder), config.uri, handed().settings
         self.name = _name(config, study)
         super().__init__(self.layout.sent("mlflow"), _place(config, study), computing, limit_s=limit_s)
         self.client = MlflowClient(tracking_uri=config.uri)
@@ -236,7 +236,7 @@ class MlflowTracker(RunTracker[_Run]):
 
 def mlflow_tracker(folder: Path, config: MlflowConfig, study: StudyRecord, limit_s: float) -> MlflowTracker:
     """The tracker as TRACKERS makes it."""
-    computing = computing_of(folder, trust_plugins=handed(folder).trusts(study))
+    computing = computing_of(folder, trust_plugins=handed().trusts(study))
     return MlflowTracker(folder, config, study, computing, limit_s=limit_s)
 
 
@@ -245,7 +245,7 @@ def unsent(folder: Path, config: MlflowConfig) -> str:
     store, found = Store(folder), written(Layout(folder).sent("mlflow"))
     trials = [trial for trial in store.trials.values() if trial.measurements or trial.closed]
     missing = [trial for trial in trials if store.study and found.get(trial.trial_id) != [*state(trial), _place(config, store.study)]]
-    return f"{len(missing)} of {len(trials)} trials not complete there" if missing else ""
+    return f"{len(missing)} of {len(trials)} trials are not complete there" if missing else ""
 
 
 def _note(study: StudyRecord) -> dict[str, str]:

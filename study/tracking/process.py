@@ -7,32 +7,32 @@ import fcntl
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 from pydantic import TypeAdapter
 
+from ganstudy import UserError
 from ganstudy.command import command
-from ganstudy.files import users_path
+from ganstudy.files import users_path, write_whole
 from study.spec.tracking import TRACKERS, Tracking, WandbConfig
 from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
-from study.tracking import mlflow_tracker
 from study.tracking.computing import end_computing
-from study.tracking.handed import hand_over
+from study.tracking.failures import failure
+from study.tracking.handed import handing_over, receive
 from study.tracking.killing import kill
-from study.tracking.runs import state
 from study.tracking.tracker import Tail, Tracker, follow
-from study.tracking.wandb_tracker import mirrored
 
 _LIMIT_S = 60.0  # how long the tracking process may take after the study has ended
 
@@ -48,9 +48,13 @@ def watching(
     plugins: Sequence[str] = (),
     plugin_folders: Sequence[str] = (),
     say: Callable[[str], None] = print,
+    say_last: Callable[[str], None] | None = None,
     limit_s: float = _LIMIT_S,
 ) -> Iterator[None]:
-    """Track the study in `folder` while the block runs, and for at most `limit_s` seconds afterwards. Calls `say` with messages for the user."""
+    """Track the study in `folder` while the block runs, and for at most `limit_s` seconds afterwards.
+
+    Calls `say` with messages for the user; with those about how tracking ended, `say_last`, if it is given.
+    """
     active = tracking.active
     mode = active["wandb"].mode if "wandb" in active else "disabled"
     if not active:
@@ -66,15 +70,11 @@ def watching(
         with _following(folder, active, ending, plugins=plugins, plugin_folders=plugin_folders, limit_s=limit_s):
             yield
     finally:
-        send = f", or send what there is with {command('sync', shown(folder))}" if mode != "disabled" else ""
-        if ending.problem:
-            missing = _missing(folder) if mode != "disabled" else ""
-            say(f"tracking: {ending.problem}, see {Layout(folder).tracking_log}; {missing}resume the study to complete tracking{send}")
-        elif waiting := unsent(folder):
+        for name, problem in ending.problems.items():
+            (say_last or say)(failure(folder, name, problem, active[name]))
+        if "wandb" not in ending.problems and (waiting := unsent(folder)):
             written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
-            say(f"W&B: {written} written offline; send them with {command('sync', shown(folder))}")
-        if "mlflow" in active and (missing := mlflow_tracker.unsent(folder, active["mlflow"])):
-            say(f"MLflow: {missing}, see {Layout(folder).tracking_log}; resume the study to send the rest")
+            (say_last or say)(f"W&B: {written} written offline; send them with {command('sync', shown(folder))}")
 
 
 def complete_wandb(folder: Path, config: WandbConfig, *, trust_plugins: bool = False, limit_s: float = _LIMIT_S) -> str:
@@ -89,7 +89,7 @@ def complete_wandb(folder: Path, config: WandbConfig, *, trust_plugins: bool = F
         plugins, places = (study.spec["plugins"], study.plugin_folders) if study else ((), ())
         with _following(folder, active, ending, plugins=plugins, plugin_folders=places, limit_s=limit_s):
             pass
-    return ending.problem
+    return ending.problems.get("wandb", "")
 
 
 def unsent(folder: Path) -> list[Path]:
@@ -99,9 +99,9 @@ def unsent(folder: Path) -> list[Path]:
 
 @dataclass
 class _Ending:
-    """How a tracking process ended."""
+    """How a tracking process ended. problems: tracker -> why it does not have everything."""
 
-    problem: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -119,7 +119,8 @@ def _following(
     plugins: those that it may use. This process imports them; the other one does so only for a tracker of a plugin.
     """
     _import(plugins, plugin_folders)
-    hand_over(folder, plugins)
+    ended = Layout(folder).tracking_ended
+    ended.unlink(missing_ok=True)
     with Layout(folder).tracking_log.open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "study.tracking.process", str(folder)],
@@ -131,7 +132,7 @@ def _following(
         )
     assert child.stdin
     trackers = {name: TypeAdapter(TRACKERS[name].config).dump_python(config, mode="json") for name, config in active.items()}
-    order = {"trackers": trackers, "plugins": plugins, "plugin_folders": plugin_folders, "limit_s": limit_s}
+    order = {"trackers": trackers, "handed": handing_over(plugins), "plugin_folders": plugin_folders, "limit_s": limit_s}
     try:
         with suppress(BrokenPipeError):  # the process has died; its exit code is checked below
             child.stdin.write(json.dumps(order).encode() + b"\n")
@@ -150,14 +151,16 @@ def _following(
                 kill(psutil.Process(child.pid))
                 child.wait()
         if child.returncode:
-            ending.problem = f"not finished within {limit_s:g} s" if stopped else "crashed"
+            found = json.loads(ended.read_text()) if ended.exists() else {}
+            otherwise = f"not finished within {limit_s:g} s" if stopped else _ended_early(child.returncode)
+            ending.problems = {name: problem for name in active if (problem := found.get(name, otherwise))}
 
 
-def _missing(folder: Path) -> str:
-    """How many W&B runs are incomplete."""
-    done = mirrored(folder)
-    trials = Store(folder).trials.values()
-    return f"{sum(done.get(trial.trial_id) != state(trial) for trial in trials)} of {len(trials)} runs are not complete in W&B; "
+def _ended_early(code: int) -> str:
+    """How a process ended that nobody stopped."""
+    return (
+        f"its process was ended by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"its process ended with exit code {code}"
+    )
 
 
 def _import(plugins: Sequence[str], folders: Sequence[str]) -> None:
@@ -174,20 +177,34 @@ def main() -> None:
     """Follow the records of the folder in argv until stdin is closed. Exits with 1 if a tracker failed."""
     folder = Path(sys.argv[1])
     order = json.loads(sys.stdin.readline())
+    receive(order["handed"])
     ending = threading.Event()
     threading.Thread(target=_watch_for_end, args=(ending, order["limit_s"]), daemon=True).start()
     with Layout(folder).tracking_lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process of a killed driver may still be tracking
         if not order["trackers"].keys() <= TRACKERS.keys():
-            _import(order["plugins"], order["plugin_folders"])
+            _import(order["handed"]["plugins"], order["plugin_folders"])
         # before the trackers have threads: its imports form a cycle, which two threads must not enter at the same time
         importlib.import_module("analysis.diagnose")
         makers = {name: _maker(folder, name, config, order["limit_s"]) for name, config in order["trackers"].items()}
         try:
-            whole = follow(Tail(folder), makers, ending)
+            whole = follow(Tail(folder), makers, ending, _noting(Layout(folder).tracking_ended))
         finally:
             end_computing()
         sys.exit(0 if whole else 1)
+
+
+def _noting(path: Path) -> Callable[[str, str], None]:
+    """Return a function that notes how a tracker ended, for the driver."""
+    known: dict[str, str] = {}
+    lock = threading.Lock()
+
+    def note(name: str, problem: str) -> None:
+        with lock, suppress(OSError, UserError):  # of a full disk, the exit code must do
+            known[name] = problem
+            write_whole(path, json.dumps(known))
+
+    return note
 
 
 def _maker(folder: Path, name: str, config: Any, limit_s: float) -> Callable[[StudyRecord], Tracker]:

@@ -47,7 +47,7 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
     """Writes a folder with one event file per trial."""
 
     def __init__(self, folder: Path, config: TensorboardConfig, study: StudyRecord, computing: Computing, *, limit_s: float):
-        self.layout, self.known = Layout(folder), handed(folder).settings
+        self.layout, self.known = Layout(folder), handed().settings
         self.best: EventFileWriter | None = None  # where the best trials are shown
         # a folder of the user's may hold several studies, which may have the same trials
         self.home = Path(config.folder).absolute() / mark(study) if config.folder else self.layout.tensorboard
@@ -138,7 +138,7 @@ class TensorboardTracker(RunTracker["EventFileWriter"]):
 
 def tensorboard_tracker(folder: Path, config: TensorboardConfig, study: StudyRecord, limit_s: float) -> TensorboardTracker:
     """The tracker as TRACKERS makes it."""
-    computing = computing_of(folder, trust_plugins=handed(folder).trusts(study))
+    computing = computing_of(folder, trust_plugins=handed().trusts(study))
     return TensorboardTracker(folder, config, study, computing, limit_s=limit_s)
 
 

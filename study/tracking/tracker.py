@@ -20,6 +20,7 @@ from study.store.records import StudyRecord, TrialRecord
 from study.store.store import Store, whole_lines
 
 _POLL_S = 0.25  # between two reads of the records
+_SAID = 300  # characters of an error in the terminal
 
 
 class Tracker(Protocol):
@@ -66,9 +67,9 @@ class Tail(Store):
 class _Served:
     """A tracker in a thread of its own, so that a slow one delays no other. Its thread makes, updates and closes it."""
 
-    def __init__(self, name: str, make: Callable[[StudyRecord], Tracker], tail: Tail):
-        self.name, self.make, self.tail = name, make, tail
-        self.failed = False
+    def __init__(self, name: str, make: Callable[[StudyRecord], Tracker], tail: Tail, ended: Callable[[str, str], None]):
+        self.name, self.make, self.tail, self.ended = name, make, tail, ended
+        self.problem: str | None = None  # why it failed; "" once it has everything
         self._changed = threading.Condition()
         self._fresh: dict[str, None] = {}  # ids of trials with new records
         self._last = False
@@ -87,11 +88,14 @@ class _Served:
         self._thread.join()
 
     def _serve(self) -> None:
+        problem = ""
         try:
             self._update_until_last()
-        except Exception:  # clients raise anything; one tracker must not stop the others
-            self.failed = True
+        except Exception as error:  # clients raise anything; one tracker must not stop the others
+            problem = _in_a_line(error)
             log(f"{self.name} tracker failed and is disabled:\n{traceback.format_exc()}")
+        self.problem = problem
+        self.ended(self.name, problem)
 
     def _update_until_last(self) -> None:
         tracker: Tracker | None = None
@@ -111,9 +115,17 @@ class _Served:
                 return
 
 
-def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], ending: threading.Event) -> bool:
-    """Update the trackers until `ending` is set and all records are written. Returns False if a tracker failed."""
-    served = [_Served(name, make, tail) for name, make in makers.items()]
+def follow(
+    tail: Tail,
+    makers: Mapping[str, Callable[[StudyRecord], Tracker]],
+    ending: threading.Event,
+    ended: Callable[[str, str], None] = lambda name, problem: None,
+) -> bool:
+    """Update the trackers until `ending` is set and all records are written. Returns False if a tracker failed.
+
+    ended: called by the thread of a tracker that has ended, with its name and why it failed; "" if it has everything.
+    """
+    served = [_Served(name, make, tail, ended) for name, make in makers.items()]
     last = False
     while not last:
         last = ending.is_set()  # checked before reading, so that the last read sees the last line
@@ -125,7 +137,15 @@ def follow(tail: Tail, makers: Mapping[str, Callable[[StudyRecord], Tracker]], e
             ending.wait(_POLL_S)
     for each in served:
         each.join()
-    return not any(each.failed for each in served)
+    return not any(each.problem for each in served)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Return what an error says first, and what caused it: clients wrap errors in their own, and add advice in further lines."""
+    said = [
+        f"{type(each).__name__}: {str(each).strip().partition(chr(10))[0]}"[:_SAID] for each in (error, error.__cause__) if each is not None
+    ]
+    return str(masked(" ← ".join(said)))
 
 
 def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:

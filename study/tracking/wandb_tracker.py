@@ -46,7 +46,7 @@ class WandbTracker:
     """Writes one W&B run per trial, and one for the study. patience_s: see Client."""
 
     def __init__(self, folder: Path, config: WandbConfig, study: StudyRecord, *, mode: Mode, patience_s: float):
-        self.layout, given = Layout(folder), handed(folder)
+        self.layout, given = Layout(folder), handed()
         self.known = given.settings
         self.config = config
         self.client = Client(self.layout, config, mode=mode, patience_s=patience_s)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from mlflow_server import MlflowServer
+from PIL import Image
 from ranked import GIVEN, played
 from recorded import OFFLINE
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -108,7 +108,9 @@ def test_tensorboard_and_mlflow_have_them_too_and_are_told_once(tmp_path: Path) 
         with watching(folder, both, say=said.append, limit_s=180):
             pass
         assert not results.exists(), "nothing was computed"
-        ((study, name, status),) = server.rows("SELECT run_uuid, name, status FROM runs JOIN tags USING (run_uuid) WHERE key = 'role' AND value = 'study'")
+        ((study, name, status),) = server.rows(
+            "SELECT run_uuid, name, status FROM runs JOIN tags USING (run_uuid) WHERE key = 'role' AND value = 'study'"
+        )
         below = server.rows("SELECT value, count(*) FROM tags WHERE key = 'mlflow.parentRunId' GROUP BY value")
     assert not said
     assert {path: path.stat().st_mtime_ns for path in (folder / "tensorboard").rglob("*tfevents*")} == before
@@ -123,7 +125,9 @@ def test_tensorboard_and_mlflow_have_them_too_and_are_told_once(tmp_path: Path) 
     assert shown.encoded_image_string == Layout(folder).beside_real(best[0], Store(folder).trials[best[0]].saved_images).read_bytes()
     assert (name, status, below) == ("ring", "FINISHED", [(study, len(Store(folder).trials))])
     (artifacts,) = (tmp_path / "server").glob(f"artifacts/*/{study}/artifacts")
-    assert {str(path.relative_to(artifacts)) for path in artifacts.rglob("*.png")} == {f"{each}.png" for each in pictures[:-1]} | {"real/1.png"}
+    assert {str(path.relative_to(artifacts)) for path in artifacts.rglob("*.png")} == {f"{each}.png" for each in pictures[:-1]} | {
+        "real/1.png"
+    }
     assert (artifacts / "best" / "samples" / "captions.txt").read_text().splitlines()[2] == f"place 3: {best[2]}"
 
 

@@ -195,7 +195,7 @@ def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch
             (tmp_path / "records.jsonl").write_text("")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("study.api.launch", interrupted)
+    monkeypatch.setattr("study.engine.launch.launch", interrupted)
     words = ["launch", str(ROOT / "studies" / "ring.yaml"), "--folder", str(tmp_path)]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 130

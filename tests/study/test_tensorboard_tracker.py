@@ -19,13 +19,14 @@ from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
 from study.tracking.computing import Computing
-from study.tracking.handed import hand_over
+from study.tracking.handed import handing_over, receive
 from study.tracking.process import watching
 from study.tracking.tensorboard_tracker import TensorboardTracker
 
 pytestmark = pytest.mark.usefixtures("forked_tracking")
 
 ON = Tracking(tensorboard=TensorboardConfig())
+UNFINISHED = replace(STUDY, spec={**SPEC, "n_configs": 2})  # so that the best trials are not computed
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -135,7 +136,10 @@ def test_a_killed_process_doubles_nothing(tmp_path: Path) -> None:
         wait_until(lambda: (tmp_path / "tensorboard" / "bb-s0").is_dir() and "fd" in scalars(read(tmp_path / "tensorboard" / "bb-s0")))
         psutil.Process().children()[0].kill()
         driver.tick("bb-s0", 2, Ended.BUDGET)
-    assert said == [f"tracking: crashed, see {tmp_path}/wandb/log.txt; resume the study to complete tracking"]
+    assert said == [
+        f"TensorBoard: its process was ended by signal 9 (Killed). The results of the study are whole; `ganstudy resume {tmp_path}` sends the rest. "
+        f"Details are in {tmp_path}/wandb/log.txt"
+    ]
     with Store.writing(tmp_path), watching(tmp_path, ON, say=said.append):
         pass
     assert len(said) == 1
@@ -151,10 +155,11 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
     config = TensorboardConfig(folder=str(shared))
     with Store.writing(tmp_path / "one") as store:
         Driver(store).whole("aa-s0")
-        hand_over(tmp_path / "one")
+        receive(handing_over())
         for created in ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"):
-            study = replace(STUDY, created=created)
+            study = replace(UNFINISHED, created=created)
             tracker = TensorboardTracker(tmp_path / "one", config, study, Computing(tmp_path / "one"), limit_s=1)
+            tracker.sent.parent.mkdir(exist_ok=True)
             assert tracker.update(store.trials["aa-s0"], study, last=True)
             tracker.close()
         written = sorted(shared.glob("digits-*/aa-s0/*"))
@@ -170,10 +175,11 @@ def test_two_studies_may_share_a_folder(tmp_path: Path) -> None:
 def test_a_space_that_was_extended_has_its_columns_in_all_files(tmp_path: Path) -> None:
     space: Any = SPEC["space"]
     wider = {"scientific": {**space["scientific"], "r1.gamma": [0.1, 1, "auto"]}, "nuisance": {"d_steps": [1, None]}}
-    hand_over(tmp_path)
+    receive(handing_over())
+    (tmp_path / "wandb").mkdir()
     with Store.writing(tmp_path) as store:
         Driver(store).whole("aa-s0")
-        for study in (STUDY, replace(STUDY, spec={**SPEC, "space": wider})):
+        for study in (UNFINISHED, replace(UNFINISHED, spec={**UNFINISHED.spec, "space": wider})):
             tracker = TensorboardTracker(tmp_path, TensorboardConfig(), study, Computing(tmp_path), limit_s=1)
             assert tracker.update(store.trials["aa-s0"], study, last=True)
             tracker.close()
