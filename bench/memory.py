@@ -6,8 +6,6 @@ of the object store. The total over all processes uses proportional shares, so t
 
 import contextlib
 import tempfile
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import psutil
 
 from bench.figures import Figure, Figures
+from bench.polling import polled
 from study.api import launch
 from study.spec.study_spec import StudySpec
 from trainables.data import load
@@ -44,7 +43,7 @@ def figures() -> Figures:
     )
     with tempfile.TemporaryDirectory() as folder:
         watch = _Watch()
-        with watch.running():
+        with polled(watch.look, every_s=_POLL_S):
             launch(spec, Path(folder) / "study", progress=False)
     workers = list(watch.workers.values())
     yield Figure("private memory of a worker (peak USS)", [w.own / _MB for w in workers], "MB", "< 1500")
@@ -73,26 +72,14 @@ class _Watch:
     together: int = 0  # bytes of the object store in memory
     looks: int = 0  # samples with at least two workers
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        ended = threading.Event()
-        thread = threading.Thread(target=self._poll, args=(ended,))
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _poll(self, ended: threading.Event) -> None:
-        while not ended.wait(_POLL_S):
-            workers = [process for process in psutil.Process().children(recursive=True) if _is_worker(process)]
-            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # a worker has just ended
-                maps = {process: _store_maps(process) for process in (*workers, psutil.Process())}
-                for process in workers:
-                    self._look(process, maps[process], others=len(workers) > 1)
-                self.together = max(self.together, sum(part.pss for parts in maps.values() for part in parts))
-                self.looks += len(workers) > 1
+    def look(self) -> None:
+        workers = [process for process in psutil.Process().children(recursive=True) if _is_worker(process)]
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # a worker has just ended
+            maps = {process: _store_maps(process) for process in (*workers, psutil.Process())}
+            for process in workers:
+                self._look(process, maps[process], others=len(workers) > 1)
+            self.together = max(self.together, sum(part.pss for parts in maps.values() for part in parts))
+            self.looks += len(workers) > 1
 
     def _look(self, process: psutil.Process, maps: list[Any], *, others: bool) -> None:
         worker = self.workers.setdefault(process.pid, _Worker())

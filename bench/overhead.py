@@ -55,7 +55,7 @@ def figures() -> Figures:
     """Seconds per trial of both programs."""
     with tempfile.TemporaryDirectory() as folder:
         source = load(TrialConfig.from_flat(_BASE).data)
-        peer = tune.with_parameters(_as_function, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
+        peer = tune.with_parameters(as_function, base=_BASE, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
         ours_s, peers_s = [], []
         for i in range(_N_OURS):  # alternately, while the other has repeats left
             ours_s.append(_slope(ours, _OURS, Path(folder) / f"ours-{i}"))
@@ -117,9 +117,9 @@ def _plain_tune(trainable: Any, n_trials: int, folder: Path) -> float:
     return seconds
 
 
-def _as_function(config: dict[str, Any], *, source: Source, evaluator: Evaluator) -> None:
+def as_function(config: dict[str, Any], *, base: Mapping[str, Any], source: Source, evaluator: Evaluator) -> None:
     """The same trial as a function trainable."""
-    trial, finished = Trial(TrialConfig.from_flat({**_BASE, **config}), source, evaluator), False
+    trial, finished = Trial(TrialConfig.from_flat({**base, **config}), source, evaluator), False
     while not finished:
         measured = trial.advance()
         finished = measured.finished

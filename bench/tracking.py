@@ -9,7 +9,6 @@ and their private memory (USS).
 import argparse
 import contextlib
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,14 +24,14 @@ from ray.air.integrations.wandb import WandbLoggerCallback
 from rich.console import Console
 
 from bench.figures import Figure, Figures, show
-from bench.overhead import one_ray, ours
+from bench.overhead import as_function, one_ray, ours
+from bench.polling import polled
 from study.engine import launch as launching
 from study.evaluation.evaluator import Evaluator
 from study.store.store import Store
 from study.tracking.process import watching
 from trainables.config import TrialConfig
-from trainables.data import Source, load
-from trainables.trial import Trial
+from trainables.data import load
 
 _BASE = {"data": "digits", "arch": "mlp", "g.width": 128, "d.width": 128, "budget_kimg": 80.0, "tick_kimg": 4.0}
 _LR = {"low": 1e-4, "high": 1e-3, "log": True}
@@ -50,26 +49,14 @@ class _Watch:
     peak: dict[str, float] = field(default_factory=dict)  # word -> the largest private memory of one process, in MB
     own_s: float = 0.0  # CPU time of looking
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        ended = threading.Event()
-        thread = threading.Thread(target=self._poll, args=(ended,))
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _poll(self, ended: threading.Event) -> None:
-        while not ended.wait(_POLL_S):
-            for process in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    line = " ".join(process.cmdline())
-                    word = next((word for word in self.words if word in line), None)
-                    if word:
-                        self.cpu[process.pid] = sum(process.cpu_times()[:2])
-                        self.peak[word] = max(self.peak.get(word, 0.0), process.memory_full_info().uss / _MB)
+    def look(self) -> None:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                word = next((word for word in self.words if word in line), None)
+                if word:
+                    self.cpu[process.pid] = sum(process.cpu_times()[:2])
+                    self.peak[word] = max(self.peak.get(word, 0.0), process.memory_full_info().uss / _MB)
         self.own_s = time.thread_time()
 
 
@@ -90,7 +77,7 @@ def figures(rounds: int, few: int, many: int) -> Figures:
     found: dict[tuple[str, bool, int], list[_Cost]] = {}
     with tempfile.TemporaryDirectory() as folder:
         source = load(TrialConfig.from_flat(_BASE).data)
-        peer = tune.with_parameters(_as_function, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
+        peer = tune.with_parameters(as_function, base=_BASE, source=source, evaluator=Evaluator.build(source, n_fake=_EVALUATED))
         programs: dict[str, Callable[..., _Cost]] = {"ours": _ours, "ray": partial(_ray, peer)}
         for i, name, wandb, n in product(range(rounds), programs, (True, False), (few, many)):
             found.setdefault((name, wandb, n), []).append(programs[name](n, Path(folder) / f"{name}-{wandb}-{n}-{i}", wandb=wandb))
@@ -166,7 +153,7 @@ def _ray(trainable: Any, trials: int, folder: Path, *, wandb: bool) -> _Cost:
 
 def _timed(watch: _Watch, run: Callable[[], Any]) -> tuple[float, float]:
     """Return the wall seconds of a call, and the CPU seconds of this process, without those of looking at the others."""
-    with watch.running():
+    with polled(watch.look, every_s=_POLL_S):
         wall, cpu = time.perf_counter(), time.process_time()
         run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -196,15 +183,6 @@ class _Timed(WandbLoggerCallback):
         began = time.perf_counter()
         call(*given)
         self.loop_s += time.perf_counter() - began
-
-
-def _as_function(config: dict[str, Any], *, source: Source, evaluator: Evaluator) -> None:
-    """The same trial as a function trainable."""
-    trial, finished = Trial(TrialConfig.from_flat({**_BASE, **config}), source, evaluator), False
-    while not finished:
-        measured = trial.advance()
-        finished = measured.finished
-        tune.report({"images": measured.images, **measured.values})
 
 
 def main() -> None:

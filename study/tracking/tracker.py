@@ -142,10 +142,10 @@ def follow(
 
 def _in_a_line(error: BaseException) -> str:
     """Return what an error says first, and what caused it: clients wrap errors in their own, and add advice in further lines."""
-    said = [
-        f"{type(each).__name__}: {str(each).strip().partition(chr(10))[0]}"[:_SAID] for each in (error, error.__cause__) if each is not None
-    ]
-    return str(masked(" ← ".join(said)))
+    lines = [f"{type(each).__name__}: {str(each).strip().partition(chr(10))[0]}" for each in (error, error.__cause__) if each is not None]
+    # the middle of a long one is left out: clients of servers say the address first and the reason last
+    short = [line if len(line) <= _SAID else f"{line[: _SAID // 2]}…{line[-_SAID // 2 :]}" for line in lines]
+    return str(masked(" ← ".join(short)))
 
 
 def closing_fields(trial: TrialRecord, study: StudyRecord) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ranked import played
@@ -86,16 +87,26 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_what_is_left_is_said(tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("fault", "limit", "why"),
+    [({"status": 401}, {"_LIMIT_S": 12.0}, ", see "), ({"hang_s": 600.0}, {"_STALL_S": 6.0}, " (the server took nothing for 6 s), see ")],
+    ids=["refuses", "hangs"],
+)
+def test_what_is_left_is_said_and_sent_later(
+    tmp_path: Path, server: WandbServer, fault: dict[str, Any], limit: dict[str, float], why: str
+) -> None:
     folder = tmp_path / "ring"
     tracked(folder)
-    server.status = 401
-    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 12.0)
-    sentence, whole = sync(folder)
+    well = {name: getattr(server, name) for name in fault}
+    vars(server).update(fault)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seconds in limit.items():
+            patch.setattr(f"study.tracking.sync.{name}", seconds)
+        sentence, whole = sync(folder)
     assert not whole
-    assert sentence.startswith("W&B: sent 0 runs of this study; 9 runs, the workspace and the report left, see ")
-    server.status = None
-    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 60.0)
+    assert sentence.startswith(f"W&B: sent 0 runs of this study; 9 runs, the workspace and the report left{why}")
+    assert len(unsent(folder)) == 9
+    vars(server).update(well)
     assert sync(folder) == ("W&B: sent 9 runs, the workspace and the report of this study; nothing is left.", True)
 
 
@@ -114,18 +125,3 @@ def test_the_runs_of_a_stopped_study_are_sent_too(tmp_path: Path, server: WandbS
     assert sync(folder) == ("W&B: sent 11 runs, the workspace and the report of this study; nothing is left.", True)
     assert server.exits[run_id] == 255
     assert len(server.steps(run_id)) == 1
-
-
-@pytest.mark.slow
-def test_a_server_that_hangs_ends_the_command(tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "ring"
-    tracked(folder)
-    server.hang_s = 600.0
-    monkeypatch.setattr("study.tracking.sync._STALL_S", 6.0)
-    sentence, whole = sync(folder)
-    assert not whole
-    assert sentence.startswith(
-        "W&B: sent 0 runs of this study; 9 runs, the workspace and the report left (the server took nothing for 6 s), see "
-    )
-    assert len(unsent(folder)) == 9
-    server.hang_s = 0.0
