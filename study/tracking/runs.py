@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from study.store.records import Ended, StudyRecord, TrialRecord
 from study.tracking.computing import EVERY_S, Computing
 from study.tracking.pictures import has_last_picture
+from study.tracking.tracker import log
 
 _PICTURE_S = 5.0  # how long to wait for a tick's sample grid
 BEST = "best"  # stands in the place of a trial's id for the pictures of the best trials
@@ -113,7 +114,8 @@ class RunTracker(ABC, Generic[T]):
         complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
         if complete and not self.computing.current:
             self.computing.ask()
-            self.computing.wait(self.limit_s / 3)
+            if not self.computing.wait(self.limit_s / 3):
+                log(f"{type(self).__name__}: the best trials of all were not computed within {self.limit_s / 3:g} s")
         self._show(self.study)
         self.finish_study(self.study, complete=complete)
         if complete and self.computing.current:
