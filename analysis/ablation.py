@@ -1,4 +1,4 @@
-"""What each setting of a confirmed config is worth: the config beside itself with one setting back at the base, on the same seeds."""
+"""What each setting of a confirmed config is worth: the config beside itself with one setting back at its default, on the same seeds."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _ERROR = 0.05  # of all ablations of a study together
 
 @dataclass(frozen=True, kw_only=True)
 class Ablated:
-    """A confirmed config and the same with one setting back at the base.
+    """A confirmed config and the same with one setting back at its default.
 
-    effect, low, high: the mean difference between the objectives of both on the same seeds, base minus config, or on the log scale the ratio base / config,
+    effect, low, high: the mean difference between the objectives of both on the same seeds, default minus config, or on the log scale the ratio default / config,
     with its 95 % interval (Student's t); NaN with too few pairs of runs that did not fail.
     """
 
@@ -30,7 +30,7 @@ class Ablated:
     ablated_id: str
     setting: str
     value: object
-    base: object
+    default: object  # of variants, the first one
     by: str
     scale: Scale
     direction: Direction
@@ -42,16 +42,16 @@ class Ablated:
     differs: bool  # Holm's test over all ablations of the table, at 5 %
     failed: int  # runs that failed
     runs: int
-    base_failed: int
-    base_runs: int
+    default_failed: int
+    default_runs: int
 
     @property
     def sentence(self) -> str:
         """The ablation in words."""
-        change = f"{self.setting} from {value_text(self.value)} back to {value_text(self.base)}"
+        change = f"{self.setting} from {value_text(self.value)} back to its default {value_text(self.default)}"
         risk = (
-            f"{self.base_failed} of {self.base_runs} runs failed, {self.failed} of {self.runs} before"
-            if self.base_failed or self.failed
+            f"{self.default_failed} of {self.default_runs} runs failed, {self.failed} of {self.runs} before"
+            if self.default_failed or self.failed
             else ""
         )
         if not np.isfinite(self.low):
@@ -65,11 +65,11 @@ class Ablated:
         return f"{change}: {verdict} ({size}, 95 %, {plural(self.pairs, 'seed')})" + (f"; {risk}" if risk else "")
 
 
-def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] | None = None) -> list[Ablated]:
+def ablations(table: TrialTable, by: str = "fd", *, defaults: Mapping[str, object] | None = None) -> list[Ablated]:
     """Return every ablation of the table: the best confirmed configs first, and of each the settings that cost most without.
 
     An ablated config belongs to the confirmed ones from which it differs in one scientific or nuisance setting; settings that depend on it do
-    not count. base: the values of settings at the base; a config with another value of the setting is no ablation. Runs are paired by seed.
+    not count. defaults: of the settings; a config with another value of the setting is no ablation. Runs are paired by seed.
 
     Raises UserError for an unknown metric and for a table without trials of phase ablate.
     """
@@ -85,7 +85,7 @@ def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] |
     of = {config: frame.set_index("seed") for config, frame in runs[chosen].groupby("config")}
     found = []
     for config, ablated, setting, value, back in _pairs(counted):
-        if base and setting in base and not _same(back, "default" if base[setting] is None else base[setting]):
+        if defaults and setting in defaults and not _same(back, "default" if defaults[setting] is None else defaults[setting]):
             continue
         one, other = of[config], of[ablated]
         differences = (other["value"] - one["value"]).dropna().to_numpy()
@@ -97,7 +97,7 @@ def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] |
                 ablated_id=ablated,
                 setting=setting,
                 value=value,
-                base=back,
+                default=back,
                 by=by,
                 scale=scale,
                 direction=direction,
@@ -109,8 +109,8 @@ def ablations(table: TrialTable, by: str = "fd", *, base: Mapping[str, object] |
                 differs=False,
                 failed=int(one["failed"].sum()),
                 runs=len(one),
-                base_failed=int(other["failed"].sum()),
-                base_runs=len(other),
+                default_failed=int(other["failed"].sum()),
+                default_runs=len(other),
             )
         )
     certain = _holm([each.p for each in found])

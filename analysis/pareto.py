@@ -24,7 +24,7 @@ def pareto(
     A config is on the front if no other one is at least as good in all metrics. One that does not keep to the limits (`analysis.feasible`), or
     that is not among `only`, is not on it and keeps no other from it. Columns: config_id, on_front (by the estimates), p_front (the
     probability of being on it), with limits feasible and p_feasible, n (runs that did not fail and have a value), then for each metric NAME,
-    NAME_low, NAME_high (95 %, shrunk as in `analysis.rank`), and p_fail; then the scientific settings (one whose name is taken is
+    NAME_low, NAME_high (95 %, shrunk as in `analysis.rank`), and p_fail; then the settings as in `analysis.rank` (one whose name is taken is
     `config.NAME`). All metrics are given that a run does not fail. Configs of one probability are in the order of the first metric.
 
     Trials count as in `analysis.rank`: after phase confirm, only those with fresh seeds. p_front is from draws of the posterior of each metric and

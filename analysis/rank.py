@@ -37,7 +37,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
       their differences (`analysis.hierarchy`). This has no such bias;
     * p_fail, p_fail_low, p_fail_high: the risk that a new run fails, shrunk likewise. If no config has two judged trials, the study's share of failures
       for all, without interval;
-    * the scientific settings; one whose name is taken is `config.NAME`.
+    * the scientific settings, and the nuisance settings in which the configs differ; one whose name is taken is `config.NAME`.
 
     In a study of more than 1,500 configs, the population is learned from a random sample of at least 1,000 of them. There the intervals of the
     first 200 places are from 800 draws and those of all others from 200, which hold 94 % on average.

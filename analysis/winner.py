@@ -14,7 +14,10 @@ def winner(table: TrialTable, by: str) -> str:
         return ""
     ranked = rank(table, by)
     first = ranked.iloc[0].to_dict()
-    known = {name: first[name] for name in table.scientific if first[name] is not None and first[name] == first[name]}  # those that apply
+    columns = ranked.attrs["settings"].items()
+    known = {
+        name: first[column] for name, column in columns if first[column] is not None and first[column] == first[column]
+    }  # those that apply
     values = [
         f"{name} {number(value) if isinstance(value, float) else value}" for name, value in known.items() if not isinstance(value, bool)
     ]

@@ -213,7 +213,7 @@ def ablate(
     trust_plugins: Trust = False,
     allow_changed_code: AllowChangedCode = False,
 ) -> None:
-    """Train confirmed configs with one setting at a time back at the base, to see what each setting is worth."""
+    """Train confirmed configs with one setting at a time back at its default, to see what each setting is worth."""
     _add_phase("ablate", folder, address, {"of": of}, trust_plugins, allow_changed_code)
 
 

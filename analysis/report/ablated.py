@@ -14,27 +14,27 @@ def section(found: Findings) -> Section | None:
         "Config",
         "Setting",
         "Value",
-        "At the base",
-        f"{found.objective}, base / config" if log else f"{found.objective}, base − config",
+        "Default",
+        f"{found.objective}, default / config" if log else f"{found.objective}, default − config",
     ]
-    columns += ["95 % interval", "Pairs", "Failed", "Failed at the base"]
+    columns += ["95 % interval", "Pairs", "Failed", "Failed at the default"]
     rows = [
         [
             each.config_id,
             each.setting,
             value_text(each.value),
-            value_text(each.base),
+            value_text(each.default),
             aligned(each.effect),
             f"{aligned(each.low)} to {aligned(each.high)}" if each.low == each.low else "–",
             str(each.pairs),
             f"{each.failed} of {each.runs}",
-            f"{each.base_failed} of {each.base_runs}",
+            f"{each.default_failed} of {each.default_runs}",
         ]
         for each in found.ablations
     ]
     told = [f"{each.config_id}: {each.sentence}." for each in found.ablations if each.differs]
     note = (
-        "A confirmed config beside itself with one setting back at the base, on the same seeds; other settings are not tuned again. The intervals are of one "
+        "A confirmed config beside itself with one setting back at its default, on the same seeds; other settings are not tuned again. The intervals are of one "
         "comparison each; what is said in words holds for all ablations together (Holm's test at 5 %). Runs that failed are counted, not averaged."
     )
     return Section(
@@ -42,7 +42,7 @@ def section(found: Findings) -> Section | None:
         [
             Bullets(items=told)
             if told
-            else Text(text="No setting of the confirmed configs makes a difference beyond chance when it goes back to the base."),
+            else Text(text="No setting of the confirmed configs makes a difference beyond chance when it goes back to its default."),
             Table(
                 name="Ablations of the confirmed configs",
                 columns=columns,

@@ -36,7 +36,7 @@ def report(
     real: bytes | None = None,
     provenance: Mapping[str, str] | None = None,
     caveats: Sequence[str] = (),
-    base: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] | None = None,
     recipes: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the report to `path` atomically and return the path. Its suffix chooses the format: .html, .md or .json (docs/report.md).
@@ -45,7 +45,7 @@ def report(
     constraints, which say what is recommended. `explanation` defaults to that of the risk of failure, the objective and each kind of failure.
     `images` maps trial ids to PNGs of their sample grids, from the same latents; only the values that are shown are read. `real` is a PNG
     of real data. `design` and `provenance` map names to texts.
-    `base` holds the settings of the study's base config, which the top configs are compared with. `recipes` maps trial ids to the YAML that
+    `defaults` holds the default of each setting that varies, of variants the first one; the top configs are compared with these. `recipes` maps trial ids to the YAML that
     runs their config again. Raises UserError for another suffix, for an objective without a direction and for an unknown trial in `images`
     or `recipes`.
     """
@@ -61,7 +61,7 @@ def report(
             raise UserError(f"{name} must belong to trials of this table; got {unknown}")
     found = findings(
         table, objectives=objectives, limits=limits, question=question, explanation=explanation, given_design=design, given_caveats=caveats,
-        provenance=provenance, base=base, recipes=recipes, images=images, real=real,
+        provenance=provenance, defaults=defaults, recipes=recipes, images=images, real=real,
     )  # fmt: skip
     return write_whole(path, _FORMATS[path.suffix](found))
 

@@ -9,6 +9,7 @@ from analysis.ranked import as_ranked
 from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.report.pictures import picture
+from analysis.report.settings_column import settings_column
 from analysis.table import TrialTable
 from analysis.words import aligned, listed, number, percent, plural, value_text
 
@@ -23,12 +24,13 @@ def ranking(found: Findings) -> Section:
     frame = found.ranking
     if frame is None:
         return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])
-    blocks: list[Block] = [_table(frame, found)]
+    table, also = _table(frame, found)
+    blocks: list[Block] = [table]
     if found.feasibility:
         blocks.insert(0, Text(text=f"Constraints: {found.feasibility.sentence}."))
     note = (
         f"{frame.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
-        "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
+        "As measured: their mean as it is; the first of many is too good, because it was chosen by it." + (also and f" {also}")
     )
     blocks.append(Text(text=note, note=True))
     if frame["estimate"].notna().any():
@@ -44,12 +46,17 @@ def ranking(found: Findings) -> Section:
     return Section("Ranking", blocks)
 
 
-def _table(frame: pd.DataFrame, found: Findings) -> Table:
+def _table(frame: pd.DataFrame, found: Findings) -> tuple[Table, str]:
+    """The first and last configs, and a note on settings that the table has no room for."""
+    cut = len(frame) > _TOP + _BOTTOM
+    shown = pd.concat([frame.head(_TOP), frame.tail(_BOTTOM)]) if cut else frame
+    shown.attrs = frame.attrs
+    settings, also = settings_column(shown, found.leading)
     columns = ["Config", "Place", "95 % places", "P(best)", "Trials", f"{found.objective}, expected", "95 % interval", "As measured"]
     columns += ["P(fail)", "95 % of P(fail)", "Died", *(["Constraints"] if found.feasibility else []), "Settings"]
 
     def row(i: int) -> list[str]:
-        config = frame.iloc[i]
+        config = shown.iloc[i]
         place, low, high = ("–" if pd.isna(config[name]) else str(int(config[name])) for name in ("place", "place_low", "place_high"))
         return [
             str(config["config_id"]),
@@ -64,19 +71,19 @@ def _table(frame: pd.DataFrame, found: Findings) -> Table:
             f"{percent(config['p_fail_low'])} to {percent(config['p_fail_high'])}" if np.isfinite(config["p_fail_low"]) else "–",
             str(config["n_dead"]),
             *([_kept(found.feasibility, str(config["config_id"]))] if found.feasibility else []),
-            found.described({name: config[column] for name, column in frame.attrs["settings"].items()}) or "–",
+            settings[i],
         ]
 
-    if len(frame) <= _TOP + _BOTTOM:
-        rows = [row(i) for i in range(len(frame))]
-    else:
-        rows = [*(row(i) for i in range(_TOP)), [], *(row(i) for i in range(len(frame) - _BOTTOM, len(frame)))]
-    return Table(
+    rows = [row(i) for i in range(len(shown))]
+    if cut:
+        rows.insert(_TOP, [])
+    table = Table(
         name="Ranking of configs",
         columns=columns,
         rows=rows,
         numbers=[c for c in columns if c not in ("Config", "Constraints", "Settings")],
     )
+    return table, also
 
 
 def _kept(found: Feasibility, config: str) -> str:
@@ -102,10 +109,10 @@ def cards(found: Findings) -> Section | None:
     blocks: list[Block] = []
     if different and len(configs) > 1:
         rows = [
-            [name, *([_base(found, name)] if found.base else []), *(_shown(settings[config][name]) for config in configs)]
+            [name, *([_default(found, name)] if found.defaults else []), *(_shown(settings[config][name]) for config in configs)]
             for name in different
         ]
-        columns = ["Setting", *(["Base"] if found.base else []), *configs]
+        columns = ["Setting", *(["Default"] if found.defaults else []), *configs]
         blocks += [
             Heading(text="What the first configs differ in"),
             Table(name="Differences of the first configs", columns=columns, rows=rows),
@@ -123,8 +130,8 @@ def _shown(value: object) -> str:
     return "–" if value is None or value != value else value_text(value)  # NaN differs from itself
 
 
-def _base(found: Findings, name: str) -> str:
-    return _shown(found.base.get(name))
+def _default(found: Findings, name: str) -> str:
+    return _shown(found.defaults.get(name))
 
 
 def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: list[str]) -> Card:
@@ -150,9 +157,9 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
         facts.insert(
             0, f"On the Pareto front of {listed(list(found.objectives))}" + (f" with probability {percent(p)}" if np.isfinite(p) else "")
         )
-    changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _base(found, name))]
-    if found.base:
-        facts.append(f"Differs from the base in {_some(changed)}" if changed else "Equal to the base")
+    changed = [f"{name} {_shown(settings[name])}" for name in varied if _shown(settings[name]) not in ("–", _default(found, name))]
+    if found.defaults:
+        facts.append(f"Differs from the defaults in {_some(changed)}" if changed else "All settings that vary have their defaults")
     elif changed:
         facts.append(_some(changed))
     metrics = list(dict.fromkeys([found.objective, *table.baselines]))
@@ -236,12 +243,16 @@ def trade_off(found: Findings) -> Section:
     on = frame[frame["on_front"]]
     columns = ["Config on the front", "P(on the front)", *(column for name in metrics for column in (name, f"95 % of {name}")), "P(fail)"]
     columns += ["Constraints"] if found.feasibility else []
+    columns.append("Settings")
+    first = on.head(_TOP)
+    first.attrs = frame.attrs
+    settings, also = settings_column(first, found.leading)
 
-    def row(config: pd.Series) -> list[str]:
+    def row(config: pd.Series, told: str) -> list[str]:
         values = [text for name in metrics for text in (aligned(config[name]), _range(config, name))]
         kept = [_kept(found.feasibility, str(config["config_id"]))] if found.feasibility else []
         risk = percent(config["p_fail"]) if np.isfinite(config["p_front"]) else "–"  # with one trial of each config it is that of the study
-        return [str(config["config_id"]), percent(config["p_front"]), *values, risk, *kept]
+        return [str(config["config_id"]), percent(config["p_front"]), *values, risk, *kept, told]
 
     blocks: list[Block] = []
     if found.feasibility:
@@ -252,7 +263,7 @@ def trade_off(found: Findings) -> Section:
         alt=f"{x} against {y}; {plural(len(on), 'config')} of {len(frame)} on the Pareto front of {listed(metrics)} by the estimates.",
         figure=plots.pareto_front(frame, found.table),
     )
-    rows = [row(config) for _, config in on.head(_TOP).iterrows()]
+    rows = [row(config, told) for (_, config), told in zip(first.iterrows(), settings, strict=True)]
     note = "Sorted by P(on the front): the chance that no other config is at least as good in all" + (
         " and keeps to the constraints" if found.feasibility else ""
     )
@@ -260,9 +271,13 @@ def trade_off(found: Findings) -> Section:
         note += f". The figure shows {x} and {y}; the front is that of {listed(metrics)}"
     if len(on) > _TOP:
         note += f". {len(on) - _TOP} more are on the front by the estimates"
+    if also:
+        note += f". {also.rstrip('.')}"
     blocks += [
         Charts(charts=[chart]),
-        Table(name="The Pareto front", columns=columns, rows=rows, numbers=[c for c in columns[1:] if c != "Constraints"]),
+        Table(
+            name="The Pareto front", columns=columns, rows=rows, numbers=[c for c in columns[1:] if c not in ("Constraints", "Settings")]
+        ),
         Text(text=f"{note}.", note=True),
     ]
     return Section(title, blocks)

@@ -57,7 +57,7 @@ class Findings:
     design: Mapping[str, str]
     caveats: Sequence[str]
     provenance: Mapping[str, str]
-    base: Mapping[str, object] = field(default_factory=dict)  # setting -> its value in the study's base; empty if unknown
+    defaults: Mapping[str, object] = field(default_factory=dict)  # of the settings that vary; empty if unknown
     recipes: Mapping[str, str] = field(default_factory=dict)  # trial id -> YAML that runs its config again
     images: Mapping[str, bytes] = field(default_factory=dict)  # trial id -> PNG of its sample grid
     real: bytes | None = None  # PNG of real data
@@ -106,7 +106,7 @@ def findings(
     given_design: Mapping[str, str] | None = None,
     given_caveats: Sequence[str] = (),
     provenance: Mapping[str, str] | None = None,
-    base: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] | None = None,
     recipes: Mapping[str, str] | None = None,
     images: Mapping[str, bytes] | None = None,
     real: bytes | None = None,
@@ -146,12 +146,12 @@ def findings(
         cost=attempt("cost", lambda: cost(table)),
         shapes=[shape for outcome in ("failed", objective) for shape in shapes(explanation, outcome)],
         cells=_cells(explanation, objective),
-        ablations=ablations(table, objective, base=base) if ABLATE in table.phase[table.evidence] else [],
+        ablations=ablations(table, objective, defaults=defaults) if ABLATE in table.phase[table.evidence] else [],
         why=why,
         design=design(table, given_design or {}),
         caveats=[*caveats(table, explanation, objective), *given_caveats],
         provenance=dict(provenance or {}),
-        base=base or {},
+        defaults=defaults or {},
         recipes=recipes or {},
         images=images or {},
         real=real,

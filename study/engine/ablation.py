@@ -1,4 +1,4 @@
-"""Phase ablate: each setting of the best confirmed configs back at the base, one at a time, with the seeds that confirmed them."""
+"""Phase ablate: each setting of the best confirmed configs back at its default, one at a time, with the seeds that confirmed them."""
 
 import logging
 
@@ -34,7 +34,7 @@ class Ablation(Proposals):
                     try:
                         trial_id = TrialConfig.from_flat(proposal.flat).trial_id
                     except UserError as error:
-                        log.warning("%s of config %s cannot go back to the base: %s", name, config, error)
+                        log.warning("%s of config %s cannot go back to its default: %s", name, config, error)
                         break
                     if trial_id not in store.trials and proposal not in self.remaining:
                         self.remaining.append(proposal)

@@ -10,6 +10,7 @@ from rich.table import Table
 import analysis
 from analysis.words import listed, number, percent
 from study.console import print_table
+from study.show.settings import told_apart
 from study.views import StudyView
 
 
@@ -30,11 +31,13 @@ def print_front(view: StudyView, table: analysis.TrialTable, console: Console) -
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("on the front", *(column for name in names for column in (name, "95 %")), "fails", "runs"):
         shown.add_column(column, justify="right", no_wrap=True)
-    shown.add_column("config", overflow="fold")
-    for row in on.to_dict("records"):
+    for column in ("settings", "config"):
+        shown.add_column(column, overflow="fold")
+    settings = told_apart(table, on["config_id"].tolist())
+    for row, told in zip(on.to_dict("records"), settings, strict=True):
         risk = percent(row["p_fail"]) if row["p_front"] == row["p_front"] else "–"  # with one trial of each config it is that of the study
         values = [text for name in names for text in (number(row[name]), _range(row, name))]
-        shown.add_row(percent(row["p_front"]), *values, risk, str(row["n"]), row["config_id"])
+        shown.add_row(percent(row["p_front"]), *values, risk, str(row["n"]), told, row["config_id"])
     console.print(f"Pareto front of {listed(names)}, {len(on)} of {len(found)} configs, by the probability of being on it:", soft_wrap=True)
     print_table(console, shown)
 

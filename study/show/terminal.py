@@ -1,7 +1,7 @@
 """What the commands print: a study as text and tables."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import analysis
 from analysis.ablation import ablations
 from analysis.confirmed import ABLATE, CONFIRM
 from analysis.winner import winner
-from analysis.words import listed, percent, plural, value_text, value_texts
+from analysis.words import listed, percent, plural
 from ganstudy import UserError
 from ganstudy.command import command
 from study.console import print_table
@@ -23,6 +23,7 @@ from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
 from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
+from study.show.settings import told_apart, value_columns
 from study.show.status import n_to_run
 from study.store.layout import shown
 from study.store.local_copy import publish
@@ -33,8 +34,6 @@ from trainables.config import known_settings
 
 if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
-
-_FEW = 3  # switches that are named although they are off, if all are
 
 
 def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
@@ -83,8 +82,8 @@ def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Ex
         console.print(f"Constraints: {analysis.feasibility(table, view.study.limits, by=view.objective).sentence}.", soft_wrap=True)
     print_ranking(table, view.objective, console, n=8)
     if (table.phase[table.evidence] == ABLATE).any():
-        console.print("\nOne setting at a time back at the base:", soft_wrap=True)
-        for each in ablations(table, view.objective, base=base_of(view.study.spec, known_settings())):
+        console.print("\nOne setting at a time back at its default:", soft_wrap=True)
+        for each in ablations(table, view.objective, defaults=base_of(view.study.spec, known_settings())):
             console.print(f"  {each.config_id}: {each.sentence}.", soft_wrap=True)
 
 
@@ -113,7 +112,7 @@ def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: 
     for column in ("settings", "config"):
         table.add_column(column, overflow="fold")
     shown = ranked if len(ranked) <= n else pd.concat([ranked.head(n - n // 2), ranked.tail(n // 2)])
-    settings = _told_apart(trials, shown["config_id"].tolist())
+    settings = told_apart(trials, shown["config_id"].tolist())
     for i, row in enumerate(shown.to_dict("records")):
         if len(ranked) > n and i == n - n // 2:
             table.add_row("…")
@@ -186,32 +185,6 @@ def _range(low: str, high: str) -> str:
     return "–" if low == high == "–" else f"{low} to {high}" if low.startswith("-") else f"{low}–{high}"
 
 
-def _told_apart(trials: analysis.TrialTable, config_ids: list[str]) -> list[str]:
-    """Return the scientific settings of each config in a line, with the nuisance settings where some configs differ in these only."""
-    configs = trials.settings.groupby(trials.config_id, sort=False).first().loc[config_ids]
-    lines = settings_of(configs, trials.scientific)
-    return lines if len(set(lines)) == len(lines) else settings_of(configs, (*trials.scientific, *trials.nuisance))
-
-
-def settings_of(configs: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return some settings of each config in a line, as "g.lr 0.001, r1": a switch that is on by its name.
-
-    What is off or does not apply is left out, unless nothing else is left. "–" without settings.
-    """
-    texts = {}
-    for name in names:
-        found = configs[name].dropna().unique().tolist()
-        texts[name] = dict(zip(found, value_texts(found), strict=True))
-    lines = []
-    for row in configs.to_dict("records"):
-        values = {name: row[name] for name in names}
-        there = {name: value for name, value in values.items() if value is not None and value == value}
-        on = [name if value is True else f"{name} {texts[name][value]}" for name, value in there.items() if value is not False]
-        off = [f"{name} –" for name in values if name not in there] or [f"{name} off" for name in values]
-        lines.append(", ".join(on or (off if len(off) <= _FEW or len(there) < len(values) else ["all off"])) or "–")
-    return lines
-
-
 def number(value: float) -> str:
     """Return four significant digits, or "–" for NaN."""
     return "–" if value != value else f"{value:.4g}"
@@ -230,6 +203,9 @@ def print_best(view: StudyView, found: list[TrialView], by: str | None, console:
         console.print(f"Pareto front of {listed(names)}, by the probability of being on it", soft_wrap=True)
     if any(trial.record.phase == CONFIRM for trial in found):
         console.print("Confirmed: only trials with fresh seeds count, which had no part in the choice of these configs.", soft_wrap=True)
+    space = view.study.spec["space"]
+    varied = pd.DataFrame([trial.settings for trial in found], dtype=object).filter([*space["scientific"], *space["nuisance"]])
+    texts = value_columns(varied, [str(name) for name in varied])
     for i, trial in enumerate(found, 1):
         row = of_config[config_of[trial.trial_id]]
         said = on_front(row, names) if several else f"place {_place(row)}; {_new_run(row, names[0])}"
@@ -237,12 +213,8 @@ def print_best(view: StudyView, found: list[TrialView], by: str | None, console:
         shown_names = dict.fromkeys((*names, view.objective, *HEADLINE))
         values = "  ".join(f"{name} {number(trial.values[name])}" for name in shown_names if name in trial.values)
         console.print(f"   this trial: {trial.outcome}  {values}", soft_wrap=True)
-        asked = {
-            name: value
-            for name, value in trial.record.settings.items()
-            if name in view.study.spec["space"]["scientific"] or name in view.study.spec["space"]["nuisance"]
-        }
-        console.print("   " + ", ".join(f"{name} {value_text(value)}" for name, value in asked.items()), soft_wrap=True)
+        asked = {name: trial.settings[name] for name in texts if trial.settings.get(name) is not None}
+        console.print("   " + ", ".join(f"{name} {texts[name][value]}" for name, value in asked.items()), soft_wrap=True)
 
 
 def _new_run(row: dict[Any, Any], by: str) -> str:

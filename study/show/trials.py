@@ -15,7 +15,8 @@ from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
 from study.show.launches import changes_of, smaller_space
-from study.show.terminal import number, settings_of
+from study.show.settings import settings_of
+from study.show.terminal import number
 from study.spec.phase_words import phase_words
 from study.views import StudyView, TrialView
 

@@ -15,7 +15,7 @@ def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
             case "confirm":
                 words[name] = f"{_the_best(phase['top'])}, up to {plural(phase['seeds'], 'fresh seed')}"
             case "ablate":
-                words[name] = f"each setting of {_the_best(phase['of'])} back at the base"
+                words[name] = f"each setting of {_the_best(phase['of'])} back at its default"
             case _:
                 scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
                 words[name] = (

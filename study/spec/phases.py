@@ -1,7 +1,7 @@
 """Phases: the parts of a study that run one after another in one folder.
 
 explore is a randomised design, optimise a search; confirm trains the best configs again with fresh seeds, and ablate trains each of them with one
-setting at a time back at the base. A study file without `phases` has one phase, explore or optimise by its goal.
+setting at a time back at its default. A study file without `phases` has one phase, explore or optimise by its goal.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Confirm(Section):
 
 
 class Ablate(Section):
-    """Each setting of the best confirmed configs back at the base, one at a time, with the seeds of confirm."""
+    """Each setting of the best confirmed configs back at its default, one at a time, with the seeds of confirm."""
 
     of: Annotated[int, Field(ge=1, le=100)] = 1
     """number of confirmed configs, from the best one"""
@@ -85,7 +85,7 @@ class Phases(Section):
     confirm: Confirm | None = None
     """the best configs again, with fresh seeds"""
     ablate: Ablate | None = None
-    """each setting of the best confirmed configs back at the base, one at a time"""
+    """each setting of the best confirmed configs back at its default, one at a time"""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Phases":

@@ -23,7 +23,7 @@ def phases_of(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def planned_trials(spec: Mapping[str, Any]) -> int:
-    """Return how many trials a study, as StudySpec.as_dict() gives it, has at most. A race may end sooner, and some settings are at the base already."""
+    """Return how many trials a study, as StudySpec.as_dict() gives it, has at most. A race may end sooner, and some settings are at their defaults already."""
     phases = phases_of(spec)
     proposed = [phases[name] for name in GOALS if name in phases]
     n: int = sum(phase["n_configs"] * phase["seeds"] for phase in proposed)

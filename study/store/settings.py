@@ -1,4 +1,4 @@
-"""All settings of a trial, and those of the base that configs are compared with."""
+"""All settings of a trial, and those of the base that configs are compared with: its settings that vary have their defaults."""
 
 from collections.abc import Mapping
 from typing import Any

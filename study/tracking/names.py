@@ -11,7 +11,7 @@ _NAME = 120  # characters; W&B takes 128
 
 
 def run_name(trial: TrialRecord, study: StudyRecord, known: KnownSettings) -> str:
-    """Return what a trial differs in from the study's base, and its seed: "r1, g.lr=0.0003, seed=4". A name is cut after 120 characters."""
+    """Return what a trial differs in from the study's base and the defaults, and its seed: "r1, g.lr=0.0003, seed=4". A name is cut after 120 characters."""
     of_trial, of_base, space = settings_of(trial, study, known), base_of(study.spec, known), study.spec["space"]
     varied = [name for part in space.values() for name in part]
     forms = [form for part in space.values() for form in part.values() if isinstance(form, Mapping) and "low" not in form]

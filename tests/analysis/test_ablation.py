@@ -23,11 +23,11 @@ def test_a_pair_is_a_seed_and_the_ratio_is_geometric() -> None:
     (found,) = ablations(made([*BEST, *runs("b", "ablate", off, r1=False, gamma=np.nan, lr=1e-3)]))
     logs = np.log(off) - np.log([1.0, 1.2, 0.9, 1.1])
     half = stats.t.ppf(0.975, 3) * stats.sem(logs)
-    assert (found.setting, found.value, found.base, found.pairs) == ("r1", True, False, 4)
+    assert (found.setting, found.value, found.default, found.pairs) == ("r1", True, False, 4)
     assert (found.effect, found.low, found.high) == pytest.approx(tuple(np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])))
     assert found.p == pytest.approx(stats.ttest_1samp(logs, 0).pvalue)
     assert found.differs
-    assert "r1 from on back to off: worse" in found.sentence
+    assert "r1 from on back to its default off: worse" in found.sentence
 
 
 def test_the_order_of_rows_and_other_trials_change_nothing() -> None:
@@ -48,10 +48,10 @@ def test_a_config_that_differs_in_two_settings_is_no_ablation() -> None:
     assert ablations(made([*BEST, *runs("b", "ablate", [1.0, 1.0], r1=False, gamma=np.nan, lr=2e-3)])) == []
 
 
-def test_another_value_than_that_of_the_base_is_no_ablation() -> None:
+def test_another_value_than_the_default_is_no_ablation() -> None:
     table = made([*BEST, *runs("b", "ablate", [1.0, 1.0], r1=True, gamma=3.0, lr=5e-3)])
-    assert [each.setting for each in ablations(table, base={"r1": False, "lr": 5e-3})] == ["lr"]
-    assert ablations(table, base={"r1": False, "lr": 2e-4}) == []
+    assert [each.setting for each in ablations(table, defaults={"r1": False, "lr": 5e-3})] == ["lr"]
+    assert ablations(table, defaults={"r1": False, "lr": 2e-4}) == []
 
 
 def test_settings_that_depend_on_one_that_went_back_do_not_count() -> None:
@@ -63,7 +63,7 @@ def test_failed_runs_are_counted_and_not_averaged() -> None:
     rows = [*BEST, *runs("b", "ablate", [50.0, 2.0, 2.0, 2.0], r1=False, gamma=np.nan, lr=1e-3)]
     rows[4]["failed"] = True
     (found,) = ablations(made(rows))
-    assert (found.pairs, found.base_failed, found.base_runs, found.failed, found.runs) == (3, 1, 4, 0, 4)
+    assert (found.pairs, found.default_failed, found.default_runs, found.failed, found.runs) == (3, 1, 4, 0, 4)
     assert "1 of 4 runs failed" in found.sentence
 
 

@@ -153,12 +153,12 @@ def test_the_best_runs_have_pictures_whatever_their_outcome(stage: Stage) -> Non
 def test_cards_compare_with_the_base_and_hold_the_recipe(stage: Stage) -> None:
     table = stage(12, 2, risk=risky)
     recipes = {str(trial): f"seed: {i}\nr1: true # <b>" for i, trial in enumerate(table.trial_id)}
-    found = findings(table, objectives=["fd"], base={"r1": False, "loss": "hinge", "d.lr": 1e-4}, recipes=recipes)
+    found = findings(table, objectives=["fd"], defaults={"r1": False, "loss": "hinge", "d.lr": 1e-4}, recipes=recipes)
     text, plain = page(document(found)), markdown(document(found))
     assert found.ranking is not None
     first = found.ranking.iloc[0]
-    assert "Differs from the base in" in text
-    assert ("r1 on" in plain.split("Differs from the base in")[1].splitlines()[0]) == bool(first["r1"])
+    assert "Differs from the defaults in" in text
+    assert ("r1 on" in plain.split("Differs from the defaults in")[1].splitlines()[0]) == bool(first["r1"])
     assert text.count("Copy the YAML") == 4
     assert "r1: true # &lt;b&gt;" in text
     assert plain.count("```yaml") == 4

@@ -48,7 +48,7 @@ def test_four_phases_through_two_kills(tmp_path: Path) -> None:
     study, whole, cut = tmp_path / "phased.yaml", tmp_path / "whole", tmp_path / "cut"
     study.write_text(STUDY)
     done = subprocess.run(command("launch", str(study), "--folder", str(whole)), check=True, timeout=400, capture_output=True, text=True)
-    assert "One setting at a time back at the base" in done.stdout
+    assert "One setting at a time back at its default" in done.stdout
     records = cut / "records.jsonl"
     for phase, n in (("optimise", 2), ("confirm", 4)):  # in the middle of a phase
         process = subprocess.Popen(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from study.show.terminal import settings_of
+from study.show.settings import settings_of
 
 
 def test_settings_of_configs_are_told_apart_in_a_line() -> None:
