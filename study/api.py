@@ -27,12 +27,15 @@ def launch(
     folder: where the study is stored, a path or an address such as s3://bucket/runs/digits; default runs/NAME. address: a Ray cluster; default: the Ray instance of this process, or a new local one.
     allow_changed_code: go on with a folder, or use nodes of the cluster, of other ganstudy code, which the trials record and the report says.
     extend: whether a search that the folder has may go on in a larger space; its sampler learns from the trials so far.
+    The view's `interrupted` says whether Ctrl-C or SIGTERM has stopped it.
     Raises UserError if the study cannot run, before it starts or writes anything, and if another process runs this folder.
     """
     from study.engine.launch import launch as run  # here: Ray takes seconds to import, and reading a study does not need it
 
     store = run(spec, folder, address=address, progress=progress, allow_changed_code=allow_changed_code, extend=extend)
-    return open_study(store.folder, trust_plugins=True)
+    view = open_study(store.folder, trust_plugins=True)
+    view.interrupted = store.interrupted
+    return view
 
 
 def open_study(folder: Path | str, *, trust_plugins: bool = False) -> "StudyView":

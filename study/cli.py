@@ -16,6 +16,7 @@ from ganstudy import UserError
 from ganstudy.command import command, shell_command
 from ganstudy.files import write_output
 from study.console import outlive_readers, terminal
+from study.simulate.shipped import shipped
 from study.store.layout import Layout, default_folder, not_records
 from study.store.local_copy import bring, created, folder_of
 from study.store.lock import driver, stop_driver
@@ -229,7 +230,7 @@ def _add_phase(
 
 
 def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_code: bool, extend: bool = False) -> None:
-    """Launch a study and print its result. Exits with 130 on Ctrl-C."""
+    """Launch a study and print its result. Exits with 130 if Ctrl-C or SIGTERM has stopped it."""
     from study.api import open_study
     from study.engine.launch import launch
     from study.show.terminal import print_result
@@ -239,9 +240,11 @@ def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_c
     try:
         store = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend, say_last=trackers.append)
         view = open_study(store.folder, trust_plugins=True)
-        print_result(view, spec, console, seconds=time.monotonic() - began)
+        whole = print_result(view, spec, console, seconds=time.monotonic() - began)
         if spec.tracking.wandb:
             send_report(view.folder, spec.tracking.wandb, console)
+        if store.interrupted and not whole:
+            raise typer.Exit(130)
     except KeyboardInterrupt:  # before or after the trials; Ray Tune handles the first one in between, and the second one ends it
         advice = f"Resume with {command('resume', folder)}" if Store(folder_of(folder)).study else "Nothing was written yet"
         errors.print(f"Stopped. {advice}.", soft_wrap=True)
@@ -369,7 +372,8 @@ def simulate(
     table: Annotated[
         str,
         typer.Argument(
-            help="A table of recorded runs (ring, digits), the file of one, or the folder of a study with 2 seeds or more.", metavar="TABLE"
+            help=f"A table of recorded runs ({', '.join(shipped())}), the file of one, or the folder of a study with 2 seeds or more.",
+            metavar="TABLE",
         ),
     ] = "ring",
     policies: Annotated[
@@ -759,7 +763,7 @@ def schema(
 
 
 def main() -> None:
-    """Entry point. A UserError prints one message and exits with 2; any other exception prints its traceback and exits with 1."""
+    """Entry point. A UserError prints one message and exits with 2; any other exception exits with 1: of a plugin with its own lines, else with a traceback."""
     outlive_readers()
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
@@ -775,13 +779,17 @@ def main() -> None:
     except UserError as error:
         errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)
         sys.exit(2)
-    except Exception as error:
-        traceback.print_exc()
-        from study.spec.plugins import raised_in
+    except Exception:
+        from study.spec.plugins import imported, plugin_folders
+        from study.store.raised import raised
 
-        if place := raised_in(error):
-            errors.print(f"A plugin raised this error: {place}. Mend it there.", soft_wrap=True)
+        told = raised(traceback.format_exc(), imported(), plugin_folders(imported()))
+        if told.plugin:
+            errors.print(
+                Text.assemble(("error", "bold red"), f": {told.told}. Its lines that led there:\n{told.frames.rstrip()}"), soft_wrap=True
+            )
             sys.exit(1)
+        traceback.print_exc()
         errors.print(
             "This is a bug in ganstudy. Please report it in the project's issue tracker, with this traceback, the command and the output of `ganstudy --version`.",
             soft_wrap=True,

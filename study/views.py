@@ -46,6 +46,7 @@ class StudyView:
         self.study: StudyRecord = recorded.studies[-1]
         self.plugins: tuple[str, ...] = tuple(self.study.spec["plugins"])
         self.trusted = trust_plugins or not self.plugins
+        self.interrupted = False  # whether Ctrl-C or SIGTERM has stopped the launch that returned this view
         if trust_plugins:
             import_plugins(self.plugins, folders=self.study.plugin_folders)
 

@@ -14,7 +14,7 @@ from trainables.signal_names import MEMORY
 from trainables.streams import own_stream
 from trainables.threads import set_threads
 from trainables.trial import Trial
-from trainables.tune import Shared, first_gpu
+from trainables.tune import Shared, first_gpu, refusing
 
 _OF_ALL = "device/worker_memory_mb"
 _SWITCH_S = 5e-5  # between Python's threads; with its 5 ms, eight lanes took 7 % longer (bench/gpu, ticks)
@@ -50,7 +50,8 @@ class Lanes:
             torch.cuda.set_stream(stream)
         self.end(lane)
         with self._building:
-            trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device, capture=self._capture)
+            with refusing():
+                trial = Trial(TrialConfig.from_flat(flat), self._source, self._evaluator, device=self._device, capture=self._capture)
             if checkpoint:
                 trial.load(checkpoint)
             self._trials[lane] = trial
@@ -63,7 +64,8 @@ class Lanes:
         Ends a trial that has no further ticks. On a GPU, the peak memory is that of all trials of the process, and its name says so.
         """
         trial = self._trials[lane]
-        measured = trial.advance()
+        with refusing():
+            measured = trial.advance()
         if not measured.diverged:
             trial.save(folder)
         if measured.finished or measured.diverged:

@@ -30,6 +30,12 @@ _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
     "recursion_loop": lambda context: "without a reference to itself",
 }
+_BOUNDS = (
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+)  # which pydantic checks before it finds that a number is NaN
 
 
 def validation_message(error: ValidationError, *, prefix: str = "") -> str:
@@ -45,7 +51,8 @@ def validation_message(error: ValidationError, *, prefix: str = "") -> str:
         elif finding["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             sentences.append(f"there is no {name}; remove it")
         else:
-            must = _MUST.get(finding["type"], lambda context, words=finding["msg"]: words.removeprefix("Input should be "))
+            kind = "finite_number" if finding["type"] in _BOUNDS and finding["input"] != finding["input"] else finding["type"]
+            must = _MUST.get(kind, lambda context, words=finding["msg"]: words.removeprefix("Input should be "))
             name = name.replace("data.name", "data")
             if finding["loc"][-1:] == ("[key]",):
                 name = f"a key of {'.'.join(str(part) for part in finding['loc'][:-2]) or prefix.removesuffix('.')}"

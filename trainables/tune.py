@@ -3,7 +3,8 @@
 import importlib
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import torch
 from ray import cloudpickle, tune
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
+from ganstudy import UserError
 from ganstudy.versions import changed_files, code_files, refused, versions
 from trainables.config import TrialConfig
 from trainables.data import Source
@@ -34,6 +36,21 @@ class Evaluator(Protocol):
 
 class WrongVersions(Exception):
     """This worker runs other versions than the driver. Stops the study."""
+
+
+class Refused(Exception):
+    """A config raised a UserError while it was built or trained, so each further try would raise it again."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn a UserError into Refused, unless a file or the network caused it."""
+    try:
+        yield
+    except UserError as error:
+        if isinstance(error.__cause__ or error.__context__, OSError):
+            raise
+        raise Refused(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +129,14 @@ class GanTrainable(tune.Trainable):
             del previous
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device, capture=self.capture)
+        with refusing():
+            self.trial = Trial(TrialConfig.from_flat(config["flat"]), self.source, self.evaluator, device=self.device, capture=self.capture)
         if config["checkpoint"]:
             with config["checkpoint"].as_directory() as folder:  # fetched, if it is in an object store
                 self.trial.load(Path(folder))
 
     def step(self) -> dict[str, Any]:
-        with time_limit(self.timeout_s):
+        with time_limit(self.timeout_s), refusing():
             measured = self.trial.advance()
         return {
             **vars(measured),

@@ -22,10 +22,12 @@ from study.engine.prepare import prepare
 from study.engine.samplers import Designed
 from study.engine.separation import unseparated
 from study.evaluation.classifiers import stored
+from study.spec.design import n_distinct
 from study.spec.domains import as_given
 from study.spec.phase_words import phase_words
 from study.spec.study_spec import StudySpec
 from study.store.layout import Layout, shown
+from study.store.lock import refuse_unwritable
 from trainables.config import TrialConfig
 from trainables.data import DATA, OWN, Source, load, taken
 from trainables.loop import Diverged
@@ -35,6 +37,7 @@ def preview(
     spec: StudySpec, folder: Path, console: Console, *, address: str | None, allow_changed_code: bool = False, extend: bool = False
 ) -> None:
     """Print the dry run of a study. Raises UserError for anything that `launch` would refuse, also on the cluster at `address`."""
+    refuse_unwritable(folder)
     prepared = prepare(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend)
     nodes = _nodes(address, allow_changed_code=allow_changed_code)
     slots = cluster.slots(spec, nodes)
@@ -42,7 +45,9 @@ def preview(
     assert proposal
     first = TrialConfig.from_flat(proposal.flat)
     console.print(Text.assemble((spec.name, "bold"), f": {spec.question}"), soft_wrap=True)
-    phases = "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec.as_dict()).items())
+    designed = spec.of_phase(spec.phase) if spec.goal == "explain" else None
+    distinct = n_distinct(each.flat for each in designed.designed()) if designed else None
+    phases = "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec.as_dict(), distinct=distinct).items())
     console.print(
         f"{phases}; {'at most ' if spec.is_open_ended else ''}{plural(spec.n_trials, 'trial')} of {spec.budget_kimg:g} kimg", soft_wrap=True
     )
@@ -66,7 +71,6 @@ def preview(
         for name, domain in getattr(spec.space, part).items():
             table.add_row(name, part, written(spec.space.variants.get(name) or as_given(domain)))
     print_table(console, table)
-    designed = spec.of_phase(spec.phase) if spec.goal == "explain" else None
     varies = variation(spec, folder) if designed else None
     if designed and varies:
         for sentence in (planned_statement(designed.n_trials, plans(designed), varies), *unseparated(spec)):

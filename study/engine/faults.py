@@ -1,19 +1,20 @@
 """Tells faults of the machine from faults of configs, so that a full disk or a bad driver does not use up the tries of all trials."""
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from study.spec.design import n_distinct
+from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
+from study.store.raised import kind_of, raised
 from study.store.records import Closed, Ended, TrialRecord
 from trainables.tune import WrongVersions
 
 _CONFIGS = 3  # at least so many configs, or all of a smaller study, with the same error: no fault of a config
-_CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!\w)/\S+|\b(?=\w*\d)\w+")  # quoted parts, paths, words with digits
 
 
 class Faults:
@@ -28,27 +29,27 @@ class Faults:
     def __init__(self, spec: StudySpec):
         self.reason = ""  # why the study must stop; "" if there is no fault
         self._enough = max(2, min(_CONFIGS, _n_different(spec)))
-        self._domains = spec.space.domains
-        self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> how often it ended each trial
+        self._domains, self._plugins = spec.space.domains, spec.plugins
+        self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> the tries that it has cost each trial
         self._records: dict[str, TrialRecord] = {}  # of these trials
 
     def worked(self) -> None:
         """Note that a trial was trained and saved, or ended with a result: the machine is sound."""
         self._seen.clear()
 
-    def failed(self, record: TrialRecord, *, before: Closed | None = None) -> dict[str, int]:
+    def failed(self, record: TrialRecord, *, before: Closed | None = None, tries: int = 1) -> dict[str, int]:
         """Note that a trial ended in an error. Returns the trials that get back the tries which a fault has cost -> how many.
 
-        before: how the trial ended at its last try, if it has not reached a tick since.
+        before: how the trial ended at its last try, if it has not reached a tick since. tries: how many this error has cost the trial.
         """
         assert record.closed
         last = _last_line(record.closed)
-        seen = self._seen[_kind(last)]
+        seen = self._seen[kind_of(last)]
         other_versions = f"{WrongVersions.__name__}: " in last
-        again = before is not None and before.ended is Ended.ERROR and _kind(_last_line(before)) == _kind(last)
+        again = before is not None and before.ended is Ended.ERROR and kind_of(_last_line(before)) == kind_of(last)
         if again and record.failures > 1 and record.trial_id not in seen and not other_versions and not self.reason:
             return {}
-        seen[record.trial_id] += 1
+        seen[record.trial_id] += tries
         self._records[record.trial_id] = record
         configs = {self._records[trial].config_id: self._records[trial].settings for trial in seen}
         enough = len(configs) >= self._enough and nothing_in_common(configs.values(), self._domains)
@@ -56,10 +57,12 @@ class Faults:
             return {}
         if other_versions:
             self.reason = self.reason or last.partition(f"{WrongVersions.__name__}: ")[2]
-        else:
-            self.reason = self.reason or (
-                f"trials of {len(configs)} configs with nothing in common, one after the other, ended in the same error, "
-                f"so the machine or the code must be at fault, not a config: {last}"
+        elif not self.reason:
+            error = raised(record.closed.reason, self._plugins, plugin_folders(self._plugins))
+            self.reason = f"trials of {len(configs)} configs with nothing in common, one after the other, " + (
+                f"were refused for the same reason, so a setting that they share must be wrong: {error.told.rstrip('.')}"
+                if error.refused
+                else f"ended in the same error, so the machine or the code must be at fault, not a config: {error.told}"
             )
         given_back = dict(seen)
         seen.clear()
@@ -70,7 +73,7 @@ def _n_different(spec: StudySpec) -> int:
     """Return how many configs differ in more than the seed: fewer than n_configs if a design repeats them, as in a small space."""
     if spec.goal != "explain" or spec.phases is not None:
         return spec.n_configs
-    return len({tuple(sorted((name, str(value)) for name, value in each.flat.items() if name != "seed")) for each in spec.designed()})
+    return n_distinct(each.flat for each in spec.designed())
 
 
 def nothing_in_common(configs: Iterable[Mapping[str, Any]], domains: Mapping[str, BaseDistribution]) -> bool:
@@ -90,9 +93,4 @@ def _part(domain: BaseDistribution, value: Any) -> Any:
 
 
 def _last_line(closed: Closed) -> str:
-    return (closed.reason.strip().splitlines() or ["without a message"])[-1]
-
-
-def _kind(line: str) -> str:
-    """Return what the last lines of the same error have in common."""
-    return _CHANGING.sub("…", line)
+    return raised(closed.reason).line

@@ -23,6 +23,7 @@ from study.engine import cluster, sharing
 from study.engine.lanes import Lane
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
+from study.engine.quiet import mute_repeats
 from study.engine.reasons import SPARE_MEMORY
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
@@ -43,7 +44,7 @@ from trainables.grid import real_png
 from trainables.tune import GanTrainable, Shared
 
 log = logging.getLogger(__name__)
-logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)  # it warns about result files that we turn off
+mute_repeats()
 
 _MAX_CRASHES = 2  # crashes of the whole Tune run without a tick in between; after each, a new Tune run resumes from the records
 
@@ -180,7 +181,7 @@ def _run_tune(
         raise store.unwritten
     if stopping.faults.reason:
         raise UserError(
-            f"the study has stopped: {stopping.faults.reason}. Mend this, then resume: {command('resume', shown(store.folder))}. "
+            f"the study has stopped: {stopping.faults.reason}. Mend this, then resume: {command('resume', shown(store.folder))}; or launch a corrected study file. "
             f"It cost the trials none of their tries; {command('status', shown(store.folder))} shows what is done"
         )
 
@@ -253,7 +254,7 @@ def _ctrl_c(stopping: Stopping) -> Iterator[None]:
         return
 
     def stop(*_: Any) -> None:
-        stopping.interrupted = True
+        stopping.interrupted = stopping.store.interrupted = True
         signal.signal(signal.SIGINT, before)
         log.warning("stopping; ticks in progress are lost. Ctrl-C once more ends the study at once")
 

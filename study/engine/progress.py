@@ -13,10 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.words import plural
+from ganstudy.command import command
 from ganstudy.units import to_images, to_kimg
 from study.console import terminal
+from study.engine.reasons import TOO_LARGE
+from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
 from study.store.diagnosis import diagnosis
+from study.store.layout import shown
+from study.store.raised import Raised, raised
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 
@@ -26,7 +31,9 @@ class Progress:
 
     def __init__(self, spec: StudySpec, store: Store, *, shown: bool = True):
         self.spec, self.store, self.shown = spec, store, shown
+        self.folders = plugin_folders(spec.plugins)
         self.outcomes: dict[str, tuple[TrialRecord, str]] = {}
+        self.told: set[str] = set()  # kinds of bugs whose traceback was printed
         self.start, self.images_before = time.monotonic(), self.images()
         self.console = terminal()
         self.live = (
@@ -37,7 +44,7 @@ class Progress:
         if self.live:
             self.live.start()
         elif self.shown:
-            done = sum(record.closed is not None for record in self.store.trials.values())
+            done = sum(map(self._is_done, self.store.trials.values()))
             self.console.print(
                 f"{self.spec.name}: {plural(self.spec.n_trials, 'trial')} of {self.spec.budget_kimg:g} kimg, {done} already finished",
                 soft_wrap=True,
@@ -53,13 +60,25 @@ class Progress:
         return {}
 
     def update(self, record: TrialRecord) -> None:
-        """Print a line for a finished trial, unless a live table is shown."""
-        if self.shown and not self.live and record.closed:
-            done = sum(other.closed is not None for other in self.store.trials.values())
-            self.console.print(
-                f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.status_text(record)}  {self.time_left()}",
-                soft_wrap=True,
-            )
+        """Print a line for a trial that ended; beside a live table, only for one that ended in an error. A bug of ours has its traceback once."""
+        if not self.shown or not record.closed:
+            return
+        failed = record.closed.ended is Ended.ERROR
+        if failed and (error := self._raised(record)).ours and error.kind not in self.told:
+            self.told.add(error.kind)
+            self.console.print(record.closed.reason.rstrip(), soft_wrap=True)
+        if failed or not self.live:
+            done = sum(self._is_done(other) for other in self.store.trials.values())
+            left = "" if failed else f"  {self.time_left()}"
+            self.console.print(f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.status_text(record)}{left}", soft_wrap=True)
+
+    def _is_done(self, record: TrialRecord) -> bool:
+        """Whether a trial has ended and is not tried again after an error."""
+        return record.closed is not None and not (record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures))
+
+    def _raised(self, record: TrialRecord) -> Raised:
+        assert record.closed
+        return raised(record.closed.reason, self.spec.plugins, self.folders)
 
     def images(self) -> int:
         """Real images that all trials have trained on."""
@@ -80,14 +99,20 @@ class Progress:
         return f"{timedelta(seconds=round(seconds))} left"
 
     def status_text(self, record: TrialRecord) -> str:
-        """Outcome and objective of a finished trial, or its last error line."""
+        """Outcome and objective of a trial that ended, and whether it was stopped early; or the line of its error, which try it was, and what shows all of it."""
         assert record.closed
         if record.closed.ended is Ended.ERROR:
-            again = "retrying" if record.needs_run(self.spec.max_failures) else "giving up"
-            return f"error ({again}): {record.closed.reason.strip().splitlines()[-1] if record.closed.reason.strip() else ''}"
+            error, allowed = self._raised(record), self.spec.max_failures + 1
+            again = "not tried again" if error.refused or TOO_LARGE in error.line else f"try {record.failures} of {allowed}"
+            return (
+                f"error, {again}: {error.told.rstrip('.')}. {command('show', shown(self.store.folder), record.trial_id)} prints all of it"
+            )
         metric = self.spec.objective.metric
         objective = f"  {metric} {record.last.values[metric]:.4g}" if record.last and metric in record.last.values else ""
-        return f"{self.outcome(record)}{objective}"
+        early = (
+            f"  stopped early, at {to_kimg(record.last.images):g} kimg" if record.closed.ended is Ended.SCHEDULER and record.last else ""
+        )
+        return f"{self.outcome(record)}{objective}{early}"
 
     def outcome(self, record: TrialRecord) -> str:
         """Outcome so far. Cached until the trial has a new record, since the table is redrawn twice a second."""
@@ -114,7 +139,9 @@ class Progress:
             self.time_left(),
         )
         outcomes = ", ".join(f"{n} {name}" for name, n in counts.most_common()) or "no finished trials"
-        grid.add_row("", outcomes + (f", {errors} errors" if errors else ""), "", "")
+        early = sum(record.closed is not None and record.closed.ended is Ended.SCHEDULER for record in done)
+        outcomes += f" ({early} stopped early)" if early else ""
+        grid.add_row("", outcomes + (f", {plural(errors, 'error')}" if errors else ""), "", "")
         if best and best.last:
             grid.add_row("", f"best so far: {metric} {best.last.values[metric]:.4g}  {best.trial_id}", "", "")
         running = [record for record in trials if not record.closed]

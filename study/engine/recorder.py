@@ -13,6 +13,7 @@ from study.engine.reasons import TOO_LARGE, explained, gpu_is_full
 from study.engine.searcher import Search
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
+from study.store.raised import raised
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
 from trainables.generators import GENERATOR_FILE
@@ -57,6 +58,8 @@ class Recorder(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record the end of a trial that crashed, unless it ran out of the memory of a GPU that it shared: then it is tried alone.
 
+        A config that is refused, or that does not fit on a GPU alone, is not tried again.
+
         A crash after the last result, for example while saving the checkpoint, is not recorded. If the checkpoint is missing, the next
         launch reruns the trial (`needs_run`).
         """
@@ -72,9 +75,11 @@ class Recorder(tune.Callback):
         too_large = self.stopping.alone and gpu_is_full(reason)
         if too_large:
             reason = f"{reason.rstrip()}\n{TOO_LARGE}"
-        used_up = self.search.spec.max_failures + 1 if too_large else None
+        used_up = self.search.spec.max_failures + 1 if too_large or raised(reason).refused else None
+        tried = self.store.trials[trial_id].failures
         self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason), failures=used_up)
-        for given_back, tries in self.faults.failed(self.store.trials[trial_id], before=before).items():
+        record = self.store.trials[trial_id]
+        for given_back, tries in self.faults.failed(record, before=before, tries=record.failures - tried).items():
             self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:

@@ -85,7 +85,8 @@ class Compared:
         for line in self._conclusions():
             console.print(line, soft_wrap=True)
         console.print()
-        print_ranking(analysis.together(dict(zip(self.names, self.tables, strict=True))), self.by, console, n=_RANKED)
+        tables = dict(zip(self.names, self.tables, strict=True))
+        print_ranking(analysis.together(tables), self.by, console, n=_RANKED, studies=tables)
 
     def _conclusions(self) -> list[str]:
         certain = [each for each in self.found if each.differs]
@@ -136,11 +137,13 @@ def _setting(spec: Mapping[str, Any], name: str) -> str:
             form = part[name]
             if isinstance(form, Mapping) and "low" in form:
                 return f"{value_text(form['low'])} to {value_text(form['high'])}{' (log)' if form.get('log') else ''}"
-            return ", ".join(map(value_text, form))
-    return value_text(spec["base"].get(name, settings().get(name)))
+            return ", ".join(map(_text, form))
+    return _text(spec["base"].get(name, settings().get(name)))
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "–"
     return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, Mapping) else value_text(value)
 
 

@@ -47,7 +47,7 @@ def simulate(
     setup = Setup(table=table, budgets=[n * table.budget for n in runs], slots=slots)
     with console.status(Text("replaying")):  # visible in a terminal only
         found = compare(setup, policies, repetitions=repetitions, processes=processes)
-    for printed in tables(found, runs, tolerance):
+    for printed in tables(found, runs, tolerance, budget=table.budget):
         console.print()
         print_table(console, printed)
     console.print()
@@ -55,15 +55,18 @@ def simulate(
         console.print(f"{policy}: {POLICIES[policy].description}", soft_wrap=True)
 
 
-def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float) -> list[Printed]:
-    """Return the tables of figures: images until half of the repetitions are right, how often they are, regret, flattery and coverage."""
+def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float, *, budget: int) -> list[Printed]:
+    """Return the tables of figures: images until half of the repetitions are right, how often they are, regret, flattery and coverage.
+
+    runs: the budgets, in whole runs; budget: the images of one.
+    """
     near = percent(tolerance)
     first = _table("policy", f"kimg until half are within {near}", "relative to the first policy")
     base = next(iter(found.values())).images_until(tolerance).value
     for policy, replays in found.items():
         until = replays.images_until(tolerance)
         ratio = until.value / base if np.isfinite(until.value) and np.isfinite(base) else np.nan
-        first.add_row(policy, _text(until, _kimg), "" if np.isnan(ratio) else number(ratio))
+        first.add_row(policy, _text(until, _kimg, beyond=f"more than {_kimg(runs[-1] * budget)}"), "" if np.isnan(ratio) else number(ratio))
     kinds: list[tuple[str, Callable[[Replays], list[Figure]], Callable[[float], str]]] = [
         (f"answers within {near} of the best config", lambda each: each.within(tolerance), percent),
         ("median regret", lambda each: each.median_regret(), percent),
@@ -97,8 +100,9 @@ def _kimg(images: float) -> str:
     return f"{to_kimg(images):,.0f}"
 
 
-def _text(figure: Figure, text: Callable[[float], str]) -> str:
+def _text(figure: Figure, text: Callable[[float], str], *, beyond: str = "–") -> str:
+    """Return a figure with its interval. beyond: what infinity means."""
     if np.isnan(figure.value):
         return ""
-    value, low, high = ("more" if np.isinf(x) else text(x) for x in (figure.value, figure.low, figure.high))
-    return f"{value} ({low} to {high})"
+    value, low, high = (beyond if np.isinf(x) else text(x) for x in (figure.value, figure.low, figure.high))
+    return value if value == low == high == beyond else f"{value} ({low} to {high})"

@@ -10,7 +10,9 @@ from rich.text import Text
 from analysis.words import plural
 from ganstudy.command import command
 from study.console import print_table
+from study.show.failed import again
 from study.spec.phase_words import phase_words
+from study.spec.planned import phases_of
 from study.store.layout import shown
 from study.store.records import Ended, needs_run
 from study.views import StudyView
@@ -29,7 +31,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         ),
         soft_wrap=True,
     )
-    if len(phases := phase_words(spec)) > 1:
+    if len(phases := phase_words(spec, distinct=n_designed(view))) > 1:
         for phase, words in phases.items():
             console.print(f"  {phase}: {plural(int((trials['phase'] == phase).sum()), 'trial')} ({words})", soft_wrap=True)
     if len(trials):
@@ -51,10 +53,18 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         console.print(f"Resume with {command('resume', shown(view.folder))}.", soft_wrap=True)
     elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
         console.print(
-            f"{plural(given_up, 'trial')} ended in an error {plural(allowed + 1, 'time')} and will not be tried again; {command('show', shown(view.folder), 'TRIAL')} shows why. "
-            f"To try again once the reason is mended: {command('resume', shown(view.folder), '--set', f'max_failures={2 * allowed + 1}')}.",
+            f"{plural(given_up, 'trial')} ended in an error and will not be tried again; {command('show', shown(view.folder), 'TRIAL')} shows why. "
+            f"To try again once the reason is mended: {again(view)}.",
             soft_wrap=True,
         )
+
+
+def n_designed(view: StudyView) -> int | None:
+    """Return how many configs of the study's design differ in more than the seed; None before all its trials have begun, or without a design."""
+    design, trials = phases_of(view.study.spec).get("explore"), view.recorded.columns.trials
+    explored = trials.loc[trials["phase"] == "explore", "config_id"]
+    whole = design is not None and len(explored) >= design["n_configs"] * design["seeds"]
+    return explored.nunique() if whole else None
 
 
 def n_to_run(view: StudyView, max_failures: int) -> int:

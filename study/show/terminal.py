@@ -1,7 +1,7 @@
 """What the commands print: a study as text and tables."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +21,13 @@ from ganstudy.command import command
 from study.console import print_table
 from study.evaluation.protocol import HEADLINE, EvaluationProtocol
 from study.evaluation.reevaluate import Reevaluated  # imports torch, as do the other modules that every command here needs
+from study.show.failed import errors_of, none_finished
 from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
 from study.show.settings import told_apart, value_columns
 from study.show.status import n_to_run
 from study.store.layout import shown
 from study.store.local_copy import publish
-from study.store.records import Ended
 from study.store.settings import base_of
 from study.views import StudyView, TrialView
 from trainables.config import known_settings
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
 
 
-def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> None:
-    """Print how a launch ended: what is left to do, or else the answer and the path of the new report. seconds: its wall time."""
+def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> bool:
+    """Print how a launch ended: what is left to do, or else the answer and the path of the new report. Returns whether nothing is left.
+
+    seconds: its wall time. Raises UserError if all trials ended in an error.
+    """
     n_trials = len(view.recorded.trial_ids)
     done = n_trials - n_to_run(view, spec.max_failures)
     if done < max(view.study.planned, n_trials):
@@ -45,7 +48,9 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
             f"Stopped with {done} of {plural(view.study.planned, 'trial')} done. Resume with {command('resume', shown(view.folder))}.",
             soft_wrap=True,
         )
-        return
+        return False
+    if failed := none_finished(view):
+        raise UserError(failed)
     table = view.table()
     found = explanation_of(table, view.objective)
     try:
@@ -56,20 +61,18 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
         print_answer(view, table, found, console)
     console.print(f"\n{plural(n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
+    return True
 
 
 def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Explanation, console: Console) -> None:
-    """Print the answer in sentences and the top and bottom of the ranking, after the error of crashed trials.
+    """Print the answer in sentences and the top and bottom of the ranking, after the errors of crashed trials.
 
     table: that of the study, or of some of its trials. found: what is claimed about it (`explanation_of`).
     """
-    trials = view.trials()
-    if len(broken := trials[trials["ended"] == Ended.ERROR]):
-        last = broken.iloc[-1]["reason"].strip().splitlines()[-1:]
-        console.print(
-            f"Last error: {' '.join(last)}. {command('show', shown(view.folder), broken.index[-1])} prints the traceback.",
-            soft_wrap=True,
-        )
+    if errors := errors_of(view):
+        console.print("Ended in an error:", soft_wrap=True)
+        for line in errors:
+            console.print(f"  {line}", soft_wrap=True)
     if not table.evidence.any():
         console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
@@ -93,12 +96,22 @@ def print_missing(trials: analysis.TrialTable, console: Console) -> None:
         console.print(trials.missing, soft_wrap=True)
 
 
-def print_ranking(trials: analysis.TrialTable, by: str, console: Console, *, n: int, configs: Collection[str] | None = None) -> None:
+def print_ranking(
+    trials: analysis.TrialTable,
+    by: str,
+    console: Console,
+    *,
+    n: int,
+    configs: Collection[str] | None = None,
+    studies: Mapping[str, analysis.TrialTable] = {},
+) -> None:
     """Print the ranking of configs by a metric; at most n rows, the first and the last. Raises UserError if nothing can be ranked yet.
 
-    configs: which of the ranked ones are shown. Default: all.
+    configs: which of the ranked ones are shown. Default: all. studies: the tables by study, where the trials are of several.
     """
     ranked = analysis.rank(trials, by)
+    if left_out := _left_out(studies or {"": trials}, set(ranked["config_id"])):
+        console.print(left_out, soft_wrap=True)
     if configs is not None:
         ranked = ranked[ranked["config_id"].isin(configs)]
         if not len(ranked):
@@ -167,6 +180,16 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
         f"(1: same order, 0: unrelated, −1: reversed), n = {plural(len(places), 'config')}. Failures are those that the study recorded.",
         soft_wrap=True,
     )
+
+
+def _left_out(studies: Mapping[str, analysis.TrialTable], ranked: Collection[str]) -> str:
+    """Return how many configs a ranking of confirmed ones leaves out; "" if none."""
+    counts = []
+    for name, table in studies.items():
+        there = set(table.config_id[table.evidence])
+        if missing := len(there - set(ranked)):
+            counts.append(f"{missing} of {plural(len(there), 'config')}" + (f" of {name}" if name else ""))
+    return f"Left out, since they have no fresh seeds: {listed(counts)}." if counts else ""
 
 
 def _place(row: dict[Any, Any]) -> str:

@@ -16,6 +16,7 @@ from ganstudy.written import written
 from study.console import print_table
 from study.show.launches import changes_of, smaller_space
 from study.show.settings import settings_of
+from study.show.status import n_designed
 from study.show.terminal import number
 from study.spec.phase_words import phase_words
 from study.views import StudyView, TrialView
@@ -28,7 +29,7 @@ def print_study(view: StudyView, console: Console) -> None:
     spec = view.study.spec
     console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
     console.print(
-        "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec).items())
+        "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec, distinct=n_designed(view)).items())
         + "; "
         + ("objectives: " if len(view.study.objectives) > 1 else "objective: ")
         + ", ".join(f"{name} ({direction.phrase})" for name, direction in view.study.objectives.items())
@@ -82,7 +83,9 @@ def print_trial(trial: TrialView, console: Console) -> None:
     console.print(
         Text.assemble(
             (trial.trial_id, "bold"),
-            f"  trial {record.number}, phase: {record.phase}; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
+            f"  trial {record.number}"
+            + (f", phase: {record.phase}" if "phases" in trial.study.study.spec else "")
+            + f"; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
         ),
         soft_wrap=True,
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 from ganstudy import UserError
 from ganstudy.ended import Ended
-from study.simulate.run import Run, path_of, read_runs, shipped
+from study.simulate.run import Run, path_of, read_runs
+from study.simulate.shipped import shipped
 from study.simulate.table import Table
 from study.spec.study_spec import StudySpec
 from study.store.diagnosis import diagnosis, has_failed

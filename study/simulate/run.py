@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from ganstudy import UserError
 from ganstudy.files import users_path, write_whole
+from study.simulate.shipped import TABLES
 
 _SPEC = b"study"  # key of the file's metadata that holds the study file
 
@@ -35,18 +35,9 @@ class Run:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def shipped() -> list[str]:
-    """Return the names of the tables that come with the package."""
-    return sorted(
-        path.name.removesuffix(".parquet")
-        for path in files("study.simulate").joinpath("tables").iterdir()
-        if path.name.endswith(".parquet")
-    )
-
-
 def path_of(name: str, ending: str) -> Path:
     """Return where the package keeps a file of a table: its runs (.parquet) or its study file (.yaml)."""
-    return Path(str(files("study.simulate").joinpath("tables", f"{name}{ending}")))
+    return TABLES / f"{name}{ending}"
 
 
 def write_runs(path: Path, runs: Sequence[Run], spec: Mapping[str, Any]) -> None:

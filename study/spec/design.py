@@ -4,7 +4,7 @@ A design is randomised and fixed before the first trial, so that differences bet
 To add one, here or in a plugin: a function as `Design` describes, with `@DESIGNS.register("name")`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -138,6 +138,11 @@ def config_of(design_seed: int, seed: int) -> int:
 def replicate_of(seed: int) -> int:
     """Return which trial of its config has this seed, from 0: replicate_of(seed_of(s, config=n, replicate=r)) == r."""
     return seed % 1_000
+
+
+def n_distinct(flats: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many configs there are among the settings of trials: fewer than a design has places, where it repeats them in a small space."""
+    return len({tuple(sorted((name, str(value)) for name, value in flat.items() if name != "seed")) for flat in flats})
 
 
 FACTORIAL = ("factorial", "factorial_sobol")  # samplers whose configs are whole rounds of cells

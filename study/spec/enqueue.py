@@ -3,11 +3,12 @@
 Each is a mapping of settings that vary, the word `defaults`, or a recipe. Settings that vary and are not given have their defaults.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ganstudy import UserError
 from ganstudy.registry import nearest
@@ -118,7 +119,10 @@ def within(domain: BaseDistribution, value: Any) -> tuple[bool, Any]:
     if isinstance(domain, CategoricalDistribution):
         equal = [choice for choice in domain.choices if choice == value and isinstance(choice, bool) == isinstance(value, bool)]
         return bool(equal), equal[0] if equal else value
+    assert isinstance(domain, FloatDistribution | IntDistribution)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False, value
+    if not math.isfinite(value) or value < domain.low:  # of which Optuna raises an error of its own
         return False, value
     value = float(value) if isinstance(domain, FloatDistribution) else value
     return domain._contains(domain.to_internal_repr(value)), value

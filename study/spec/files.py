@@ -10,13 +10,14 @@ from ganstudy.registry import nearest
 from ganstudy.written import shown
 from study.spec.yaml import NotYaml, loaded
 
+_SHELVES = ("recipes", "studies")  # folders of the repository with files that are run by their path
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file. Raises UserError if the file is missing, unreadable or not a mapping."""
     if not path.is_file():
-        nearby = sorted(other.name for other in path.parent.glob("*.yaml") if other.is_file()) if path.parent.is_dir() else []
         found = "it is a folder" if path.is_dir() else "it does not exist"
-        raise UserError(f"{path} must be a file; {found}" + (f"; {hint.strip()}" if (hint := nearest(path.name, nearby)) else ""))
+        raise UserError(f"{path} must be a file; {found}" + (f"; {hint}" if (hint := _nearby(path)) else ""))
     try:
         given = loaded(path.read_bytes())
     except NotYaml as error:
@@ -29,6 +30,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if not isinstance(key, str):
             raise UserError(f"{path} must have text as keys; given {shown(key)}")
     return given
+
+
+def _nearby(path: Path) -> str:
+    """Return which YAML file may be meant: one of the folder with nearly the name; or of recipes/ and studies/, with the name with or without its suffix."""
+    beside = _files(path.parent)
+    if hint := nearest(path.name, [other.name for other in beside]):
+        return hint.strip()
+    shelves = [other for shelf in _SHELVES for parent in (Path(), path.parent) for other in _files(parent / shelf)]
+    by_stem = {other.stem: other for other in reversed([*beside, *shelves])}
+    if path.stem in by_stem:
+        return f"did you mean {str(by_stem[path.stem])!r}?"
+    near = nearest(path.stem, list(by_stem)).strip()
+    for stem, other in by_stem.items():
+        near = near.replace(f"'{stem}'", f"'{other}'")
+    return near
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(other for other in folder.glob("*.yaml") if other.is_file()) if folder.is_dir() else []
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.words import plural
-from study.spec.planned import name_of, phases_of
+from study.spec.planned import GOALS, name_of, phases_of
 
 
-def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each phase of a study does: {"explore": "balanced, 32 configs × 2 seeds", "confirm": "the best 10 configs, up to 5 seeds"}."""
+def phase_words(spec: Mapping[str, Any], *, distinct: int | None = None) -> dict[str, str]:
+    """Return what each phase of a study does: {"explore": "balanced, 32 configs × 2 seeds", "confirm": "the best 10 configs, up to 5 seeds"}.
+
+    The only phase of a study without `phases` has the name of its goal. distinct: how many configs of the design differ in more than the seed, if known.
+    """
     words: dict[str, str] = {}
     for name, phase in phases_of(spec).items():
         match name:
@@ -18,8 +21,10 @@ def phase_words(spec: Mapping[str, Any]) -> dict[str, str]:
                 words[name] = f"each setting of {_the_best(phase['of'])} back at its default"
             case _:
                 scheduler = f", stopped early by {phase['scheduler']['name']}" if phase.get("scheduler") else ""
-                words[name] = (
-                    f"{name_of(phase['sampler'])}, {plural(phase['n_configs'], 'config')} × {plural(phase['seeds'], 'seed')}{scheduler}"
+                n = phase["n_configs"]
+                repeated = f" ({distinct} distinct)" if name == "explore" and distinct is not None and distinct < n else ""
+                words[name if "phases" in spec else GOALS[name]] = (
+                    f"{name_of(phase['sampler'])}, {plural(n, 'config')}{repeated} × {plural(phase['seeds'], 'seed')}{scheduler}"
                 )
     return words
 

@@ -97,11 +97,9 @@ def _import(module: str, places: Sequence[str]) -> None:
         raise _Wrong(f"must be importable; it raised {type(error).__name__}: {error}{_line(error, places)}") from error
 
 
-def raised_in(error: BaseException) -> str:
-    """Return "/here/my_plugin.py, line 3" if the innermost line that raised an error is in a plugin; "" if it is not."""
-    frames = traceback.extract_tb(error.__traceback__)
-    files = {_place(sys.modules[name]) for name in _IMPORTED if name in sys.modules}
-    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames and frames[-1].filename in files else ""
+def imported() -> tuple[str, ...]:
+    """Return the names of the plugins that this process has imported."""
+    return tuple(sorted(name for name in _IMPORTED if name in sys.modules))
 
 
 def _refuse_another(top: str, places: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from study.store.layout import Layout, shown
 from study.store.local_copy import copy_id, objects_of
 from study.store.object_lock import STOP, ObjectLock, conditional, held, holding
 
+_ANOTHER = "Change its permissions, or give another one (--folder)"
+
 
 @contextmanager
 def driving(folder: Path, *, do: str = "") -> Iterator[ObjectLock | None]:
@@ -24,7 +27,7 @@ def driving(folder: Path, *, do: str = "") -> Iterator[ObjectLock | None]:
     For the local copy of a study in an object store, also hold the object, which the caller must refresh; it is the value. Raises UserError if another
     process holds the lock, or if the folder cannot be written or locked. `do`: what the message tells the user to do; the commands of a study unless given.
     """
-    with users_path(folder, "be a folder that can be written", do=do or "Change its permissions, or give another one (--folder)"):
+    with users_path(folder, "be a folder that can be written", do=do or _ANOTHER):
         folder.mkdir(parents=True, exist_ok=True)
         lock = Layout(folder).lock.open("a+")
     with lock:
@@ -44,6 +47,14 @@ def driving(folder: Path, *, do: str = "") -> Iterator[ObjectLock | None]:
         with holding(objects, copy=copy_id(folder), taken=lambda who: _taken(folder, who)) as object_lock:
             objects.delete([STOP])
             yield object_lock
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise the UserError of `driving` for a folder that cannot be created or written. Creates nothing that has a name."""
+    with users_path(folder, "be a folder that can be written", do=_ANOTHER):
+        there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+        with tempfile.TemporaryFile(dir=there):
+            pass
 
 
 def driver(folder: Path) -> str | None:

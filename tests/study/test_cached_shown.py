@@ -50,7 +50,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], StudyView]:
     return opened
 
 
-def printed(show: Callable[[Console], None]) -> str:
+def printed(show: Callable[[Console], object]) -> str:
     out = StringIO()
     show(Console(file=out, width=200))
     return out.getvalue()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,6 +152,9 @@ MISTAKES = {
     ("launch", "toy.yaml", "--folder", ""): "no argument may be empty; one is in `ganstudy launch toy.yaml --folder ''`",
     ("list", "trick"): "no list named 'trick'; did you mean 'tricks'?",
     ("train",): "train takes a RECIPE.yaml or --from FOLDER",
+    ("train", "mine"): "mine must be a file; it does not exist; did you mean 'recipes/mine.yaml'?",
+    ("train", "mime.yaml"): "did you mean 'recipes/mine.yaml'?",
+    ("launch", "toy"): "did you mean 'toy.yaml'?",
 }
 
 
@@ -161,6 +165,8 @@ def test_a_mistake_is_one_message(
     (tmp_path / "toy.yaml").write_text(
         "name: toy\nquestion: why\nn_configs: 2\nbase: {data: ring8, arch: mlp}\nspace: {scientific: {r1: [false, true]}}\n"
     )
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "mine.yaml").touch()
     monkeypatch.chdir(tmp_path)
     assert fails(monkeypatch, *words) == 2
     assert MISTAKES[words] in capsys.readouterr().err
@@ -203,6 +209,17 @@ def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch
     assert result.output == f"Stopped. {advice}\n"
 
 
+@pytest.mark.parametrize(("interrupted", "n_trials", "code"), [(True, 8, 130), (False, 8, 0), (True, 0, 0)])
+def test_a_launch_that_ctrl_c_has_stopped_exits_with_130_if_something_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool, n_trials: int, code: int
+) -> None:
+    view = SimpleNamespace(interrupted=interrupted, folder=tmp_path)
+    monkeypatch.setattr("study.api.launch", lambda *args, **options: view)
+    monkeypatch.setattr("study.show.terminal.print_result", lambda *args, **options: not n_trials)
+    words = ["launch", str(ROOT / "studies" / "ring.yaml"), "--folder", str(tmp_path)]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == code
+
+
 def test_sys_exit_in_a_plugin_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Also with the code 0, after which nothing would seem wrong."""
 
@@ -227,8 +244,10 @@ def test_an_error_of_a_plugin_is_called_its_own(
     monkeypatch.setattr("study.show.catalogue.catalogue", importlib.import_module("raises").planted)
     assert fails(monkeypatch, "list") == 1
     said = capsys.readouterr().err
-    assert "RuntimeError: boom" in said
-    assert f"A plugin raised this error: {tmp_path / 'raises.py'}, line 2" in said.replace("\n", "")
+    place = tmp_path / "raises.py"
+    assert said.startswith(f"error: RuntimeError: boom in the plugin raises ({place}, line 2). Its lines that led there:\n")
+    assert [line for line in said.splitlines() if line.startswith("  File")] == [f'  File "{place}", line 2, in planted']
+    assert "Traceback" not in said
     assert "bug in ganstudy" not in said
 
 

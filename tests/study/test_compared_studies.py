@@ -1,17 +1,23 @@
 """`ganstudy compare`: two studies that were trained."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rich.console import Console
 from toy import TOY, in_this_process
 from typer.testing import CliRunner
 
+import analysis
 from ganstudy import UserError
 from study.api import open_study
 from study.cli import app
 from study.show.compare import Compared
+from study.show.terminal import print_ranking
 from study.spec.study_spec import StudySpec
 
 OTHER_BASE = {**TOY["base"], "d.lr": 1e-3, "latent.dim": 6}
@@ -94,3 +100,29 @@ def test_another_objective_needs_an_outcome(runs: Path, tmp_path: Path) -> None:
 def test_a_protocol_that_was_not_measured(runs: Path) -> None:
     with pytest.raises(UserError, match="protocol must be"):
         open_study(runs / "one").table(protocol="0123456789")
+
+
+def test_what_a_study_lacks_is_a_dash(runs: Path) -> None:
+    found = Compared(open_study(runs / "one"), open_study(runs / "other"), None)
+    spec = found.views[0].study.spec
+    object.__setattr__(
+        found.views[0],
+        "study",
+        replace(found.views[0].study, spec={**spec, "failure": "fd > 3", "base": {**spec["base"], "data.size": None}}),
+    )
+    rows = {name: values for name, *values in found.design}
+    assert rows["failure"] == ["fd > 3", "–"]
+    assert not any("None" in value for values in rows.values() for value in values)
+
+
+def test_the_ranking_begins_with_how_many_configs_it_leaves_out(runs: Path) -> None:
+    views = [open_study(runs / name) for name in ("one", "other")]
+    tables = [view.table() for view in views]
+    first = tables[0].config_id == tables[0].config_id[0]
+    tables[0] = replace(tables[0], phase=np.where(first, "confirm", "explore"))
+    said = io.StringIO()
+    named = dict(zip(("one", "other"), tables, strict=True))
+    print_ranking(analysis.together(named), "fd", Console(file=said, width=200), n=8, studies=named)
+    assert said.getvalue().startswith("Left out, since they have no fresh seeds: 3 of 4 configs of one and 4 of 4 configs of other.\n")
+    print_ranking(tables[1], "fd", Console(file=(all_of_them := io.StringIO()), width=200), n=8)
+    assert "Left out" not in all_of_them.getvalue()

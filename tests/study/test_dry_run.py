@@ -65,3 +65,19 @@ def test_networks_that_do_not_fit_into_memory_are_refused(tmp_path: Path, size: 
 def test_trials_that_share_a_process_are_told(tmp_path: Path) -> None:
     assert "concurrent trials, one process per device (" in dry_run(tmp_path, "resources.lanes=true", "resources.concurrent=2")
     assert "concurrent trials (" in dry_run(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["a file", "/proc"])
+def test_a_folder_that_cannot_be_created_is_refused_and_nothing_is_left(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    folder = Path("/proc/nope/x") if inside == "/proc" else tmp_path / "tiny.yaml" / "x"
+    words = ["launch", str(tmp_path / "tiny.yaml"), "--dry-run", "--folder", str(folder)]
+    with pytest.raises(UserError, match=f"{folder} must be a folder that can be written: .* give another one"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_design_that_repeats_configs_says_how_many_there_are(tmp_path: Path) -> None:
+    said = dry_run(tmp_path)
+    assert "explain: balanced, 4 configs (2 distinct) × 1 seed; 4 trials of 2 kimg" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]

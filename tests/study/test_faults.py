@@ -201,3 +201,55 @@ def test_a_corrected_study_replaces_one_of_which_no_trial_was_trained(toy: Toy, 
     assert (tmp_path / "toy" / "replaced1" / "records.jsonl").read_bytes() == before
     with pytest.raises(UserError, match="holds another study"):
         launch(toy(base={"d.lr": 0.5}), tmp_path / "toy")
+
+
+REFUSES = '''
+"""A trick that refuses its setting while it trains."""
+from ganstudy import UserError
+from trainables.tricks.base import Step, Trick, trick
+
+
+@trick("picky")
+class Picky(Trick):
+    """Refuses its setting after a while."""
+
+    size: int = 1
+
+    def d_term(self, step: Step):
+        if self.clock.t > 0.3 and self.size > 1:
+            raise UserError(f"picky.size must be 1; given {self.size}. Lower it")
+        return step.reals()[1].mean() * 0
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_ray", "own_plugins")
+@pytest.mark.parametrize("lanes", [False, True])
+def test_a_config_that_is_refused_while_it_trains_fails_at_once(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], lanes: bool
+) -> None:
+    (tmp_path / "refuses_plugin.py").write_text(REFUSES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    changes: dict[str, Any] = {"plugins": ["refuses_plugin"], "base": {"picky": True}, "n_configs": 4, "max_failures": 2}
+    spec = toy(**changes, space={"scientific": {"picky.size": [1, 2]}}, resources={"lanes": lanes, "concurrent": 1})
+    view = launch(spec, tmp_path / "toy")
+    said = "".join(capfd.readouterr())
+    records = [record for record in view.store.trials.values() if record.flat["picky.size"] == 2]
+    assert len(records) == 2
+    for record in records:
+        assert record.failures == 3, "all tries are used up"
+        assert record.closed
+        assert "in d_term" in record.closed.reason, "the whole text is kept"
+        assert (
+            said.count(f"{record.trial_id}  error, not tried again: picky.size must be 1; given 2. Lower it in the plugin refuses_plugin (")
+            == 1
+        )
+    assert "Traceback" not in said
+    assert "Trials did not complete" not in said
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_fault_gives_back_all_tries_that_an_error_cost(faults: Faults, tries: int) -> None:
+    for config in "ab":
+        assert not faults.failed(broken(f"{config}-s1", "x"), tries=tries)
+    assert faults.failed(broken("c-s1", "x"), tries=tries) == dict.fromkeys(("a-s1", "b-s1", "c-s1"), tries)

@@ -69,7 +69,7 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
     until_lines(folder, process, 10)
     assert running(WORKER)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=120) == 130
     wait_until(lambda: not running(WORKER, DISPATCHER, LANE))
     assert driver(folder) is None
     assert start("resume", str(folder)).wait(timeout=300) == 0

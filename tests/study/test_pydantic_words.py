@@ -6,7 +6,9 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core.core_schema import ErrorType
+from tiny import needs
 
+from ganstudy import UserError
 from study.spec.objectives import Objective
 from study.spec.schedulers import SCHEDULERS
 from study.spec.sections import EvaluationConfig, Resources
@@ -14,7 +16,7 @@ from study.spec.space import Space
 from study.spec.study_spec import StudySpec
 from study.spec.tracking import WandbConfig
 from trainables import messages
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, settings
 from trainables.messages import validation_message
 from trainables.tables import TRICKS, UPDATES
 
@@ -122,3 +124,33 @@ def is_model(kind: Any) -> bool:
     """Whether a type is a model, or has one among its choices; a model has a configuration of its own."""
     inner = [kind, *(part for each in get_args(kind) for part in (each, *get_args(each)))]
     return any(isinstance(each, type) and issubclass(each, BaseModel) for each in inner)
+
+
+NUMBERS = [name for name, value in settings().items() if isinstance(value, int | float) and not isinstance(value, bool) and name != "seed"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_refused_for_that_or_for_a_bound_that_it_breaks(name: str, value: float) -> None:
+    with pytest.raises(UserError) as error:
+        TrialConfig.from_flat({**needs(name), name: value})
+    said = str(error.value)
+    broken = {float("inf"): ("must be at most", "must be below"), float("-inf"): ("must be at least", "must be above")}.get(value, ())
+    assert any(words in said for words in ("must be a finite number", "must be a whole number", *broken)), said
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("key", ["low", "high", "step"])
+def test_an_end_of_a_range_that_is_not_finite_is_refused_for_that(key: str, value: float) -> None:
+    form = {"low": 1e-4, "high": 1e-2, key: value}
+    with pytest.raises(UserError, match=f"g.lr must have a finite {key}; given "):
+        StudySpec.from_dict({"name": "n", "question": "q", "base": {}, "space": {"scientific": {"g.lr": form}}, "n_configs": 4})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -1.0, 0.0])
+def test_a_number_of_enqueue_that_no_range_has_is_not_in_the_space(value: float) -> None:
+    space = {"scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}}
+    with pytest.raises(UserError, match=r"g.lr must be in the space, 0.0001 to 0.01; given "):
+        StudySpec.from_dict(
+            {"name": "n", "question": "q", "goal": "optimise", "base": {}, "space": space, "n_configs": 4, "enqueue": [{"g.lr": value}]}
+        )

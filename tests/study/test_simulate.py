@@ -18,7 +18,8 @@ from study.simulate.policies import POLICIES, Entry, Phased, Search
 from study.simulate.proposers import Ours, Peer, Proposer, RayPeer, Uniform
 from study.simulate.read import as_search, of_file
 from study.simulate.replay import Answer, Policy, Step, Trial, replay
-from study.simulate.run import read_runs, shipped, write_runs
+from study.simulate.run import read_runs, write_runs
+from study.simulate.shipped import shipped
 from study.simulate.table import Split, Table
 from study.spec.design import fresh_seed
 from study.spec.phases import Confirm

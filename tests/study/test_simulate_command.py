@@ -1,6 +1,7 @@
 """`ganstudy simulate`, on a table and on a study that was trained."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ from toy import TOY, in_this_process
 from toy_table import SPEC, table
 from typer.testing import CliRunner
 
+from analysis.replays import Figure
 from ganstudy import UserError
 from study.api import open_study
 from study.cli import app
+from study.show.simulate import tables
 from study.simulate.read import as_search, of_study
 from study.simulate.run import write_runs
+from study.simulate.shipped import shipped
 from study.spec.study_spec import StudySpec
 
 
@@ -78,3 +82,22 @@ def test_a_study_with_one_seed_is_refused(tmp_path: Path) -> None:
     in_this_process(StudySpec.from_dict(given), tmp_path / "one")
     with pytest.raises(UserError, match=r"2 configs with 2 finished trials each.*Run the study with seeds: 2 or more"):
         simulated(str(tmp_path / "one"))
+
+
+def test_the_help_names_every_table() -> None:
+    said = CliRunner().invoke(app, ["simulate", "--help"], env={"COLUMNS": "200"}).output
+    assert f"({', '.join(shipped())})" in said
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((np.inf, np.inf, np.inf), "more than 48"), ((12e3, 8e3, np.inf), "12 (8 to more than 48)"), ((12e3, 8e3, 20e3), "12 (8 to 20)")],
+)
+def test_what_lies_beyond_the_largest_budget_is_more_than_that(ends: tuple[float, float, float], said: str) -> None:
+    replays = SimpleNamespace(
+        images_until=lambda tolerance: Figure(*ends),
+        **dict.fromkeys(("within", "median_regret", "mean_flattery", "coverage"), lambda *given: [Figure(np.inf, np.inf, np.inf)]),
+    )
+    first, regret, *_ = tables({"random": replays}, [3], 0.05, budget=16_000)  # type: ignore[dict-item]
+    assert list(first.columns[1].cells) == [said]
+    assert list(regret.columns[1].cells) == ["–"]
