@@ -9,6 +9,7 @@ from pathlib import Path
 _OURS = tuple(f"{Path(__file__).parents[2] / top}/" for top in ("analysis", "ganstudy", "study", "trainables"))
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d+), in .*\n(?: {4,}.*(?:\n|$))*', re.MULTILINE)
 _REFUSED = "trainables.tune.Refused: "  # how a traceback names the exception, whose module imports torch
+_CAUSE = "\nThe above exception was the direct cause of the following exception:\n"
 _USER_ERROR = re.compile(r"^(?:ganstudy\.|study\.spec\.)?errors\.\w+: ")
 _CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!\w)/\S+|\b(?=\w*\d)\w+")  # quoted parts, paths, words with digits
 
@@ -40,7 +41,8 @@ def raised(text: str, plugins: Sequence[str] = (), folders: Sequence[str] = ()) 
     _, refused, message = text.rpartition(_REFUSED)
     lines = (message if refused else text).splitlines()
     line = " ".join(lines) if refused else lines[-1] if lines else "without a message"
-    named = [(frame, _plugin_of(frame["file"], plugins, folders)) for frame in _FRAME.finditer(text)]
+    cause = text.rpartition(_CAUSE)[0] if refused else ""  # where the UserError was raised
+    named = [(frame, _plugin_of(frame["file"], plugins, folders)) for frame in _FRAME.finditer(cause or text)]
     # what a library raises belongs to who called it
     last = next(((frame, plugin) for frame, plugin in reversed(named) if plugin or frame["file"].startswith(_OURS)), None)
     plugin = f"{last[1]} ({last[0]['file']}, line {last[0]['line']})" if last and last[1] else ""

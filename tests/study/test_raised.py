@@ -85,6 +85,15 @@ def test_a_user_error_of_a_config_is_refused_with_its_message(error: UserError) 
     assert not found.ours
 
 
+def test_a_plugin_that_refuses_a_config_is_named(plugin: Callable[[Any], Any], tmp_path: Path) -> None:
+    def call() -> None:
+        with refusing():
+            plugin(UserError("size must be 1"))
+
+    found = told(call, str(tmp_path))
+    assert found.told == f"size must be 1 in the plugin planted_plugin ({tmp_path / 'planted_plugin.py'}, line 10)"
+
+
 def test_a_user_error_that_a_disk_caused_may_go_away() -> None:
     def call() -> None:
         with refusing():
