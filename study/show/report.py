@@ -70,7 +70,8 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
     with users_path(check_output(path), "be a file that can be written", do="Give another with --out"):
         return analysis.report(
             table, path, question=str(spec["question"]), objective=list(study.objectives), limits=study.limits,
-            explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view), defaults=base_of(view.study.spec, known_settings()), recipes=_recipes(view),
+            explanation=explanation_of(table, view.objective) if found is None else found, design=design, images=_grids(view),
+            defaults=base_of(view.study.spec, known_settings()), recipes=_recipes(view),
             real=real.read_bytes() if real.exists() else None, provenance={**study.provenance, "folder": Path(shown(view.folder)).name, **_wandb(view)}, caveats=caveats,
         )  # fmt: skip
 
