@@ -93,7 +93,7 @@ def together(tables: Mapping[str, TrialTable]) -> TrialTable:
     varied = [str(name) for name in settings if settings[name].astype(str).nunique() > 1]
     settings = settings.infer_objects()
     asked = dict.fromkeys(name for part in parts for name in part.scientific)
-    beside = {name for part in parts for name in part.nuisance} - asked.keys()
+    beside = [name for name in dict.fromkeys(name for part in parts for name in part.nuisance) if name not in asked]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
     return replace(
         head,
@@ -104,7 +104,7 @@ def together(tables: Mapping[str, TrialTable]) -> TrialTable:
         curves={},
         images=np.zeros((len(settings), 0)),
         scientific=tuple(dict.fromkeys([*asked, *(name for name in varied if name not in beside)])),
-        nuisance=tuple(name for name in map(str, settings) if name in beside),
+        nuisance=tuple(beside),
         directions={name: way for part in reversed(parts) for name, way in part.directions.items()},
         scales={name: scale for part in reversed(parts) for name, scale in part.scales.items()},
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),

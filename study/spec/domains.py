@@ -84,7 +84,7 @@ def _number(name: str, key: str, value: Any, where: tuple[str, ...], *, whole: b
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise SpecError((*where, key), f"{name} must have numbers as low, high and step; {key} is {shown(value)}")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise SpecError((*where, key), f"{name} must have a finite {key}; given {shown(value)}")
     if not _is_exact(value) or abs(value) > _LARGEST:
         raise SpecError((*where, key), f"{name} must have a {key} of at most {_LARGEST:g}, or 2^53 if it is whole; given {shown(value)}")

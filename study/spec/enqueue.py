@@ -3,7 +3,6 @@
 Each is a mapping of settings that vary, the word `defaults`, or a recipe. Settings that vary and are not given have their defaults.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,7 +121,7 @@ def within(domain: BaseDistribution, value: Any) -> tuple[bool, Any]:
     assert isinstance(domain, FloatDistribution | IntDistribution)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False, value
-    if not math.isfinite(value) or value < domain.low:  # of which Optuna raises an error of its own
+    if not domain.low <= value <= domain.high:  # for such a number, and for NaN, Optuna may raise an error of its own
         return False, value
     value = float(value) if isinstance(domain, FloatDistribution) else value
     return domain._contains(domain.to_internal_repr(value)), value

@@ -31,7 +31,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("g.lr", {"low": 0.1, "high": 0.3, "step": 0.1, "log": True}, "either log: true or a step"),
     ("g.lr", {"low": 0.1, "high": float("nan")}, "given .nan"),
     ("g.lr", {"low": 0.1, "high": 10**400}, "must have a high of at most"),
-    ("g.lr", {"low": 0.1, "high": 0.3, "step": float("nan")}, "must have a step of at most"),
+    ("g.lr", {"low": 0.1, "high": 0.3, "step": float("nan")}, "must have a finite step; given .nan"),
     ("g.lr", {"low": 0.1, "high": 1e308}, "at most 1e+100"),
     ("g.depth", {"low": 1.0, "high": 3.0}, "low is 1.0; write 1"),
     ("loss", {"low": 0, "high": 1}, "must be a list of choices, since its values are not numbers"),

@@ -147,7 +147,7 @@ def test_an_end_of_a_range_that_is_not_finite_is_refused_for_that(key: str, valu
         StudySpec.from_dict({"name": "n", "question": "q", "base": {}, "space": {"scientific": {"g.lr": form}}, "n_configs": 4})
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -1.0, 0.0])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -1.0, 0.0, 10**400])
 def test_a_number_of_enqueue_that_no_range_has_is_not_in_the_space(value: float) -> None:
     space = {"scientific": {"g.lr": {"low": 1e-4, "high": 1e-2, "log": True}}}
     with pytest.raises(UserError, match=r"g.lr must be in the space, 0.0001 to 0.01; given "):
