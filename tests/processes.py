@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 # Files that start Ray share one process, so that only one Ray is active at a time.
 STARTS_RAY = {
+    "test_bad_node.py",
     "test_cli.py",
     "test_clock_back.py",
     "test_cluster.py",

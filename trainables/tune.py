@@ -103,7 +103,7 @@ class GanTrainable(tune.Trainable):
     """Ray Tune Trainable whose step is one tick. Each step reports the fields of Measured and requests a checkpoint unless the trial diverged.
 
     The first step also reports `effective`; `eager` says why a GPU does not replay rounds, and `code` is the hash of this worker's code.
-    The Tune config is {"flat": a flat TrialConfig, "checkpoint": a tune.Checkpoint to resume from, or None};
+    The Tune config is {"flat": a flat TrialConfig, "checkpoint": a tune.Checkpoint to resume from, or None, …};
     tune.with_parameters passes `shared`.
     """
 

@@ -78,6 +78,15 @@ def nodes(address: str | None) -> list[Mapping[str, float]]:
     return [] if address else [_this_machine()]
 
 
+def addresses() -> dict[str, list[str]]:
+    """Return the address of each node that is alive -> Ray's ids of the nodes there: more than one only if a machine runs Ray several times."""
+    found: dict[str, list[str]] = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            found.setdefault(node["NodeManagerAddress"], []).append(node["NodeID"])
+    return found
+
+
 def per_trial(spec: StudySpec, cluster: Mapping[str, float]) -> dict[str, float]:
     """Resources that a trial requests from Ray. With `gpu: auto` one GPU if the cluster has any, until it is known how many trials share one."""
     wanted = spec.resources

@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from study.engine import cluster
+from study.engine.nodes import Nodes
 from study.spec.design import n_distinct
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
@@ -24,18 +26,23 @@ class Faults:
     no trial gets as far as a checkpoint after training. Configs have nothing in common if they have at least two values of each setting that the study
     varies: of a range, one in its lower and one in its upper half. A worker with other versions is a fault by itself. A trial that ends again as it
     did before others worked is its own fault: at the end of a study, when nothing else is left to train, such trials follow each other.
+
+    Errors of such configs on one node only, whatever they say, are a fault of that node, if the cluster has others: see `Nodes`.
     """
 
-    def __init__(self, spec: StudySpec):
+    def __init__(self, spec: StudySpec, ids: Callable[[], Mapping[str, list[str]]] = cluster.addresses):
+        """ids: returns address -> Ray's ids of the nodes that are alive."""
         self.reason = ""  # why the study must stop; "" if there is no fault
+        self.nodes = Nodes(self._enough_of, ids)
         self._enough = max(2, min(_CONFIGS, _n_different(spec)))
         self._domains, self._plugins = spec.space.domains, spec.plugins
         self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> the tries that it has cost each trial
         self._records: dict[str, TrialRecord] = {}  # of these trials
 
-    def worked(self) -> None:
-        """Note that a trial was trained and saved, or ended with a result: the machine is sound."""
+    def worked(self, node: str = "") -> None:
+        """Note that a trial was trained and saved, or ended with a result: the machine is sound, and so is the node with this address."""
         self._seen.clear()
+        self.nodes.worked(node)
 
     def failed(self, record: TrialRecord, *, before: Closed | None = None, tries: int = 1) -> dict[str, int]:
         """Note that a trial ended in an error. Returns the trials that get back the tries which a fault has cost -> how many.
@@ -47,19 +54,25 @@ class Faults:
         seen = self._seen[kind_of(last)]
         other_versions = f"{WrongVersions.__name__}: " in last
         again = before is not None and before.ended is Ended.ERROR and kind_of(_last_line(before)) == kind_of(last)
+        if again and before and before.node not in ("", record.closed.node):
+            self.nodes.failed_elsewhere(record.trial_id)
+        elif not other_versions and (given_back := self.nodes.failed(record, last, tries)):
+            for trials in self._seen.values():
+                for trial in given_back:
+                    trials.pop(trial, None)
+            return given_back
         if again and record.failures > 1 and record.trial_id not in seen and not other_versions and not self.reason:
             return {}
         seen[record.trial_id] += tries
         self._records[record.trial_id] = record
-        configs = {self._records[trial].config_id: self._records[trial].settings for trial in seen}
-        enough = len(configs) >= self._enough and nothing_in_common(configs.values(), self._domains)
-        if not enough and not other_versions and not self.reason:
+        failed = [self._records[trial] for trial in seen]
+        if not self._enough_of(failed) and not other_versions and not self.reason:
             return {}
         if other_versions:
             self.reason = self.reason or last.partition(f"{WrongVersions.__name__}: ")[2]
         elif not self.reason:
             error = raised(record.closed.reason, self._plugins, plugin_folders(self._plugins))
-            self.reason = f"trials of {len(configs)} configs with nothing in common, one after the other, " + (
+            self.reason = f"trials of {len({each.config_id for each in failed})} configs with nothing in common, one after the other, " + (
                 f"were refused for the same reason, so a setting that they share must be wrong: {error.told.rstrip('.')}"
                 if error.refused
                 else f"ended in the same error, so the machine or the code must be at fault, not a config: {error.told}"
@@ -67,6 +80,11 @@ class Faults:
         given_back = dict(seen)
         seen.clear()
         return given_back
+
+    def _enough_of(self, failed: Iterable[TrialRecord]) -> bool:
+        """Whether trials that failed are of enough configs with nothing in common."""
+        configs = {record.config_id: record.settings for record in failed}
+        return len(configs) >= self._enough and nothing_in_common(configs.values(), self._domains)
 
 
 def _n_different(spec: StudySpec) -> int:

@@ -21,6 +21,7 @@ from ganstudy.files import write_whole
 from study.console import terminal
 from study.engine import cluster, sharing
 from study.engine.lanes import Lane
+from study.engine.nodes import request
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
 from study.engine.quiet import mute_repeats
@@ -216,9 +217,10 @@ def _tuner(
 ) -> tune.Tuner:
     """A new Tune run. Of the files that Tune writes, only the checkpoints are ever read."""
     nodes = cluster.nodes(None)
-    search, watch = Search(spec, store, time_is_up=stopping.time_is_up, only=only), Watch(timeout_min=spec.resources.timeout_min)
+    search = Search(spec, store, time_is_up=stopping.time_is_up, avoided=stopping.faults.nodes.avoided, only=only)
+    watch, amounts = Watch(timeout_min=spec.resources.timeout_min), cluster.per_trial(spec, cluster.total(nodes))
     return tune.Tuner(
-        tune.with_resources(trainable, cluster.per_trial(spec, cluster.total(nodes))),
+        tune.with_resources(trainable, lambda config: request(amounts, config["avoided"])),  # Tune calls a copy, so only the config is news
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=early_stopping(spec, store),

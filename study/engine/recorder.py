@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.result import NODE_IP
 
 from ganstudy.checksums import SUMS
 from ganstudy.files import write_whole
+from study.engine.nodes import address
 from study.engine.progress import Progress
 from study.engine.reasons import TOO_LARGE, explained, gpu_is_full
 from study.engine.searcher import Search
@@ -44,12 +46,12 @@ class Recorder(tune.Callback):
             if not self.stopping.pauses() or result["finished"] or dead:
                 ended = Ended.BUDGET if result["finished"] else Ended.DEAD if dead else Ended.SCHEDULER
             if dead:
-                self.faults.worked()
+                self.faults.worked(result.get(NODE_IP, ""))
         measured = Measurement(**{k: result[k] for k in ("images", "seconds", "evaluation_seconds", "values")})
         self._record(
             trial,
             measured if result["values"] else None,
-            Closed(ended=ended, reason=result["diverged"] or hopeless) if ended else None,
+            Closed(ended=ended, reason=result["diverged"] or hopeless, node=result.get(NODE_IP, "")) if ended else None,
             effective=result["effective"],
             eager=result["eager"],
             code=result["code"],
@@ -77,10 +79,11 @@ class Recorder(tune.Callback):
             reason = f"{reason.rstrip()}\n{TOO_LARGE}"
         used_up = self.search.spec.max_failures + 1 if too_large or raised(reason).refused else None
         tried = self.store.trials[trial_id].failures
-        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason), failures=used_up)
+        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason, node=address(reason)), failures=used_up)
         record = self.store.trials[trial_id]
         for given_back, tries in self.faults.failed(record, before=before, tries=record.failures - tried).items():
             self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
+        self._told(trial_id)
 
     def on_checkpoint(self, iteration: int, trials: list[Any], trial: Any, checkpoint: tune.Checkpoint, **info: Any) -> None:
         """Record a checkpoint that is on disk or in the object store, and delete what older ones no longer need.
@@ -91,7 +94,7 @@ class Recorder(tune.Callback):
         record, kept = self.store.trials[trial.config["trial_id"]], self.store.checkpoints
         images, before = trial.last_result["images"], record.saved
         if images:
-            self.faults.worked()
+            self.faults.worked(trial.last_result.get(NODE_IP, ""))
         saved = Saved(images=images, path=kept.made(checkpoint.path))
         self.store.publish(write_whole(self.store.layout.grid(record.trial_id, images), kept.read(saved, SAMPLES)))
         self.store.write(record.trial_id, saved=saved)
@@ -110,7 +113,6 @@ class Recorder(tune.Callback):
         effective: dict[str, Any] | None = None,
         eager: str = "",
         code: str | None = None,
-        failures: int | None = None,
     ) -> None:
         """Write to the Store, then update the searcher and the display."""
         trial_id = trial.config["trial_id"]
@@ -126,10 +128,14 @@ class Recorder(tune.Callback):
             "effective": effective,
             "eager": eager,
             "code": code,
-            "failures": failures,
         }
         if self.store.write(trial_id, **facts) and measured:
             self.search.measured(trial_id, measured)
-        if closed:
-            self.search.closed(self.store.trials[trial_id])
-        self.display.update(self.store.trials[trial_id])
+        self._told(trial_id)
+
+    def _told(self, trial_id: str) -> None:
+        """Tell the searcher of a trial that ended, and the display."""
+        record = self.store.trials[trial_id]
+        if record.closed:
+            self.search.closed(record)
+        self.display.update(record)

@@ -32,10 +32,17 @@ class Search(Searcher):
     """A Tune searcher over the proposals of a study's phases."""
 
     def __init__(
-        self, spec: StudySpec, store: Store, *, time_is_up: Callable[[], bool] = lambda: False, only: Collection[str] | None = None
+        self,
+        spec: StudySpec,
+        store: Store,
+        *,
+        time_is_up: Callable[[], bool] = lambda: False,
+        avoided: Callable[[], list[str]] = list,
+        only: Collection[str] | None = None,
     ):
-        """time_is_up: whether to start no more trials. only: unfinished trials; others are not started."""
+        """time_is_up: whether to start no more trials. avoided: returns Ray's ids of the nodes to avoid. only: unfinished trials; others are not started."""
         super().__init__()
+        self.avoided = avoided
         self.only = only
         self.time_is_up = time_is_up
         self.spec, self.store = spec, store
@@ -58,7 +65,7 @@ class Search(Searcher):
             return None if self.running else Searcher.FINISHED  # type: ignore[return-value]  # a running trial may fail and be retried
         self.running.add(trial_id)
         record = self.store.trials[self.waiting.popleft()]
-        return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": self._checkpoint(record)}
+        return {"trial_id": record.trial_id, "flat": dict(record.flat), "checkpoint": self._checkpoint(record), "avoided": self.avoided()}
 
     def _checkpoint(self, record: TrialRecord) -> tune.Checkpoint | None:
         """Return the checkpoint that a trial goes on from, for its worker."""

@@ -43,6 +43,7 @@ class Closed:
 
     ended: Ended
     reason: str = ""  # which values became non-finite and when, since when the trial is hopeless, or a traceback
+    node: str = field(default="", compare=False)  # the address of the node that trained it; "" if unknown
 
     @property
     def finite(self) -> bool:
