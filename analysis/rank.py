@@ -125,8 +125,13 @@ class _Opponent:
             return np.full(objectives.shape, 0.5)
         wins = np.zeros(objectives.shape)
         for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
-            at = np.clip((objectives + spreads * node - self.low) / self.step, 0, _STEPS)
-            wins += weight * self.worse[at.astype(np.int32)]
+            at = objectives + spreads * node
+            at -= self.low  # in place from here: new arrays of this size would take as long as the sums
+            at /= self.step
+            np.clip(at, 0, _STEPS, out=at)
+            won = self.worse.take(at.astype(np.intp))
+            won *= weight
+            wins += won
         return (1 - risks) * (self.failing + (1 - self.failing) * wins) + risks * self.failing / 2
 
 

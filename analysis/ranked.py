@@ -8,8 +8,10 @@ poor fit, runs that still improve at their end, which are not called a poor fit,
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from analysis.outcomes import POOR_FIT
-from analysis.table import TrialTable
+from analysis.table import Bools, TrialTable
 
 FIT = frozenset(
     {"fd", "fd_ratio", "kid", "swd", "coverage", "recall", "ndb", "class_fd"}
@@ -21,6 +23,12 @@ def as_ranked(table: TrialTable, by: Sequence[str]) -> TrialTable:
 
     What the study itself calls a failure is one in any case, and so is a dead trial, which has no value at the end.
     """
+    failed = failed_as_ranked(table, by)
+    return table if failed is table.failed else replace(table, own_failures=failed)
+
+
+def failed_as_ranked(table: TrialTable, by: Sequence[str]) -> Bools:
+    """Return the failures [T] of `as_ranked`."""
     if table.own_failures is not None or FIT.isdisjoint(by):
-        return table
-    return replace(table, own_failures=table.failed & ((table.outcome != POOR_FIT) | table.dead))
+        return table.failed
+    return np.asarray(table.failed & ((table.outcome != POOR_FIT) | table.dead))

@@ -72,14 +72,15 @@ class TrialTable:
             _require_shape("own_failures must hold one value per trial", np.shape(self.own_failures), (n,))
         for name in ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg"):
             _require_shape(f"{name} must hold one value per trial", getattr(self, name).shape, (n,))
-        if (n_ids := len(set(self.trial_id.tolist()))) < n:
-            raise UserError(f"trial ids must be unique; {n - n_ids} of {n} are repeats")
+        ids = pd.Index(self.trial_id.astype(object))  # a list of a large table takes long
+        if not ids.is_unique:
+            raise UserError(f"trial ids must be unique; {n - ids.nunique()} of {n} are repeats")
         if self.images.ndim != 2 or len(self.images) != n:
             raise UserError(f"images must have shape [{n} trials, ticks]; got {self.images.shape}")
         for name, curve in self.curves.items():
             _require_shape(f"curve {name!r} must have the shape of images", np.shape(curve), self.images.shape)
         for name in ("settings", "final"):
-            if not pd.Index(self.trial_id.astype(object)).equals(getattr(self, name).index):  # a list of a large table takes long
+            if not ids.equals(getattr(self, name).index):
                 raise UserError(f"{name} must be indexed by trial_id, in its order; got {list(getattr(self, name).index)[:5]} …")
         _require_known("ended", self.ended.tolist(), (*map(str, Ended), ""))
         _require_known("outcome", self.outcome.tolist(), tuple(OUTCOMES))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import TrialTable, pareto, rank
 from analysis.feasible import feasibility
-from analysis.ranked import as_ranked
+from analysis.ranked import failed_as_ranked
 from analysis.where import selected
 from analysis.words import listed, plural
 from ganstudy import UserError
@@ -47,7 +47,7 @@ def best_trials(
         advice = f"; {command('status', shown(folder))} shows its progress" if where is None else ""
         raise UserError(f"a best config needs finished trials{matching}; {shown(folder)} has none{advice}")
     values = table.direction(by[0]).sign * table.at_end(by[0])  # less is better
-    known, failed = ~np.isnan(values), as_ranked(table, by).failed
+    known, failed = ~np.isnan(values), failed_as_ranked(table, by)
     ranked = rank(table, by[0])
     ranked = ranked[ranked["config_id"].isin(np.unique(table.config_id[chosen & known]))]
     if not len(ranked):

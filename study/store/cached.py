@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 LARGE = 4 * 2**20  # bytes of records; those of a smaller study are read in a fraction of a second
 _BATCH = 2000  # trials in memory at a time
+_GROUP = 10_000  # trials in a row group of their file, which is the least that is read of a column
 _STARTS = "starts"  # column of trials: where each of its lines begins in the records
 _STATE = b"ganstudy"  # key of the metadata of both files: what they were made from
 _TRIAL = b'{"trial": "'  # how the Store begins a line about a trial
@@ -77,7 +78,10 @@ class Cached:
         trials, ticks = _opened(self._files, made) or self._written(made)
         columns = Columns(
             study=self.studies[-1],
-            trials=trials.read([name for name in trials.schema_arrow.names if name != _STARTS]).to_pandas(),
+            # without threads and without a copy into blocks: a third of the CPU time
+            trials=trials.read([name for name in trials.schema_arrow.names if name != _STARTS], use_threads=False).to_pandas(
+                split_blocks=True
+            ),
             # column by column, so that Arrow's copy of each is freed before the next
             ticks=lambda names: ticks.read(None if names is None else list(names)).to_pandas(split_blocks=True, self_destruct=True),
             names=tuple(sorted(name.removeprefix(VALUES) for name in ticks.schema_arrow.names if name.startswith(VALUES))),
@@ -113,9 +117,9 @@ class Cached:
         rows = np.flatnonzero(self.columns.trials["trial_id"] == trial_id)
         if not len(rows):
             raise KeyError(trial_id)
-        one = Store(self.folder, read=False)
+        one, (group, at) = Store(self.folder, read=False), divmod(int(rows[0]), _GROUP)
         with one.path.open("rb") as file:
-            for start in self._opened[1].read([_STARTS])[_STARTS][int(rows[0])].as_py():
+            for start in self._opened[1].read_row_group(group, [_STARTS])[_STARTS][at].as_py():
                 file.seek(start)
                 one.learn(read_line(file.readline()))
         return one.trials[trial_id].changed(number=int(rows[0]), launch=int(self.columns.trials["launch"].iloc[rows[0]]))
@@ -216,7 +220,8 @@ def _write(layout: Layout, files: tuple[Path, Path], made: Mapping[str, Any]) ->
             for each in parts:
                 writer.write_table(pa.concat_tables([schema.empty_table(), pq.read_table(each)], promote_options="default"))
                 each.unlink()
-        pq.write_table(_table(pd.concat(trials, ignore_index=True)).replace_schema_metadata(mark), files[0], compression="zstd")
+        table = _table(pd.concat(trials, ignore_index=True)).replace_schema_metadata(mark)
+        pq.write_table(table, files[0], compression="zstd", row_group_size=_GROUP)
 
 
 def _trial_of(line: bytes) -> str | None:

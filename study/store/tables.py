@@ -142,7 +142,7 @@ def _missing(columns: Columns) -> str:
 def _settings(trials: pd.DataFrame, *, nulls: Sequence[str] | Mapping[str, Any] = ()) -> pd.DataFrame:
     """Return all settings of each trial, without seeds. A None of a setting in `nulls` is "default"; NaN marks those that do not apply."""
     of, texts = pd.factorize(trials["settings"])  # trials of one config share theirs
-    configs = [json.loads(text) for text in texts]
+    configs = json.loads(f"[{','.join(texts)}]")  # in one go, which is faster
     for config in configs:
         config |= {name: _NULL for name in nulls if name in config and config[name] is None}
     return pd.DataFrame(configs).take(of).reset_index(drop=True)

@@ -76,6 +76,7 @@ def same(one: StudyView, other: StudyView) -> None:
 def read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], StudyView]:
     """Opens the folder as a large study. Two trials are in memory at a time while its cache is written."""
     monkeypatch.setattr(cached, "_BATCH", 2)
+    monkeypatch.setattr(cached, "_GROUP", 3)
 
     def opened() -> StudyView:
         with monkeypatch.context() as patch:
