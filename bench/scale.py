@@ -1,8 +1,8 @@
 """Reading and resuming studies of 1,000 to 100,000 trials of 20 ticks, and the overhead of the driver from the first trial to the last.
 
 `python -m bench.scale` measures reading at 1,000, 10,000 and 100,000 trials (2.5 GB, some twenty minutes); `python -m bench.scale 1000` at other
-numbers. `python -m bench.scale driver 2000 --slots 16 --waiting` compares 2,000 trials of one second with the ideal time, as Ray does for Tune;
-`python -m bench.scale driver 5000 --wandb` measures the overhead of 5,000 small trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
+numbers. `python -m bench.scale driver 2000 --slots 16 --waiting` compares 2,000 trials of one second with the ideal time, as Ray does for Tune, and with as
+many of Ray Tune alone, in turns; `python -m bench.scale driver 5000 --wandb` measures the overhead of 5,000 small trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
 without imports, and the peak memory of the process.
 
 Optuna and MLflow read the same trials, with two settings and the curve of one metric, from SQLite. MLflow needs an environment of its own, since it
@@ -18,9 +18,12 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import optuna
+import pandas as pd
 from optuna.distributions import FloatDistribution
 from rich.console import Console
 
@@ -28,13 +31,16 @@ from bench.figures import Figure, Figures, show
 from bench.fresh import MEASURED
 from bench.overhead import one_ray, ours
 from bench.records import MOST_CONFIGS, spec_of, write_study
-from bench.waiting import SECONDS
+from bench.waiting import SECONDS, bare_tune
 from study.api import open_study
 from study.store.layout import Layout
+
+Floats = npt.NDArray[np.float64]
 
 _SIZES = (1_000, 10_000, 100_000)
 _DRIVEN = 200  # trials
 _PARTS = 4  # of them, whose overhead is compared
+_ROUNDS = 3  # of ours and of Ray Tune alone
 _PEER_UP_TO = 10_000  # trials; filling the storage of a peer with more takes an hour
 _MLFLOW = str(Path(__file__).with_name("mlflow_peer.py"))
 
@@ -95,32 +101,58 @@ def _fill_optuna(folder: Path) -> None:
 
 
 def driver(n_trials: int, *, slots: int, waiting: bool, wandb: bool) -> Figures:
-    """Wall seconds per trial beyond its work, over the trials of one study, in parts, to see whether they grow. Needs a Ray with so many slots."""
+    """Wall seconds per trial beyond its work, over the trials of one study, in parts, to see whether they grow. Needs a Ray with so many slots.
+
+    waiting: compares trials that wait with as many of Ray Tune alone, in turns.
+    """
+    if waiting:
+        yield from _beside_ray(n_trials, slots=slots, wandb=wandb)
+        return
+    times, closed, trials = _driven(n_trials, wandb=wandb)
+    work = float((trials["seconds"] + trials["evaluation_seconds"]).mean()) / slots
+    bounds = _bounds(n_trials, slots)
+    at = np.interp(bounds, closed, times)
+    for low, high, before, after in zip(bounds, bounds[1:], at, at[1:], strict=False):
+        yield Figure(f"trials {low:.0f} to {high:.0f}", [(after - before) / (high - low) - work], "s/trial", "≤ 0.15")
+    yield f"Wall time with {slots} concurrent trials of one update, less {work:.3f} s of training and evaluation per trial."
+
+
+def _beside_ray(n_trials: int, *, slots: int, wandb: bool) -> Figures:
+    """The time of trials that wait, as a multiple of the ideal time and of the time of Ray Tune alone."""
+    ours_s, bare_s, bounds = [], [], _bounds(n_trials, slots)[[0, -1]]
+    for _ in range(_ROUNDS):
+        times, closed, _ = _driven(n_trials, wandb=wandb, base={"loop": "waiting"}, plugins=["bench.waiting"])
+        ours_s.append(float(np.diff(np.interp(bounds, closed, times))[0]))
+        with tempfile.TemporaryDirectory() as scratch:
+            ends = bare_tune(n_trials, slots, Path(scratch))
+        bare_s.append(float(np.diff(np.interp(bounds, np.arange(1, n_trials + 1), ends))[0]))
+    ideal = float(np.diff(bounds)[0]) * SECONDS / slots
+    yield Figure("ours, as a multiple of the ideal", [each / ideal for each in ours_s], "", "≤ 1.14")
+    yield Figure("Ray Tune alone, as a multiple of the ideal", [each / ideal for each in bare_s])
+    yield Figure("ours / Ray Tune alone", [a / b for a, b in zip(ours_s, bare_s, strict=True)])
+    yield f"{slots} concurrent trials, each of which waits for {SECONDS:g} s. Ours train, evaluate and save checkpoints besides; those of Ray Tune alone do not."
+
+
+def _bounds(n_trials: int, slots: int) -> npt.NDArray[np.float64]:
+    """Return the numbers of trials between which time is measured: without the first ones, which wait for the workers."""
+    return np.linspace(max(0.05 * n_trials, slots), n_trials, _PARTS + 1)
+
+
+def _driven(n_trials: int, *, wandb: bool, **changes: Any) -> tuple[Floats, Floats, pd.DataFrame]:
+    """Run a study of so many trials. Returns times, how many trials had ended by then, and all trials. changes: keys of the study file."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, marks, ended = Path(scratch) / "study", list[tuple[float, int]](), threading.Event()
         watch = threading.Thread(target=_watch, args=(Layout(folder).records, marks, ended))
         watch.start()
-        changes = {"base": {"loop": "waiting"}, "plugins": ["bench.waiting"]} if waiting else {}
         tracking = {"wandb": {"mode": "offline"}} if wandb else {}
         try:
-            wall = ours(n_trials, folder, tracking, goal="explain", sampler="random", seeds=1, **changes)
+            ours(n_trials, folder, tracking, goal="explain", sampler="random", seeds=1, **changes)
         finally:
             ended.set()
             watch.join()
-        trials = open_study(folder, trust_plugins=waiting).trials()
-    work = SECONDS / slots if waiting else float((trials["seconds"] + trials["evaluation_seconds"]).mean()) / slots
+        trials = open_study(folder, trust_plugins=True).trials()
     times, closed = np.array(marks).T
-    bounds = np.linspace(max(0.05 * n_trials, slots), n_trials, _PARTS + 1)  # without the first trials, which wait for the workers
-    at = np.interp(bounds, closed, times)
-    for low, high, before, after in zip(bounds, bounds[1:], at, at[1:], strict=False):
-        yield Figure(f"trials {low:.0f} to {high:.0f}", [(after - before) / (high - low) - work], "s/trial", "≤ 0.15")
-    if waiting:
-        rate = (at[-1] - at[0]) / (bounds[-1] - bounds[0])
-        yield Figure("time, as a multiple of the ideal", [rate / work], "", "≤ 1.14")
-        yield Figure("the same with the start and the end of the study", [wall / (n_trials * work)])
-        yield f"{slots} concurrent trials, each of which waits for {SECONDS:g} s. Ideal: {work:g} s/trial. Overhead includes updates and evaluation."
-    else:
-        yield f"Wall time with {slots} concurrent trials of one update, less {work:.3f} s of training and evaluation per trial."
+    return times, closed, trials
 
 
 def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event) -> None:

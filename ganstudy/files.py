@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,8 +53,16 @@ def write_whole(path: Path, data: bytes | str) -> Path:
         return path
 
 
-def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, to disk, so that a power cut cannot undo what was written before."""
+def sync(*paths: Path) -> None:
+    """Write files, or the names in folders, to disk, so that a power cut cannot undo what was written before.
+
+    All at once: a disk that is asked for several together takes little longer than for one.
+    """
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(_sync, paths))
+
+
+def _sync(path: Path) -> None:
     with room_for(path):
         opened = os.open(path, os.O_RDONLY)
         try:

@@ -47,8 +47,7 @@ class OnDisk:
         return self._layout.next_run()
 
     def made(self, path: str) -> str:
-        for part in (*Path(path).iterdir(), Path(path)):
-            sync(part)
+        sync(*Path(path).iterdir(), Path(path))
         return str(Path(path).relative_to(self._layout.folder.absolute()))
 
     def where(self, folder: Path) -> tuple[str, Any]:

@@ -117,8 +117,7 @@ class RunFolder:
         with room_for(part):
             RunLayout(part).history.write_text("".join(_line(measured) for measured in history))
         write(part)
-        for path in (*part.iterdir(), part):
-            sync(path)
+        sync(*part.iterdir(), part)
         if checkpoint.exists():  # a damaged one of an earlier process
             shutil.rmtree(checkpoint)
         part.rename(checkpoint)
