@@ -79,7 +79,7 @@ class Recorder(tune.Callback):
             reason = f"{reason.rstrip()}\n{TOO_LARGE}"
         used_up = self.search.spec.max_failures + 1 if too_large or raised(reason).refused else None
         tried = self.store.trials[trial_id].failures
-        self._record(trial, None, Closed(ended=Ended.ERROR, reason=reason, node=address(reason)), failures=used_up)
+        self.store.write(trial_id, closed=Closed(ended=Ended.ERROR, reason=reason, node=address(reason)), failures=used_up)
         record = self.store.trials[trial_id]
         for given_back, tries in self.faults.failed(record, before=before, tries=record.failures - tried).items():
             self.store.write(given_back, failures=self.store.trials[given_back].failures - tries)
