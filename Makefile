@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 # Tests of docs/faults.md that start a Ray.
-FAULTS := $(addprefix tests/study/test_,$(addsuffix .py,kill disturbed damaged_study read_only clock_back faults object_store_study time_limits out_of_memory lanes_killed sharing tracking reach cluster))
+FAULTS := $(addprefix tests/study/test_,$(addsuffix .py,kill disturbed bad_node damaged_study read_only clock_back faults object_store_study time_limits out_of_memory lanes_killed sharing tracking reach cluster))
 ROUNDS ?= 10
 
 .PHONY: demo test slow faults lint docs bench lock

@@ -18,7 +18,20 @@ PIPE_WIDTH = 160  # columns: room for whole tables
 _REPLACED = "ganstudy"  # name of the error handler of encoders
 _ASCII = {
     **dict.fromkeys("−–—‐‑", "-"),
-    **{"×": "x", "·": "*", "…": "...", "±": "+-", "√": "sqrt ", "∞": "inf", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "→": "->"},
+    **{
+        "×": "x",
+        "·": "*",
+        "…": "...",
+        "±": "+-",
+        "√": "sqrt ",
+        "∞": "inf",
+        "≤": "<=",
+        "≥": ">=",
+        "≠": "!=",
+        "≈": "~",
+        "→": "->",
+        "←": "<-",
+    },
     **{"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "°": " deg", "‖": "||", "ß": "ss", "ø": "o", "ł": "l"},
 }
 _SURROGATES = range(0xDC80, 0xDD00)  # what Python makes of the bytes of a path that are not UTF-8

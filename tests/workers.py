@@ -1,4 +1,7 @@
-"""The processes of a study whose trials share workers, by the names that Ray gives them."""
+"""The processes below this one: those of a study whose trials share workers, by the names that Ray gives them, and those that a block has started."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -16,3 +19,10 @@ def running(*names: str) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+@contextmanager
+def new_children() -> Iterator[Callable[[], set[psutil.Process]]]:
+    """Gives a function that returns the children which this process has started in the block. Tests before it may have left some, such as multiprocessing's tracker."""
+    before = set(psutil.Process().children())
+    yield lambda: set(psutil.Process().children()) - before

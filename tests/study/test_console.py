@@ -211,7 +211,7 @@ def test_a_path_is_printed_as_it_is_and_a_command_can_be_pasted(
         if words in (["status"], ["explain"], ["best"]):
             assert commands
         if words[0] == "explain":
-            assert f"Last error: ValueError: {name} [/red]." in said
+            assert f"1 trial: ValueError: {name} [/red]." in said
 
 
 def test_no_text_of_users_is_read_as_markup() -> None:

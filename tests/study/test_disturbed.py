@@ -41,7 +41,9 @@ def disturb():
         time.sleep(0.05)
     how = {how!r}
     if how in ("a node is killed", "a node is replaced"):
-        other.kill_raylet()  # its workers go with it; remove_node also clears its storage, which can fail meanwhile
+        raylet = other.all_processes["raylet"][0].process  # remove_node also clears its storage, which can fail meanwhile
+        raylet.kill()
+        raylet.wait()  # its workers stay while it is a zombie
     else:
         trainer = trainers()[0]
         trainer.send_signal(signal.SIGKILL if how == "a trial is killed" else signal.SIGSTOP)

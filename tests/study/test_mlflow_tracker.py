@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from mlflow_server import MlflowServer
 from recorded import STUDY, Driver, wait_until
+from workers import new_children
 
 from ganstudy import UserError
 from study.spec.tracking import MlflowConfig, Tracking
@@ -128,13 +128,13 @@ def test_a_resumed_study_goes_on_with_the_same_runs(tmp_path: Path, server: Mlfl
 def test_a_killed_process_doubles_nothing(tmp_path: Path, server: MlflowServer) -> None:
     said: list[str] = []
     folder = tmp_path / "study"
-    with Store.writing(folder) as store, watching(folder, tracking(server), say=said.append):
+    with new_children() as started, Store.writing(folder) as store, watching(folder, tracking(server), say=said.append):
         driver = Driver(store)
         driver.open("aa-s0")
         driver.tick("aa-s0", 0)
         driver.tick("aa-s0", 1)
         wait_until(lambda: len(posted(server)) == 10)
-        psutil.Process().children()[-1].kill()
+        next(iter(started())).kill()
         driver.tick("aa-s0", 2, Ended.BUDGET)
     assert said == [f"MLflow: its process was ended by signal 9 (Killed); 1 of 1 trials are not complete there. {rest(folder)}"]
     with Store.writing(folder), watching(folder, tracking(server)):

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 from recorded import SPEC, STUDY, Driver, wait_until
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, metadata
+from workers import new_children
 
 from ganstudy import UserError
 from study.spec.tracking import TensorboardConfig, Tracking
@@ -127,14 +127,14 @@ def test_a_resumed_trial_is_written_again_without_doubles_and_a_finished_one_is_
 
 def test_a_killed_process_doubles_nothing(tmp_path: Path) -> None:
     said: list[str] = []
-    with Store.writing(tmp_path) as store, watching(tmp_path, ON, say=said.append):
+    with new_children() as started, Store.writing(tmp_path) as store, watching(tmp_path, ON, say=said.append):
         driver = Driver(store)
         driver.whole("aa-s0")
         driver.open("bb-s0")
         driver.tick("bb-s0", 0)
         driver.tick("bb-s0", 1)
         wait_until(lambda: (tmp_path / "tensorboard" / "bb-s0").is_dir() and "fd" in scalars(read(tmp_path / "tensorboard" / "bb-s0")))
-        psutil.Process().children()[0].kill()
+        next(iter(started())).kill()
         driver.tick("bb-s0", 2, Ended.BUDGET)
     assert said == [
         f"TensorBoard: its process was ended by signal 9 (Killed). The results of the study are whole; `ganstudy resume {tmp_path}` sends the rest. "

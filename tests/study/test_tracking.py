@@ -17,6 +17,7 @@ import pytest
 from recorded import ONLINE, SPEC, STUDY, Driver, wait_until
 from wandb_files import read_runs
 from wandb_server import WandbServer
+from workers import new_children
 
 from study.spec.tracking import MlflowConfig, TensorboardConfig, Tracking, WandbConfig
 from study.store.records import Ended, StudyRecord, TrialRecord
@@ -52,10 +53,10 @@ def test_the_process_needs_no_torch(tmp_path: Path) -> None:
     with Store.writing(folder) as store:
         store.write_study(replace(STUDY, spec={**SPEC, "n_configs": 2, "failure": "coverage < 0.5 or d/real_logit > 50"}))
         Driver(store).whole("aa-s4")
-        with watching(folder, everything, limit_s=120):
+        with new_children() as started, watching(folder, everything, limit_s=120):
             written = [folder / "wandb" / name for name in ("mirrored.json", "tensorboard.jsonl", "mlflow.jsonl")]
             wait_until(lambda: all(map(Path.exists, written)) and "journal.log" in os.listdir(tmp_path), limit_s=120)
-            (process,) = psutil.Process().children()
+            (process,) = started()
             libraries = [mapped.path for mapped in process.memory_maps() if mapped.path.endswith(".so")]
     assert any("pandas" in path for path in libraries)
     assert not [path for path in libraries if "torch" in path]
@@ -131,7 +132,7 @@ def test_each_tick_is_logged_once_if_processes_are_killed(tmp_path: Path, mode: 
 def test_the_time_after_a_study_is_limited(tmp_path: Path, server: WandbServer) -> None:
     """With a server that hangs, the driver exits and reports incomplete runs. Resuming the study completes them."""
     said: list[str] = []
-    with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=4):
+    with new_children() as started, Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=4):
         driver = Driver(store)
         for n in range(5):
             driver.open(f"t{n}-s0")
@@ -140,7 +141,7 @@ def test_the_time_after_a_study_is_limited(tmp_path: Path, server: WandbServer) 
         server.hang_s = 60.0
         for n in range(5):
             driver.tick(f"t{n}-s0", 1, Ended.BUDGET)
-        psutil.Process().children()[0].suspend()  # pretend that the tracking process hangs too
+        next(iter(started())).suspend()  # pretend that the tracking process hangs too
     assert len(said) == 1
     assert "not finished within 4 s" in said[0]
     assert "5 of 5 runs are not complete" in said[0]
@@ -171,8 +172,8 @@ def test_auto_is_online_if_there_is_an_api_key(tmp_path: Path, monkeypatch: pyte
 
 def test_without_trackers_no_process_is_started(tmp_path: Path) -> None:
     for tracking in (Tracking(), Tracking(wandb=WandbConfig(mode="disabled"))):
-        with watching(tmp_path, tracking):
-            assert not psutil.Process().children()
+        with new_children() as started, watching(tmp_path, tracking):
+            assert not started()
     assert not [*tmp_path.iterdir()]
 
 
