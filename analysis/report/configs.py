@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import plots
+from analysis.confirmed import confirmed
 from analysis.feasible import Feasibility
 from analysis.ranked import as_ranked
 from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
@@ -135,7 +136,7 @@ def _default(found: Findings, name: str) -> str:
 
 
 def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: list[str]) -> Card:
-    table, config = found.counted, str(row["config_id"])
+    table, config = confirmed(found.counted), str(row["config_id"])
     mine = as_ranked(table.where(table.config_id == config), found.objectives)
     # the runs that the ranking takes the mean of; if there are none, the failed ones
     survived = ~mine.failed & ~mine.censored

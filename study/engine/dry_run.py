@@ -73,7 +73,10 @@ def preview(
     print_table(console, table)
     varies = variation(spec, folder) if designed else None
     if designed and varies:
-        for sentence in (planned_statement(designed.n_trials, plans(designed), varies), *unseparated(spec)):
+        for sentence in (
+            planned_statement(designed.n_trials, plans(designed), varies),
+            *(each for each in unseparated(spec) if each not in prepared.notes),
+        ):
             console.print(sentence, soft_wrap=True)
     confirm = spec.phases.confirm if spec.phases else None
     if (confirm or "optimise" in spec.phase_names) and len(spec.objectives) == 1:  # a front has no first place

@@ -22,6 +22,7 @@ from study.engine.provenance import provenance
 from study.engine.reach import refuse_malformed
 from study.engine.recorded import refuse_unmeasured, refuse_unrecorded
 from study.engine.searcher import unfinished
+from study.engine.separation import inseparable
 from study.engine.warm_start import take
 from study.evaluation.evaluator import Evaluator
 from study.spec.able import refuse_unable, unlearned
@@ -141,7 +142,12 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         done,
         versions(),
         allow_changed_code,
-        [*source.notes, *notes, *([] if done else learned_again(store, spec))],
+        [
+            *source.notes,
+            *notes,
+            *([] if done else learned_again(store, spec)),
+            *([] if store.trials or spec.goal != "explain" else inseparable(spec)),
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """Whether the configs of a design can separate the effects of its settings, in sentences."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from study.spec.study_spec import StudySpec
 
 _SENTENCES = 10  # for two settings, and for interactions; a bad design has hundreds
 _GROWN = (2, 4, 8)  # times as many configs
+_ALWAYS, _CANNOT = 0.999, "cannot be told apart"
 _MOST = 10_000  # configs of a grown design; one of more takes too long to make for a hint
 
 
@@ -39,16 +41,35 @@ def unseparated(spec: StudySpec) -> list[str]:
     return sentences
 
 
+def inseparable(spec: StudySpec) -> list[str]:
+    """Return those sentences of `unseparated` that name two settings which always vary together, so that a study cannot answer for either."""
+    found = confounded(designed(spec, spec.n_configs), spec.space.scientific)
+    always = any(len(each.others) == 1 and abs(each.r) > _ALWAYS for each in found)
+    return [each for each in unseparated(spec) if _CANNOT in each and "the interaction of" not in each] if always else []
+
+
+def _factorial_fits(spec: StudySpec) -> bool:
+    """Whether every combination of the scientific settings fits into the configs."""
+    domains = spec.space.scientific.values()
+    return (
+        spec.sampler != "factorial"
+        and all(isinstance(domain, CategoricalDistribution) for domain in domains)
+        and math.prod(len(domain.choices) for domain in domains if isinstance(domain, CategoricalDistribution)) <= spec.n_configs
+    )
+
+
 def _sentence(spec: StudySpec, each: Confounded, enough: int | None, sizes: Sequence[int]) -> str:
     other = each.others[0] if len(each.others) == 1 else f"the interaction of {' and '.join(each.others)}"
     where = f"the {each.n} configs" + ("" if each.n == spec.n_configs else " in which they apply")
-    how = "cannot be told apart" if abs(each.r) > 0.999 else "can hardly be told apart"
+    how = _CANNOT if abs(each.r) > _ALWAYS else "can hardly be told apart"
     advice = (
         f"{enough} configs separate them."
         if enough
         else (f"Up to {sizes[-1]} configs of this design do not separate them" if sizes else "This design cannot grow")
         + ("; vary fewer settings." if spec.sampler == "balanced" else "; sampler: balanced is made to.")
     )
+    if how == _CANNOT and {each.setting, *each.others} <= spec.space.scientific.keys() and _factorial_fits(spec):
+        advice = "sampler: factorial separates them."
     return f"The effects of {each.setting} and {other} {how} in {where} (correlation {each.r:.2f}). {advice}"
 
 

@@ -78,3 +78,19 @@ def test_the_figure_shows_the_first_two_objectives(table: TrialTable) -> None:
     (dots,) = plots.pareto_front(found, table).data
     assert list(dots.x) == found["fd"].tolist()
     assert list(dots.y) == found["coverage"].tolist()
+
+
+def test_a_card_counts_the_trials_that_the_ranking_counts(table: TrialTable) -> None:
+    """After a race those with fresh seeds: the trials by which a config was chosen flatter it."""
+    phase = np.where(np.arange(len(table)) % 3 == 0, "explore", "confirm")
+    chosen = replace(table, phase=phase, final=table.final.assign(fd=np.where(phase == "explore", 1e-3, table.final["fd"])))
+    found = findings(chosen, objectives=["fd"])
+    assert found.ranking is not None
+    means = found.ranking.set_index("config_id")["mean"]
+    cards = next(block for section in document(found).sections for block in section.blocks if isinstance(block, Cards)).cards
+    for card in cards:
+        config, _, rest = card.name.partition(": ")
+        assert rest == "mean of 2 trials"
+        assert "of 2 trials failed" in " ".join(card.facts)
+        shown = {row[0]: row[1] for row in card.table.rows}["fd"]
+        assert float(shown) == pytest.approx(float(means[config]), rel=0.01)

@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from analysis.power import Plan, planned_statement
 from bench.designs import space_of, worst_interaction, worst_pair
 from study.engine.planning import plans
-from study.engine.separation import unseparated
+from study.engine.separation import inseparable, unseparated
 from study.spec import balanced
 from study.spec.design import DESIGNS, factorial, factorial_sobol_design
 from study.spec.space import Space
@@ -289,9 +289,13 @@ def test_the_dry_run_names_balanced_where_growing_does_not_help(monkeypatch: pyt
     assert others == []
     assert first == (
         "The effects of instance_noise and packing cannot be told apart in the 12 configs (correlation 1.00). "
-        "Up to 96 configs of this design do not separate them; sampler: balanced is made to."
+        "sampler: factorial separates them."
     )
-    (largest,) = unseparated(study(6_000, sampler="twins", switches=2))
+    (many,) = (each for each in unseparated(study(12, sampler="twins", switches=4)) if "instance_noise and packing" in each)
+    assert many.endswith("Up to 96 configs of this design do not separate them; sampler: balanced is made to.")
+    given = study(6_000, sampler="twins", switches=1).as_dict()
+    beside = {**given["space"], "nuisance": {"r2": [False, True]}}
+    (largest,) = unseparated(StudySpec.from_dict({**given, "space": beside}))
     assert largest.endswith("This design cannot grow; sampler: balanced is made to.")
 
 
@@ -307,3 +311,16 @@ def test_a_design_of_no_conditional_setting_asks_for_none() -> None:
     assert balanced._depth(space, "r1.gamma") == 0
     rows = balanced.balanced_rows(space, n_configs=12, design_seed=0)
     assert np.histogram([np.log10(row["r1.gamma"]) for row in rows], bins=12, range=(-2, 2))[0].tolist() == [1] * 12
+
+
+def test_what_a_small_design_cannot_answer_is_named_before_it_is_trained() -> None:
+    """Four configs of two switches: a factorial tells them apart, and the beginning of a larger design may not."""
+    switches: dict[str, Any] = {"r1": [False, True], "loss": ["nonsaturating", "hinge"]}
+    given = spec_of(switches, n_configs=4, seeds=1, sampler="balanced").as_dict()
+    specs = [StudySpec.from_dict({**given, "design_seed": seed}) for seed in range(10)]
+    told = [inseparable(spec) for spec in specs]
+    assert [bool(each) for each in told] == [len({(row.flat["r1"], row.flat["loss"]) for row in spec.designed()}) == 2 for spec in specs]
+    (sentence,) = next(filter(None, told))
+    assert sentence.endswith("sampler: factorial separates them.")
+    assert not inseparable(spec_of(switches, n_configs=4, seeds=1))
+    assert not inseparable(spec_of(switches, n_configs=12, seeds=1, sampler="balanced"))
