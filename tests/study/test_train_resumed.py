@@ -161,9 +161,8 @@ def test_a_run_that_is_interrupted_in_a_tick_resumes_as_if_it_had_not_been(
 
 STEPS = [
     ("_line", 0),  # before anything is written
-    ("sync", 0),
-    ("sync", 5),  # before the checkpoint gets its name
-    ("sync", 6),  # after it got its name
+    ("sync", 0),  # before the checkpoint gets its name
+    ("sync", 1),  # after it got its name
     ("write_whole", 0),  # the generator
     ("write_whole", 1),  # the grid
     ("write_whole", 2),  # the history
