@@ -125,7 +125,7 @@ def with_baseline(figure: go.Figure, axis: str, table: TrialTable, metric: str) 
         note = {"text": "real data", "showarrow": False, "font": {"size": 11, "color": INK}}
         if axis == "x":  # in the first panel only
             figure.add_shape(type="line", x0=baseline, x1=baseline, y0=0, y1=1, xref="x", yref="paper", line=line)
-            figure.add_annotation(x=at, y=1, yref="paper", yanchor="bottom", **note)
+            figure.add_annotation(x=at, y=1, yref="paper", xanchor="left", yanchor="top", **note)  # inside: the legend is above
         else:
             figure.add_hline(y=baseline, line=line)
             figure.add_annotation(y=at, x=1, xref="paper", xanchor="right", yanchor="bottom", **note)
