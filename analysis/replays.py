@@ -16,11 +16,15 @@ _HALF = 0.5
 
 @dataclass(frozen=True)
 class Figure:
-    """An estimate with its 95 % interval over repetitions. NaN: there is nothing to estimate; infinity: beyond the largest budget."""
+    """An estimate with its 95 % interval over repetitions.
+
+    NaN: there is nothing to estimate; infinity: beyond the largest budget; minus infinity: at the smallest budget or before.
+    """
 
     value: float
     low: float
     high: float
+    n: int  # repetitions that it is from
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +46,14 @@ class Replays:
     def images_until(self, tolerance: float) -> Figure:
         """Return the images after which half of the repetitions have an answer at most `tolerance` worse than the best config.
 
-        The share is interpolated linearly in the logarithm of the budget; before the first budget, in the budget. It is taken to grow: a later fall
-        is averaged with what came before (isotonic regression). Bootstrap over repetitions.
+        The share is interpolated linearly in the logarithm of the budget, between budgets only: where half are right at the smallest one already,
+        it is not known when they were. It is taken to grow: a later fall is averaged with what came before (isotonic regression). Bootstrap over
+        repetitions.
         """
         successes = self._successes(tolerance).astype(np.float64)
         again = [self._crossing(successes[rows].mean(0)) for rows in self._resampled()]
         low, high = np.quantile(again, _TAILS, method="nearest")
-        return Figure(self._crossing(successes.mean(0)), float(low), float(high))
+        return Figure(self._crossing(successes.mean(0)), float(low), float(high), len(self))
 
     def median_regret(self) -> list[Figure]:
         """Return the median regret at each budget. Without an answer, it is infinite. Bootstrap over repetitions."""
@@ -70,33 +75,33 @@ class Replays:
 
     def _median(self, values: Floats) -> Figure:
         low, high = np.quantile(np.median(values[self._resampled()], axis=1), _TAILS, method="nearest")
-        return Figure(float(np.median(values)), float(low), float(high))
+        return Figure(float(np.median(values)), float(low), float(high), len(self))
 
     def _geometric(self, values: Floats) -> Figure:
         if not len(values):
-            return Figure(np.nan, np.nan, np.nan)
+            return Figure(np.nan, np.nan, np.nan, 0)
         logs = np.log(values)
         rows = np.random.default_rng(0).integers(len(logs), size=(_BOOTSTRAPS, len(logs)))
         low, high = np.quantile(logs[rows].mean(1), _TAILS)
-        return Figure(float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high)))
+        return Figure(float(np.exp(logs.mean())), float(np.exp(low)), float(np.exp(high)), len(values))
 
     def _crossing(self, shares: Floats) -> float:
-        """Return the budget at which a share reaches a half; infinity if it does not."""
+        """Return the budget at which a share reaches a half; infinity if it does not, minus infinity if it is a half at the smallest budget."""
         shares = _isotonic(shares)
         at = int(np.searchsorted(shares, _HALF))
         if at == len(shares):
             return np.inf
         if at == 0:
-            return float(self.budgets[0] * _HALF / shares[0])
+            return -np.inf
         part = (_HALF - shares[at - 1]) / (shares[at] - shares[at - 1])
         return float(self.budgets[at - 1] * (self.budgets[at] / self.budgets[at - 1]) ** part)
 
 
 def _share(events: npt.NDArray[np.bool_]) -> Figure:
     if not len(events):
-        return Figure(np.nan, np.nan, np.nan)
+        return Figure(np.nan, np.nan, np.nan, 0)
     low, high = proportion_confint(int(events.sum()), len(events), method="wilson")
-    return Figure(float(events.mean()), float(low), float(high))
+    return Figure(float(events.mean()), float(low), float(high), len(events))
 
 
 def _isotonic(values: Floats) -> Floats:

@@ -393,34 +393,38 @@ def simulate(
     trust_plugins: Trust = False,
 ) -> None:
     """Replay search policies on recorded runs: how many images each needs to find a config near the best, and how honest its answer is."""
+    runs = _increasing(budgets, "--budgets")  # before the imports, which take seconds
     from study.show.simulate import simulate as replay
     from study.simulate.read import of_file, of_study
 
     if is_url(table) or Layout(Path(table)).records.exists():
         from study.api import open_study
 
-        runs = of_study(open_study(table, trust_plugins=trust_plugins))
+        recorded = of_study(open_study(table, trust_plugins=trust_plugins))
     else:
-        runs = of_file(table)
+        recorded = of_file(table)
     replay(
-        runs,
+        recorded,
         table,
         console,
         policies=[policy.strip() for policy in policies.split(",")],
-        runs=_whole_numbers(budgets, "--budgets"),
+        runs=runs,
         repetitions=repetitions,
         slots=slots,
         tolerance=within,
     )
 
 
-def _whole_numbers(text: str | None, option: str) -> list[int]:
-    """Read "10,20,40". Raises UserError."""
+def _increasing(text: str | None, option: str) -> list[int]:
+    """Read "10,20,40". Raises UserError for other text, and for numbers that do not increase from 1."""
     if text is None:
         return []
     if not all(part.strip().isascii() and part.strip().isdecimal() for part in text.split(",")):
         raise UserError(f"{option} must be whole numbers separated by commas, such as 10,20,40; given {text}")
-    return [int(part) for part in text.split(",")]
+    found = [int(part) for part in text.split(",")]
+    if any(later <= earlier for earlier, later in zip([0, *found], found, strict=False)):
+        raise UserError(f"{option} must be whole numbers of runs, from the smallest to the largest and all above 0; given {text}")
+    return found
 
 
 @app.command()

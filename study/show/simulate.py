@@ -31,19 +31,27 @@ def simulate(
     tolerance: float,
     processes: int | None = None,
 ) -> None:
-    """Replay policies and print their figures. runs: the budgets, in whole runs; none: some shares of the table. Raises UserError."""
+    """Replay policies and print their figures. runs: the budgets, in whole runs, increasing; none: some shares of the table. Raises UserError."""
     for policy in policies:
         POLICIES.pick(policy)
     runs = list(runs) or sorted({max(1, round(share * len(table))) for share in _SHARES})
-    if any(later <= earlier for earlier, later in zip([0, *runs], runs, strict=False)):
-        raise UserError(f"budgets must be whole numbers of runs, from the smallest to the largest; given {','.join(map(str, runs))}")
+    recorded = sum(map(len, table.runs))
+    if runs[-1] > recorded:
+        raise UserError(
+            f"a budget must be at most the {plural(recorded, 'run')} of the table; given {runs[-1]}. Leave out what is more, or give another table"
+        )
     objective = table.spec.objective
     console.print(
-        f"{name}: {plural(len(table), 'config')}, {plural(sum(map(len, table.runs)), 'run')} of {table.spec.budget_kimg:g} kimg, "
+        f"{name}: {plural(len(table), 'config')}, {plural(recorded, 'run')} of {table.spec.budget_kimg:g} kimg, "
         f"{percent(table.failed)} failed; objective {objective.metric}, {objective.direction}. {plural(repetitions, 'repetition')}, "
         f"{plural(slots, 'trial')} at a time. Intervals are 95 % over repetitions",
         soft_wrap=True,
     )
+    if table.outside:
+        console.print(
+            f"Left out: {plural(table.outside, 'trial')} with settings outside the space, which no search can propose, such as ablations",
+            soft_wrap=True,
+        )
     setup = Setup(table=table, budgets=[n * table.budget for n in runs], slots=slots)
     with console.status(Text("replaying")):  # visible in a terminal only
         found = compare(setup, policies, repetitions=repetitions, processes=processes)
@@ -66,7 +74,8 @@ def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float, 
     for policy, replays in found.items():
         until = replays.images_until(tolerance)
         ratio = until.value / base if np.isfinite(until.value) and np.isfinite(base) else np.nan
-        first.add_row(policy, _text(until, _kimg, beyond=f"more than {_kimg(runs[-1] * budget)}"), "" if np.isnan(ratio) else number(ratio))
+        text = _text(until, _kimg, beyond=f"more than {_kimg(runs[-1] * budget)}", before=f"at most {_kimg(runs[0] * budget)}")
+        first.add_row(policy, text, "" if np.isnan(ratio) else number(ratio))
     kinds: list[tuple[str, Callable[[Replays], list[Figure]], Callable[[float], str]]] = [
         (f"answers within {near} of the best config", lambda each: each.within(tolerance), percent),
         ("median regret", lambda each: each.median_regret(), percent),
@@ -82,10 +91,12 @@ def tables(found: Mapping[str, Replays], runs: Sequence[int], tolerance: float, 
 
 
 def _by_budget(title: str, figures: Mapping[str, list[Figure]], runs: Sequence[int], text: Callable[[float], str]) -> Printed:
+    """Return a table of figures. Those that are from fewer repetitions than others, since a policy had no answer in the rest, say their n."""
     table = _table("policy", *(plural(n, "run") for n in runs), title=title)
+    most = max(figure.n for row in figures.values() for figure in row)
     for policy, row in figures.items():
         if not all(np.isnan(figure.value) for figure in row):
-            table.add_row(policy, *(_text(figure, text) for figure in row))
+            table.add_row(policy, *(_text(figure, text) + (f", n = {figure.n}" if 0 < figure.n < most else "") for figure in row))
     return table
 
 
@@ -100,9 +111,10 @@ def _kimg(images: float) -> str:
     return f"{to_kimg(images):,.0f}"
 
 
-def _text(figure: Figure, text: Callable[[float], str], *, beyond: str = "–") -> str:
-    """Return a figure with its interval. beyond: what infinity means."""
+def _text(figure: Figure, text: Callable[[float], str], *, beyond: str = "–", before: str = "–") -> str:
+    """Return a figure with its interval. beyond: what infinity means; before: what minus infinity means."""
     if np.isnan(figure.value):
         return ""
-    value, low, high = (beyond if np.isinf(x) else text(x) for x in (figure.value, figure.low, figure.high))
-    return value if value == low == high == beyond else f"{value} ({low} to {high})"
+    ends = (figure.value, figure.low, figure.high)
+    value, low, high = (text(x) if np.isfinite(x) else beyond if x > 0 else before for x in ends)
+    return value if np.isinf(ends).all() and len(set(ends)) == 1 else f"{value} ({low} to {high})"

@@ -9,6 +9,7 @@ from ganstudy.ended import Ended
 from study.simulate.run import Run, path_of, read_runs
 from study.simulate.shipped import shipped
 from study.simulate.table import Table
+from study.spec.enqueue import within
 from study.spec.study_spec import StudySpec
 from study.store.diagnosis import diagnosis, has_failed
 from study.store.records import TrialRecord
@@ -39,27 +40,33 @@ def of_study(view: StudyView) -> Table:
     """Return the finished trials of a study as a table. Raises UserError if it is too small.
 
     A trial that a scheduler stopped, or that ended in an error, is left out, since its end is unknown. One that was ended as hopeless counts as
-    dead.
+    dead. One whose settings lie outside the space, as an ablation's may, is left out and counted, since no search can propose it.
     """
     spec, runs = as_search(view.spec.as_dict()), list[Run]()
     numbers: dict[str, int] = {}
     seeds: dict[int, int] = {}
+    outside = 0
     for trial_id in view.recorded.trial_ids:
         record = view.recorded.record(trial_id)
         if record.closed and record.closed.ended in (Ended.BUDGET, Ended.DEAD) and record.measurements:
+            known = settings_of(record, view.study, known_settings())
+            settings = {name: known[name] for name in spec.space.domains if name in known}
+            if not all(within(spec.space.domains[name], value)[0] for name, value in settings.items()):
+                outside += 1
+                continue
             config = numbers.setdefault(record.config_id, len(numbers))
             seeds[config] = seeds.get(config, -1) + 1
-            runs.append(_run(record, view, spec, config=config, seed=seeds[config]))
-    return Table.of(runs, spec, own_failures=view.spec.failure is not None)
+            runs.append(_run(record, view, settings, config=config, seed=seeds[config]))
+    return Table.of(runs, spec, own_failures=view.spec.failure is not None, outside=outside)
 
 
-def _run(record: TrialRecord, view: StudyView, spec: StudySpec, *, config: int, seed: int) -> Run:
+def _run(record: TrialRecord, view: StudyView, settings: Mapping[str, Any], *, config: int, seed: int) -> Run:
     assert record.closed
-    found, known, metric = diagnosis(record, view.study), settings_of(record, view.study, known_settings()), spec.objective.metric
+    found, metric = diagnosis(record, view.study), view.objective
     return Run(
         config=config,
         seed=seed,
-        settings={name: known[name] for name in spec.space.domains if name in known},
+        settings=settings,
         dead=record.closed.ended is Ended.DEAD,
         failed=has_failed(record, view.study, found),
         outcome=found.outcome,

@@ -36,18 +36,20 @@ class Table:
     runs: Sequence[Sequence[Run]]  # [C][seeds of the config]
     places: Floats  # [C, settings of the space]: position of each setting in its domain, NaN where it does not apply
     own_failures: bool = False  # whether runs failed by the study's own definition, and not by their outcomes
+    outside: int = 0  # trials that are not among the runs, since their settings lie outside the space
 
     @classmethod
-    def of(cls, runs: Sequence[Run], spec: StudySpec, *, own_failures: bool = False) -> "Table":
+    def of(cls, runs: Sequence[Run], spec: StudySpec, *, own_failures: bool = False, outside: int = 0) -> "Table":
         """Raises UserError for runs that no policy can be measured on. Configs with fewer than two seeds are left out."""
         of_config: dict[int, list[Run]] = {}
         for run in sorted(runs, key=lambda run: (run.config, run.seed)):
             of_config.setdefault(run.config, []).append(run)
         known = [mine for mine in of_config.values() if len(mine) >= LEAST_SEEDS]
         if len(known) < 2:
+            left_out = f", and {plural(outside, 'trial')} with settings outside the space" if outside else ""
             raise UserError(
                 f"a replay needs at least 2 configs with {LEAST_SEEDS} finished trials each, one to show and one to tell the true value; "
-                f"given {plural(len(known), 'such config')} of {len(of_config)}. Run the study with seeds: {LEAST_SEEDS} or more"
+                f"given {plural(len(known), 'such config')} of {len(of_config)}{left_out}. Run the study with seeds: {LEAST_SEEDS} or more"
             )
         metric = spec.objective.metric
         least = min((run.values[metric][-1] for mine in known for run in mine if not run.dead), default=0.0)
@@ -57,7 +59,7 @@ class Table:
             )
         given = [mine[0].settings for mine in known]
         places = np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given])
-        return cls(spec, given, known, places, own_failures)
+        return cls(spec, given, known, places, own_failures, outside)
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -36,7 +36,8 @@ def test_an_answer_that_is_a_little_worse_counts_up_to_the_tolerance() -> None:
     [
         ([0.0, 0.5, 1.0], 20.0),
         ([0.0, 0.25, 0.75], 20 * np.sqrt(2)),  # halfway between 20 and 40, in the logarithm
-        ([1.0, 1.0, 1.0], 5.0),
+        ([1.0, 1.0, 1.0], -np.inf),  # nothing is known of what is below the smallest budget
+        ([0.5, 0.6, 0.7], -np.inf),
         ([0.1, 0.2, 0.3], np.inf),
         ([0.2, 0.7, 0.3], 20.0),  # a fall is averaged with what came before: .2, .5, .5
     ],

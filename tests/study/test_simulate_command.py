@@ -1,5 +1,9 @@
 """`ganstudy simulate`, on a table and on a study that was trained."""
 
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +14,7 @@ from toy import TOY, in_this_process
 from toy_table import SPEC, table
 from typer.testing import CliRunner
 
-from analysis.replays import Figure
+from analysis.replays import Figure, of_answers
 from ganstudy import UserError
 from study.api import open_study
 from study.cli import app
@@ -19,6 +23,9 @@ from study.simulate.read import as_search, of_study
 from study.simulate.run import write_runs
 from study.simulate.shipped import shipped
 from study.spec.study_spec import StudySpec
+from study.store.records import Closed, Ended, Measurement
+from study.store.store import Store
+from trainables.config import TrialConfig
 
 
 def simulated(*words: str) -> str:
@@ -50,13 +57,24 @@ def test_figures_of_each_policy_are_printed(file: Path) -> None:
     ("words", "message"),
     [
         (["--policies", "radnom"], r"no policy named 'radnom'; did you mean 'random'\?"),
-        (["--budgets", "10,5"], "from the smallest to the largest; given 10,5"),
+        (["--budgets", "10,5"], "from the smallest to the largest and all above 0; given 10,5"),
+        (["--budgets", "0,5"], "from the smallest to the largest and all above 0; given 0,5"),
+        (["--budgets", "10,81"], "at most the 80 runs of the table; given 81"),
         (["--budgets", "ten"], "must be whole numbers separated by commas, such as 10,20,40; given ten"),
     ],
 )
 def test_refusals(file: Path, words: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         simulated(str(file), *words)
+
+
+def test_wrong_budgets_are_refused_before_what_takes_time_is_imported() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from study.cli import app; "
+        "said = CliRunner().invoke(app, ['simulate', '--budgets', 'ten']); print(said.exception, 'optuna' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "such as 10,20,40; given ten False" in said
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +95,36 @@ def test_a_study_with_two_seeds_is_a_table(study: Path) -> None:
     assert "median regret" in simulated(str(study), "-n", "2", "--policies", "random,ray", "--budgets", "1,3")
 
 
+def add_outside(folder: Path, n: int) -> None:
+    """Write n trials of an ablation whose g.lr is above the space."""
+    spec = open_study(folder).spec
+    with Store.writing(folder) as store:
+        for seed in range(n):
+            proposal = spec.asked({"r1": False, "g.lr": 0.02}, seed)
+            trial_id = TrialConfig.from_flat(proposal.flat).trial_id
+            store.write(trial_id, opened={"phase": "ablate", **asdict(proposal)})
+            measured = Measurement(images=600, seconds=0.0, evaluation_seconds=0.0, values={"swd": 1.0, "fd": 1.0})
+            store.write(trial_id, measured=measured, closed=Closed(ended=Ended.BUDGET))
+
+
+def test_trials_outside_the_space_are_left_out_and_counted(study: Path, tmp_path: Path) -> None:
+    """The default to which an ablation puts a setting back may lie outside the space, and no sampler accepts such a value."""
+    folder = tmp_path / "ablated"
+    shutil.copytree(study, folder)
+    add_outside(folder, 2)
+    found = of_study(open_study(folder))
+    assert (len(found), found.outside) == (len(of_study(open_study(study))), 2)
+    said = simulated(str(folder), "-n", "2", "--policies", "tpe,ours", "--budgets", "1,3")
+    assert "Left out: 2 trials with settings outside the space" in said
+
+
+def test_a_study_that_is_too_small_without_the_trials_outside_the_space_is_refused(tmp_path: Path) -> None:
+    in_this_process(StudySpec.from_dict({**TOY, "seeds": 1}), tmp_path / "one")
+    add_outside(tmp_path / "one", 3)
+    with pytest.raises(UserError, match="given 0 such configs of 4, and 3 trials with settings outside the space"):
+        of_study(open_study(tmp_path / "one"))
+
+
 def test_a_study_with_one_seed_is_refused(tmp_path: Path) -> None:
     given: dict[str, Any] = {**TOY, "seeds": 1}
     in_this_process(StudySpec.from_dict(given), tmp_path / "one")
@@ -91,13 +139,31 @@ def test_the_help_names_every_table() -> None:
 
 @pytest.mark.parametrize(
     ("ends", "said"),
-    [((np.inf, np.inf, np.inf), "more than 48"), ((12e3, 8e3, np.inf), "12 (8 to more than 48)"), ((12e3, 8e3, 20e3), "12 (8 to 20)")],
+    [
+        ((np.inf, np.inf, np.inf), "more than 48"),
+        ((12e3, 8e3, np.inf), "12 (8 to more than 48)"),
+        ((12e3, 8e3, 20e3), "12 (8 to 20)"),
+        ((-np.inf, -np.inf, -np.inf), "at most 16"),
+        ((-np.inf, -np.inf, 20e3), "at most 16 (at most 16 to 20)"),
+        ((20e3, -np.inf, np.inf), "20 (at most 16 to more than 48)"),
+    ],
 )
-def test_what_lies_beyond_the_largest_budget_is_more_than_that(ends: tuple[float, float, float], said: str) -> None:
+def test_what_lies_beyond_the_budgets_is_more_or_less_than_these(ends: tuple[float, float, float], said: str) -> None:
     replays = SimpleNamespace(
-        images_until=lambda tolerance: Figure(*ends),
-        **dict.fromkeys(("within", "median_regret", "mean_flattery", "coverage"), lambda *given: [Figure(np.inf, np.inf, np.inf)]),
+        images_until=lambda tolerance: Figure(*ends, 9),
+        **dict.fromkeys(("within", "median_regret", "mean_flattery", "coverage"), lambda *given: [Figure(np.inf, np.inf, np.inf, 9)] * 2),
     )
-    first, regret, *_ = tables({"random": replays}, [3], 0.05, budget=16_000)  # type: ignore[dict-item]
+    first, regret, *_ = tables({"random": replays}, [1, 3], 0.05, budget=16_000)  # type: ignore[dict-item]
+    assert list(first.columns[2].cells) == ["1" if np.isfinite(ends[0]) else ""]
     assert list(first.columns[1].cells) == [said]
     assert list(regret.columns[1].cells) == ["–"]
+
+
+def test_figures_from_fewer_repetitions_than_others_say_so() -> None:
+    found = {
+        name: of_answers([16e3, 48e3], [[(np.nan,) * 3 if i < missing else (0.0, 1.5, np.nan), (0.0, 1.5, np.nan)] for i in range(5)])
+        for name, missing in (("random", 0), ("ours", 3))
+    }
+    *_, flattery = tables(found, [1, 3], 0.05, budget=16_000)
+    assert list(flattery.columns[1].cells) == ["1.50 (1.50 to 1.50)", "1.50 (1.50 to 1.50), n = 2"]
+    assert list(flattery.columns[2].cells) == ["1.50 (1.50 to 1.50)"] * 2
