@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.confirmed import ABLATE, CONFIRM
 from analysis.estimate import UPPER_TAIL
+from analysis.interval import FACTOR, too_few
 from analysis.ranked import as_ranked
 from analysis.table import Scale, TrialTable
 from analysis.words import number, plural, value_text
@@ -46,6 +47,11 @@ class Ablated:
     default_runs: int
 
     @property
+    def untold(self) -> bool:
+        """Whether the ends of the interval are too far apart to tell anything."""
+        return self.scale == "log" and self.high > FACTOR * self.low
+
+    @property
     def sentence(self) -> str:
         """The ablation in words."""
         change = f"{self.setting} from {value_text(self.value)} back to its default {value_text(self.default)}"
@@ -56,13 +62,15 @@ class Ablated:
         )
         if not np.isfinite(self.low):
             return f"{change}: " + (risk or f"{plural(self.pairs, 'pair')} of runs, too few to tell a difference in {self.by}")
-        if self.scale == "log":
-            size = f"{self.by} {number(self.effect)} times as large, {number(self.low)} to {number(self.high)}"
-        else:
-            size = f"{self.by} changes by {number(self.effect)}, {number(self.low)} to {number(self.high)}"
+        effect_of = (
+            f"{self.by} {number(self.effect)} times as large" if self.scale == "log" else f"{self.by} changes by {number(self.effect)}"
+        )
+        size = f"{effect_of}, {number(self.low)} to {number(self.high)}, 95 %, {plural(self.pairs, 'seed')}"
+        if self.untold:
+            size = f"{effect_of}; {too_few(self.pairs)}"
         worse = (self.effect > (1 if self.scale == "log" else 0)) == (self.direction is Direction.MINIMIZE)
         verdict = ("worse" if worse else "better") if self.differs else "no difference beyond chance"
-        return f"{change}: {verdict} ({size}, 95 %, {plural(self.pairs, 'seed')})" + (f"; {risk}" if risk else "")
+        return f"{change}: {verdict} ({size})" + (f"; {risk}" if risk else "")
 
 
 def ablations(table: TrialTable, by: str = "fd", *, defaults: Mapping[str, object] | None = None) -> list[Ablated]:

@@ -3,6 +3,7 @@
 import math
 
 from analysis.confirmed import CONFIRM
+from analysis.interval import ranking_as_shown, too_few
 from analysis.rank import rank
 from analysis.table import TrialTable
 from analysis.words import listed, number, percent, plural
@@ -12,7 +13,7 @@ def winner(table: TrialTable, by: str) -> str:
     """Return which confirmed config is the best one by a metric, with its interval over fresh seeds; "" if none was confirmed."""
     if not (table.phase[table.evidence] == CONFIRM).any():
         return ""
-    ranked = rank(table, by)
+    ranked = ranking_as_shown(rank(table, by))
     first = ranked.iloc[0].to_dict()
     columns = ranked.attrs["settings"].items()
     known = {
@@ -28,8 +29,9 @@ def winner(table: TrialTable, by: str) -> str:
         risk += f" (risk {percent(first['p_fail'])}, {percent(first['p_fail_low'])} to {percent(first['p_fail_high'])})"
     if first["n_poor_fit"]:
         risk += f", {first['n_poor_fit']} had a poor fit"
+    interval = too_few(first["n"]) if first["untold"] else f"95 % interval {number(first['low'])} to {number(first['high'])}"
     value = (
-        f"{by} {number(first['estimate'])} if a run does not fail (95 % interval {number(first['low'])} to {number(first['high'])})"
+        f"{by} {number(first['estimate'])} if a run does not fail ({interval})"
         if not math.isnan(first["estimate"])
         else f"no run of it has a value of {by} without failing"
     )

@@ -21,13 +21,13 @@ def metrics_like(name: object, known: Sequence[str]) -> str:
     return f"there are {list(known)}" if len(known) <= _LISTED else "`ganstudy list metrics` and `ganstudy list signals` print all"
 
 
-def number(value: float) -> str:
-    """Three significant digits; a dash for NaN."""
+def number(value: float, digits: int = 3) -> str:
+    """So many significant digits; a dash for NaN."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if 999.5 <= abs(value) < 999_999.5:
         return f"{value:,.0f}"
-    return f"{value:.3g}".replace("-", "−")
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def bound(value: float, values: npt.NDArray[np.float64], *, least: bool) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Literal
 
 from scipy.stats import chi2
@@ -37,6 +37,7 @@ class Metric:
     source: str
     needs: Needs = "features"  # what the comparison must contain
     baseline: Callable[[Reference, int], float] | None = None  # score of n real samples; None if there is no closed form
+    bounds: tuple[float, float] = (-inf, inf)  # least and greatest value that it can have
 
     def __post_init__(self) -> None:
         if self.direction is not None:
@@ -92,6 +93,7 @@ METRICS |= {
         description="Fréchet distance between the features of generated and real data",
         direction=Direction.MINIMIZE,
         source="Heusel et al. 2017, eq. 6; Dowson & Landau 1982",
+        bounds=(0, inf),
     ),
     "kid": Metric(
         of=_kid,
@@ -105,18 +107,21 @@ METRICS |= {
         description="mean earth mover's distance along random directions",
         direction=Direction.MINIMIZE,
         source="Rabin et al. 2011; Bonneel et al. 2015",
+        bounds=(0, inf),
     ),
     "precision": Metric(
         of=lambda c: c.prdc["precision"],
         description="share of generated samples within the real data",
         direction=Direction.MAXIMIZE,
         source=_KYNKAANNIEMI,
+        bounds=(0, 1),
     ),
     "recall": Metric(
         of=lambda c: c.prdc["recall"],
         description="share of real data within the generated samples",
         direction=Direction.MAXIMIZE,
         source=_KYNKAANNIEMI,
+        bounds=(0, 1),
     ),
     "density": Metric(
         of=lambda c: c.prdc["density"],
@@ -124,6 +129,7 @@ METRICS |= {
         direction=Direction.MAXIMIZE,
         source=_NAEEM,
         baseline=lambda real, n: 1.0,
+        bounds=(0, inf),
     ),
     "coverage": Metric(
         of=lambda c: c.prdc["coverage"],
@@ -131,18 +137,21 @@ METRICS |= {
         direction=Direction.MAXIMIZE,
         source=_NAEEM,
         baseline=_coverage_baseline,
+        bounds=(0, 1),
     ),
     "vendi": Metric(
         of=lambda c: vendi_score(c.operands.features, centre=c.operands.statistics.mean),
         description="effective number of different samples, by the cosine of their features relative to the real mean",
         direction=Direction.MAXIMIZE,
         source="Friedman & Dieng 2023",
+        bounds=(1, inf),
     ),
     "ndb": Metric(
         of=lambda c: ndb(c.real.bins, c.features).share,
         description="share of k-means bins of the real data whose share of samples differs by more than 3 standard errors",
         direction=Direction.MINIMIZE,
         source="Richardson & Weiss 2018",
+        bounds=(0, 1),
     ),
     "memorisation": Metric(
         of=_memorisation,
@@ -158,6 +167,7 @@ METRICS |= {
         direction=Direction.MAXIMIZE,
         source=f"{_VEEGAN}, with a share instead of one sample",
         needs="modes",
+        bounds=(0, inf),
     ),
     "modes_seen": Metric(
         of=lambda c: float(modes_seen(c.shares)),
@@ -165,6 +175,7 @@ METRICS |= {
         direction=Direction.MAXIMIZE,
         source=_VEEGAN,
         needs="modes",
+        bounds=(0, inf),
     ),
     "modes_lost": Metric(
         of=lambda c: modes_lost(c.clear_counts, c.real_clear_counts),
@@ -172,6 +183,7 @@ METRICS |= {
         direction=Direction.MINIMIZE,
         source="Przyborowski & Wilenski 1940, level 5 % for each mode",
         needs="modes",
+        bounds=(0, inf),
     ),
     "kl": Metric(
         of=lambda c: kl(c.shares, c.real_shares),
@@ -179,6 +191,7 @@ METRICS |= {
         direction=Direction.MINIMIZE,
         source="Lin et al. 2018 (PacGAN), there called reverse KL",
         needs="modes",
+        bounds=(0, inf),
     ),
     "excess_kl": Metric(
         of=lambda c: excess_kl(c.shares, c.real_shares, n=len(c.features)),
@@ -193,6 +206,7 @@ METRICS |= {
         direction=Direction.MINIMIZE,
         source="Kullback & Leibler 1951; Jeffreys' prior",
         needs="modes",
+        bounds=(0, inf),
     ),
     "class_imbalance": Metric(
         of=lambda c: class_imbalance(c.shares, c.real_shares),
@@ -200,6 +214,7 @@ METRICS |= {
         direction=Direction.MINIMIZE,
         source="Levin & Peres 2017, prop. 4.2",
         needs="modes",
+        bounds=(0, 1),
     ),
     "mode_spread": Metric(
         of=lambda c: c.spread.median,
@@ -208,6 +223,7 @@ METRICS |= {
         source="per-mode ratio of covariance traces",
         needs="modes",
         baseline=lambda real, n: 1.0,
+        bounds=(0, inf),
     ),
     "classifier_score": Metric(
         of=lambda c: inception_score(c.probabilities, splits=1).mean,
@@ -215,6 +231,7 @@ METRICS |= {
         direction=Direction.MAXIMIZE,
         source="Salimans et al. 2016",
         needs="classes",
+        bounds=(1, inf),
     ),
     "ms_ssim": Metric(
         of=lambda c: ms_ssim_within(c.data, c.decisions, pairs=_PAIRS),
@@ -230,6 +247,7 @@ METRICS |= {
         source=_VEEGAN,
         needs="mixture",
         baseline=_high_quality_baseline,
+        bounds=(0, 1),
     ),
     "class_fd": Metric(
         of=lambda c: class_frechet_distance(c.features, c.labels, c.real.points, c.real_labels),
@@ -237,6 +255,7 @@ METRICS |= {
         direction=Direction.MINIMIZE,
         source="intra-FID, Miyato & Koyama 2018",
         needs="labels",
+        bounds=(0, inf),
     ),
     "class_agreement": Metric(
         of=lambda c: class_agreement(c.decisions, c.labels),
@@ -245,6 +264,7 @@ METRICS |= {
         source="Odena et al. 2017, by the classifier of the data or the nearest centre",
         needs="labelled modes",
         baseline=_agreement_baseline,
+        bounds=(0, 1),
     ),
 }
 

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from analysis.interval import as_shown, ranking_as_shown
 from analysis.outcomes import OUTCOMES
 from analysis.plots.style import BAND, GOOD, GRID, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
@@ -17,11 +18,11 @@ _BARS, _CHANCE = 60, 0.02  # configs that all have bars; chance of being on the 
 
 def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figure:
     """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals
-    where these are known.
+    where these are known and tell something.
 
     Crosses mark the mean as measured.
     """
-    by, found = found.attrs["by"], found.dropna(subset="place").head(top)
+    by, found = found.attrs["by"], ranking_as_shown(found).dropna(subset="place").head(top)
     rows = list(range(len(found)))
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
     text = [f"{config}: {n} of {plural(all_, 'trial')} did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
@@ -80,6 +81,7 @@ def pareto_front(found: pd.DataFrame, table: TrialTable) -> go.Figure:
     Where these probabilities are unknown, the configs on the front by their values are one group, all others another.
     """
     x, y = found.attrs["metrics"][:2]
+    found = as_shown(found, [(name, table.scale(name), f"{name}_low", f"{name}_high") for name in (x, y)])
     figure = go.Figure()
     if found["p_front"].notna().any():
         text = [f"on the front: {percent(p)}" for p in found["p_front"]]

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis import estimate
+from analysis.interval import shown
 from analysis.levels import Level, independent_units, levels
 from analysis.model.outcomes import survivors
 from analysis.outcomes import OUTCOMES
@@ -72,7 +73,7 @@ def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | 
     figure.add_scatter(
         x=[m.value for m in means],
         y=list(range(len(rows))),
-        error_x=whiskers([m.value for m in means], [m.low for m in means], [m.high for m in means]),
+        error_x=whiskers([m.value for m in means], *shown([m.low for m in means], [m.high for m in means], metric, scale)),
         mode="markers",
         name="mean over configs, 95 %",
         marker={"size": 9, "color": INK, "symbol": "line-ns-open", "line": {"width": 2.5}},

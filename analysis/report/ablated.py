@@ -25,7 +25,7 @@ def section(found: Findings) -> Section | None:
             value_text(each.value),
             value_text(each.default),
             aligned(each.effect),
-            f"{aligned(each.low)} to {aligned(each.high)}" if each.low == each.low else "–",
+            f"{aligned(each.low)} to {aligned(each.high)}" if each.low == each.low and not each.untold else "–",
             str(each.pairs),
             f"{each.failed} of {each.runs}",
             f"{each.default_failed} of {each.default_runs}",

@@ -6,10 +6,12 @@ import pandas as pd
 from analysis import plots
 from analysis.confirmed import confirmed
 from analysis.feasible import Feasibility
+from analysis.interval import as_shown, ranking_as_shown, shown
+from analysis.interval import note as note_of
 from analysis.ranked import as_ranked
 from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
 from analysis.report.findings import Findings
-from analysis.report.pictures import picture
+from analysis.report.pictures import picture, representative
 from analysis.report.settings_column import settings_column
 from analysis.table import TrialTable
 from analysis.words import aligned, listed, number, percent, plural, value_text
@@ -22,16 +24,18 @@ _METRICS = 8  # rows of a card
 
 def ranking(found: Findings) -> Section:
     """The best and worst configs."""
-    frame = found.ranking
-    if frame is None:
+    if found.ranking is None:
         return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])
+    frame = ranking_as_shown(found.ranking)
     table, also = _table(frame, found)
     blocks: list[Block] = [table]
     if found.feasibility:
         blocks.insert(0, Text(text=f"Constraints: {found.feasibility.sentence}."))
     note = (
         f"{frame.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
-        "As measured: their mean as it is; the first of many is too good, because it was chosen by it." + (also and f" {also}")
+        "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
+        + (also and f" {also}")
+        + ((untold := note_of(frame)) and f" {untold}.")
     )
     blocks.append(Text(text=note, note=True))
     if frame["estimate"].notna().any():
@@ -141,7 +145,7 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     # the runs that the ranking takes the mean of; if there are none, the failed ones
     survived = ~mine.failed & ~mine.censored
     shown = mine.where(survived if survived.any() else mine.failed)
-    trial = _representative(shown, found.objective)
+    trial = representative(shown, found.objective)
     low, high = (row[name] for name in ("place_low", "place_high"))
     facts = [
         f"Place {row['place']:.0f}" + (f" (95 % {low:.0f} to {high:.0f})" if np.isfinite(low) else "") + _best(row["p_best"]),
@@ -194,19 +198,12 @@ def _mean(table: TrialTable, metric: str, *, log: bool) -> float:
     return float(np.exp(np.log(values).mean())) if log else float(values.mean())
 
 
-def _representative(table: TrialTable, objective: str) -> str:
-    """The trial with the median of the objective, the better one of two; the first if none has a value."""
-    values = table.direction(objective).sign * table.at_end(objective)
-    order = np.argsort(values, kind="stable")
-    n = int(np.isfinite(values).sum())
-    return str(table.trial_id[order[(n - 1) // 2]] if n else table.trial_id[0])
-
-
 def budget(found: Findings) -> Section:
     """The expected best at a budget."""
-    frame = found.expected
-    if frame is None:
+    if found.expected is None:
         return Section("Expected best", [Text(text=_sentence(found.why["expected"]))])
+    frame = found.expected.copy()
+    frame["low"], frame["high"] = shown(frame["low"], frame["high"], found.objective, found.table.scale(found.objective))
     last, k = frame.iloc[-1], int(frame.index[-1])
     if np.isfinite(last["expected"]):
         interval = f" (95 % {number(last['low'])} to {number(last['high'])})" if np.isfinite(last["low"]) else ""
@@ -239,7 +236,8 @@ def trade_off(found: Findings) -> Section:
     title = "Pareto front" if len(found.objectives) > 1 else "Trade-off"
     if found.pareto is None:
         return Section(title, [Text(text=_sentence(found.why["pareto"]))])
-    frame, metrics = found.pareto, found.pareto.attrs["metrics"]
+    metrics = found.pareto.attrs["metrics"]
+    frame = as_shown(found.pareto, [(name, found.table.scale(name), f"{name}_low", f"{name}_high") for name in metrics])
     x, y, *more = metrics
     on = frame[frame["on_front"]]
     columns = ["Config on the front", "P(on the front)", *(column for name in metrics for column in (name, f"95 % of {name}")), "P(fail)"]
@@ -272,6 +270,8 @@ def trade_off(found: Findings) -> Section:
         note += f". The figure shows {x} and {y}; the front is that of {listed(metrics)}"
     if len(on) > _TOP:
         note += f". {len(on) - _TOP} more are on the front by the estimates"
+    if untold := note_of(on):
+        note += f". {untold}"
     if also:
         note += f". {also.rstrip('.')}"
     blocks += [

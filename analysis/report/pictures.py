@@ -1,4 +1,4 @@
-"""Sample grids: of the best runs, of each kind of failure, and of real data."""
+"""Sample grids: of the best runs, of each kind of failure, and of real data; and which run stands for others."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pandas as pd
 from analysis.outcomes import FAILURES, OUTCOMES
 from analysis.report.content import Block, Gallery, Heading, Picture, Section, Text
 from analysis.report.findings import Findings
+from analysis.table import TrialTable
 from analysis.words import number
 
 _BEST, _PER_FAILURE = 7, 2  # sample grids that are shown
@@ -45,3 +46,11 @@ def picture(found: Findings, trial: str) -> Picture:
     measured = f"last {found.objective} {number(float(last)) if pd.notna(last) else '–'}"
     text = "; ".join(filter(None, [diagnosis, measured, found.described(dict(table.settings.iloc[i])), f"seed {table.seed[i]}"]))
     return Picture(heading=trial, text=text, alt=f"Samples of {trial}, {outcome.label}, {measured}", png=found.images[trial])
+
+
+def representative(table: TrialTable, objective: str) -> str:
+    """The trial with the median of the objective, the better one of two; the first if none has a value."""
+    values = table.direction(objective).sign * table.at_end(objective)
+    order = np.argsort(values, kind="stable")
+    n = int(np.isfinite(values).sum())
+    return str(table.trial_id[order[(n - 1) // 2]] if n else table.trial_id[0])

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 import analysis
+from analysis.interval import as_shown, note
 from analysis.words import listed, number, percent
 from study.console import print_table
 from study.show.settings import told_apart
@@ -15,8 +16,10 @@ from study.views import StudyView
 
 
 def front_of(view: StudyView, table: analysis.TrialTable) -> pd.DataFrame:
-    """Return all configs with values of all objectives, by `analysis.pareto`, under the study's constraints."""
-    return analysis.pareto(table, *view.study.objectives, limits=view.study.limits)
+    """Return all configs with values of all objectives, by `analysis.pareto`, under the study's constraints, with intervals as they are shown."""
+    names = list(view.study.objectives)
+    found = analysis.pareto(table, *names, limits=view.study.limits)
+    return as_shown(found, [(name, table.scale(name), f"{name}_low", f"{name}_high") for name in names])
 
 
 def print_front(view: StudyView, table: analysis.TrialTable, console: Console) -> None:
@@ -40,6 +43,8 @@ def print_front(view: StudyView, table: analysis.TrialTable, console: Console) -
         shown.add_row(percent(row["p_front"]), *values, risk, str(row["n"]), told, row["config_id"])
     console.print(f"Pareto front of {listed(names)}, {len(on)} of {len(found)} configs, by the probability of being on it:", soft_wrap=True)
     print_table(console, shown)
+    if told := note(on):
+        console.print(f"{told}.", style="dim", soft_wrap=True)
 
 
 def on_front(row: dict[Any, Any], names: Sequence[str]) -> str:

@@ -12,8 +12,10 @@ from rich.text import Text
 from scipy.stats import kendalltau
 
 import analysis
+from analysis import interval, words
 from analysis.ablation import ablations
 from analysis.confirmed import ABLATE, CONFIRM
+from analysis.interval import ranking_as_shown
 from analysis.winner import winner
 from analysis.words import listed, percent, plural
 from ganstudy import UserError
@@ -109,7 +111,7 @@ def print_ranking(
 
     configs: which of the ranked ones are shown. Default: all. studies: the tables by study, where the trials are of several.
     """
-    ranked = analysis.rank(trials, by)
+    ranked = ranking_as_shown(analysis.rank(trials, by))
     if left_out := _left_out(studies or {"": trials}, set(ranked["config_id"])):
         console.print(left_out, soft_wrap=True)
     if configs is not None:
@@ -133,10 +135,11 @@ def print_ranking(
                       number(row["mean"]), _risk(row), _range(percent(row["p_fail_low"]), percent(row["p_fail_high"])),
                       f"{row['n']} of {row['n_seeds']}", settings[i], row["config_id"])  # fmt: skip
     print_table(console, table)
+    untold = f" {note}." if (note := interval.note(shown)) else ""
     baseline = f" Real-data baseline of {by}: {number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
         f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: mean of the "
-        f"trials that did not fail, counted under trials; fails: risk of a new run, or the trials that failed where it is unknown. {ranked.attrs['note']}.{baseline}",
+        f"trials that did not fail, counted under trials; fails: risk of a new run, or the trials that failed where it is unknown. {ranked.attrs['note']}.{untold}{baseline}",
         style="dim",
         soft_wrap=True,
     )
@@ -204,13 +207,13 @@ def _place(row: dict[Any, Any]) -> str:
 
 
 def _range(low: str, high: str) -> str:
-    """Return an interval as "1–3", or as "-3 to -1"; "–" if it is unknown."""
-    return "–" if low == high == "–" else f"{low} to {high}" if low.startswith("-") else f"{low}–{high}"
+    """Return an interval as "1–3", or as "−3 to −1"; "–" if it is unknown."""
+    return "–" if low == high == "–" else f"{low} to {high}" if low.startswith("−") else f"{low}–{high}"
 
 
 def number(value: float) -> str:
-    """Return four significant digits, or "–" for NaN."""
-    return "–" if value != value else f"{value:.4g}"
+    """Return four significant digits, one more than in sentences, since neighbours in a ranking are close; "–" for NaN."""
+    return words.number(value, 4)
 
 
 def print_best(view: StudyView, found: list[TrialView], by: str | None, console: Console) -> None:
@@ -219,7 +222,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str | None, console:
     print_missing(table, console)
     names = [by] if by else list(view.study.objectives)
     several = len(names) > 1
-    rows = front_of(view, table) if several else analysis.rank(table, names[0])
+    rows = front_of(view, table) if several else ranking_as_shown(analysis.rank(table, names[0]))
     of_config = {row["config_id"]: row for row in rows.to_dict("records")}
     config_of = dict(zip(table.trial_id, table.config_id, strict=True))
     if several:
@@ -246,6 +249,8 @@ def _new_run(row: dict[Any, Any], by: str) -> str:
     if row["p_fail_low"] != row["p_fail_low"]:
         return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (f"; {value} as measured" if row["n"] else "")
     risk = f"a new run fails with probability {_risk(row)} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
+    if row["untold"]:
+        return f"{risk}, else it has {value} ({interval.too_few(row['n'])})"
     if row["low"] == row["low"]:
         return f"{risk}, else it has {value} ({_range(number(row['low']), number(row['high']))})"
     return risk + (f"; {value} as measured" if row["n"] else "")
