@@ -62,6 +62,11 @@ def signed(value: float, style: str) -> str:
     return ("0" if not text.strip("+-0.") else text).replace("-", "−").replace("inf", "∞")
 
 
+def mean_on(scale: str) -> str:
+    """What a mean of values on a scale is called: "geometric mean" on "log", else "mean"."""
+    return "geometric mean" if scale == "log" else "mean"
+
+
 def percent(share: float) -> str:
     """0.123 -> "12 %"."""
     return f"{round(100 * share)} %".replace("-", "−") if math.isfinite(share) else "–"

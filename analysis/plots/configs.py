@@ -11,7 +11,7 @@ from analysis.interval import as_shown, ranking_as_shown
 from analysis.outcomes import OUTCOMES
 from analysis.plots.style import BAND, GOOD, GRID, INK, ROW, SOFT, axis_title, label_width, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
-from analysis.words import percent, plural
+from analysis.words import mean_on, percent, plural
 
 _BARS, _CHANCE = 60, 0.02  # configs that all have bars; chance of being on the front from which one of more configs has bars
 
@@ -20,9 +20,9 @@ def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figu
     """The first places of `found` by `analysis.rank`: left the expected metric of runs that do not fail, right the risk of failing, with 95 % intervals
     where these are known and tell something.
 
-    Crosses mark the mean as measured.
+    Crosses mark the mean as measured, geometric on a log scale.
     """
-    by, found = found.attrs["by"], ranking_as_shown(found).dropna(subset="place").head(top)
+    by, scale, found = found.attrs["by"], found.attrs["scale"], ranking_as_shown(found).dropna(subset="place").head(top)
     rows = list(range(len(found)))
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.68, 0.32], horizontal_spacing=0.03)
     text = [f"{config}: {n} of {plural(all_, 'trial')} did not fail" for config, n, all_ in found[["config_id", "n", "n_seeds"]].to_numpy()]
@@ -42,7 +42,9 @@ def ranking(found: pd.DataFrame, table: TrialTable, *, top: int = 25) -> go.Figu
         )
         figure.add_trace(dots, row=1, col=column)
     measured = {"size": 7, "color": INK, "symbol": "x-thin-open"}
-    figure.add_trace(go.Scatter(x=found["mean"], y=rows, mode="markers", marker=measured, name="mean as measured"), row=1, col=1)
+    figure.add_trace(
+        go.Scatter(x=found["mean"], y=rows, mode="markers", marker=measured, name=f"{mean_on(scale)} as measured"), row=1, col=1
+    )
     labels = [f"{config}  n={n}" for config, n in zip(found["config_id"], found["n_seeds"], strict=True)]
     figure.update_yaxes(tickvals=rows, ticktext=labels, range=[len(found) - 0.5, -0.5], showgrid=False)
     figure = styled(figure, height=150 + ROW * len(found), left=label_width(labels))

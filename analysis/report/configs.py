@@ -14,7 +14,7 @@ from analysis.report.findings import Findings
 from analysis.report.pictures import picture, representative
 from analysis.report.settings_column import settings_column
 from analysis.table import TrialTable
-from analysis.words import aligned, listed, number, percent, plural, value_text
+from analysis.words import aligned, listed, mean_on, number, percent, plural, value_text
 
 _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
 _CARDS = 4
@@ -33,7 +33,7 @@ def ranking(found: Findings) -> Section:
         blocks.insert(0, Text(text=f"Constraints: {found.feasibility.sentence}."))
     note = (
         f"{frame.attrs['note']}. P(best): the chance that no other config is better. Trials: those that did not fail and have a value, of all. "
-        "As measured: their mean as it is; the first of many is too good, because it was chosen by it."
+        f"As measured: their {mean_on(frame.attrs['scale'])} as it is; the first of many is too good, because it was chosen by it."
         + (also and f" {also}")
         + ((untold := note_of(frame)) and f" {untold}.")
     )
@@ -43,7 +43,7 @@ def ranking(found: Findings) -> Section:
         chart = Chart(
             name="ranking",
             title=f"{found.objective} and risk of a new run of the best configs{intervals}",
-            alt=f"Expected {found.objective} and risk of failing of the first configs{intervals}; crosses are the means as measured.",
+            alt=f"Expected {found.objective} and risk of failing of the first configs{intervals}; crosses are the {mean_on(frame.attrs['scale'])}s as measured.",
             figure=plots.ranking(frame, found.table),
             width=500,
         )
@@ -172,7 +172,9 @@ def _card(found: Findings, row: pd.Series, settings: dict[str, object], varied: 
     rows = [
         [name, aligned(_mean(shown, name, log=table.scale(name) == "log")), aligned(table.baselines.get(name, np.nan))] for name in known
     ]
-    columns = ["Metric", "Mean", "Real data"]
+    geometric = [name for name in known if table.scale(name) == "log"]
+    mean = "Geometric mean" if geometric == known else "Mean" + (f", geometric for {listed(geometric)}" if geometric else "")
+    columns = ["Metric", mean, "Real data"]
     name = f"{config}: mean of {plural(len(shown), 'trial')}" + ("" if survived.any() else " (all failed)")
     return Card(
         name=name,

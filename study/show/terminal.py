@@ -138,7 +138,7 @@ def print_ranking(
     untold = f" {note}." if (note := interval.note(shown)) else ""
     baseline = f" Real-data baseline of {by}: {number(trials.baselines[by])}." if by in trials.baselines else ""
     console.print(
-        f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: mean of the "
+        f"best: chance that no other config is better; {by}: expected of a new run that does not fail; as measured: {words.mean_on(ranked.attrs['scale'])} of the "
         f"trials that did not fail, counted under trials; fails: risk of a new run, or the trials that failed where it is unknown. {ranked.attrs['note']}.{untold}{baseline}",
         style="dim",
         soft_wrap=True,

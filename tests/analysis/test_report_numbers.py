@@ -57,8 +57,25 @@ def test_a_card_has_the_mean_of_the_ranking(stage: Stage) -> None:
         config, n = card.name.split(": mean of ")
         assert n == f"{ranked['n'][config]} trial{'s' if ranked['n'][config] > 1 else ''}"
         assert ["fd", aligned(ranked["mean"][config])] in [list(row[:2]) for row in card.table.rows]
+        assert card.table.columns[1] == "Mean, geometric for fd"
         assert card.picture is not None
         assert card.picture.heading not in stopped
+
+
+def test_the_mean_is_called_geometric_where_it_is(stage: Stage) -> None:
+    table = stage(4, 2)
+    table = replace(
+        table,
+        final=table.final.assign(coverage=0.5),
+        directions={**table.directions, "coverage": "maximize"},  # type: ignore[dict-item]
+        baselines={"fd": 1.0},
+    )
+    cards = configs.cards(findings(table, objectives=["fd"]))
+    assert cards is not None
+    (made,) = [block for block in cards.blocks if isinstance(block, Cards)]
+    assert {card.table.columns[1] for card in made.cards} == {"Geometric mean"}
+    section = configs.ranking(findings(table, objectives=["coverage"]))
+    assert any("As measured: their mean as it is" in getattr(block, "text", "") for block in section.blocks)
 
 
 def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
