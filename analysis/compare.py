@@ -10,13 +10,16 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.claim import Claim
+from analysis.confirmed import confirmed, has_confirmed
 from analysis.explain import Explanation
-from analysis.levels import is_numeric
+from analysis.levels import distinct_values, is_numeric
 from analysis.outcomes import WIN
 from analysis.table import TrialTable, as_table
+from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 
 _ERROR = 0.05  # of all differences together
+_NAMED = 6  # values of a numeric setting that are named one by one
 _OVERLAP = 0.8  # share of the union of two ranges that both must cover, for thirds of them to mean the same
 
 
@@ -74,7 +77,9 @@ def compare(first: Explanation, second: Explanation) -> list[Difference]:
 def together(tables: Mapping[str, TrialTable]) -> TrialTable:
     """Return the trials of several studies as one table, for `rank`. Settings in which the studies differ are scientific.
 
-    A trial that several studies ran, the same config with the same seed, is taken once. Raises UserError for tables whose metrics have
+    A trial that several studies ran, the same config with the same seed, is taken once. If only some of the studies have confirmed configs
+    (`analysis.confirmed`), only the fresh seeds of these are taken, and all trials of the others; none of them has a phase then, since a ranking
+    would take those of phase confirm alone. Raises UserError for tables whose metrics have
     other directions or whose failures are defined in another way.
     """
     parts = [as_table(table) for table in tables.values()]
@@ -85,6 +90,8 @@ def together(tables: Mapping[str, TrialTable]) -> TrialTable:
             raise UserError(f"studies that are ranked together must have the same direction for {wrong[0]}; {name} has another one")
         if (head.own_failures is None) != (part.own_failures is None):
             raise UserError(f"studies that are ranked together must define a failure alike; {name} does so in another way")
+    if len({has_confirmed(part) for part in parts}) > 1:
+        parts = [replace(part, phase=np.full(len(part), "")) for part in map(confirmed, parts)]
     known: set[str] = set()
     for i, part in enumerate(parts):
         parts[i] = part.where(np.array([trial_id not in known for trial_id in part.trial_id], dtype=bool))
@@ -115,8 +122,8 @@ def together(tables: Mapping[str, TrialTable]) -> TrialTable:
 _COLUMNS = ("trial_id", "config_id", "seed", "phase", "ended", "outcome", "diagnosis", "onset_kimg")
 
 
-def unmatched(first: Explanation, second: Explanation) -> list[str]:
-    """Return why settings that both studies ask about are not compared, as sentences."""
+def unmatched(first: Explanation, second: Explanation, studies: Mapping[str, TrialTable]) -> list[str]:
+    """Return why settings that both studies ask about are not compared, as sentences. studies: the name of each and all its trials."""
     shared = [name for name in first.settings if name in second.settings]
     done = {name for one, _ in _pairs(first, second) for name in one[0].settings}
     told = []
@@ -128,8 +135,28 @@ def unmatched(first: Explanation, second: Explanation) -> list[str]:
             spans = [f"{each.min():g} to {each.max():g}" for each in values]
             told.append(f"{name} is not compared, since its ranges differ: {spans[0]}, and {spans[1]}")
         else:
-            told.append(f"{name} is not compared, since the studies do not both compare the same levels of it")
+            there = "; ".join(
+                f"{study} has {_seen(found, table, name)}" for found, (study, table) in zip((first, second), studies.items(), strict=True)
+            )
+            told.append(f"{name} is not compared, since the studies do not both compare the same levels of it: {there}")
     return told
+
+
+def _seen(found: Explanation, table: TrialTable, name: str) -> str:
+    """The values of a setting in the trials that claims use, and what became of those with its other values: "off (all its trials with on crashed, 4 of them)"."""
+    column, counted = table.settings[name], _values(found, name)
+    if is_numeric(counted) and counted.nunique() > _NAMED:
+        return f"{counted.min():g} to {counted.max():g}"
+    seen, lost = [], []
+    for value in distinct_values(column.dropna()):
+        with_it = (column == value).fillna(False).to_numpy(dtype=bool)
+        if (counted == value).any():
+            seen.append(value_text(value))
+        elif (table.ended[with_it] == "error").all():
+            lost.append(f"all its trials with {value_text(value)} crashed, {with_it.sum()} of them")
+        else:
+            lost.append(f"none of its {plural(int(with_it.sum()), 'trial')} with {value_text(value)} counts")
+    return (listed(seen) or "no level") + (f" ({'; '.join(lost)})" if lost else "")
 
 
 def _pairs(first: Explanation, second: Explanation) -> list[tuple[tuple[Claim, Any], tuple[Claim, Any]]]:

@@ -14,3 +14,8 @@ def confirmed(table: TrialTable) -> TrialTable:
     """
     fresh = (table.phase == CONFIRM) & table.evidence
     return table.where(np.asarray(fresh if fresh.any() else table.phase != ABLATE))
+
+
+def has_confirmed(table: TrialTable) -> bool:
+    """Whether any config of the table was trained with fresh seeds."""
+    return bool((table.phase[table.evidence] == CONFIRM).any())

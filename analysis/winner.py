@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.confirmed import CONFIRM
+from analysis.confirmed import has_confirmed
 from analysis.interval import ranking_as_shown, too_few
 from analysis.rank import rank
 from analysis.table import TrialTable
@@ -11,7 +11,7 @@ from analysis.words import listed, number, percent, plural
 
 def winner(table: TrialTable, by: str) -> str:
     """Return which confirmed config is the best one by a metric, with its interval over fresh seeds; "" if none was confirmed."""
-    if not (table.phase[table.evidence] == CONFIRM).any():
+    if not has_confirmed(table):
         return ""
     ranked = ranking_as_shown(rank(table, by))
     first = ranked.iloc[0].to_dict()

@@ -9,6 +9,7 @@ from rich.table import Table
 
 import analysis
 from analysis.compare import interval, sentence, unmatched
+from analysis.confirmed import has_confirmed
 from analysis.explain import all_outcomes
 from analysis.plain import plain
 from analysis.words import listed, plural, value_text
@@ -25,6 +26,7 @@ from trainables.config import settings
 
 _KEYS = ("objective", "objectives", "constraints", "failure", "stop_hopeless")
 _SIZES = ("n_configs", "seeds", "top", "of")  # how much was trained, which is no reason for a difference
+_SEARCHED = "optimise"  # the phase whose configs are chosen by the values of others
 _RANKED = 12  # rows of the ranking
 
 
@@ -69,11 +71,30 @@ class Compared:
             "protocol": self.protocol,
             "design": [{"name": name, "first": one, "second": other} for name, one, other in self.design],
             "effects": [{**plain(each), "differs": each.differs} for each in self.found],
+            "counted": self.counted,
             "ranking": plain(analysis.rank(analysis.together(dict(zip(self.names, self.tables, strict=True))), self.by).to_dict("records")),
         }
 
+    @property
+    def counted(self) -> str:
+        """Which trials the ranking counts, if only one of the studies has confirmed configs; else ""."""
+        fresh = [has_confirmed(table) for table in self.tables]
+        if fresh[0] is fresh[1]:
+            return ""
+        one, other = self.names if fresh[0] else self.names[::-1]
+        view, table = (each[fresh.index(False)] for each in (self.views, self.tables))
+        text = f"In the ranking, only trials with fresh seeds count for {one}; for {other}, which has no confirmed configs, all trials do."
+        if (table.phase[table.evidence] == _SEARCHED).any():
+            text += (
+                f" {other} was a search, so the values of its first configs look better than new runs would be: they were chosen by them. "
+                f"{command('confirm', shown(view.folder))} trains these configs with fresh seeds."
+            )
+        return text
+
     def print(self, console: Console) -> None:
         """Print the design, the effects and the ranking."""
+        if self.counted:
+            console.print(self.counted, soft_wrap=True)
         for name, view, table in zip(self.names, self.views, self.tables, strict=True):
             counted = table.where(table.evidence)
             n = f"{plural(len(counted), 'trial')} of {plural(len(set(counted.config_id)), 'config')}"
@@ -102,7 +123,7 @@ class Compared:
             lines.append(f"No effect differs beyond chance, of {plural(len(self.found), 'comparison')} that both studies made.")
         else:
             lines.append("No effect can be compared: the studies share no comparison.")
-        return lines + [f"{line}." for line in unmatched(*self.explained)]
+        return lines + [f"{line}." for line in unmatched(*self.explained, dict(zip(self.names, self.tables, strict=True)))]
 
 
 def _of_phases(*specs: Mapping[str, Any]) -> list[dict[str, Any]]:

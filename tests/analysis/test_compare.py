@@ -87,7 +87,7 @@ def test_only_what_means_the_same_is_compared(stage: Stage) -> None:
     other = replace(second, settings=wider.replace({"loss": {"hinge": "softplus", "nonsaturating": "least_squares"}}))
     explained = explain(first, "failed"), explain(other, "failed")
     assert {each.first.setting for each in compare(*explained)} == {"r1"}
-    told = unmatched(*explained)
+    told = unmatched(*explained, {"one": first, "other": other})
     assert [line.partition(" ")[0] for line in told] == ["loss", "d.lr"]
     assert "ranges differ" in told[1]
 
@@ -110,6 +110,27 @@ def test_one_ranking_of_all_configs(stage: Stage) -> None:
     again = together({"one": first, "same": first})
     assert list(again.trial_id) == list(first.trial_id)
     assert rank(again, "fd").drop(columns="config_id").equals(rank(first, "fd").drop(columns="config_id"))
+
+
+def test_a_study_without_confirmed_configs_stays_in_the_joint_table(stage: Stage) -> None:
+    first, second = stage(6, 3, seed=1), renamed(stage(6, 3, seed=2), arch="resnet")
+    best = first.config_id == first.config_id[0]
+    raced = replace(first, phase=np.where(best & (first.seed > 0), "confirm", "explore"))
+    for tables in ({"one": raced, "two": second}, {"two": second, "one": raced}):
+        joined = together(tables)
+        assert set(joined.trial_id) == {*first.trial_id[best & (first.seed > 0)], *second.trial_id}
+        assert set(rank(joined, "fd")["config_id"]) == {first.config_id[0], *second.config_id}
+    both_raced = together({"one": raced, "two": replace(second, phase=np.where(second.seed > 0, "confirm", "explore"))})
+    assert len(both_raced) == len(first) + len(second), "rank leaves out what has no fresh seeds"
+
+
+def test_levels_that_no_finished_trial_has_are_named(stage: Stage) -> None:
+    first, second = stage(24, seed=1), stage(24, seed=2)
+    on = second.settings["r1"].to_numpy(dtype=bool)
+    crashed = replace(second, ended=np.where(on, "error", second.ended), outcome=np.where(on, "", second.outcome))
+    told = unmatched(explain(first, "failed"), explain(crashed, "failed"), {"one": first, "other": crashed})
+    (line,) = [line for line in told if line.startswith("r1 ")]
+    assert line.endswith(f"one has off and on; other has off (all its trials with on crashed, {on.sum()} of them)")
 
 
 def test_studies_that_cannot_be_ranked_together(stage: Stage) -> None:

@@ -123,6 +123,29 @@ def test_the_ranking_begins_with_how_many_configs_it_leaves_out(runs: Path) -> N
     said = io.StringIO()
     named = dict(zip(("one", "other"), tables, strict=True))
     print_ranking(analysis.together(named), "fd", Console(file=said, width=200), n=8, studies=named)
-    assert said.getvalue().startswith("Left out, since they have no fresh seeds: 3 of 4 configs of one and 4 of 4 configs of other.\n")
+    assert said.getvalue().startswith("Left out, since they have no fresh seeds: 3 of 4 configs of one.\n")
     print_ranking(tables[1], "fd", Console(file=(all_of_them := io.StringIO()), width=200), n=8)
     assert "Left out" not in all_of_them.getvalue()
+
+
+@pytest.mark.parametrize("goal", ["explore", "optimise"])
+def test_a_study_without_confirmed_configs_is_ranked_beside_one_that_has_some(runs: Path, goal: str) -> None:
+    found = Compared(open_study(runs / "one"), open_study(runs / "other"), None)
+    one, other = found.tables
+    first = one.config_id == one.config_id[0]
+    found.tables = replace(one, phase=np.where(first, "confirm", "explore")), replace(other, phase=np.full(len(other), goal))
+    said = io.StringIO()
+    found.print(Console(file=said, width=300))
+    assert said.getvalue().startswith(
+        "In the ranking, only trials with fresh seeds count for one; for other, which has no confirmed configs, all trials do."
+    )
+    assert ("other was a search, so the values of its first configs look better" in said.getvalue()) == (goal == "optimise")
+    ranked = {row["config_id"] for row in found.as_dict()["ranking"]}
+    assert ranked == {one.config_id[0], *other.config_id}
+
+
+def test_nothing_is_said_of_fresh_seeds_where_the_studies_are_alike(runs: Path) -> None:
+    found = Compared(open_study(runs / "one"), open_study(runs / "other"), None)
+    assert found.counted == ""
+    found.tables = tuple(replace(table, phase=np.full(len(table), "confirm")) for table in found.tables)
+    assert found.counted == ""
