@@ -12,7 +12,7 @@ from study.engine.nodes import Nodes
 from study.spec.design import n_distinct
 from study.spec.plugins import plugin_folders
 from study.spec.study_spec import StudySpec
-from study.store.raised import kind_of, raised
+from study.store.raised import at_fault, kind_of, raised
 from study.store.records import Closed, Ended, TrialRecord
 from trainables.tune import WrongVersions
 
@@ -22,7 +22,7 @@ _CONFIGS = 3  # at least so many configs, or all of a smaller study, with the sa
 class Faults:
     """The errors since a trial last worked.
 
-    The same error is a fault of the machine, or of code that all trials share, if it ends trials of several configs that have nothing in common, while
+    The same error is a fault of the machine, or of code or a setting that all trials share, if it ends trials of several configs that have nothing in common, while
     no trial gets as far as a checkpoint after training. Configs have nothing in common if they have at least two values of each setting that the study
     varies: of a range, one in its lower and one in its upper half. A worker with other versions is a fault by itself. A trial that ends again as it
     did before others worked is its own fault: at the end of a study, when nothing else is left to train, such trials follow each other.
@@ -72,10 +72,10 @@ class Faults:
             self.reason = self.reason or last.partition(f"{WrongVersions.__name__}: ")[2]
         elif not self.reason:
             error = raised(record.closed.reason, self._plugins, plugin_folders(self._plugins))
-            self.reason = f"trials of {len({each.config_id for each in failed})} configs with nothing in common, one after the other, " + (
-                f"were refused for the same reason, so a setting that they share must be wrong: {error.told.rstrip('.')}"
-                if error.refused
-                else f"ended in the same error, so the machine or the code must be at fault, not a config: {error.told}"
+            happened = "were refused for the same reason" if error.refused else "ended in the same error"
+            self.reason = (
+                f"trials of {len({each.config_id for each in failed})} configs with nothing in common, one after the other, {happened}, "
+                f"so {at_fault(error)}: {error.told.rstrip('.')}"
             )
         given_back = dict(seen)
         seen.clear()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analysis.words import plural
 from ganstudy.command import command
 from study.store.layout import shown
-from study.store.raised import Raised, raised
+from study.store.raised import Raised, at_fault, raised
 from study.store.records import Ended
 from study.views import StudyView
 
@@ -26,6 +26,23 @@ def errors_of(view: StudyView) -> list[str]:
         lines.append(f"{plural(len(trials), 'trial')}: {told}. {command('show', shown(view.folder), trial_id)} prints all of it.")
     if len(by_number) > _KINDS:
         lines.append(f"{plural(len(by_number) - _KINDS, 'more error')}; {command('show', shown(view.folder))} lists all trials.")
+    return lines
+
+
+def to_try_again(view: StudyView) -> list[str]:
+    """Return what ended the trials that a resume tries again: first what has stopped the study, which cost them no try, then all else."""
+    trials, allowed = view.trials(), view.study.spec["max_failures"]
+    crashed = trials[(trials["ended"] == Ended.ERROR) & (trials["failures"] <= allowed)]
+    given_back, lines = crashed[crashed["failures"] == 0], list[str]()
+    if len(given_back):
+        error = raised(str(given_back["reason"].iloc[-1]), view.plugins, view.study.plugin_folders)
+        n, configs = len(given_back), given_back["config_id"].nunique()
+        lines.append(
+            f"The study stopped because {plural(n, 'trial')} of {plural(configs, 'config')} ended in an error and {at_fault(error)}: "
+            f"{error.told.rstrip('.')}. Mend this first. It cost no tries: a resume tries {'it' if n == 1 else 'them'} again, then trains the rest."
+        )
+    if more := len(crashed) - len(given_back):
+        lines.append(f"A resume tries {plural(more, 'trial')} again that ended in an error.")
     return lines
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from analysis.words import plural
 from ganstudy.command import command
 from study.console import print_table
-from study.show.failed import again
+from study.show.failed import again, to_try_again
 from study.spec.phase_words import phase_words
 from study.spec.planned import phases_of
 from study.store.layout import shown
@@ -50,6 +50,8 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         return
     allowed = spec["max_failures"]
     if len(trials) < total or n_to_run(view, allowed):
+        for line in to_try_again(view):
+            console.print(line, soft_wrap=True)
         console.print(f"Resume with {command('resume', shown(view.folder))}.", soft_wrap=True)
     elif given_up := (trials["ended"] == Ended.ERROR.value).sum():
         console.print(

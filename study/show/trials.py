@@ -11,6 +11,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 
 from analysis.words import listed, plural
+from ganstudy.command import command
 from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
@@ -19,6 +20,9 @@ from study.show.settings import settings_of
 from study.show.status import n_designed
 from study.show.terminal import number
 from study.spec.phase_words import phase_words
+from study.store.layout import shown
+from study.store.raised import raised, without_escapes
+from study.store.records import Ended
 from study.views import StudyView, TrialView
 
 COLUMNS = 8  # metrics per table of a trial's ticks
@@ -80,24 +84,28 @@ def print_trial(trial: TrialView, console: Console) -> None:
     """Print one trial: outcome, diagnosis, error, settings and metrics per tick. Settings that differ between the trials are first."""
     record = trial.record
     ended = record.closed.ended.value if record.closed else "unfinished"
+    crashed = record.closed is not None and record.closed.ended is Ended.ERROR
     console.print(
         Text.assemble(
             (trial.trial_id, "bold"),
             f"  trial {record.number}"
             + (f", phase: {record.phase}" if "phases" in trial.study.study.spec else "")
-            + f"; ended: {ended}; outcome: {trial.outcome or 'none yet'}",
+            + f"; ended: {ended}; outcome: {trial.outcome or ('crashed' if crashed else 'none yet')}",
         ),
         soft_wrap=True,
     )
-    console.print(
-        f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
-        soft_wrap=True,
-    )
+    if not crashed:
+        console.print(
+            f"{'diagnosis' if record.closed else 'diagnosis so far'}: {trial.diagnosis.outcome or 'none'}, {trial.diagnosis.evidence}",
+            soft_wrap=True,
+        )
     if smaller := smaller_space(trial.study.recorded.studies, record.launch):
         console.print(f"proposed in a smaller space: {smaller}", soft_wrap=True)
     if record.eager:
         console.print(f"Not replayed on the GPU: {record.eager}", soft_wrap=True)
-    if record.closed and record.closed.reason:
+    if record.closed and crashed:
+        _print_error(record.closed.reason, trial, console)
+    elif record.closed and record.closed.reason:
         console.print(record.closed.reason.rstrip(), soft_wrap=True)
     varied = _varied(trial.study.study.spec["space"])
     settings = trial.settings
@@ -124,6 +132,20 @@ def print_trial(trial: TrialView, console: Console) -> None:
         if columns[0] in metrics:
             table.add_row("real", *(number(trial.study.study.baselines.get(name, float("nan"))) for name in columns), style="dim")
         print_table(console, table)
+
+
+def _print_error(reason: str, trial: TrialView, console: Console) -> None:
+    """Print the error of a trial in a line, whether the trial is tried again, the lines of code that led there, and then all of the text."""
+    error = raised(reason, trial.study.plugins, trial.study.study.plugin_folders)
+    again = trial.record.needs_run(trial.study.study.spec["max_failures"])
+    console.print(f"error: {error.told}", soft_wrap=True)
+    console.print(
+        f"It is {'tried again by ' + command('resume', shown(trial.study.folder)) if again else 'not tried again'}.", soft_wrap=True
+    )
+    if error.led:
+        console.print(f"The lines that led there, without those of libraries:\n{error.led.rstrip()}", soft_wrap=True)
+    if (text := without_escapes(reason).strip()) != error.line:
+        console.print(f"All of the error:\n{text}", soft_wrap=True)
 
 
 def _varied(space: dict[str, dict[str, Any]]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the text of an error says: its line, whether the config was refused, and which line of a plugin raised it."""
+"""What the text of an error says: its line, whether the config was refused, which line of a plugin raised it, and whose fault it is if many trials end in it."""
 
 import builtins
 import re
@@ -11,6 +11,9 @@ _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d+), in .*\n(?: {4,
 _REFUSED = "trainables.tune.Refused: "  # how a traceback names the exception, whose module imports torch
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n"
 _USER_ERROR = re.compile(r"^(?:ganstudy\.|study\.spec\.)?errors\.\w+: ")
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # ECMA-48's control sequences, such as the colours of Ray's messages
+_POINTERS = re.compile(r"^[ ~^]*\^[ ~^]*(?:\n|$)", re.MULTILINE)  # what Python prints below a line of code
+_LIBRARY = re.compile(r"/(?:site|dist)-packages/(?!(?:analysis|ganstudy|study|trainables)/)|/lib/python3\.\d+/(?!(?:site|dist)-packages/)")
 _CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|(?<!\w)/\S+|\b(?=\w*\d)\w+")  # quoted parts, paths, words with digits
 
 
@@ -22,6 +25,7 @@ class Raised:
     refused: bool  # whether it is a UserError of the config, which a further try would raise again
     plugin: str  # "my_plugin (/here/my_plugin.py, line 3)": the plugin that raised it, or ""
     frames: str  # the plugin's own lines of the traceback
+    led: str  # the lines of the traceback that are not of libraries
     ours: bool  # whether code of ours raised it, neither on purpose nor because a file or the memory failed
 
     @property
@@ -37,7 +41,7 @@ class Raised:
 
 def raised(text: str, plugins: Sequence[str] = (), folders: Sequence[str] = ()) -> Raised:
     """Return what a traceback says, or the text of an error without one. plugins: the names of modules; folders: where they are."""
-    text = text.rstrip()
+    text = without_escapes(text).rstrip()
     _, refused, message = text.rpartition(_REFUSED)
     lines = (message if refused else text).splitlines()
     line = " ".join(lines) if refused else lines[-1] if lines else "without a message"
@@ -51,8 +55,23 @@ def raised(text: str, plugins: Sequence[str] = (), folders: Sequence[str] = ()) 
         refused=bool(refused),
         plugin=plugin,
         frames="".join(frame.group().rstrip("\n") + "\n" for frame, of in named if of),
+        led="".join(
+            _POINTERS.sub("", frame.group()).rstrip("\n") + "\n" for frame, of in named if of or not _LIBRARY.search(frame["file"])
+        ),
         ours=bool(last) and not plugin and not refused and not _is_of_the_machine(line) and not _USER_ERROR.match(line),
     )
+
+
+def without_escapes(text: str) -> str:
+    """Return a text without what sets colours in a terminal."""
+    return _ESCAPES.sub("", text)
+
+
+def at_fault(error: Raised) -> str:
+    """Return what must be at fault if the same error ends trials of configs that have nothing in common."""
+    if error.refused:
+        return "a setting that all configs share (base) must be wrong"
+    return "the machine, the code, or a setting that all configs share (base) must be at fault"
 
 
 def kind_of(line: str) -> str:

@@ -41,6 +41,7 @@ def test_the_same_error_in_three_configs_is_a_fault_of_the_machine(faults: Fault
     assert not faults.reason, "two configs may be wrong in the same way"
     assert faults.failed(broken("c-s1", FULL.format("e"))) == {"a-s1": 2, "a-s2": 1, "b-s1": 1, "c-s1": 1}
     assert "trials of 3 configs" in faults.reason
+    assert "a setting that all configs share (base) must be at fault" in faults.reason
     assert faults.reason.endswith("No space left on device: '/runs/e/run.pt'")
     assert faults.failed(broken("d-s1", "Error: of a trial that the stop cut off")) == {"d-s1": 1}
 

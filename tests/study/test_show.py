@@ -169,3 +169,37 @@ def test_a_table_of_some_trials_is_chosen_by_settings_only(tmp_path: Path) -> No
             view.table(where=where)
     with pytest.raises(UserError, match=r"of 8 trials, none meets 'g\.lr > 1'"):
         view.table(where="g.lr > 1")
+
+
+RAY_SAID = """Failure # 1 (occurred at 2026-01-01_00-00-00)
+\x1b[36mray::ResourceTrainable.train()\x1b[39m (pid=737, ip=192.0.2.2)
+           ^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/env/lib/python3.11/site-packages/ray/tune/trainable.py", line 326, in train
+    result = self.step()
+             ^^^^^^^^^^^
+  File "/home/me/loss.py", line 11, in d_term
+    return 1 / 0
+           ~~^~~
+ZeroDivisionError: division by zero
+"""
+
+
+@pytest.mark.parametrize("failures", [1, 9])
+def test_show_of_a_crashed_trial_begins_with_the_error_and_the_lines_that_led_there(tmp_path: Path, failures: int) -> None:
+    study(tmp_path)
+    with Store.writing(tmp_path) as store:
+        driver = Driver(store)
+        driver.open("ee-s0")
+        driver.tick("ee-s0", 0, Ended.ERROR, RAY_SAID)
+        store.write("ee-s0", failures=failures)
+    heading, error, again, *rest = printed(open_study(tmp_path), "ee-s0").splitlines()
+    assert heading.endswith("ended: error; outcome: crashed")
+    assert error == "error: ZeroDivisionError: division by zero"
+    assert again == (f"It is tried again by `ganstudy resume {tmp_path}`." if failures == 1 else "It is not tried again.")
+    assert rest[:4] == [
+        "The lines that led there, without those of libraries:",
+        '  File "/home/me/loss.py", line 11, in d_term',
+        "    return 1 / 0",
+        "All of the error:",
+    ]
+    assert "\n".join(rest[4:]).startswith(RAY_SAID.replace("\x1b[36m", "").replace("\x1b[39m", ""))
