@@ -54,7 +54,9 @@ def _failed(explanation: Explanation) -> str:
         return "all were stopped by a scheduler before they failed"
     share = estimate.rate(judged.failed, explanation.units(judged))
     text = f"{int(judged.failed.sum())} failed ({counted(share.value)}, 95 % interval {percent(share.low)} to {percent(share.high)})"
-    return f"{text}; {plural(stopped, 'trial')} stopped by a scheduler left out" if stopped else text
+    left_out = [f"{plural(stopped, 'trial')} stopped by a scheduler"] if stopped else []
+    left_out += ["crashed trials"] if explanation.lost else []
+    return f"{text}; {listed(left_out)} left out" if left_out else text
 
 
 def _scope(explanation: Explanation) -> list[str]:

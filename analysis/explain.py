@@ -1,7 +1,7 @@
 """The effect of each setting on each outcome, as claims with their n, interval and sentence."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 import numpy as np
@@ -14,8 +14,9 @@ from analysis.model.outcomes import OF_ALL, kinds, known
 from analysis.model.terms import Kind
 from analysis.outcomes import FAILURES, RISKS
 from analysis.table import Bools, Strings, TrialTable, as_table
-from analysis.words import listed, metrics_like, plural, value_text
+from analysis.words import listed, metrics_like, plural, value_text, value_texts
 from ganstudy import UserError
+from ganstudy.ended import Ended
 
 _HUGE = 700.0  # its exponential overflows
 
@@ -29,6 +30,7 @@ class Explanation(Sequence[Claim]):
     settings: tuple[str, ...]  # that are asked about
     claims: tuple[Claim, ...]
     model: JointModel | None  # None if there is nothing to compare
+    lost: Mapping[str, Sequence[str]] = field(default_factory=dict)  # setting -> its values all of whose trials crashed, as words
 
     @overload
     def __getitem__(self, index: int) -> Claim: ...
@@ -83,6 +85,7 @@ def explain(
             raise UserError(
                 f"an outcome must be one of {list(RISKS)} or a metric with a direction; got {name!r}; {metrics_like(name, [*RISKS, *sorted(table.directions)])}"
             )
+    lost = _lost(table, names)
     table = basis(table)
     if not len(table):
         return Explanation(table, asked, tuple(names), (), None)
@@ -93,7 +96,18 @@ def explain(
     claims = [_claim(model, comparison, evidence) for comparison in model.comparisons]
     order = {name: i for i, name in enumerate(asked)}
     claims.sort(key=lambda claim: (not claim.claimed, claim.role == "nuisance", order.get(claim.outcome, len(order)), claim.p))
-    return Explanation(table, asked, tuple(names), tuple(claims), model)
+    return Explanation(table, asked, tuple(names), tuple(claims), model, lost)
+
+
+def _lost(table: TrialTable, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return, for each setting, its values all of whose trials crashed; a setting without such a value is left out."""
+    crashed = table.ended == Ended.ERROR.value
+    found = {}
+    for name in names:
+        values = table.settings[name]
+        if values_lost := sorted({*values[crashed].dropna()} - {*values[~crashed].dropna()}, key=str):
+            found[name] = value_texts(values_lost)
+    return found
 
 
 def all_outcomes(table: TrialTable, objective: str) -> tuple[str, ...]:

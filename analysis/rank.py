@@ -29,7 +29,8 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
 
     Columns:
 
-    * config_id, place (equal configs share one), place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats;
+    * config_id, place (equal configs share one), place_low, place_high (95 %), p_best (the probability that no config has a larger `beats`), beats; of a single
+      config all of these but place are NaN;
     * n_seeds (trials that are evidence), n_failed, n_dead, n (those that did not fail, completed their budget and have a value), n_poor_fit (those
       of n with a poor fit: `analysis.ranked` says why they count by their value);
     * mean: of these n values as they are (geometric on the log scale). The first of many means is too good, because it was chosen;
@@ -196,9 +197,9 @@ def _standings(draws: Floats, places: npt.NDArray[np.int32], configs: pd.DataFra
         {
             "order": -beats,
             "beats": (n * beats - 0.5) / (n - 1) if n > 1 else np.nan,  # a run of the config itself is beaten half of the time
-            "p_best": (places == 1).mean(axis=0),
-            "place_low": low.astype(np.float64),
-            "place_high": high.astype(np.float64),
+            "p_best": (places == 1).mean(axis=0) if n > 1 else np.nan,  # a config without rivals is no better than any
+            "place_low": low.astype(np.float64) if n > 1 else np.nan,
+            "place_high": high.astype(np.float64) if n > 1 else np.nan,
         },
         index=configs.index,
     )

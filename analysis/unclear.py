@@ -17,6 +17,7 @@ from analysis.table import Bools, TrialTable
 from analysis.words import listed, percent, plural, value_texts
 
 _PAIRS = 3  # confounded pairs that are named
+_FEW_LOST = 3  # values that are named
 
 
 def equal(explanation: Explanation) -> list[str]:
@@ -140,6 +141,9 @@ def _not_compared(explanation: Explanation, model: JointModel) -> list[str]:
     why: dict[str, list[str]] = {}
     for name in explanation.settings:
         if reason := _why_not(model, name, compared=name in compared):
+            if name not in model.terms and (lost := explanation.lost.get(name)):
+                few = listed(lost) if len(lost) <= _FEW_LOST else "other values"
+                reason += f": all trials with {name} {few} crashed"
             why.setdefault(reason, []).append(name)
     lines = [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]
     left = interactions_of(model.terms, explanation.settings)

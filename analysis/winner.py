@@ -36,7 +36,8 @@ def winner(table: TrialTable, by: str) -> str:
         else f"no run of it has a value of {by} without failing"
     )
     others = f" of {plural(len(ranked), 'confirmed config')}" if len(ranked) > 1 else ""
+    sure = "" if math.isnan(first["p_best"]) else f"with a probability of {percent(first['p_best'])} and "
     return (
-        f"Best{others}, with a probability of {percent(first['p_best'])} and by {plural(first['n_seeds'], 'fresh seed')}: {first['config_id']} ("
+        f"Best{others}, {sure}by {plural(first['n_seeds'], 'fresh seed')}: {first['config_id']} ("
         f"{config}). {value[0].upper() if not value.startswith(by) else value[0]}{value[1:]}; {risk}."
     )

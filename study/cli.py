@@ -240,7 +240,7 @@ def _run(spec: "StudySpec", folder: str, address: str | None, *, allow_changed_c
     try:
         store = launch(spec, folder, address=address, allow_changed_code=allow_changed_code, extend=extend, say_last=trackers.append)
         view = open_study(store.folder, trust_plugins=True)
-        whole = print_result(view, spec, console, seconds=time.monotonic() - began)
+        whole = print_result(view, spec, console, seconds=time.monotonic() - began if store.had_work else None)
         if spec.tracking.wandb:
             send_report(view.folder, spec.tracking.wandb, console)
         if store.interrupted and not whole:

@@ -92,6 +92,7 @@ def launch(
                 keep_classifier(prepared.evaluator.networks.classifier, prepared.source, store.layout.classifier)
                 if store.layout.classifier.exists():
                     store.publish(store.layout.classifier)
+                store.had_work = True
                 with _tracked(folder, spec, say_last), Progress(spec, store, shown=progress) as display:
                     _run_trials(spec, shared, store, display, lanes=lanes)
                     if spec.is_open_ended and not unfinished(spec, store):

@@ -7,15 +7,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.words import plural
+from analysis.words import listed, plural
 from ganstudy.command import command
 from study.console import print_table
 from study.show.failed import again, to_try_again
 from study.spec.phase_words import phase_words
-from study.spec.planned import phases_of
+from study.spec.planned import phases_of, planned_of_phases
 from study.store.layout import shown
 from study.store.records import Ended, needs_run
 from study.views import StudyView
+
+_FEWER = {  # phase -> why it may have fewer trials than planned
+    "explore": "the design repeats configs",
+    "optimise": "only configs that may still win got more seeds",
+    "confirm": "the race ended early",
+    "ablate": "the best configs have settings at their defaults already, or fewer seeds",
+}
 
 
 def print_status(view: StudyView, who: str | None, console: Console) -> None:
@@ -48,6 +55,8 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         )
     if who:
         return
+    if more := not_needed(view):
+        console.print(f"{plural(len(trials), 'trial')}{more}", soft_wrap=True)
     allowed = spec["max_failures"]
     if len(trials) < total or n_to_run(view, allowed):
         for line in to_try_again(view):
@@ -67,6 +76,18 @@ def n_designed(view: StudyView) -> int | None:
     explored = trials.loc[trials["phase"] == "explore", "config_id"]
     whole = design is not None and len(explored) >= design["n_configs"] * design["seeds"]
     return explored.nunique() if whole else None
+
+
+def not_needed(view: StudyView) -> str:
+    """Return how many trials a complete study did without, and why, as the end of a sentence; "" if it has all that it could have."""
+    most, phases = planned_of_phases(view.study.spec), view.recorded.columns.trials["phase"]
+    left = sum(most.values()) - view.study.planned
+    if left <= 0:
+        return ""
+    why = [
+        f"{words} ({fewer} fewer)" for phase, words in _FEWER.items() if (fewer := most.get(phase, 0) - int((phases == phase).sum())) > 0
+    ]
+    return f"; the other {left} of at most {sum(most.values())} were not needed: {listed(why)}"
 
 
 def n_to_run(view: StudyView, max_failures: int) -> int:

@@ -27,7 +27,7 @@ from study.show.failed import errors_of, none_finished
 from study.show.front import front_of, on_front, print_front
 from study.show.report import explanation_of, write_report
 from study.show.settings import told_apart, value_columns
-from study.show.status import n_to_run
+from study.show.status import n_to_run, not_needed
 from study.store.layout import shown
 from study.store.local_copy import publish
 from study.store.settings import base_of
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from study.spec.study_spec import StudySpec
 
 
-def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float) -> bool:
+def print_result(view: StudyView, spec: "StudySpec", console: Console, *, seconds: float | None) -> bool:
     """Print how a launch ended: what is left to do, or else the answer and the path of the new report. Returns whether nothing is left.
 
-    seconds: its wall time. Raises UserError if all trials ended in an error.
+    seconds: its wall time; None if no trial was left to train. Raises UserError if all trials ended in an error.
     """
     n_trials = len(view.recorded.trial_ids)
     done = n_trials - n_to_run(view, spec.max_failures)
@@ -61,7 +61,8 @@ def print_result(view: StudyView, spec: "StudySpec", console: Console, *, second
     finally:
         console.print(f"\n{spec.question}", style="bold", soft_wrap=True)
         print_answer(view, table, found, console)
-    console.print(f"\n{plural(n_trials, 'trial')}, {seconds:.0f} s", soft_wrap=True)
+    took = f", {seconds:.0f} s" if seconds is not None else "; nothing was left to train"
+    console.print(f"\n{plural(n_trials, 'trial')}{took}{not_needed(view)}", soft_wrap=True)
     console.print(f"Report: {report.absolute()}", soft_wrap=True)
     return True
 

@@ -24,11 +24,17 @@ def phases_of(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def planned_trials(spec: Mapping[str, Any]) -> int:
     """Return how many trials a study, as StudySpec.as_dict() gives it, has at most. A race may end sooner, and some settings are at their defaults already."""
+    return sum(planned_of_phases(spec).values())
+
+
+def planned_of_phases(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many trials each phase of a study has at most."""
     phases = phases_of(spec)
-    proposed = [phases[name] for name in GOALS if name in phases]
-    n: int = sum(phase["n_configs"] * phase["seeds"] for phase in proposed)
+    proposed = {name: phases[name] for name in GOALS if name in phases}
+    most: dict[str, int] = {name: phase["n_configs"] * phase["seeds"] for name, phase in proposed.items()}
     if confirm := phases.get("confirm"):
-        n += min(confirm["top"], sum(phase["n_configs"] for phase in proposed)) * confirm["seeds"]
+        most["confirm"] = min(confirm["top"], sum(phase["n_configs"] for phase in proposed.values())) * confirm["seeds"]
         if ablate := phases.get("ablate"):
-            n += min(ablate["of"], confirm["top"]) * confirm["seeds"] * sum(len(part) for part in spec["space"].values())
-    return n
+            settings = sum(len(part) for part in spec["space"].values())
+            most["ablate"] = min(ablate["of"], confirm["top"]) * confirm["seeds"] * settings
+    return most

@@ -48,6 +48,7 @@ class Store:
         self._lines = 0  # that are learned
         self.unwritten: UserError | None = None  # why the last line could not be written
         self.interrupted = False  # whether Ctrl-C or SIGTERM has stopped the driver
+        self.had_work = False  # whether the driver had trials to train
         self._torn: BaseException | None = None  # the same, if a part of the line is left in the file
         self._file: IO[bytes] | None = None
         self._sending: Sending | None = None  # of the driver of a study in an object store

@@ -65,14 +65,14 @@ def watching(
         home.mkdir(parents=True, exist_ok=True)
     if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
         say(f"W&B: no API key found; runs are written offline to {home}. `wandb login` stores a key")
-    ending = _Ending()
+    ending, before = _Ending(), unsent(folder)
     try:
         with _following(folder, active, ending, plugins=plugins, plugin_folders=plugin_folders, limit_s=limit_s):
             yield
     finally:
         for name, problem in ending.problems.items():
             (say_last or say)(failure(folder, name, problem, active[name]))
-        if "wandb" not in ending.problems and (waiting := unsent(folder)):
+        if "wandb" not in ending.problems and (waiting := unsent(folder)) and set(waiting) - set(before):
             written = "1 run was" if len(waiting) == 1 else f"{len(waiting)} runs were"
             (say_last or say)(f"W&B: {written} written offline; send them with {command('sync', shown(folder))}")
 

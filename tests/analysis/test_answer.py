@@ -37,6 +37,18 @@ def test_equal_shares_of_failures_are_not_called_none(stage: Stage) -> None:
     assert "Nothing can be told about fd: it is known of one config only." in answer(explain(one, ("failed", "fd")))
 
 
+def test_a_level_all_of_whose_trials_crashed_is_named_as_such(stage: Stage) -> None:
+    table = stage(8, 2, risk=lambda k: 0.0)
+    table = with_setting(table, "boom", per_config(table, np.arange(8) % 2 == 0))
+    boom = table.settings["boom"].to_numpy(dtype=bool)
+    crashed = replace(table, outcome=np.where(boom, "", "healthy"), ended=np.where(boom, "error", "budget"))
+    said = answer(explain(crashed))
+    assert "boom (one value only: all trials with boom on crashed)" in said
+    assert "0 failed (0 %, 95 % interval 0 % to " in said
+    assert "; crashed trials left out." in said
+    assert "crashed" not in answer(explain(table))
+
+
 def test_a_range_is_told_with_the_counts_of_its_thirds(stage: Stage) -> None:
     table = stage(60, 3, risk=lambda k: (np.log10(k["d.lr"]) + 5) / 2)
     table = replace(table, scientific=("d.lr",), nuisance=())

@@ -213,7 +213,9 @@ def test_ctrl_c_advises_to_resume_only_what_is_there(tmp_path: Path, monkeypatch
 def test_a_launch_that_ctrl_c_has_stopped_exits_with_130_if_something_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool, n_trials: int, code: int
 ) -> None:
-    monkeypatch.setattr("study.engine.launch.launch", lambda *args, **options: SimpleNamespace(interrupted=interrupted, folder=tmp_path))
+    monkeypatch.setattr(
+        "study.engine.launch.launch", lambda *args, **options: SimpleNamespace(interrupted=interrupted, had_work=True, folder=tmp_path)
+    )
     monkeypatch.setattr("study.api.open_study", lambda *args, **options: SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr("study.show.terminal.print_result", lambda *args, **options: not n_trials)
     words = ["launch", str(ROOT / "studies" / "ring.yaml"), "--folder", str(tmp_path)]

@@ -12,7 +12,7 @@ from toy import TOY
 from ganstudy import UserError
 from study.api import open_study
 from study.show.failed import errors_of, none_finished
-from study.show.terminal import print_answer, print_result
+from study.show.terminal import print_answer, print_ranking, print_result
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
@@ -72,3 +72,11 @@ def test_an_answer_names_the_errors_beside_it(tmp_path: Path) -> None:
     table = view.table()
     print_answer(view, table, explanation_of(table, view.objective), Console(file=said, width=300))
     assert "Ended in an error:\n  1 trial: KeyError: 'a'." in said.getvalue()
+
+
+def test_the_only_config_that_did_not_crash_is_not_called_the_best(tmp_path: Path) -> None:
+    view = open_study(study(tmp_path, *["KeyError: 'a'"] * 3))
+    console = Console(file=(out := io.StringIO()), width=160, markup=False, highlight=False)
+    print_ranking(view.table(), view.objective, console, n=8)
+    (row,) = [line.split() for line in out.getvalue().splitlines() if " c3" in line]
+    assert row[:2] == ["1", "–"], "its place, and the chance that no other config is better"

@@ -1,17 +1,23 @@
 """`ganstudy status` advises only what would train something."""
 
+import io
 import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ranked import played
 from recorded import PROTOCOL, STUDY, Driver
+from rich.console import Console
+from toy import TOY
 from typer.testing import CliRunner
 
 from study.api import open_study
 from study.cli import app
 from study.engine.searcher import unfinished
+from study.show.terminal import print_result
+from study.spec.planned import OF_A_PHASE
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
@@ -61,3 +67,24 @@ def test_a_study_that_a_fault_has_stopped_says_why_and_what_a_resume_does(toy: C
     assert "stopped because 2 trials of 2 configs ended in an error" in said
     assert "a setting that all configs share (base) must be at fault: OSError: [Errno 28] No space left." in said
     assert "a resume tries them again, then trains the rest. Resume with" in said
+
+
+def test_a_study_whose_race_ended_early_says_that_the_rest_was_not_needed(tmp_path: Path) -> None:
+    phases = {"explore": {"n_configs": 2, "seeds": 1}, "confirm": {"top": 2, "seeds": 3}}
+    spec = StudySpec.from_dict({**{key: value for key, value in TOY.items() if key not in OF_A_PHASE}, "phases": phases})
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), n_trials=6))
+        for i, phase in enumerate(["explore"] * 2 + ["confirm"] * 4):
+            trial = f"c{i}-s{i}"
+            store.write(trial, opened={"phase": phase, "flat": {**spec.base, "seed": i}, "variants": {}})
+            Driver(store).tick(trial, 1, Ended.BUDGET)
+    assert "6 trials; the other 2 of at most 8 were not needed: the race ended early (2 fewer)" in status(tmp_path)
+
+
+def test_a_launch_without_anything_to_train_says_so(tmp_path: Path) -> None:
+    played(tmp_path)
+    view = open_study(tmp_path)
+    for seconds, said in ((None, "; nothing was left to train"), (2.0, ", 2 s")):
+        out = io.StringIO()
+        assert print_result(view, view.spec, Console(file=out, width=200), seconds=seconds)
+        assert f"{len(view.trials())} trials{said}\n" in out.getvalue()

@@ -235,4 +235,7 @@ def test_a_failing_tracker_does_not_stop_the_other(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in said] == ["Optuna", "W&B"]
     assert "OperationalError: (sqlite3.OperationalError) unable to open database file" in said[0]
     assert "1 run was written offline" in said[1]
+    with watching(tmp_path, Tracking(wandb=WandbConfig(mode="offline")), say=said.append):
+        pass
+    assert len(said) == 2, "nothing was written now"
     assert "optuna tracker failed" in (tmp_path / "wandb" / "log.txt").read_text()
