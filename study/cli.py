@@ -6,6 +6,7 @@ import math
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -284,7 +285,8 @@ def sync(folder: Folder, trust_plugins: Trust = False) -> None:
     from study.tracking.sync import sync as send
 
     with console.status(Text("sending to W&B")):  # visible in a terminal only
-        sentence, whole = send(opened(folder), trust_plugins=trust_plugins)
+        say = partial(errors.print, soft_wrap=True)  # progress, which is not the result
+        sentence, whole = send(opened(folder), trust_plugins=trust_plugins, say=say)
     console.print(sentence, soft_wrap=True)
     if not whole:
         raise typer.Exit(1)

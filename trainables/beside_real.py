@@ -55,7 +55,8 @@ def nearest(samples: Tensor, train: np.ndarray, k: int) -> np.ndarray:
     flat = samples.clamp(-1, 1).flatten(1).double()
     best, rows = torch.full((len(flat), k), torch.inf, dtype=torch.double), torch.zeros(len(flat), k, dtype=torch.long)
     for first in range(0, len(train), _BLOCK):
-        block = torch.from_numpy(train[first : first + _BLOCK]).flatten(1).double() / 127.5 - 1
+        copied = np.array(train[first : first + _BLOCK])  # a file is mapped read-only, which torch warns of
+        block = torch.from_numpy(copied).flatten(1).double() / 127.5 - 1
         distances = torch.cat([best, torch.cdist(flat, block, compute_mode="donot_use_mm_for_euclid_dist")], dim=1)
         found = torch.cat([rows, torch.arange(first, first + len(block)).expand(len(flat), -1)], dim=1)
         best, places = distances.topk(k, dim=1, largest=False)

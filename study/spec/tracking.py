@@ -165,12 +165,16 @@ class Tracking(BaseModel):
         return given
 
 
+def server(base_url: str | None) -> str:
+    """Return the address that W&B sends to: that of the study, of the environment, of its settings file, or of its cloud."""
+    return base_url or os.environ.get("WANDB_BASE_URL") or _settings().get("base_url", _CLOUD)
+
+
 def has_key(base_url: str | None) -> bool:
     """Whether W&B would find an API key for its server: in the environment, its settings file or the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    settings = _settings()
-    host = base_url or os.environ.get("WANDB_BASE_URL") or settings.get("base_url", _CLOUD)
+    settings, host = _settings(), server(base_url)
     if settings.get("api_key") and host == settings.get("base_url", _CLOUD):
         return True
     try:

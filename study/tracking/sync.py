@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ import psutil
 from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
-from study.spec.tracking import WandbConfig, has_key
+from study.spec.tracking import WandbConfig, has_key, server
 from study.store.layout import Layout, shown
 from study.store.lock import driver
 from study.store.records import StudyRecord, mark
@@ -19,6 +20,7 @@ from study.store.store import Store
 from study.tracking.computing import Computing
 from study.tracking.killing import kill
 from study.tracking.process import complete_wandb, unsent
+from study.tracking.reachable import refuse_unreachable
 from study.tracking.runs import state
 from study.tracking.wandb_publish import HINT, are_sent, installed
 from study.tracking.wandb_study import is_sent, study_run_id
@@ -29,13 +31,13 @@ _STALL_S = 60.0  # without a run that was sent
 _POLL_S = 0.2
 
 
-def sync(folder: Path, *, trust_plugins: bool = False) -> tuple[str, bool]:
+def sync(folder: Path, *, trust_plugins: bool = False, say: Callable[[str], None] = lambda line: None) -> tuple[str, bool]:
     """Send the runs that were written offline, by `wandb sync`, then complete those of trials and that of the study.
 
     The workspace and the report of the study come last. Returns what was sent and what is left, as a sentence, and whether nothing is left. What was
     sent is not sent again. A server that takes nothing for a minute is left. trust_plugins: import the plugins
-    of the study, which are code, for its leaderboard and pictures. Raises UserError for a study without W&B, for one that runs, and without
-    an API key.
+    of the study, which are code, for its leaderboard and pictures. say: called with how many of the offline runs are sent. Raises UserError
+    for a study without W&B, for one that runs, without an API key, and for a server that takes no connections.
     """
     from study.tracking.results import write_results  # here, since it imports torch
 
@@ -51,13 +53,14 @@ def sync(folder: Path, *, trust_plugins: bool = False) -> tuple[str, bool]:
         raise UserError(f"{shown(folder)} must not be running to be sent; {who} runs it, and sends what it can when it ends")
     if not has_key(config.base_url):
         raise UserError("W&B needs an API key to send runs; none was found. `wandb login` stores one")
+    refuse_unreachable(server(config.base_url), do="Start it, or correct tracking.wandb.base_url or WANDB_BASE_URL; nothing was sent")
     write_results(folder, trust_plugins=trust_plugins)
     pages = installed() and not are_sent(Layout(folder), config)
     before, hint = _missing(folder, store.study), "" if installed() else f" {HINT}."
     if not before and not pages:
         return f"W&B has everything of this study; nothing was sent.{hint}", True
     whole = [run for run in unsent(folder) if _is_whole(run, folder, store.study)]
-    if not whole or _send(whole, folder, config):
+    if not whole or _send(whole, folder, config, say):
         problem = complete_wandb(folder, config, trust_plugins=trust_plugins, limit_s=_LIMIT_S)
     else:
         problem = f"the server took nothing for {_STALL_S:g} s"
@@ -101,7 +104,7 @@ def _run_id(run: Path) -> str:
     return run.name.removeprefix("offline-run-").partition("-")[2]
 
 
-def _send(runs: list[Path], folder: Path, config: WandbConfig) -> bool:
+def _send(runs: list[Path], folder: Path, config: WandbConfig, say: Callable[[str], None]) -> bool:
     """Send runs by W&B's own command, which marks those that it has sent. Its output is in the log of the tracking process.
 
     Returns False if the server took none of them for a while.
@@ -115,15 +118,17 @@ def _send(runs: list[Path], folder: Path, config: WandbConfig) -> bool:
             env={**os.environ, **address},
             cwd=folder,  # where W&B writes logs of its own, in the folder that it has here anyway
         )
-        left, since = len(runs), time.monotonic()
+        left, since = len(unsent(folder)), time.monotonic()
+        others = left - len(runs)  # that are written again, online
         try:
-            while process.poll() is None:
+            while True:
+                ended = process.poll() is not None  # before the count, which is then that of all
                 if (now := len(unsent(folder))) < left:
                     left, since = now, time.monotonic()
-                if time.monotonic() - since > _STALL_S:
-                    return False
+                    say(f"sent {len(runs) + others - left} of {plural(len(runs), 'run')} that were written offline")
+                if ended or time.monotonic() - since > _STALL_S:
+                    return ended
                 time.sleep(_POLL_S)
-            return True
         finally:
             if process.poll() is None:
                 kill(psutil.Process(process.pid))

@@ -1,5 +1,6 @@
 """`ganstudy sync`: all that W&B lacks is sent once, whatever was sent before."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def test_all_that_is_missing_is_sent_once(tmp_path: Path, server: WandbServer, m
     monkeypatch.chdir(tmp_path / "here")
     shown = CliRunner().invoke(app, ["sync", "../ring"])
     assert (shown.exit_code, shown.stdout) == (0, "W&B: sent 9 runs, the workspace and the report of this study; nothing is left.\n")
+    assert "sent 8 of 8 runs that were written offline" in shown.stderr
     trials = Store(folder).trials
     step = 2 * len((folder / "records.jsonl").read_text().splitlines())
     assert {run_id: server.steps(run_id) for run_id in server.runs} == {
@@ -84,6 +86,18 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     with driving(tmp_path / "ring"), pytest.raises(UserError, match="must not be running to be sent; process"):
         sync(tmp_path / "ring")
+
+
+def test_a_server_that_takes_no_connection_is_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(tmp_path / "ring", **TRACKED)
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    with socket.socket() as taken:  # bound but not listening, so that nobody else listens there
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("WANDB_BASE_URL", address)
+        with pytest.raises(UserError, match=f"the server {address} must take connections; it does not: Connection refused. Start it"):
+            sync(tmp_path / "ring")
+        assert not Layout(tmp_path / "ring").tracking.exists()
 
 
 @pytest.mark.slow

@@ -60,3 +60,9 @@ def test_samples_that_are_not_finite_are_refused() -> None:
         next(broken.parameters()).fill_(torch.nan)
     with pytest.raises(UserError, match="the generator of aa-s0 returns NaN"):
         beside_real_png(broken, TrialConfig.from_flat({"data": "digits", "arch": "mlp"}).data, name="aa-s0")
+
+
+def test_training_images_of_a_file_that_is_mapped_read_only_are_no_warning() -> None:
+    train = np.zeros((3, 1, 2, 2), dtype=np.uint8)
+    train.flags.writeable = False
+    assert nearest(torch.zeros(1, 1, 2, 2), train, 2).shape == (1, 2)
