@@ -31,6 +31,8 @@ def check_storage(address: str) -> None:
             file = (url.database or "") if url.get_backend_name() == "sqlite" else ""
     if not reason and not (folder := Path(file).parent).is_dir():
         reason = f"the folder {folder} does not exist"
+    if not reason and file and Path(file).is_dir():
+        reason = f"{file} is a folder, not a file"
     if reason:
         raise UserError(
             "tracking.optuna must be the URL of a storage, such as sqlite:///digits.db, or the path of a journal file, such as digits.log; "

@@ -24,7 +24,8 @@ from pydantic import TypeAdapter
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import users_path, write_whole
-from study.spec.tracking import TRACKERS, Tracking, WandbConfig
+from ganstudy.masked import masked
+from study.spec.tracking import TRACKERS, Tracking, WandbConfig, has_key, server
 from study.store.layout import Layout, shown
 from study.store.records import StudyRecord
 from study.store.store import Store
@@ -63,8 +64,10 @@ def watching(
     home = Layout(folder).tracking
     with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
         home.mkdir(parents=True, exist_ok=True)
-    if tracking.wandb and tracking.wandb.mode == "auto" and mode == "offline":
-        say(f"W&B: no API key found; runs are written offline to {home}. `wandb login` stores a key")
+    if tracking.wandb and tracking.wandb.mode in ("auto", "online") and mode != "disabled" and not has_key(tracking.wandb.base_url):
+        say(
+            f"W&B: no API key found for {masked(server(tracking.wandb.base_url))}; runs are written offline to {home}. `wandb login` stores a key"
+        )
     ending, before = _Ending(), unsent(folder)
     try:
         with _following(folder, active, ending, plugins=plugins, plugin_folders=plugin_folders, limit_s=limit_s):

@@ -4,6 +4,7 @@ How to add a tracker: write a class with the methods of `Tracker` and a function
 enter it in TRACKERS of study/spec/tracking.py.
 """
 
+import re
 import threading
 import time
 import traceback
@@ -21,6 +22,10 @@ from study.store.store import Store, whole_lines
 
 _POLL_S = 0.25  # between two reads of the records
 _SAID = 300  # characters of an error in the terminal
+_REFUSED = re.compile(
+    r"host='(?P<host>[^']*)', port=(?P<port>\d+)\).*\[Errno -?\d+\] (?P<reason>[^'\")]+)", re.DOTALL
+)  # as urllib3 says it
+_OBJECT = re.compile(r"<?[\w.]+ object at 0x[0-9a-f]+>:? ?")
 
 
 class Tracker(Protocol):
@@ -141,8 +146,17 @@ def follow(
 
 
 def _in_a_line(error: BaseException) -> str:
-    """Return what an error says first, and what caused it: clients wrap errors in their own, and add advice in further lines."""
-    lines = [f"{type(each).__name__}: {str(each).strip().partition(chr(10))[0]}" for each in (error, error.__cause__) if each is not None]
+    """Return what an error says first, and what caused it: clients wrap errors in their own, and add advice in further lines.
+
+    Of a server that takes no connection, only its address and the reason.
+    """
+    if found := _REFUSED.search(f"{error} {error.__cause__ or ''}"):
+        return f"cannot connect to {found['host']}:{found['port']} ({found['reason'].strip().lower()})"
+    lines = [
+        f"{type(each).__name__}: {_OBJECT.sub('', str(each)).strip().partition(chr(10))[0]}"
+        for each in (error, error.__cause__)
+        if each is not None
+    ]
     # the middle of a long one is left out: clients of servers say the address first and the reason last
     short = [line if len(line) <= _SAID else f"{line[: _SAID // 2]}…{line[-_SAID // 2 :]}" for line in lines]
     return str(masked(" ← ".join(short)))

@@ -31,6 +31,8 @@ def test_distributions_are_read_from_the_format_of_the_records() -> None:
 
 
 ADDRESSES = {
+    "sqlite:////tmp": "/tmp is a folder, not a file",
+    "/tmp": "/tmp is a folder, not a file",
     "": "it is empty",
     "nosuch://x": "nosuch",
     "://": "Could not parse",

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -239,3 +239,39 @@ def test_a_failing_tracker_does_not_stop_the_other(tmp_path: Path) -> None:
         pass
     assert len(said) == 2, "nothing was written now"
     assert "optuna tracker failed" in (tmp_path / "wandb" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("of", ["HTTPConnection(host='localhost', port=1)", "<urllib3.connection.HTTPConnection object at 0x7f1d3c50>"])
+def test_a_server_that_takes_no_connection_is_told_by_its_address_and_the_reason(tmp_path: Path, of: str) -> None:
+    """As MLflow and requests say it."""
+    said = (
+        "API request to http://localhost:1/api/2.0/x failed with exception HTTPConnectionPool(host='localhost', port=1): Max retries exceeded "
+        f'with url: /api/2.0/x?a=b (Caused by NewConnectionError("{of}: Failed to establish a new connection: [Errno 111] Connection refused"))'
+    )
+    ended: dict[str, str] = {}
+
+    def make(study: StudyRecord) -> Tracker:
+        raise RuntimeError(said)
+
+    with Store.writing(tmp_path) as store:
+        Driver(store).whole("aa-s4")
+    ending = threading.Event()
+    ending.set()
+    assert not follow(Tail(tmp_path), {"mlflow": make}, ending, ended.__setitem__)
+    assert ended == {"mlflow": "cannot connect to localhost:1 (connection refused)"}
+
+
+@pytest.mark.usefixtures("own_wandb")
+def test_runs_that_should_be_online_are_offline_without_a_key_which_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.tracking.process._following", lambda *args, **options: nullcontext())
+    said: list[str] = []
+    tracking = Tracking(wandb=WandbConfig(mode="online", base_url="http://localhost:1"))
+    with watching(tmp_path, tracking, say=said.append):
+        pass
+    assert said == [
+        f"W&B: no API key found for http://localhost:1; runs are written offline to {tmp_path / 'wandb'}. `wandb login` stores a key"
+    ]
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    with watching(tmp_path, tracking, say=said.append):
+        pass
+    assert len(said) == 1
