@@ -6,7 +6,7 @@ from analysis.confirmed import has_confirmed
 from analysis.interval import ranking_as_shown, too_few
 from analysis.rank import rank
 from analysis.table import TrialTable
-from analysis.words import listed, number, percent, plural
+from analysis.words import listed, number, percent, plural, value_text
 
 
 def winner(table: TrialTable, by: str) -> str:
@@ -19,9 +19,7 @@ def winner(table: TrialTable, by: str) -> str:
     known = {
         name: first[column] for name, column in columns if first[column] is not None and first[column] == first[column]
     }  # those that apply
-    values = [
-        f"{name} {number(value) if isinstance(value, float) else value}" for name, value in known.items() if not isinstance(value, bool)
-    ]
+    values = [f"{name} {value_text(value)}" for name, value in known.items() if not isinstance(value, bool)]
     on, off = ([name for name, value in known.items() if value is switch] for switch in (True, False))
     config = "; ".join(part for part in (", ".join([*values, *on]), f"without {listed(off)}" if off else "") if part)
     risk = f"{plural(first['n_failed'], 'run')} of {first['n_seeds']} failed"

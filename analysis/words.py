@@ -93,7 +93,7 @@ def value_text(value: object) -> str:
     """The value of a setting: True -> "on", 0.9999 -> "0.9999", 0.000342719847 -> "0.000343".
 
     A number that somebody chose has few digits and is shown as it is; of one that was drawn from a range, three digits are shown, also of its
-    distance from 1 (0.9999 is another decay than 1).
+    distance from 1 (0.9999 is another decay than 1). It can be copied into a study file, so a minus is a hyphen.
     """
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
@@ -104,7 +104,7 @@ def value_text(value: object) -> str:
         apart = abs(1 - value)
         digits = 3 + (math.ceil(-math.log10(apart)) - 1 if 0 < apart < 0.1 else 0)
         text = f"{value:.0f}" if 999.5 <= abs(value) < 999_999.5 else f"{value:.{digits}g}"
-    return text.replace("-", "−")
+    return text
 
 
 def value_texts(values: Sequence[object]) -> list[str]:
@@ -115,5 +115,5 @@ def value_texts(values: Sequence[object]) -> list[str]:
 
 
 def _exact(value: object) -> str:
-    exact = repr(float(value)).replace("-", "−") if isinstance(value, float) else value_text(value)
+    exact = repr(float(value)) if isinstance(value, float) else value_text(value)
     return f"'{exact}'" if isinstance(value, str) else exact

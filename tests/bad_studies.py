@@ -64,7 +64,10 @@ BAD = {
     "a setting outside base": ({**GOOD, "g.lr": 1e-3}, "it is a setting: put it into base"),
     "missing key": ({k: v for k, v in GOOD.items() if k != "question"}, "a study must have the key question; it is missing"),
     "empty question": (good(question=""), "question must"),
-    "bad name": (good(name="a/b"), "name must be text that matches"),
+    "bad name": (
+        good(name="a/b"),
+        "name must be a name of letters, digits and the characters . _ -, which begins with a letter or a digit; given 'a/b'",
+    ),
     "misspelt setting in base": (good(base={"g.lrr": 1e-3}), "no setting named 'g.lrr'; did you mean 'g.lr'"),
     "misspelt setting in the space": (good(space=space(scientific={"r11": [False, True]})), "no setting named 'r11'; did you mean 'r1'"),
     "misspelt part": (good(space={"scientifc": {"r1": [False, True]}}), "the parts of space are scientific"),
@@ -119,6 +122,10 @@ BAD = {
     "impossible pair": (
         good(space=space(scientific={"loss": ["hinge", "nonsaturating"], "label_smoothing": [False, True]}, nuisance={})),
         "label_smoothing needs a loss with labels",
+    ),
+    "a name that is like no signal's": (
+        good(objective={"metric": "d/loss"}),
+        "`ganstudy list metrics` and `ganstudy list signals` print all",
     ),
     "unknown metric": (good(objective="fdd"), "no metric or signal named 'fdd'; did you mean 'fd'"),
     "unknown goal": (good(goal="explore"), "goal must be 'explain' or 'optimise'"),
@@ -206,6 +213,9 @@ BAD = {
         "no key 'tracking.mlflow.url'; did you mean 'uri'? tracking.mlflow has",
     ),
     "mlflow without an address": (good(tracking={"mlflow": {}}), "tracking.mlflow.uri"),
-    "a number as a folder": (good(tracking={"tensorboard": 3}), "tracking.tensorboard must be a mapping; given 3"),
+    "a number as a folder": (
+        good(tracking={"tensorboard": 3}),
+        "tracking.tensorboard must be text, which is its folder, or a mapping; given 3",
+    ),
     "missing plugin": (good(plugins=["no_such_module_here"]), "the plugin 'no_such_module_here' must be importable"),
 }

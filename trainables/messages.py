@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from ganstudy.written import shown
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # of what becomes a folder
+_IN_WORDS = {NAME: "a name of letters, digits and the characters . _ -, which begins with a letter or a digit"}
+
 # What must hold, by pydantic's type of error, from the context of the error. The table has every error that the models and entries of this project
 # can raise (tests/study/test_pydantic_words.py); for the types of a plugin's settings that are not here, pydantic's own words are used.
 _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -27,7 +30,7 @@ _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(("literal_error", "enum"), lambda context: context["expected"]),
     "string_too_short": lambda context: f"text of at least {_characters(context['min_length'])}",
     "string_too_long": lambda context: f"text of at most {_characters(context['max_length'])}",
-    "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
+    "string_pattern_mismatch": lambda context: _IN_WORDS.get(context["pattern"], f"text that matches {context['pattern']}"),
     "recursion_loop": lambda context: "without a reference to itself",
 }
 _BOUNDS = (

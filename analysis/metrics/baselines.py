@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from analysis.metrics.arrays import as_points
 from analysis.metrics.comparison import Comparison, Reference, Samples
-from analysis.metrics.measures import METRICS, measure
+from analysis.metrics.measures import METRICS, measure, named
 from ganstudy import UserError
 from ganstudy.numbers import finite
 
@@ -47,7 +47,7 @@ def baseline(name: str, real: ArrayLike, n: int, *, draws: int = _DRAWS, seed: i
         reference = Reference.of(Samples(features=points[rows[n:]]), n=len(points) - n, seed=seed)
         if formula := metric.baseline:
             return _by_formula(name, formula(reference, n))
-        found.append(finite(metric.of(Comparison(real=reference, fake=Samples(features=points[rows[:n]]))), f"the metric {name}"))
+        found.append(finite(metric.of(Comparison(real=reference, fake=Samples(features=points[rows[:n]]))), named(name, metric)))
     return _resampled(found)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, prod
+from pathlib import Path
 from typing import Literal
 
 from scipy.stats import chi2
@@ -269,10 +270,18 @@ METRICS |= {
 }
 
 
+def named(name: str, metric: Metric) -> str:
+    """Return how an error names a metric: that of a plugin with the file and the line of its function."""
+    code = getattr(metric.of, "__code__", None)
+    if code is None or Path(code.co_filename).is_relative_to(Path(__file__).parents[1]):
+        return f"the metric {name}"
+    return f"the metric {name} ({code.co_filename}, line {code.co_firstlineno})"
+
+
 def measure(comparison: Comparison) -> dict[str, float]:
     """Return name -> value of all METRICS that can be computed for the comparison. Raises UserError if one is not a finite number."""
     return {
-        name: finite(metric.of(comparison), f"the metric {name}") for name, metric in METRICS.items() if metric.needs in comparison.known
+        name: finite(metric.of(comparison), named(name, metric)) for name, metric in METRICS.items() if metric.needs in comparison.known
     }
 
 

@@ -144,11 +144,22 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
         allow_changed_code,
         [
             *source.notes,
+            *_ticks(spec),
             *notes,
             *([] if done else learned_again(store, spec)),
             *([] if store.trials or spec.goal != "explain" else inseparable(spec)),
         ],
     )
+
+
+def _ticks(spec: StudySpec) -> list[str]:
+    """Return a note if the study gives a tick that is longer than its trials. The default may be: nobody has asked for it."""
+    tick = spec.base.get("tick_kimg", 0.0)
+    if tick <= spec.budget_kimg:
+        return []
+    return [
+        f"tick_kimg {tick:g} is above budget_kimg {spec.budget_kimg:g}: trials are measured only before they train and at their end. Lower tick_kimg to see when a failure began"
+    ]
 
 
 def _refuse_copy(store: Store, *, done: bool) -> None:

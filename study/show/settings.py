@@ -35,7 +35,7 @@ def settings_of(configs: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def value_columns(configs: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[Any, str]]:
-    """Return, for each setting, its values in these configs -> a text for each; the texts of two values differ."""
+    """Return, for each setting, its values in these configs -> a text for each, as a study file can have it; the texts of two values differ."""
     texts = {}
     for name in names:
         found = configs[name].dropna().unique().tolist()

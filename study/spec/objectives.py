@@ -114,5 +114,5 @@ def refuse_unknown_value(name: str, metrics: Iterable[str]) -> None:
     """Raise UserError unless a tick can have a value of this name: one of `metrics`, or a signal."""
     known = [*metrics, *signal_names()]
     if name not in known:
-        others = nearest(name, known).strip() or "`ganstudy list metrics` and `ganstudy list signals` print all"
-        raise UserError(f"no metric or signal named {shown(name)}; {others}")
+        listed = "`ganstudy list metrics` and `ganstudy list signals` print all"
+        raise UserError(f"no metric or signal named {shown(name)}; {nearest(name, known)}{listed}")

@@ -29,7 +29,7 @@ from study.spec.sound import refuse_unsound
 from study.spec.space import Proposal, Space, check_names, read_space
 from study.spec.tracking import TRACKERS, Tracking
 from trainables.config import TrialConfig, settings
-from trainables.messages import validation_message
+from trainables.messages import NAME, validation_message
 from trainables.sections import Section, joined
 from trainables.signal_names import signal_names
 
@@ -39,7 +39,7 @@ class StudySpec(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    name: Annotated[str, Field(pattern=NAME, max_length=100)]
     """name of the study; its folder is runs/NAME"""
     question: Annotated[str, Field(min_length=1)]
     """the question that the study answers"""

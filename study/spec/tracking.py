@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from ganstudy import UserError
 from ganstudy.masked import is_masked, masked
 from ganstudy.registry import Registry
+from ganstudy.written import shown
 from study.spec.errors import SpecError
 
 _CLOUD = "https://api.wandb.ai"
@@ -111,9 +112,15 @@ TRACKERS["mlflow"] = TrackerEntry(
 )
 
 
-def _short(key: str, config: type[BaseModel]) -> BeforeValidator:
+def _short(name: str, key: str, config: type[BaseModel]) -> BeforeValidator:
     """A text stands for a mapping with this key."""
-    return BeforeValidator(lambda given: {key: given} if isinstance(given, str) else given, json_schema_input_type=str | config | None)
+
+    def read(given: Any) -> Any:
+        if given is not None and not isinstance(given, str | Mapping | config):
+            raise SpecError(("tracking", name), f"tracking.{name} must be text, which is its {key}, or a mapping; given {shown(given)}")
+        return {key: given} if isinstance(given, str) else given
+
+    return BeforeValidator(read, json_schema_input_type=str | config | None)
 
 
 class Tracking(BaseModel):
@@ -125,9 +132,9 @@ class Tracking(BaseModel):
     """Weights & Biases; {} turns it on"""
     optuna: str | None = None
     """storage for optuna-dashboard: a URL (sqlite:///digits.db) or the path of a journal file (digits.log)"""
-    tensorboard: Annotated[TensorboardConfig | None, _short("folder", TensorboardConfig)] = None
+    tensorboard: Annotated[TensorboardConfig | None, _short("tensorboard", "folder", TensorboardConfig)] = None
     """TensorBoard; {} turns it on; a text is its folder"""
-    mlflow: Annotated[MlflowConfig | None, _short("uri", MlflowConfig)] = None
+    mlflow: Annotated[MlflowConfig | None, _short("mlflow", "uri", MlflowConfig)] = None
     """MLflow; a text is its uri"""
 
     @model_validator(mode="before")

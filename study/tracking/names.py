@@ -21,7 +21,7 @@ def run_name(trial: TrialRecord, study: StudyRecord, known: KnownSettings) -> st
         value = of_trial.get(name)
         if name in known.unidentified or name in inside or value is None or value == of_base.get(name, known.defaults.get(name)):
             continue
-        parts.append(name if value is True else f"{name}={value_text(value)}".replace("−", "-"))
+        parts.append(name if value is True else f"{name}={value_text(value)}")
     seed = f"seed={trial.flat['seed']}"
     text = ", ".join(parts) or "base"
     room = _NAME - len(seed) - 2

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,3 +206,12 @@ def test_a_metric_is_registered_with_one_line() -> None:
         del METRICS["spread"]
     with pytest.raises(UserError, match=r"a direction must be one of .* got 'max'"):
         Metric(of=lambda c: 0.0, description="spread", direction="max", source="a test")  # type: ignore[arg-type]
+
+
+def test_a_metric_that_returns_text_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {}
+    exec(compile("\n\ndef words(comparison):\n    return 'good'\n", "/somewhere/my_metrics.py", "exec"), names)
+    monkeypatch.setitem(METRICS, "words", Metric(of=names["words"], description="a text", direction=None, source=""))
+    points = Samples(features=ring(100).features)
+    with pytest.raises(UserError, match=r"^the metric words \(/somewhere/my_metrics\.py, line 3\) must be one number; given is 'good'"):
+        measure(Comparison(real=Reference.of(points, n=100), fake=points))
