@@ -25,5 +25,5 @@ def refuse_unreachable(address: str, *, do: str) -> None:
         port = asked.port or _PORTS.get(asked.scheme, 80)
         socket.create_connection((asked.hostname or "", port), _WAIT_S).close()
     except (OSError, ValueError) as error:  # ValueError: of a port that is no number
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and (error.errno or 0) > 0 else str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno is not None and error.errno > 0 else str(error)
         raise UserError(f"the server {masked(address)} must take connections{through}; it does not: {reason}. {do}") from None
