@@ -73,7 +73,9 @@ def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | 
     figure.add_scatter(
         x=[m.value for m in means],
         y=list(range(len(rows))),
-        error_x=whiskers([m.value for m in means], *shown([m.low for m in means], [m.high for m in means], metric, scale)),
+        error_x=whiskers(
+            [m.value for m in means], *(end.tolist() for end in shown([m.low for m in means], [m.high for m in means], metric, scale))
+        ),
         mode="markers",
         name="mean over configs, 95 %",
         marker={"size": 9, "color": INK, "symbol": "line-ns-open", "line": {"width": 2.5}},

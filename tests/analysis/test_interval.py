@@ -45,7 +45,7 @@ def test_the_ends_that_are_shown(ends: tuple[float, float], metric: str, scale: 
 
 def test_a_winner_with_two_seeds_has_no_interval_of_many_powers_of_ten() -> None:
     table = race(c0=[0.001, 9.0])
-    low, high = rank(table, "fd").loc[0, ["low", "high"]]
+    low, high = rank(table, "fd")[["low", "high"]].to_numpy(dtype=np.float64)[0]
     assert high > 100 * low, "the case is the one that is meant"
     said = winner(table, "fd")
     assert "if a run does not fail (2 seeds tell too little for an interval)" in said
