@@ -142,7 +142,7 @@ def _not_compared(explanation: Explanation, model: JointModel) -> list[str]:
     for name in explanation.settings:
         if reason := _why_not(model, name, compared=name in compared):
             if name not in model.terms and (lost := explanation.lost.get(name)):
-                few = listed(lost) if len(lost) <= _FEW_LOST else "other values"
+                few = listed(list(lost)) if len(lost) <= _FEW_LOST else "other values"
                 reason += f": all trials with {name} {few} crashed"
             why.setdefault(reason, []).append(name)
     lines = [f"Not compared: {listed(names)} ({reason})." for reason, names in why.items()]

@@ -82,7 +82,8 @@ class Compared:
         if fresh[0] is fresh[1]:
             return ""
         one, other = self.names if fresh[0] else self.names[::-1]
-        view, table = (each[fresh.index(False)] for each in (self.views, self.tables))
+        without = fresh.index(False)
+        view, table = self.views[without], self.tables[without]
         text = f"In the ranking, only trials with fresh seeds count for {one}; for {other}, which has no confirmed configs, all trials do."
         if (table.phase[table.evidence] == _SEARCHED).any():
             text += (
@@ -123,7 +124,8 @@ class Compared:
             lines.append(f"No effect differs beyond chance, of {plural(len(self.found), 'comparison')} that both studies made.")
         else:
             lines.append("No effect can be compared: the studies share no comparison.")
-        return lines + [f"{line}." for line in unmatched(*self.explained, dict(zip(self.names, self.tables, strict=True)))]
+        first, second = self.explained
+        return lines + [f"{line}." for line in unmatched(first, second, dict(zip(self.names, self.tables, strict=True)))]
 
 
 def _of_phases(*specs: Mapping[str, Any]) -> list[dict[str, Any]]:
