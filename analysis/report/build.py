@@ -8,6 +8,7 @@ from analysis.explain import Explanation
 from analysis.report import ablated, claims, configs, effects, pictures, runs, stopped
 from analysis.report.content import Bullets, Document, Section, pairs
 from analysis.report.data import data
+from analysis.report.expected_best import expected_best
 from analysis.report.findings import Findings, findings
 from analysis.report.markdown import markdown
 from analysis.report.page import page
@@ -80,7 +81,7 @@ def document(found: Findings) -> Document:
         configs.ranking(found) if some else None,
         configs.cards(found),
         ablated.section(found),
-        configs.budget(found) if some else None,
+        expected_best(found) if some else None,
         configs.trade_off(found) if some and not several else None,
         pictures.samples(found),
         runs.training(found),

@@ -6,15 +6,15 @@ import pandas as pd
 from analysis import plots
 from analysis.confirmed import confirmed
 from analysis.feasible import Feasibility
-from analysis.interval import as_shown, ranking_as_shown, shown
+from analysis.interval import as_shown, ranking_as_shown
 from analysis.interval import note as note_of
 from analysis.ranked import as_ranked
-from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text
+from analysis.report.content import Block, Card, Cards, Chart, Charts, Heading, Section, Table, Text, reason
 from analysis.report.findings import Findings
 from analysis.report.pictures import picture, representative
 from analysis.report.settings_column import settings_column
 from analysis.table import TrialTable
-from analysis.words import aligned, listed, mean_on, number, percent, plural, value_text
+from analysis.words import aligned, listed, mean_on, percent, plural, value_text
 
 _TOP, _BOTTOM = 10, 5  # rows of the ranking that are shown
 _CARDS = 4
@@ -25,7 +25,7 @@ _METRICS = 8  # rows of a card
 def ranking(found: Findings) -> Section:
     """The best and worst configs."""
     if found.ranking is None:
-        return Section("Ranking", [Text(text=_sentence(found.why["ranking"]))])
+        return Section("Ranking", [Text(text=reason(found.why["ranking"]))])
     frame = ranking_as_shown(found.ranking)
     table, also = _table(frame, found)
     blocks: list[Block] = [table]
@@ -200,44 +200,11 @@ def _mean(table: TrialTable, metric: str, *, log: bool) -> float:
     return float(np.exp(np.log(values).mean())) if log else float(values.mean())
 
 
-def budget(found: Findings) -> Section:
-    """The expected best at a budget."""
-    if found.expected is None:
-        return Section("Expected best", [Text(text=_sentence(found.why["expected"]))])
-    frame = found.expected.copy()
-    frame["low"], frame["high"] = shown(frame["low"], frame["high"], found.objective, found.table.scale(found.objective))
-    last, k = frame.iloc[-1], int(frame.index[-1])
-    if np.isfinite(last["expected"]):
-        interval = f" (95 % {number(last['low'])} to {number(last['high'])})" if np.isfinite(last["low"]) else ""
-        failing = f", if a run does not fail; in {percent(last['p_none'])} of such searches all fail" if last["p_none"] > 0 else ""
-        reached = f"is expected to reach {number(last['expected'])} in {found.objective}{interval}{failing}"
-        text = f"The best of {plural(k, 'config')}, one run each, {reached}."
-    else:
-        text = f"Of {plural(k, 'config')} all may fail, so no {found.objective} can be expected."
-    lines = np.isfinite(frame).sum() > 1  # one point is no line
-    if not lines["expected"]:
-        return Section("Expected best", [Text(text=text)])
-    chart = Chart(
-        name="expected",
-        title=f"The best {found.objective} that a search over the same space finds",
-        alt=f"Expected best {found.objective} against the number of configs tried; {number(last['expected'])} after {k}.",
-        figure=plots.expected_best(frame, found.table),
-    )
-    notes = [
-        "The band is the 95 % interval of the mean." if lines["low"] else "",
-        "Between the dotted lines nine of ten searches end." if lines["likely_low"] and lines["likely_high"] else "",
-        "One search in twenty is better than the dotted line." if lines["likely_low"] != lines["likely_high"] else "",
-        "No line marks the worse end where more than one search in twenty has only failed runs." if np.isinf(frame).any(axis=None) else "",
-        "Beyond a third of the configs the data say little.",
-    ]
-    return Section("Expected best", [Text(text=text), Charts(charts=[chart], note=" ".join(filter(None, notes)))])
-
-
 def trade_off(found: Findings) -> Section:
     """The Pareto front of the objectives, or of the objective and a second metric."""
     title = "Pareto front" if len(found.objectives) > 1 else "Trade-off"
     if found.pareto is None:
-        return Section(title, [Text(text=_sentence(found.why["pareto"]))])
+        return Section(title, [Text(text=reason(found.why["pareto"]))])
     metrics = found.pareto.attrs["metrics"]
     frame = as_shown(found.pareto, [(name, found.table.scale(name), f"{name}_low", f"{name}_high") for name in metrics])
     x, y, *more = metrics
@@ -294,8 +261,3 @@ def _range(config: pd.Series, name: str) -> str:
 def _intervals(frame: pd.DataFrame, ends: list[str]) -> str:
     """What a title says of the intervals, if any are known."""
     return ", with 95 % intervals" if frame[ends].notna().any(axis=None) else ""
-
-
-def _sentence(text: str) -> str:
-    """A reason as a sentence."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

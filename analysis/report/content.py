@@ -146,3 +146,8 @@ class Document:
 def pairs(name: str, items: Mapping[str, str]) -> Table:
     """Return names and texts as a table without header."""
     return Table(name=name, columns=("", ""), rows=[[key, text] for key, text in items.items()])
+
+
+def reason(text: str) -> str:
+    """Return a reason, such as why a section is empty, as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

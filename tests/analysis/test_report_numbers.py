@@ -11,6 +11,7 @@ from analysis import TrialTable
 from analysis.report import configs
 from analysis.report.build import document
 from analysis.report.content import Cards, Charts, Text
+from analysis.report.expected_best import expected_best
 from analysis.report.findings import findings
 from analysis.report.page import page
 from analysis.words import aligned, percent
@@ -86,7 +87,7 @@ def test_a_config_of_dead_runs_has_a_card_without_metrics(stage: Stage) -> None:
 
 
 def expected_texts(table: TrialTable) -> str:
-    blocks = configs.budget(findings(table, objectives=["fd"])).blocks
+    blocks = expected_best(findings(table, objectives=["fd"])).blocks
     return " ".join(block.text if isinstance(block, Text) else block.note for block in blocks if isinstance(block, Text | Charts))
 
 
