@@ -153,8 +153,15 @@ nodes.shutdown()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lanes", [False, True])
-@pytest.mark.parametrize("fail", ["raise OSError('no such device')", "os.kill(os.getpid(), signal.SIGKILL)"], ids=["raises", "dies"])
+@pytest.mark.parametrize(
+    ("fail", "lanes"),
+    [
+        ("raise OSError('no such device')", False),
+        ("raise OSError('no such device')", True),
+        ("os.kill(os.getpid(), signal.SIGKILL)", False),
+    ],
+    ids=["raises", "raises in a lane", "dies"],
+)
 def test_a_bad_node_among_good_ones(tmp_path: Path, fail: str, lanes: bool) -> None:
     (tmp_path / "bad_node_plugin.py").write_text(PLUGIN.format(fail=fail, found=str(tmp_path / "found")))
     base = {**TOY["base"], "loop": "bad_node"}

@@ -1,5 +1,6 @@
 import math
 import pickle
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -229,7 +230,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
 def test_a_metric_that_is_no_finite_number_is_refused_by_name_before_any_trial(labelled: Source, mine: dict[str, Any], fault: str) -> None:
     value, told = FAULTS[fault]
     mine["value"] = lambda c: value
-    with pytest.raises(UserError, match=rf"^the metric mine must be {told}"):
+    with pytest.raises(UserError, match=rf"^the metric mine \({re.escape(__file__)}, line \d+\) must be {told}"):
         Evaluator.build(labelled, features="pixels", n_fake=40)
     mine["value"] = lambda c: 1.0
     METRICS["mine"] = replace(METRICS["mine"], baseline=lambda real, n: value)
@@ -245,7 +246,7 @@ def test_a_metric_of_another_library_is_a_float(labelled: Source, mine: dict[str
     found = evaluator(Replay(labelled.train))["mine"]
     assert type(found) is float
     mine["value"] = lambda c: make(math.inf)
-    with pytest.raises(UserError, match=r"^the metric mine must be a finite number; given is inf"):
+    with pytest.raises(UserError, match=r"^the metric mine \(.*, line \d+\) must be a finite number; given is inf"):
         evaluator(Replay(labelled.train))
 
 
