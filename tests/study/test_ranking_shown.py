@@ -29,7 +29,7 @@ def test_the_legend_names_the_mean_that_the_table_has(direction: str, mean: str,
 
 def test_an_interval_that_tells_nothing_is_a_dash_with_its_reason(tmp_path: Path) -> None:
     text = said([0.001, 9.0], tmp_path)
-    assert text.splitlines()[1].split()[4:7] == ["0.08745", "–", "0.09487"]
+    assert text.splitlines()[1].split()[2:5] == ["0.08745", "–", "0.09487"]
     assert "A dash in place of an interval: 2 seeds tell too little for an interval." in text
 
 
