@@ -148,7 +148,7 @@ REASONS = {
     "500": "too many 500 error",
     "401": "RestException",
     "hangs": "timed out",
-    "dead": "Connection refused",
+    "dead": "connection refused",
     "loses": "too many 500 error",
 }
 
