@@ -155,12 +155,8 @@ nodes.shutdown()
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fail", "lanes"),
-    [
-        ("raise OSError('no such device')", False),
-        ("raise OSError('no such device')", True),
-        ("os.kill(os.getpid(), signal.SIGKILL)", False),
-    ],
-    ids=["raises", "raises in a lane", "dies"],
+    [("raise OSError('no such device')", True), ("os.kill(os.getpid(), signal.SIGKILL)", False)],
+    ids=["raises in a lane", "dies"],
 )
 def test_a_bad_node_among_good_ones(tmp_path: Path, fail: str, lanes: bool) -> None:
     (tmp_path / "bad_node_plugin.py").write_text(PLUGIN.format(fail=fail, found=str(tmp_path / "found")))
@@ -169,14 +165,14 @@ def test_a_bad_node_among_good_ones(tmp_path: Path, fail: str, lanes: bool) -> N
         **TOY,
         "base": base,
         "plugins": ["bad_node_plugin"],
-        "n_configs": 16,
+        "n_configs": 10,
         "max_failures": 1,
         "resources": {"lanes": lanes},
     }
     said = run_script(head() + TWO_NODES.format(study=study, found=str(tmp_path / "found")), tmp_path)
-    assert "ended Counter({'budget': 16}) failures Counter({0: 16})" in said
+    assert "ended Counter({'budget': 10}) failures Counter({0: 10})" in said
     assert "on True" in said, "the node that ended each trial is recorded"
     errors = [line["closed"] for line in map(json.loads, (tmp_path / "toy" / "records.jsonl").read_text().splitlines()) if "closed" in line]
     nodes = [closed["node"] for closed in errors if closed["ended"] == "error"]
     assert set(nodes) == {"127.0.0.2"}
-    assert 3 <= len(nodes) < 16, "it gets no more trials"
+    assert 3 <= len(nodes) < 10, "it gets no more trials"
