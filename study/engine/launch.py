@@ -221,7 +221,7 @@ def _tuner(
     search = Search(spec, store, time_is_up=stopping.time_is_up, avoided=stopping.faults.nodes.avoided, only=only)
     watch, amounts = Watch(timeout_min=spec.resources.timeout_min), cluster.per_trial(spec, cluster.total(nodes))
     return tune.Tuner(
-        tune.with_resources(trainable, lambda config: request(amounts, config["avoided"])),  # Tune calls a copy, so only the config is news
+        tune.with_resources(trainable, lambda config: request(amounts, config["avoided"])),  # Tune calls a pickled copy, so what changes must be in the config
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=early_stopping(spec, store),

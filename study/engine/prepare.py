@@ -153,7 +153,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
 
 
 def _ticks(spec: StudySpec) -> list[str]:
-    """Return a note if the study gives a tick that is longer than its trials. The default may be: nobody has asked for it."""
+    """Return a note if the study gives a tick that is longer than its trials. The default tick may be longer."""
     tick = spec.base.get("tick_kimg", 0.0)
     if tick <= spec.budget_kimg:
         return []

@@ -42,7 +42,12 @@ def unseparated(spec: StudySpec) -> list[str]:
 
 
 def inseparable(spec: StudySpec) -> list[str]:
-    """Return those sentences of `unseparated` that name two settings which always vary together, so that a study cannot answer for either."""
+    """Return those sentences of `unseparated` that name two settings which always vary together, so that a study cannot answer for either.
+
+    None for a design of more than 10,000 configs, which would delay the launch.
+    """
+    if spec.n_configs > _MOST:
+        return []
     found = confounded(designed(spec, spec.n_configs), spec.space.scientific)
     always = any(len(each.others) == 1 and abs(each.r) > _ALWAYS for each in found)
     return [each for each in unseparated(spec) if _CANNOT in each and "the interaction of" not in each] if always else []
