@@ -221,7 +221,9 @@ def _tuner(
     search = Search(spec, store, time_is_up=stopping.time_is_up, avoided=stopping.faults.nodes.avoided, only=only)
     watch, amounts = Watch(timeout_min=spec.resources.timeout_min), cluster.per_trial(spec, cluster.total(nodes))
     return tune.Tuner(
-        tune.with_resources(trainable, lambda config: request(amounts, config["avoided"])),  # Tune calls a pickled copy, so what changes must be in the config
+        tune.with_resources(
+            trainable, lambda config: request(amounts, config["avoided"])
+        ),  # a pickled copy is called: the config alone is new
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=early_stopping(spec, store),
