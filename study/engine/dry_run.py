@@ -11,6 +11,7 @@ from analysis.metrics import Baseline
 from analysis.power import bought, planned_statement
 from analysis.precision import race_statement
 from analysis.words import plural
+from ganstudy.command import command
 from ganstudy.registry import first_line
 from ganstudy.written import written
 from study.console import print_table
@@ -86,9 +87,10 @@ def preview(
     )
     foreign = {f"data.{name}" for name in OWN if name not in taken(first.data.name)}
     for name, value in first.flat().items():
-        if name in foreign:
+        if name in foreign or (value is None and name not in proposal.flat):
             continue
         console.print(Text.assemble(f"  {name}: {written(value)}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
+    console.print(Text(f"  all others are null; {command('list', 'settings')} explains each", "dim"), soft_wrap=True)
     images = f"{spec.n_trials * spec.budget_kimg:,.0f} kimg of real images"
     try:
         costs = Costs.measured(configs_of(spec, first), prepared)

@@ -1,5 +1,6 @@
 """Optuna tracker: writes finished trials to an Optuna storage, for optuna-dashboard."""
 
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def optuna_tracker(folder: Path, address: str, study: StudyRecord, limit_s: floa
 def _frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
     """A finished trial as an Optuna trial. Dead trials are PRUNED and infeasible; FAIL is for trials without evidence.
 
-    With several objectives, Optuna knows no intermediate values, and a trial without a value of each has none.
+    With several objectives, Optuna knows no intermediate values, and a trial without a value of each has none. Its duration is the time of training
+    and evaluation; it ends when it is mirrored, since the records hold no dates.
     """
     from optuna.trial import TrialState, create_trial  # here for the same reason
 
@@ -112,7 +114,7 @@ def _frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
     valued = state is TrialState.COMPLETE or (single and ended is Ended.SCHEDULER)
     space = {name: distribution(form) for part in study.spec["space"].values() for name, form in part.items()}
     inside = {name: value for name, value in trial.settings.items() if name in space and _holds(space[name], value)}
-    return create_trial(
+    made = create_trial(
         state=state,
         values=last if valued and last else None,
         params=inside,
@@ -121,6 +123,10 @@ def _frozen_trial(trial: TrialRecord, study: StudyRecord) -> "FrozenTrial":
         constraints={DEAD: 0.0, **excesses([trial], study)} if ended is not Ended.ERROR else None,  # feasible if ≤ 0
         user_attrs={"trial_id": trial.trial_id, "phase": trial.phase, "seed": trial.flat.get("seed"), **closing_fields(trial, study)},
     )
+    if trial.measurements and made.datetime_complete:
+        seconds = trial.measurements[-1].seconds + trial.measurements[-1].evaluation_seconds
+        made.datetime_start = made.datetime_complete - timedelta(seconds=seconds)
+    return made
 
 
 def distribution(form: Any) -> "BaseDistribution":

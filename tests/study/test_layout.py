@@ -55,7 +55,8 @@ def test_layout_names_every_file_of_a_study(view: StudyView) -> None:
     others = files(view.folder) - named
     inside = {layout.runs, layout.tracking}  # Ray Tune and W&B name the files in these
     assert all(inside & set(path.parents) for path in others), sorted(others)
-    assert {layout.tracking_lock, layout.tracking_log} == {path for path in others if layout.tracking in path.parents}
+    written = {layout.tracking_lock, layout.tracking_log, layout.tracking_ended}
+    assert written == {path for path in others if layout.tracking in path.parents}
     assert all(layout.checkpoint(saved).parent.parent.parent == layout.runs for r in view.store.trials.values() for saved in r.saved)
 
 

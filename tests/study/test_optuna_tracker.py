@@ -87,6 +87,10 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         "dd-s4": ("FAIL", None),
         "ee-s4": ("COMPLETE", 100.0),
     }
+    measured = {trial_id: record.measurements[-1] for trial_id, record in Store(tmp_path).trials.items()}
+    assert {trial_id: trial.duration and trial.duration.total_seconds() for trial_id, trial in trials.items()} == {
+        trial_id: pytest.approx(last.seconds + last.evaluation_seconds) for trial_id, last in measured.items()
+    }
     assert trials["aa-s4"].params == {"g.lr": 1e-3, "r1": True, "d_steps": 2}
     assert trials["aa-s4"].intermediate_values == {0: 100.0, 1000: 99.0, 2000: 98.0}
     assert trials["ee-s4"].params == {"g.lr": 1e-3, "r1": True}

@@ -9,9 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from s3 import BUCKET, S3
 from scripts import head, run_script
 
 from ganstudy import UserError
+from study.api import open_study
 from study.engine import submit
 from study.engine.prepare import prepare
 from study.spec.study_spec import StudySpec
@@ -35,14 +37,16 @@ with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
 os.environ["PYTHONPATH"] = sys.path[0]
-nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": True, "dashboard_port": port})
+nodes = Cluster(initialize_head=True, head_node_args={{"num_cpus": 2, "include_dashboard": True, "dashboard_port": port}})
 with open("toy.yaml", "w") as file:
-    json.dump({**TOY, "plugins": ["quiet"], "base": {**TOY["base"], "quiet_trick": True}}, file)
+    json.dump({{**TOY, "plugins": ["quiet"], "base": {{**TOY["base"], "quiet_trick": True}}}}, file)
 place = os.path.abspath("on the cluster")
-command = [sys.executable, "-m", "study.cli", "submit", "toy.yaml", "--address", f"http://127.0.0.1:{port}", "--folder", place]
+command = [sys.executable, "-m", "study.cli", "submit", "toy.yaml", "--address", f"http://127.0.0.1:{{port}}", "--folder", place]
 for n in (4, 6):
-    done = subprocess.run([*command, "--copy", "copied", "--set", f"n_configs={n}"], capture_output=True, text=True)
+    done = subprocess.run([*command, "--copy", "copied", "--set", f"n_configs={{n}}"], capture_output=True, text=True)
     print("exit", done.returncode, done.stdout, done.stderr)
+stored = subprocess.run([*command[:-1], {url!r}], capture_output=True, text=True)
+print("stored", stored.returncode, stored.stdout, stored.stderr)
 failed = subprocess.run([*command[:-1], "/proc/nowhere", "--copy", "other"], capture_output=True, text=True)
 print("failed", failed.returncode, failed.stdout, failed.stderr, os.path.exists("other"))
 nodes.shutdown()
@@ -53,7 +57,9 @@ nodes.shutdown()
 def test_a_study_runs_as_a_job_and_its_records_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "quiet.py").write_text(PLUGIN)
-    said = run_script(head() + SUBMITTED, tmp_path)
+    s3, url = S3(), f"s3://{BUCKET}/runs/toy"
+    s3.use(monkeypatch, tmp_path / "of the cluster")
+    said = run_script(head() + SUBMITTED.format(url=url), tmp_path)
     assert said.count("exit 0") == 2
     assert "4/4" in said
     assert "6/6" in said  # the second job goes on in the same folder
@@ -63,6 +69,13 @@ def test_a_study_runs_as_a_job_and_its_records_come_back(tmp_path: Path, monkeyp
     assert records.count('"budget"') == 6
     assert Layout(tmp_path / "copied").report.exists()
     assert not (tmp_path / "copied" / "tune").exists()
+    assert "stored 0" in said
+    assert f"The study is in {url}" in said
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of this machine"))
+    there, copied = open_study(url, trust_plugins=True), open_study(tmp_path / "copied", trust_plugins=True)
+    s3.stop()
+    shared = copied.trials().set_index("trial").loc[there.trials()["trial"]]["fd"]
+    assert list(there.trials()["fd"]) == list(shared)
     assert "failed 2" in said
     assert "/proc/nowhere must be a folder that can be written" in said
     assert said.strip().endswith("False")
