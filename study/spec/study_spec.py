@@ -84,7 +84,7 @@ class StudySpec(Section):
     max_failures: Annotated[int, Field(ge=0, le=1_000)] = 2
     """how often a trial that ended in an error is started again"""
     tracking: Tracking = Tracking()
-    """where the study is shown elsewhere: Weights & Biases, an Optuna storage"""
+    """where the study is shown elsewhere: Weights & Biases, TensorBoard, MLflow, an Optuna storage"""
 
     @model_validator(mode="before")
     @classmethod

@@ -35,7 +35,7 @@ class WandbConfig(BaseModel):
     base_url: str | None = None
     """your own server; null: the server that W&B is configured for"""
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
-    """auto: online if an API key is found, else offline"""
+    """auto: WANDB_MODE if it is set; else online if an API key is found, else offline"""
     max_images: Annotated[int, Field(ge=0)] = 20
     """sample grids of a trial, at most: the first, the last, and others at equal distances; 1: the last"""
 

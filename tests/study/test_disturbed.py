@@ -135,17 +135,22 @@ def test_ctrl_c_twice(tmp_path: Path, whole: Path) -> None:
     check(tmp_path / "cut", whole)
 
 
-@pytest.mark.parametrize("how", ["moved", "copied", "linked"])
-def test_a_folder_that_is_elsewhere(tmp_path: Path, whole: Path, how: str) -> None:
-    interrupted(tmp_path, signal.SIGKILL)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    if how == "moved":
-        shutil.move(tmp_path / "cut", elsewhere / "cut")
-    elif how == "copied":
-        shutil.copytree(tmp_path / "cut", elsewhere / "cut")
-        shutil.rmtree(tmp_path / "cut")
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study whose driver was killed and whose folder was moved, so that nothing is left where it was."""
+    folder = tmp_path_factory.mktemp("killed")
+    interrupted(folder, signal.SIGKILL)
+    return Path(shutil.move(folder / "cut", folder / "moved"))
+
+
+@pytest.mark.parametrize("how", ["copied", "linked"])
+def test_a_folder_that_is_elsewhere(tmp_path: Path, moved: Path, whole: Path, how: str) -> None:
+    copy, cut = tmp_path / "copy", tmp_path / "elsewhere" / "cut"
+    shutil.copytree(moved, copy)
+    cut.parent.mkdir()
+    if how == "linked":
+        os.symlink(copy, cut)
     else:
-        os.symlink(tmp_path / "cut", elsewhere / "cut")
-    run("resume", "cut", cwd=elsewhere)
-    check(elsewhere / "cut", whole)
+        copy.rename(cut)
+    run("resume", "cut", cwd=cut.parent)
+    check(cut, whole)

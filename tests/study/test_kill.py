@@ -25,7 +25,6 @@ base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size:
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
 n_configs: 8
 evaluation: {samples: 200}
-tracking: {wandb: {mode: offline}}
 """
 
 
