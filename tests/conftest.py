@@ -5,7 +5,7 @@ import os
 # Set before torch is imported, and inherited by processes that tests start. More threads are not faster here, and change the order of sums.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Ray's workers give way to other processes by default, such as the tests beside them, and the tests that start Ray are the slowest group.
-os.environ["RAY_worker_niceness"] = "0"
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (Ray's own name)
 
 import hashlib
 from collections import Counter

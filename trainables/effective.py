@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from trainables.entries import settings_of
 from trainables.losses import LOSSES
 from trainables.models.conditional import AuxiliaryDiscriminator, ConcatGenerator, unconditional
-from trainables.optimisers import RMSprop
+from trainables.optimisers import SGD, Adam, AdamW, RMSprop
 from trainables.readback import latent_dim, network, of_discriminator, of_generator
 from trainables.run import Run
 from trainables.tables import D_CONDITIONS, G_CONDITIONS

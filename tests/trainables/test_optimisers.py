@@ -1,6 +1,9 @@
 """Optimisers: equality with PyTorch's, their settings, and skipped steps."""
 
 import math
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -89,3 +92,17 @@ def test_every_optimiser_changes_training(name: str) -> None:
 @every_optimiser
 def test_docstrings_cite_a_source(name: str) -> None:
     assert any(character.isdigit() for character in OPTIMISERS[name].__doc__ or "")  # a year
+
+
+def test_training_does_not_import_the_compiler() -> None:
+    """Which takes seconds and 146 MB of each process; torch.optim imports it at first use."""
+    code = """
+import sys
+from tiny import tiny
+from trainables.optimisers import OPTIMISERS
+for name in OPTIMISERS:
+    run = tiny({"optimiser": name})
+    run.load_state_dict([run.state_dict() for tick in run.ticks()][-1])
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
