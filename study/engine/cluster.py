@@ -78,11 +78,13 @@ def nodes(address: str | None) -> list[Mapping[str, float]]:
     return [] if address else [_this_machine()]
 
 
-def addresses() -> dict[str, list[str]]:
-    """Return the address of each node that is alive -> Ray's ids of the nodes there: more than one only if a machine runs Ray several times."""
+def addresses(spec: StudySpec) -> dict[str, list[str]]:
+    """Return the address of each node on which a trial fits -> Ray's ids of the nodes there: more than one only if a machine runs Ray several times."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    request = per_trial(spec, total([node["Resources"] for node in alive]))
     found: dict[str, list[str]] = {}
-    for node in ray.nodes():
-        if node["Alive"]:
+    for node in alive:
+        if _fitting(request, node["Resources"]):
             found.setdefault(node["NodeManagerAddress"], []).append(node["NodeID"])
     return found
 
@@ -108,8 +110,7 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
     Raises UserError if no trial fits on any node, since Ray would wait for ever.
     """
     request = per_trial(spec, total(nodes))
-    names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
-    fits = [min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in request.items() if amount) for node in nodes]
+    fits = [_fitting(request, node) for node in nodes]
     if not sum(fits):
         have = "; ".join(
             ", ".join(f"{node.get(name, 0):g} {name}" for name in ("CPU", "GPU")) + f", {node.get('memory', 0) / 2**30:.1f} GB"
@@ -120,6 +121,12 @@ def slots(spec: StudySpec, nodes: list[Mapping[str, float]]) -> int:
         )
         raise UserError(f"a trial must fit on one node of the cluster; it requests {wants}, and the nodes have {have}. Lower `resources`")
     return min(sum(fits), spec.resources.concurrent or sum(fits), spec.n_trials)
+
+
+def _fitting(request: Mapping[str, float], node: Mapping[str, float]) -> int:
+    """Return how many trials with this request fit on an empty node."""
+    names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+    return min(_whole(node.get(names[kind], 0), amount, kind) for kind, amount in request.items() if amount)
 
 
 def _whole(available: float, amount: float, kind: str) -> int:

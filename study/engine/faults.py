@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -30,10 +31,10 @@ class Faults:
     Errors of such configs on one node only, whatever they say, are a fault of that node, if the cluster has others: see `Nodes`.
     """
 
-    def __init__(self, spec: StudySpec, ids: Callable[[], Mapping[str, list[str]]] = cluster.addresses):
-        """ids: returns address -> Ray's ids of the nodes that are alive."""
+    def __init__(self, spec: StudySpec, ids: Callable[[], Mapping[str, list[str]]] | None = None):
+        """ids: returns address -> Ray's ids of the nodes there on which a trial fits; default: those of the cluster."""
         self.reason = ""  # why the study must stop; "" if there is no fault
-        self.nodes = Nodes(self._enough_of, ids)
+        self.nodes = Nodes(self._enough_of, ids or partial(cluster.addresses, spec))
         self._enough = max(2, min(_CONFIGS, _n_different(spec)))
         self._domains, self._plugins = spec.space.domains, spec.plugins
         self._seen: dict[str, Counter[str]] = defaultdict(Counter)  # kind of error -> the tries that it has cost each trial

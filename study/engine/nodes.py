@@ -19,7 +19,7 @@ _ID = "ray.io/node-id"  # a label that Ray gives to each node
 class Nodes:
     """The errors on each node since a trial last reached a checkpoint there, and the nodes to avoid.
 
-    enough: whether trials that failed on a node show that it is at fault. ids: returns address -> Ray's ids of the nodes that are alive.
+    enough: whether trials that failed on a node show that it is at fault. ids: returns address -> Ray's ids of the nodes there on which a trial fits.
     """
 
     def __init__(self, enough: Callable[[Iterable[TrialRecord]], bool], ids: Callable[[], Mapping[str, list[str]]]):
@@ -45,9 +45,10 @@ class Nodes:
         cost = self._tries[node]
         cost[record.trial_id] += tries
         self._records[record.trial_id] = record
+        if not self._ids().keys() - self._avoided - {node}:  # no other node is left
+            return {}
         if node not in self._avoided:
-            others = self._ids().keys() - self._avoided - {node}
-            if not others or not self._enough(self._records[trial] for trial in cost):
+            if not self._enough(self._records[trial] for trial in cost):
                 return {}
             self._avoided.add(node)
             log.warning(
@@ -66,8 +67,10 @@ class Nodes:
             tries.pop(trial_id, None)
 
     def avoided(self) -> list[str]:
-        """Return Ray's ids of the nodes to avoid."""
+        """Return Ray's ids of the nodes to avoid; none if no other node is left, since Ray would wait for one for ever."""
         ids = self._ids() if self._avoided else {}
+        if not ids.keys() - self._avoided:
+            return []
         return sorted(each for node in self._avoided for each in ids.get(node, ()))
 
 

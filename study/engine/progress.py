@@ -103,7 +103,9 @@ class Progress:
         assert record.closed
         if record.closed.ended is Ended.ERROR:
             error, allowed = self._raised(record), self.spec.max_failures + 1
-            again = "not tried again" if error.refused or TOO_LARGE in error.line else f"try {record.failures} of {allowed}"
+            again = f"try {record.failures} of {allowed}" if record.failures else "which cost no try"
+            if (error.refused or TOO_LARGE in error.line) and not record.needs_run(self.spec.max_failures):
+                again = "not tried again"
             return (
                 f"error, {again}: {error.told.rstrip('.')}. {command('show', shown(self.store.folder), record.trial_id)} prints all of it"
             )

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from analysis.words import plural
 from ganstudy.command import command
 from study.store.layout import shown
@@ -30,20 +32,34 @@ def errors_of(view: StudyView) -> list[str]:
 
 
 def to_try_again(view: StudyView) -> list[str]:
-    """Return what ended the trials that a resume tries again: first what has stopped the study, which cost them no try, then all else."""
+    """Return what ended the trials that a resume tries again: first the fault of a node, or what has stopped the study, which cost no tries; then all else."""
     trials, allowed = view.trials(), view.study.spec["max_failures"]
     crashed = trials[(trials["ended"] == Ended.ERROR) & (trials["failures"] <= allowed)]
     given_back, lines = crashed[crashed["failures"] == 0], list[str]()
     if len(given_back):
         error = raised(str(given_back["reason"].iloc[-1]), view.plugins, view.study.plugin_folders)
         n, configs = len(given_back), given_back["config_id"].nunique()
+        node = _bad_node(view, given_back.index)
+        happened = f"{plural(n, 'trial')} of {plural(configs, 'config')} ended in an error"
         lines.append(
-            f"The study stopped because {plural(n, 'trial')} of {plural(configs, 'config')} ended in an error and {at_fault(error)}: "
-            f"{error.told.rstrip('.')}. Mend this first. It cost no tries: a resume tries {'it' if n == 1 else 'them'} again, then trains the rest."
+            (
+                f"On the node {node}, {happened} while others worked elsewhere: "
+                if node
+                else f"The study stopped because {happened} and {at_fault(error)}: "
+            )
+            + f"{error.told.rstrip('.')}. Mend this first. It cost no tries: a resume tries {'it' if n == 1 else 'them'} again, then trains the rest."
         )
     if more := len(crashed) - len(given_back):
         lines.append(f"A resume tries {plural(more, 'trial')} again that ended in an error.")
     return lines
+
+
+def _bad_node(view: StudyView, failed: pd.Index) -> str:
+    """Return the node on which these trials failed, if it was one and other trials ended well on others; else ""."""
+    trials = view.recorded.columns.trials
+    nodes = set(trials.loc[trials["trial_id"].isin(failed), "node"])
+    sound = trials.loc[~trials["ended"].isin(["", Ended.ERROR]), "node"]
+    return nodes.pop() if len(nodes) == 1 and "" not in nodes and (~sound.isin([*nodes, ""])).any() else ""
 
 
 def again(view: StudyView) -> str:

@@ -25,7 +25,7 @@ from study.store.store import Store
 
 VALUES, GRADES = "values.", "grades."
 _FACTS = {  # of a trial -> type
-    **dict.fromkeys(("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis", "reason", "codes", "settings"), "str"),
+    **dict.fromkeys(("trial_id", "config_id", "phase", "ended", "outcome", "diagnosis", "reason", "node", "codes", "settings"), "str"),
     **dict.fromkeys(("number", "launch", "seed", "ticks", "images", "saved_images", "failures"), "int64"),
     **dict.fromkeys(("onset_kimg", "seconds", "evaluation_seconds"), "float64"),
     "failed": "bool",
@@ -140,6 +140,7 @@ def _row(record: TrialRecord, study: StudyRecord, known: KnownSettings) -> dict[
         "evaluation_seconds": last.evaluation_seconds if last else 0.0,
         "diagnosis": found.evidence,
         "reason": record.closed.reason if record.closed else "",
+        "node": record.closed.node if record.closed else "",
         "failures": record.failures,
         "codes": " ".join(record.codes),
         "settings": json.dumps({**settings, "seed": None}),

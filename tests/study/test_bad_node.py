@@ -92,6 +92,21 @@ def test_the_only_node_is_never_avoided(toy: Toy) -> None:
     assert faults.nodes.avoided() == []
 
 
+def test_a_bad_node_is_used_and_costs_tries_once_the_others_are_gone(toy: Toy) -> None:
+    """Ray would wait for another node for ever."""
+    there = {GOOD: ["1" * 56], BAD: ["2" * 56]}
+    faults = Faults(toy(n_configs=24), lambda: there)
+    for config in "abc":
+        faults.failed(broken(f"{config}-s1", BAD))
+    assert faults.nodes.avoided() == ["2" * 56]
+    del there[GOOD]
+    assert faults.nodes.avoided() == []
+    assert not faults.failed(broken("d-s1", BAD))
+    assert not faults.failed(broken("e-s1", BAD))
+    assert faults.failed(broken("f-s1", BAD)) == {"d-s1": 1, "e-s1": 1, "f-s1": 1}
+    assert faults.reason
+
+
 @pytest.mark.parametrize(
     ("reason", "node"),
     [

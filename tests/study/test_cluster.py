@@ -53,6 +53,16 @@ def test_trials_that_share_a_gpu_are_lanes(toy: Toy, nodes: list[Mapping[str, fl
     assert cluster.lanes(toy(resources=resources), nodes) is lanes
 
 
+def test_only_nodes_on_which_a_trial_fits_are_told_apart(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = {"head": {"CPU": 0}, "small": {"CPU": 1}, "good": {"CPU": 8}, "gone": {"CPU": 8}, "twice": {"CPU": 2}}
+    nodes = [
+        {"Alive": name != "gone", "NodeManagerAddress": name, "NodeID": f"id of {name}", "Resources": given}
+        for name, given in resources.items()
+    ]
+    monkeypatch.setattr("ray.nodes", lambda: [*nodes, {**nodes[-1], "NodeID": "another"}])
+    assert cluster.addresses(toy(resources={"cpu": 2})) == {"good": ["id of good"], "twice": ["id of twice", "another"]}
+
+
 def test_a_trial_that_fits_on_no_node_is_refused(toy: Toy) -> None:
     with pytest.raises(ValueError, match=r"must fit on one node .* requests 4 CPU, 0 GPU, and the nodes have 3 CPU, 0 GPU, 0.0 GB; 3 CPU"):
         cluster.slots(toy(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])

@@ -58,6 +58,12 @@ def test_a_refused_config_is_not_tried_again_and_says_so(display: Progress) -> N
     assert "error, not tried again: bad.kind must not be user; use value." in line
 
 
+def test_a_try_that_was_given_back_is_no_try(display: Progress) -> None:
+    for error in (DISK, REFUSED):
+        (line,) = ended(display, "a-s0", Ended.ERROR, error, failures=0).splitlines()
+        assert "error, which cost no try: " in line
+
+
 def test_a_bug_of_ours_has_its_traceback_once(display: Progress) -> None:
     first, second = (ended(display, name, Ended.ERROR, OURS.format(f"'{name}'")) for name in ("a-s0", "b-s0"))
     assert "Traceback" in first

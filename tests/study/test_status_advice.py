@@ -19,7 +19,7 @@ from study.engine.searcher import unfinished
 from study.show.terminal import print_result
 from study.spec.planned import OF_A_PHASE
 from study.spec.study_spec import StudySpec
-from study.store.records import Ended
+from study.store.records import Closed, Ended
 from study.store.store import Store
 
 
@@ -67,6 +67,24 @@ def test_a_study_that_a_fault_has_stopped_says_why_and_what_a_resume_does(toy: C
     assert "stopped because 2 trials of 2 configs ended in an error" in said
     assert "a setting that all configs share (base) must be at fault: OSError: [Errno 28] No space left." in said
     assert "a resume tries them again, then trains the rest. Resume with" in said
+
+
+def test_the_node_is_named_on_which_trials_failed_while_others_worked_elsewhere(toy: Callable[..., StudySpec], tmp_path: Path) -> None:
+    spec = toy(n_configs=4)
+    ids = [spec.config(proposal.flat, proposal.flat["seed"]).trial_id for proposal in spec.designed()]
+    with Store.writing(tmp_path) as store:
+        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict()))
+        driver = Driver(store)
+        for trial in ids[:2]:
+            driver.open(trial)
+            store.write(trial, closed=Closed(ended=Ended.ERROR, reason="OSError: no such device", node="10.0.0.2"), failures=0)
+        driver.open(ids[2])
+        driver.tick(ids[2], 1)
+        store.write(ids[2], closed=Closed(ended=Ended.BUDGET, node="10.0.0.1"))
+    said = status(tmp_path)
+    assert "On the node 10.0.0.2, 2 trials of 2 configs ended in an error while others worked elsewhere: OSError: no such device." in said
+    assert "stopped because" not in said
+    assert "a resume tries them again" in said
 
 
 def test_a_study_whose_race_ended_early_says_that_the_rest_was_not_needed(tmp_path: Path) -> None:
