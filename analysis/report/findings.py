@@ -133,7 +133,7 @@ def findings(
         objectives=objectives,
         question=question or f"How {listed(list(table.scientific)) or 'the settings'} affect {objective} and the risk of failure",
         explanation=explanation,
-        answer=[*filter(None, [winner(table, objective)]), *answer(explanation).splitlines()],
+        answer=[*filter(None, [winner(table, objectives, limits=limits)]), *answer(explanation).splitlines()],
         outcomes=outcomes(table, explanation),
         ranking=attempt("ranking", lambda: rank(table, objective)),
         importances={

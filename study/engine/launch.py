@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -102,11 +102,17 @@ def launch(
 
 
 def _complete(prepared: Prepared, folder: Path, spec: StudySpec) -> None:
-    """Record what has changed of a study without trials left to run: its question, what counts as a failure, and how many trials it turned out to have."""
+    """Record what has changed of a study without trials left to run: how its trials are read, its trackers, and how many trials it turned out to have."""
     known, n_trials = prepared.known, len(Store(folder).trials) if spec.is_open_ended else None
-    if known and (known.spec.get("failure"), known.spec["question"], known.n_trials) != (spec.failure, spec.question, n_trials):
+    if known and (known.n_trials != n_trials or _read_anew(known.spec) != _read_anew(prepared.study.spec)):
         with Store.writing(folder) as store:
             store.write_study(replace(prepared.study, sharing=known.sharing, n_trials=n_trials))
+
+
+def _read_anew(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a study that may change once its trials are done. Older records lack what is not set."""
+    parts = {name: spec.get(name) or None for name in ("question", "failure", "constraints")}
+    return {**parts, **{f"tracking.{name}": config for name, config in (spec.get("tracking") or {}).items() if config is not None}}
 
 
 def _make_room(folder: Path, differing: str, *, progress: bool) -> None:

@@ -79,7 +79,7 @@ def print_answer(view: StudyView, table: analysis.TrialTable, found: analysis.Ex
     if not table.evidence.any():
         console.print("No answer yet: no trial has finished.", soft_wrap=True)
         return
-    if first := winner(table, view.objective):
+    if first := winner(table, list(view.study.objectives), limits=view.study.limits):
         console.print(first, soft_wrap=True)
     console.print(analysis.answer(found), soft_wrap=True)
     if len(view.study.objectives) > 1:

@@ -75,7 +75,7 @@ def results_of(view: StudyView) -> dict[str, Any]:
         return found
     claims = analysis.explain(table, all_outcomes(table, view.objective))
     found |= {
-        "answer": "\n".join(filter(None, [winner(table, view.objective), analysis.answer(claims)])),
+        "answer": "\n".join(filter(None, [winner(table, list(view.study.objectives), limits=view.study.limits), analysis.answer(claims)])),
         "effects": _effects(claims) if len(claims) else None,
     }
     if view.study.limits:

@@ -47,7 +47,7 @@ def test_a_winner_with_two_seeds_has_no_interval_of_many_powers_of_ten() -> None
     table = race(c0=[0.001, 9.0])
     low, high = rank(table, "fd")[["low", "high"]].to_numpy(dtype=np.float64)[0]
     assert high > 100 * low, "the case is the one that is meant"
-    said = winner(table, "fd")
+    said = winner(table, ["fd"])
     assert "if a run does not fail (2 seeds tell too little for an interval)" in said
     assert "95 % interval" not in said
 
@@ -55,11 +55,11 @@ def test_a_winner_with_two_seeds_has_no_interval_of_many_powers_of_ten() -> None
 def test_only_seeds_with_a_value_count_as_seeds_of_an_interval() -> None:
     table = race(c0=[0.001, 9.0, 0.3])
     table = replace(table, own_failures=np.array([False, False, True]))
-    assert "2 seeds tell too little for an interval" in winner(table, "fd")
+    assert "2 seeds tell too little for an interval" in winner(table, ["fd"])
 
 
 def test_a_narrow_interval_is_told() -> None:
-    assert "(95 % interval " in winner(race(c0=[0.10, 0.11, 0.12], c1=[0.2, 0.22, 0.21]), "fd")
+    assert "(95 % interval " in winner(race(c0=[0.10, 0.11, 0.12], c1=[0.2, 0.22, 0.21]), ["fd"])
 
 
 def test_a_ranking_says_why_an_interval_is_missing() -> None:

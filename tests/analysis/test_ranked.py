@@ -79,7 +79,7 @@ def test_a_constraint_on_failures_counts_poor_fits(stage: Stage) -> None:
 
 def test_the_winner_says_how_many_runs_are_a_poor_fit(stage: Stage) -> None:
     table = with_outcomes(stage, [10, 20], ["poor_fit", "poor_fit"])
-    said = winner(replace(table, phase=np.full(len(table), "confirm")), "fd")
+    said = winner(replace(table, phase=np.full(len(table), "confirm")), ["fd"])
     assert "3 fresh seeds: c00" in said
     assert "0 runs of 3 failed" in said
     assert "3 had a poor fit" in said

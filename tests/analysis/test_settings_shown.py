@@ -42,7 +42,7 @@ def test_configs_that_differ_in_a_nuisance_setting_alone_do_not_look_alike(stage
     for rate in rates:
         assert rate in said.getvalue()
         assert rate in section
-    assert any(rate.removeprefix("d.lr ") in winner(table, "fd") for rate in rates)
+    assert any(rate.removeprefix("d.lr ") in winner(table, ["fd"]) for rate in rates)
 
 
 @pytest.mark.parametrize("ranked", [lambda table: rank(table, "fd"), lambda table: pareto(table, "fd", "coverage")])
