@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class Computing:
             return None
         with self._lock:
             if (written := self.layout.results.stat().st_mtime_ns) != self._read_at:
-                self._read, self._read_at = dict(json.loads(self.layout.results.read_text())), written
+                found = json.loads(self.layout.results.read_text())
+                self._read, self._read_at = with_paths(found, lambda path: str(self._folder.absolute() / path)), written
             return self._read
 
     @property
@@ -85,6 +87,15 @@ class Computing:
             self._process.kill()
             with suppress(BrokenPipeError):
                 self._process.communicate()
+
+
+def with_paths(found: Mapping[str, Any], changed: Callable[[str], str]) -> dict[str, Any]:
+    """Return the results of a study with other paths of its files. In the file they are relative to the folder, which may be moved."""
+
+    def each(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{**file, "path": changed(file["path"])} for file in files]
+
+    return {**found, "winners": each(found["winners"]), "pictures": {name: each(files) for name, files in found["pictures"].items()}}
 
 
 _SHARED: dict[Path, Computing] = {}

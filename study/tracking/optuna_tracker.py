@@ -26,6 +26,8 @@ def check_storage(address: str) -> None:
         try:
             url = make_url(address)
             url.get_dialect().import_dbapi()
+            if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+                reason = "it names no file, so that it would be lost when the study ends"
         except (ArgumentError, ImportError) as error:
             reason = str(error)
         else:
@@ -63,15 +65,18 @@ class OptunaTracker:
                 break
         if len(study.objectives) > 1:
             self.study.set_metric_names(list(study.objectives))
-        self.known = {trial.user_attrs.get("trial_id") for trial in self.study.get_trials(deepcopy=False)}
+        self.known = {trial.user_attrs.get("trial_id"): trial.state.name for trial in self.study.get_trials(deepcopy=False)}
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
-        if trial.closed is None or trial.trial_id in self.known:
+        known = self.known.get(trial.trial_id)
+        if trial.closed is None or known not in (None, "FAIL"):
             return True
         if trial.closed.ended is Ended.ERROR and trial.needs_run(study.spec["max_failures"]):
             return True
-        self.study.add_trial(_frozen_trial(trial, study))
-        self.known.add(trial.trial_id)
+        made = _frozen_trial(trial, study)
+        if made.state.name != known:  # one that was FAIL gets a second trial, since Optuna cannot change one that has ended
+            self.study.add_trial(made)
+            self.known[trial.trial_id] = made.state.name
         return True
 
     def close(self) -> None:

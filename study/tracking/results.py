@@ -28,7 +28,7 @@ from study.store.layout import Layout
 from study.store.records import mark
 from study.store.store import Store
 from study.tracking.best_pictures import best_pictures
-from study.tracking.computing import TRUST
+from study.tracking.computing import TRUST, with_paths
 from study.tracking.wandb_content import content_of
 from study.views import StudyView, TrialView
 
@@ -47,6 +47,7 @@ def write_results(folder: Path, *, trust_plugins: bool = False) -> Path:
         size = file.tell()
     view = StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=trust_plugins)
     found = {"records": size, "lines": lines, **results_of(view)}
+    found = with_paths(found, lambda path: str(Path(path).relative_to(view.folder)))
     return write_whole(layout.results, json.dumps({**found, "took_s": time.monotonic() - began}))
 
 

@@ -69,6 +69,20 @@ def test_the_best_trials_are_shown_beside_real_data(tmp_path: Path, data: str, n
     assert [Path(each["path"]).stat().st_mtime_ns for each in results_of(view)["pictures"][name]] == before, "made once"
 
 
+def test_results_of_a_folder_that_is_moved_have_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_generators(Path("ring"))
+    write_results(Path("ring"))
+    Path("elsewhere").mkdir()
+    Path("ring").rename(Path("elsewhere") / "ring")
+    monkeypatch.chdir("elsewhere")
+    found = Computing(Path("ring")).results
+    assert found
+    paths = [each["path"] for files in (found["winners"], *found["pictures"].values()) for each in files]
+    assert len(paths) == 3 + 3 + 3 + 1
+    assert all(Path(path).is_file() for path in paths)
+
+
 def test_without_generators_there_are_samples_only(tmp_path: Path) -> None:
     with_generators(tmp_path / "ring")
     for path in (tmp_path / "ring").rglob("generator.safetensors"):

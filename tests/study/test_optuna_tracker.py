@@ -11,7 +11,7 @@ from recorded import SPEC, STUDY, Driver
 
 from ganstudy import UserError
 from study.spec.tracking import Tracking
-from study.store.records import Ended
+from study.store.records import Closed, Ended
 from study.store.store import Store
 from study.tracking.optuna_tracker import OptunaTracker, check_storage, distribution
 from study.tracking.process import watching
@@ -36,6 +36,9 @@ ADDRESSES = {
     "": "it is empty",
     "nosuch://x": "nosuch",
     "://": "Could not parse",
+    "sqlite://": "it names no file",
+    "sqlite:///": "it names no file",
+    "sqlite:///:memory:": "it names no file",
     "nosuchdriver+sqlite://x": "nosuchdriver",
     "sqlite:////no/such/folder/a.db": "the folder /no/such/folder does not exist",
     "/no/such/folder/a.log": "the folder /no/such/folder does not exist",
@@ -138,3 +141,27 @@ def test_a_space_with_more_choices_is_mirrored_anew(tmp_path: Path) -> None:
                 assert tracker.update(record, study, last=True)
     found = {each.study_name: each.n_trials for each in optuna.get_all_study_summaries(address)}
     assert found == {"digits-e3b0c4": 2, "digits-e3b0c4-extended-1": 4}
+
+
+def test_a_trial_that_ends_well_after_all_is_mirrored_again(tmp_path: Path) -> None:
+    """As `resume --set max_failures=N` does it. A trial that stays without a value is there once."""
+    address = f"{tmp_path}/journal.log"
+    failing = replace(STUDY, spec={**SPEC, "max_failures": 0})
+    with Store.writing(tmp_path / "study") as store:
+        store.write_study(failing)
+        driver = Driver(store)
+        driver.whole("aa-s4", Ended.ERROR)
+        driver.open("bb-s4")
+        store.write("bb-s4", closed=Closed(ended=Ended.BUDGET))
+        for _ in range(2):
+            tracker = OptunaTracker(address, failing)
+            for trial in store.trials.values():
+                tracker.update(trial, failing, last=True)
+        driver.tick("aa-s4", 3, Ended.BUDGET)
+        for _ in range(2):
+            tracker = OptunaTracker(address, failing)
+            for trial in store.trials.values():
+                tracker.update(trial, failing, last=True)
+                tracker.update(trial, failing, last=True)
+    states = [(trial.user_attrs["trial_id"], trial.state.name) for trial in tracker.study.get_trials()]
+    assert states == [("aa-s4", "FAIL"), ("bb-s4", "FAIL"), ("aa-s4", "COMPLETE")]

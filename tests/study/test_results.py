@@ -143,7 +143,7 @@ def test_the_results_are_asked_for_now_and_then(tmp_path: Path, monkeypatch: pyt
         computing.ask_again()
     assert asked == [0.0, *(301.0 * n for n in range(1, 10))]
     Layout(tmp_path / "ring").results.parent.mkdir(exist_ok=True)
-    Layout(tmp_path / "ring").results.write_text(json.dumps({"records": 0, "took_s": 40.0}))
+    Layout(tmp_path / "ring").results.write_text(json.dumps({"records": 0, "winners": [], "pictures": {}, "took_s": 40.0}))
     for second in range(3000, 6000):
         now[0] = float(second)
         computing.ask_again()
