@@ -19,9 +19,10 @@ pytestmark = pytest.mark.slow
 STUDY = """
 name: toy
 question: Does R1 keep a small GAN on a ring from failing?
-base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 16, tick_kimg: 2}
+base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 8, tick_kimg: 1}
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
 n_configs: 4
+stop_hopeless: false
 evaluation: {samples: 200}
 resources: {lanes: true}
 """
@@ -76,7 +77,7 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
     store = Store(folder)
     assert len(store.trials) == 4
     for record in store.trials.values():
-        assert [m.images for m in record.measurements] == [2000 * tick for tick in range(9)]
+        assert [m.images for m in record.measurements] == [1000 * tick for tick in range(9)]
 
 
 @pytest.mark.parametrize("how", ["kill -9", "ganstudy stop"])
