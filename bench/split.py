@@ -1,7 +1,7 @@
 """How a budget is best split between searching and confirming: replays of phases optimise and confirm with races of several sizes.
 
 `python -m bench.split ring` or `digits`. Each column is a total budget in whole runs; a cell is the share of repetitions whose answer is within 5 % of the
-best config, the flattery of the reported value, and how often its interval holds the true value. `--repeats N`: repetitions.
+best config, the flattery of the reported value, and how often its interval holds the true value, of the answers that have one (n). `--repeats N`: repetitions.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from rich.console import Console
 from rich.table import Table as Shown
 
-from analysis.replays import of_answers
+from analysis.replays import Figure, of_answers
 from study.simulate.compare import Outcome, Setup
 from study.simulate.policies import POLICIES, Entry, phased
 from study.simulate.read import of_file
@@ -35,6 +35,11 @@ def _outcomes(setup: Setup, job: tuple[str, int]) -> list[Outcome]:
     return setup.outcomes(*job)
 
 
+def _held(figure: Figure) -> str:
+    """A small race may tell no spread, so that its answer has no interval."""
+    return f"{figure.value:.0%}, n = {figure.n}" if figure.n else "–"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table")
@@ -51,8 +56,8 @@ def main() -> None:
     for i, name in enumerate(_RACES):
         replays = of_answers(setup.budgets, found[i * given.repeats : (i + 1) * given.repeats])
         cells = zip(replays.within(0.05), replays.mean_flattery(), replays.coverage(), strict=True)
-        shown.add_row(name, *(f"{share.value:.0%} / {flattery.value:.2f} / {held.value:.0%}" for share, flattery, held in cells))
-    Console(width=160).print(shown)
+        shown.add_row(name, *(f"{share.value:.0%} / {flattery.value:.2f} / {_held(held)}" for share, flattery, held in cells))
+    Console(width=200).print(shown)
 
 
 if __name__ == "__main__":

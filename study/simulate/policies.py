@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
@@ -131,14 +132,18 @@ class Phased(Search):
         self.store.trials[id_of(trial)] = record_of(trial, self.table, phase=self.phase)
 
     def final(self) -> Answer | None:
-        """Return the first place of a ranking of the confirmed trials, as `best` does, with its estimate; the best of the search before there are any."""
+        """Return the first place of a ranking of the confirmed trials, as `best` does, with its estimate and, if it has one, its interval.
+
+        Before there are any, return the best of the search.
+        """
         fresh = [record for record in self.store.trials.values() if record.phase == CONFIRM and record.closed]
         assert self.store.study
         table = trial_table(columns_of(fresh, self.store.study), curves=False) if fresh else None
         if table is None or not table.evidence.any():
             return self.best
         first = rank(table, self.table.spec.objective.metric).iloc[0]
-        return Answer(config_of(first["config_id"]), float(first["estimate"]), float(first["low"]), float(first["high"]))
+        ends = first["low"], first["high"]
+        return Answer(config_of(first["config_id"]), float(first["estimate"]), *(float(end) if isfinite(end) else None for end in ends))
 
 
 @dataclass(frozen=True, kw_only=True)

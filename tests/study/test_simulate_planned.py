@@ -83,6 +83,19 @@ def test_intervals_of_the_right_width_hold_the_true_value_in_95_percent_although
     assert 0.78 < np.mean(plain) < 0.88
 
 
+def test_an_answer_without_an_interval_is_neither_a_hit_nor_a_miss() -> None:
+    """Of four seeds a policy may see two: the search takes one, and the race the other, which tells no spread."""
+    given = table([1.0, 2.0], seeds=4, noise=0.1)
+    split, budget = Split.of(given, rng()), 10 * given.budget
+    policy = Phased(given, split, Uniform(given, rng()), None, race=lambda _: Confirm(top=2, seeds=2), until=budget, budget=budget)
+    answer = replay(policy, given, slots=1, budget=budget)[-1].answer
+    assert len([record for record in policy.store.trials.values() if record.phase == "confirm" and record.measurements]) == 2
+    assert (answer.low, answer.high) == (None, None)
+    worth = Setup(table=given, budgets=[budget], slots=1).worth(answer, split, policy)
+    assert np.isfinite(worth[:2]).all()
+    assert np.isnan(worth[2])
+
+
 @pytest.mark.parametrize(("runs", "top", "seeds"), [(2, 1, 2), (3, 1, 3), (4, 2, 2), (7, 2, 3), (8, 2, 4), (11, 2, 5), (900, 2, 5)])
 def test_a_race_fits_into_the_runs_that_are_left(runs: int, top: int, seeds: int) -> None:
     race = race_of_two(runs)
