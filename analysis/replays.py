@@ -57,18 +57,21 @@ class Replays:
 
     def median_regret(self) -> list[Figure]:
         """Return the median regret at each budget. Without an answer, it is infinite. Bootstrap over repetitions."""
-        return [self._median(column) for column in np.nan_to_num(self.regret, nan=np.inf).T]
+        return [self._median(column) for column in np.nan_to_num(self.regret, nan=np.inf, posinf=np.inf).T]
 
     def mean_flattery(self) -> list[Figure]:
-        """Return the geometric mean of the flattery at each budget. Bootstrap over repetitions with an answer."""
-        return [self._geometric(column[np.isfinite(column)]) for column in self.flattery.T]
+        """Return the geometric mean of the flattery at each budget. Bootstrap over repetitions with an answer whose flattery is neither 0 nor infinite.
+
+        It is so if one of the reported and the true value is 0. A geometric mean would then be 0 or infinite, whatever the others are.
+        """
+        return [self._geometric(column[np.isfinite(column) & (column > 0)]) for column in self.flattery.T]
 
     def coverage(self) -> list[Figure]:
         """Return how often the reported interval holds the true value, at each budget, where one is reported. Wilson 1927"""
         return [_share(column[np.isfinite(column)] > 0) for column in self.covered.T]
 
     def _successes(self, tolerance: float) -> npt.NDArray[np.bool_]:
-        return np.nan_to_num(self.regret, nan=np.inf) <= tolerance
+        return np.nan_to_num(self.regret, nan=np.inf, posinf=np.inf) <= tolerance
 
     def _resampled(self) -> npt.NDArray[np.int64]:
         return np.random.default_rng(0).integers(len(self), size=(_BOOTSTRAPS, len(self)))

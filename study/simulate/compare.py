@@ -50,8 +50,7 @@ class Setup:
         true, best = (np.float64(split.truth(config, policy.seen(config))) for config in (answer.config, split.best))
         sign = self.table.spec.objective.direction.sign
         covered = np.nan if answer.low is None or answer.high is None else float(self._holds(answer, true, split, policy))
-        with np.errstate(divide="ignore", invalid="ignore"):  # a coverage of 0 is infinitely worse
-            return float((true / best) ** sign - 1), float((true / answer.reported) ** sign), covered
+        return _times_worse(true, best, sign) - 1, _times_worse(true, np.float64(answer.reported), sign), covered
 
     def _holds(self, answer: Answer, true: np.float64, split: Split, policy: Policy) -> bool:
         """Whether an interval holds the true value, allowing for the chance in the latter, which is a mean of few seeds."""
@@ -71,6 +70,16 @@ def compare(setup: Setup, policies: Sequence[str], *, repetitions: int, processe
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             found = list(pool.map(partial(_outcomes, setup), jobs, chunksize=_AT_ONCE))
     return {policy: of_answers(setup.budgets, found[i * repetitions : (i + 1) * repetitions]) for i, policy in enumerate(policies)}
+
+
+def _times_worse(value: np.float64, other: np.float64, sign: float) -> float:
+    """Return how many times worse a value is than another one: 1 if they are equal, 0 too; infinitely many times if only the better one is 0 (or,
+    of an objective to maximize, only the worse one). sign: of the direction.
+    """
+    if value == other:
+        return 1.0
+    with np.errstate(divide="ignore"):
+        return float(value / other if sign > 0 else other / value)
 
 
 def _outcomes(setup: Setup, job: tuple[str, int]) -> list[Outcome]:

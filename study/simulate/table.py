@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,9 @@ class Table:
 
     @cached_property
     def untrained(self) -> float:
-        """The median objective at the first tick."""
-        return float(np.median([run.values[self.spec.objective.metric][0] for mine in self.runs for run in mine if run.images]))
+        """The median over runs of the first value of the objective. Networks that have had no step have no signals, so it is not always at the first tick."""
+        metric = self.spec.objective.metric
+        return float(np.nanmedian([next(filter(isfinite, run.values.get(metric, ())), np.nan) for mine in self.runs for run in mine]))
 
     def value(self, run: Run) -> float:
         """The objective at the end of a run. A dead run counts as untrained."""

@@ -64,6 +64,12 @@ def test_the_median_regret_without_an_answer_is_infinite() -> None:
     assert (found[0].value, found[1].value) == (np.inf, 0.2)
 
 
+def test_a_median_of_infinite_regrets_is_infinite() -> None:
+    """The best value is 0 and half of the answers are not."""
+    (found,) = replays([[np.inf], [np.inf], [np.inf], [0.0]], [1]).median_regret()
+    assert (found.value, found.high) == (np.inf, np.inf)
+
+
 def test_flattery_is_a_geometric_mean_over_answers() -> None:
     found = of_answers([1], [[(0.0, 2.0, NAN)], [(0.0, 0.5, 1.0)], [(NAN, NAN, NAN)], [(0.0, 8.0, 0.0)]])
     assert found.mean_flattery()[0].value == pytest.approx(2.0)
