@@ -4,7 +4,8 @@ A config with two or three seeds may have an interval over many powers of ten. I
 nothing else. What is computed from such intervals, such as places and probabilities, stays as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,15 @@ def ranking_as_shown(ranked: pd.DataFrame) -> pd.DataFrame:
 def too_few(n: int, unit: str = "seed") -> str:
     """Return what is said in place of an interval of n values that tells nothing."""
     return f"{plural(n, unit)} {'tells' if n == 1 else 'tell'} too little for an interval"
+
+
+def lacking(row: Mapping[Any, Any]) -> str:
+    """Return what is said in place of the interval of a config, a row of `ranking_as_shown`; "" if it is shown."""
+    if row["untold"]:
+        return too_few(int(row["n"]))
+    if row["low"] == row["low"]:
+        return ""
+    return "one value, no interval" if row["n"] == 1 else f"{plural(int(row['n']), 'value')}, no interval"
 
 
 def note(found: pd.DataFrame) -> str:

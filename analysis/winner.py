@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analysis.confirmed import has_confirmed
 from analysis.feasible import feasibility
-from analysis.interval import ranking_as_shown, too_few
+from analysis.interval import lacking, ranking_as_shown
 from analysis.rank import rank
 from analysis.table import TrialTable
 from analysis.words import listed, number, percent, plural, value_text
@@ -34,11 +34,11 @@ def winner(table: TrialTable, objectives: Sequence[str], *, limits: Sequence[Lim
     on, off = ([name for name, value in known.items() if value is switch] for switch in (True, False))
     config = "; ".join(part for part in (", ".join([*values, *on]), f"without {listed(off)}" if off else "") if part)
     risk = f"{plural(first['n_failed'], 'run')} of {first['n_seeds']} failed"
-    if not math.isnan(first["p_fail"]):
+    if not math.isnan(first["p_fail_low"]):  # else it is the share of failures of all configs
         risk += f" (risk {percent(first['p_fail'])}, {percent(first['p_fail_low'])} to {percent(first['p_fail_high'])})"
     if first["n_poor_fit"]:
         risk += f", {first['n_poor_fit']} had a poor fit"
-    interval = too_few(first["n"]) if first["untold"] else f"95 % interval {number(first['low'])} to {number(first['high'])}"
+    interval = lacking(first) or f"95 % interval {number(first['low'])} to {number(first['high'])}"
     value = (
         f"{by} {number(first['estimate'])} if a run does not fail ({interval})"
         if not math.isnan(first["estimate"])

@@ -248,13 +248,14 @@ def _new_run(row: dict[Any, Any], by: str) -> str:
     """Return what a new run of a config would do; where that is unknown, what its trials did."""
     value = f"{by} {number(row['estimate'])}"
     if row["p_fail_low"] != row["p_fail_low"]:
-        return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (f"; {value} as measured" if row["n"] else "")
+        return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (
+            f"; {value} as measured ({interval.lacking(row)})" if row["n"] else ""
+        )
     risk = f"a new run fails with probability {_risk(row)} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"
-    if row["untold"]:
-        return f"{risk}, else it has {value} ({interval.too_few(row['n'])})"
-    if row["low"] == row["low"]:
-        return f"{risk}, else it has {value} ({_range(number(row['low']), number(row['high']))})"
-    return risk + (f"; {value} as measured" if row["n"] else "")
+    lacking = interval.lacking(row)
+    if row["untold"] or not lacking:
+        return f"{risk}, else it has {value} ({lacking or _range(number(row['low']), number(row['high']))})"
+    return risk + (f"; {value} as measured ({lacking})" if row["n"] else "")
 
 
 def _risk(row: dict[Any, Any]) -> str:

@@ -1,52 +1,56 @@
-"""The sentence that names the winner of a race."""
+"""The sentence on the winner of a race."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from phased import made
 
-from analysis import TrialTable, feasibility
+from analysis import TrialTable
+from analysis.rank import rank
 from analysis.winner import winner
-from ganstudy.limits import limits_of
 
-COVERED = limits_of({"coverage": ">= 0.8"})
-
-
-def race(**coverages: float) -> TrialTable:
-    """Confirmed configs, the first one with the least fd, with the coverage of their trials."""
-    rows: list[dict[str, Any]] = [
-        {"config": config, "seed": seed, "phase": "confirm", "value": (1 + i) * (1 + 0.01 * seed), "lr": 0.1 * (i + 1)}
-        for i, config in enumerate(coverages)
-        for seed in range(4)
-    ]
-    table = made(rows)
-    covered = [coverages[row["config"]] + 0.001 * row["seed"] for row in rows]
-    directions = {**table.directions, "coverage": "maximize"}
-    return replace(table, final=table.final.assign(coverage=covered), directions=directions)  # type: ignore[arg-type]
+Stage = Callable[..., TrialTable]
 
 
-def test_the_best_config_that_keeps_to_the_constraints_is_named() -> None:
-    table = race(a=0.2, b=0.9, c=0.9)
-    assert winner(table, ["fd"]).startswith("Best of 3 confirmed configs, with a probability of")
-    assert list(feasibility(table, COVERED).kept) == ["b", "c"]
-    said = winner(table, ["fd"], limits=COVERED)
-    assert said.startswith("Best of 2 confirmed configs that keep to the constraints, by 4 fresh seeds: b ("), (
-        "the probability counts a, too"
-    )
+def test_nothing_is_said_without_confirmed_configs(stage: Stage) -> None:
+    assert winner(stage(6, 3), ["fd"]) == ""
 
 
-@pytest.mark.parametrize(
-    ("coverages", "said"),
-    [
-        ({"a": 0.2, "b": 0.9}, "Best of 1 confirmed config that keeps to the constraints, by 4 fresh seeds: b ("),
-        ({"a": 0.2, "b": 0.3}, "None of 2 confirmed configs keeps to the constraints."),
-        ({"a": 0.9, "b": 0.9}, "Best of 2 confirmed configs that keep to the constraints, with a probability of"),
-    ],
-)
-def test_constraints_that_leave_one_config_none_or_all(coverages: dict[str, float], said: str) -> None:
-    assert winner(race(**coverages), ["fd"], limits=COVERED).startswith(said)
+def test_the_winner_is_the_first_of_the_ranking_by_fresh_seeds(stage: Stage) -> None:
+    table = stage(4, 6, risk=lambda config: 0.1)
+    fresh = np.isin(table.config_id, ["c00", "c01"]) & (table.seed >= 3)
+    table = replace(table, phase=np.where(fresh, "confirm", "explore"))
+    first = rank(table, "fd").iloc[0]
+    said = winner(table, ["fd"])
+    assert first["config_id"] in ("c00", "c01")
+    assert said.startswith("Best of 2 confirmed configs, with a probability of ")
+    assert f"by 3 fresh seeds: {first['config_id']} (loss {first['loss']}" in said
+    assert ("without r1" in said) == (not first["r1"])
+    assert f"fd {first['estimate']:.3g} if a run does not fail" in said
+    assert f"{first['n_failed']} run" in said
 
 
-def test_several_objectives_have_no_single_winner() -> None:
-    assert winner(race(a=0.2, b=0.9), ["fd", "coverage"]) == ""
+def test_a_config_whose_runs_all_failed_has_no_value(stage: Stage) -> None:
+    table = stage(1, 4, risk=lambda config: 1.0)
+    table = replace(table, phase=np.full(len(table), "confirm"))
+    said = winner(table, ["fd"])
+    assert "no run of it has a value of fd without failing" in said.lower()
+    assert "4 runs of 4 failed" in said
+
+
+@pytest.mark.parametrize("n_configs", [1, 2])
+def test_a_winner_with_one_fresh_seed_has_no_interval(stage: Stage, n_configs: int) -> None:
+    table = stage(n_configs, 1, risk=lambda config: 0.0)
+    said = winner(replace(table, phase=np.full(len(table), "confirm")), ["fd"])
+    assert "if a run does not fail (one value, no interval); 0 runs of 1 failed." in said
+    assert "–" not in said
+
+
+def test_a_winner_whose_switches_are_all_off(stage: Stage) -> None:
+    table = stage(2, 4, risk=lambda config: 0.1)
+    settings = pd.DataFrame({"r1": False}, index=table.settings.index)
+    phase = np.full(len(table), "confirm")
+    table = replace(table, phase=phase, settings=settings, scientific=("r1",), nuisance=(), scales={})
+    assert "(without r1)" in winner(table, ["fd"])
