@@ -17,6 +17,8 @@ from ganstudy import UserError
 from ganstudy.direction import Direction
 
 _ERROR = 0.05  # of all ablations of a study together
+_LEAST_PAIRS = 2  # of which a spread is known
+_ROUNDING = 1e-9  # relative to the differences: they vary by less only because numbers are rounded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class Ablated:
     """A confirmed config and the same with one setting back at its default.
 
     effect, low, high: the mean difference between the objectives of both on the same seeds, default minus config, or on the log scale the ratio default / config,
-    with its 95 % interval (Student's t); NaN with too few pairs of runs that did not fail.
+    with its 95 % interval (Student's t). effect: NaN without a pair of runs that did not fail; low, high: NaN without two of them, or if the difference is
+    the same in all, so that no spread tells it from chance.
     """
 
     config_id: str
@@ -39,7 +42,7 @@ class Ablated:
     effect: float
     low: float
     high: float
-    p: float  # of the paired test; NaN without two pairs
+    p: float  # of the paired test; NaN where the interval is
     differs: bool  # Holm's test over all ablations of the table, at 5 %
     failed: int  # runs that failed
     runs: int
@@ -52,6 +55,11 @@ class Ablated:
         return self.scale == "log" and self.high > FACTOR * self.low
 
     @property
+    def _none(self) -> float:
+        """The effect of a setting that changes nothing."""
+        return 1.0 if self.scale == "log" else 0.0
+
+    @property
     def sentence(self) -> str:
         """The ablation in words."""
         change = f"{self.setting} from {value_text(self.value)} back to its default {value_text(self.default)}"
@@ -60,15 +68,20 @@ class Ablated:
             if self.default_failed or self.failed
             else ""
         )
-        if not np.isfinite(self.low):
+        if self.pairs < _LEAST_PAIRS:
             return f"{change}: " + (risk or f"{plural(self.pairs, 'pair')} of runs, too few to tell a difference in {self.by}")
+        if self.effect == self._none:
+            return f"{change}: the same {self.by} in all of {self.pairs} pairs of runs" + (f"; {risk}" if risk else "")
         effect_of = (
             f"{self.by} {number(self.effect)} times as large" if self.scale == "log" else f"{self.by} changes by {number(self.effect)}"
         )
+        if not np.isfinite(self.low):
+            told = f"{effect_of} in each of {self.pairs} pairs of runs, without a spread that tells a difference from chance"
+            return f"{change}: {told}" + (f"; {risk}" if risk else "")
         size = f"{effect_of}, {number(self.low)} to {number(self.high)}, 95 %, {plural(self.pairs, 'seed')}"
         if self.untold:
             size = f"{effect_of}; {too_few(self.pairs)}"
-        worse = (self.effect > (1 if self.scale == "log" else 0)) == (self.direction is Direction.MINIMIZE)
+        worse = (self.effect > self._none) == (self.direction is Direction.MINIMIZE)
         verdict = ("worse" if worse else "better") if self.differs else "no difference beyond chance"
         return f"{change}: {verdict} ({size})" + (f"; {risk}" if risk else "")
 
@@ -155,11 +168,12 @@ def _same(a: object, b: object) -> bool:
 
 
 def _paired(differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float, float]:
-    """Return the mean, its 95 % interval and the p of Student's paired test; NaN for what too few pairs do not tell."""
+    """Return the mean, its 95 % interval and the p of Student's paired test; NaN for what too few pairs, or pairs without a spread, do not tell."""
     n = len(differences)
     mean = float(differences.mean()) if n else np.nan
-    if n < 2 or not (error := float(differences.std(ddof=1)) / np.sqrt(n)) > 0:
+    if n < _LEAST_PAIRS or np.ptp(differences) <= _ROUNDING * np.abs(differences).max():
         return mean, np.nan, np.nan, np.nan
+    error = float(differences.std(ddof=1)) / np.sqrt(n)
     half = float(stats.t.ppf(UPPER_TAIL, n - 1)) * error
     return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, n - 1))
 

@@ -78,6 +78,29 @@ def test_without_two_pairs_nothing_is_told(values: list[float]) -> None:
     assert "failed" in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1.0, 1.2, 0.9, 1.1], "the same fd in all of 4 pairs of runs"),
+        ([3.0, 3.6, 2.7, 3.3], "fd 3 times as large in each of 4 pairs of runs, without a spread that tells a difference from chance"),
+    ],
+)
+def test_pairs_that_differ_alike_are_not_called_too_few(values: list[float], said: str) -> None:
+    rows = [*BEST, *runs("b", "ablate", values, r1=False, gamma=np.nan, lr=1e-3)]
+    (found,) = ablations(made(rows))
+    assert np.isnan([found.low, found.high, found.p]).all()
+    assert found.sentence == f"r1 from on back to its default off: {said}"
+    assert not found.differs
+    rows += [{**row, "seed": 9, "value": 50.0, "failed": row["config"] == "b"} for row in (rows[0], rows[-1])]
+    (found,) = ablations(made(rows))
+    assert found.sentence == f"r1 from on back to its default off: {said}; 1 of 5 runs failed, 0 of 5 before"
+
+
+def test_one_pair_is_too_few() -> None:
+    (found,) = ablations(made([*BEST, *runs("b", "ablate", [1.0], r1=False, gamma=np.nan, lr=1e-3)]))
+    assert found.sentence.endswith("1 pair of runs, too few to tell a difference in fd")
+
+
 def test_a_maximized_metric_is_a_difference() -> None:
     rows = runs("a", "confirm", [0.9, 0.8, 0.85], r1=True) + runs("b", "ablate", [0.5, 0.42, 0.46], r1=False)
     (found,) = ablations(made(rows, by="coverage", direction="maximize"), "coverage")
