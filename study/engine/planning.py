@@ -36,7 +36,7 @@ def plans(spec: StudySpec) -> dict[str, Plan]:
 
 def variation(spec: StudySpec, folder: Path) -> Variation:
     """Return how often trials of a study fail, and how alike those of a config are: from its own trials so far, or else from those with the
-    settings of its base alone in the studies beside its folder that define failure alike; assumed where these are too few.
+    settings of its base alone in the studies beside its folder that define failure alike; assumed where these are too few. A study beside it that cannot be read is passed over.
     """
     own = _counted(folder, None)
     if own and (found := Variation.of(*own, source="this study")).rate_from:
@@ -47,7 +47,13 @@ def variation(spec: StudySpec, folder: Path) -> Variation:
         return Variation()
     failed, judged, names = 0, 0, []
     for records in sorted(folder.parent.glob(f"*/{Layout(folder).records.name}")):
-        if records.parent != folder and (counts := _counted(records.parent, base.config_id, failure=spec.failure)):
+        if records.parent == folder:
+            continue
+        try:
+            counts = _counted(records.parent, base.config_id, failure=spec.failure)
+        except (UserError, OSError):  # damaged, of a newer format, or another user's: no matter of this study
+            continue
+        if counts:
             failed += sum(counts[0])
             judged += sum(counts[1])
             names.append(records.parent.name)

@@ -1,6 +1,7 @@
 """What the dry run says a design will show, from trials that there are, and what more trials would show."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from typer.testing import CliRunner
 
 from analysis.power import Plan, Variation, bought, planned, planned_statement
 from analysis.risks import rate_and_correlation
+from ganstudy import UserError
 from study.cli import app
 from study.engine.planning import more_trials, variation
 from study.spec.study_spec import StudySpec
+from study.store.layout import Layout
 from study.store.records import TrialRecord
+from study.store.store import Store
 
 GIVEN: dict[str, Any] = {
     "name": "planned",
@@ -91,6 +95,13 @@ def test_the_rate_is_that_of_the_study_or_of_its_base_in_studies_beside_it(tmp_p
     found = variation(SPEC, tmp_path / "new")
     assert found.rate_from == "15 trials of the base in based"
     assert found.icc_from == ""
+    for name, damage in (("a", b"{\n"), ("b", b'{"format": 99}\n')):  # the dry run of a study is no time to complain about others
+        shutil.copytree(tmp_path / "based", tmp_path / name)
+        records = Layout(tmp_path / name).records
+        records.write_bytes(damage + records.read_bytes())
+        with pytest.raises(UserError):
+            Store(tmp_path / name)
+    assert variation(SPEC, tmp_path / "new") == found
     other = StudySpec.from_dict({**GIVEN, "failure": "fd > 1"})
     assert variation(other, tmp_path / "new") == Variation()
 
