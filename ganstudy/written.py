@@ -7,6 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RepresenterError
 
+from ganstudy.forms import is_range
+
 
 def written(value: Any) -> str:
     """Return a value in YAML's flow style, on one line: {low: 0.0001, high: 0.01, log: true}. What YAML has no form for is its repr."""
@@ -50,7 +52,7 @@ _UNSET = object()
 
 def _apart(one: Any, other: Any) -> tuple[Any, Any]:
     """Return two values without what is the same in both. A range stays whole. _UNSET for a mapping of which nothing is left."""
-    if not (isinstance(one, Mapping) and isinstance(other, Mapping)) or "low" in {*one, *other}:
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)) or is_range(one) or is_range(other):
         return one, other
     pairs = {
         key: _apart(one.get(key, _UNSET), other.get(key, _UNSET)) for key in dict.fromkeys([*one, *other]) if one.get(key) != other.get(key)

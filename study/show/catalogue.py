@@ -7,6 +7,7 @@ from rich.table import Table
 
 from analysis.metrics import METRICS
 from ganstudy import UserError
+from ganstudy.forms import are_variants
 from ganstudy.registry import first_line, nearest
 from ganstudy.written import written
 from study.console import print_table
@@ -102,7 +103,7 @@ def _own_settings(entry: type[Trick] | type[Update]) -> str:
 
 def _in_words(domain: object) -> str:
     """Return a domain as text: "0.1 to 10, log", or its choices."""
-    if isinstance(domain, dict) and "low" not in domain:
+    if are_variants(domain):
         return ", ".join(domain)  # names of variants
     if isinstance(domain, dict):
         return f"{domain['low']:g} to {domain['high']:g}" + (", log" if domain.get("log") else "")

@@ -15,6 +15,7 @@ from analysis.plain import plain
 from analysis.words import listed, plural, value_text
 from ganstudy import UserError
 from ganstudy.command import command
+from ganstudy.forms import is_range
 from ganstudy.written import written
 from study.console import print_table
 from study.show.terminal import print_ranking
@@ -158,7 +159,7 @@ def _setting(spec: Mapping[str, Any], name: str) -> str:
     for part in spec["space"].values():
         if name in part:
             form = part[name]
-            if isinstance(form, Mapping) and "low" in form:
+            if is_range(form):
                 return f"{value_text(form['low'])} to {value_text(form['high'])}{' (log)' if form.get('log') else ''}"
             return ", ".join(map(_text, form))
     return _text(spec["base"].get(name, settings().get(name)))

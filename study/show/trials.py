@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from analysis.words import listed, plural
 from ganstudy.command import command
+from ganstudy.forms import are_variants
 from ganstudy.units import to_kimg
 from ganstudy.written import written
 from study.console import print_table
@@ -152,6 +153,6 @@ def _varied(space: dict[str, dict[str, Any]]) -> set[str]:
     """Return the settings that a study varies, its seed, and those within its variants."""
     found = {"seed"}
     for name, form in (item for part in ("scientific", "nuisance") for item in space[part].items()):
-        variants: Iterable[Any] = form.values() if isinstance(form, dict) and "low" not in form else ()
+        variants: Iterable[Any] = form.values() if are_variants(form) else ()
         found |= {name, *(inner for variant in variants for inner in variant)}
     return found

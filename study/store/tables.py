@@ -14,6 +14,7 @@ from analysis.metrics import METRICS
 from analysis.where import named, selected
 from analysis.words import listed, plural
 from ganstudy import UserError
+from ganstudy.forms import is_range
 from study.store.columns import GRADES, VALUES, Columns
 from study.store.records import Ended, StudyRecord
 
@@ -60,7 +61,7 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
     ids = pd.Index(trials["trial_id"].to_numpy(dtype=object))
     names = columns.names if curves else ()
     at = _Grid(columns.ticks(["trial"])["trial"].to_numpy(), len(trials)) if curves else None
-    lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if "low" not in form}
+    lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if not is_range(form)}
     settings = _settings(trials, nulls=lists).set_axis(ids, axis=0)
     asked = (*space["scientific"], *space["nuisance"])
     # a conditional setting may apply to none of these trials
@@ -109,7 +110,7 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
             name: "log" if form.get("log") else "linear"
             for part in (space["scientific"], space["nuisance"])
             for name, form in part.items()
-            if "low" in form
+            if is_range(form)
         },
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganstudy import UserError
+from ganstudy.forms import are_variants
 from ganstudy.masked import masked
 from study.store.feasible import DEAD, excesses
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
@@ -143,7 +144,7 @@ def distribution(form: Any) -> "BaseDistribution":
 
     if isinstance(form, list):
         return CategoricalDistribution(form)
-    if "low" not in form:
+    if are_variants(form):
         return CategoricalDistribution(list(form))  # the names of variants
     if isinstance(form["low"], int):
         return IntDistribution(form["low"], form["high"], log=form.get("log", False), step=form.get("step", 1))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ganstudy import UserError
+from ganstudy.forms import is_range
 from study.spec.tracking import TensorboardConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
@@ -151,7 +152,7 @@ def _kind(form: Any) -> type:
     """What a setting is, given its domain in the format of the records: choices, {low, high}, or variants by name."""
     if isinstance(form, list):
         return bool if all(isinstance(each, bool) for each in form) else float if all(map(_is_number, form)) else str
-    return float if "low" in form else str
+    return float if is_range(form) else str
 
 
 def _is_number(value: Any) -> bool:
