@@ -19,6 +19,8 @@ def refuse_unreachable(address: str, *, do: str) -> None:
     """
     server = urlsplit(address)
     proxy = getproxies().get(server.scheme)
+    if proxy and "://" not in proxy:  # as most clients read it
+        proxy = f"http://{proxy}"
     asked = urlsplit(proxy) if proxy and not proxy_bypass(server.hostname or "") else server
     through = "" if asked is server else f" through the proxy {masked(proxy)}"
     try:

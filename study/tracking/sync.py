@@ -59,7 +59,7 @@ def sync(folder: Path, *, trust_plugins: bool = False, say: Callable[[str], None
     before, hint = _missing(folder, store.study), "" if installed() else f" {HINT}."
     if not before and not pages:
         return f"W&B has everything of this study; nothing was sent.{hint}", True
-    whole = [run for run in unsent(folder) if _is_whole(run, folder, store.study)]
+    whole = _whole(folder, store.study)
     if not whole or _send(whole, folder, config, say):
         problem = complete_wandb(folder, config, trust_plugins=trust_plugins, limit_s=_LIMIT_S)
     else:
@@ -90,13 +90,13 @@ def _missing(folder: Path, study: StudyRecord) -> set[str]:
     return ids | {_run_id(run) for run in unsent(folder)}
 
 
-def _is_whole(run: Path, folder: Path, study: StudyRecord) -> bool:
-    """Whether an offline run holds all that its trial or the study has now. If not, it is written again, online."""
-    run_id = _run_id(run)
-    if run_id == study_run_id(study):
-        return is_sent(Layout(folder))
-    trial = Store(folder).trials.get(run_id.removeprefix(f"{mark(study)}-"))
-    return trial is not None and mirrored(folder).get(trial.trial_id) == state(trial)
+def _whole(folder: Path, study: StudyRecord) -> list[Path]:
+    """Return the offline runs that hold all that their trial or the study has now. The others are written again, online."""
+    done, trials = mirrored(folder), Store(folder).trials  # read once, since there may be thousands of runs
+    ids = {f"{mark(study)}-{name}" for name, trial in trials.items() if name in done and done[name] == state(trial)}
+    if is_sent(Layout(folder)):
+        ids.add(study_run_id(study))
+    return [run for run in unsent(folder) if _run_id(run) in ids]
 
 
 def _run_id(run: Path) -> str:
