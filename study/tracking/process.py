@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from ganstudy import UserError
 from ganstudy.command import command
-from ganstudy.files import users_path, write_whole
+from ganstudy.files import write_whole
 from ganstudy.masked import masked
 from study.spec.tracking import TRACKERS, Tracking, WandbConfig, has_key, server
 from study.store.layout import Layout, shown
@@ -32,6 +32,7 @@ from study.store.store import Store
 from study.tracking.computing import end_computing
 from study.tracking.failures import failure
 from study.tracking.handed import handing_over, receive
+from study.tracking.home import home
 from study.tracking.killing import kill
 from study.tracking.tracker import Tail, Tracker, follow
 
@@ -61,12 +62,11 @@ def watching(
     if not active:
         yield
         return
-    home = Layout(folder).tracking
-    with users_path(home, "be a folder that can be written", do="Change the permissions, or leave tracking out of the study"):
-        home.mkdir(parents=True, exist_ok=True)
+    with home(Layout(folder), do="Change the permissions, or leave tracking out of the study") as place:
+        pass
     if tracking.wandb and tracking.wandb.mode in ("auto", "online") and mode != "disabled" and not has_key(tracking.wandb.base_url):
         say(
-            f"W&B: no API key found for {masked(server(tracking.wandb.base_url))}; runs are written offline to {home}. `wandb login` stores a key"
+            f"W&B: no API key found for {masked(server(tracking.wandb.base_url))}; runs are written offline to {place}. `wandb login` stores a key"
         )
     ending, before = _Ending(), unsent(folder)
     try:
@@ -87,7 +87,8 @@ def complete_wandb(folder: Path, config: WandbConfig, *, trust_plugins: bool = F
     """
     ending = _Ending()
     if active := Tracking(wandb=config).active:
-        Layout(folder).tracking.mkdir(parents=True, exist_ok=True)
+        with home(Layout(folder)):
+            pass
         study = Store(folder).study if trust_plugins else None
         plugins, places = (study.spec["plugins"], study.plugin_folders) if study else ((), ())
         with _following(folder, active, ending, plugins=plugins, plugin_folders=places, limit_s=limit_s):

@@ -29,6 +29,7 @@ from study.store.records import mark
 from study.store.store import Store
 from study.tracking.best_pictures import best_pictures
 from study.tracking.computing import TRUST, with_paths
+from study.tracking.home import home
 from study.tracking.wandb_content import content_of
 from study.views import StudyView, TrialView
 
@@ -39,16 +40,20 @@ _WINNERS = 3  # configs whose generators are kept; of several objectives, of the
 def write_results(folder: Path, *, trust_plugins: bool = False) -> Path:
     """Compute the results of the study in a folder and write them to `Layout.results`, as JSON.
 
-    Beside the results, it has the size in bytes and the number of lines of the records that they are of, and how many seconds they took.
+    Beside the results, it has the size in bytes and the number of lines of the records that they are of, and how many seconds they took. Raises
+    UserError if the file cannot be written.
     """
     began, layout = time.monotonic(), Layout(folder)
+    with home(layout):  # before the results, which take seconds
+        pass
     with layout.records.open("rb") as file:  # before reading, so that the results are never newer than they say
         lines = sum(1 for _ in file)
         size = file.tell()
     view = StudyView(Cached(folder) if Cached.is_for(folder) else InMemory(Store(folder)), trust_plugins=trust_plugins)
     found = {"records": size, "lines": lines, **results_of(view)}
     found = with_paths(found, lambda path: str(Path(path).relative_to(view.folder)))
-    return write_whole(layout.results, json.dumps({**found, "took_s": time.monotonic() - began}))
+    with home(layout):
+        return write_whole(layout.results, json.dumps({**found, "took_s": time.monotonic() - began}))
 
 
 def results_of(view: StudyView) -> dict[str, Any]:

@@ -12,12 +12,15 @@ from ranked import GIVEN, SEVERAL, played
 from recorded import STUDY, Driver
 
 import analysis
+from ganstudy import UserError
 from study.api import open_study
 from study.spec.study_spec import StudySpec
+from study.spec.tracking import WandbConfig
 from study.store.layout import Layout
 from study.store.records import Closed, Ended, Measurement
 from study.store.store import Store
 from study.tracking.computing import Computing
+from study.tracking.process import complete_wandb
 from study.tracking.results import results_of, write_results
 
 
@@ -101,6 +104,15 @@ def test_results_say_which_records_they_are_of(tmp_path: Path) -> None:
     with (tmp_path / "ring" / "records.jsonl").open("a") as file:
         file.write('{"trial": "ff-s0", "opened": {"phase": "explore", "flat": {"seed": 0}}}\n')
     assert not computing.current
+
+
+def test_a_file_in_the_place_of_the_trackers_folder_is_refused(tmp_path: Path) -> None:
+    played(tmp_path / "ring")
+    place = Layout(tmp_path / "ring").tracking
+    place.touch()
+    for write in (write_results, lambda folder: complete_wandb(folder, WandbConfig(mode="offline"))):
+        with pytest.raises(UserError, match=f"{place} must be a folder that can be written: File exists. Remove it if it is a file"):
+            write(tmp_path / "ring")
 
 
 @pytest.mark.slow
