@@ -4,6 +4,7 @@ from ganstudy.known_settings import KnownSettings
 from study.store.records import Ended, StudyRecord, TrialRecord
 
 MOST = 20  # sample grids that a tracker shows of a trial
+PICTURE_S = 5.0  # how long trackers wait for the sample grid of a tick, which is written after its measurement
 
 
 def has_picture(trial: TrialRecord, study: StudyRecord, tick: int, known: KnownSettings, most: int = MOST) -> bool:

@@ -11,10 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from study.store.records import Ended, StudyRecord, TrialRecord
 from study.tracking.computing import EVERY_S, Computing
-from study.tracking.pictures import has_last_picture
+from study.tracking.pictures import PICTURE_S, has_last_picture
 from study.tracking.tracker import log
 
-_PICTURE_S = 5.0  # how long to wait for a tick's sample grid
 BEST = "best"  # stands in the place of a trial's id for the pictures of the best trials
 T = TypeVar("T")
 Pictures = Mapping[
@@ -33,6 +32,25 @@ class _Open(Generic[T]):
     since: float = 0.0  # monotonic time at which `seen` changed
 
 
+class Ends:
+    """Which trials have ended. They are counted as they end: adding all up at each update would take long in a study of many trials."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._of: dict[str, bool] = {}  # trial id -> whether it has ended
+
+    def count(self, trial: TrialRecord) -> int:
+        """Learn whether a trial has ended; one that is tried again has not any more. Return how many trials have."""
+        ended = trial.closed is not None
+        self.n += ended - self._of.get(trial.trial_id, False)
+        self._of[trial.trial_id] = ended
+        return self.n
+
+    def are_all(self, study: StudyRecord) -> bool:
+        """Whether all trials of a study are there and have ended."""
+        return self.n == len(self._of) >= study.planned
+
+
 class RunTracker(ABC, Generic[T]):
     """Writes a run per trial, tick by tick, and pictures of the best trials. T is what a run is written to.
 
@@ -43,7 +61,7 @@ class RunTracker(ABC, Generic[T]):
     def __init__(self, sent: Path, place: str, computing: Computing, *, limit_s: float):
         self.sent, self.place, self.computing, self.limit_s = sent, place, computing, limit_s
         self.study: StudyRecord | None = None
-        self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
+        self.ended = Ends()
         self.began = time.monotonic()
         self.shown: Pictures = {}
         self.done = {trial_id: found for trial_id, found in written(sent).items() if found[-1] == place}
@@ -75,8 +93,7 @@ class RunTracker(ABC, Generic[T]):
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
         complete = self.update_trial(trial, study, last=last)
-        self.study, self.ended[trial.trial_id] = study, trial.closed is not None
-        n_ended = sum(self.ended.values())
+        self.study, n_ended = study, self.ended.count(trial)
         if not last and n_ended and time.monotonic() - self.began > EVERY_S:
             if (found := self.computing.results) is None or n_ended > found["ended"]:
                 self.computing.ask_again()
@@ -93,7 +110,7 @@ class RunTracker(ABC, Generic[T]):
         entry.trial = trial
         if entry.seen < len(trial.measurements):
             entry.seen, entry.since = len(trial.measurements), time.monotonic()
-        complete = last or has_last_picture(trial) or time.monotonic() - entry.since > _PICTURE_S
+        complete = last or has_last_picture(trial) or time.monotonic() - entry.since > PICTURE_S
         ticks = range(entry.written, len(trial.measurements) - (not complete))
         if ticks:
             self.write(entry.run, trial, study, ticks)
@@ -111,7 +128,7 @@ class RunTracker(ABC, Generic[T]):
             self._keep(entry.trial.trial_id, state(entry.trial))
         if self.study is None or self.is_study_written():
             return
-        complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
+        complete = self.ended.are_all(self.study)
         if complete and not self.computing.current:
             self.computing.ask()
             if not self.computing.wait(self.limit_s / 3):

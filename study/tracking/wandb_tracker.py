@@ -20,16 +20,14 @@ from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.computing import computing_of
 from study.tracking.handed import handed
-from study.tracking.pictures import caption, has_last_picture, has_picture
-from study.tracking.runs import state
+from study.tracking.pictures import PICTURE_S, caption, has_last_picture, has_picture
+from study.tracking.runs import Ends, state
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
 from study.tracking.wandb_study import StudyRun
 
 if TYPE_CHECKING:
     import wandb
-
-_IMAGE_S = 5.0  # how long to wait for a tick's image, which is written after its measurement
 
 
 @dataclass
@@ -56,14 +54,14 @@ class WandbTracker:
         self.computing = computing_of(folder, trust_plugins=given.trusts(study))
         self.study_run: StudyRun | None = StudyRun(self.client, self.computing)
         self.study: StudyRecord | None = None
-        self.ended: dict[str, bool] = {}  # trial id -> whether it has ended
+        self.ended = Ends()
 
     def update(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
         complete = self._update_trial(trial, study, last=last)
-        self.study, self.ended[trial.trial_id] = study, trial.closed is not None
+        self.study, n_ended = study, self.ended.count(trial)
         with self._without_study_run_if_it_fails():
             if self.study_run:
-                self.study_run.update(study, sum(self.ended.values()))
+                self.study_run.update(study, n_ended)
         return complete
 
     def _update_trial(self, trial: TrialRecord, study: StudyRecord, *, last: bool) -> bool:
@@ -74,7 +72,7 @@ class WandbTracker:
         entry = self.open[trial.trial_id]
         if entry.seen < len(trial.measurements):
             entry.seen, entry.since = len(trial.measurements), time.monotonic()
-        complete = last or has_last_picture(trial) or time.monotonic() - entry.since > _IMAGE_S
+        complete = last or has_last_picture(trial) or time.monotonic() - entry.since > PICTURE_S
         until = len(trial.measurements) - (not complete)
         for tick in range(entry.logged, until):
             self._log_tick(entry.run, trial, study, tick)
@@ -92,8 +90,7 @@ class WandbTracker:
                 entry.run.finish(exit_code=INTERRUPTED)
         with self._without_study_run_if_it_fails():
             if self.study_run and self.study:
-                complete = all(self.ended.values()) and len(self.ended) >= self.study.planned
-                self.study_run.close(self.study, complete=complete)
+                self.study_run.close(self.study, complete=self.ended.are_all(self.study))
 
     @contextmanager
     def _without_study_run_if_it_fails(self) -> Iterator[None]:
