@@ -96,7 +96,7 @@ class _Served:
         problem = ""
         try:
             self._update_until_last()
-        except Exception as error:  # clients raise anything; one tracker must not stop the others
+        except (Exception, SystemExit) as error:  # clients raise anything; one tracker must not stop the others
             problem = _in_a_line(error)
             log(f"{self.name} tracker failed and is disabled:\n{traceback.format_exc()}")
         self.problem = problem
@@ -142,7 +142,7 @@ def follow(
             ending.wait(_POLL_S)
     for each in served:
         each.join()
-    return not any(each.problem for each in served)
+    return all(each.problem == "" for each in served)  # None: its thread has ended without a word
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -97,7 +97,7 @@ class WandbTracker:
         """Go on with the runs of trials after any error of the run of the study."""
         try:
             yield
-        except Exception:  # clients raise anything
+        except (Exception, SystemExit):  # clients raise anything
             log(f"the W&B run of the study failed and is left out:\n{traceback.format_exc()}")
             if self.study_run:
                 self.study_run.pages.close()

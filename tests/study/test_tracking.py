@@ -261,6 +261,22 @@ def test_a_server_that_takes_no_connection_is_told_by_its_address_and_the_reason
     assert ended == {"mlflow": "cannot connect to localhost:1 (connection refused)"}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(("error", "said"), [(SystemExit("no project"), {"mine": "SystemExit: no project"}), (KeyboardInterrupt(), {})])
+def test_a_tracker_whose_thread_exits_does_not_have_everything(tmp_path: Path, error: BaseException, said: dict[str, str]) -> None:
+    ended: dict[str, str] = {}
+
+    def make(study: StudyRecord) -> Tracker:
+        raise error
+
+    with Store.writing(tmp_path) as store:
+        Driver(store).whole("aa-s4")
+    ending = threading.Event()
+    ending.set()
+    assert not follow(Tail(tmp_path), {"mine": make}, ending, ended.__setitem__)
+    assert ended == said
+
+
 @pytest.mark.usefixtures("own_wandb")
 def test_runs_that_should_be_online_are_offline_without_a_key_which_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.tracking.process._following", lambda *args, **options: nullcontext())
