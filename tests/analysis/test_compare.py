@@ -51,7 +51,9 @@ def test_an_effect_that_differs_is_found_and_told(stage: Stage) -> None:
 
 def test_a_study_does_not_differ_from_itself(stage: Stage) -> None:
     table = stage(48, seed=3, risk=helps_by(0.5))
-    for each in both(table, table):
+    found = both(table, table)
+    assert {each.first.setting for each in found} >= {"r1", "loss"}
+    for each in found:
         assert each.difference == each.first.no_effect
         assert each.p == 1
         assert not each.differs

@@ -73,6 +73,7 @@ def test_other_evaluation_protocols_are_refused_until_one_is_measured_like_the_o
     few.evaluate(samples=200)
     found = Compared(one, few, None)
     assert found.protocol == one.protocol.hash
+    assert found.found
     assert all(each.difference == each.first.no_effect for each in found.found)  # the same trials, measured alike
     assert {name for name, *_ in found.design} == set()
     assert found.tables[1].at_end("fd") == pytest.approx(found.tables[0].at_end("fd"))
