@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from torch import optim
 from torch.optim import Optimizer
 
 from trainables.entries import settings_of
@@ -14,7 +15,10 @@ from trainables.tables import D_CONDITIONS, G_CONDITIONS
 from trainables.tricks.base import Nets
 from trainables.updates import UPDATES
 
-_OPTIMISER_NAMES: dict[type[Optimizer], str] = {Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop"}
+_OPTIMISER_NAMES: dict[type[Optimizer], str] = {
+    Adam: "adam", AdamW: "adamw", SGD: "sgd", RMSprop: "rmsprop",
+    optim.Adam: "adam", optim.AdamW: "adamw", optim.SGD: "sgd",  # of a plugin
+}  # fmt: skip
 
 
 def effective(run: Run) -> dict[str, Any]:
@@ -72,5 +76,5 @@ def _optimiser(opt: Optimizer) -> dict[str, Any]:
         "optimiser": _OPTIMISER_NAMES.get(type(opt), "another"),
         "beta1": group["betas"][0] if "betas" in group else group.get("momentum"),
         "beta2": group["betas"][1] if "betas" in group else group.get("alpha"),
-        "weight_decay": group["weight_decay"] if isinstance(opt, AdamW) else None,
+        "weight_decay": group["weight_decay"] if isinstance(opt, optim.AdamW) else None,
     }
