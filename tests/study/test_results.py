@@ -19,7 +19,7 @@ from study.spec.tracking import WandbConfig
 from study.store.layout import Layout
 from study.store.records import Closed, Ended, Measurement
 from study.store.store import Store
-from study.tracking.computing import Computing
+from study.tracking.computing import Computing, with_paths
 from study.tracking.process import complete_wandb
 from study.tracking.results import results_of, write_results
 
@@ -121,7 +121,8 @@ def test_the_process_computes_when_it_is_asked(tmp_path: Path) -> None:
     computing = Computing(tmp_path / "ring")
     computing.ask()
     assert computing.wait(60)
-    assert computing.results == json.loads(Layout(tmp_path / "ring").results.read_text())
+    written = json.loads(Layout(tmp_path / "ring").results.read_text())
+    assert computing.results == with_paths(written, lambda path: str(tmp_path / "ring" / path))
     Layout(tmp_path / "ring").results.unlink()
     computing.close()
     assert not computing.wait(60), "the process has ended"
