@@ -51,24 +51,31 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "signals", [(signal.SIGKILL, signal.SIGKILL, signal.SIGKILL), (signal.SIGINT, signal.SIGTERM)], ids=["kill -9", "stop"]
+    "signals",
+    [[[signal.SIGKILL], [signal.SIGKILL], [signal.SIGKILL]], [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]]],
+    ids=["kill -9", "Ctrl-C twice, then SIGTERM"],
 )
-def test_a_killed_driver_can_be_resumed(tmp_path: Path, undisturbed: Mapping[str, Any], signals: tuple[signal.Signals, ...]) -> None:
+def test_a_killed_driver_can_be_resumed(tmp_path: Path, undisturbed: Mapping[str, Any], signals: list[list[signal.Signals]]) -> None:
     study, folder = tmp_path / "toy.yaml", tmp_path / "cut"
     study.write_text(STUDY)
     records = folder / "records.jsonl"
     for n, cut in enumerate(signals):
         words = ("launch", str(study), "--folder", str(folder)) if n == 0 else ("resume", str(folder))
-        process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(command(*words), stdout=log, stderr=log)
         wanted = (3, 14, 30)[n]  # lines of the records at which to kill: before the first measurement, in the middle, near the end
         while not records.exists() or records.read_bytes().count(b"\n") < wanted:
             assert process.poll() is None, "the driver must still run when it is to be killed"
             time.sleep(0.05)
-        process.send_signal(cut)
+        for each in cut:
+            process.send_signal(each)
+            time.sleep(0.3)
         process.wait(timeout=120)
+        said = (tmp_path / "log").read_text()
+        assert "Traceback" not in said, said
         before = records.read_bytes()
         keep = before[: before.rfind(b"\n") + 1]
-        if cut is not signal.SIGKILL:
+        if cut != [signal.SIGKILL]:
             assert process.returncode == 130
         assert driver(folder) is None
     subprocess.run(command("resume", str(folder)), check=True, timeout=300, capture_output=True)
