@@ -52,12 +52,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:
-    """Parse --set options as YAML: ["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}. Raises UserError."""
+    """Parse --set options as YAML: ["budget_kimg=50", "r1=true"] -> {"budget_kimg": 50, "r1": True}. Raises UserError.
+
+    A value that begins with > is a text, such as the constraint ">= 0.5": in YAML it would begin a block of lines.
+    """
     out = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UserError(f"--set must be NAME=VALUE; given {text!r}")
+        if value.lstrip().startswith(">"):
+            out[name.strip()] = value.strip()
+            continue
         try:
             out[name.strip()] = loaded(value.encode(errors="surrogateescape"))
         except NotYaml as error:

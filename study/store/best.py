@@ -80,8 +80,8 @@ def _kept(table: TrialTable, limits: Sequence[Limit], by: str, folder: Path) -> 
     found = feasibility(table, limits, by=by)
     if not len(found.kept):
         raise UserError(
-            f"a best config must keep to the constraints; in {shown(folder)}, {found.sentence}. Relax them with --set constraints.NAME=… when the study is resumed, "
-            "or see all configs with " + command("rank", shown(folder))
+            f"a best config must keep to the constraints; in {shown(folder)}, {found.sentence}. Relax one with "
+            f"{command('resume', shown(folder), '--set', f'constraints.{limits[0].name}=…')}, or see all configs with {command('rank', shown(folder))}"
         )
     if len(found.kept) < len(found.configs):
         log.warning("%s", found.sentence)

@@ -167,6 +167,12 @@ def test_yaml_1_2_reads_numbers_as_numbers(tmp_path: Path) -> None:
         parse_changes(["seeds"])
 
 
+def test_a_constraint_can_be_given_on_the_command_line() -> None:
+    """In YAML a value that begins with > would begin a block of lines."""
+    given = parse_changes(["constraints.coverage=>= 0.5", "constraints.kl= > 0", "constraints.failed=<= 0.2"])
+    assert given == {"constraints.coverage": ">= 0.5", "constraints.kl": "> 0", "constraints.failed": "<= 0.2"}
+
+
 @pytest.mark.parametrize(
     "change", [{}, {"sampler": "random"}, {"goal": "optimise", "scheduler": {"grace_kimg": 0.5}}, {"tracking": {"wandb": {}}}]
 )
