@@ -68,7 +68,7 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
     settings = settings.reindex(columns=[*settings.columns, *(name for name in asked if name not in settings)])
     for name, choices in lists.items():
         if not any(isinstance(choice, bool) for choice in choices):
-            # keeps the order of the study file, whose first choice is the reference; a trial of phase ablate may have a default that is none of them
+            # keeps the order of the study file, whose first choice is the reference; a trial of phase ablate may have a default that is not listed
             known = [_NULL if choice is None else choice for choice in choices]
             others = [value for value in settings[name].dropna().unique() if value not in known]
             settings[name] = pd.Categorical(settings[name], categories=[*known, *others])
