@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.air._internal import usage
 from ray.exceptions import OutOfMemoryError
 from ray.tune.error import TuneError
 
@@ -168,7 +169,7 @@ def _run_tune(
     crashes, n_ticks = 0, -1
     while True:
         try:
-            with _trainable(spec, shared) as trainable:
+            with _trainable(spec, shared) as trainable, _no_loggers_imported():
                 _tuner(spec, trainable, store, display, stopping, only=only).fit()
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
             if store.unwritten:  # in a callback, whose exceptions Tune turns into its own
@@ -207,6 +208,16 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
         versions=prepared.versions,
         allow_changed_code=prepared.allow_changed_code,
     )
+
+
+@contextmanager
+def _no_loggers_imported() -> Iterator[None]:
+    """For its usage statistics, Ray imports each logger that it knows when a Tune run has callbacks: MLflow and W&B, seconds each. It does not here."""
+    tag, usage.tag_callbacks = usage.tag_callbacks, lambda callbacks: False
+    try:
+        yield
+    finally:
+        usage.tag_callbacks = tag
 
 
 @contextmanager

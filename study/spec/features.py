@@ -32,17 +32,23 @@ def _random_conv(source: Source) -> Extractor:
     return RandomConv(channels=source.shape[0])
 
 
-def known_features() -> dict[str, str]:
-    """Return name -> description of everything that `evaluation.features` accepts."""
-    own = {name: first_line(make) for name, make in FEATURES.items()}
-    theirs = dict.fromkeys(pretrained_names(), "from torch-fidelity, with its weights and resizing")
+def _of_ours() -> dict[str, str]:
     return {
         "auto": "points, classifier or random_conv, depending on the data",
         "classifier": "the penultimate layer of a small classifier of the data's classes: the default for labelled images",
-        **own,
-        **theirs,
-        "inception": "Inception-v3 from torch-fidelity: Fréchet distances of these features are FIDs",
+        **{name: first_line(make) for name, make in FEATURES.items()},
     }
+
+
+def known_features() -> dict[str, str]:
+    """Return name -> description of everything that `evaluation.features` accepts."""
+    theirs = dict.fromkeys(pretrained_names(), "from torch-fidelity, with its weights and resizing")
+    return {**_of_ours(), **theirs, "inception": "Inception-v3 from torch-fidelity: Fréchet distances of these features are FIDs"}
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether the features are those of a pretrained network. torch-fidelity, which takes seconds to import, is asked for unknown names only."""
+    return name not in _of_ours() and name in pretrained_names()
 
 
 def own_features() -> list[str]:
@@ -52,6 +58,6 @@ def own_features() -> list[str]:
 
 def refuse_unknown_features(name: str) -> None:
     """Raises UserError for an unknown name."""
-    known = known_features()
-    if name not in known:
+    if name not in _of_ours() and not is_pretrained(name):
+        known = known_features()
         raise UserError(f"no features named {name!r}; {nearest(name, known)}there are {sorted(known)}")
