@@ -20,12 +20,20 @@ from analysis.metrics import METRICS
 from analysis.metrics.baselines import baselines
 from analysis.metrics.comparison import Reference, Samples
 
+_NICE = 5
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the tests: the slowest group, Ray, first, then larger groups. The order within a file is kept."""
     groups = {item: group(str(item.path)) for item in items}
     size = Counter(groups.values())
     items.sort(key=lambda item: (groups[item] != "ray", -size[groups[item]]))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let tests that start no Ray give way to those that do: beside each other they then end at about the same time."""
+    if os.environ.get("PYTEST_XDIST_WORKER") and group(str(item.path)) != "ray" and os.getpriority(os.PRIO_PROCESS, 0) < _NICE:
+        os.nice(_NICE)
 
 
 @pytest.hookimpl(optionalhook=True)

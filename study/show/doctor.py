@@ -18,7 +18,7 @@ from study.store.objects import is_url
 from study.store.records import StudyRecord
 from study.store.run_folder import RunFolder, checkpoint_damage
 from study.store.run_layout import RunLayout
-from study.tracking.mirrors import damaged_mirrors
+from study.tracking.mirrors import damaged_mirror
 
 
 def doctor(where: Path | str, console: Console, *, mend: bool) -> bool:
@@ -53,9 +53,9 @@ def _study(folder: Path, console: Console, *, mend: bool) -> bool:
     notes, findings = [*checkup.notes], [*checkup.findings]
     if study := checkup.store.study:
         notes += _newer_versions(study)
-        for path, problem in damaged_mirrors(folder, study).items():
+        if mirror := damaged_mirror(study):
             do = f"delete it; {command('resume', shown(folder))} fills it again from the records"
-            findings.append(Finding(what=f"the mirror {path}: {problem}", do=do))
+            findings.append(Finding(what="the mirror {}: {}".format(*mirror), do=do))
     n_saved = sum(len(record.saved) for record in checkup.store.trials.values())
     size = f"{plural(len(checkup.store.trials), 'trial')}, {plural(n_saved, 'checkpoint')}"
     able = any(finding.repairable for finding in findings)

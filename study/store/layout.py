@@ -214,13 +214,8 @@ class Layout:
         """JSON: tracker -> why it failed, or "", of those that have ended."""
         return self.tracking / "ended.json"
 
-    @property
-    def mirrored(self) -> Path:
-        """JSON: trial id -> [ticks, ended] of the trials that are complete in W&B."""
-        return self.tracking / "mirrored.json"
-
     def sent(self, tracker: str) -> Path:
-        """What a tracker with a run per trial has written, a line of JSON for each trial: [trial id, ticks, ended, place]."""
+        """What a tracker with a run per trial has written, a line of JSON for each trial: [trial id, ticks, ended, place]; W&B's has no place."""
         return self.tracking / f"{tracker}.jsonl"
 
     @property

@@ -8,8 +8,7 @@ from ganstudy.command import command
 from study.store.layout import Layout, shown
 from study.store.store import Store
 from study.tracking import mlflow_tracker
-from study.tracking.runs import state
-from study.tracking.wandb_tracker import mirrored
+from study.tracking.runs import state, written
 
 _NAMES = {"wandb": "W&B", "tensorboard": "TensorBoard", "mlflow": "MLflow", "optuna": "Optuna"}
 
@@ -27,6 +26,6 @@ def failure(folder: Path, name: str, problem: str, config: Any) -> str:
 
 def _missing_runs(folder: Path) -> str:
     """How many W&B runs are incomplete, as a phrase; "" if none is."""
-    done, trials = mirrored(folder), Store(folder).trials.values()
+    done, trials = written(Layout(folder).sent("wandb")), Store(folder).trials.values()
     missing = sum(done.get(trial.trial_id) != state(trial) for trial in trials)
     return f"{missing} of {len(trials)} runs are not complete there" if missing else ""

@@ -1,29 +1,22 @@
-"""Whether the local files of mirrors are whole."""
+"""Whether the local file of an Optuna mirror is whole. Trackers write the runs again of which their own lists tell nothing that can be read."""
 
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from study.store.layout import Layout
 from study.store.records import StudyRecord
 
 
-def damaged_mirrors(folder: Path, study: StudyRecord) -> dict[Path, str]:
-    """Return the files of the study's mirrors that cannot be read, each with the reason. Files that do not exist yet are no damage.
-
-    Checks an Optuna storage that is a file, and the list of complete W&B runs; servers are not asked.
-    """
-    found = {}
-    if (mirrored := Layout(folder).mirrored).exists() and (problem := _lines_damage(mirrored)):
-        found[mirrored] = problem
+def damaged_mirror(study: StudyRecord) -> tuple[Path, str] | None:
+    """Return the file of the study's Optuna mirror and why it cannot be read. A file that does not exist yet is no damage; servers are not asked."""
     address = (study.spec.get("tracking") or {}).get("optuna") or ""
     file = Path(_file_of(address))
     if address and file.is_file():
         problem = _sqlite_damage(file) if "://" in address else _lines_damage(file)
         if problem:
-            found[file] = problem
-    return found
+            return file, problem
+    return None
 
 
 def _file_of(address: str) -> str:

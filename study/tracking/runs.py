@@ -156,10 +156,9 @@ class RunTracker(ABC, Generic[T]):
         return self.done.get(trial.trial_id) == [*state(trial), self.place]
 
     def _keep(self, name: str, state: list[Any]) -> None:
-        """Note what is written of a trial or of the study. The line begins with its line break, since a kill may have torn the one before."""
+        """Note what is written of a trial or of the study."""
         self.done[name] = [*state, self.place]
-        with self.sent.open("a") as file:
-            file.write("\n" + json.dumps([name, *self.done[name]]))
+        note(self.sent, name, self.done[name])
 
 
 def state(trial: TrialRecord) -> list[Any]:
@@ -168,15 +167,21 @@ def state(trial: TrialRecord) -> list[Any]:
 
 
 def written(sent: Path) -> dict[str, list[Any]]:
-    """Trial id -> [ticks, how it ended, place] of what has been written. Lines that a kill has torn are left out."""
+    """Trial id -> [ticks, how it ended, place] of what has been written. Lines that are torn or damaged are left out: their runs are written again."""
     found = {}
-    for line in sent.read_text().splitlines() if sent.exists() else ():
+    for line in sent.read_bytes().splitlines() if sent.exists() else ():
         try:
             trial_id, *rest = json.loads(line)
         except ValueError:
             continue
         found[trial_id] = rest
     return found
+
+
+def note(sent: Path, name: str, state: list[Any]) -> None:
+    """Add a line to the list of what has been written. It begins with its line break, since a kill may have torn the one before."""
+    with sent.open("a") as file:
+        file.write("\n" + json.dumps([name, *state]))
 
 
 def begun(study: StudyRecord) -> float:

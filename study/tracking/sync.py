@@ -21,10 +21,9 @@ from study.tracking.computing import Computing
 from study.tracking.killing import kill
 from study.tracking.process import complete_wandb, unsent
 from study.tracking.reachable import refuse_unreachable
-from study.tracking.runs import state
+from study.tracking.runs import state, written
 from study.tracking.wandb_publish import HINT, are_sent, installed
 from study.tracking.wandb_study import is_sent, study_run_id
-from study.tracking.wandb_tracker import mirrored
 
 _LIMIT_S = 300.0  # for the runs that are not complete
 _STALL_S = 60.0  # without a run that was sent
@@ -82,7 +81,7 @@ def _said(runs: int, pages: bool) -> str:
 
 def _missing(folder: Path, study: StudyRecord) -> set[str]:
     """Return the ids of the runs that are not complete in W&B: those of trials that have ended, and that of the study."""
-    done, trials = mirrored(folder), Store(folder).trials.values()
+    done, trials = written(Layout(folder).sent("wandb")), Store(folder).trials.values()
     ids = {f"{mark(study)}-{trial.trial_id}" for trial in trials if trial.closed and done.get(trial.trial_id) != state(trial)}
     found = Computing(folder).results
     if found and found["leaderboard"] and not is_sent(Layout(folder)):
@@ -92,7 +91,7 @@ def _missing(folder: Path, study: StudyRecord) -> set[str]:
 
 def _whole(folder: Path, study: StudyRecord) -> list[Path]:
     """Return the offline runs that hold all that their trial or the study has now. The others are written again, online."""
-    done, trials = mirrored(folder), Store(folder).trials  # read once, since there may be thousands of runs
+    done, trials = written(Layout(folder).sent("wandb")), Store(folder).trials  # read once, since there may be thousands of runs
     ids = {f"{mark(study)}-{name}" for name, trial in trials.items() if name in done and done[name] == state(trial)}
     if is_sent(Layout(folder)):
         ids.add(study_run_id(study))

@@ -5,7 +5,6 @@ run is rewritten from the start, since `wandb sync` cannot append a second file 
 killed.
 """
 
-import json
 import time
 import traceback
 from collections.abc import Iterator
@@ -14,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ganstudy.files import write_whole
 from study.spec.tracking import Mode, WandbConfig
 from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord, mark
 from study.tracking.computing import computing_of
 from study.tracking.handed import handed
 from study.tracking.pictures import PICTURE_S, caption, has_last_picture, has_picture
-from study.tracking.runs import Ends, state
+from study.tracking.runs import Ends, note, state, written
 from study.tracking.tracker import diagnosis_fields, log
 from study.tracking.wandb_client import INTERRUPTED, Client
 from study.tracking.wandb_study import StudyRun
@@ -48,7 +46,7 @@ class WandbTracker:
         self.known = given.settings
         self.config = config
         self.client = Client(self.layout, config, mode=mode, patience_s=patience_s)
-        self.done = mirrored(folder)
+        self.done = written(self.layout.sent("wandb"))
         self.open: dict[str, _OpenRun] = {}
         self.client.forget.append(self.open.clear)  # they restart at their next update
         self.computing = computing_of(folder, trust_plugins=given.trusts(study))
@@ -150,15 +148,9 @@ class WandbTracker:
             self._update_trial(trial, study, last=True)  # writes the run again, offline
             return
         self.done[trial.trial_id] = state(trial)
-        write_whole(self.layout.mirrored, json.dumps(self.done))
+        note(self.layout.sent("wandb"), trial.trial_id, state(trial))
 
 
 def wandb_tracker(folder: Path, config: WandbConfig, study: StudyRecord, limit_s: float) -> WandbTracker:
     """For TRACKERS. config.mode is resolved already."""
     return WandbTracker(folder, config, study, mode=cast(Mode, config.mode), patience_s=limit_s)
-
-
-def mirrored(folder: Path) -> dict[str, Any]:
-    """Trial id -> `state` of the trials whose runs are complete."""
-    path = Layout(folder).mirrored
-    return dict(json.loads(path.read_text())) if path.exists() else {}

@@ -282,10 +282,10 @@ def test_other_versions_are_noted(folder: Path) -> None:
     assert "Note: other versions wrote the newest records: torch 1.0, now " in said
 
 
-@pytest.mark.parametrize("mirror", ["sqlite", "journal", "wandb"])
+@pytest.mark.parametrize("mirror", ["sqlite", "journal"])
 def test_a_damaged_mirror_is_named(tmp_path: Path, mirror: str) -> None:
     folder, file = tmp_path / "toy", tmp_path / "optuna"
-    address = {"sqlite": f"sqlite:///{file}", "journal": str(file), "wandb": None}[mirror]
+    address = {"sqlite": f"sqlite:///{file}", "journal": str(file)}[mirror]
     with Store.writing(folder) as store:
         Driver(store).open("a")
     records = Layout(folder).records
@@ -300,8 +300,6 @@ def test_a_damaged_mirror_is_named(tmp_path: Path, mirror: str) -> None:
             opened.executemany("INSERT INTO trials VALUES (?)", [("x" * 1000,)] * 100)
         opened.close()
     else:
-        file = file if mirror == "journal" else Layout(folder).mirrored
-        file.parent.mkdir(exist_ok=True)
         file.write_text('{"a": 1}\n')
     assert doctor(folder)[0] == 0
     data = file.read_bytes()

@@ -78,7 +78,7 @@ def test_no_other_module_contains_a_file_name() -> None:
     nodes = [node for layout in layouts for node in ast.walk(ast.parse(layout.read_text()))]
     strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {name for name in strings if Path(name).suffix in (".jsonl", ".png", ".html", ".safetensors", ".json", ".yaml", ".txt")}
-    assert {"records.jsonl", "real.png", "report.html", "classifier.safetensors", "mirrored.json", "config.yaml", "metrics.json"} <= names
+    assert {"records.jsonl", "real.png", "report.html", "classifier.safetensors", "results.json", "config.yaml", "metrics.json"} <= names
     for path in (ROOT / "study").rglob("*.py"):
         tree = ast.parse(path.read_text())
         if path not in layouts:

@@ -1,6 +1,5 @@
 """What `ganstudy sync` reads and asks before it sends anything."""
 
-import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from study.store.records import mark
 from study.store.store import Store
 from study.tracking import sync as syncing
 from study.tracking.reachable import refuse_unreachable
-from study.tracking.runs import state
+from study.tracking.runs import note, state
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
 
@@ -27,7 +26,8 @@ def reads(folder: Path, n_runs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[i
     trials, layout, counted, sent = list(store.trials.values())[:n_runs], Layout(folder), list[Path](), list[Path]()
     for trial in trials:
         (layout.tracking / f"offline-run-20260101_000000-{mark(store.study)}-{trial.trial_id}").mkdir(parents=True)
-    layout.mirrored.write_text(json.dumps({trial.trial_id: state(trial) for trial in trials[1:]}))
+    for trial in trials[1:]:
+        note(layout.sent("wandb"), trial.trial_id, state(trial))
 
     def counting(place: Path) -> Store:
         counted.append(place)

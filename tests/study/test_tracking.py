@@ -1,6 +1,5 @@
 """The tracking process: each tick is logged once even if processes are killed, and a server delays a study at most by the limit."""
 
-import json
 import os
 import subprocess
 import sys
@@ -20,9 +19,11 @@ from wandb_server import WandbServer
 from workers import new_children
 
 from study.spec.tracking import MlflowConfig, TensorboardConfig, Tracking, WandbConfig
+from study.store.layout import Layout
 from study.store.records import Ended, StudyRecord, TrialRecord
 from study.store.store import Store
 from study.tracking.process import watching
+from study.tracking.runs import note, written
 from study.tracking.tracker import Tail, Tracker, follow
 
 pytestmark = pytest.mark.usefixtures("own_wandb")
@@ -30,8 +31,7 @@ pytestmark = pytest.mark.usefixtures("own_wandb")
 
 def finished(folder: Path) -> dict[str, Any]:
     """The trials whose W&B runs are complete."""
-    path = folder / "wandb" / "mirrored.json"
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    return written(Layout(folder).sent("wandb"))
 
 
 def test_importing_the_tracking_module_imports_no_client() -> None:
@@ -54,7 +54,7 @@ def test_the_process_needs_no_torch(tmp_path: Path) -> None:
         store.write_study(replace(STUDY, spec={**SPEC, "n_configs": 2, "failure": "coverage < 0.5 or d/real_logit > 50"}))
         Driver(store).whole("aa-s4")
         with new_children() as started, watching(folder, everything, limit_s=120):
-            written = [folder / "wandb" / name for name in ("mirrored.json", "tensorboard.jsonl", "mlflow.jsonl")]
+            written = [folder / "wandb" / name for name in ("wandb.jsonl", "tensorboard.jsonl", "mlflow.jsonl")]
             wait_until(lambda: all(map(Path.exists, written)) and "journal.log" in os.listdir(tmp_path), limit_s=120)
             (process,) = started()
             libraries = [mapped.path for mapped in process.memory_maps() if mapped.path.endswith(".so")]
@@ -291,3 +291,20 @@ def test_runs_that_should_be_online_are_offline_without_a_key_which_is_said(tmp_
     with watching(tmp_path, tracking, say=said.append):
         pass
     assert len(said) == 1
+
+
+def test_lines_that_are_torn_or_damaged_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    sent = tmp_path / "wandb.jsonl"
+    assert written(sent) == {}
+    for trial, ticks in (("aa-s4", 8), ("bb-s4", 2), ("bb-s4", 8)):
+        note(sent, trial, [ticks, "budget"])
+    whole = {"aa-s4": [8, "budget"], "bb-s4": [8, "budget"]}
+    assert written(sent) == whole
+    data = sent.read_bytes()
+    for end in range(len(data)):
+        sent.write_bytes(data[:end])
+        assert all(state in ([8, "budget"], [2, "budget"]) for state in written(sent).values())
+        note(sent, "cc-s4", [1, None])
+        assert written(sent)["cc-s4"] == [1, None]
+    sent.write_bytes(data + b"\n\xff\xfe[\n")
+    assert written(sent) == whole
