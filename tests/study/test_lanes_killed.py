@@ -83,6 +83,7 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
 @pytest.mark.parametrize("how", ["kill -9", "ganstudy stop"])
 def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, study: Path, address: str, how: str) -> None:
     folder = tmp_path / "toy"
+    study.write_text(STUDY.replace("budget_kimg: 8", "budget_kimg: 8000"))  # hours: it cannot end by itself
     process = start("launch", str(study), "--folder", str(folder), "--address", address)
     until_lines(folder, process, 10)
     wait_until(lambda: bool(running(WORKER) and running(DISPATCHER) and running(LANE)))
