@@ -26,6 +26,7 @@ _DEGREE = 3  # of the smooth curve of a range
 _LEAST = 0.25  # least share of the variance of config means that is taken to be real, so that shares stay finite
 _OPTUNA_CONFIGS = 500  # Optuna's importances take seconds then; of more configs, a random choice is used
 _ROUNDING = 1e-9  # of the largest value: what configs must differ by
+_EQUAL = 1e-6  # of the sum of squares: what is left of it in a resample of equal configs, by rounding and by the ridge
 _TOP = 5  # configs that PED-ANOVA needs among the best
 
 
@@ -154,7 +155,14 @@ def _share(basis: _Basis, y: Floats, noise: float) -> float:
     mine, (n, k) = y[basis.active], (int(basis.active.sum()), basis.columns.shape[1])
     total = ((mine - mine.mean()) ** 2).sum()
     effect = ((basis.columns.T @ y) ** 2).sum()
-    return float((effect - k * (total - effect) / (n - 1 - k)) / max(total - (n - 1) * noise, _LEAST * total, 1e-300))
+    if total <= _nothing(y):
+        return 0.0
+    return float((effect - k * (total - effect) / (n - 1 - k)) / max(total - (n - 1) * noise, _LEAST * total))
+
+
+def _nothing(y: Floats) -> float:
+    """The sum of squares up to which configs are equal except for rounding."""
+    return len(y) * (_ROUNDING * float(np.abs(y).max())) ** 2
 
 
 def _permuted(bases: Sequence[_Basis], y: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -166,11 +174,11 @@ def _permuted(bases: Sequence[_Basis], y: Floats, rng: np.random.Generator) -> t
 
     def log_p(values: Floats) -> Floats:  # [C, B] -> [settings, B]
         effect = np.add.reduceat((stacked.T @ values) ** 2, starts, axis=0)
-        total = np.maximum(active @ values**2 - (active @ values) ** 2 / n, 1e-300)
+        total = np.maximum(active @ values**2 - (active @ values) ** 2 / n, least)  # 0 if all that have the setting active are equal
         share = np.minimum(effect / total, 1 - 1e-12)
         return np.asarray(stats.f.logsf(share / k / ((1 - share) / (n - 1 - k)), k, n - 1 - k))
 
-    y = y - y.mean()
+    y, least = y - y.mean(), _nothing(y)
     found = log_p(y[:, None])
     chance = np.hstack(
         [log_p(np.array([rng.permutation(y) for _ in range(min(_BLOCK, _PERMUTATIONS - i))]).T) for i in range(0, _PERMUTATIONS, _BLOCK)]
@@ -180,7 +188,10 @@ def _permuted(bases: Sequence[_Basis], y: Floats, rng: np.random.Generator) -> t
 
 
 def _interval(basis: _Basis, y: Floats, noise: float, share: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the ends of the bootstrap interval, shifted by the bias of the bootstrap (resampled configs repeat, which looks like an effect)."""
+    """Return the ends of the bootstrap interval, shifted by the bias of the bootstrap (resampled configs repeat, which looks like an effect).
+
+    In a resample of equal configs there is nothing to explain. If that is more than a few of them, the interval holds all that a share can be.
+    """
     mine, x = y[basis.active] - y[basis.active].mean(), basis.columns[basis.active]
     n, k = x.shape
     rows = np.column_stack([np.ones(n), x * np.sqrt(n), mine])
@@ -190,7 +201,11 @@ def _interval(basis: _Basis, y: Floats, noise: float, share: float, rng: np.rand
     left, right = gram[:, :-1, :-1] + 1e-9 * n * np.eye(k + 1), gram[:, :-1, -1]  # a level may be missing from a resample
     total = gram[:, -1, -1] - right[:, 0] ** 2 / n
     effect = (right * np.linalg.solve(left, right[..., None])[..., 0]).sum(1) - right[:, 0] ** 2 / n
-    shares = (effect - k * (total - effect) / (n - 1 - k)) / np.maximum(np.maximum(total - (n - 1) * noise, _LEAST * total), 1e-300)
+    differ = total > max(_nothing(y), _EQUAL * (mine**2).sum())
+    if differ.mean() < UPPER_TAIL:
+        return min(share, -k / (n - 1 - k)), 1.0  # from that of a setting that explains nothing to that of one that explains all
+    total, effect = total[differ], effect[differ]
+    shares = (effect - k * (total - effect) / (n - 1 - k)) / np.maximum(total - (n - 1) * noise, _LEAST * total)
     low, high = np.quantile(shares, [1 - UPPER_TAIL, UPPER_TAIL]) - shares.mean() + share
     return float(low), float(high)
 

@@ -168,3 +168,31 @@ def test_ranges_have_the_scale_that_is_known(stage: Stage) -> None:
     assert importance(table, "fd")["share"].to_dict() == pytest.approx(importance(moved, "fd")["share"].to_dict())
     as_log = importance(replace(table, scales={"m": "log"}), "fd")["share"]["m"]
     assert as_log != pytest.approx(importance(table, "fd")["share"]["m"], abs=0.05)
+
+
+@pytest.mark.parametrize("n_configs", [6, 12, 40])
+def test_one_config_that_differs_leaves_the_interval_open(stage: Stage, n_configs: int) -> None:
+    """A third of the resamples do not have it, and then all configs are equal."""
+    table = stage(n_configs, 1, risk=lambda config: 0.0)
+    settings = {"half": np.arange(n_configs) % 2 == 0, "third": np.arange(n_configs) % 3}
+    for odd in (0.1, 3.0, 1e6):
+        found = importance(with_settings(table, settings, np.where(np.arange(n_configs) == 1, odd, 1.0)), "fd")
+        assert found["high"].eq(1).all()
+        assert found["low"].between(-1, found["share"]).all()
+
+
+@pytest.mark.parametrize("value", [0.1, 3.0, 1e-5])
+def test_a_conditional_setting_explains_nothing_if_all_that_have_it_are_equal(stage: Stage, value: float) -> None:
+    """Rounding is no effect."""
+    rng = np.random.default_rng(0)
+    on = np.arange(24) % 2 == 0
+    fd = np.where(on, value, np.exp(rng.normal(size=24)))
+    for _ in range(20):
+        strength = np.where(on, rng.uniform(1, 10, 24), np.nan)
+        kind = pd.Series(rng.permutation(24) % 3).where(on).astype("category").to_numpy()
+        table = with_settings(stage(24, 1), {"on": on, "strength": strength}, fd)
+        table = replace(table, settings=table.settings.assign(kind=kind), scientific=("on", "strength", "kind"))
+        found = importance(table, "fd")
+        assert (found["share"][["strength", "kind"]] == 0).all()
+        assert (found["p"][["strength", "kind"]] > 0.99).all()
+        assert (found["high"][["strength", "kind"]] == 1).all()
