@@ -222,9 +222,10 @@ def _intervals(found: Posterior, draws: Draws, configs: pd.DataFrame) -> pd.Data
 
 def _note(found: Posterior) -> str:
     """Return the assumptions as a sentence."""
-    order = "Place: by the chance that a new run beats a new run of another config; a failed run loses"
+    by_value = ""
     if poor := int(found.configs["n_poor_fit"].sum()):
-        order += f". {plural(poor, 'run')} with a poor fit {'counts' if poor == 1 else 'count'} by {found.by}, and not as failed"
+        by_value = f". {plural(poor, 'run')} with a poor fit {'counts' if poor == 1 else 'count'} by {found.by}, and not as failed"
+    order = f"Place: by the chance that a new run beats a new run of another config; a failed run loses{by_value}"
     if found.objectives is None or found.spreads is None:
         if not found.configs["n"].any():
             why = (
@@ -234,7 +235,7 @@ def _note(found: Posterior) -> str:
             )
             return f"{order}. {why}, so there is no {found.by} to estimate: places follow its values at the end, if there are any, and equal configs share one"
         return (
-            f"Place: by {found.by} as it is and the risk of failing; configs that always failed are last, and equal configs share a place. No config has two values, so there is "
+            f"Place: by {found.by} as it is and the risk of failing; configs that always failed are last, and equal configs share a place{by_value}. No config has two values, so there is "
             "no spread to measure: no intervals, and the first place is too good by an unknown factor, because it is the best of many"
         )
     seeds, configs = float(np.median(found.spreads)), float(np.median(found.objectives.std(axis=1)))

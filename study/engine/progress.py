@@ -60,10 +60,15 @@ class Progress:
         return {}
 
     def update(self, record: TrialRecord) -> None:
-        """Print a line for a trial that ended; beside a live table, only for one that ended in an error. A bug of ours has its traceback once."""
+        """Print a line for a trial that ended; beside a live table, only for one that ended in an error. A bug of ours has its traceback once.
+
+        A trial that lacks the checkpoint of its last tick has its line when that is saved: if the driver ends before, it runs again.
+        """
         if not self.shown or not record.closed:
             return
         failed = record.closed.ended is Ended.ERROR
+        if not failed and not self._is_done(record):
+            return
         if failed and (error := self._raised(record)).ours and error.kind not in self.told:
             self.told.add(error.kind)
             self.console.print(record.closed.reason.rstrip(), soft_wrap=True)
@@ -73,8 +78,8 @@ class Progress:
             self.console.print(f"{done:>4}/{self.spec.n_trials}  {record.trial_id}  {self.status_text(record)}{left}", soft_wrap=True)
 
     def _is_done(self, record: TrialRecord) -> bool:
-        """Whether a trial has ended and is not tried again after an error."""
-        return record.closed is not None and not (record.closed.ended is Ended.ERROR and record.needs_run(self.spec.max_failures))
+        """Whether a trial has ended and is not run again."""
+        return record.closed is not None and not record.needs_run(self.spec.max_failures)
 
     def _raised(self, record: TrialRecord) -> Raised:
         assert record.closed

@@ -92,13 +92,16 @@ class Recorder(tune.Callback):
         num_to_keep would write the state of the whole run at every tick.
         """
         record, kept = self.store.trials[trial.config["trial_id"]], self.store.checkpoints
-        images, before = trial.last_result["images"], record.saved
+        images, before, allowed = trial.last_result["images"], record.saved, self.search.spec.max_failures
+        lacked_it = record.closed and record.needs_run(allowed)
         if images:
             self.faults.worked(trial.last_result.get(NODE_IP, ""))
         saved = Saved(images=images, path=kept.made(checkpoint.path))
         self.store.publish(write_whole(self.store.layout.grid(record.trial_id, images), kept.read(saved, SAMPLES)))
         self.store.write(record.trial_id, saved=saved)
         record = self.store.trials[record.trial_id]
+        if lacked_it and not record.needs_run(allowed):
+            self.display.update(record)
         best = record.best_images(self.search.spec.objective.metric, self.search.spec.objective.direction)
         for old in set(before) - set(record.saved[-_WHOLE:]):
             keep = old in record.saved and old.images == best

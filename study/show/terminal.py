@@ -248,7 +248,8 @@ def _new_run(row: dict[Any, Any], by: str) -> str:
     """Return what a new run of a config would do; where that is unknown, what its trials did."""
     value = f"{by} {number(row['estimate'])}"
     if row["p_fail_low"] != row["p_fail_low"]:
-        return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed" + (
+        poor = f", {row['n_poor_fit']} had a poor fit" if row["n_poor_fit"] else ""
+        return f"{row['n_failed']} of {plural(row['n_seeds'], 'trial')} failed{poor}" + (
             f"; {value} as measured ({interval.lacking(row)})" if row["n"] else ""
         )
     risk = f"a new run fails with probability {_risk(row)} ({_range(percent(row['p_fail_low']), percent(row['p_fail_high']))})"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from study.engine.progress import Progress
 from study.spec.study_spec import StudySpec
-from study.store.records import Ended
+from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
 
 OURS = f'Traceback (most recent call last):\n  File "{Path(__file__).parents[2] / "trainables" / "gan.py"}", line 1, in f\n    f()\nKeyError: {{}}'
@@ -85,3 +85,19 @@ def test_what_the_scheduler_stopped_is_marked(display: Progress, how: Ended, ear
     said = io.StringIO()
     Console(file=said, width=300).print(display.table())
     assert ("(1 stopped early)" in said.getvalue()) is early
+
+
+def test_a_trial_is_told_once_its_last_checkpoint_is_there(display: Progress) -> None:
+    """Until then, a resume runs it again: see the function `needs_run`."""
+    with Store.writing(display.store.folder) as store:
+        driver = Driver(store)
+        driver.open("a-s0")
+        driver.tick("a-s0", 0)
+        last = Measurement(images=1000, seconds=0.5, evaluation_seconds=0.1, values={"fd": 99.0})
+        store.write("a-s0", measured=last, closed=Closed(ended=Ended.BUDGET))
+        display.store = store
+        display.update(store.trials["a-s0"])
+        assert display.console.file.getvalue() == ""  # type: ignore[attr-defined]
+        store.write("a-s0", saved=Saved(images=1000, path="trials/a-s0/1000"))
+        display.update(store.trials["a-s0"])
+    assert display.console.file.getvalue().split()[:2] == ["1/4", "a-s0"]  # type: ignore[attr-defined]
