@@ -22,6 +22,7 @@ from trainables.picture_files import shown
 Bytes = npt.NDArray[np.uint8]
 
 _IMAGES, _NOTES = "images.npy", "notes.json"  # files of a folder of the cache
+_NAMED = 20  # broken pictures that are named
 _RECIPE = 2  # part of the folder's name; increment it when the same pictures decode to other bytes
 MAPPED_FROM_BYTES = 256 * 2**20  # larger arrays are memory-mapped
 
@@ -84,15 +85,16 @@ def _decode(root: Path, names: Sequence[str], *, resolution: int, to: Path) -> N
                     images[row] = np.asarray(_square(_rgb(picture, white), resolution)).transpose(2, 0, 1)
                     return depth
             except Exception as reason:  # decoders raise many kinds of exceptions for broken files
-                return f"{shown(names[row])} ({reason or type(reason).__name__})"
+                why = str(reason).replace(f" {str(root / names[row])!r}", "") or type(reason).__name__  # the name is said already
+                return f"{shown(names[row])} ({why})"
 
         with ThreadPoolExecutor() as pool:  # PIL releases the GIL while it decodes and resizes
             depths = list(pool.map(partial(opened, white=None), range(len(names))))
             if broken := [depth for depth in depths if isinstance(depth, str)]:
                 raise UserError(
                     f"every picture in {shown(str(root))} must be readable; {len(broken)} of {len(names)} are not: "
-                    + "; ".join(broken[:5])
-                    + (" …" if len(broken) > 5 else "")
+                    + "; ".join(broken[:_NAMED])
+                    + (" …" if len(broken) > _NAMED else "")
                     + ". Repair or remove them"
                 )
             known = [depth for depth in depths if isinstance(depth, Depth)]

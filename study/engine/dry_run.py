@@ -55,7 +55,8 @@ def preview(
     source = prepared.source
     console.print(
         f"data {source.name}: {first_line(DATA[source.name])} {len(source.train):,} training and {len(source.heldout):,} held-out samples"
-        + (f", {plural(len(source.classes), 'class', 'classes')}" if source.classes else ", no classes"),
+        + (f", {plural(len(source.classes), 'class', 'classes')}" if source.classes else ", no classes")
+        + (f"; trials train on {size:,} of the training samples" if (size := spec.base.get("data.size")) else ""),
         soft_wrap=True,
     )
     if prepared.replaces:

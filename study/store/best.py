@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ def best_trials(
     trials: makes the frame whose rows are those of the table and which the condition `where` is about.
     """
     for name, given in (("n", 1 if n is None else n), ("min_seeds", min_seeds)):
-        if given < 1:
-            raise UserError(f"{name} must be at least 1; given {given}")
+        if not isinstance(given, Integral) or given < 1:
+            raise UserError(f"{name} must be a whole number, at least 1; given {given!r}")
     matching = "" if where is None else f" with {where}"
     chosen = np.ones(len(table), dtype=np.bool_)
     if where is not None:

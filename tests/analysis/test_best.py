@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,12 +101,12 @@ def test_what_is_no_condition_on_trials_is_refused(stage: Stage) -> None:
             best(replace(table, final=table.final.assign(coverage=0.9)), where=where)
 
 
-@pytest.mark.parametrize("given", [0, -1])
-def test_numbers_below_one_are_refused(stage: Stage, given: int) -> None:
+@pytest.mark.parametrize("given", [0, -1, "a", "2", 2.5])
+def test_what_is_no_number_from_one_on_is_refused(stage: Stage, given: Any) -> None:
     table = stage(2, 2, risk=lambda config: 0.0)
-    with pytest.raises(UserError, match=f"n must be at least 1; given {given}"):
+    with pytest.raises(UserError, match=f"n must be a whole number, at least 1; given {given!r}"):
         best(table, given)
-    with pytest.raises(UserError, match=f"min_seeds must be at least 1; given {given}"):
+    with pytest.raises(UserError, match=f"min_seeds must be a whole number, at least 1; given {given!r}"):
         best(table, min_seeds=given)
 
 

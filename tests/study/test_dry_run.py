@@ -81,3 +81,8 @@ def test_a_design_that_repeats_configs_says_how_many_there_are(tmp_path: Path) -
     said = dry_run(tmp_path)
     assert "explain: balanced, 4 configs (2 distinct) × 1 seed; 4 trials of 2 kimg" in said
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_the_samples_that_trials_train_on_are_told(tmp_path: Path) -> None:
+    assert "; trials train on 300 of the training samples" in dry_run(tmp_path, "data.size=300")
+    assert "trials train on" not in dry_run(tmp_path)

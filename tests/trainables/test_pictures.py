@@ -214,11 +214,12 @@ def test_broken_pictures_are_named_and_nothing_is_cached(root: Path, cache: Path
         load_folder(root)
     assert all(f"00{k}.png (" in str(caught.value) for k in range(3))
     assert not list(cache.iterdir())
-    for k in range(3, 9):
-        (root / f"00{k}.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"9 of 20 are not: .*…\. Repair or remove them") as caught:
+    assert str(root / "0") not in str(caught.value), "a decoder repeats the whole path"
+    for k in range(30):
+        (root / f"broken{k}.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"33 of 50 are not: .*…\. Repair or remove them") as caught:
         load_folder(root)
-    assert str(caught.value).count(".png (") == 5
+    assert str(caught.value).count(".png (") == 20
 
 
 def test_a_folder_must_exist(root: Path) -> None:

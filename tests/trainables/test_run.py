@@ -264,7 +264,11 @@ def test_data_smaller_than_a_batch(size: int, samples: int) -> None:
     ("settings", "message"),
     [
         ({"arch": "dcgan", "data": "ring8"}, r"arch: dcgan needs square images of .* the data are \(2,\).*arch: mlp for points"),
-        ({"arch": "dcgan", "data.resolution": 9}, r"arch: dcgan needs square images of \[8, 12, 16"),
+        ({"arch": "dcgan", "data.resolution": 9}, r"data.resolution must be one of \[8, 12, 16, .*\] with arch: dcgan; given 9"),
+        (
+            {"arch": "infogan", "data.resolution": 9, "g.head": "dense"},
+            r"data.resolution must be a multiple of 4 with arch: infogan; given 9",
+        ),
         ({"data.size": 100_001}, r"data.size must be from 1 to 100000, the number of training images; given 100001"),
         ({"loss": "hinge", "label_smoothing": True}, r"label_smoothing needs a loss with labels"),
         ({"update": "extragradient", "d_steps": 2}, r"d_steps needs update: one of alternating, .*; given 2 with update: extragradient"),

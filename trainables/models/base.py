@@ -51,6 +51,13 @@ SIZES = {
 # pixels per side of the image -> (pixels per side of the smallest map, doublings): 8 -> (2, 2), 28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4)
 
 
+def check_resolution(config: TrialConfig) -> None:
+    """Raise UserError unless `data.resolution`, if it is set, is one of SIZES: before any data are read and resized."""
+    given = config.data.resolution
+    if given is not None and given not in SIZES:
+        raise UserError(f"data.resolution must be one of {sorted(SIZES)} with arch: {config.arch}; given {given}")
+
+
 def doublings_of(arch: str, shape: Shape) -> tuple[int, int]:
     """Return the pixels per side of the smallest map, and how often it doubles up to the image.
 

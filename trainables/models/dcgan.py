@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.models.base import Architecture, Discriminator, Shape, doublings_of
+from trainables.models.base import Architecture, Discriminator, Shape, check_resolution, doublings_of
 from trainables.models.checks import check_init, check_kernels
 from trainables.models.initialisation import initialise, normal
 from trainables.models.layers import (
@@ -64,6 +64,7 @@ def _default_init(net: nn.Module) -> None:
 
 
 def _check(config: TrialConfig) -> None:
+    check_resolution(config)
     check_kernels(config, strided=True)
     check_init(config)
 

@@ -83,6 +83,8 @@ def _check(config: TrialConfig) -> None:
     for name, norm in {"g.norm": config.g.norm, "d.norm": config.d.norm}.items():
         if norm not in NORMS_1D:
             raise UserError(f"{name} must be one of {sorted(NORMS_1D)} with arch: infogan, which has dense layers; given {norm!r}")
+    if config.data.resolution is not None and config.data.resolution % 4:
+        raise UserError(f"data.resolution must be a multiple of 4 with arch: infogan; given {config.data.resolution}")
     allow(config, {"g.head": ["dense"], "d.head": ["dense"]}, "which is defined by its dense layers")
     check_kernels(config, strided=True)
     check_init(config)

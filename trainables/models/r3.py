@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
 from trainables.config import TrialConfig
-from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
+from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, check_resolution, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
 from trainables.models.convolutions import Conv2d, conv2d
 from trainables.models.initialisation import fixup_scale, initialise, layers_of, with_fixup_biases
@@ -141,6 +141,7 @@ def _default_init(net: nn.Module) -> None:
 
 
 def _check(config: TrialConfig) -> None:
+    check_resolution(config)
     choices = {"g.upsampling": ["bilinear", "nearest"], "d.downsampling": ["average", "max"]}
     allow(config, choices, "which resizes without weights")
     check_kernels(config, strided=False)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
-from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, doublings_of
+from trainables.models.base import NORMS_2D, Architecture, Discriminator, Shape, check_resolution, doublings_of
 from trainables.models.checks import allow, check_init, check_kernels
 from trainables.models.convolutions import Conv2d
 from trainables.models.initialisation import fixup_scale, initialise, with_fixup_biases
@@ -118,6 +118,7 @@ def _default_init(net: nn.Module) -> None:
 
 
 def _check(config: TrialConfig) -> None:
+    check_resolution(config)
     allow(config, {"g.upsampling": ["nearest", "bilinear"]}, "whose blocks resize the skip connection too, without weights")
     check_kernels(config, strided=False)
     check_init(config)
