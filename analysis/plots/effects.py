@@ -14,6 +14,7 @@ from analysis.plots.style import (
     ROW,
     SOFT,
     axis_title,
+    dot_size,
     label_width,
     scaled,
     styled,
@@ -35,7 +36,7 @@ def shape(found: Shape, table: TrialTable) -> go.Figure:
     figure.add_scatter(x=found.at, y=found.low, **band)
     figure.add_scatter(x=found.at, y=found.high, **band, fill="tonexty", fillcolor=BAND)
     drawn = np.random.default_rng(0).permutation(len(found.values)) < _DOTS
-    dots = {"size": 4, "color": SOFT, "opacity": 0.55}
+    dots = {"size": dot_size(int(drawn.sum())), "color": SOFT, "opacity": 0.55}
     figure.add_scatter(
         x=found.values[drawn], y=found.observed[drawn], mode="markers", marker=dots, name="configs", hovertemplate="%{x:.3g}: %{y:.3g}"
     )

@@ -10,7 +10,7 @@ from analysis.interval import shown
 from analysis.levels import Level, independent_units, levels
 from analysis.model.outcomes import survivors
 from analysis.outcomes import OUTCOMES
-from analysis.plots.style import GRID, INK, ROW, axis_title, label_width, present, scaled, styled, whiskers, with_baseline
+from analysis.plots.style import GRID, INK, ROW, axis_title, dot_size, label_width, present, scaled, styled, whiskers, with_baseline
 from analysis.table import TrialTable
 from analysis.words import percent, plural
 
@@ -64,7 +64,7 @@ def metric_by_setting(table: TrialTable, metric: str, settings: Sequence[str] | 
             y=place + rng.uniform(-0.22, 0.22, len(place)),
             mode="markers",
             name=outcome.label,
-            marker={"size": 5, "color": outcome.colour, "opacity": 0.65, "symbol": outcome.symbol},
+            marker={"size": dot_size(int(drawn.sum())), "color": outcome.colour, "opacity": 0.65, "symbol": outcome.symbol},
             text=np.concatenate([table.trial_id[c] for c in chosen]),
             hovertemplate="%{text}: %{x:.3g}<extra></extra>",
         )

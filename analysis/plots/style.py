@@ -51,6 +51,11 @@ def _lightened(colour: str) -> str:
     return next(each for each in mixed if contrast(each, DARK_PAGE) >= _CONTRAST)
 
 
+def dot_size(n: int) -> float:
+    """Return the pixels of each of n dots: few are easy to see, and many do not hide each other."""
+    return min(9.0, max(4.0, 45 / max(n, 1) ** 0.5))
+
+
 def label_width(labels: Sequence[str]) -> int:
     """Return the pixels that labels need beside an axis; each may have several lines and bold parts."""
     lines = [re.sub(r"<[^>]*>", "", line) for label in labels for line in label.split("<br>")]

@@ -10,7 +10,7 @@ from scipy import stats
 from analysis import TrialTable, explain, plots
 from analysis.cells import Cells
 from analysis.pareto import pareto
-from analysis.plots.style import DARK_PAGE, PAGE, contrast, dark_colours
+from analysis.plots.style import DARK_PAGE, PAGE, contrast, dark_colours, dot_size
 from analysis.report.build import document
 from analysis.report.content import Chart, Charts
 from analysis.report.findings import Findings, findings
@@ -118,3 +118,9 @@ def test_an_interval_that_goes_on_beyond_the_axis_ends_in_an_arrow(stage: Stage)
     (none,) = [trace for trace in plots.forest(shown).data if trace.name == "interval goes on"]
     assert not len(none.x)
     assert not none.showlegend
+
+
+def test_few_dots_are_larger_than_many() -> None:
+    sizes = [dot_size(n) for n in (0, 1, 6, 24, 50, 150, 10_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[2], sizes[-1]) == (9, 4)
