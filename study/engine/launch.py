@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.air._internal import usage
 from ray.exceptions import OutOfMemoryError
 from ray.tune.error import TuneError
 
@@ -213,6 +213,10 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
 @contextmanager
 def _no_loggers_imported() -> Iterator[None]:
     """For its usage statistics, Ray imports each logger that it knows when a Tune run has callbacks: MLflow and W&B, seconds each. It does not here."""
+    usage: Any = sys.modules.get("ray.air._internal.usage")  # private to Ray: if another version has it elsewhere, the loggers are imported
+    if not hasattr(usage, "tag_callbacks"):
+        yield
+        return
     tag, usage.tag_callbacks = usage.tag_callbacks, lambda callbacks: False
     try:
         yield
