@@ -31,7 +31,7 @@ _NOTE = (
     "margin for what permutations do not cover. Effects on a risk are differences in percentage points; those marked × are ratios of "
     "geometric means over trials that completed their budget and did not fail; “win” is the share of other runs that a run beats, "
     "failed runs counted last. A range is compared between its highest and its lowest third. Effects are adjusted for the claims beside them and for "
-    "nuisance settings that matter. Bends of ranges and interactions are listed if they are claimed or p alone is below .05. Seeds are nested "
+    "nuisance settings that matter, so plain counts can differ, even in sign. Bends of ranges and interactions are listed if they are claimed or p alone is below .05. Seeds are nested "
     "in configs. If the trials do not belong to a randomised design, effects are associations, and none is claimed."
 )
 

@@ -40,7 +40,8 @@ def print_claims(explanation: analysis.Explanation, console: Console) -> None:
     left = len(explanation) - len(shown)
     console.print(
         "* claimed: it holds among all comparisons at once; without any effect, one study in twenty claims anything. Effects: points are "
-        "differences of rates, × are ratios; win: share of other runs that a run beats, failed runs last"
+        "differences of rates, × are ratios; both are adjusted for claims beside them and nuisance settings that matter, so plain counts can differ, "
+        "even in sign; win: share of other runs that a run beats, failed runs last"
         + (
             f"; {plural(left, 'secondary comparison')} (bends, interactions, kinds of failure) with p above {_NOTABLE:g} left out, --json has all"
             if left
