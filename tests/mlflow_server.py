@@ -52,6 +52,8 @@ class MlflowServer:
         self.port = int((self.folder / "port").read_text())
 
     def stop(self) -> None:
+        if self.process.poll() is not None:
+            return
         for each in [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]:
             each.kill()
         self.process.wait()

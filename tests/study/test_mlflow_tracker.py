@@ -15,6 +15,7 @@ from workers import new_children
 
 from ganstudy import UserError
 from study.spec.tracking import MlflowConfig, Tracking
+from study.store.layout import Layout
 from study.store.records import Ended, TrialRecord
 from study.store.store import Store
 from study.tracking.checks import check_trackers
@@ -22,6 +23,7 @@ from study.tracking.computing import Computing
 from study.tracking.handed import handing_over, receive
 from study.tracking.mlflow_tracker import DOWN_S, unsent
 from study.tracking.process import watching
+from study.tracking.runs import written
 
 Curves = dict[str, list[tuple[int, float]]]
 
@@ -161,7 +163,7 @@ def test_a_server_that_fails_does_not_stop_the_study_and_gets_the_rest_later(tmp
     with Store.writing(folder) as store, watching(folder, tracking(server), say=said.append):
         driver = Driver(store)
         driver.whole("aa-s0")
-        wait_until(lambda: "FINISHED" in server.status().values())
+        wait_until(lambda: "aa-s0" in written(Layout(folder).sent("mlflow")))  # the tracker has the server's answer
         if fault == "dead":
             server.stop()
         else:
