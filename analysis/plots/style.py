@@ -1,5 +1,6 @@
 """The look of all figures: colours in light and dark, axes, whiskers, the line of the real data."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -53,7 +54,7 @@ def _lightened(colour: str) -> str:
 
 def dot_size(n: int) -> float:
     """Return the pixels of each of n dots: few are easy to see, and many do not hide each other."""
-    return min(9.0, max(4.0, 45 / max(n, 1) ** 0.5))
+    return min(9.0, max(4.0, 45 / math.sqrt(max(n, 1))))
 
 
 def label_width(labels: Sequence[str]) -> int:

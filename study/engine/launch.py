@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +24,7 @@ from study.engine.lanes import Lane
 from study.engine.nodes import request
 from study.engine.prepare import Prepared, prepare
 from study.engine.progress import Progress
-from study.engine.quiet import mute_repeats
+from study.engine.quiet import mute_repeats, no_loggers_imported
 from study.engine.reasons import SPARE_MEMORY
 from study.engine.recorder import Recorder
 from study.engine.schedulers import early_stopping
@@ -169,7 +168,7 @@ def _run_tune(
     crashes, n_ticks = 0, -1
     while True:
         try:
-            with _trainable(spec, shared) as trainable, _no_loggers_imported():
+            with _trainable(spec, shared) as trainable, no_loggers_imported():
                 _tuner(spec, trainable, store, display, stopping, only=only).fit()
         except (RuntimeError, TuneError) as error:  # Tune crashed, not a trial, so the records are complete
             if store.unwritten:  # in a callback, whose exceptions Tune turns into its own
@@ -208,20 +207,6 @@ def _shared(spec: StudySpec, prepared: Prepared) -> Shared:
         versions=prepared.versions,
         allow_changed_code=prepared.allow_changed_code,
     )
-
-
-@contextmanager
-def _no_loggers_imported() -> Iterator[None]:
-    """For its usage statistics, Ray imports each logger that it knows when a Tune run has callbacks: MLflow and W&B, seconds each. It does not here."""
-    usage: Any = sys.modules.get("ray.air._internal.usage")  # private to Ray: if another version has it elsewhere, the loggers are imported
-    if not hasattr(usage, "tag_callbacks"):
-        yield
-        return
-    tag, usage.tag_callbacks = usage.tag_callbacks, lambda callbacks: False
-    try:
-        yield
-    finally:
-        usage.tag_callbacks = tag
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from trainables.trial import STATE
 pytestmark = pytest.mark.slow
 
 STUDY: dict[str, Any] = {  # one trial at a time, so that it lasts longer than what happens to it
-    **TOY, "base": {**TOY["base"], "budget_kimg": 12, "tick_kimg": 2}, "n_configs": 10, "resources": {"concurrent": 1},
+    **TOY, "base": {**TOY["base"], "budget_kimg": 12, "tick_kimg": 2}, "n_configs": 7, "resources": {"concurrent": 1},
 }  # fmt: skip
 URL = f"s3://{BUCKET}/runs/toy"
 
