@@ -1,6 +1,7 @@
 """Killing the driver repeatedly loses nothing, duplicates nothing, and gives the same metrics as an uninterrupted study."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     imported = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
     assert "torch" in imported
     assert not imported & {"mlflow", "wandb", "torch_fidelity", "torchvision", "torch._dynamo"}
+    assert re.findall(r"^ *(\d)/8 ", ran.stdout, re.MULTILINE) == list("12345678"), "each trial is told once it is done"
     return measured(place / "whole")
 
 
