@@ -39,7 +39,8 @@ def importance(table: TrialTable, outcome: str = "failed", *, settings: Sequence
     * share: of the variance between configs, what the main effect of the setting explains; levels are compared freely, a range as a smooth
       curve of degree 3 on its own scale. What chance explains is subtracted, so a setting without effect has 0 on average, and half of the
       time less; at most 1. A conditional setting is compared among the configs in which it is active. low, high: its 95 % interval, from
-      resampling configs; below 0 where chance explains as much, and at most 1;
+      resampling configs; below 0 where chance explains as much, and at most 1. With so few different configs that some resamples have equal ones only, it
+      holds all that a share can be;
     * p: the probability that a setting without any effect explains as much; p_family: that the best of all settings does, if none has any
       effect. Both from 999 permutations of the configs. Read p_family where many settings are looked at;
     * n_configs: configs that count.
@@ -190,7 +191,7 @@ def _permuted(bases: Sequence[_Basis], y: Floats, rng: np.random.Generator) -> t
 def _interval(basis: _Basis, y: Floats, noise: float, share: float, rng: np.random.Generator) -> tuple[float, float]:
     """Return the ends of the bootstrap interval, shifted by the bias of the bootstrap (resampled configs repeat, which looks like an effect).
 
-    In a resample of equal configs there is nothing to explain. If that is more than a few of them, the interval holds all that a share can be.
+    A resample of equal configs has no share. If more than 2.5 % of them are such, the interval goes from the least possible share to 1.
     """
     mine, x = y[basis.active] - y[basis.active].mean(), basis.columns[basis.active]
     n, k = x.shape

@@ -62,7 +62,7 @@ class Progress:
     def update(self, record: TrialRecord) -> None:
         """Print a line for a trial that ended; beside a live table, only for one that ended in an error. A bug of ours has its traceback once.
 
-        A trial that lacks the checkpoint of its last tick has its line when that is saved: if the driver ends before, it runs again.
+        The line of a trial waits for the checkpoint of its last tick, since without it the trial runs again.
         """
         if not self.shown or not record.closed:
             return

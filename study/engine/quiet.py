@@ -1,4 +1,4 @@
-"""What Ray Tune does besides and a study does not need: it logs trials that end in an error, which the driver says in a line, and imports loggers."""
+"""Turns off what a study does not need of Ray Tune: messages about failed trials, which the driver reports in a line each, and imports of loggers."""
 
 import logging
 import sys
@@ -23,7 +23,7 @@ def mute_repeats() -> None:
 
 @contextmanager
 def no_loggers_imported() -> Iterator[None]:
-    """For its usage statistics, Ray imports each logger that it knows when a Tune run has callbacks: MLflow and W&B, seconds each. It does not here."""
+    """Keep Ray from importing MLflow and W&B, which takes seconds: it imports all loggers that it knows, to count them in its usage statistics."""
     usage: Any = sys.modules.get("ray.air._internal.usage")  # private to Ray: if another version has it elsewhere, the loggers are imported
     if not hasattr(usage, "tag_callbacks"):
         yield

@@ -1,4 +1,4 @@
-"""Whether the local file of an Optuna mirror is whole. Trackers write the runs again of which their own lists tell nothing that can be read."""
+"""Checks the local file of an Optuna mirror. The lists of other trackers need no check: a run whose line cannot be read is written again."""
 
 import json
 import sqlite3
