@@ -29,31 +29,23 @@ def whole(one_ray: None, tmp_path_factory: pytest.TempPathFactory) -> StudyView:
     return run(StudySpec.from_dict({**TOY, "n_configs": 2}), tmp_path_factory.mktemp("whole") / "toy")
 
 
-def disturbed(folder: Path, patch: pytest.MonkeyPatch, do: Callable[[Store], None]) -> None:
-    """Call `do` before each write of the records, from the eighth line on."""
-    write = Store.write
+def filled_up(spec: StudySpec, folder: Path, *, when: Callable[[Store], bool]) -> None:
+    """Launch a study whose disk has room for 30 more bytes of records from the line on before which `when` is true: it ends at that line."""
+    append = Store._append
 
-    def disturb(self: Store, trial_id: str, **facts: Any) -> bool:
-        if Layout(folder).records.read_bytes().count(b"\n") >= 8:
-            do(self)
-        return write(self, trial_id, **facts)
+    def full(self: Store, line: Mapping[str, Any]) -> None:
+        with at_most(self.path.stat().st_size + 30 if when(self) else 2**40):
+            append(self, line)
 
-    patch.setattr(Store, "write", disturb)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "_append", full)
+        with pytest.raises(UserError, match=r"records\.jsonl must have room on its disk: File too large\. Free space there"):
+            launch(spec, folder, progress=False)
 
 
 def test_a_full_disk_stops_a_study_and_it_resumes_where_it_was(toy: Toy, tmp_path: Path, whole: StudyView) -> None:
     folder, spec = tmp_path / "toy", toy(n_configs=2)
-    with pytest.MonkeyPatch.context() as patch:
-        append = Store._append
-
-        def full(self: Store, line: Mapping[str, Any]) -> None:
-            size = self.path.stat().st_size
-            with at_most(size + 30 if self.path.read_bytes().count(b"\n") >= 8 else 2**40):
-                append(self, line)
-
-        patch.setattr(Store, "_append", full)
-        with pytest.raises(UserError, match=r"records\.jsonl must have room on its disk: File too large\. Free space there"):
-            launch(spec, folder, progress=False)
+    filled_up(spec, folder, when=lambda store: store.path.read_bytes().count(b"\n") >= 8)
     lines = Layout(folder).records.read_bytes().splitlines()
     assert len(lines) == 8
     assert all(json.loads(line) for line in lines)
@@ -65,11 +57,9 @@ def test_a_full_disk_stops_a_study_and_it_resumes_where_it_was(toy: Toy, tmp_pat
 
 def test_a_damaged_checkpoint_costs_a_study_a_tick(toy: Toy, tmp_path: Path, whole: StudyView, caplog: pytest.LogCaptureFixture) -> None:
     folder, spec = tmp_path / "toy", toy(n_configs=2)
-    with pytest.MonkeyPatch.context() as patch:
-        disturbed(folder, patch, lambda store: store.layout.stop.touch())
-        view = run(spec, folder)
-    cut = [record for record in view.store.trials.values() if record.closed is None and len(record.saved) > 1]
-    assert cut, "a trial must be unfinished, with a checkpoint to fall back to"
+    filled_up(spec, folder, when=lambda store: any(len(record.saved) > 1 for record in store.trials.values()))
+    cut = [record for record in Store(folder).trials.values() if len(record.saved) > 1]
+    assert len(cut) == 1, "one trial has a checkpoint to fall back to"
     for record in cut:
         state = folder / record.saved[-1].path / STATE
         data = bytearray(state.read_bytes())
