@@ -48,7 +48,7 @@ class MlflowServer:
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-W", "ignore", __file__, str(self.folder), str(self.port)]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        wait_until((self.folder / "port").exists, limit_s=60)
+        wait_until((self.folder / "port").exists)
         self.port = int((self.folder / "port").read_text())
 
     def stop(self) -> None:

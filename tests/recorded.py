@@ -32,7 +32,7 @@ STUDY = StudyRecord(spec=SPEC, protocol={}, baselines={"coverage": 0.9}, n_modes
 PROTOCOL = EvaluationProtocol(data="digits", split="a", features="pixels", weights="b", n_real=10, n_fake=10, k=5)
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 30) -> None:
+def wait_until(true: Callable[[], bool], limit_s: float = 120) -> None:
     """Wait until the condition is true; fail after limit_s."""
     end = time.monotonic() + limit_s
     while not true():

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 STUDY: dict[str, Any] = {**TOY, "base": {**TOY["base"], "budget_kimg": 8, "tick_kimg": 1}, "n_configs": 8}
 
 TWO_NODES = """
-import os, pathlib, signal, subprocess, threading, time
+import contextlib, os, pathlib, signal, subprocess, threading, time
 import psutil
 sys.stderr = sys.stdout  # so that an error of the thread below is shown
 from ray.cluster_utils import Cluster
@@ -41,14 +41,18 @@ def disturb():
         time.sleep(0.05)
     how = {how!r}
     if how in ("a node is killed", "a node is replaced"):
+        while len(ray.nodes()) < (3 if how == "a node is replaced" else 2):
+            time.sleep(0.05)
         raylet = other.all_processes["raylet"][0].process  # remove_node also clears its storage, which can fail meanwhile
         raylet.kill()
         raylet.wait()  # its workers stay while it is a zombie
     else:
-        while not (found := trainers()):  # the first trials may just be over
+        while True:  # trials may just be over
+            with contextlib.suppress(IndexError, psutil.NoSuchProcess):
+                trainer = trainers()[0]
+                trainer.send_signal(signal.SIGKILL if how == "a trial is killed" else signal.SIGSTOP)
+                break
             time.sleep(0.05)
-        trainer = found[0]
-        trainer.send_signal(signal.SIGKILL if how == "a trial is killed" else signal.SIGSTOP)
         if how == "a trial is stopped for a while":
             time.sleep(5)
             trainer.send_signal(signal.SIGCONT)

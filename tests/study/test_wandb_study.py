@@ -146,10 +146,10 @@ def test_a_study_that_runs_is_followed(tmp_path: Path, server: WandbServer) -> N
     live.mkdir()
     with watching(live, ONLINE, say=lambda line: None):
         (live / "records.jsonl").write_text("".join(lines[: len(lines) // 2]))
-        wait_until(lambda: Layout(live).results.exists(), limit_s=60)
+        wait_until(lambda: Layout(live).results.exists())
         with (live / "records.jsonl").open("a") as file:
             file.write("".join(lines[len(lines) // 2 : -3]))  # the last trial is left open
-        wait_until(lambda: bool(server.runs.get(run_id)), limit_s=60)
+        wait_until(lambda: bool(server.runs.get(run_id)))
     assert study_url(Layout(live))
     assert server.exits[run_id] == 255, "the last trial has not ended, so the study has not"
     assert len(server.steps(run_id)) == len(set(server.steps(run_id)))
