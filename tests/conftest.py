@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 from processes import group
 
 from analysis.metrics import METRICS
@@ -47,6 +48,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # keep the order of pytest_collection_modifyitems
     return Groups(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _one_ray_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuse to start a Ray in a test that runs beside those that do."""
+
+    def refused(*args: Any, **keys: Any) -> None:
+        raise AssertionError(f"a file that starts Ray must be listed in tests/processes.py; {request.path.name} is not")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if group(str(request.path)) != "ray":
+            patch.setattr(ray, "init", refused)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

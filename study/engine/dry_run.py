@@ -110,7 +110,8 @@ def preview(
         console.print(bought(designed.n_trials, plans(designed), extra, varies), soft_wrap=True)
     console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {shown(folder)}", soft_wrap=True)
     console.print(
-        "evaluation protocol: " + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items()),
+        "evaluation protocol: "
+        + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items() if value is not None),
         soft_wrap=True,
     )
     if prepared.evaluator.accuracy is not None:

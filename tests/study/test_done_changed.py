@@ -9,7 +9,7 @@ import pytest
 from study.api import launch
 from study.engine.prepare import prepare
 from study.spec.study_spec import StudySpec
-from study.store.records import Closed, Ended, Measurement
+from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
 
 Toy = Callable[..., StudySpec]
@@ -28,6 +28,7 @@ def done(toy: Toy, tmp_path: Path) -> Path:
                 opened={"phase": spec.phase, "flat": proposal.flat},
                 measured=Measurement(images=600, seconds=1.0, evaluation_seconds=0.1, values={"fd": 1.0, "coverage": 0.5}),
                 closed=Closed(ended=Ended.BUDGET),
+                saved=Saved(images=600, path=f"tune/{trial_id}/600"),
             )
     return folder
 

@@ -53,6 +53,7 @@ def test_one_is_no_plural(tmp_path: Path) -> None:
     assert "1 config × 1 seed; 1 trial of 2 kimg" in said
     assert "1 trial is too few" in said
     assert re.findall(r"\b1 (?:configs|seeds|trials|comparisons|concurrent trials)\b", said) == []
+    assert "None" not in said, "points have no classifier"
 
 
 @pytest.mark.parametrize("size", ["g.width=1000000", "d.width=1000000", "g.width=1000000000"])
