@@ -65,6 +65,8 @@ def compare(first: Explanation, second: Explanation) -> list[Difference]:
     for (one, other, estimate, error, df, p), family_p in zip(found, adjusted, strict=True):
         alone, every = (error * float(stats.t.ppf(q, df)) for q in (0.975, family))
         ends = [_own(one, value) for value in (estimate, estimate - alone, estimate + alone, estimate - every, estimate + every)]
+        if one.in_points:  # each effect is within ±1
+            ends = [min(max(value, -2.0), 2.0) for value in ends]
         made.append(
             Difference(
                 first=one, second=other, difference=ends[0], low=ends[1], high=ends[2], family_low=ends[3], family_high=ends[4], p=p,

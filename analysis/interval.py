@@ -23,7 +23,7 @@ def shown(low: ArrayLike, high: ArrayLike, metric: str, scale: Scale) -> tuple[F
 
     An interval tells nothing if its ends differ by more than a factor of 100 on the log scale, or by more than the metric's range on the linear one.
     """
-    least, most = METRICS[metric].bounds if metric in METRICS else (-np.inf, np.inf)
+    least, most = _bounds(metric)
     ends = np.array([low, high], dtype=np.float64)
     wide = ends[1] > FACTOR * ends[0] if scale == "log" else ends[1] - ends[0] > most - least
     ends = np.where(wide, np.nan, np.clip(ends, least, most))
@@ -44,8 +44,14 @@ def as_shown(frame: pd.DataFrame, metrics: Sequence[tuple[str, Scale, str, str]]
 
 
 def ranking_as_shown(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Return what `analysis.rank` returns with its intervals as they are shown, and the column `untold`."""
-    return as_shown(ranked, [(ranked.attrs["by"], ranked.attrs["scale"], "low", "high")])
+    """Return what `analysis.rank` returns with its estimates and intervals as they are shown, and the column `untold`."""
+    by = ranked.attrs["by"]
+    within = ranked["estimate"].clip(*_bounds(by))  # it may lie beyond a bound, for instance by rounding
+    return as_shown(ranked.assign(estimate=within), [(by, ranked.attrs["scale"], "low", "high")])
+
+
+def _bounds(metric: str) -> tuple[float, float]:
+    return METRICS[metric].bounds if metric in METRICS else (-np.inf, np.inf)
 
 
 def too_few(n: int, unit: str = "seed") -> str:

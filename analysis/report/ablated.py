@@ -1,5 +1,7 @@
 """The section about phase ablate."""
 
+from math import isfinite
+
 from analysis.report.content import Bullets, Section, Table, Text
 from analysis.report.findings import Findings
 from analysis.words import aligned, value_text
@@ -40,9 +42,7 @@ def section(found: Findings) -> Section | None:
     return Section(
         "Ablations",
         [
-            Bullets(items=told)
-            if told
-            else Text(text="No setting of the confirmed configs makes a difference beyond chance when it goes back to its default."),
+            Bullets(items=told) if told else Text(text=_nothing(found)),
             Table(
                 name="Ablations of the confirmed configs",
                 columns=columns,
@@ -52,4 +52,15 @@ def section(found: Findings) -> Section | None:
             ),
             Text(text=note, note=True),
         ],
+    )
+
+
+def _nothing(found: Findings) -> str:
+    """Return what is said if no ablation differs beyond chance."""
+    tested = sum(isfinite(each.p) for each in found.ablations)
+    if not tested:
+        return f"No ablation could be tested in {found.objective}, which needs two pairs of runs that did not fail and differ by unequal amounts."
+    return (
+        f"No ablation makes a difference in {found.objective} beyond chance; {tested} of {len(found.ablations)} could be tested. "
+        "Differences in failures are counted below and not tested."
     )

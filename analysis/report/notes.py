@@ -10,7 +10,7 @@ from analysis.levels import distinct_values, is_numeric
 from analysis.model.outcomes import survivors
 from analysis.table import TrialTable
 from analysis.words import listed, number, plural, value_text
-from ganstudy.ended import ENDED_LABELS
+from ganstudy.ended import ENDED_LABELS, Ended
 
 
 def design(table: TrialTable, given: Mapping[str, str]) -> dict[str, str]:
@@ -63,12 +63,19 @@ def caveats(table: TrialTable, explanation: Explanation, objective: str) -> list
             f"Effects on {objective} leave out {plural(failed, 'trial')} that failed, which {'counts' if failed == 1 else 'count'} in the "
             "risk of failure."
         )
-    censored = int(counted.censored.sum())
-    if censored:
-        lines.append(
-            f"A scheduler stopped {plural(censored, 'trial')} before the end. Whether they would have failed, and their final {objective}, "
-            "are unknown, so they are left out of both."
-        )
+    if stopped := int((counted.ended == Ended.SCHEDULER.value).sum()):
+        lines.append(_of_stopped(stopped, int(counted.censored.sum()), objective))
     if len(counted) and not explanation.designed:
         lines.append("The trials are observed, not designed: what good ones have in common need not be what makes them good.")
     return lines
+
+
+def _of_stopped(n: int, censored: int, objective: str) -> str:
+    """Return what the trials that a scheduler stopped count in. censored: how many had not failed by then."""
+    text = f"A scheduler stopped {plural(n, 'trial')} before the end, so that the final {objective} is unknown there."
+    if censored < n:
+        text += f" {n - censored} of them had failed by then and {'counts' if n - censored == 1 else 'count'} in the risk of failure."
+    if censored:
+        rest = f"{censored} had not" if censored < n else "None of them had failed by then"
+        text += f" {rest}; nobody knows whether {'it' if censored == 1 else 'they'} would have, so that {'it is' if censored == 1 else 'they are'} in no risk."
+    return text

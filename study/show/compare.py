@@ -50,6 +50,12 @@ class Compared:
         for name, table in zip(self.names, self.tables, strict=True):
             if not table.evidence.any():
                 raise UserError(f"compare needs finished trials of both studies; {name} has none")
+        if shared := _of_one_study(first, second):
+            raise UserError(
+                f"compare needs two independent studies; {shown(second.folder)} and {shown(first.folder)} hold {plural(shared, 'trial')} of the "
+                "same launch, so one is a copy of the other"
+            )
+        _refuse_other_failures(first, second)
         asked = [outcome] if outcome else list(dict.fromkeys(name for table in self.tables for name in all_outcomes(table, self.by)))
         self.explained = tuple(analysis.explain(table, asked) for table in self.tables)
         self.found = analysis.compare(*self.explained)
@@ -153,6 +159,23 @@ def _common_protocol(first: StudyView, second: StudyView) -> str:
         f"the studies must be measured by one evaluation protocol, or their metrics cannot be compared; they differ in {differing}. "
         f"If the data are the same, measure one like the other: {command('evaluate', shown(second.folder))} with --features and --samples"
     )
+
+
+def _of_one_study(first: StudyView, second: StudyView) -> int:
+    """Return how many trials are in both folders because one is a copy of the other."""
+    if first.study.created != second.study.created:
+        return 0
+    return len(first.trials().index.intersection(second.trials().index))
+
+
+def _refuse_other_failures(first: StudyView, second: StudyView) -> None:
+    """Raise UserError if the studies do not mean the same by a failure."""
+    one, other = (view.study.spec.get("failure") for view in (first, second))
+    if one != other:
+        raise UserError(
+            f"studies that are compared must define a failure alike; {shown(first.folder)} has failure: {written(one)}, {shown(second.folder)} "
+            f"failure: {written(other)}. {command('resume', shown(second.folder), '--set', f'failure={written(one)}')} changes it for finished trials too"
+        )
 
 
 def _setting(spec: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,8 @@ from phased import made
 from scipy import stats
 
 from analysis.ablation import ablations
+from analysis.report.ablated import section as ablated_section
+from analysis.report.findings import findings
 from ganstudy import UserError
 
 
@@ -125,3 +127,21 @@ def test_nothing_is_claimed_by_chance_in_more_than_one_of_twenty_studies() -> No
 def test_a_table_without_ablations_says_so() -> None:
     with pytest.raises(UserError, match="phase ablate"):
         ablations(made(BEST))
+
+
+@pytest.mark.parametrize(
+    ("ablated", "said"),
+    [
+        (
+            [[1.1, 1.2, 0.8, 1.1], [50.0]],
+            "No ablation makes a difference in fd beyond chance; 1 of 2 could be tested. Differences in failures are",
+        ),
+        ([[50.0], [50.0]], "No ablation could be tested in fd, which needs two pairs of runs that did not fail"),
+    ],
+)
+def test_the_report_does_not_deny_differences_that_were_not_tested(ablated: list[list[float]], said: str) -> None:
+    settings = [{"r1": False, "gamma": np.nan, "lr": 1e-3}, {"r1": True, "gamma": 3.0, "lr": 5e-3}]
+    rows = [row for name, values, other in zip("bc", ablated, settings, strict=True) for row in runs(name, "ablate", values, **other)]
+    section = ablated_section(findings(made([*BEST, *rows]), objectives=["fd"]))
+    assert section is not None
+    assert said in str(section.blocks[0])

@@ -154,3 +154,12 @@ def renamed(table: TrialTable, **settings: str) -> TrialTable:
         settings=table.settings.assign(**settings).set_axis(ids),
         final=table.final.set_axis(ids),
     )
+
+
+def test_a_difference_of_rates_is_at_most_200_points(stage: Stage) -> None:
+    found = both(stage(10, 1, seed=3, risk=helps_by(0.0)), stage(10, 1, seed=4, risk=helps_by(0.3)))
+    rates = [each for each in found if each.first.outcome == "failed"]
+    assert rates
+    assert min(each.family_low for each in rates) == -2
+    for each in rates:
+        assert -2 <= each.family_low <= each.low <= each.difference <= each.high <= each.family_high <= 2

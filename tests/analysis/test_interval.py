@@ -88,3 +88,10 @@ def test_a_front_cuts_its_intervals_to_the_ranges_of_its_metrics(stage: Stage) -
     assert cut["coverage_high"].max() == 1
     points = plots.pareto_front(front, table).data[0]
     assert (points.y + points.error_y.array)[np.isfinite(points.error_y.array)].max() <= 1 + 1e-9
+
+
+def test_no_estimate_is_shown_beyond_the_range_of_its_metric() -> None:
+    found = rank(race(c0=[0.2, 0.3], c1=[0.3, 0.2]), "fd")
+    found.attrs |= {"by": "coverage", "scale": "linear"}
+    found["estimate"] = [-1e-7, 1.0 + 1e-7]
+    assert ranking_as_shown(found)["estimate"].tolist() == [0.0, 1.0]

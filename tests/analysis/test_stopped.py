@@ -52,3 +52,26 @@ def test_the_report_has_a_section_only_if_trials_were_stopped(stage: Stage) -> N
     assert "Stopped early" in titles["some"]
     assert "Stopped early" not in titles["none"]
     assert stopped(table).empty
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        (
+            0,
+            "A scheduler stopped 4 trials before the end, so that the final fd is unknown there. None of them had failed by then; nobody knows whether they would",
+        ),
+        (
+            3,
+            "3 of them had failed by then and count in the risk of failure. 1 had not; nobody knows whether it would have, so that it is in no risk.",
+        ),
+        (4, "so that the final fd is unknown there. 4 of them had failed by then and count in the risk of failure."),
+    ],
+)
+def test_what_stopped_trials_count_in_is_told(stage: Stage, failed: int, said: str) -> None:
+    """All that a scheduler stopped, like the table of them, not only those that had not failed."""
+    table = cut(stage(20, 2, risk=lambda config: 0.0), np.arange(40) < 4)
+    table = replace(table, outcome=np.where(np.arange(40) < failed, "mode_collapse", table.outcome))
+    found = findings(table, objectives=["fd"])
+    assert said in " ".join(found.caveats)
+    assert found.design["Why trials stopped"].endswith("scheduler (4)")

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 import analysis
 from ganstudy import UserError
-from study.api import open_study
+from study.api import launch, open_study
 from study.cli import app
 from study.show.compare import Compared
 from study.show.terminal import print_ranking
@@ -150,3 +151,19 @@ def test_nothing_is_said_of_fresh_seeds_where_the_studies_are_alike(runs: Path) 
     assert found.counted == ""
     found.tables = tuple(replace(table, phase=np.full(len(table), "confirm")) for table in found.tables)
     assert found.counted == ""
+
+
+def test_a_copy_of_a_study_is_not_another_study(runs: Path, tmp_path: Path) -> None:
+    copytree(runs / "one", tmp_path / "copy")
+    with pytest.raises(UserError, match=r"two independent studies; .*copy and .*one hold 8 trials of the same launch"):
+        compared(runs / "one", tmp_path / "copy")
+
+
+def test_studies_that_do_not_mean_the_same_by_a_failure_are_refused_at_once(runs: Path, tmp_path: Path) -> None:
+    copytree(runs / "other", tmp_path / "other")
+    spec = {**TOY, "seeds": 2, "base": OTHER_BASE, "question": "And with another discriminator?", "failure": "coverage < 0.2"}
+    launch(StudySpec.from_dict(spec), tmp_path / "other", progress=False)
+    with pytest.raises(
+        UserError, match=r"must define a failure alike; .*one has failure: null, .*other failure: coverage < 0\.2\. `ganstudy resume .*"
+    ):
+        compared(runs / "one", tmp_path / "other")
