@@ -1,6 +1,7 @@
 """Reads what `ganstudy simulate` is given: the name of a table, the file of one, or a study."""
 
 from collections.abc import Mapping
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def of_study(view: StudyView) -> Table:
     """Return the finished trials of a study as a table. Raises UserError if it is too small.
 
     A trial that a scheduler stopped, or that ended in an error, is left out, since its end is unknown. One that was ended as hopeless counts as
-    dead. One whose settings lie outside the space, as an ablation's may, is left out and counted, since no search can propose it.
+    dead, and so does one without a value of the objective at its end. One whose settings lie outside the space, as an ablation's may, is left out and counted, since no search can propose it.
     """
     spec, runs = as_search(view.spec.as_dict()), list[Run]()
     numbers: dict[str, int] = {}
@@ -63,14 +64,15 @@ def of_study(view: StudyView) -> Table:
 def _run(record: TrialRecord, view: StudyView, settings: Mapping[str, Any], *, config: int, seed: int) -> Run:
     assert record.closed
     found, metric = diagnosis(record, view.study), view.objective
+    values = [measured.values.get(metric, nan) for measured in record.measurements]
     return Run(
         config=config,
         seed=seed,
         settings=settings,
-        dead=record.closed.ended is Ended.DEAD,
+        dead=record.closed.ended is Ended.DEAD or not isfinite(values[-1]),
         failed=has_failed(record, view.study, found),
         outcome=found.outcome,
         hopeless=None,
         images=[measured.images for measured in record.measurements],
-        values={metric: [measured.values.get(metric, float("nan")) for measured in record.measurements]},
+        values={metric: values},
     )

@@ -1,5 +1,6 @@
 """`ganstudy simulate`, on a table and on a study that was trained."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,20 @@ def test_a_study_with_two_seeds_is_a_table(study: Path) -> None:
     assert ends == pytest.approx(sorted(trials.loc[trials["ended"] == "budget", view.objective]))
     assert found.failed == pytest.approx(trials["failed"].mean())
     assert "median regret" in simulated(str(study), "-n", "2", "--policies", "random,ray", "--budgets", "1,3")
+
+
+def test_a_trial_without_a_value_at_its_end_counts_as_dead(study: Path, tmp_path: Path) -> None:
+    """Like one that died: no policy is told a value that is not there."""
+    folder = tmp_path / "toy"
+    shutil.copytree(study, folder)
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    last = next(line for line in reversed(lines) if "measured" in line)
+    del last["measured"]["values"]["fd"]
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    before, after = of_study(open_study(study)), of_study(open_study(folder))
+    dead = [sum(run.dead for mine in found.runs for run in mine) for found in (before, after)]
+    assert dead[1] == dead[0] + 1
+    assert all(after.value(run) > 0 for mine in after.runs for run in mine)
 
 
 def add_outside(folder: Path, n: int) -> None:
