@@ -92,7 +92,8 @@ class StudyView:
     def trials(self) -> pd.DataFrame:
         """Return one row per trial, indexed by trial_id: how it ended, its outcome and onset, settings, last metrics and diagnosis.
 
-        attrs["baselines"] holds the real-data baselines.
+        A setting with the name of a metric or signal is `config.NAME`, such as `config.precision`. attrs["baselines"] holds the real-data
+        baselines, attrs["settings"] the settings and their columns.
         """
         return trials_frame(self.recorded.columns, protocol=self.protocol.hash)
 

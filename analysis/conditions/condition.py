@@ -164,6 +164,8 @@ class _Evaluated:
             if folded(text) in column.comparable or self.source.may_lack(text, quoted=quoted):
                 return constant("text", text, repr(text), len(self.source))
             raise self._absent(text, column, quoted=quoted)
+        if column.kind == "number" and (setting := f"config.{column.given}") in self.parsed.known:
+            raise self.parsed.wrong(f"{column.given} is a metric or signal here; the setting is {setting}")
         if quoted:
             return self._operand(node)
         raise self.parsed.unknown(

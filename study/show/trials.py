@@ -63,8 +63,9 @@ def _rows(trials: pd.DataFrame, view: StudyView) -> list[str]:
 
     Not a rich Table, which takes a millisecond per row: studies of 100,000 trials are shown too.
     """
-    space = view.study.spec["space"]
-    settings = settings_of(trials, [name for name in (*space["scientific"], *space["nuisance"]) if name in trials])
+    space, columns_of = view.study.spec["space"], trials.attrs["settings"]
+    varied = {columns_of[name]: name for name in (*space["scientific"], *space["nuisance"]) if name in columns_of}
+    settings = settings_of(trials[list(varied)].rename(columns=varied), list(varied.values()))
     objective = trials.get(view.objective, pd.Series(float("nan"), trials.index))
     columns = {
         "trial": [str(trial_id) for trial_id in trials.index],

@@ -25,18 +25,23 @@ _NULL = "default"  # the level of a choice that is null; None marks settings tha
 def trials_frame(columns: Columns, *, protocol: str) -> pd.DataFrame:
     """Return a row per trial_id: how it ended, outcome, whether it failed, onset, settings, last values, grades, diagnosis.
 
+    A setting with the name of a metric or signal is `config.NAME`, as in `history_frame`.
     protocol: the hash of the study's evaluation protocol. attrs["baselines"]: the real-data baselines. attrs["protocol"]: the protocol.
+    attrs["settings"]: the settings -> their columns.
     """
-    trials = columns.trials
+    trials, settings = columns.trials, _settings(columns.trials)
+    names = _beside_values(settings, columns)
     found = {name: trials[name] for name in ("trial_id", "number", "config_id", "phase")}
     found["protocol"] = pd.Series(protocol, trials.index)
     found |= {name: trials[name] for name in ("ended", "outcome", "failed", "onset_kimg", "images", "seconds", "evaluation_seconds")}
-    found |= {str(name): column for name, column in _settings(trials).items()}
+    found |= {names[str(name)]: column for name, column in settings.items()}
     found["seed"] = trials["seed"]
     found |= _part(trials, VALUES)
     found |= _graded(trials, found, leave_out=("onset_kimg",))
     found |= {name: trials[name] for name in ("diagnosis", "reason", "failures")}
-    return _next_to_baselines(columns.study, pd.DataFrame(found).set_index("trial_id"))
+    frame = _next_to_baselines(columns.study, pd.DataFrame(found).set_index("trial_id"))
+    frame.attrs["settings"] = names
+    return frame
 
 
 def history_frame(columns: Columns, *, settings: bool = False) -> pd.DataFrame:
@@ -50,6 +55,7 @@ def history_frame(columns: Columns, *, settings: bool = False) -> pd.DataFrame:
     ticks.insert(0, "trial_id", columns.trials["trial_id"].take(trial).reset_index(drop=True))
     if settings:
         of_trials = _settings(columns.trials).assign(seed=columns.trials["seed"])
+        of_trials = of_trials.rename(columns=_beside_values(of_trials, columns))
         ticks = pd.concat([ticks, of_trials.take(trial).reset_index(drop=True)], axis=1)
     return _next_to_baselines(columns.study, ticks)
 
@@ -120,10 +126,12 @@ def trials_where(table: TrialTable, trials: pd.DataFrame, where: str) -> TrialTa
 
     Raises UserError for anything else, and if no trial meets it.
     """
-    if results := [name for name in named(where, trials.columns) if name not in {"seed", *table.settings.columns}]:
+    settings = trials.attrs["settings"]
+    if results := [name for name in named(where, trials.columns) if name not in {"seed", *settings.values()}]:
+        same = [f". The setting {name} is {settings[name]} here" for name in results if name in settings]
         raise UserError(
             f"trials must be chosen by settings or by the seed here; {where!r} names {listed(results)}. What is found about trials that were "
-            "chosen by their results need not hold for new ones"
+            f"chosen by their results need not hold for new ones{''.join(same)}"
         )
     rows = selected(trials, where)
     if len(trials) and not rows.any():
@@ -149,6 +157,12 @@ def _settings(trials: pd.DataFrame, *, nulls: Sequence[str] | Mapping[str, Any] 
     for config in configs:
         config |= {name: _NULL for name in nulls if name in config and config[name] is None}
     return pd.DataFrame(configs).take(of).reset_index(drop=True)
+
+
+def _beside_values(settings: pd.DataFrame, columns: Columns) -> dict[str, str]:
+    """Return the settings -> their columns in a frame that also has values; one with the name of a metric or signal is `config.NAME`."""
+    taken = {*METRICS, *columns.names, *DIRECTIONS}
+    return {str(name): f"config.{name}" if name in taken else str(name) for name in settings}
 
 
 def _part(trials: pd.DataFrame, prefix: str) -> dict[str, pd.Series]:

@@ -19,7 +19,6 @@ from study.spec.errors import SpecError
 from study.spec.space import TAKEN, read_space
 from study.store.records import Ended
 from study.store.store import Store
-from trainables.config import settings
 from trainables.generators import GENERATOR_FILE, save_generator
 
 WHOLE = {**SPEC, "plugins": []}
@@ -75,7 +74,8 @@ def test_variants_may_not_be_named_like_a_column(tmp_path: Path) -> None:
     view = open_study(tmp_path)
     (record,) = view.store.trials.values()
     assert record.last
-    assert set(view.trials()) - settings().keys() - METRICS.keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
+    trials = view.trials()
+    assert set(trials) - set(trials.attrs["settings"].values()) - METRICS.keys() - record.last.values.keys() == set(TAKEN) - {"seed"}
     for name in ("images", "coverage"):
         with pytest.raises(SpecError, match=f"must not be a column of the trials' table; given '{name}'"):
             read_space({"scientific": {name: {"few": {"data.size": 10}, "many": {}}}})

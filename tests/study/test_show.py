@@ -92,6 +92,32 @@ def test_a_history_carries_settings(tmp_path: Path) -> None:
     assert whole.attrs["baselines"] == {"fd": 1.0}
 
 
+def test_a_setting_with_the_name_of_a_metric_has_a_column_of_its_own(tmp_path: Path) -> None:
+    with Store.writing(tmp_path) as store:
+        spec = StudySpec.from_dict({**TOY, "space": {"scientific": {"precision": ["fp32", "tf32"]}}})
+        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict()))
+        driver = Driver(store)
+        for i, given in enumerate(("fp32", "tf32")):
+            driver.open(f"c{i}-s4", precision=given)
+            driver.tick(f"c{i}-s4", 2, Ended.BUDGET, precision=0.8 + i / 10)
+    view = open_study(tmp_path)
+    trials, history = view.trials(), view.history(settings=True)
+    for frame in (trials, history):
+        assert frame.columns.is_unique
+        assert frame["precision"].tolist() == [0.8, 0.9]
+        assert frame["config.precision"].tolist() == ["fp32", "tf32"]
+    assert trials.attrs["settings"]["precision"] == "config.precision"
+    assert [row.split()[-2:] for row in printed(view).splitlines()[-2:]] == [["precision", "fp32"], ["precision", "tf32"]]
+    assert view.table().settings["precision"].tolist() == ["fp32", "tf32"]
+    assert view.table(where="config.precision == tf32").trial_id.tolist() == ["c1-s4"]
+    assert [trial.trial_id for trial in view.best(2, where="precision > 0.85", min_seeds=1)] == ["c1-s4"]
+    with pytest.raises(UserError, match=r"names precision\. .*\. The setting precision is config\.precision here"):
+        view.table(where="precision > 0.85")
+    for text in ("tf32", "'tf32'"):
+        with pytest.raises(UserError, match=r"precision is a metric or signal here; the setting is config\.precision"):
+            view.best(where=f"precision == {text}")
+
+
 def test_a_trial_has_its_history(tmp_path: Path) -> None:
     view = study(tmp_path)
     whole = view.history()
