@@ -158,7 +158,7 @@ class StudyView:
             min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
         table = confirmed(trial_table(self.recorded.columns, curves=False))
         found = best_trials(
-            table, lambda: self.trials().loc[list(table.trial_id)], n, by=[by] if by else list(self.study.objectives),
+            table, self.trials, n, by=[by] if by else list(self.study.objectives),
             limits=self.study.limits, where=where, min_seeds=min_seeds, folder=self.folder,
         )  # fmt: skip
         return [self.trial(trial_id) for trial_id in found]

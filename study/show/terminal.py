@@ -116,12 +116,13 @@ def print_ranking(
     if left_out := _left_out(studies or {"": trials}, set(ranked["config_id"])):
         console.print(left_out, soft_wrap=True)
     if configs is not None:
+        places_among = plural(len(ranked), "ranked config")
         ranked = ranked[ranked["config_id"].isin(configs)]
         if not len(ranked):
             raise UserError(
                 f"a ranking needs finished trials; none of the {plural(len(configs), 'config')} that meet the condition has one"
             )
-        console.print(f"{len(ranked)} of {plural(len(set(trials.config_id)), 'config')}, with their places among all", soft_wrap=True)
+        console.print(f"{len(ranked)} of {places_among}, with their places among all", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("place", "best", by, "95 %", "as measured", "fails", "95 %", "trials"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import TrialTable, pareto, rank
+from analysis.confirmed import confirmed
 from analysis.feasible import feasibility
 from analysis.ranked import failed_as_ranked
 from analysis.where import selected
@@ -35,7 +36,7 @@ def best_trials(
     """Return the ids of the trials that stand for the best configs: `StudyView.best` has the rules.
 
     n: how many; None for one, or with several metrics for the whole front. by: the metric of `analysis.rank`, or those of `analysis.pareto`.
-    trials: makes the frame whose rows are those of the table and which the condition `where` is about.
+    trials: makes the frame that the condition `where` is about, with all trials of the table by their ids.
     """
     for name, given in (("n", 1 if n is None else n), ("min_seeds", min_seeds)):
         if not isinstance(given, Integral) or given < 1:
@@ -90,11 +91,13 @@ def _kept(table: TrialTable, limits: Sequence[Limit], by: str, folder: Path) -> 
 
 
 def configs_where(table: TrialTable, trials: pd.DataFrame, where: str) -> set[str]:
-    """Return the configs of which more than half of the trials meet a condition on `trials`, a frame with the rows of the table.
+    """Return the configs of which more than half of the trials that rank them meet a condition on `trials`.
 
+    trials: a frame with all trials of the table by their ids. After phase confirm, only its trials rank configs (`analysis.confirmed`).
     Raises UserError for anything that is no condition on its columns, and if no config is left.
     """
-    passed = pd.Series(selected(trials, where)).groupby(table.config_id).mean()
+    table = confirmed(table)
+    passed = pd.Series(selected(trials.loc[list(table.trial_id)], where)).groupby(table.config_id).mean()
     found = set(passed.index[passed > 0.5])
     if len(table) and not found:
         raise UserError(f"a condition must hold for most trials of some config; of {plural(len(passed), 'config')}, none meets {where!r}")

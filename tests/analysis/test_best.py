@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from phased import made
 
 from analysis import TrialTable, pareto, rank
 from ganstudy import UserError
 from ganstudy.limits import limits_of
-from study.store.best import best_trials
+from study.store.best import best_trials, configs_where
 
 Stage = Callable[..., TrialTable]
 
@@ -92,6 +93,25 @@ def test_a_condition_filters_the_ranking_of_the_whole_study(stage: Stage) -> Non
     assert table.config_id[table.trial_id == chosen[0]] == [second]
     with pytest.raises(UserError, match="of 12 configs, none meets 'coverage > 2'"):
         best(table, where="coverage > 2")
+
+
+def test_after_phase_confirm_a_condition_is_about_its_trials() -> None:
+    """The values by which a config was chosen are better than those of its fresh seeds."""
+    table = made(
+        [
+            {"config": config, "seed": seed, "phase": phase, "value": value, "lr": lr}
+            for config, lr, fresh in (("a", 0.1, 0.5), ("b", 0.2, 0.35))
+            for seed, phase, value in (
+                (0, "explore", 0.3),
+                (1, "explore", 0.3),
+                (2, "explore", 0.3),
+                (7, "confirm", fresh),
+                (8, "confirm", fresh),
+            )
+        ]
+    )
+    assert configs_where(table, table.final, "fd < 0.4") == {"b"}
+    assert configs_of(table, best(table, 2, where="fd < 0.4", min_seeds=1)) == ["b"]
 
 
 def test_what_is_no_condition_on_trials_is_refused(stage: Stage) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from played import play
+from typer.testing import CliRunner
 
 from analysis.report.findings import findings
 from ganstudy import UserError
 from study.api import open_study
+from study.cli import app
 from study.show.launches import changes_of
 from study.spec.ablated import ablated
 from study.spec.identity import differences
@@ -138,7 +140,10 @@ def test_best_and_the_ranking_count_only_fresh_seeds(done: Store) -> None:
     best = view.best(n=10)
     assert {trial.record.config_id for trial in best} <= confirmed
     assert {trial.record.phase for trial in best} == {"confirm"}
-    assert len(view.best(n=10, where="r1")) == len([trial for trial in best if trial.record.flat["r1"]])
+    with_r1 = [trial for trial in best if trial.record.flat["r1"]]
+    assert len(view.best(n=10, where="r1")) == len(with_r1)
+    said = CliRunner().invoke(app, ["rank", str(done.folder), "--where", "r1"], catch_exceptions=False).stdout
+    assert f"{len(with_r1)} of {len(confirmed)} ranked configs, with their places among all\n" in said
 
 
 def test_a_study_whose_trials_all_died_confirms_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -79,7 +79,7 @@ COMMANDS: dict[tuple[str, ...], dict[str, str]] = {
     ("best", "STUDY", "--where", "g.lrr < 1"): {**dict.fromkeys(STATES, "no trial has a value called 'g.lrr'. Did you mean g.lr"), "no trial": "a best config needs finished trials with g.lrr < 1"},
     ("best", "STUDY", "-n", "-1"): dict.fromkeys(STATES, "Invalid value for '-n'"),
     ("rank", "STUDY"): UNRANKED | {"opened": NOT_MEASURED},
-    ("rank", "STUDY", "--where", "r1"): UNRANKED | {"opened": NOT_MEASURED, "finished": "1 of 2 configs, with their places among all"},
+    ("rank", "STUDY", "--where", "r1"): UNRANKED | {"opened": NOT_MEASURED, "finished": "1 of 2 ranked configs, with their places among all"},
     ("rank", "STUDY", "--where", "g.lr > 1"): dict.fromkeys(STATES, NONE_MEETS) | {"no trial": NO_RANKING},
     ("explain", "STUDY"): ANSWERS,
     ("explain", "STUDY", "--where", "r1"): ANSWERS | {"finished": "Only the trials with r1."},
