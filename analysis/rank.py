@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import estimate
 from analysis.beside import with_settings
-from analysis.confirmed import CONFIRM, confirmed
+from analysis.confirmed import confirmed, has_confirmed
 from analysis.posterior import Draws, Posterior, posterior
 from analysis.table import Floats, TrialTable
 from analysis.words import number, plural
@@ -17,7 +17,7 @@ from ganstudy import UserError
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # integrates over the seeds of a new run
 _STEPS = 10_000
 _FIRST = 200  # places of a large study whose configs are drawn again, more often
-_CONFIRMED = ". Only trials with fresh seeds count, and only the configs that have them are ranked"
+_CONFIRMED = ". Only trials with fresh seeds count, those of phase confirm, and only their configs are ranked"
 _POOL = 200_000  # simulated new runs of the study that a new run is compared with
 
 
@@ -85,7 +85,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
         "by": by,
         "direction": table.direction(by).value,
         "scale": found.scale,
-        "note": _note(found) + (_CONFIRMED if CONFIRM in table.phase else ""),
+        "note": _note(found) + (_CONFIRMED if has_confirmed(table) else ""),
     }
     return result
 

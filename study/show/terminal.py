@@ -14,7 +14,7 @@ from scipy.stats import kendalltau
 import analysis
 from analysis import interval, words
 from analysis.ablation import ablations
-from analysis.confirmed import ABLATE, CONFIRM
+from analysis.confirmed import ABLATE, CONFIRM, has_confirmed
 from analysis.interval import ranking_as_shown
 from analysis.winner import winner
 from analysis.words import listed, percent, plural
@@ -188,13 +188,14 @@ def print_evaluated(view: StudyView, evaluation: Reevaluated, console: Console, 
 
 
 def _left_out(studies: Mapping[str, analysis.TrialTable], ranked: Collection[str]) -> str:
-    """Return how many configs a ranking of confirmed ones leaves out; "" if none."""
-    counts = []
+    """Return how many configs with finished trials a ranking leaves out, and why; "" if none."""
+    counts: dict[str, list[str]] = {}
     for name, table in studies.items():
         there = set(table.config_id[table.evidence])
         if missing := len(there - set(ranked)):
-            counts.append(f"{missing} of {plural(len(there), 'config')}" + (f" of {name}" if name else ""))
-    return f"Left out, since they have no fresh seeds: {listed(counts)}." if counts else ""
+            why = "they have no finished trial of phase confirm" if has_confirmed(table) else "only phase ablate trained them"
+            counts.setdefault(why, []).append(f"{missing} of {plural(len(there), 'config')}" + (f" of {name}" if name else ""))
+    return " ".join(f"Left out, since {why}: {listed(each)}." for why, each in counts.items())
 
 
 def _place(row: dict[Any, Any]) -> str:

@@ -123,7 +123,7 @@ def test_a_study_without_confirmed_configs_stays_in_the_joint_table(stage: Stage
         assert set(joined.trial_id) == {*first.trial_id[best & (first.seed > 0)], *second.trial_id}
         assert set(rank(joined, "fd")["config_id"]) == {first.config_id[0], *second.config_id}
     both_raced = together({"one": raced, "two": replace(second, phase=np.where(second.seed > 0, "confirm", "explore"))})
-    assert len(both_raced) == len(first) + len(second), "rank leaves out what has no fresh seeds"
+    assert len(both_raced) == len(first) + len(second), "rank leaves out what was not confirmed"
 
 
 def test_levels_that_no_finished_trial_has_are_named(stage: Stage) -> None:

@@ -125,7 +125,7 @@ def test_the_ranking_begins_with_how_many_configs_it_leaves_out(runs: Path) -> N
     said = io.StringIO()
     named = dict(zip(("one", "other"), tables, strict=True))
     print_ranking(analysis.together(named), "fd", Console(file=said, width=200), n=8, studies=named)
-    assert said.getvalue().startswith("Left out, since they have no fresh seeds: 3 of 4 configs of one.\n")
+    assert said.getvalue().startswith("Left out, since they have no finished trial of phase confirm: 3 of 4 configs of one.\n")
     print_ranking(tables[1], "fd", Console(file=(all_of_them := io.StringIO()), width=200), n=8)
     assert "Left out" not in all_of_them.getvalue()
 

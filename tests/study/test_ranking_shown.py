@@ -1,23 +1,54 @@
 """What a terminal says of a ranking: which mean it shows, and no interval that tells nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from phased import made
 from rich.console import Console
 
+from analysis import TrialTable, rank
 from study.show.terminal import print_ranking
 
 
-def said(values: list[float], tmp_path: Path, *, direction: str = "minimize") -> str:
-    """The ranking of one confirmed config by fd, and its legend."""
-    table = made(
-        [{"config": "c0", "seed": i, "phase": "confirm", "value": value, "lr": 0.1} for i, value in enumerate(values)], direction=direction
-    )
+def printed(table: TrialTable, tmp_path: Path) -> str:
     with (tmp_path / "said").open("w+") as file:
         print_ranking(table, "fd", Console(file=file, width=400, highlight=False, markup=False), n=5)
         file.seek(0)
         return file.read()
+
+
+def said(values: list[float], tmp_path: Path, *, direction: str = "minimize") -> str:
+    """The ranking of one confirmed config by fd, and its legend."""
+    rows = [{"config": "c0", "seed": i, "phase": "confirm", "value": value, "lr": 0.1} for i, value in enumerate(values)]
+    return printed(made(rows, direction=direction), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("phases", "why"),
+    [
+        (("explore", "confirm", "ablate"), "they have no finished trial of phase confirm: 2 of 3 configs"),
+        (("explore", "explore", "ablate"), "only phase ablate trained them: 1 of 3 configs"),
+    ],
+)
+def test_what_a_ranking_leaves_out_has_its_own_reason(phases: tuple[str, ...], why: str, tmp_path: Path) -> None:
+    """An ablated config has fresh seeds too, and is not ranked."""
+    rows = [
+        {"config": f"c{i}", "seed": seed, "phase": phase, "value": 0.1 + i + seed, "lr": 0.1 * i}
+        for i, phase in enumerate(phases)
+        for seed in (7, 8)
+    ]
+    assert printed(made(rows), tmp_path).splitlines()[0] == f"Left out, since {why}."
+
+
+def test_before_a_trial_of_phase_confirm_has_finished_all_others_rank(tmp_path: Path) -> None:
+    table = made(
+        [{"config": f"c{i}", "seed": i, "phase": phase, "value": 0.1, "lr": 0.1} for i, phase in enumerate(("explore", "confirm"))]
+    )
+    running = replace(table, ended=np.array(["budget", ""]), outcome=np.array(["healthy", ""]))
+    assert "confirm" not in rank(running, "fd").attrs["note"]
+    assert "confirm" in rank(table, "fd").attrs["note"]
 
 
 @pytest.mark.parametrize(
