@@ -10,11 +10,11 @@ from analysis import sentences
 from analysis.claim import Claim, Count, Evidence
 from analysis.model import Comparison, JointModel, Response, Units, joint_model, responses, units_of
 from analysis.model.curve import peaks
-from analysis.model.outcomes import OF_ALL, kinds, known
+from analysis.model.outcomes import OF_ALL, kinds, known, refuse_unknown
 from analysis.model.terms import Kind
-from analysis.outcomes import FAILURES, RISKS
+from analysis.outcomes import FAILURES
 from analysis.table import Bools, Strings, TrialTable, as_table
-from analysis.words import listed, metrics_like, plural, value_text, value_texts
+from analysis.words import listed, plural, value_text, value_texts
 from ganstudy import UserError
 from ganstudy.ended import Ended
 
@@ -81,10 +81,7 @@ def explain(
     if unknown := sorted(set(names) - set(map(str, table.settings.columns))):
         raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
     for name in asked:
-        if name not in (*RISKS, *table.directions):
-            raise UserError(
-                f"an outcome must be one of {list(RISKS)} or a metric with a direction; got {name!r}; {metrics_like(name, [*RISKS, *sorted(table.directions)])}"
-            )
+        refuse_unknown(name, table)
     lost = _lost(table, names)
     table = basis(table)
     if not len(table):

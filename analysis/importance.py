@@ -13,9 +13,10 @@ from scipy import stats
 
 from analysis.estimate import UPPER_TAIL
 from analysis.levels import distinct_values, is_numeric
+from analysis.model.outcomes import refuse_unknown
 from analysis.outcomes import RISKS
 from analysis.table import Bools, Floats, TrialTable
-from analysis.words import listed, metrics_like
+from analysis.words import listed
 from ganstudy import UserError
 
 if TYPE_CHECKING:
@@ -104,10 +105,7 @@ def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None)
     unknown = sorted(set(names) - set(map(str, table.settings.columns)))
     if unknown:
         raise UserError(f"settings must be columns of table.settings; got {unknown}; there are {list(table.settings.columns)}")
-    if outcome not in (*RISKS, *table.directions):
-        raise UserError(
-            f"an outcome must be one of {list(RISKS)} or a metric with a direction; got {outcome!r}; {metrics_like(outcome, [*RISKS, *sorted(table.directions)])}"
-        )
+    refuse_unknown(outcome, table)
     table = table.where(table.evidence)
     if outcome in RISKS:
         events = table.failed if outcome == "failed" else table.outcome == outcome

@@ -9,7 +9,10 @@ from scipy.stats import rankdata
 from analysis.model.units import Units
 from analysis.outcomes import FAILURES, RISKS, WIN
 from analysis.table import Bools, Floats, Scale, TrialTable
+from analysis.words import metrics_like
+from ganstudy import UserError
 from ganstudy.direction import Direction
+from ganstudy.registry import nearest
 
 FAILED = "failed"
 _TIE = 1e-3  # standard deviation of a tie-breaking number: too little to change the order of two rates
@@ -45,6 +48,16 @@ class Response:
         """Whether all units are equal, up to rounding."""
         known = self.values[np.isfinite(self.values)]
         return not len(known) or float(np.ptp(known)) <= 1e-9 * max(1e-300, float(np.abs(known).max()))
+
+
+def refuse_unknown(outcome: object, table: TrialTable) -> None:
+    """Raise UserError unless an outcome is "failed", a kind of failure, or a metric with a direction. Runs of other programs have no kinds of failure."""
+    kinds, metrics = [FAILED] if table.foreign else [*RISKS], sorted(table.directions)
+    if outcome not in (*kinds, *metrics):
+        raise UserError(
+            f"an outcome must be {', '.join(kinds)} or a metric with a direction; got {outcome!r}; "
+            f"{nearest(outcome, kinds).strip() or metrics_like(outcome, metrics)}"
+        )
 
 
 def responses(units: Units, outcomes: tuple[str, ...]) -> list[Response]:

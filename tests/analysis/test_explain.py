@@ -262,7 +262,7 @@ def test_a_valley_is_claimed_as_a_bend(stage: Stage) -> None:
 
 
 def test_unknown_names_are_rejected_and_the_known_ones_are_named(stage: Stage) -> None:
-    with pytest.raises(UserError, match=r"\['failed', 'undertrained', 'mode_collapse', .*'collapse'"):
+    with pytest.raises(UserError, match=r"be failed, undertrained, mode_collapse, .*'collapse'; did you mean 'mode_collapse'"):
         explain(stage(4, 1), "collapse")
     with pytest.raises(UserError, match="'r11'"):
         explain(stage(4, 1), settings=["r11"])
