@@ -164,7 +164,7 @@ def _why_not(model: JointModel, name: str, *, compared: bool) -> str:
     if compared:
         return ""
     if not model.regressions:
-        return "all outcomes are equal"
+        return f"no outcome is known to differ between {units}"
     valued = [np.flatnonzero(term.rows & np.isfinite(each.response.values)) for each in model.regressions.values()]
     if not any(contrast.carried(rows) for contrast in term.contrasts for rows in valued):
         return f"fewer than {units} on a side of each comparison have a value"

@@ -35,6 +35,9 @@ def test_equal_shares_of_failures_are_not_called_none(stage: Stage) -> None:
     assert "Nothing can be told about fd: no trial completed without failing." in text
     one = replace(table, outcome=np.where(table.config_id == "c00", "healthy", "mode_collapse"))
     assert "Nothing can be told about fd: it is known of one config only." in answer(explain(one, ("failed", "fd")))
+    text = answer(explain(one, "fd"))
+    assert "all outcomes are equal" not in text
+    assert "(no outcome is known to differ between two configs)." in text
 
 
 def test_a_level_all_of_whose_trials_crashed_is_named_as_such(stage: Stage) -> None:
