@@ -176,7 +176,8 @@ class _Evaluated:
         """Return the error for a text that does not occur."""
         held = list(dict.fromkeys(str(value) for value in column.objects if value is not None))
         shown = ", ".join([*map(repr, held[:_SHOWN]), *["…"] * (len(held) > _SHOWN)])
-        near = nearest(text, [*held, *({} if quoted else self.parsed.known)]) or nearest(text.lower(), [each.lower() for each in held])
+        names = [] if quoted else [name for name in self.parsed.known if self.source.operand(name).kind in ("text", "mixed")]
+        near = nearest(text, [*held, *names]) or nearest(text.lower(), [each.lower() for each in held])
         advice = f". A text that need not occur stands in quotes: {text!r}" if self.source.may_lack(text, quoted=True) else ""
         return self.parsed.wrong(f"{column.given} is never {text!r}; {near}it holds {shown or 'no value'}{advice}")
 

@@ -135,6 +135,8 @@ REFUSED = {  # what is no condition -> a part of the message
     "quux > 1": "no trial has a value called 'quux'. The names are d.lr, g.lr, g.slope, arch",
     "arch == vit": "arch is never 'vit'; it holds 'mlp', 'dcgan', 'resnet'. A text that need not occur stands in quotes: 'vit'",
     "arch == dcgn": "arch is never 'dcgn'; did you mean 'dcgan'? it holds",
+    "arch == coverag": "arch is never 'coverag'; it holds",  # coverage is a number, so it cannot be meant
+    "arch == outcom": "arch is never 'outcom'; did you mean 'outcome'? it holds",
     "arch == nan": "what has no value equals nothing; write arch is missing",
     "coverage == None": "what has no value equals nothing; write coverage is missing",
     "coverage == True": "coverage is a number and True is a truth value; only 0 and 1 are compared with a truth value",
