@@ -81,9 +81,11 @@ def together(tables: Mapping[str, TrialTable]) -> TrialTable:
 
     A trial that several studies ran, the same config with the same seed, is taken once. If only some of the studies have confirmed configs
     (`analysis.confirmed`), only the fresh seeds of these are taken, and all trials of the others; none of them has a phase then, since a ranking
-    would take those of phase confirm alone. Raises UserError for tables whose metrics have
+    would take those of phase confirm alone. Raises UserError without tables, and for tables whose metrics have
     other directions or whose failures are defined in another way.
     """
+    if not tables:
+        raise UserError("the tables of one study or more are needed to rank them together; given none")
     parts = [as_table(table) for table in tables.values()]
     head = parts[0]
     for name, part in zip(tables, parts, strict=True):

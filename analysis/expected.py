@@ -8,7 +8,7 @@ from scipy.special import gammaln
 
 from analysis.estimate import UPPER_TAIL
 from analysis.ranked import as_ranked
-from analysis.table import Floats, TrialTable
+from analysis.table import Floats, TrialTable, as_table
 from ganstudy import UserError
 
 _CHOICES = 50  # random choices of one seed per config that are averaged
@@ -31,7 +31,7 @@ def expected_best(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.Dat
     the configs, the sets overlap so much that the interval would mean little. Raises UserError for an unknown metric, without a randomised
     design, and with fewer than three configs.
     """
-    direction = table.direction(by)
+    direction = as_table(table).direction(by)
     table = as_ranked(table.where(table.evidence), (by,))
     if len(table) and not (table.phase == "explore").any():
         raise UserError("an expected best needs configs that were chosen at random; these were chosen by a search or are only observed")

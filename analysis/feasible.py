@@ -9,8 +9,9 @@ import pandas as pd
 from analysis.confirmed import confirmed
 from analysis.posterior import posterior
 from analysis.ranked import as_ranked
-from analysis.table import Bools, TrialTable
+from analysis.table import Bools, TrialTable, as_table
 from analysis.words import listed, plural
+from ganstudy import UserError
 from ganstudy.direction import Direction
 from ganstudy.limits import FAILED, Limit
 
@@ -52,8 +53,11 @@ def feasibility(table: TrialTable, limits: Sequence[Limit], *, by: str = "fd", s
     The estimate of a metric or signal is the expected mean of runs that do not fail, and that of `failed` the risk of failing; without two judged
     trials of any config, the share of its trials that failed. A config without an estimate does not keep to the limit, since nothing shows
     that it does. Trials count as in `analysis.rank`. by: the metric whose posterior holds the risk. Chance moves the values and the risk of a config independently.
+    Raises UserError for anything but limits, and for anything but a TrialTable.
     """
-    table = confirmed(table)
+    table = confirmed(as_table(table))
+    if not all(isinstance(limit, Limit) for limit in limits):
+        raise UserError(f"limits must be those of ganstudy.limits.limits_of, such as limits_of({{'coverage': '>= 0.5'}}); given {limits!r}")
     configs = pd.DataFrame(index=pd.Index(pd.unique(table.config_id[table.evidence]), name="config_id"))
     ok = np.ones(len(configs), dtype=np.bool_)
     draws: list[Bools | None] = []

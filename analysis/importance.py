@@ -15,7 +15,7 @@ from analysis.estimate import UPPER_TAIL
 from analysis.levels import distinct_values, is_numeric
 from analysis.model.outcomes import refuse_unknown
 from analysis.outcomes import RISKS
-from analysis.table import Bools, Floats, TrialTable
+from analysis.table import Bools, Floats, TrialTable, as_table
 from analysis.words import listed
 from ganstudy import UserError
 
@@ -101,6 +101,7 @@ class _Basis:
 
 def _config_values(table: TrialTable, outcome: str, names: Sequence[str] | None) -> tuple[Floats, float, pd.DataFrame]:
     """Return the mean of each config [C], the variance of these means due to seeds (0 if unknown), and the named settings [C]."""
+    table = as_table(table)
     names = list(names) if names is not None else [*table.scientific, *table.nuisance]
     unknown = sorted(set(names) - set(map(str, table.settings.columns)))
     if unknown:

@@ -11,7 +11,7 @@ from analysis.estimate import UPPER_TAIL
 from analysis.feasible import feasibility
 from analysis.posterior import posterior
 from analysis.ranked import as_ranked
-from analysis.table import Bools, Floats, TrialTable
+from analysis.table import Bools, Floats, TrialTable, as_table
 from ganstudy import UserError
 from ganstudy.limits import Limit
 
@@ -32,7 +32,7 @@ def pareto(
     for an unknown metric, one without a direction, one metric, or one given twice.
     """
     if len(metrics) < 2 or len(set(metrics)) < len(metrics):
-        raise UserError(f"a Pareto front needs two different metrics, or more; given {', '.join(metrics)}")
+        raise UserError(f"a Pareto front needs two different metrics, or more; given {', '.join(map(str, metrics))}")
     return best_first(table, metrics, limits=limits, only=only, seed=seed)
 
 
@@ -40,7 +40,7 @@ def best_first(
     table: TrialTable, metrics: Sequence[str], *, limits: Sequence[Limit] = (), only: Collection[str] | None = None, seed: int = 0
 ) -> pd.DataFrame:
     """Return what `pareto` does, also for one metric: then `on_front` is the best config that keeps to the limits, and `p_front` its probability."""
-    table = confirmed(table)
+    table = confirmed(as_table(table))
     tails = [1 - UPPER_TAIL, UPPER_TAIL]
     ranked = as_ranked(table, metrics)
     found = [posterior(ranked, metric, seed=seed + i) for i, metric in enumerate(metrics)]

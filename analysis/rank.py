@@ -10,7 +10,7 @@ from analysis import estimate
 from analysis.beside import with_settings
 from analysis.confirmed import confirmed, has_confirmed
 from analysis.posterior import Draws, Posterior, posterior
-from analysis.table import Floats, TrialTable
+from analysis.table import Floats, TrialTable, as_table
 from analysis.words import number, plural
 from ganstudy import UserError
 
@@ -49,7 +49,7 @@ def rank(table: TrialTable, by: str = "fd", *, seed: int = 0) -> pd.DataFrame:
     without interval, place_low, place_high, p_best and beats are NaN, and configs that always failed are last. A config without a value and without a failure has no place.
     Raises UserError for an unknown metric or a table without finished trials.
     """
-    if not table.evidence.any():
+    if not as_table(table).evidence.any():
         table.direction(by)  # an unknown metric is the first thing to say
         raise UserError("a ranking needs finished trials; this table has none")
     table = confirmed(table)

@@ -262,7 +262,7 @@ class TrialTable:
         return self.scales.get(setting, "log" if high >= 10 * low and _unevenness(np.log(values)) < _unevenness(values) else "linear")
 
     def _require_metric(self, metric: str) -> None:
-        if metric not in self.final.columns:
+        if metric not in list(self.final.columns):  # an Index fails on what cannot be hashed
             known = sorted(map(str, self.final.columns))
             if not known:
                 raise UserError(f"no trial has been measured yet, so there is no {metric!r}")

@@ -1,7 +1,7 @@
-"""Numbers that plugins hand over: metrics and signals."""
+"""Numbers that plugins hand over, metrics and signals, and numbers of things that are asked for."""
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from ganstudy.errors import UserError
@@ -25,3 +25,10 @@ def finite(value: Any, what: str) -> float:
     if not math.isfinite(found := number(value, what)):
         raise UserError(f"{what} must be a finite number; given is {found}. Mend what computes it: it is no result of a trial")
     return found
+
+
+def whole(value: Any, what: str) -> int:
+    """Return a whole number from 1 on, of Python or NumPy. Raises UserError for anything else; `what` names it."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise UserError(f"{what} must be a whole number, at least 1; given {value!r}")
+    return int(value)

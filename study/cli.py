@@ -341,7 +341,7 @@ def best(
     from study.api import open_study
 
     view = open_study(folder)
-    found = view.best(n or (5 if by or len(view.study.objectives) == 1 else None), by=by, where=where, min_seeds=min_seeds)
+    found = view.best(n or (5 if by is not None or len(view.study.objectives) == 1 else None), by=by, where=where, min_seeds=min_seeds)
     if as_json:
         sys.stdout.write(json.dumps([trial.as_dict() for trial in found], indent=2) + "\n")
         return
@@ -366,7 +366,7 @@ def rank(
     table = view.table()
     configs = None if where is None else configs_where(table, view.trials(), where)
     print_missing(table, console)
-    print_ranking(table, by or view.objective, console, n=n, configs=configs)
+    print_ranking(table, view.objective if by is None else by, console, n=n, configs=configs)
 
 
 @app.command()
@@ -548,11 +548,11 @@ def explain(
         refuse_options(given, source)
     view = open_study(source)
     table = view.table(where=where)
-    claims = analysis.explain(table, outcome) if outcome else explanation_of(table, view.objective)
+    claims = explanation_of(table, view.objective) if outcome is None else analysis.explain(table, outcome)
     if as_json:
         sys.stdout.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    if not outcome:
+    if outcome is None:
         print_answer(view, table, claims, console)
     elif not len(claims):
         console.print(analysis.answer(claims), soft_wrap=True)

@@ -12,6 +12,7 @@ from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import write_output
+from ganstudy.numbers import whole
 from study.evaluation.protocol import EvaluationProtocol
 from study.spec.planned import phases_of
 from study.spec.plugins import import_plugins
@@ -158,14 +159,14 @@ class StudyView:
             min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
         table = confirmed(trial_table(self.recorded.columns, curves=False))
         found = best_trials(
-            table, self.trials, n, by=[by] if by else list(self.study.objectives),
+            table, self.trials, n, by=list(self.study.objectives) if by is None else [by],
             limits=self.study.limits, where=where, min_seeds=min_seeds, folder=self.folder,
         )  # fmt: skip
         return [self.trial(trial_id) for trial_id in found]
 
     def trial(self, trial_id: str) -> "TrialView":
         """Return a trial by its id or a unique prefix of it."""
-        known = self.recorded.trial_ids
+        known = self.recorded.trial_ids if isinstance(trial_id, str) else ()
         matches = [trial_id] if trial_id in known else [other for other in known if other.startswith(trial_id)]
         if len(matches) != 1:
             raise UserError(
@@ -266,7 +267,7 @@ class TrialView:
 
         label: a class, by name or number, for a conditional generator; default: all classes.
         """
-        generator = self.generator()
+        n, generator = whole(n, "n"), self.generator()
         labels = None if label is None else [generator.label_of(str(label))] * n
         return generator.sample(n, seed=seed, labels=labels)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganstudy import UserError
-from ganstudy.numbers import finite, number
+from ganstudy.numbers import finite, number, whole
 
 NUMBERS = {
     "float": 0.5,
@@ -47,6 +47,14 @@ def test_a_number_of_any_library_becomes_a_float(name: str) -> None:
 def test_anything_else_is_refused(value: Any, told: str) -> None:
     with pytest.raises(UserError, match=rf"^the metric x must be one number; given is {told}\. Return a float$"):
         number(value, "the metric x")
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "3", None, np.int64(0)])
+def test_what_is_no_number_of_things_is_refused(value: Any) -> None:
+    assert whole(np.int64(3), "n") == 3
+    with pytest.raises(UserError) as refused:
+        whole(value, "n")
+    assert str(refused.value) == f"n must be a whole number, at least 1; given {value!r}"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, np.float32(-math.inf), torch.tensor(math.nan)])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ganstudy.checksums import damage
 from ganstudy.errors import UserError
+from ganstudy.numbers import whole
 from ganstudy.registry import nearest
 from ganstudy.tf32 import tf32
 from trainables.building import BUILDING
@@ -58,6 +60,9 @@ class Generator(nn.Module):
     @torch.no_grad()
     def labelled(self, n: int, *, seed: int = 0, labels: Tensor | Sequence[int] | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the samples of `sample` and their classes [n], or None for an unconditional generator."""
+        n = whole(n, "n")
+        if not isinstance(seed, Integral):
+            raise UserError(f"a seed must be a whole number; given {seed!r}")
         if not -(2**63) <= seed < 2**64:
             raise UserError(f"a seed must fit into 64 bits; given {seed}. Give a smaller one")
         z, drawn = self.draw(n, torch.Generator().manual_seed(seed))
@@ -112,6 +117,10 @@ def load_generator(path: Path | str, *, device: torch.device | str = "cpu") -> G
 
     Raises UserError if the file is not a generator saved by ganstudy or is damaged, or if its config needs a plugin that is not imported.
     """
+    if Path(path).is_dir():
+        raise UserError(
+            f"{path} must be a generator file saved by ganstudy; it is a folder. Give the {GENERATOR_FILE} of a checkpoint, or what `ganstudy export` wrote"
+        )
     if Path(path).exists() and (problem := damage(Path(path))):
         raise UserError(f"{path} must be as it was saved; {problem}. Choose another trial or tick")
     try:

@@ -45,6 +45,8 @@ class Parsed:
 
     def __init__(self, text: str, known: Collection[str], place: Place):
         """known: the names that a condition may use. Raises UserError for a text that cannot be read; unknown names are not checked."""
+        if not isinstance(text, str):
+            raise UserError(f"{place.key} must be a text, a condition such as '{place.example}'; given {text!r}")
         self.text, self.known, self.place = text, dict.fromkeys(map(str, known)), place
         self._names: dict[str, str] = {}  # identifier -> name
         odd = [name for name in self.known if not re.fullmatch(_WORD, name) and _ODD.fullmatch(name) and not _NUMBER.fullmatch(name)]

@@ -40,7 +40,7 @@ class Compared:
         self.views = (first, second)
         self.names = _names(shown(first.folder), shown(second.folder))
         self.by = first.objective
-        if second.objective != self.by and not outcome:
+        if second.objective != self.by and outcome is None:
             raise UserError(
                 f"the studies must have one objective, or --outcome must name what to compare; {self.names[0]} has {self.by}, "
                 f"{self.names[1]} {second.objective}"
@@ -56,7 +56,8 @@ class Compared:
                 "same launch, so one is a copy of the other"
             )
         _refuse_other_failures(first, second)
-        asked = [outcome] if outcome else list(dict.fromkeys(name for table in self.tables for name in all_outcomes(table, self.by)))
+        every = (name for table in self.tables for name in all_outcomes(table, self.by))
+        asked = list(dict.fromkeys(every)) if outcome is None else [outcome]
         self.explained = tuple(analysis.explain(table, asked) for table in self.tables)
         self.found = analysis.compare(*self.explained)
 

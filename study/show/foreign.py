@@ -98,7 +98,7 @@ def print_explanation(table: TrialTable, console: Console, *, outcome: str | Non
 
     failed: whether it was said what a failure is. as_json: print the claims only, as JSON.
     """
-    outcomes = [outcome] if outcome else [*(["failed"] if failed else []), *table.directions]
+    outcomes = [*(["failed"] if failed else []), *table.directions] if outcome is None else [outcome]
     claims = analysis.explain(table, outcomes)
     if as_json:
         console.file.write(json.dumps(plain(list(claims)), indent=2, ensure_ascii=False, allow_nan=False) + "\n")

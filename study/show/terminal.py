@@ -223,7 +223,7 @@ def print_best(view: StudyView, found: list[TrialView], by: str | None, console:
     """Print the best configs: what a new run of each would do, then metrics and varied settings of the median trial. by: as in StudyView.best."""
     table = view.table()
     print_missing(table, console)
-    names = [by] if by else list(view.study.objectives)
+    names = list(view.study.objectives) if by is None else [by]
     several = len(names) > 1
     rows = front_of(view, table) if several else ranking_as_shown(analysis.rank(table, names[0]))
     of_config = {row["config_id"]: row for row in rows.to_dict("records")}

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from analysis.words import listed, plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.limits import Limit
+from ganstudy.numbers import whole
 from study.store.layout import shown
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,7 @@ def best_trials(
     trials: makes the frame that the condition `where` is about, with all trials of the table by their ids.
     """
     for name, given in (("n", 1 if n is None else n), ("min_seeds", min_seeds)):
-        if not isinstance(given, Integral) or given < 1:
-            raise UserError(f"{name} must be a whole number, at least 1; given {given!r}")
+        whole(given, name)
     matching = "" if where is None else f" with {where}"
     chosen = np.ones(len(table), dtype=np.bool_)
     if where is not None:

@@ -116,12 +116,13 @@ def test_after_phase_confirm_a_condition_is_about_its_trials() -> None:
 
 def test_what_is_no_condition_on_trials_is_refused(stage: Stage) -> None:
     table = stage(2, 2, risk=lambda config: 0.0)
-    for where in ("", "cover > 1", "1 > 0"):
-        with pytest.raises(UserError, match="where must be a condition such as"):
+    conditions: tuple[Any, ...] = ("", "cover > 1", "1 > 0", 3)
+    for where in conditions:
+        with pytest.raises(UserError, match=r"where must be (a text, )?a condition such as"):
             best(replace(table, final=table.final.assign(coverage=0.9)), where=where)
 
 
-@pytest.mark.parametrize("given", [0, -1, "a", "2", 2.5])
+@pytest.mark.parametrize("given", [0, -1, "a", "2", 2.5, True])
 def test_what_is_no_number_from_one_on_is_refused(stage: Stage, given: Any) -> None:
     table = stage(2, 2, risk=lambda config: 0.0)
     with pytest.raises(UserError, match=f"n must be a whole number, at least 1; given {given!r}"):

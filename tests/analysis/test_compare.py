@@ -142,6 +142,8 @@ def test_studies_that_cannot_be_ranked_together(stage: Stage) -> None:
         together({"one": first, "other": replace(second, directions={**second.directions, "fd": Direction.MAXIMIZE})})
     with pytest.raises(UserError, match="define a failure alike"):
         together({"one": first, "other": replace(second, own_failures=second.failed)})
+    with pytest.raises(UserError, match=r"one study or more are needed .* given none"):
+        together({})
 
 
 def renamed(table: TrialTable, **settings: str) -> TrialTable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,6 +138,12 @@ def test_a_certain_front_of_three_objectives(stage: Stage) -> None:
     assert found["p_front"].tolist() == pytest.approx([1, 1, 1, 1], abs=0.05)
     two = pareto(table, "coverage", "kid").set_index("config_id").sort_index()
     assert two["on_front"].tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("wrong", [{"coverage": ">= 0.5"}, "coverage >= 0.5", ["coverage >= 0.5"]])
+def test_what_is_no_limit_is_refused_with_how_to_make_one(stage: Stage, wrong: Any) -> None:
+    with pytest.raises(UserError, match=r"limits_of\(\{'coverage': '>= 0.5'\}\); given"):
+        feasibility(stage(4, 2), wrong)
 
 
 def test_one_metric_is_no_front(stage: Stage) -> None:

@@ -3,8 +3,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import analysis
 from analysis import Direction, TrialTable, explain, rank
 from ganstudy import UserError
 
@@ -78,6 +80,24 @@ def test_an_inconsistent_table_is_rejected(stage: Stage, change: dict[str, Any],
         replace(stage(2, 1), **change)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        analysis.expected_best,
+        analysis.explain,
+        analysis.importance,
+        analysis.optuna_importance,
+        analysis.rank,
+        lambda frame: analysis.feasibility(frame, ()),
+        lambda frame: analysis.pareto(frame, "fd", "coverage"),
+        lambda frame: analysis.together({"one": frame}),
+    ],
+)
+def test_a_frame_in_place_of_a_table_is_refused_with_how_to_make_one(ask: Callable[[Any], object]) -> None:
+    with pytest.raises(UserError, match=r"needs an analysis.TrialTable; got a DataFrame. Make one with analysis.TrialTable.from_frame"):
+        ask(pd.DataFrame({"fd": [1.0], "coverage": [0.5]}))
+
+
 @pytest.mark.parametrize("ask", ["at_end", "scale", "direction"])
 def test_an_unknown_metric_is_rejected_with_the_nearest_or_what_lists_them(stage: Stage, ask: str) -> None:
     table = stage(2, 1)
@@ -85,6 +105,8 @@ def test_an_unknown_metric_is_rejected_with_the_nearest_or_what_lists_them(stage
         getattr(table, ask)("fid")
     with pytest.raises(UserError, match=r"no metric named 'quux'; there are \['coverage', 'fd'\]"):
         getattr(table, ask)("quux")
+    with pytest.raises(UserError, match=r"no metric named \['fd', 'coverage'\]"):
+        getattr(table, ask)(["fd", "coverage"])
     wide = replace(table, final=table.final.assign(**{f"d/signal_{i}": 1.0 for i in range(60)}))
     with pytest.raises(UserError, match=r"'quux'; `ganstudy list metrics` and `ganstudy list signals` print all$"):
         getattr(wide, ask)("quux")

@@ -183,6 +183,16 @@ def test_best_takes_dotted_names_as_they_stand(tmp_path: Path) -> None:
         view.best(where="g.lrr > 1")
 
 
+def test_mistakes_in_python_are_answered(tmp_path: Path) -> None:
+    view = study(tmp_path)
+    with pytest.raises(UserError, match="no metric named ''"):
+        view.best(by="")
+    with pytest.raises(UserError, match="a trial id or a unique prefix of one is needed; 3 matches 0 trials"):
+        view.trial(3)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"n must be a whole number, at least 1; given 2\.5"):
+        view.trial("aa-s0").sample(2.5, label="3")  # type: ignore[arg-type]
+
+
 def test_a_table_of_some_trials_is_chosen_by_settings_only(tmp_path: Path) -> None:
     view = study(tmp_path)
     some = view.table(where="method == 'wgan' and seed == 1")

@@ -147,6 +147,8 @@ def test_invalid_files_are_refused(tmp_path: Path) -> None:
         load_generator(path)
     with pytest.raises(FileNotFoundError):
         load_generator(tmp_path / "nowhere.safetensors")
+    with pytest.raises(UserError, match="must be a generator file saved by ganstudy; it is a folder"):
+        load_generator(tmp_path)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
@@ -177,6 +179,11 @@ def test_a_seed_that_does_not_fit_is_refused() -> None:
         with pytest.raises(UserError, match="a seed must fit into 64 bits; given"):
             generator.sample(2, seed=seed)
     assert generator.sample(2, seed=2**64 - 1).shape == (2, 2)
+    with pytest.raises(UserError, match=r"a seed must be a whole number; given 0\.5"):
+        generator.sample(2, seed=0.5)  # type: ignore[arg-type]
+    for n in (0, -1, 2.5):
+        with pytest.raises(UserError, match=f"n must be a whole number, at least 1; given {n}"):
+            generator.sample(n)  # type: ignore[arg-type]
 
 
 def test_a_generator_accepts_any_module() -> None:
