@@ -22,13 +22,16 @@ def with_settings(table: Registry[type[T]], name: str) -> Callable[[Class], Clas
     """Decorator: register a class in `table` under `name`. Its annotated fields become validated settings "name.field"; each needs a default, and
     the text below it is its meaning.
 
-    Raises UserError if the class has no docstring or the name is taken.
+    Raises UserError if a field has no default, if the class has no docstring, or if the name is taken.
     """
 
     def enter(cls: Class) -> Class:
         made = dataclass(kw_only=True, config=SETTINGS)(cls)
         if not cls.__dict__.get("__doc__"):
             raise UserError(f"a {table.kind} needs a docstring that says what it does and names its source; {name!r} has none")
+        for setting, field in made.__pydantic_fields__.items():
+            if field.is_required():
+                raise UserError(f"each setting of the {table.kind} {name!r} needs a default; {setting} has none. Give that of the paper")
         return table.register(name)(made)  # type: ignore[return-value]  # pydantic returns the same class
 
     return enter

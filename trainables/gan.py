@@ -22,9 +22,9 @@ from trainables.losses import LOSSES
 from trainables.models import conditional
 from trainables.models.conditional import AuxiliaryDiscriminator, ConditionalDiscriminator, apply, classes_of
 from trainables.models.layers import Dropout
-from trainables.optimisers import OPTIMISERS
+from trainables.optimisers import make_optimiser
 from trainables.precision import in_its_format, train_in_bf16, widened
-from trainables.signals import scalar
+from trainables.signals import differentiable, scalar
 from trainables.tricks import TRICKS
 from trainables.tricks.base import Nets, Step, Trick, make_trick
 
@@ -74,9 +74,9 @@ class Gan:
         self.real_in_g = self.loss.paired or any(trick.real_in_g for trick in self.tricks.values())
         self.clipping = [trick for trick in self.tricks.values() if type(trick).on_gradients is not Trick.on_gradients]
         self.rated = [trick for trick in self.tricks.values() if type(trick).rate is not Trick.rate]
-        g_optimiser, d_optimiser = (OPTIMISERS.pick(name) for name in config.optimisers)
-        self.g_opt = g_optimiser(self.nets.g.parameters(), config.g.lr, config)
-        self.d_opt = d_optimiser(self.nets.d.parameters(), config.d.lr, config)
+        g_optimiser, d_optimiser = config.optimisers
+        self.g_opt = make_optimiser(g_optimiser, self.nets.g.parameters(), config.g.lr, config)
+        self.d_opt = make_optimiser(d_optimiser, self.nets.d.parameters(), config.d.lr, config)
         # [K]: how often each class occurs; labels for G are drawn from it
         self.shares = None if classes is None else self.batches.shares(classes)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
@@ -134,7 +134,8 @@ class Gan:
         """Compute the scalars whose sum D minimises: the loss, the class loss and the terms of tricks."""
         for trick in self.tricks.values():
             trick.before_d(step)
-        terms = {"d/adv": scalar(self.loss.d(*step.loss_logits), f"d of the loss {self.config.loss}"), **self.class_terms(step, side="d")}
+        adversarial = differentiable(self.loss.d(*step.loss_logits), f"d of the loss {self.config.loss}")
+        terms = {"d/adv": adversarial, **self.class_terms(step, side="d")}
         return terms | self.trick_terms(step, side="d")
 
     def d_move(self) -> None:
@@ -169,7 +170,7 @@ class Gan:
         for name, trick in self.tricks.items():
             trick.before_g(step)
             step.keep = finite(step.keep, f"step.keep after before_g of the trick {name}")
-        adversarial = scalar(self.loss.g(*step.loss_logits), f"g of the loss {self.config.loss}")
+        adversarial = differentiable(self.loss.g(*step.loss_logits), f"g of the loss {self.config.loss}")
         terms = {"g/adv": adversarial if step.keep == 1 else step.keep * adversarial, **self.class_terms(step, side="g")}
         return terms | self.trick_terms(step, side="g")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from ganstudy.arguments import check_takes
 from ganstudy.registry import Registry
 from trainables import tables
 
@@ -23,6 +24,11 @@ class Loss:
     relabel: Callable[[Tensor, float], Tensor] | None = None  # (real_logits, t) -> change of d if the real label is t instead of 1
     margin: float | None = None  # None for a loss without a margin
     with_margin: Callable[[float], "Loss"] | None = None  # returns the loss with another margin
+
+    def __post_init__(self) -> None:
+        """Raise UserError unless d and g take the logits of both sides."""
+        for side, function in (("d", self.d), ("g", self.g)):
+            check_takes(function, ("real_logits", "fake_logits"), f"{side} of the loss {self.source!r}")
 
     @property
     def takes(self) -> tuple[str, ...]:

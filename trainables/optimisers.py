@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from ganstudy.arguments import check_takes
+from ganstudy.errors import UserError
 from ganstudy.registry import Registry
 from trainables import tables
 from trainables.config import TrialConfig
@@ -43,10 +45,19 @@ def optimiser(name: str, *, takes: tuple[str, ...] = ()) -> Callable[[Make], Mak
     """Decorator: register an optimiser. `takes`: which of beta2 and weight_decay it reads. It must skip a step if `found_inf` is not 0."""
 
     def enter(make: Make) -> Make:
+        check_takes(make, ("parameters", "lr", "config"), f"the optimiser {name!r}")
         make.takes = takes  # type: ignore[attr-defined]
         return OPTIMISERS.register(name)(make)
 
     return enter
+
+
+def make_optimiser(name: str, parameters: Iterable[nn.Parameter], lr: float, config: TrialConfig) -> Optimizer:
+    """Return an optimiser of these parameters. Raises UserError for an unknown name, and if the entry makes something else."""
+    made = OPTIMISERS.pick(name)(parameters, lr, config)
+    if not isinstance(made, Optimizer):
+        raise UserError(f"the optimiser {name!r} must return a torch.optim.Optimizer; given {type(made).__name__}")
+    return made
 
 
 @optimiser("adam", takes=("beta2",))

@@ -84,7 +84,11 @@ class Run(Gan):
         """Train one step of the update rule, with its learning rates and signals. On the device this is always the same work (trainables.clock)."""
         with tf32(self.tf32, self.device):
             self.set_rates()
-            self.signals.add(self.rule.step(self))
+            if not isinstance(signals := self.rule.step(self), dict):
+                raise UserError(
+                    f"step of the update rule {self.config.update} must return a dict of scalars; given {type(signals).__name__}"
+                )
+            self.signals.add(signals)
 
     @torch.no_grad()
     def set_rates(self) -> None:
@@ -139,8 +143,9 @@ class Run(Gan):
         generator = Generator(
             self.nets.g, self.config.latent, shares=self.shares, classes=() if self.shares is None else self.source.classes
         )
-        for trick in self.tricks.values():
-            generator = trick.generator(generator)
+        for name, trick in self.tricks.items():
+            if not isinstance(generator := trick.generator(generator), Generator):
+                raise UserError(f"generator of the trick {name} must return a Generator; given {type(generator).__name__}")
         return generator
 
     # Saving and resuming --------------------------------------------------------------------------

@@ -18,6 +18,13 @@ def scalar(value: Any, what: str) -> Tensor:
     raise UserError(f"{what} must be a tensor without dimensions, such as a mean over the batch; given is {given}")
 
 
+def differentiable(value: Any, what: str) -> Tensor:
+    """`scalar`, which must also depend on the logits. Raises UserError if it does not."""
+    if not (found := scalar(value, what)).requires_grad:
+        raise UserError(f"{what} must depend on the logits, so that it can be differentiated; given is a constant or a detached tensor")
+    return found
+
+
 class Signals:
     """Sums scalars on the device, in place; all are read at once at the tick."""
 

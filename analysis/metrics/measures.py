@@ -19,6 +19,7 @@ from analysis.metrics.scores import inception_score
 from analysis.metrics.similarity import ms_ssim_within
 from analysis.metrics.transport import sliced_wasserstein
 from analysis.metrics.vendi import vendi_score
+from ganstudy.arguments import check_takes
 from ganstudy.direction import Direction
 from ganstudy.numbers import finite
 from ganstudy.registry import Registry
@@ -41,6 +42,7 @@ class Metric:
     bounds: tuple[float, float] = (-inf, inf)  # least and greatest value that it can have
 
     def __post_init__(self) -> None:
+        check_takes(self.of, ("comparison",), f"`of` of the metric {self.description!r}")
         if self.direction is not None:
             object.__setattr__(self, "direction", Direction(self.direction))
 

@@ -236,13 +236,13 @@ def test_a_condition_refuses_an_unsuitable_architecture(monkeypatch: pytest.Monk
 
     bare = replace(
         ARCHS["mlp"],
-        generator=lambda config, shape: nn.Linear(6, prod(shape)),
-        discriminator=lambda config, shape: nn.Flatten(),  # type: ignore[arg-type, return-value]
+        generator=lambda config, shape: nn.Sequential(nn.Linear(config.latent.dim, prod(shape)), nn.Unflatten(1, shape)),
+        discriminator=lambda config, shape: nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 1), nn.Flatten(0)),  # type: ignore[arg-type, return-value]
     )
     monkeypatch.setitem(ARCHS, "mlp", bare)
     with pytest.raises(ValueError, match=r"g.condition: batchnorm needs a G with batch norms; the G of arch: mlp has none"):
         tiny(conditions("batchnorm"))
     with pytest.raises(
-        ValueError, match=r"d.condition needs an architecture whose D is a Discriminator .*; that of arch: mlp is a Flatten"
+        ValueError, match=r"d.condition needs an architecture whose D is a Discriminator .*; that of arch: mlp is a Sequential"
     ):
         tiny(conditions())

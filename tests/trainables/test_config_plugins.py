@@ -48,6 +48,28 @@ def test_a_trick_needs_its_own_docstring() -> None:
 
 
 @pytest.mark.usefixtures("plugins")
+def test_each_setting_of_a_trick_or_an_update_rule_needs_a_default() -> None:
+    with pytest.raises(ValueError, match=r"each setting of the trick 'bare' needs a default; weight has none"):
+
+        @trick("bare")
+        class Bare(Trick):
+            """Nobody 2026."""
+
+            weight: float
+
+    with pytest.raises(ValueError, match=r"each setting of the update rule 'slow' needs a default; every has none"):
+
+        @update("slow")
+        class Slow(Alternating):
+            """Nobody 2026."""
+
+            every: Count
+
+    assert "bare" not in TRICKS
+    assert "slow" not in UPDATES
+
+
+@pytest.mark.usefixtures("plugins")
 def test_a_plugin_update_rule_works_like_a_built_in_one() -> None:
     @update("lazy")
     class Lazy(Alternating):

@@ -36,6 +36,9 @@ class Source:
 
     def __post_init__(self) -> None:
         for part, rows, labels in (("train", self.train, self.train_labels), ("heldout", self.heldout, self.heldout_labels)):
+            for name, array in ((part, rows), (f"{part}_labels", labels)):
+                if array is not None and not isinstance(array, np.ndarray):
+                    raise UserError(f"{self.name}.{name} must be a NumPy array; given {type(array).__name__}")
             if (str(rows.dtype), rows.ndim) not in (("uint8", 4), ("float32", 2)) or not rows.flags.c_contiguous or not rows.size:
                 raise UserError(
                     f"{self.name}.{part} must be uint8 images [N, C, H, W] or float32 points [N, D], C-contiguous and not empty; "

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from platformdirs import user_cache_dir
 
+from ganstudy.arguments import check_takes
 from ganstudy.errors import UserError
 from ganstudy.registry import Registry
 from ganstudy.written import shown
@@ -47,10 +48,13 @@ def check(config: DataConfig) -> None:
 def load(config: DataConfig) -> Source:
     """Load the data set that `config` names, with its classes and imbalance.
 
-    Loads all rows: `config.size` is applied by the run.
+    Loads all rows: `config.size` is applied by the run. Raises UserError if the data set is no function that returns a Source.
     """
     check(config)
-    source = DATA.pick(config.name)(config)
+    loader = DATA.pick(config.name)
+    check_takes(loader, ("config",), f"the data set {config.name!r}")
+    if not isinstance(source := loader(config), Source):
+        raise UserError(f"the data set {config.name!r} must return a Source; given {type(source).__name__}")
     if config.classes is not None and "classes" not in taken(config.name):
         source = of_classes(source, config)
     if config.imbalance is not None and "imbalance" not in taken(config.name):

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from ganstudy.arguments import check_takes
 from ganstudy.errors import UserError
 from trainables.config import TrialConfig
 from trainables.sections import Activation, Norm
+from trainables.tables import ARCHS
 
 Shape = tuple[int, ...]  # shape of one sample: (C, H, W) for an image, (D,) for a point
 
@@ -24,6 +27,43 @@ class Architecture:
     discriminator: Callable[[TrialConfig, Shape], "Discriminator"]  # builds D: [N, *shape] -> logits [N]
     check: Callable[[TrialConfig], None]  # raises UserError for a config that it cannot build
     takes: tuple[str, ...] = ()  # which of the settings kernel, head, upsampling and downsampling it reads
+
+    def __post_init__(self) -> None:
+        """Raise UserError unless the functions take a config, and two of them a shape."""
+        for name, arguments in (("generator", ("config", "shape")), ("discriminator", ("config", "shape")), ("check", ("config",))):
+            check_takes(getattr(self, name), arguments, f"{name} of the architecture {self.source!r}")
+
+
+def plain_generator(config: TrialConfig, shape: Shape) -> nn.Module:
+    """Build the unconditional G of a config. Raises UserError unless it maps latents [N, latent.dim] to samples [N, *shape]."""
+    net = ARCHS.pick(config.arch).generator(config, shape)
+    return _checked(net, f"the generator of arch: {config.arch}", (config.latent.dim,), shape)
+
+
+def plain_discriminator(config: TrialConfig, shape: Shape) -> nn.Module:
+    """Build the unconditional D of a config. Raises UserError unless it maps samples [N, *shape] to logits [N]."""
+    return _checked(ARCHS.pick(config.arch).discriminator(config, shape), f"the discriminator of arch: {config.arch}", shape, ())
+
+
+@torch.no_grad()
+def _checked(net: nn.Module, what: str, taken: Shape, returned: Shape) -> nn.Module:
+    """Return the network. Raises UserError unless it is a module that maps [N, *taken] to [N, *returned].
+
+    In evaluation mode, so that running statistics stay as they are; a network that draws random numbers there does not move those of the trial.
+    """
+    if not isinstance(net, nn.Module):
+        raise UserError(f"{what} must be a torch.nn.Module; given {type(net).__name__}")
+    must = f"{what} must map a tensor of shape {[2, *taken]} to one of shape {[2, *returned]}"
+    try:
+        with torch.random.fork_rng(devices=[]):
+            found = net.eval()(torch.zeros(2, *taken))
+    except RuntimeError as error:  # such as weights of another shape
+        raise UserError(f"{must}; it raises: {error}") from error
+    net.train()
+    if not isinstance(found, Tensor) or found.shape != (2, *returned):
+        given = f"a tensor of shape {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise UserError(f"{must}; it returns {given}")
+    return net
 
 
 class Discriminator(nn.Module):

@@ -18,10 +18,9 @@ from ganstudy.registry import Registry
 from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data.source import Source
-from trainables.models.base import Architecture, Discriminator, Shape
+from trainables.models.base import Discriminator, Shape, plain_discriminator, plain_generator
 from trainables.precision import in_its_format, widened
 from trainables.sections import NetConfig
-from trainables.tables import ARCHS
 
 
 def apply(net: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
@@ -75,7 +74,7 @@ class ConcatGenerator(ConditionalGenerator):
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
         more = config.g.embedding or classes
         latent = config.latent.model_copy(update={"dim": config.latent.dim + more})
-        super().__init__(ARCHS.pick(config.arch).generator(config.model_copy(update={"latent": latent}), shape))
+        super().__init__(plain_generator(config.model_copy(update={"latent": latent}), shape))
         self.classes, self.more = classes, more
         self.embedding = nn.Embedding(classes, more) if config.g.embedding else None
 
@@ -108,7 +107,7 @@ class NormGenerator(ConditionalGenerator):
     """Each batch norm has one gain and bias per class. Dumoulin et al. 2017; de Vries et al. 2017; in GANs Miyato & Koyama 2018"""
 
     def __init__(self, config: TrialConfig, shape: Shape, classes: int):
-        super().__init__(ARCHS.pick(config.arch).generator(config, shape))
+        super().__init__(plain_generator(config, shape))
         self.norms: list[ConditionalNorm] = []  # a plain list, as they are modules of `net` already
         for module in list(self.net.modules()):
             for name, child in list(module.named_children()):
@@ -144,7 +143,7 @@ class ConditionalDiscriminator(Discriminator):
     """
 
     def __init__(self, config: TrialConfig, shape: Shape):
-        plain = ARCHS.pick(config.arch).discriminator(config, shape)
+        plain = plain_discriminator(config, shape)
         if not isinstance(plain, Discriminator):
             raise UserError(
                 f"d.condition needs an architecture whose D is a Discriminator (body and head); that of arch: {config.arch} is a {type(plain).__name__}"
@@ -236,10 +235,9 @@ def build_generator(config: TrialConfig, shape: Shape, *, classes: int | None) -
 
     Raises UserError if it does not fit the data or the memory.
     """
-    arch: Architecture = ARCHS.pick(config.arch)
     with _in_memory("g", config.g):
         if classes is None:
-            return arch.generator(config, shape)
+            return plain_generator(config, shape)
         assert config.g.condition
         return G_CONDITIONS.pick(config.g.condition)(config, shape, classes)
 
@@ -249,10 +247,9 @@ def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | Non
 
     Raises UserError if it does not fit the data or the memory.
     """
-    arch: Architecture = ARCHS.pick(config.arch)
     with _in_memory("d", config.d):
         if classes is None:
-            return arch.discriminator(config, shape)
+            return plain_discriminator(config, shape)
         assert config.d.condition
         return D_CONDITIONS.pick(config.d.condition)(config, shape, classes)
 
@@ -283,7 +280,7 @@ def takes_points(config: TrialConfig) -> bool:
     """Whether the architecture can build a D for points, [N, D]."""
     try:
         with torch.random.fork_rng(devices=[]):
-            ARCHS.pick(config.arch).discriminator(config, (2,))
+            plain_discriminator(config, (2,))
     except UserError:
         return False
     return True

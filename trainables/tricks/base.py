@@ -233,8 +233,8 @@ T = TypeVar("T", bound=type[Trick])
 def trick(name: str) -> Callable[[T], T]:
     """Decorator: register a subclass of Trick under `name`.
 
-    Its annotated fields become settings "name.field", checked against their types; each needs a default, that of the paper. Raises UserError if the
-    class has no docstring or the name is taken.
+    Its annotated fields become settings "name.field", checked against their types; each needs a default, that of the paper. Raises UserError if a
+    field has no default, if the class has no docstring, or if the name is taken.
     """
     return with_settings(TRICKS, name)
 

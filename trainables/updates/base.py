@@ -68,8 +68,8 @@ T = TypeVar("T", bound=type[Update])
 def update(name: str) -> Callable[[T], T]:
     """Decorator: register a subclass of Update under `name`.
 
-    Its annotated fields become settings "name.field", checked against their types; each needs a default, that of the paper. Raises UserError if the
-    class has no docstring or the name is taken.
+    Its annotated fields become settings "name.field", checked against their types; each needs a default, that of the paper. Raises UserError if a
+    field has no default, if the class has no docstring, or if the name is taken.
     """
     return with_settings(UPDATES, name)
 
