@@ -9,6 +9,8 @@ from analysis.words import plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.versions import versions
+from study.api import open_study
+from study.show.status import unfinished
 from study.store.doctor import Checkup, Finding, check_records, repair
 from study.store.generators import generator_damage
 from study.store.layout import Layout, shown
@@ -70,9 +72,8 @@ def _study(folder: Path, console: Console, *, mend: bool) -> bool:
 
 def _repaired(checkup: Checkup, console: Console) -> None:
     backup = repair(checkup)
-    console.print(
-        f"Repaired. {backup} is the file before. {command('resume', checkup.store.folder)} trains what is missing", soft_wrap=True
-    )
+    resume = f". {command('resume', checkup.store.folder)} trains what is missing" if unfinished(open_study(checkup.store.folder)) else ""
+    console.print(f"Repaired. {backup} is the file before{resume}", soft_wrap=True)
 
 
 def _run(run: RunFolder, console: Console, *, mend: bool) -> bool:

@@ -57,8 +57,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         return
     if more := not_needed(view):
         console.print(f"{plural(len(trials), 'trial')}{more}", soft_wrap=True)
-    allowed = spec["max_failures"]
-    if len(trials) < total or n_to_run(view, allowed):
+    if unfinished(view):
         for line in to_try_again(view):
             console.print(line, soft_wrap=True)
         console.print(f"Resume with {command('resume', shown(view.folder))}.", soft_wrap=True)
@@ -68,6 +67,11 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
             f"To try again once the reason is mended: {again(view)}.",
             soft_wrap=True,
         )
+
+
+def unfinished(view: StudyView) -> bool:
+    """Whether a resume would train something."""
+    return len(view.recorded.columns.trials["phase"]) < view.study.planned or n_to_run(view, view.study.spec["max_failures"]) > 0
 
 
 def n_designed(view: StudyView) -> int | None:

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.words import listed, plural
-from ganstudy import UserError
 from ganstudy.files import users_path, write_whole
 from ganstudy.units import to_kimg
 from study.store.generators import generator_damage
@@ -47,7 +46,14 @@ def check_records(folder: Path) -> Checkup:
     lines: list[bytes] = []  # that tell something
     repeats: list[str] = []
     newer: set[str] = set()
+    pieces: list[tuple[int, bytes]] = []  # number of the line, and what was written as one
     for number, line in enumerate(whole_lines(data).split(b"\n")[:-1], start=1):
+        parts = _unglued(line)
+        pieces += [(number, part) for part in parts]
+        if len(parts) > 1:
+            what = f"line {number} of {store.path} holds {len(parts)} lines that lack a newline between them"
+            findings.append(Finding(what=what, do="give each its line", repairable=True))
+    for number, line in pieces:
         try:
             new = store.learn(read_line(line))
             newer |= (unknown := unknown_facts(line))
@@ -69,11 +75,11 @@ def check_records(folder: Path) -> Checkup:
     if not whole:
         findings.append(Finding(what=f"{store.path} holds no record: the study was never started", do="launch it, or delete the folder"))
     elif store.study is None:
-        what = f"no line of {store.path} holds the study, without which it cannot be opened"
-        findings.append(Finding(what=what, do="restore the file from a backup"))
+        what, do = f"no line of {store.path} holds the study, without which it cannot be opened", "restore the file from a backup"
+        findings = [*(replace(finding, do=do, repairable=False) for finding in findings), Finding(what=what, do=do)]
     dropped: set[tuple[str, Saved]] = set()
     copied, in_store = store.layout.copied.exists(), store.layout.origin.exists()
-    for record in [] if copied or in_store else store.trials.values():
+    for record in [] if copied or in_store or store.study is None else store.trials.values():
         damaged = dict(damaged_checkpoints(store, record))
         dropped |= {(record.trial_id, saved) for saved in damaged}
         findings += [Finding(what=problem, do=_instead(record, damaged), repairable=True) for problem in damaged.values()]
@@ -85,13 +91,29 @@ def check_records(folder: Path) -> Checkup:
     return Checkup(store=store, findings=tuple(findings), notes=tuple(notes), repaired=b"".join(_without(lines, dropped, store)))
 
 
+def _unglued(line: bytes) -> list[bytes]:
+    """Return the lines that a line was before they lost the newlines between them; the line itself if it is no row of JSON objects."""
+    if b"}{" not in line:
+        return [line]
+    parts, decoder = list[str](), json.JSONDecoder()
+    try:
+        rest = line.decode()
+        while rest:
+            end = decoder.raw_decode(rest)[1]
+            parts, rest = [*parts, rest[:end]], rest[end:]
+    except ValueError:
+        return [line]
+    return [part.encode() for part in parts]
+
+
 def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Saved, str]]:
     """Yield the checkpoints that are not as they were saved, newest first, each with what is wrong.
 
     Of old checkpoints most files are deleted, so only the newest must be there, and those before it up to the first that is whole. The state of a
     trial that has ended is not needed any more, unless it must train again because its last checkpoint is damaged.
     """
-    again, whole = store.study is not None and record.needs_run(store.study.spec.get("max_failures", 0)), False
+    assert store.study is not None
+    again, whole = record.needs_run(store.study.spec.get("max_failures", 0)), False
     for saved in reversed(record.saved):
         state, generator = store.layout.checkpoint(saved) / STATE, store.layout.generator(saved)
         if again and (not whole or state.exists()) and (problem := state_damage(state.parent)):
@@ -104,12 +126,7 @@ def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Sav
 
 
 def repair(checkup: Checkup) -> Path:
-    """Replace the records by those of the check-up. Returns the copy of the file before. The caller holds the lock of the folder.
-
-    Raises UserError if no line holds the study: what is left could not be opened.
-    """
-    if checkup.store.study is None:
-        raise UserError(f"{checkup.store.path} must hold the study to be repaired; no line does. Restore the file from a backup")
+    """Replace the records by those of the check-up. Returns the copy of the file before. The caller holds the lock of the folder."""
     backup = checkup.store.layout.free_backup()
     write_whole(backup, checkup.store.path.read_bytes())
     write_whole(checkup.store.path, checkup.repaired)

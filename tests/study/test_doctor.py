@@ -118,16 +118,50 @@ def test_damaged_records_are_repaired_and_a_copy_is_kept(folder: Path, finished:
     )
 
 
+def test_lines_that_lack_the_newline_between_them_are_split(folder: Path) -> None:
+    records = Layout(folder).records
+    lines = (before := records.read_bytes()).splitlines(keepends=True)
+    lines[2:5] = [lines[2][:-1] + lines[3][:-1] + lines[4]]
+    records.write_bytes(b"".join(lines))
+    code, said = doctor(folder)
+    assert code == 1
+    assert f"line 3 of {records} holds 3 lines that lack a newline between them. Repair: give each its line" in said
+    code, said = doctor(folder, "--repair")
+    assert code == 0
+    assert records.read_bytes() == before
+    assert "ganstudy resume" not in said
+
+
+def test_braces_in_a_text_are_no_glued_lines(folder: Path) -> None:
+    records = Layout(folder).records
+    trial = next(iter(Store(folder).trials))
+    with records.open("a") as file:
+        file.write(json.dumps({"trial": trial, "closed": {"ended": "budget", "reason": "}{"}}) + "\n")
+    assert doctor(folder)[0] == 0
+
+
+@pytest.mark.parametrize("cut", [b'"opened"', b'"closed"'])
+def test_a_resume_is_advised_only_where_it_would_train_something(folder: Path, cut: bytes) -> None:
+    """Repeated lines are dropped without loss; a trial without its last line, or without any, is unfinished."""
+    records = Layout(folder).records
+    lines = records.read_bytes().splitlines(keepends=True)
+    records.write_bytes(b"".join([*lines, lines[1]]))
+    assert "ganstudy resume" not in doctor(folder, "--repair")[1]
+    records.write_bytes(b"".join(b"garbage\n" if cut in line else line for line in lines))
+    assert f"`ganstudy resume {folder}` trains what is missing" in doctor(folder, "--repair")[1]
+
+
 def test_without_the_record_of_the_study_nothing_is_written(folder: Path) -> None:
     records = Layout(folder).records
     records.write_bytes(b"garbage\n" + records.read_bytes().split(b"\n", 1)[1])
     before = content(folder)
-    code, said = doctor(folder)
-    assert code == 1
-    assert f"no line of {records} holds the study, without which it cannot be opened. To do: restore the file from a backup" in said
-    with pytest.raises(UserError, match=r"records\.jsonl must hold the study to be repaired; no line does\. Restore the file"):
-        doctor(folder, "--repair")
-    assert content(folder) == before
+    for words in ((), ("--repair",)):
+        code, said = doctor(folder, *words)
+        assert code == 1
+        assert f"line 1 of {records}: it is no JSON. To do: restore the file from a backup" in said
+        assert f"no line of {records} holds the study, without which it cannot be opened. To do: restore the file from a backup" in said
+        assert "--repair" not in said
+        assert content(folder) == before
 
 
 @pytest.mark.parametrize("words", [(), ("--repair",)])
