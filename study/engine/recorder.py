@@ -15,6 +15,7 @@ from study.engine.reasons import TOO_LARGE, explained, gpu_is_full
 from study.engine.searcher import Search
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
+from study.store.checkpoints import WHOLE
 from study.store.raised import raised
 from study.store.records import Closed, Ended, Measurement, Saved
 from study.store.store import Store
@@ -22,8 +23,6 @@ from trainables.generators import GENERATOR_FILE
 from trainables.trial import SAMPLES, STATE
 
 log = logging.getLogger(__name__)
-
-_WHOLE = 2  # checkpoints of a trial that can be resumed from
 
 
 class Recorder(tune.Callback):
@@ -103,7 +102,7 @@ class Recorder(tune.Callback):
         if lacked_it and not record.needs_run(allowed):
             self.display.update(record)
         best = record.best_images(self.search.spec.objective.metric, self.search.spec.objective.direction)
-        for old in set(before) - set(record.saved[-_WHOLE:]):
+        for old in set(before) - set(record.saved[-WHOLE:]):
             keep = old in record.saved and old.images == best
             kept.remove(old, (STATE, SAMPLES) if keep else (STATE, SAMPLES, GENERATOR_FILE, SUMS))
 

@@ -9,6 +9,8 @@ from study.store.layout import Layout
 from study.store.records import Saved
 from study.store.sending import Sending
 
+WHOLE = 2  # the newest checkpoints of a trial that keep all their files; of older ones a driver deletes most
+
 
 class Checkpoints(Protocol):
     """Where the checkpoints of a study are."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from analysis.words import listed, plural
 from ganstudy.files import users_path, write_whole
 from ganstudy.units import to_kimg
+from study.store.checkpoints import WHOLE
 from study.store.generators import generator_damage
 from study.store.lines import BadLine, read_line, unknown_facts
 from study.store.records import Ended, Saved, TrialRecord
@@ -82,7 +83,7 @@ def check_records(folder: Path) -> Checkup:
     for record in [] if copied or in_store or store.study is None else store.trials.values():
         damaged = dict(damaged_checkpoints(store, record))
         dropped |= {(record.trial_id, saved) for saved in damaged}
-        findings += [Finding(what=problem, do=_instead(record, damaged), repairable=True) for problem in damaged.values()]
+        findings += [Finding(what=problem, do=_instead(record, damaged), repairable=True) for problem in damaged.values() if problem]
     notes = [f"facts of a newer ganstudy are ignored and kept: {listed(sorted(newer))}"] if newer else []
     if copied:
         notes.append("the folder is a copy of a study on a cluster, without its checkpoints; check these there")
@@ -107,19 +108,20 @@ def _unglued(line: bytes) -> list[bytes]:
 
 
 def damaged_checkpoints(store: Store, record: TrialRecord) -> Iterator[tuple[Saved, str]]:
-    """Yield the checkpoints that are not as they were saved, newest first, each with what is wrong.
+    """Yield the checkpoints that a repair must forget, newest first, each with what is wrong.
 
-    Of old checkpoints most files are deleted, so only the newest must be there, and those before it up to the first that is whole. The state of a
-    trial that has ended is not needed any more, unless it must train again because its last checkpoint is damaged.
+    The newest must be whole, and those before it up to the first that is. The state of a trial that has ended is not needed any more, unless it must
+    train again because its last checkpoint is damaged. Of checkpoints before the newest two a driver deletes most files: if no later one is whole,
+    they cannot be gone on from either, but nothing is wrong with them, which is "".
     """
     assert store.study is not None
     again, whole = record.needs_run(store.study.spec.get("max_failures", 0)), False
-    for saved in reversed(record.saved):
+    for age, saved in enumerate(reversed(record.saved)):
         state, generator = store.layout.checkpoint(saved) / STATE, store.layout.generator(saved)
         if again and (not whole or state.exists()) and (problem := state_damage(state.parent)):
-            yield saved, f"the checkpoint {state} of {record.trial_id}: {problem}"
+            yield saved, "" if age >= WHOLE and not state.exists() else f"the checkpoint {state} of {record.trial_id}: {problem}"
         elif (not whole or generator.exists()) and (problem := generator_damage(generator)):
-            yield saved, f"the generator {generator} of {record.trial_id}: {problem}"
+            yield saved, "" if age >= WHOLE and not generator.exists() else f"the generator {generator} of {record.trial_id}: {problem}"
             again = again or (record.closed is not None and record.closed.ended is Ended.BUDGET and not whole)
         else:
             whole = True
@@ -136,7 +138,7 @@ def repair(checkup: Checkup) -> Path:
 def _instead(record: TrialRecord, damaged: Collection[Saved]) -> str:
     """Return what a repair does about a damaged checkpoint."""
     older = next((saved for saved in reversed(record.saved) if saved not in damaged), None)
-    return "forget it; " + (f"the newest other one is of {to_kimg(older.images):g} kimg" if older else "the trial has no other one")
+    return "forget it; " + (f"the newest other one is of {to_kimg(older.images):g} kimg" if older else "the trial has no whole one")
 
 
 def _without(lines: list[bytes], dropped: set[tuple[str, Saved]], store: Store) -> Iterator[bytes]:

@@ -247,6 +247,30 @@ def test_one_repair_is_enough_where_only_the_last_checkpoint_was_kept(folder: Pa
     assert "nothing wrong" in doctor(folder)[1]
 
 
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_files_that_a_driver_deletes_are_not_counted_as_damage(folder: Path, unfinished: bool) -> None:
+    """Of checkpoints before the newest two most files are gone. Where neither of the two is whole, the trial has none."""
+    trial = unfinish(folder) if unfinished else next(iter(Store(folder).trials))
+    saved = Store(folder).trials[trial].saved
+    for old in saved[:-2]:
+        (folder / old.path / STATE).unlink()
+        Layout(folder).generator(old).unlink()
+    assert doctor(folder)[0] == 0
+    removed = [(folder / each.path / STATE) if unfinished else Layout(folder).generator(each) for each in saved[-2:]]
+    for path in removed:
+        path.unlink()
+    code, said = doctor(folder)
+    assert code == 1
+    kind = "checkpoint" if unfinished else "generator"
+    assert said.splitlines()[:-1] == [
+        *(f"the {kind} {path} of {trial}: it is missing. Repair: forget it; the trial has no whole one" for path in reversed(removed)),
+        f"{folder}: 2 things wrong in 2 trials, 8 checkpoints",
+    ]
+    assert f"`ganstudy resume {folder}` trains what is missing" in doctor(folder, "--repair")[1]
+    assert Store(folder).trials[trial].saved == ()
+    assert "nothing wrong" in doctor(folder)[1]
+
+
 def test_a_checkpoint_that_was_replaced_does_not_come_back(folder: Path) -> None:
     """A trial went on from an older checkpoint, and the first one that it wrote then is damaged."""
     trial = next(iter(Store(folder).trials))
