@@ -29,12 +29,19 @@ def planned_trials(spec: Mapping[str, Any]) -> int:
 
 def planned_of_phases(spec: Mapping[str, Any]) -> dict[str, int]:
     """Return how many trials each phase of a study has at most."""
-    phases = phases_of(spec)
-    proposed = {name: phases[name] for name in GOALS if name in phases}
-    most: dict[str, int] = {name: phase["n_configs"] * phase["seeds"] for name, phase in proposed.items()}
-    if confirm := phases.get("confirm"):
-        most["confirm"] = min(confirm["top"], sum(phase["n_configs"] for phase in proposed.values())) * confirm["seeds"]
-        if ablate := phases.get("ablate"):
-            settings = sum(len(part) for part in spec["space"].values())
-            most["ablate"] = min(ablate["of"], confirm["top"]) * confirm["seeds"] * settings
+    phases, configs = phases_of(spec), configs_of_phases(spec)
+    most: dict[str, int] = {name: configs[name] * phases[name]["seeds"] for name in (*GOALS, "confirm") if name in phases}
+    if "ablate" in phases:
+        most["ablate"] = configs["ablate"] * phases["confirm"]["seeds"] * sum(len(part) for part in spec["space"].values())
     return most
+
+
+def configs_of_phases(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many configs each phase of a study trains at most; of ablate, how many it starts from. No phase has more than the one before."""
+    phases = phases_of(spec)
+    configs: dict[str, int] = {name: phases[name]["n_configs"] for name in GOALS if name in phases}
+    if confirm := phases.get("confirm"):
+        configs["confirm"] = min(confirm["top"], sum(configs.values()))
+        if ablate := phases.get("ablate"):
+            configs["ablate"] = min(ablate["of"], configs["confirm"])
+    return configs

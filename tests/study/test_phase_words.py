@@ -10,6 +10,7 @@ from recorded import PROTOCOL, STUDY, Driver
 from study.api import open_study
 from study.show.status import n_designed
 from study.spec.phase_words import phase_words
+from study.spec.planned import planned_of_phases
 from study.spec.study_spec import StudySpec
 from study.store.records import Ended
 from study.store.store import Store
@@ -38,3 +39,14 @@ def test_configs_that_a_design_repeats_are_counted_once(toy: Toy, tmp_path: Path
             Driver(store).tick(trial, 1, Ended.BUDGET)
             known.append(n_designed(open_study(tmp_path)))
     assert known == [None, None, None, 2]
+
+
+def test_no_phase_has_more_configs_than_those_before_it(toy: Toy) -> None:
+    spec = toy(n_configs=4, seeds=1, sampler="balanced").with_phase("confirm", top=10, seeds=2).with_phase("ablate", of=5)
+    words, most = phase_words(spec.as_dict()), planned_of_phases(spec.as_dict())
+    assert "the best 4 configs" in words["confirm"]
+    assert "the best 4 configs" in words["ablate"]
+    n_settings = len(spec.space.domains)
+    assert most == {"explore": 4, "confirm": 4 * 2, "ablate": 4 * 2 * n_settings}
+    fewer = toy(n_configs=4, seeds=1, sampler="balanced").with_phase("confirm", top=3).with_phase("ablate", of=5)
+    assert "the best 3 configs" in phase_words(fewer.as_dict())["ablate"]
