@@ -13,8 +13,7 @@ from analysis.words import listed, plural
 from ganstudy import UserError
 from ganstudy.command import command
 from ganstudy.files import check_output, users_path
-from study.show.status import n_designed
-from study.spec.phase_words import phase_words
+from study.show.status import words_of
 from study.spec.recipes import config_text
 from study.store.layout import shown
 from study.store.local_copy import bring, newest_grids, read
@@ -48,7 +47,7 @@ def write_report(view: StudyView, path: Path, found: analysis.Explanation | None
     trials = view.trials()
     failures = [OUTCOMES[name].label for name in FAILURES if name != "failed"]  # which runs of other programs have
     design = {
-        **phase_words(spec, distinct=n_designed(view)),
+        **words_of(view),
         "trials": f"{len(trials)} so far; design seed {spec['design_seed']}",
         "objective" if len(study.objectives) == 1 else "objectives": listed([_named(view, name) for name in study.objectives]),
         "failed": f"{spec['failure']}, or dead" if spec.get("failure") else f"an outcome of {', '.join(failures)}",

@@ -38,7 +38,7 @@ def print_status(view: StudyView, who: str | None, console: Console) -> None:
         ),
         soft_wrap=True,
     )
-    if len(phases := phase_words(spec, distinct=n_designed(view))) > 1:
+    if len(phases := words_of(view)) > 1:
         for phase, words in phases.items():
             console.print(f"  {phase}: {plural(int((trials['phase'] == phase).sum()), 'trial')} ({words})", soft_wrap=True)
     if len(trials):
@@ -74,6 +74,18 @@ def unfinished(view: StudyView) -> bool:
     return len(view.recorded.columns.trials["phase"]) < view.study.planned or n_to_run(view, view.study.spec["max_failures"]) > 0
 
 
+def words_of(view: StudyView) -> dict[str, str]:
+    """Return what each phase of a study does, as far as it is known."""
+    return phase_words(view.study.spec, distinct=n_designed(view), confirmed=n_confirmed(view))
+
+
+def n_confirmed(view: StudyView) -> int | None:
+    """Return how many configs the race of a study had; None before its end, or without a race."""
+    trials = view.recorded.columns.trials
+    ended = "confirm" in phases_of(view.study.spec) and (len(trials["phase"]) >= view.study.planned or (trials["phase"] == "ablate").any())
+    return trials.loc[trials["phase"] == "confirm", "config_id"].nunique() if ended else None
+
+
 def n_designed(view: StudyView) -> int | None:
     """Return how many configs of the study's design differ in more than the seed; None before all its trials have begun, or without a design."""
     design, trials = phases_of(view.study.spec).get("explore"), view.recorded.columns.trials
@@ -84,13 +96,19 @@ def n_designed(view: StudyView) -> int | None:
 
 def not_needed(view: StudyView) -> str:
     """Return how many trials a complete study did without, and why, as the end of a sentence; "" if it has all that it could have."""
-    most, phases = planned_of_phases(view.study.spec), view.recorded.columns.trials["phase"]
+    spec, phases = view.study.spec, view.recorded.columns.trials["phase"]
+    most = possible = planned_of_phases(spec)
     left = sum(most.values()) - view.study.planned
     if left <= 0:
         return ""
-    why = [
-        f"{words} ({fewer} fewer)" for phase, words in _FEWER.items() if (fewer := most.get(phase, 0) - int((phases == phase).sum())) > 0
-    ]
+    reasons = []
+    if (confirmed := n_confirmed(view)) is not None:
+        race = {**spec["phases"]["confirm"], "top": confirmed}
+        possible = planned_of_phases({**spec, "phases": {**spec["phases"], "confirm": race}})
+        found = f"only {plural(confirmed, 'config')}" if confirmed else "no config"
+        reasons = [(f"{found} could be confirmed", sum(most.values()) - sum(possible.values()))]
+    reasons += [(words, possible.get(phase, 0) - int((phases == phase).sum())) for phase, words in _FEWER.items()]
+    why = [f"{words} ({fewer} fewer)" for words, fewer in reasons if fewer > 0]
     return f"; the other {left} of at most {sum(most.values())} were not needed: {listed(why)}"
 
 

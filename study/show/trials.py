@@ -18,9 +18,8 @@ from ganstudy.written import written
 from study.console import print_table
 from study.show.launches import changes_of, smaller_space
 from study.show.settings import settings_of
-from study.show.status import n_designed
+from study.show.status import words_of
 from study.show.terminal import number
-from study.spec.phase_words import phase_words
 from study.store.layout import shown
 from study.store.raised import raised, without_escapes
 from study.store.records import Ended
@@ -34,7 +33,7 @@ def print_study(view: StudyView, console: Console) -> None:
     spec = view.study.spec
     console.print(Text.assemble((spec["name"], "bold"), f": {spec['question']}"), soft_wrap=True)
     console.print(
-        "; ".join(f"{phase}: {words}" for phase, words in phase_words(spec, distinct=n_designed(view)).items())
+        "; ".join(f"{phase}: {words}" for phase, words in words_of(view).items())
         + "; "
         + ("objectives: " if len(view.study.objectives) > 1 else "objective: ")
         + ", ".join(f"{name} ({direction.phrase})" for name, direction in view.study.objectives.items())

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from ranked import played
 from recorded import PROTOCOL, STUDY, Driver
 from rich.console import Console
 from toy import TOY
 from typer.testing import CliRunner
 
+from analysis.words import plural
 from study.api import open_study
 from study.cli import app
 from study.engine.searcher import unfinished
@@ -87,16 +89,35 @@ def test_the_node_is_named_on_which_trials_failed_while_others_worked_elsewhere(
     assert "a resume tries them again" in said
 
 
-def test_a_study_whose_race_ended_early_says_that_the_rest_was_not_needed(tmp_path: Path) -> None:
-    phases = {"explore": {"n_configs": 2, "seeds": 1}, "confirm": {"top": 2, "seeds": 3}}
+ABLATED = "the best configs have settings at their defaults already, or fewer seeds (6 fewer)"
+
+
+@pytest.mark.parametrize(
+    ("raced", "why", "words"),
+    [
+        ([2, 2], f"the race ended early (2 fewer) and {ABLATED}", "the best 2 configs"),
+        ([3], f"only 1 config could be confirmed (3 fewer) and {ABLATED}", "the best config"),
+        ([2], f"only 1 config could be confirmed (3 fewer), the race ended early (1 fewer) and {ABLATED}", "the best config"),
+        ([], "no config could be confirmed (12 fewer)", "no config could be confirmed"),
+    ],
+)
+def test_a_study_that_needed_fewer_trials_says_why(tmp_path: Path, raced: list[int], why: str, words: str) -> None:
+    """raced: trials of each config in the race."""
+    phases = {"explore": {"n_configs": 2, "seeds": 1}, "confirm": {"top": 3, "seeds": 3}, "ablate": {"of": 1}}
     spec = StudySpec.from_dict({**{key: value for key, value in TOY.items() if key not in OF_A_PHASE}, "phases": phases})
+    trials = [
+        ("explore", "c0-s0"),
+        ("explore", "c1-s1"),
+        *(("confirm", f"c{i}-s{s}") for i, n in enumerate(raced) for s in range(10, 10 + n)),
+    ]
     with Store.writing(tmp_path) as store:
-        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), n_trials=6))
-        for i, phase in enumerate(["explore"] * 2 + ["confirm"] * 4):
-            trial = f"c{i}-s{i}"
-            store.write(trial, opened={"phase": phase, "flat": {**spec.base, "seed": i}, "variants": {}})
+        store.write_study(replace(STUDY, spec=spec.as_dict(), protocol=PROTOCOL.as_dict(), n_trials=len(trials)))
+        for phase, trial in trials:
+            store.write(trial, opened={"phase": phase, "flat": {**spec.base, "seed": int(trial.rpartition("s")[2])}, "variants": {}})
             Driver(store).tick(trial, 1, Ended.BUDGET)
-    assert "6 trials; the other 2 of at most 8 were not needed: the race ended early (2 fewer)" in status(tmp_path)
+    said = status(tmp_path)
+    assert said.endswith(f"the other {12 - sum(raced)} of at most 14 were not needed: {why}")
+    assert f"confirm: {plural(sum(raced), 'trial')} ({words}" in said
 
 
 def test_a_launch_without_anything_to_train_says_so(tmp_path: Path) -> None:
