@@ -120,7 +120,8 @@ def _headed(
     config: TrialConfig, source: Source, device: torch.device, out: Path, *, history: Sequence[Measurement], ended: Ended | None
 ) -> str:
     """Return the first line of output: what the run will do."""
-    what = f"{config.arch} with {config.loss} on {source.name} ({len(source.train):,} rows), {config.budget_kimg:g} kimg"
+    part = "" if config.data.size is None else f"{config.data.size:,} of "
+    what = f"{config.arch} with {config.loss} on {source.name} ({part}{len(source.train):,} rows), {config.budget_kimg:g} kimg"
     if ended:
         return f"{what}: already finished in {out}, so nothing is trained"
     resumed = f", resumed at {to_kimg(history[-1].images):g} kimg" if history else ""

@@ -75,6 +75,12 @@ def test_a_run_leaves_all_that_it_was_and_came_to(here: Path) -> None:
         assert words in said.output
 
 
+@pytest.mark.usefixtures("no_page")
+def test_a_run_says_on_how_many_rows_it_trains(here: Path) -> None:
+    assert "on ring8 (100,000 rows)" in train("ring.yaml").output
+    assert "on ring8 (500 of 100,000 rows)" in train("ring.yaml", "--set", "data.size=500", "--folder", str(here / "part")).output
+
+
 def test_a_conditional_run_says_how_well_it_makes_each_class(here: Path) -> None:
     """The mean of their distances is what the run scored."""
     said = train("ring.yaml", "--set", "g.condition=concat", "--set", "d.condition=concat")
