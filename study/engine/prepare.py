@@ -26,6 +26,7 @@ from study.engine.separation import inseparable
 from study.engine.warm_start import take
 from study.evaluation.evaluator import Evaluator
 from study.spec.able import refuse_unable, unlearned
+from study.spec.bounds import refuse_out_of_bounds
 from study.spec.identity import differences, shrunk
 from study.spec.plugins import own_folders
 from study.spec.study_spec import StudySpec
@@ -69,6 +70,7 @@ def prepare(spec: StudySpec, folder: Path, *, address: str | None, allow_changed
     Raises UserError for everything that can be found wrong before Ray starts, and warns of what changes the meaning of trials in the folder.
     Writes nothing to the folder.
     """
+    refuse_out_of_bounds(spec)
     if "optimise" in spec.phase_names:
         search = spec.of_phase("optimise")
         refuse_unable(search, download=True)

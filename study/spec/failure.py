@@ -6,11 +6,11 @@ import numpy as np
 
 from analysis.conditions.condition import Condition
 from analysis.conditions.operands import Operand, Source
-from analysis.conditions.parsed import Place
+from analysis.conditions.parsed import Parsed, Place
 from analysis.grades import GRADES
 from analysis.metrics import METRICS
 
-_PLACE = Place(
+PLACE = Place(
     "failure",
     "coverage < 0.5 or fd_ratio > 20",
     names="metrics and signals",
@@ -29,7 +29,12 @@ class Failure:
         Raises UserError for a text that is no condition. Accepts names that are not known: those of plugins, which may not be imported.
         """
         known = _known(signals)
-        self._condition = Condition(text, [*known, *Condition(text, known, _PLACE).unknown], _PLACE)
+        self._condition = Condition(text, [*known, *Condition(text, known, PLACE).unknown], PLACE)
+
+    @property
+    def parsed(self) -> Parsed:
+        """The condition as a tree."""
+        return self._condition.parsed
 
     @property
     def names(self) -> list[str]:
@@ -43,7 +48,7 @@ class Failure:
 
 def check_failure(text: str, signals: Collection[str]) -> None:
     """Raise UserError for a definition of failure that is no condition on numbers, or that names what is no metric and no signal."""
-    Condition(text, _known(signals), _PLACE).holds(_Values({}))
+    Condition(text, _known(signals), PLACE).holds(_Values({}))
 
 
 def _known(signals: Collection[str]) -> list[str]:

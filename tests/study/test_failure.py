@@ -13,6 +13,7 @@ from study.api import launch, open_study
 from study.engine.prepare import prepare
 from study.engine.recorded import refuse_unrecorded
 from study.engine.stopping import Stopping
+from study.spec.bounds import refuse_out_of_bounds
 from study.spec.failure import Failure
 from study.spec.identity import identity
 from study.spec.study_spec import StudySpec
@@ -92,6 +93,40 @@ def test_any_other_text_is_refused(text: str, problem: str) -> None:
         spec(failure=text)
     assert str(error.value).startswith("failure must be a condition such as 'coverage < 0.5 or fd_ratio > 20'; given ")
     assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ("coverage > 7", False),
+        ("coverage < 0", False),
+        ("coverage <= 1", True),
+        ("coverage < 2 or fd > 3", True),
+        ("coverage < 0.5 and fd < 0", False),
+        ("not coverage > 7", True),
+        ("0 <= coverage <= 1", True),
+        ("coverage == 2", False),
+        ("coverage != -1", True),
+        ("-fd > 0", False),
+        ("coverage > 1", False),
+        *(
+            (text, None)
+            for text in ("coverage < 0.5", "coverage <= 0", "coverage >= 1", "coverage == 1", "fd > 1e9", "coverage < 2 and fd > 3")
+        ),
+        *((text, None) for text in ("coverage < 0 or fd > 3", "coverage * 10 > 7", "d/adv > 7", "coverage is missing", "coverage in [2]")),
+    ],
+)
+def test_a_condition_that_is_the_same_for_all_trials_is_refused(text: str, truth: bool | None, tmp_path: Path) -> None:
+    if truth is None:
+        refuse_out_of_bounds(spec(failure=text))
+        return
+    with pytest.raises(UserError) as error:
+        prepare(spec(failure=text), tmp_path, address=None)
+    assert f"failure must be true of some trials and false of others; {text!r} is {'always' if truth else 'never'} true, since " in str(
+        error.value
+    )
+    assert "fd is at least 0" in str(error.value) or "coverage is from 0 to 1" in str(error.value)
+    assert StudySpec.from_dict(spec(failure=text).as_dict()).failure == text, "a study that has it can be opened"
 
 
 def test_names_are_checked_when_the_study_is_read() -> None:

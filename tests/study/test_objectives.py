@@ -8,8 +8,10 @@ import pytest
 from played import SEARCH, play, study_record
 
 from ganstudy import UserError
+from study.engine.prepare import prepare
 from study.engine.recorded import refuse_unmeasured
 from study.engine.schedulers import EarlyStopping
+from study.spec.bounds import refuse_out_of_bounds
 from study.spec.changes import with_changes
 from study.spec.identity import differences
 from study.spec.study_spec import StudySpec
@@ -83,6 +85,17 @@ def test_the_excess_of_a_config_is_that_of_its_trials_together() -> None:
 
 
 CPU, GPU = {"CPU": 4.0, "memory": 1e10}, {"CPU": 4.0, "GPU": 1.0, "memory": 1e10}
+
+
+def test_a_constraint_that_no_config_can_keep_to_is_refused(tmp_path: Path) -> None:
+    for name, limit, said in (
+        ("coverage", ">= 7", "coverage is from 0 to 1"),
+        ("coverage", "<= -0.1", "coverage is from 0 to 1"),
+        ("fd", "<= -1", "fd is at least 0"),
+    ):
+        with pytest.raises(UserError, match=rf"constraints must be limits that a config can keep to; given {name} {limit}, and {said}\."):
+            prepare(spec(constraints={name: limit}), tmp_path, address=None)
+    refuse_out_of_bounds(spec(constraints={"coverage": ">= 1", "fd": "<= 0", "d/adv": ">= 100", "failed": "<= 0"}))
 
 
 def test_the_memory_of_a_gpu_is_limited_only_where_it_is_measured() -> None:
