@@ -1,6 +1,5 @@
 """Parse YAML 1.2, with errors in our words."""
 
-import json
 import re
 import warnings
 from typing import Any
@@ -8,6 +7,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
+
+_MOST = 1_000_000  # values of a file: more than a study needs; a few aliases within aliases stand for billions
 
 
 class NotYaml(Exception):
@@ -44,7 +46,15 @@ _WORDS = {
 
 
 class _Constructor(SafeConstructor):
-    """Makes the values. A date is text, as in YAML 1.2; what is no number or text of its tag is an error with its line."""
+    """Makes the values. A date is text, as in YAML 1.2; what is no number or text of its tag is an error with its line.
+
+    Raises NotYaml for aliases that stand for too many values, before it makes any.
+    """
+
+    def construct_document(self, node: Any) -> Any:
+        if (size := _size(node, {})) > _MOST:
+            raise NotYaml(f"it must hold at most {_MOST:,} values; with all that its aliases stand for, it holds {size:,}")
+        return super().construct_document(node)
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
@@ -64,7 +74,6 @@ def loaded(text: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML 1.2 allows it
             given = yaml.load(text.decode("utf-8-sig"))
-        json.dumps(given, default=str, skipkeys=True)  # follows every value, and finds one that holds itself
     except UnicodeDecodeError as error:
         raise NotYaml("it must be text in UTF-8", text[: error.start].count(b"\n") + 1) from None
     except YAMLError as error:
@@ -72,9 +81,23 @@ def loaded(text: bytes) -> Any:
         raise NotYaml(words, _line_of(error, opened="opened and not closed" in words)) from None
     except RecursionError:
         raise NotYaml("it is nested too deeply") from None
-    except ValueError:  # of json: a circular reference
-        raise NotYaml("an alias must not be inside the value that it stands for") from None
     return given
+
+
+def _size(node: Node, known: dict[Node, int]) -> int:
+    """Return how many values a node stands for, those of aliases each time. known: the sizes so far, 0 of those that are being counted.
+
+    Raises NotYaml for a node that holds itself.
+    """
+    if isinstance(node, ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = 0
+        inside = node.value if isinstance(node, SequenceNode) else [each for pair in node.value for each in pair]
+        known[node] = 1 + sum(_size(each, known) for each in inside)
+    if not known[node]:
+        raise NotYaml("an alias must not be inside the value that it stands for")
+    return known[node]
 
 
 def _in_our_words(error: YAMLError) -> str:
