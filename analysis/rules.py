@@ -120,7 +120,7 @@ def _swing(trial: Curves) -> Limit:
 
 
 def non_finite(kimg: float) -> Diagnosis:
-    return Diagnosis("diverged", "values became non-finite", onset_kimg=kimg)
+    return Diagnosis("diverged", "values have not been finite", onset_kimg=kimg)
 
 
 def _diverged(trial: Curves, ended: str) -> Diagnosis | None:

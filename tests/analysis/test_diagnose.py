@@ -112,7 +112,7 @@ def test_a_trial_stopped_early_is_diagnosed_from_its_last_tick() -> None:
 
 
 def test_a_trial_with_non_finite_values_has_diverged() -> None:
-    assert diagnosed(tick(), tick(), ended="dead") == Diagnosis("diverged", "values became non-finite", onset_kimg=20.0)
+    assert diagnosed(tick(), tick(), ended="dead") == Diagnosis("diverged", "values have not been finite", onset_kimg=20.0)
     assert diagnosed(ended="dead").onset_kimg == 0
     assert diagnose([], {}, ended="dead", baselines={}, n_modes=None).outcome == "diverged"
 

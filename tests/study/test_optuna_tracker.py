@@ -104,7 +104,7 @@ def test_optuna_dashboard_shows_the_finished_trials(tmp_path: Path, address: str
         "ended": "dead",
         "outcome": "diverged",
         "failed": True,
-        "diagnosis": "values became non-finite since 2 kimg",
+        "diagnosis": "values have not been finite since 2 kimg",
         "onset_kimg": 2.0,
         "reason": "",
         "failures": 0,
