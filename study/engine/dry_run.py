@@ -92,7 +92,8 @@ def preview(
             continue
         console.print(Text.assemble(f"  {name}: {written(value)}", ("" if name in proposal.flat else "  (default)", "dim")), soft_wrap=True)
     console.print(Text(f"  all others are null; {command('list', 'settings')} explains each", "dim"), soft_wrap=True)
-    images = f"{spec.n_trials * spec.budget_kimg:,.0f} kimg of real images"
+    kimg = spec.n_trials * spec.budget_kimg
+    images = f"{kimg:,.0f} kimg of real images" if kimg >= 10 else f"{kimg:g} kimg of real images"
     try:
         costs = Costs.measured(configs_of(spec, first), prepared)
     except Diverged as reason:
@@ -102,13 +103,13 @@ def preview(
     if (most := sharing.most(spec, nodes)) > 1:
         shared = f", one on each GPU; the launch measures how many of up to {most} train fastest there"
     console.print(
-        f"\ncost: {images}; about {spec.n_trials * costs.seconds / slots / 60:.1f} min with {plural(slots, 'concurrent trial')}{shared} ({costs})",
+        f"\ncost: {images}; {_about(spec.n_trials * costs.seconds / slots / 60, 'min', digits=1)} with {plural(slots, 'concurrent trial')}{shared} ({costs})",
         soft_wrap=True,
     )
     if designed and varies:
         extra = more_trials(designed.n_trials, slots=slots, seconds=costs.seconds, kind="GPU" if cluster.total(nodes)["GPU"] else "slot")
         console.print(bought(designed.n_trials, plans(designed), extra, varies), soft_wrap=True)
-    console.print(f"disk: about {spec.n_trials * costs.checkpoint_mb:,.0f} MB of checkpoints in {shown(folder)}", soft_wrap=True)
+    console.print(f"disk: {_about(spec.n_trials * costs.checkpoint_mb, 'MB')} of checkpoints in {shown(folder)}", soft_wrap=True)
     console.print(
         "evaluation protocol: "
         + ", ".join(f"{key} {value}" for key, value in prepared.evaluator.protocol.as_dict().items() if value is not None),
@@ -123,6 +124,12 @@ def preview(
         + "  ".join(f"{name} {_baseline_text(baseline)}" for name, baseline in prepared.evaluator.baselines.items()),
         soft_wrap=True,
     )
+
+
+def _about(amount: float, unit: str, *, digits: int = 0) -> str:
+    """ "about 12 MB"; "less than 1 MB" for what would be rounded to 0."""
+    text = f"{amount:,.{digits}f}"
+    return f"about {text} {unit}" if float(text.replace(",", "")) else f"less than {10**-digits:g} {unit}"
 
 
 def _nodes(address: str | None, *, allow_changed_code: bool) -> list[Mapping[str, float]]:

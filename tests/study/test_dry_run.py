@@ -52,6 +52,9 @@ def test_one_is_no_plural(tmp_path: Path) -> None:
     said = dry_run(tmp_path, "n_configs=1")
     assert "1 config × 1 seed; 1 trial of 2 kimg" in said
     assert "1 trial is too few" in said
+    assert "less than 1 MB of checkpoints" in said
+    assert not re.search(r"about 0(\.0)? ", said)
+    assert "cost: 0.3 kimg of real images" in dry_run(tmp_path, "n_configs=1", "budget_kimg=0.3", "tick_kimg=0.1")
     assert re.findall(r"\b1 (?:configs|seeds|trials|comparisons|concurrent trials)\b", said) == []
     assert "None" not in said, "points have no classifier"
 
