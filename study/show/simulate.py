@@ -14,7 +14,7 @@ from ganstudy.units import to_kimg
 from study.console import print_table
 from study.simulate.compare import Setup, compare
 from study.simulate.policies import POLICIES
-from study.simulate.table import Table
+from study.simulate.table import Table, told
 
 _SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)  # default budgets: so many of the configs, each to its end
 
@@ -47,11 +47,8 @@ def simulate(
         f"{plural(slots, 'trial')} at a time. Intervals are 95 % over repetitions",
         soft_wrap=True,
     )
-    if table.outside:
-        console.print(
-            f"Left out: {plural(table.outside, 'trial')} with settings outside the space, which no search can propose, such as ablations",
-            soft_wrap=True,
-        )
+    if any(table.left_out.values()):
+        console.print(f"Left out: {told(table.left_out)}", soft_wrap=True)
     setup = Setup(table=table, budgets=[n * table.budget for n in runs], slots=slots)
     with console.status(Text("replaying")):  # visible in a terminal only
         found = compare(setup, policies, repetitions=repetitions, processes=processes)

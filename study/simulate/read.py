@@ -19,6 +19,8 @@ from study.views import StudyView
 from trainables.config import known_settings
 
 _OF_DESIGN = ("phases", "goal", "sampler", "n_configs", "seeds", "scheduler", "failure")  # keys that a replay decides
+_UNENDED = "that a scheduler stopped, that ended in an error or that go on"  # trials that are left out
+_OUTSIDE = "with settings outside the space (no search can propose them)"
 
 
 def as_search(spec: Mapping[str, Any]) -> StudySpec:
@@ -40,25 +42,27 @@ def of_file(given: str) -> Table:
 def of_study(view: StudyView) -> Table:
     """Return the finished trials of a study as a table. Raises UserError if it is too small.
 
-    A trial that a scheduler stopped, or that ended in an error, is left out, since its end is unknown. One that was ended as hopeless counts as
-    dead, and so does one without a value of the objective at its end. One whose settings lie outside the space, as an ablation's may, is left out and counted, since no search can propose it.
+    A trial that a scheduler stopped, that ended in an error or that goes on is left out, since its end is unknown. One that was ended as hopeless
+    counts as dead, and so does one without a value of the objective at its end. One whose settings lie outside the space, as an ablation's may, is left out, since no search can propose it. All are counted.
     """
     spec, runs = as_search(view.spec.as_dict()), list[Run]()
     numbers: dict[str, int] = {}
     seeds: dict[int, int] = {}
-    outside = 0
+    left_out = dict.fromkeys((_UNENDED, _OUTSIDE), 0)
     for trial_id in view.recorded.trial_ids:
         record = view.recorded.record(trial_id)
-        if record.closed and record.closed.ended in (Ended.BUDGET, Ended.DEAD) and record.measurements:
+        if not record.closed or record.closed.ended not in (Ended.BUDGET, Ended.DEAD) or not record.measurements:
+            left_out[_UNENDED] += 1
+        else:
             known = settings_of(record, view.study, known_settings())
             settings = {name: known[name] for name in spec.space.domains if name in known}
             if not all(within(spec.space.domains[name], value)[0] for name, value in settings.items()):
-                outside += 1
+                left_out[_OUTSIDE] += 1
                 continue
             config = numbers.setdefault(record.config_id, len(numbers))
             seeds[config] = seeds.get(config, -1) + 1
             runs.append(_run(record, view, settings, config=config, seed=seeds[config]))
-    return Table.of(runs, spec, own_failures=view.spec.failure is not None, outside=outside)
+    return Table.of(runs, spec, own_failures=view.spec.failure is not None, left_out=left_out)
 
 
 def _run(record: TrialRecord, view: StudyView, settings: Mapping[str, Any], *, config: int, seed: int) -> Run:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
 from typing import Any
@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution
 
 from analysis.outcomes import POOR_FIT
 from analysis.ranked import FIT
-from analysis.words import plural
+from analysis.words import listed, plural
 from ganstudy import UserError
 from ganstudy.units import to_images
 from study.simulate.run import Run
@@ -25,7 +25,13 @@ from trainables.config import settings
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+SINGLE = "of configs with a single run (nothing tells their true value)"  # trials that are left out
 LEAST_SEEDS = 2  # of a config: one that a policy may see, and one that tells its true value
+
+
+def told(left_out: Mapping[str, int]) -> str:
+    """Return how many trials are left out for each reason."""
+    return listed([f"{plural(n, 'trial')} {which}" for which, n in left_out.items() if n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +43,23 @@ class Table:
     runs: Sequence[Sequence[Run]]  # [C][seeds of the config]
     places: Floats  # [C, settings of the space]: position of each setting in its domain, NaN where it does not apply
     own_failures: bool = False  # whether runs failed by the study's own definition, and not by their outcomes
-    outside: int = 0  # trials that are not among the runs, since their settings lie outside the space
+    left_out: Mapping[str, int] = field(default_factory=dict)  # trials that are not among the runs: in words which ones, and how many
 
     @classmethod
-    def of(cls, runs: Sequence[Run], spec: StudySpec, *, own_failures: bool = False, outside: int = 0) -> "Table":
-        """Raises UserError for runs that no policy can be measured on. Configs with fewer than two seeds are left out."""
+    def of(cls, runs: Sequence[Run], spec: StudySpec, *, own_failures: bool = False, left_out: Mapping[str, int] = {}) -> "Table":
+        """Raises UserError for runs that no policy can be measured on. Configs with fewer than two seeds are left out.
+
+        left_out: trials that are not among `runs`.
+        """
         of_config: dict[int, list[Run]] = {}
         for run in sorted(runs, key=lambda run: (run.config, run.seed)):
             of_config.setdefault(run.config, []).append(run)
         known = [mine for mine in of_config.values() if len(mine) >= LEAST_SEEDS]
         if len(known) < 2:
-            left_out = f", and {plural(outside, 'trial')} with settings outside the space" if outside else ""
+            others = f". Left out: {told(left_out)}" if any(left_out.values()) else ""
             raise UserError(
                 f"a replay needs at least 2 configs with {LEAST_SEEDS} finished trials each, one to show and one to tell the true value; "
-                f"given {plural(len(known), 'such config')} of {len(of_config)}{left_out}. Run the study with seeds: {LEAST_SEEDS} or more"
+                f"given {plural(len(known), 'such config')} of {len(of_config)}{others}. Run the study with seeds: {LEAST_SEEDS} or more"
             )
         metric = spec.objective.metric
         least = min((run.values[metric][-1] for mine in known for run in mine if not run.dead), default=0.0)
@@ -60,7 +69,8 @@ class Table:
             )
         given = [mine[0].settings for mine in known]
         places = np.array([[_place(spec, name, each) for name in spec.space.domains] for each in given])
-        return cls(spec, given, known, places, own_failures, outside)
+        left_out = {**left_out, SINGLE: len(runs) - sum(map(len, known))}
+        return cls(spec, given, known, places, own_failures, left_out)
 
     def __len__(self) -> int:
         return len(self.runs)

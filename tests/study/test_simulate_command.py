@@ -128,15 +128,37 @@ def test_trials_outside_the_space_are_left_out_and_counted(study: Path, tmp_path
     shutil.copytree(study, folder)
     add_outside(folder, 2)
     found = of_study(open_study(folder))
-    assert (len(found), found.outside) == (len(of_study(open_study(study))), 2)
+    assert (len(found), sum(found.left_out.values())) == (len(of_study(open_study(study))), 2)
     said = simulated(str(folder), "-n", "2", "--policies", "tpe,ours", "--budgets", "1,3")
     assert "Left out: 2 trials with settings outside the space" in said
+
+
+def test_every_trial_is_a_run_or_left_out_with_its_reason(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    shutil.copytree(study, folder)
+    add_outside(folder, 2)
+    spec = open_study(folder).spec
+    ends = {0.001: Ended.BUDGET, 0.002: Ended.SCHEDULER, 0.003: Ended.ERROR, 0.004: None}
+    with Store.writing(folder) as store:
+        for lr, ended in ends.items():
+            proposal = spec.asked({"r1": False, "g.lr": lr}, 0)
+            trial_id = TrialConfig.from_flat(proposal.flat).trial_id
+            store.write(trial_id, opened={"phase": "explore", **asdict(proposal)})
+            measured = Measurement(images=600, seconds=0.0, evaluation_seconds=0.0, values={"swd": 1.0, "fd": 1.0})
+            store.write(trial_id, measured=measured, closed=Closed(ended=ended) if ended else None)
+    view = open_study(folder)
+    found = of_study(view)
+    assert list(found.left_out.values()) == [3, 2, 1]
+    assert sum(map(len, found.runs)) + 6 == len(view.trials())
+    said = " ".join(simulated(str(folder), "-n", "2", "--policies", "random", "--budgets", "1,3").split())
+    assert "Left out: 3 trials that a scheduler stopped, that ended in an error or that go on, 2 trials with settings outside" in said
+    assert "and 1 trial of configs with a single run" in said
 
 
 def test_a_study_that_is_too_small_without_the_trials_outside_the_space_is_refused(tmp_path: Path) -> None:
     in_this_process(StudySpec.from_dict({**TOY, "seeds": 1}), tmp_path / "one")
     add_outside(tmp_path / "one", 3)
-    with pytest.raises(UserError, match="given 0 such configs of 4, and 3 trials with settings outside the space"):
+    with pytest.raises(UserError, match=r"given 0 such configs of 4\. Left out: 3 trials with settings outside the space"):
         of_study(open_study(tmp_path / "one"))
 
 
