@@ -65,7 +65,7 @@ class Store:
             do = "Restore the file from a backup" + (
                 "; the line holds the study, so do not delete it"
                 if number == 1
-                else f", or let {command('doctor', self.folder, '--repair')} cut the line, which loses that record"
+                else f", or let {command('doctor', self.folder, '--repair')} split or cut the line; what is cut is lost"
             )
             if self.layout.origin.exists():
                 do = f"It is a copy: remove the folder {self.folder}, and the next command fetches it again from {shown(self.folder)}"

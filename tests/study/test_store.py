@@ -160,7 +160,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
         Store(tmp_path)
     assert str(error.value) == (
         f"line 2 of {store.path} must be a record in JSON; it is damaged: {DAMAGED[line]}. Restore the file from a backup, "
-        f"or let `ganstudy doctor {tmp_path} --repair` cut the line, which loses that record"
+        f"or let `ganstudy doctor {tmp_path} --repair` split or cut the line; what is cut is lost"
     )
     assert store.path.read_bytes() == damaged
 
