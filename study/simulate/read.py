@@ -43,7 +43,8 @@ def of_study(view: StudyView) -> Table:
     """Return the finished trials of a study as a table. Raises UserError if it is too small.
 
     A trial that a scheduler stopped, that ended in an error or that goes on is left out, since its end is unknown. One that was ended as hopeless
-    counts as dead, and so does one without a value of the objective at its end. One whose settings lie outside the space, as an ablation's may, is left out, since no search can propose it. All are counted.
+    counts as dead, and so does one without a value of the objective at its end. One whose settings lie outside the space, as an ablation's may, is
+    left out, since no search can propose it. All that are left out are counted.
     """
     spec, runs = as_search(view.spec.as_dict()), list[Run]()
     numbers: dict[str, int] = {}
