@@ -51,8 +51,9 @@ class Response:
 
 
 def refuse_unknown(outcome: object, table: TrialTable) -> None:
-    """Raise UserError unless an outcome is "failed", a kind of failure, or a metric with a direction. Runs of other programs have no kinds of failure."""
-    kinds, metrics = [FAILED] if table.foreign else [*RISKS], sorted(table.directions)
+    """Raise UserError unless an outcome is "failed", a kind of failure, or a metric with a direction. Of runs of other programs, the kinds are those that occur."""
+    kinds = [kind for kind in RISKS if kind == FAILED or not table.foreign or (table.outcome == kind).any()]
+    metrics = sorted(table.directions)
     if outcome not in (*kinds, *metrics):
         raise UserError(
             f"an outcome must be {', '.join(kinds)} or a metric with a direction; got {outcome!r}; "
