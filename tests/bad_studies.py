@@ -200,6 +200,10 @@ BAD = {
         good(resources={"gpu": "lots"}),
         "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 'lots'",
     ),
+    "a gpu beyond the floats": (
+        good(resources={"gpu": 10**400}),
+        "resources.gpu must be auto, a share of one GPU, or a whole number of them; given 1000",
+    ),
     "a negative gpu": (good(resources={"gpu": -1}), "resources.gpu must be auto, a share of one GPU, or a whole number of them; given -1"),
     "a gpu that is no number": (good(resources={"gpu": float("nan")}), "a whole number of them; given .nan"),
     "a gpu that is on": (good(resources={"gpu": True}), "a whole number of them; given true"),

@@ -1,12 +1,14 @@
 """Converts pydantic validation errors to the messages of this project."""
 
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from pydantic import ValidationError
 
 from ganstudy.written import shown
 
+_LONG = 700  # characters of a message
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # of what becomes a folder
 _IN_WORDS = {NAME: "a name of letters, digits and the characters . _ -, which begins with a letter or a digit"}
 
@@ -42,7 +44,10 @@ _BOUNDS = (
 
 
 def validation_message(error: ValidationError, *, prefix: str = "") -> str:
-    """Return one clause per error: the dotted name, what must hold, what was given. `prefix` precedes each name, such as "r1."."""
+    """Return one clause per error: the dotted name, what must hold, what was given. `prefix` precedes each name, such as "r1.".
+
+    Of very many or long ones only the first, and how many more there are.
+    """
     sentences = []
     for finding in error.errors():
         name = (prefix + ".".join(str(part) for part in finding["loc"])).removesuffix(".")
@@ -62,7 +67,9 @@ def validation_message(error: ValidationError, *, prefix: str = "") -> str:
             sentences.append(
                 f"{name} must be {must(finding.get('ctx', {}))}; given {shown(finding['input'])}" + yaml_hint(finding["input"])
             )
-    return "; ".join(sentences)
+    told = list(accumulate(sentences, "{}; {}".format))
+    n = max(1, sum(len(text) <= _LONG for text in told))
+    return told[n - 1] + (f"; and {rest} more" if (rest := len(told) - n) else "")
 
 
 def unknown_key_first(error: ValidationError) -> Any:

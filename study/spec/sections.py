@@ -1,6 +1,6 @@
 """Sections of a study file: evaluation and resources."""
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -62,7 +62,7 @@ class Resources(Section):
         """Accept None, as in older studies, for auto."""
         if gpu is None or gpu == "auto":
             return "auto"
-        number = isinstance(gpu, (int, float)) and not isinstance(gpu, bool) and 0 <= gpu < math.inf
+        number = isinstance(gpu, (int, float)) and not isinstance(gpu, bool) and 0 <= gpu <= sys.float_info.max
         if not number or (gpu > 1 and gpu != int(gpu)):
             raise SpecError(
                 ("resources", "gpu"), f"resources.gpu must be auto, a share of one GPU, or a whole number of them; given {shown(gpu)}"

@@ -154,3 +154,15 @@ def test_a_number_of_enqueue_that_no_range_has_is_not_in_the_space(value: float)
         StudySpec.from_dict(
             {"name": "n", "question": "q", "goal": "optimise", "base": {}, "space": space, "n_configs": 4, "enqueue": [{"g.lr": value}]}
         )
+
+
+def test_a_message_on_very_many_errors_names_the_first_and_their_number() -> None:
+    wrong = dict.fromkeys(("cpu", "memory_gb", "concurrent", "capture", "deterministic", "timeout_min", "lanes"), 10**300)
+    with pytest.raises(ValidationError) as refused:
+        Resources(**wrong)  # type: ignore[arg-type]
+    said = validation_message(refused.value)
+    assert len(refused.value.errors()) == 4
+    assert said.startswith("concurrent must be ")
+    assert len(said) < 800
+    named = said.count(" must be ")
+    assert said.endswith(f"; and {4 - named} more")

@@ -108,6 +108,7 @@ BEYOND = {
     "factorial of a range",
     "factorial cells",
     "share of GPUs",
+    "a gpu beyond the floats",
     "a gpu that is no number",
     "missing plugin",
 }
