@@ -153,6 +153,16 @@ def test_a_network_that_is_checked_is_as_it_was_built(entered: Callable[..., str
     assert equal(dict(made.state_dict()), before)
 
 
+def test_a_network_whose_samples_do_not_fit_into_memory_is_refused_for_that(entered: Callable[..., str]) -> None:
+    class Large(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(2**59).sum() * x
+
+    config = tiny_config({"arch": entered(ARCHS, architecture(g=Large(6, 2))), "data": "ring8"})
+    with pytest.raises(UserError, match="networks must fit into memory"):
+        Run(config, source_of(DataConfig(name="ring8")))
+
+
 @pytest.mark.parametrize("side", ["d", "g"])
 def test_a_loss_must_depend_on_the_logits(entered: Callable[..., str], side: str) -> None:
     def detached(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Architecture and Discriminator, and the activations and norms that all architectures share."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from trainables.config import TrialConfig
 from trainables.sections import Activation, Norm
 from trainables.tables import ARCHS
 
+NO_MEMORY = re.compile("memory|overflow")  # what PyTorch's allocator says; the second of more numbers than 64 bits can count
 Shape = tuple[int, ...]  # shape of one sample: (C, H, W) for an image, (D,) for a point
 
 
@@ -58,6 +60,8 @@ def _checked(net: nn.Module, what: str, taken: Shape, returned: Shape) -> nn.Mod
         with torch.random.fork_rng(devices=[]):
             found = net.eval()(torch.zeros(2, *taken))
     except RuntimeError as error:  # such as weights of another shape
+        if NO_MEMORY.search(str(error)):
+            raise
         raise UserError(f"{must}; it raises: {error}") from error
     net.train()
     if not isinstance(found, Tensor) or found.shape != (2, *returned):

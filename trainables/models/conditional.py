@@ -3,7 +3,6 @@
 Classes are int64 [N], from 0 to K - 1.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -18,7 +17,7 @@ from ganstudy.registry import Registry
 from trainables import tables
 from trainables.config import TrialConfig
 from trainables.data.source import Source
-from trainables.models.base import Discriminator, Shape, plain_discriminator, plain_generator
+from trainables.models.base import NO_MEMORY, Discriminator, Shape, plain_discriminator, plain_generator
 from trainables.precision import in_its_format, widened
 from trainables.sections import NetConfig
 
@@ -256,11 +255,11 @@ def build_discriminator(config: TrialConfig, shape: Shape, *, classes: int | Non
 
 @contextmanager
 def _in_memory(side: str, given: NetConfig) -> Iterator[None]:
-    """Raise UserError if PyTorch cannot allocate the weights."""
+    """Raise UserError if PyTorch cannot allocate the weights, or what two samples need."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not re.search(r"memory|overflow", str(error)):  # of the allocator; more weights than 64 bits can count
+        if not NO_MEMORY.search(str(error)):
             raise
         raise UserError(
             f"networks must fit into memory; those with {side}.width {given.width}"
