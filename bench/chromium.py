@@ -23,7 +23,7 @@ _OPTIONS = [
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 ]
-_WAIT_S = 60.0
+_WAIT_S = 300.0
 
 
 class Page:
@@ -99,7 +99,7 @@ class Page:
         return found["result"].get("value")
 
     def until(self, script: str) -> Any:
-        """Wait until an expression is true and return it. Raises TimeoutError after a minute."""
+        """Wait until an expression is true and return it. Raises TimeoutError after five minutes."""
         end = time.monotonic() + _WAIT_S
         while time.monotonic() < end:
             if found := self.value(script):

@@ -34,9 +34,11 @@ print(sum(node["Alive"] for node in ray.nodes()))' "$address" 2>/dev/null || ech
     [ "$waited" -ge 300 ] && { echo "only $alive of ${#nodes[@]} Ray nodes started in 5 minutes" >&2; exit 1; }
     sleep 2
 done
+driver= asked=
+trap 'asked=1; [ -z "$driver" ] || kill -TERM $driver' TERM  # two minutes before the time limit: stop cleanly; submit again to resume
 ganstudy launch "$study" --address "$address" --folder "$folder" &
 driver=$!
-trap 'kill -TERM $driver' TERM  # two minutes before the time limit: stop cleanly; submit again to resume
+[ -z "$asked" ] || kill -TERM $driver  # the signal came before the driver was known
 code=0
 wait $driver || code=$?
 while kill -0 $driver 2>/dev/null; do  # the signal has ended the wait, not the driver

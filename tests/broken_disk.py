@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from recorded import wait_until
 
 
 class BrokenDisk:
@@ -20,7 +21,11 @@ class BrokenDisk:
         _run("mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.at))
 
     def unmount(self) -> None:
-        _run("umount", str(self.at))
+        wait_until(self._is_unmounted)
+
+    def _is_unmounted(self) -> bool:
+        """Whether it could be unmounted; a process that is about to end may have a file open."""
+        return not subprocess.run(["umount", str(self.at)], check=False, capture_output=True).returncode
 
     def fail(self) -> None:
         device = _run("findmnt", "-no", "SOURCE", str(self.at)).strip()

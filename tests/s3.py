@@ -1,6 +1,5 @@
 """An S3 on loopback, which can be away for a while, and the environment that leads to it."""
 
-import socket
 import urllib.request
 from pathlib import Path
 
@@ -14,9 +13,8 @@ class S3:
     """moto's server with one bucket. `env` is what a process needs to use it."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = 0  # any, the first time
+        self.start()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.env = {
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -25,13 +23,13 @@ class S3:
             "AWS_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1",
         }
-        self.start()
         self._request("POST", "/moto-api/reset")
         self._request("PUT", f"/{BUCKET}")
 
     def start(self) -> None:
         self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self._server.start()
+        _, self.port = self._server.get_host_and_port()
 
     def stop(self) -> None:
         """Answer no more; the objects stay."""

@@ -22,12 +22,12 @@ def test_public_names_can_be_imported(first: str) -> None:
         "assert all(callable(f) for f in (launch, open_study, study.launch, StudySpec.load))\n"
         "assert all(callable(f) for f in (analysis.rank, analysis.explain, analysis.report, analysis.metrics.frechet_distance, analysis.metrics.prdc))\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=300)
 
 
 def test_reading_a_study_imports_neither_ray_nor_wandb() -> None:
     script = "import study.api, sys\nassert not {'ray', 'wandb'} & set(sys.modules), sorted(sys.modules)\n"
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=300)
 
 
 def test_texts_have_no_placeholders_and_no_broken_pictures() -> None:

@@ -1,5 +1,6 @@
 """Fixtures of the study tests: tiny studies on points, one Ray, and an isolated W&B."""
 
+import inspect
 import logging
 import os
 import sys
@@ -21,6 +22,7 @@ from ganstudy.registry import REGISTRIES
 from study.engine.cluster import ENVIRONMENT
 from study.spec.study_spec import StudySpec
 from study.store.local_copy import folder_of
+from study.tracking.process import complete_wandb, watching
 
 if TYPE_CHECKING:
     from s3 import S3
@@ -62,7 +64,7 @@ def one_ray(request: pytest.FixtureRequest) -> Iterator[None]:
             patch.setenv(name, setting)
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         yield
-        ray.shutdown()
+        ray.shutdown(wait_for_processes=True)
 
 
 @pytest.fixture
@@ -82,6 +84,13 @@ def forked_tracking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     """Fork the tracking process, for fast tests of what it writes. Slow ones start it as a study does: then runs of W&B are seconds apart, as their names need."""
     if not request.node.get_closest_marker("slow"):
         monkeypatch.setattr("study.tracking.process.subprocess", SUBPROCESS)
+
+
+@pytest.fixture(autouse=True)
+def _patient_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give trackers more time after a study than users wait: these tests share two cores with Ray, and parts of the time limit parts of the work."""
+    for function in (watching, complete_wandb):
+        monkeypatch.setitem(inspect.unwrap(function).__kwdefaults__, "limit_s", 300.0)
 
 
 @pytest.fixture

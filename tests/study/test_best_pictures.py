@@ -114,12 +114,12 @@ def test_tensorboard_and_mlflow_have_them_too_and_are_told_once(tmp_path: Path) 
     best = [trial.trial_id for trial in open_study(folder).best(3)]
     with MlflowServer(tmp_path / "server") as server:
         both = Tracking(tensorboard=TensorboardConfig(), mlflow=MlflowConfig(uri=server.url))
-        with watching(folder, both, say=said.append, limit_s=180):
+        with watching(folder, both, say=said.append):
             pass
         before = {path: path.stat().st_mtime_ns for path in (folder / "tensorboard").rglob("*tfevents*")}
         results = Layout(folder).results
         results.unlink()
-        with watching(folder, both, say=said.append, limit_s=180):
+        with watching(folder, both, say=said.append):
             pass
         assert not results.exists(), "nothing was computed"
         ((study, name, status),) = server.rows(
@@ -158,7 +158,7 @@ def test_results_use_the_plugins_that_are_trusted(tmp_path: Path, monkeypatch: p
     Layout(tmp_path / "ring").tracking.mkdir()
     computing = Computing(tmp_path / "ring", trust_plugins=trusted)
     computing.ask()
-    assert computing.wait(60)
+    assert computing.wait(300)
     computing.close()
     config = json.loads(Layout(tmp_path / "ring").results.read_text())["winners"][0]["about"]["config"]
     assert config.get("nothing.weight") == (0.25 if trusted else None)

@@ -1,5 +1,6 @@
 """The cache of a large study says what its records say, or is written anew."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -111,6 +112,9 @@ def change_records(folder: Path) -> None:
 def change_a_number(folder: Path) -> None:
     path = Layout(folder).records
     path.write_text(path.read_text().replace('"d/r1": 0.75', '"d/r1": 0.85'))
+    os.utime(
+        path, (path.stat().st_atime, path.stat().st_mtime + 1)
+    )  # of the same size, and perhaps within the same tick of the clock of files
 
 
 @pytest.mark.parametrize(

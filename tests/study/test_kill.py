@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import wait_until
 
 from study.store.lock import driver
 from study.store.store import Store
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 STUDY = """
 name: toy
 question: Does R1 keep a small GAN on a ring from failing?
-base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 4, tick_kimg: 1}
+base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 12, tick_kimg: 3}
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
 n_configs: 8
 evaluation: {samples: 200}
@@ -66,15 +67,17 @@ def test_a_killed_driver_can_be_resumed(tmp_path: Path, undisturbed: Mapping[str
     records = folder / "records.jsonl"
     for n, cut in enumerate(signals):
         words = ("launch", str(study), "--folder", str(folder)) if n == 0 else ("resume", str(folder))
+        already = records.read_bytes().count(b"\n") if n else 0
         with (tmp_path / "log").open("w") as log:
             process = subprocess.Popen(command(*words), stdout=log, stderr=log)
-        wanted = (3, 14, 30)[n]  # lines of the records at which to kill: before the first measurement, in the middle, near the end
+        wanted = max((3, 14, 30)[n], already + 1)  # lines at which to kill: before the first measurement, in the middle, near the end
         while not records.exists() or records.read_bytes().count(b"\n") < wanted:
             assert process.poll() is None, "the driver must still run when it is to be killed"
             time.sleep(0.05)
-        for each in cut:
+        for i, each in enumerate(cut):
+            if i:
+                wait_until(lambda: "ticks in progress are lost" in (tmp_path / "log").read_text())
             process.send_signal(each)
-            time.sleep(0.3)
         process.wait(timeout=120)
         said = (tmp_path / "log").read_text()
         assert "Traceback" not in said, said
@@ -96,7 +99,7 @@ def test_a_killed_driver_can_be_resumed(tmp_path: Path, undisturbed: Mapping[str
 
 def test_stop_from_another_process(tmp_path: Path) -> None:
     study, folder = tmp_path / "toy.yaml", tmp_path / "toy"
-    study.write_text(STUDY.replace("budget_kimg: 4", "budget_kimg: 4000"))  # hours: it cannot end before it is stopped
+    study.write_text(STUDY.replace("budget_kimg: 12", "budget_kimg: 12000"))  # hours: it cannot end before it is stopped
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command("launch", str(study), "--folder", str(folder)), stdout=log, stderr=log)
     try:

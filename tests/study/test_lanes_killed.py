@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 STUDY = """
 name: toy
 question: Does R1 keep a small GAN on a ring from failing?
-base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 24, tick_kimg: 3}
+base: {data: ring8, arch: mlp, g.width: 8, d.width: 8, g.norm: none, batch_size: 50, budget_kimg: 48, tick_kimg: 6}
 space: {scientific: {r1: [false, true]}, nuisance: {g.lr: {low: 1e-4, high: 1e-2, log: true}}}
 n_configs: 4
 stop_hopeless: false
@@ -61,7 +61,7 @@ def address() -> Iterator[str]:
     with subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
         assert cluster.stdout
         yield cluster.stdout.readline().strip()
-        cluster.communicate("\n", timeout=60)
+        cluster.communicate("\n", timeout=300)
 
 
 def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
@@ -77,13 +77,13 @@ def test_a_stopped_study_is_resumed(tmp_path: Path, study: Path) -> None:
     store = Store(folder)
     assert len(store.trials) == 4
     for record in store.trials.values():
-        assert [m.images for m in record.measurements] == [3000 * tick for tick in range(9)]
+        assert [m.images for m in record.measurements] == [6000 * tick for tick in range(9)]
 
 
 @pytest.mark.parametrize("how", ["kill -9", "ganstudy stop"])
 def test_no_worker_outlives_a_driver_in_a_cluster_that_goes_on(tmp_path: Path, study: Path, address: str, how: str) -> None:
     folder = tmp_path / "toy"
-    study.write_text(STUDY.replace("budget_kimg: 24", "budget_kimg: 24000"))  # hours: it cannot end by itself
+    study.write_text(STUDY.replace("budget_kimg: 48", "budget_kimg: 48000"))  # hours: it cannot end by itself
     process = start("launch", str(study), "--folder", str(folder), "--address", address)
     until_lines(folder, process, 10)
     wait_until(lambda: bool(running(WORKER) and running(DISPATCHER) and running(LANE)))

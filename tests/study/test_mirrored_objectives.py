@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
 import pytest
@@ -195,6 +196,12 @@ class _Quiet(WSGIRequestHandler):
     def log_message(self, *args: Any) -> None: ...
 
 
+class _Threaded(ThreadingMixIn, WSGIServer):
+    """A browser may open a second connection and leave it idle."""
+
+    daemon_threads = True
+
+
 @pytest.mark.slow
 def test_optuna_dashboard_draws_the_front(tmp_path: Path) -> None:
     from optuna_dashboard import wsgi
@@ -204,7 +211,7 @@ def test_optuna_dashboard_draws_the_front(tmp_path: Path) -> None:
     _, mirror = mirrored(spec, tmp_path / "study", address)
     program = shutil.which("chromium")
     assert program, "this test renders the dashboard in a browser; install chromium"
-    server = make_server("127.0.0.1", 0, wsgi(address), handler_class=_Quiet)
+    server = make_server("127.0.0.1", 0, wsgi(address), server_class=_Threaded, handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -160,7 +160,7 @@ REASONS = {
 def test_a_server_that_fails_does_not_stop_the_study_and_gets_the_rest_later(tmp_path: Path, server: MlflowServer, fault: str) -> None:
     said: list[str] = []
     folder = tmp_path / "study"
-    with Store.writing(folder) as store, watching(folder, tracking(server), say=said.append):
+    with Store.writing(folder) as store, watching(folder, tracking(server), say=said.append, limit_s=60):
         driver = Driver(store)
         driver.whole("aa-s0")
         wait_until(lambda: "aa-s0" in written(Layout(folder).sent("mlflow")))  # the tracker has the server's answer

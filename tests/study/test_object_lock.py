@@ -46,7 +46,6 @@ def test_a_driver_of_this_machine_that_was_killed_does_not_block_the_next(machin
 
 
 def test_a_lock_that_is_not_refreshed_is_taken_over_and_its_driver_stops(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_lock, "STALE_S", 2.0)  # the clock of an S3 counts seconds
     first = machine("one")
     created(URL)
     there = b""
@@ -62,6 +61,7 @@ def test_a_lock_that_is_not_refreshed_is_taken_over_and_its_driver_stops(machine
             created(URL)
             with pytest.raises(UserError, match="is in use"), driving(second):
                 pass
+            monkeypatch.setattr(object_lock, "STALE_S", 2.0)  # the clock of an S3 counts seconds
             time.sleep(3.5)
             with Store.writing(second) as other:
                 study(other).whole("b-s4")
@@ -79,13 +79,13 @@ def test_a_lock_that_is_not_refreshed_is_taken_over_and_its_driver_stops(machine
 
 
 def test_a_lock_that_is_refreshed_is_not_taken_over(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_lock, "STALE_S", 2.0)
+    monkeypatch.setattr(object_lock, "STALE_S", 5.0)
     monkeypatch.setattr(object_lock, "REFRESH_S", 0.2)
     first = machine("one")
     created(URL)
     with Store.writing(first) as store:
         study(store)
-        time.sleep(3.5)
+        time.sleep(6.5)
         second = machine("two")
         created(URL)
         with pytest.raises(UserError, match="is in use"), driving(second):

@@ -135,11 +135,13 @@ def test_an_object_is_deleted_only_when_the_lines_before_are_there(machine: Mach
     with Store.writing(folder) as store:
         driven = study(store)
         wait_until(lambda: lines_there() == store.path.read_bytes())
-        assert store._sending
+        sending = store._sending
+        assert sending
+        wait_until(lambda: sending._sent == sending._written)  # its thread has left the method that is replaced
         with monkeypatch.context() as patch:
-            patch.setattr(store._sending, "_send_lines", lambda: None)
+            patch.setattr(sending, "_send_lines", lambda: None)
             driven.whole("a-s4")
-            store._sending.delete(["tune/old"])
+            sending.delete(["tune/old"])
             time.sleep(1)
             assert Objects(URL).head("tune/old")
         wait_until(lambda: Objects(URL).head("tune/old") is None)

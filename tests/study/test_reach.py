@@ -66,7 +66,7 @@ def test_a_dry_run_connects_to_the_cluster_and_leaves_it(tmp_path: Path) -> None
         with pytest.raises(UserError, match="it requests 2 CPU, 0 GPU, and the nodes have 1 CPU"):
             preview(StudySpec.from_dict({**TOY, "resources": {"cpu": 2}}), tmp_path / "toy", Console(), address=address)
         assert not ray.is_initialized()
-        head.communicate("\n", timeout=60)
+        head.communicate("\n", timeout=300)
 
 
 @pytest.fixture
@@ -83,11 +83,12 @@ def with_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     ) as head:
         assert head.stdout
         yield head.stdout.readline().strip()
-        head.communicate("\n", timeout=60)
+        head.communicate("\n", timeout=300)
 
 
 @pytest.mark.slow
 def test_a_cluster_that_asks_for_a_token_says_so(with_token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "LIMIT_S", 120.0)
     with pytest.raises(UserError, match=r"InvalidAuthToken.* Set RAY_AUTH_MODE=token \(now: not set\)"):
         reach.refuse_unreachable(with_token)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")

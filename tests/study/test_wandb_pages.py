@@ -39,7 +39,7 @@ def finished(folder: Path, n_configs: int = 4) -> Json:
     return found
 
 
-def track(folder: Path, tracking: Any = OFFLINE, limit_s: float = 60.0) -> None:
+def track(folder: Path, tracking: Any = OFFLINE, limit_s: float = 300.0) -> None:
     with watching(folder, tracking, say=lambda line: None, limit_s=limit_s):
         pass
 
@@ -178,13 +178,13 @@ def test_pages_that_a_server_does_not_take_are_left(tmp_path: Path, server: Wand
     folder = tmp_path / "ring"
     finished(folder)
     track(folder)
-    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 12.0)
+    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 60.0)
     server.slow = "UpsertView2"
     sentence, whole = sync(folder)
     assert not whole
     assert sentence.startswith("W&B: sent 9 runs of this study; the workspace and the report left")
     server.slow = ""
-    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 60.0)
+    monkeypatch.setattr("study.tracking.sync._LIMIT_S", 300.0)
     assert sync(folder) == ("W&B: sent the workspace and the report of this study; nothing is left.", True)
 
 

@@ -42,7 +42,7 @@ def report(folder: Path, text: str = "<p>report</p>") -> None:
     Layout(folder).report.write_text(text)
 
 
-def track(folder: Path, tracking: Tracking = OFFLINE, limit_s: float = 60.0) -> list[str]:
+def track(folder: Path, tracking: Tracking = OFFLINE, limit_s: float = 300.0) -> list[str]:
     """Track a study that nobody runs, and return what is said."""
     said: list[str] = []
     with watching(folder, tracking, say=said.append, limit_s=limit_s):

@@ -160,7 +160,7 @@ def test_without_a_server_runs_are_written_offline_and_can_be_synced(tmp_path: P
 def test_a_server_that_fails_during_a_run(tmp_path: Path, server: WandbServer, recovers: bool) -> None:
     """If the server recovers in time, it receives all. Else the run is rewritten offline, and syncing it completes the server's run."""
     said: list[str] = []
-    with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=12):
+    with Store.writing(tmp_path) as store, watching(tmp_path, ONLINE, say=said.append, limit_s=60 if recovers else 12):
         driver = Driver(store)
         driver.open("aa-s4")
         driver.tick("aa-s4", 0)

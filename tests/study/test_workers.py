@@ -94,7 +94,10 @@ def test_trials_of_dead_lanes_are_dropped(lanes: FakeLanes) -> None:
         await ticks(worker, {}, {})
         await worker.begin("b", GONE, [], {}, None)
         await worker.begin("c", os.getpid(), [], {}, None)
-        await asyncio.sleep(0.1)
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if "b" not in lanes.trials:
+                break
 
     asyncio.run(three())
     assert set(lanes.trials) == {"a", "c"}

@@ -1,6 +1,5 @@
 """YAML 1.2: what is read, and errors with their line in our words."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +91,10 @@ def test_a_file_must_hold_keys_in_utf8(text: bytes, said: str, tmp_path: Path) -
 def test_aliases_that_stand_for_too_many_values_are_refused_at_once(form: str) -> None:
     lines = ["a0: &a0 {x: 1}", *(f"a{i}: &a{i} " + form.format(", ".join([f"*a{i - 1}"] * 10)) for i in range(1, 10))]
     assert loaded("\n".join(lines[:4]).encode()).keys() == {"a0", "a1", "a2", "a3"}
-    began = time.monotonic()
-    with pytest.raises(
+    with pytest.raises(  # to make them all would take all memory
         NotYaml, match=r"it must hold at most 1,000,000 values; with all that its aliases stand for, it holds \d,\d{3},\d{3},\d{3}"
     ):
         loaded("\n".join(lines).encode())
-    assert time.monotonic() - began < 5
 
 
 def test_dates_are_text_and_an_anchor_may_be_used_again() -> None:

@@ -118,7 +118,7 @@ trees = st.builds(
 ).map(lambda tree: Tree(**{**vars(tree), "sizes": tree.sizes[: len(tree.classes)]}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(tree=trees)
 def test_a_tree_is_read_as_what_it_says_or_refused(tree: Tree) -> None:
     with TemporaryDirectory() as made:
@@ -163,7 +163,7 @@ def test_a_tree_is_read_as_what_it_says_or_refused(tree: Tree) -> None:
 names = st.sampled_from(["a", "b", "train", "test", "val", "c.png", "d.JPEG", ".e", "__MACOSX", "f.txt", "g"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     entries=st.lists(st.tuples(st.lists(names, min_size=1, max_size=4), st.sampled_from(["file", "folder", "link"]), names), max_size=25)
 )
