@@ -27,7 +27,7 @@ from study.engine.progress import Progress
 from study.engine.quiet import mute_repeats, no_loggers_imported
 from study.engine.reasons import SPARE_MEMORY
 from study.engine.recorder import Recorder
-from study.engine.schedulers import early_stopping
+from study.engine.schedulers import scheduler_of
 from study.engine.searcher import Search, unfinished
 from study.engine.stopping import Stopping
 from study.engine.watch import Watch
@@ -232,7 +232,7 @@ def _tuner(
         ),  # a pickled copy is called: the config alone is new
         tune_config=tune.TuneConfig(
             search_alg=search,
-            scheduler=early_stopping(spec, store),
+            scheduler=scheduler_of(spec, store),
             num_samples=-1,
             max_concurrent_trials=cluster.slots(spec, nodes),
             reuse_actors=True,

@@ -1,4 +1,4 @@
-"""The study's scheduler on Ray Tune. The rules themselves are in study/spec/schedulers.py."""
+"""The schedulers of a study on Ray Tune. The rules of early stopping are in study/spec/schedulers.py."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from study.store.records import TrialRecord
 from study.store.store import Store
 
 
-def early_stopping(spec: StudySpec, store: Store) -> "EarlyStopping | None":
-    """The scheduler of phase optimise with the recorded trials replayed; None if the study has no scheduler."""
+def scheduler_of(spec: StudySpec, store: Store) -> "InOrder":
+    """The scheduler of the study. That of phase optimise has the recorded trials replayed."""
     if "optimise" not in spec.phase_names or (of_phase := spec.of_phase("optimise")).scheduler is None:
-        return None
+        return InOrder()  # type: ignore[no-untyped-call]
     scheduler = EarlyStopping(of_phase, store)
     for record in store.trials.values():
         if record.phase in GOALS:
@@ -22,7 +22,18 @@ def early_stopping(spec: StudySpec, store: Store) -> "EarlyStopping | None":
     return scheduler
 
 
-class EarlyStopping(FIFOScheduler):
+class InOrder(FIFOScheduler):
+    """Starts trials in the order in which they were proposed, and lets each run to its end."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """Leave the choice to Tune, which gives a worker that becomes free to a trial that has none.
+
+        Tune's own schedulers name the oldest trial that waits. It is often one whose worker process is starting: Tune then gives it the free
+        worker, ends the process that starts, and starts another one for the next trial, and so on. They also look through all trials at each event.
+        """
+
+
+class EarlyStopping(InOrder):
     """Asks the rule of the study's scheduler about every measurement in phase optimise. The rule knows those of phase explore too."""
 
     def __init__(self, spec: StudySpec, store: Store):

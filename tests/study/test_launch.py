@@ -262,6 +262,36 @@ def test_a_crashed_trial_is_retried_from_its_checkpoint(
         sys.modules.pop("breaking_plugin", None)
 
 
+STARTING = '''
+"""Notes the processes that import it. All but the first two, the driver and a worker, take long to start."""
+import os
+import time
+from pathlib import Path
+from trainables.run import LOOPS, Run
+
+LOOPS.register("starting")(type("Starting", (Run,), {{"__doc__": "A loop."}}))
+STARTED = Path({started!r})
+(STARTED / str(os.getpid())).touch()
+if len(list(STARTED.iterdir())) > 2:
+    time.sleep(4)
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_plugins")
+def test_a_worker_that_is_starting_is_not_ended_for_one_that_becomes_free(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of the first worker end while the second one starts: each goes on with a new trial."""
+    started = tmp_path / "started"
+    started.mkdir()
+    (tmp_path / "starting_plugin.py").write_text(STARTING.format(started=str(started)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    view = run(toy(plugins=["starting_plugin"], n_configs=24), tmp_path / "toy")
+    assert view.trials()["ended"].tolist() == ["budget"] * 24
+    assert len([*started.iterdir()]) == 3, "the driver and two workers"
+
+
 def pictures(folder: Path, n: int = 60) -> Path:
     """Write PNGs of mixed sizes and colour modes, without labels."""
     import numpy as np
