@@ -1,8 +1,8 @@
 """Reading and resuming studies of 1,000 to 100,000 trials of 20 ticks, and the overhead of the driver from the first trial to the last.
 
 `python -m bench.scale` measures reading at 1,000, 10,000 and 100,000 trials (2.5 GB, some twenty minutes); `python -m bench.scale 1000` at other
-numbers. `python -m bench.scale driver 2000 --slots 16 --waiting` compares 2,000 trials of one second with the ideal time, as Ray does for Tune, and with as
-many of Ray Tune alone, in turns; `python -m bench.scale driver 5000 --wandb` measures the overhead of 5,000 small trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
+numbers. `python -m bench.scale driver 2000 --slots 16 --waiting` compares 2,000 trials of one second with the ideal time, as Ray does for Tune, and with
+300 of Ray Tune alone, in turns; `python -m bench.scale driver 5000 --wandb` measures the overhead of 5,000 small trials. Each figure of reading comes from a fresh process: CPU seconds of the calls
 without imports, and the peak memory of the process.
 
 Optuna and MLflow read the same trials, with two settings and the curve of one metric, from SQLite. MLflow needs an environment of its own, since it
@@ -41,6 +41,9 @@ _SIZES = (1_000, 10_000, 100_000)
 _DRIVEN = 200  # trials
 _PARTS = 4  # of them, whose overhead is compared
 _ROUNDS = 3  # of ours and of Ray Tune alone
+_ALONE = (
+    300  # trials of Ray Tune alone at most: its free workers replace those that start, so that it may stay at one or two trials at a time
+)
 _PEER_UP_TO = 10_000  # trials; filling the storage of a peer with more takes an hour
 _MLFLOW = str(Path(__file__).with_name("mlflow_peer.py"))
 
@@ -103,7 +106,7 @@ def _fill_optuna(folder: Path) -> None:
 def driver(n_trials: int, *, slots: int, waiting: bool, wandb: bool) -> Figures:
     """Wall seconds per trial beyond its work, over the trials of one study, in parts, to see whether they grow. Needs a Ray with so many slots.
 
-    waiting: compares trials that wait with as many of Ray Tune alone, in turns.
+    waiting: compares trials that wait with Ray Tune alone, in turns.
     """
     if waiting:
         yield from _beside_ray(n_trials, slots=slots, wandb=wandb)
@@ -119,18 +122,26 @@ def driver(n_trials: int, *, slots: int, waiting: bool, wandb: bool) -> Figures:
 
 def _beside_ray(n_trials: int, *, slots: int, wandb: bool) -> Figures:
     """The time of trials that wait, as a multiple of the ideal time and of the time of Ray Tune alone."""
-    ours_s, bare_s, bounds = [], [], _bounds(n_trials, slots)[[0, -1]]
+    ours_s, alone_s, bounds = list[Floats](), list[Floats](), _bounds(n_trials, slots)
+    n_alone = min(n_trials, _ALONE)
     for _ in range(_ROUNDS):
         times, closed, _ = _driven(n_trials, wandb=wandb, base={"loop": "waiting"}, plugins=["bench.waiting"])
-        ours_s.append(float(np.diff(np.interp(bounds, closed, times))[0]))
+        ours_s.append(_multiples(bounds, closed, times, slots))
         with tempfile.TemporaryDirectory() as scratch:
-            ends = bare_tune(n_trials, slots, Path(scratch))
-        bare_s.append(float(np.diff(np.interp(bounds, np.arange(1, n_trials + 1), ends))[0]))
-    ideal = float(np.diff(bounds)[0]) * SECONDS / slots
-    yield Figure("ours, as a multiple of the ideal", [each / ideal for each in ours_s], "", "≤ 1.14")
-    yield Figure("Ray Tune alone, as a multiple of the ideal", [each / ideal for each in bare_s])
-    yield Figure("ours / Ray Tune alone", [a / b for a, b in zip(ours_s, bare_s, strict=True)])
+            ends = np.array(bare_tune(n_alone, slots, Path(scratch)))
+        alone_s.append(_multiples(_bounds(n_alone, slots), np.arange(1, n_alone + 1), ends, slots))
+    for part in (0, -1):
+        yield Figure(f"ours, the {'last' if part else 'first'} quarter, as a multiple of the ideal", [float(each[part]) for each in ours_s])
+    yield Figure("ours, as a multiple of the ideal", [float(each.mean()) for each in ours_s], "", "≤ 1.14")
+    yield Figure(f"Ray Tune alone, {n_alone} trials, as a multiple of the ideal", [float(each.mean()) for each in alone_s])
+    yield Figure("ours / Ray Tune alone", [float(a.mean() / b.mean()) for a, b in zip(ours_s, alone_s, strict=True)])
     yield f"{slots} concurrent trials, each of which waits for {SECONDS:g} s. Ours train, evaluate and save checkpoints besides; those of Ray Tune alone do not."
+
+
+def _multiples(bounds: Floats, closed: npt.NDArray[Any], times: Floats, slots: int) -> Floats:
+    """The time of each part between bounds, as a multiple of the ideal. times: when so many trials had ended (closed)."""
+    multiples: Floats = np.diff(np.interp(bounds, closed, times)) / (np.diff(bounds) * SECONDS / slots)
+    return multiples
 
 
 def _bounds(n_trials: int, slots: int) -> npt.NDArray[np.float64]:
