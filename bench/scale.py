@@ -174,8 +174,10 @@ def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event
             with records.open("rb") as file:
                 file.seek(position)
                 data = file.read()
-            position, closed = position + len(data), closed + data.count(b'"closed"')
-            marks.append((time.monotonic(), closed))
+            position = position + len(data)
+            if ended_now := data.count(b'"closed"'):  # not after the last trial, while the study is concluded
+                closed += ended_now
+                marks.append((time.monotonic(), closed))
 
 
 def main() -> None:
