@@ -41,9 +41,7 @@ _SIZES = (1_000, 10_000, 100_000)
 _DRIVEN = 200  # trials
 _PARTS = 4  # of them, whose overhead is compared
 _ROUNDS = 3  # of ours and of Ray Tune alone
-_ALONE = (
-    300  # trials of Ray Tune alone at most: its free workers replace those that start, so that it may stay at one or two trials at a time
-)
+_ALONE = 300  # trials of Ray Tune alone at most: it may stay at one or two trials at a time, see study/engine/schedulers.py
 _PEER_UP_TO = 10_000  # trials; filling the storage of a peer with more takes an hour
 _MLFLOW = str(Path(__file__).with_name("mlflow_peer.py"))
 
@@ -174,7 +172,7 @@ def _watch(records: Path, marks: list[tuple[float, int]], ended: threading.Event
             with records.open("rb") as file:
                 file.seek(position)
                 data = file.read()
-            position = position + len(data)
+            position += len(data)
             if ended_now := data.count(b'"closed"'):  # not after the last trial, while the study is concluded
                 closed += ended_now
                 marks.append((time.monotonic(), closed))
