@@ -112,18 +112,15 @@ class GanTrainable(tune.Trainable):
         self.device = _assigned_device(self.trial_resources.required_resources if self.trial_resources else {})
         be_deterministic(shared.deterministic, self.device)
         self.source, self.evaluator, self.capture = shared.source, shared.evaluator.on(self.device), shared.capture
-        self.begin(config)
+        self.given: dict[str, Any] | None = config
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.begin(new_config)
+        """Take the next trial. Its first step begins it: after an error here, Tune would count the trial as waiting for ever."""
+        self.given = new_config
         return True
 
-    def begin(self, config: dict[str, Any]) -> None:
-        """Start or resume the trial of a Tune config."""
-        with time_limit(self.timeout_s):
-            self._begin(config)
-
     def _begin(self, config: dict[str, Any]) -> None:
+        """Start or resume the trial of a Tune config."""
         if previous := vars(self).pop("trial", None):  # its memory first
             previous.release()
             del previous
@@ -136,6 +133,10 @@ class GanTrainable(tune.Trainable):
                 self.trial.load(Path(folder))
 
     def step(self) -> dict[str, Any]:
+        if self.given:
+            with time_limit(self.timeout_s):
+                self._begin(self.given)
+            self.given = None
         with time_limit(self.timeout_s), refusing():
             measured = self.trial.advance()
         return {

@@ -1,5 +1,7 @@
 """The schedulers of a study on Ray Tune. The rules of early stopping are in study/spec/schedulers.py."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
@@ -10,11 +12,13 @@ from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
 from study.store.store import Store
 
+PATIENCE_S = 300.0  # how long a trial may wait for a worker before it comes first; longer than a worker takes to start
+
 
 def scheduler_of(spec: StudySpec, store: Store) -> "InOrder":
     """The scheduler of the study. That of phase optimise has the recorded trials replayed."""
     if "optimise" not in spec.phase_names or (of_phase := spec.of_phase("optimise")).scheduler is None:
-        return InOrder()  # type: ignore[no-untyped-call]
+        return InOrder()
     scheduler = EarlyStopping(of_phase, store)
     for record in store.trials.values():
         if record.phase in GOALS:
@@ -23,14 +27,29 @@ def scheduler_of(spec: StudySpec, store: Store) -> "InOrder":
 
 
 class InOrder(FIFOScheduler):
-    """Starts trials in the order in which they were proposed, and lets each run to its end."""
+    """Lets each trial run to its end, and starts trials about in the order in which they were proposed: one that is later waits less than PATIENCE_S.
 
-    def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """Leave the choice to Tune, which gives a worker that becomes free to a trial that has none.
+    Tune's own schedulers always name the oldest trial that waits. It is often one whose worker process is starting: Tune then gives it the next free
+    worker, ends the process that starts, and starts another one for the next trial, and so on. They also look through all trials at each event.
+    Naming none lets Tune give a free worker to the newest trial, so one that waits for resources would wait until there are no new trials, and
+    one whose worker hangs while it starts too.
 
-        Tune's own schedulers name the oldest trial that waits. It is often one whose worker process is starting: Tune then gives it the free
-        worker, ends the process that starts, and starts another one for the next trial, and so on. They also look through all trials at each event.
-        """
+    clock: returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._clock = clock
+        self._waiting: dict[Any, float] = {}  # Tune's trial -> when it was proposed
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self._waiting[trial] = self._clock()
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Return the oldest trial that waits, if it has waited for PATIENCE_S: it gets the next free worker. None leaves the choice to Tune."""
+        self._waiting = {trial: since for trial, since in self._waiting.items() if trial.status == trial.PENDING}
+        trial, since = next(iter(self._waiting.items()), (None, 0.0))
+        return trial if self._clock() - since > PATIENCE_S else None
 
 
 class EarlyStopping(InOrder):
@@ -38,7 +57,7 @@ class EarlyStopping(InOrder):
 
     def __init__(self, spec: StudySpec, store: Store):
         assert spec.scheduler
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._objective, self._store = spec.stops_by.metric, store
         self._introduced: set[str] = set()
         self.rule = spec.scheduler.start(budget_kimg=spec.budget_kimg, direction=spec.stops_by.direction)

@@ -7,7 +7,7 @@ while; what is missing is sent when it answers again, or when the study is resum
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,6 +89,9 @@ class MlflowTracker(RunTracker[_Run]):
         super().__init__(self.layout.sent("mlflow"), _place(config, study), computing, limit_s=limit_s)
         self.client = MlflowClient(tracking_uri=config.uri)
         self.experiment = self.parent = ""  # ids of the experiment and of the run of the study, once they are known
+        self.runs: dict[str, str] | None = (
+            None  # trial id -> run id of those that the server has; None: not looked up since the last failure
+        )
         self.failure: Exception | None = None
         self.behind: set[str] = set()  # trials that could not be sent
         self.down_until = 0.0
@@ -108,6 +111,7 @@ class MlflowTracker(RunTracker[_Run]):
         except (MlflowException, OSError) as error:  # requests' errors are OSErrors
             log(f"MLflow: {trial.trial_id} could not be sent, and nothing is for {DOWN_S:g} s: {error}")
             self.failure, self.down_until = error, time.monotonic() + DOWN_S
+            self.runs = None  # a run may have been made although no answer came
             self.open.pop(trial.trial_id, None)  # it is opened anew, and asked what it has
             return False
         self.behind.remove(trial.trial_id)
@@ -119,17 +123,19 @@ class MlflowTracker(RunTracker[_Run]):
         from study.tracking.names import run_name  # here, since it imports pandas, which takes a second
 
         above, name = self._run_of_study(study), run_name(trial, study, self.known)
-        if known := self._found(study, "trial_id", trial.trial_id):
-            run = _Run(known[0].info.run_id, set())
+        self.runs = self._runs(study) if self.runs is None else self.runs
+        if known := self.runs.get(trial.trial_id):
+            run = _Run(known, set())
             self.client.update_run(run.id, status="RUNNING", name=name)
             self.client.set_tag(run.id, _PARENT, above)  # versions before this one had none
-            for name in known[0].data.metrics:
+            for name in self.client.get_run(run.id).data.metrics:
                 run.has |= {(name, metric.step) for metric in self.client.get_metric_history(run.id, name)}
         else:
             begin = round(1000 * begun(study)) + trial.number  # MLflow sorts by this
             tags = {"study": mark(study), "trial_id": trial.trial_id, "config_id": trial.config_id, "phase": trial.phase, _PARENT: above}
             made = self.client.create_run(self.experiment, start_time=begin, tags=tags, run_name=name)
             run = _Run(made.info.run_id, set())
+            self.runs[trial.trial_id] = run.id
         params = [Param(name, str(value)) for name, value in trial.settings.items()]
         for first in range(0, len(params), _PARAMS):
             self.client.log_batch(run.id, params=params[first : first + _PARAMS])
@@ -195,18 +201,25 @@ class MlflowTracker(RunTracker[_Run]):
             log(f"MLflow: pictures are left out, since a package for the server's artifact store is missing: {error}")
             self.without_pictures = True
 
-    def _found(self, study: StudyRecord, tag: str, value: str) -> list["Run"]:
-        """The run of this study with this tag, if there is one."""
-        self.experiment = self.experiment or self._experiment(study)
-        return list(self.client.search_runs([self.experiment], f"tags.study = '{mark(study)}' and tags.{tag} = '{value}'", max_results=1))
+    def _found(self, study: StudyRecord, with_tag: str) -> Iterator["Run"]:
+        """The runs of this study with this tag."""
+        self.experiment, token = self.experiment or self._experiment(study), None
+        while token != "":
+            page = self.client.search_runs([self.experiment], f"tags.study = '{mark(study)}' and tags.{with_tag}", page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _runs(self, study: StudyRecord) -> dict[str, str]:
+        """Trial id -> run id of the runs of this study. A search for each trial would take ever longer in a study of many trials."""
+        return {run.data.tags["trial_id"]: str(run.info.run_id) for run in self._found(study, "trial_id != ''")}
 
     def _run_of_study(self, study: StudyRecord) -> str:
         """The id of the run of the study, which is made if it is missing."""
         if self.parent:
             return self.parent
-        if known := self._found(study, "role", "study"):
-            self.client.update_run(known[0].info.run_id, status="RUNNING")
-            self.parent = str(known[0].info.run_id)
+        if known := next(self._found(study, "role = 'study'"), None):
+            self.client.update_run(known.info.run_id, status="RUNNING")
+            self.parent = str(known.info.run_id)
         else:
             tags = {"study": mark(study), "role": "study", **_note(study)}
             made = self.client.create_run(self.experiment, start_time=round(1000 * begun(study)), tags=tags, run_name=study.spec["name"])

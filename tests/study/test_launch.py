@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import torch
+from ray.util.placement_group import placement_group, remove_placement_group
 from toy import doubled, run
 
 from analysis import explain
@@ -290,6 +292,21 @@ def test_a_worker_that_is_starting_is_not_ended_for_one_that_becomes_free(
     view = run(toy(plugins=["starting_plugin"], n_configs=24), tmp_path / "toy")
     assert view.trials()["ended"].tolist() == ["budget"] * 24
     assert len([*started.iterdir()]) == 3, "the driver and two workers"
+
+
+@pytest.mark.slow
+def test_a_trial_that_waits_for_resources_is_not_overtaken_by_all_others(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another job of the cluster takes the place of the second trial at a time, so one trial waits while the others share a worker."""
+    monkeypatch.setattr("study.engine.schedulers.PATIENCE_S", 0.0)
+    other_job = placement_group([{"CPU": 1.0}])
+    ray.get(other_job.ready())
+    try:
+        view = run(toy(n_configs=12), tmp_path / "toy")
+    finally:
+        remove_placement_group(other_job)
+    ended = sorted(view.store.trials.values(), key=lambda record: record.closed_at)
+    assert {record.closed.ended for record in ended if record.closed} == {Ended.BUDGET}
+    assert max(place - record.number for place, record in enumerate(ended)) <= 3, [record.number for record in ended]
 
 
 def pictures(folder: Path, n: int = 60) -> Path:

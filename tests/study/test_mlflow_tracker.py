@@ -235,10 +235,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         check_trackers(Tracking(mlflow=MlflowConfig(uri="http://host")))
 
 
-def test_a_batch_is_no_larger_than_mlflow_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_no_larger_than_mlflow_takes_and_runs_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.store.entities import PagedList
     from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
     sent: list[dict[str, Any]] = []
+    asked: list[str] = []
 
     class Client:
         """Notes the batches."""
@@ -248,8 +250,9 @@ def test_a_batch_is_no_larger_than_mlflow_takes(tmp_path: Path, monkeypatch: pyt
         def log_batch(self, run_id: str, **parts: Any) -> None:
             sent.append(parts)
 
-        def search_runs(self, *_: object, **__: object) -> list[object]:
-            return []
+        def search_runs(self, experiments: list[str], query: str, page_token: str | None) -> Any:
+            asked.append(query.rpartition("tags.")[2])
+            return PagedList([], None)
 
         def get_experiment_by_name(self, name: str) -> Any:
             return type("Experiment", (), {"experiment_id": "1"})
@@ -273,8 +276,13 @@ def test_a_batch_is_no_larger_than_mlflow_takes(tmp_path: Path, monkeypatch: pyt
             driver.tick("aa-s0", tick, Ended.BUDGET if tick == 499 else None)
         tracker = MlflowTracker(tmp_path, MlflowConfig(uri="http://host"), STUDY, Computing(tmp_path), limit_s=60)
         assert tracker.update(store.trials["aa-s0"], STUDY, last=True)
-    sizes = {part: [len(batch[part]) for batch in sent if part in batch] for part in ("metrics", "params")}
+        batches = list(sent)
+        for trial in ("bb-s0", "cc-s0"):
+            driver.whole(trial)
+            assert tracker.update(store.trials[trial], STUDY, last=True)
+    assert asked == ["role = 'study'", "trial_id != ''"]
+    sizes = {part: [len(batch[part]) for batch in batches if part in batch] for part in ("metrics", "params")}
     assert (sum(sizes["metrics"]), sum(sizes["params"])) == (500 * 5 + 1, 255)
     assert max(sizes["metrics"]) <= MAX_METRICS_PER_BATCH
     assert max(sizes["params"]) <= MAX_PARAMS_TAGS_PER_BATCH
-    assert json.loads((tmp_path / "wandb" / "mlflow.jsonl").read_text())[:3] == ["aa-s0", 500, "budget"]
+    assert json.loads((tmp_path / "wandb" / "mlflow.jsonl").read_text().splitlines()[1])[:3] == ["aa-s0", 500, "budget"]

@@ -10,6 +10,7 @@ import pytest
 from ray.tune.schedulers import MedianStoppingRule
 
 from analysis import Direction
+from study.engine.schedulers import PATIENCE_S, InOrder
 from study.spec.allowance import allowance
 from study.spec.errors import SpecError
 from study.spec.gan_rule import GanRule
@@ -230,3 +231,23 @@ def test_a_resumed_rule_decides_as_one_that_went_on() -> None:
         again.begins(f"t{i}", settings[i])
         decisions = [again.should_continue(f"t{i}", 1000 * tick, curves[i](tick)) for tick in range(seen[i] + 1)]
         assert decisions == [*[True] * seen[i], seen[i] == TICKS]
+
+
+def test_a_trial_that_has_waited_for_long_is_named_and_no_other() -> None:
+    """Tune gives it the next free worker. A younger one is left to its own worker, which may be starting."""
+    clock = Mock(return_value=0.0)
+    scheduler = InOrder(clock)
+    first, second = Mock(PENDING="PENDING", status="PENDING"), Mock(PENDING="PENDING", status="PENDING")
+    scheduler.on_trial_add(None, first)
+    clock.return_value = 100.0
+    scheduler.on_trial_add(None, second)
+    named = []
+    for clock.return_value, status in (
+        (PATIENCE_S, "PENDING"),
+        (PATIENCE_S + 1, "PENDING"),
+        (PATIENCE_S + 2, "RUNNING"),
+        (PATIENCE_S + 101, "TERMINATED"),
+    ):
+        first.status = status
+        named.append(scheduler.choose_trial_to_run(None))
+    assert named == [None, first, None, second]

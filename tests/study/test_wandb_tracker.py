@@ -3,16 +3,20 @@
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
+import wandb
 from PIL import Image
 from recorded import OFFLINE, ONLINE, Driver, wait_until
 from wandb_files import read_runs
 from wandb_server import WandbServer
 
 from study.spec.tracking import Tracking, WandbConfig
+from study.store.layout import Layout
 from study.store.records import Ended
 from study.store.store import Store
+from study.tracking import wandb_client
 from study.tracking.process import watching
 from study.tracking.wandb_client import DOWN_S
 
@@ -109,6 +113,23 @@ def test_a_resumed_study_continues_the_same_runs(tmp_path: Path) -> None:
     }
     assert {run.exit_code for run in runs.values()} == {0}
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("run-digits-e3b0c4-done-s0.wandb")} == before
+
+
+def test_folders_of_runs_are_looked_up_once_and_again_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run of a study would look through those of all others. A run that is started again is written from the start."""
+    layout, look = Layout(tmp_path), Mock(wraps=wandb_client._folders)
+    monkeypatch.setattr(wandb_client, "_folders", look)
+    layout.tracking.mkdir()
+    client = wandb_client.Client(layout, WandbConfig(), mode="offline", patience_s=300)
+    for failed in (False, True):
+        for run_id in ("aa", "bb", "aa"):
+            client.start(run_id).finish()
+        if failed:
+            client.failed(TimeoutError("no answer"))
+            client.start("aa").finish()
+        assert sorted(path.name for path in tmp_path.glob("wandb/*run-*/*.wandb")) == ["run-aa.wandb", "run-bb.wandb"]
+    wandb.teardown()
+    assert look.mock_calls == [call(layout), call(layout)]
 
 
 def test_online_runs_reach_the_server(tmp_path: Path, server: WandbServer) -> None:
