@@ -157,7 +157,7 @@ class StudyView:
         """
         if min_seeds is None:
             min_seeds = min(_SEEDS, *(phase["seeds"] for phase in phases_of(self.study.spec).values() if "seeds" in phase))
-        table = confirmed(trial_table(self.recorded.columns, curves=False))
+        table = confirmed(trial_table(self.recorded.columns, curves=False, settings=False))
         found = best_trials(
             table, self.trials, n, by=list(self.study.objectives) if by is None else [by],
             limits=self.study.limits, where=where, min_seeds=min_seeds, folder=self.folder,

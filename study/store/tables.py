@@ -60,24 +60,16 @@ def history_frame(columns: Columns, *, settings: bool = False) -> pd.DataFrame:
     return _next_to_baselines(columns.study, ticks)
 
 
-def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
-    """Return the TrialTable that the functions of `analysis` read. curves: False leaves out curves and images, most of a large table."""
+def trial_table(columns: Columns, *, curves: bool = True, settings: bool = True) -> TrialTable:
+    """Return the TrialTable that the functions of `analysis` read.
+
+    curves: False leaves out curves and images, most of a large table. settings: False leaves out the settings, which a ranking does not need.
+    """
     trials, study = columns.trials, columns.study
     space = study.spec["space"]
     ids = pd.Index(trials["trial_id"].to_numpy(dtype=object))
     names = columns.names if curves else ()
     at = _Grid(columns.ticks(["trial"])["trial"].to_numpy(), len(trials)) if curves else None
-    lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if not is_range(form)}
-    settings = _settings(trials, nulls=lists).set_axis(ids, axis=0)
-    asked = (*space["scientific"], *space["nuisance"])
-    # a conditional setting may apply to none of these trials
-    settings = settings.reindex(columns=[*settings.columns, *(name for name in asked if name not in settings)])
-    for name, choices in lists.items():
-        if not any(isinstance(choice, bool) for choice in choices):
-            # keeps the order of the study file, whose first choice is the reference; a trial of phase ablate may have a default that is not listed
-            known = [_NULL if choice is None else choice for choice in choices]
-            others = [value for value in settings[name].dropna().unique() if value not in known]
-            settings[name] = pd.Categorical(settings[name], categories=[*known, *others])
     final = _part(trials, VALUES)
     if (measured := trials["ticks"] > 0).any():
         final[_COST] = trials["seconds"].where(measured)
@@ -96,13 +88,13 @@ def trial_table(columns: Columns, *, curves: bool = True) -> TrialTable:
         outcome=text("outcome"),
         diagnosis=text("diagnosis"),
         onset_kimg=trials["onset_kimg"].to_numpy(),
-        settings=settings.drop(columns="seed", errors="ignore"),
+        settings=_asked(trials, space).set_axis(ids, axis=0) if settings else pd.DataFrame(index=ids),
         own_failures=trials["failed"].to_numpy(dtype=np.bool_) if study.spec.get("failure") else None,
         final=pd.DataFrame(final).set_axis(ids, axis=0),
         curves={name: at.filled(columns.ticks([VALUES + name])[VALUES + name]) for name in names} if at else {},
         images=at.filled(columns.ticks(["images"])["images"]) if at else np.zeros((len(trials), 0)),
-        scientific=tuple(space["scientific"]),
-        nuisance=tuple(space["nuisance"]),
+        scientific=tuple(space["scientific"]) if settings else (),
+        nuisance=tuple(space["nuisance"]) if settings else (),
         directions={
             **{name: metric.direction for name, metric in METRICS.items() if metric.direction},
             **DIRECTIONS,
@@ -148,6 +140,21 @@ def _missing(columns: Columns) -> str:
     parts = [f"{unfinished} {'has' if unfinished == 1 else 'have'} not finished"] if unfinished else []
     parts += [f"{crashed} crashed"] if crashed else []
     return f"Of {plural(total, 'trial')}, {listed(parts)}; what follows is about the others." if parts and len(ends) > crashed else ""
+
+
+def _asked(trials: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
+    """Return all settings of each trial, without seeds, and those of the space also if they apply to no trial. Choices of the space are categories."""
+    lists = {name: list(form) for name, form in {**space["scientific"], **space["nuisance"]}.items() if not is_range(form)}
+    settings = _settings(trials, nulls=lists)
+    asked = (*space["scientific"], *space["nuisance"])
+    settings = settings.reindex(columns=[*settings.columns, *(name for name in asked if name not in settings)])
+    for name, choices in lists.items():
+        if not any(isinstance(choice, bool) for choice in choices):
+            # keeps the order of the study file, whose first choice is the reference; a trial of phase ablate may have a default that is not listed
+            known = [_NULL if choice is None else choice for choice in choices]
+            others = [value for value in settings[name].dropna().unique() if value not in known]
+            settings[name] = pd.Categorical(settings[name], categories=[*known, *others])
+    return settings.drop(columns="seed", errors="ignore")
 
 
 def _settings(trials: pd.DataFrame, *, nulls: Sequence[str] | Mapping[str, Any] = ()) -> pd.DataFrame:

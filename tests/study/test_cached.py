@@ -16,12 +16,14 @@ import pytest
 from full import at_most
 from recorded import PROTOCOL, SPEC, STUDY, Driver
 
+from analysis import rank
 from ganstudy import UserError
 from study.api import open_study
 from study.store import cached
 from study.store.layout import Layout
 from study.store.records import Closed, Ended
 from study.store.store import Store
+from study.store.tables import trial_table
 from study.views import StudyView
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,14 @@ def test_a_cached_study_reads_like_its_records(folder: Path, read: Callable[[], 
     assert Layout(folder).trials_cache.exists()
     assert small.trials()["d/r1"].notna().sum() == 1
     assert small.table().curves["d/r1"].shape == (4, 4)
+
+
+def test_a_table_without_settings_ranks_the_same(folder: Path) -> None:
+    columns = open_study(folder).recorded.columns
+    ranked, without = rank(trial_table(columns), "fd"), rank(trial_table(columns, curves=False, settings=False), "fd")
+    assert set(ranked) - set(without) == {"r1", "g.lr"}
+    pd.testing.assert_frame_equal(without, ranked[list(without)], check_names=False)
+    assert without.attrs["note"] == ranked.attrs["note"]
 
 
 def test_a_small_study_has_no_cache(folder: Path) -> None:
