@@ -89,9 +89,7 @@ class MlflowTracker(RunTracker[_Run]):
         super().__init__(self.layout.sent("mlflow"), _place(config, study), computing, limit_s=limit_s)
         self.client = MlflowClient(tracking_uri=config.uri)
         self.experiment = self.parent = ""  # ids of the experiment and of the run of the study, once they are known
-        self.runs: dict[str, str] | None = (
-            None  # trial id -> run id of those that the server has; None: not looked up since the last failure
-        )
+        self.runs: dict[str, str] | None = None  # trial id -> run id; None: to be looked up, at first and after a failure
         self.failure: Exception | None = None
         self.behind: set[str] = set()  # trials that could not be sent
         self.down_until = 0.0
