@@ -12,7 +12,7 @@ from study.spec.study_spec import StudySpec
 from study.store.records import TrialRecord
 from study.store.store import Store
 
-PATIENCE_S = 300.0  # how long a trial may wait for a worker before it comes first; longer than a worker takes to start
+PATIENCE_S = 300.0  # longer than a worker takes to start
 
 
 def scheduler_of(spec: StudySpec, store: Store) -> "InOrder":
@@ -27,12 +27,13 @@ def scheduler_of(spec: StudySpec, store: Store) -> "InOrder":
 
 
 class InOrder(FIFOScheduler):
-    """Lets each trial run to its end, and starts trials about in the order in which they were proposed: one that is later waits less than PATIENCE_S.
+    """Lets each trial run to its end. A trial that has waited for PATIENCE_S gets the next free worker; until then, Tune chooses.
 
-    Tune's own schedulers always name the oldest trial that waits. It is often one whose worker process is starting: Tune then gives it the next free
-    worker, ends the process that starts, and starts another one for the next trial, and so on. They also look through all trials at each event.
-    Naming none lets Tune give a free worker to the newest trial, so one that waits for resources would wait until there are no new trials, and
-    one whose worker hangs while it starts too.
+    Tune's own schedulers always name the oldest trial that waits. Its worker process is often still starting. Tune then ends that process, gives the
+    trial a worker that is free, and starts another process for the next trial, and so on. They also look through all trials at each event.
+
+    If a scheduler names no trial, Tune gives a free worker to the newest one. A trial that waits for resources, or whose worker hangs while it
+    starts, would then wait until no new trials come.
 
     clock: returns seconds.
     """
@@ -46,7 +47,7 @@ class InOrder(FIFOScheduler):
         self._waiting[trial] = self._clock()
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the oldest trial that waits, if it has waited for PATIENCE_S: it gets the next free worker. None leaves the choice to Tune."""
+        """Return the oldest trial that waits, if it has waited for PATIENCE_S. None leaves the choice to Tune."""
         self._waiting = {trial: since for trial, since in self._waiting.items() if trial.status == trial.PENDING}
         trial, since = next(iter(self._waiting.items()), (None, 0.0))
         return trial if self._clock() - since > PATIENCE_S else None

@@ -121,7 +121,8 @@ class MlflowTracker(RunTracker[_Run]):
         from study.tracking.names import run_name  # here, since it imports pandas, which takes a second
 
         above, name = self._run_of_study(study), run_name(trial, study, self.known)
-        self.runs = self._runs(study) if self.runs is None else self.runs
+        if self.runs is None:
+            self.runs = self._runs(study)
         if known := self.runs.get(trial.trial_id):
             run = _Run(known, set())
             self.client.update_run(run.id, status="RUNNING", name=name)
